@@ -1,0 +1,1 @@
+"""Write plain SQL. Ship it safely. Call it typed."""

@@ -1,0 +1,1 @@
+"""What a live database holds: snapshot, difference, documents, health."""

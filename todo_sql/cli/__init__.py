@@ -1,0 +1,1 @@
+"""The command line: one file a verb; only here is anything printed or an exit code chosen."""

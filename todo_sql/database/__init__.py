@@ -1,0 +1,1 @@
+"""The database at run time: URL, embedded server, pools, sessions, rows, retry."""

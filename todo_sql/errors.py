@@ -1,0 +1,176 @@
+"""The error root, the place of a problem in a file, and the finding that reports it.
+
+Every error says what is wrong, why, and what to do about it; an error that stems from
+a file knows file, line and column. The command line renders these and chooses the exit
+code; a library caller catches them by class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, ClassVar, Literal
+
+Severity = Literal["error", "warning", "info"]
+
+
+class ExitCode(IntEnum):
+    """The exit codes of the command line."""
+
+    OK = 0
+    FINDINGS = 1
+    USAGE = 2
+    DATABASE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a text file.
+
+    Attributes:
+        file: Path as shown to people, relative to the project where possible.
+        line: 1-based line number.
+        column: 1-based column, counted in characters.
+        excerpt: The text of that line, without its line ending.
+        width: How many characters to underline, at least 1.
+    """
+
+    file: str
+    line: int
+    column: int = 1
+    excerpt: str | None = None
+    width: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def render_excerpt(self) -> list[str]:
+        """Return the excerpt and a caret line below it, or nothing without an excerpt."""
+        if self.excerpt is None:
+            return []
+        gutter = f"  {self.line} | "
+        before = self.excerpt[: self.column - 1]
+        pad = "".join("\t" if character == "\t" else " " for character in before)
+        room = max(1, len(self.excerpt) - len(before))
+        rule = " " * (len(gutter) - 2) + "| " + pad + "^" * max(1, min(self.width, room))
+        return [gutter + self.excerpt, rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem in the shape that every report shares (lint, check, verify, plan, doctor)."""
+
+    code: str
+    severity: Severity
+    message: str
+    place: Place | None = None
+    cause: str | None = None
+    fix: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form: code, severity, file, line, column, message, cause, fix."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "file": self.place.file if self.place else None,
+            "line": self.place.line if self.place else None,
+            "column": self.place.column if self.place else None,
+            "message": self.message,
+            "cause": self.cause,
+            "fix": self.fix,
+        }
+
+    def as_github(self) -> str:
+        """Return a GitHub Actions annotation line."""
+        level = {"error": "error", "warning": "warning", "info": "notice"}[self.severity]
+        where = ""
+        if self.place:
+            where = f" file={self.place.file},line={self.place.line},col={self.place.column}"
+        text = "\n".join(part for part in (self.message, self.cause, self.fix) if part)
+        escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        return f"::{level}{where}::{self.code}: {escaped}"
+
+    def render(self) -> str:
+        """Return the text form: head line, excerpt with caret, cause, fix."""
+        where = f" {self.place}:" if self.place else ""
+        lines = [f"{self.severity}[{self.code}]{where} {self.message}"]
+        if self.place:
+            lines += self.place.render_excerpt()
+        if self.cause:
+            lines.append(f"cause: {self.cause}")
+        if self.fix:
+            lines.append(f"fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class TodoSqlError(Exception):
+    """The root of every error that this package raises.
+
+    Args:
+        message: What is wrong, in lower case, without a full stop.
+        code: A short stable code such as ``M104``; default: the class's.
+        place: Where, when the problem stems from a file.
+        cause: Why, and what state things are in now.
+        fix: What to do.
+    """
+
+    code: ClassVar[str] = "T000"
+    exit_code: ClassVar[ExitCode] = ExitCode.DATABASE
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        place: Place | None = None,
+        cause: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.finding = Finding(code or type(self).code, "error", message, place, cause, fix)
+
+    def __str__(self) -> str:
+        return self.finding.render()
+
+
+class UsageError(TodoSqlError):
+    """The command or call itself is wrong: an unknown name, a missing argument."""
+
+    code = "U100"
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(TodoSqlError):
+    """The configuration is wrong: an unknown key, a missing folder, a URL of another product."""
+
+    code = "U200"
+    exit_code = ExitCode.USAGE
+
+
+class DatabaseError(TodoSqlError):
+    """The database refused or failed.
+
+    Attributes:
+        sqlstate: PostgreSQL's five-character code, or None when it never answered.
+    """
+
+    code = "D100"
+    exit_code = ExitCode.DATABASE
+
+    def __init__(self, message: str, *, sqlstate: str | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.sqlstate = sqlstate
+
+
+class FindingsError(TodoSqlError):
+    """A check found something: carries every finding, in file order."""
+
+    code = "F100"
+    exit_code = ExitCode.FINDINGS
+
+    def __init__(self, message: str, findings: list[Finding], **details: Any) -> None:
+        super().__init__(message, **details)
+        self.findings = findings
+
+    def __str__(self) -> str:
+        return "\n\n".join([*(finding.render() for finding in self.findings), super().__str__()])

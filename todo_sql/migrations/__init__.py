@@ -1,0 +1,1 @@
+"""Migrations: files, plan, ledger, and the engine that applies them."""

@@ -1,0 +1,1 @@
+"""Named queries: headers, parameters, variants, loading. Pure."""

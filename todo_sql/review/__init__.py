@@ -1,0 +1,1 @@
+"""Review of changes: lint rules, lock tracing, proof of rollbacks."""

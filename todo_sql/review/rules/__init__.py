@@ -1,0 +1,1 @@
+"""Our own lint rules, one file a rule."""

@@ -1,0 +1,1 @@
+"""Text: places, tokens, and the PostgreSQL grammar. Pure."""

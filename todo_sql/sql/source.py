@@ -1,0 +1,79 @@
+"""Places in a text: offsets to line, column and excerpt. Pure.
+
+A `Source` is the decoded text of one file. Offsets count characters of `text`, from
+which a leading byte order mark has been taken off; line endings are kept as they are,
+so that an offset into `text` is an offset into the file as written.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from todo_sql.errors import Place, UsageError
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a file and the name under which messages show it."""
+
+    file: str
+    text: str
+
+    @classmethod
+    def from_bytes(cls, file: str, data: bytes) -> Source:
+        """Decode UTF-8, with or without a byte order mark.
+
+        Raises:
+            UsageError: A byte is not UTF-8; the place names its line and column.
+        """
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            before = data[: error.start].decode("utf-8-sig", errors="replace")
+            line = before.count("\n") + 1
+            column = len(before) - (before.rfind("\n") + 1) + 1
+            raise UsageError(
+                f"byte 0x{data[error.start]:02x} is not UTF-8",
+                code="S101",
+                place=Place(file, line, column),
+                fix="save the file as UTF-8",
+            ) from None
+        return cls(file, text)
+
+    @classmethod
+    def read(cls, path: Path, root: Path | None = None) -> Source:
+        """Read a file; show it relative to `root` where it lies below it."""
+        file = path
+        if root is not None and path.is_relative_to(root):
+            file = path.relative_to(root)
+        return cls.from_bytes(file.as_posix(), path.read_bytes())
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts = [0]
+        position = self.text.find("\n")
+        while position >= 0:
+            starts.append(position + 1)
+            position = self.text.find("\n", position + 1)
+        return starts
+
+    def line_column(self, offset: int) -> tuple[int, int]:
+        """Return the 1-based line and column of a character offset."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def line_text(self, line: int) -> str:
+        """Return the text of a 1-based line without its line ending."""
+        start = self._line_starts[line - 1]
+        end = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+    def place(self, offset: int, end: int | None = None) -> Place:
+        """Return the place of a character offset, underlining up to `end`."""
+        offset = max(0, min(offset, len(self.text)))
+        line, column = self.line_column(offset)
+        width = max(1, (end or offset) - offset)
+        return Place(self.file, line, column, self.line_text(line), width)
