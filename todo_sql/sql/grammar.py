@@ -113,9 +113,10 @@ def parse_plpgsql(text: str) -> list[dict[str, Any]]:
     import postgast
 
     try:
-        return postgast.parse_plpgsql(text)
+        functions: list[dict[str, Any]] = postgast.parse_plpgsql(text)
     except postgast.PgQueryError as error:
         raise _translated(error) from None
+    return functions
 
 
 def _leading(text: str) -> int:
