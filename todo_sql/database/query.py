@@ -1,0 +1,112 @@
+"""What generated code is written against: a typed handle on one named query of a .sql file.
+
+The .sql file lies beside the generated module and is read and parsed on the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from todo_sql.config import Tenant
+from todo_sql.errors import UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.queries.named import NamedQuery
+
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+class QueryFile:
+    """A .sql file beside a generated module.
+
+    Args:
+        package: The package that holds the file as a resource.
+        file: Its name in that package, such as ``tasks.sql``.
+        tenant: How rows are isolated, or None in a project without tenants.
+    """
+
+    def __init__(self, package: str | None, file: str, *, tenant: Tenant | None = None) -> None:
+        self.package = package or ""
+        self.file = file
+        self.tenant = tenant
+
+    def __repr__(self) -> str:
+        return f"QueryFile({self.package!r}, {self.file!r})"
+
+    def query(
+        self,
+        name: str,
+        *,
+        row: Any = None,
+        parameters: Mapping[str, str] | None = None,
+        nullable: Collection[str] | None = None,
+        read_only: bool = False,
+        tenant: bool = False,
+    ) -> Query[Any]:
+        """Return the handle of one query; nothing is read yet.
+
+        Args:
+            name: The name in its header.
+            row: A pydantic model or a dataclass (one object a row), the type of a single
+                column (its bare value), or None where no row comes back.
+            parameters: PostgreSQL's type by parameter, as ``format_type`` names it.
+            nullable: The parameters that accept None; default: every one does.
+            read_only: Whether the compiler proved that the query changes nothing.
+            tenant: Whether the query needs a tenant.
+        """
+        return Query(
+            self,
+            name,
+            row,
+            dict(parameters or {}),
+            None if nullable is None else frozenset(nullable),
+            read_only,
+            tenant,
+        )
+
+    @cached_property
+    def named(self) -> Mapping[str, NamedQuery]:
+        """Every query of the file by name; read on first use."""
+        from todo_sql.queries.loader import load_text
+        from todo_sql.sql.source import Source
+
+        data = files(self.package).joinpath(self.file).read_bytes()
+        source = Source.from_bytes(f"queries/{self.file}", data)
+        return {query.name: query for query in load_text(source)}
+
+
+@dataclass(frozen=True, eq=False)
+class Query(Generic[R]):
+    """One named query with the types that the compiler found; `R` is a row of its result."""
+
+    file: QueryFile
+    name: str
+    row: Any
+    parameters: Mapping[str, str]
+    nullable: frozenset[str] | None
+    read_only: bool
+    tenant: bool
+
+    @cached_property
+    def named(self) -> NamedQuery:
+        """The query as written.
+
+        Raises:
+            UsageError: The file holds no query of this name.
+        """
+        try:
+            return self.file.named[self.name]
+        except KeyError:
+            raise UsageError(
+                f"{self.file.file} holds no query `{self.name}`",
+                fix="run `todo-sql generate` again",
+            ) from None
+
+    def into(self, row: type[S]) -> Query[S]:
+        """Return the same query with another type of row, such as a slots dataclass."""
+        return replace(self, row=row)  # type: ignore[return-value]
