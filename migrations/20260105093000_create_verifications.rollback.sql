@@ -1,0 +1,2 @@
+-- Makes every pending mail link worthless.
+drop table verifications;

@@ -1,0 +1,2 @@
+-- Loses every task.
+drop table tasks;

@@ -1,0 +1,2 @@
+-- Loses every list.
+drop table lists;

@@ -1,0 +1,2 @@
+-- Loses every tag.
+drop table tags;

@@ -1,0 +1,2 @@
+-- Loses which task carried which tag.
+drop table task_tags;

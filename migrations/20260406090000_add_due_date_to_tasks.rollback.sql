@@ -1,0 +1,2 @@
+-- Loses every due date.
+alter table tasks drop column due_date;

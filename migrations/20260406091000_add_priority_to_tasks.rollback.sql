@@ -1,0 +1,2 @@
+-- Loses every priority.
+alter table tasks drop column priority;

@@ -1,0 +1,2 @@
+-- Loses the history, detached months excepted.
+drop table audit_log;

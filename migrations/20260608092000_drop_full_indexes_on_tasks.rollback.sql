@@ -1,0 +1,13 @@
+-- Builds them again beside the traffic.
+-- transactional: false
+create index concurrently idx_tasks_user_id_created_at_id
+on tasks (user_id, created_at desc, id desc);
+
+create index concurrently idx_tasks_user_id_completed_created_at_id
+on tasks (user_id, completed, created_at desc, id desc);
+
+create index concurrently idx_tasks_user_id_due_date_id
+on tasks (user_id, due_date, id);
+
+create index concurrently idx_tasks_user_id_completed_due_date_id
+on tasks (user_id, completed, due_date, id);
