@@ -73,12 +73,15 @@ def database(server: Server, owner: Owner, template: str = "template1") -> Itera
 
 def apply_migrations(url: str, folder: Path) -> None:
     """Apply every migration in `folder` to the database at `url`."""
-    try:
-        from todo_sql.migrations import migrate
-    except ImportError:  # until the migrator lands
-        with psycopg.connect(url, autocommit=True) as connection:
-            for path in sorted(folder.glob("*.sql")):
-                if not path.name.endswith(".rollback.sql"):
-                    connection.execute(path.read_bytes())
-    else:
-        migrate(url, folder)
+    import todo_sql.migrations
+
+    if hasattr(todo_sql.migrations, "migrate"):
+        todo_sql.migrations.migrate(url, folder)
+        return
+    from todo_sql.sql.grammar import parse  # until the migrator lands
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        for path in sorted(folder.glob("*.sql")):
+            if not path.name.endswith(".rollback.sql"):
+                for statement in parse(path.read_text(encoding="utf-8")):
+                    connection.execute(statement.text.encode())
