@@ -1,0 +1,96 @@
+"""What differs between two catalogs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from todo_sql.catalog.snapshot import Item, Snapshot, rank
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One object that is missing on a side, or is not the same on both.
+
+    Attributes:
+        before: The object as it was, or None: it is new.
+        after: The object as it is, or None: it is gone.
+    """
+
+    before: Item | None
+    after: Item | None
+
+    @property
+    def item(self) -> Item:
+        """The object, from whichever side has it."""
+        item = self.after or self.before
+        assert item is not None
+        return item
+
+    @property
+    def kind(self) -> str:
+        """The kind of object, such as ``column``."""
+        return self.item.kind
+
+    @property
+    def object(self) -> str:
+        """The object's name, such as ``public.tasks.title``."""
+        return self.item.name
+
+    @property
+    def changes(self) -> Mapping[str, tuple[Any, Any]]:
+        """The attributes that differ, before and after; empty when a side lacks the object."""
+        if self.before is None or self.after is None:
+            return {}
+        before, after = self.before.attributes, self.after.attributes
+        return {
+            name: (before.get(name), after.get(name))
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        }
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"+ {self.item.key}"
+        if self.after is None:
+            return f"- {self.item.key}"
+        parts = (f"{name}: {old!r} -> {new!r}" for name, (old, new) in self.changes.items())
+        return f"~ {self.item.key}: " + "; ".join(parts)
+
+
+def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
+    """Return what differs, in the order in which objects can be made; empty: identical.
+
+    An object whose parent is missing on one side is not reported beside its parent, and a
+    column's position is its rank among the columns that both sides have.
+    """
+    lost = before.items.keys() - after.items.keys()
+    new = after.items.keys() - before.items.keys()
+    found = [Difference(before.items[key], None) for key in lost if _alone(before.items[key], lost)]
+    found += [Difference(None, after.items[key]) for key in new if _alone(after.items[key], new)]
+    common = before.items.keys() & after.items.keys()
+    old, now = _ranked(before, common), _ranked(after, common)
+    found += [
+        Difference(old[key], now[key])
+        for key in common
+        if old[key].attributes != now[key].attributes
+    ]
+    return sorted(found, key=lambda difference: rank(difference.item))
+
+
+def _alone(item: Item, side: Set[str]) -> bool:
+    return item.parent is None or item.parent not in side
+
+
+def _ranked(snapshot: Snapshot, common: Set[str]) -> dict[str, Item]:
+    ranked = {}
+    following: dict[str | None, int] = {}
+    for key, item in snapshot.items.items():
+        if key not in common:
+            continue
+        if item.kind == "column":
+            position = following[item.parent] = following.get(item.parent, 0) + 1
+            item = replace(item, attributes={**item.attributes, "position": position})
+        ranked[key] = item
+    return ranked

@@ -1,0 +1,220 @@
+-- Who may do what, what is said about each object, and the roles. Shaped as relations.sql.
+
+-- name: grant :many
+-- What differs from the privileges that an object is born with, per grantee: so that
+-- "no ACL" and "the owner's default written out" are the same.
+with holders as (
+    select
+        case when c.relkind = 'S' then 'sequence ' else 'table ' end
+        || format('%I.%I', n.nspname, c.relname) as object,
+        case c.relkind
+            when 'S' then 'sequence ' when 'v' then 'view ' when 'm' then 'materialized view ' else 'table '
+        end || format('%I.%I', n.nspname, c.relname) as parent,
+        c.relowner as owner,
+        coalesce(c.relacl, acldefault(case when c.relkind = 'S' then 's' else 'r' end::"char", c.relowner)) as acl,
+        acldefault(case when c.relkind = 'S' then 's' else 'r' end::"char", c.relowner) as born
+    from pg_class as c
+    inner join pg_namespace as n on n.oid = c.relnamespace
+    where
+        c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
+        and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and c.relname !~ '^(_yoyo_|yoyo_lock|_todo_sql_)'
+        and not exists (
+            select from pg_depend as e
+            where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+        )
+    union all
+    select
+        format('column %I.%I.%I', n.nspname, c.relname, a.attname),
+        format('column %I.%I.%I', n.nspname, c.relname, a.attname),
+        c.relowner, a.attacl, acldefault('c', c.relowner)
+    from pg_attribute as a
+    inner join pg_class as c on c.oid = a.attrelid
+    inner join pg_namespace as n on n.oid = c.relnamespace
+    where
+        a.attacl is not null and not a.attisdropped
+        and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and c.relname !~ '^(_yoyo_|yoyo_lock|_todo_sql_)'
+    union all
+    select
+        case when p.prokind = 'p' then 'procedure ' else 'function ' end
+        || (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity,
+        'function ' || (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity,
+        p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), acldefault('f', p.proowner)
+    from pg_proc as p
+    inner join pg_namespace as n on n.oid = p.pronamespace
+    where
+        p.proacl is not null
+        and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and not exists (
+            select from pg_depend as e
+            where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e'
+        )
+    union all
+    select
+        'schema ' || quote_ident(n.nspname), 'schema ' || quote_ident(n.nspname),
+        n.nspowner, n.nspacl, acldefault('n', n.nspowner)
+    from pg_namespace as n
+    where n.nspacl is not null and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    union all
+    select
+        case when t.typtype = 'd' then 'domain ' else 'type ' end || format('%I.%I', n.nspname, t.typname),
+        case when t.typtype = 'd' then 'domain ' else 'type ' end || format('%I.%I', n.nspname, t.typname),
+        t.typowner, t.typacl, acldefault('T', t.typowner)
+    from pg_type as t
+    inner join pg_namespace as n on n.oid = t.typnamespace
+    where t.typacl is not null and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    union all
+    select 'database', null, d.datdba, d.datacl, acldefault('d', d.datdba)
+    from pg_database as d
+    where d.datname = current_database() and d.datacl is not null
+    union all
+    select 'language ' || quote_ident(l.lanname), null, l.lanowner, l.lanacl, acldefault('l', l.lanowner)
+    from pg_language as l
+    where l.lanacl is not null
+    union all
+    select 'foreign server ' || quote_ident(s.srvname), null, s.srvowner, s.srvacl, acldefault('S', s.srvowner)
+    from pg_foreign_server as s
+    where s.srvacl is not null
+),
+
+held as (
+    select h.object, h.parent, x.grantee, lower(x.privilege_type) as privilege, x.is_grantable
+    from holders as h
+    cross join lateral aclexplode(h.acl) as x
+),
+
+born as (
+    select h.object, h.parent, x.grantee, lower(x.privilege_type) as privilege, x.is_grantable
+    from holders as h
+    cross join lateral aclexplode(h.born) as x
+),
+
+changes as (
+    select 'granted' as change, g.*
+    from (select * from held except select * from born) as g
+    union all
+    select 'revoked', r.*
+    from (select * from born except select * from held) as r
+)
+
+select
+    c.object || ' to ' as object,
+    c.parent,
+    c.object as target,
+    case c.grantee when 0 then 'public' else pg_get_userbyid(c.grantee) end as grantee,
+    string_agg(
+        c.privilege || case when c.is_grantable then ' with grant option' else '' end, ', ' order by c.privilege
+    ) filter (where c.change = 'granted') as granted,
+    string_agg(c.privilege, ', ' order by c.privilege) filter (where c.change = 'revoked') as revoked
+from changes as c
+group by c.object, c.parent, c.grantee;
+
+-- name: default_privilege :many
+select
+    case d.defaclobjtype
+        when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types'
+        when 'n' then 'schemas' else 'large objects'
+    end || coalesce(' in schema ' || quote_ident(n.nspname), '') || ' to ' as object,
+    pg_get_userbyid(d.defaclrole) as owner,
+    quote_ident(n.nspname) as schema,
+    case d.defaclobjtype
+        when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types'
+        when 'n' then 'schemas' else 'large objects'
+    end as target,
+    case x.grantee when 0 then 'public' else pg_get_userbyid(x.grantee) end as grantee,
+    string_agg(
+        lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end, ', '
+        order by lower(x.privilege_type)
+    ) as granted
+from pg_default_acl as d
+left join pg_namespace as n on n.oid = d.defaclnamespace
+cross join lateral aclexplode(d.defaclacl) as x
+group by d.defaclobjtype, d.defaclrole, n.nspname, x.grantee;
+
+-- name: comment :many
+-- Materialized: PostgreSQL's own 5,000 comments are left out before they are named.
+with described as materialized (
+    select d.classoid, d.objoid, d.objsubid, d.description
+    from pg_description as d
+    where
+        (d.objoid >= 16384 or (d.classoid = 'pg_namespace'::regclass and d.objoid = to_regnamespace('public')))
+        and d.classoid <> 'pg_extension'::regclass
+)
+
+select
+    case i.type
+        when 'table column' then 'column' when 'view column' then 'column'
+        when 'materialized view column' then 'column' when 'table constraint' then 'constraint' else i.type
+    end || ' ' || i.identity as object,
+    case i.type
+        when 'table column' then 'column' when 'view column' then 'column'
+        when 'materialized view column' then 'column' when 'table constraint' then 'constraint'
+        when 'procedure' then 'function' when 'statistics object' then 'statistics' else i.type
+    end || ' ' || i.identity as parent,
+    d.description as comment
+from described as d
+cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) as i
+left join pg_class as c on d.classoid = 'pg_class'::regclass and c.oid = d.objoid
+left join pg_constraint as k on d.classoid = 'pg_constraint'::regclass and k.oid = d.objoid
+where
+    coalesce(i.schema, '') !~ '^pg_'
+    and coalesce(c.relname, '') !~ '^(_yoyo_|yoyo_lock|_todo_sql_)'
+    and coalesce(k.contype, 'c') <> 'n'
+    and not exists (
+        select from pg_depend as e
+        where e.classid = d.classoid and e.objid = d.objoid and e.deptype = 'e'
+    );
+
+-- name: security_label :many
+select
+    i.type || ' ' || i.identity || ' for ' || s.provider as object,
+    s.label
+from pg_seclabel as s
+cross join lateral pg_identify_object(s.classoid, s.objoid, s.objsubid) as i;
+
+-- name: database_setting :many
+select
+    s.setting as object,
+    s.setting
+from pg_db_role_setting as r
+inner join pg_database as d on d.oid = r.setdatabase
+cross join lateral unnest(r.setconfig) as s (setting)
+where d.datname = current_database() and r.setrole = 0;
+
+-- name: role :many
+-- Roles belong to the cluster: they are read, but not compared with the objects.
+select
+    quote_ident(r.rolname) as object,
+    r.rolsuper as superuser,
+    r.rolbypassrls as bypass_rls,
+    r.rolcreaterole as create_role,
+    r.rolcreatedb as create_database,
+    r.rolcanlogin as login,
+    r.rolinherit as inherit,
+    r.rolreplication as replication,
+    nullif(r.rolconnlimit, -1)::integer as connection_limit,
+    (
+        select string_agg(distinct quote_ident(pg_get_userbyid(m.roleid)), ', ')
+        from pg_auth_members as m where m.member = r.oid
+    ) as member_of,
+    (
+        select array_to_string(s.setconfig, ', ')
+        from pg_db_role_setting as s where s.setrole = r.oid and s.setdatabase = 0
+    ) as settings
+from pg_roles as r
+where r.rolname !~ '^pg_';
+
+-- name: migrator :optional
+-- Whoever owns the ledger, else whoever asks.
+select coalesce(
+    (
+        select pg_get_userbyid(c.relowner)::text
+        from pg_class as c
+        inner join pg_namespace as n on n.oid = c.relnamespace
+        where c.relname = '_yoyo_migration' and n.nspname !~ '^pg_'
+        order by n.nspname
+        limit 1
+    ),
+    current_user::text
+) as migrator;

@@ -1,0 +1,85 @@
+"""Runs the catalog's own named queries on a connection, in one flight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Self
+
+from todo_sql.queries.loader import load_text
+from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.variants import choose
+from todo_sql.sql.source import Source
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+# What definitions and bounds are rendered under.
+_SETTINGS = {
+    "search_path": "",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "quote_all_identifiers": "off",
+    "jit": "off",
+}
+
+
+class Reader:
+    """A read-only transaction (or savepoint) with an empty search_path.
+
+    On leaving, the session is as it was: what the caller had begun goes on.
+    """
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> Self:
+        from psycopg.pq import TransactionStatus
+
+        self._nested = self._connection.info.transaction_status != TransactionStatus.IDLE
+        begin = "begin isolation level repeatable read, read only"
+        with self._connection.pipeline():
+            self._run("savepoint todo_sql_catalog" if self._nested else begin)
+            for setting, value in _SETTINGS.items():
+                self._run(f"set local {setting} = '{value}'")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        # A lost connection has nothing left to restore.
+        if not self._connection.closed:
+            self._run("rollback to savepoint todo_sql_catalog" if self._nested else "rollback")
+
+    def many(self, calls: Mapping[str, Mapping[str, object]]) -> dict[str, list[dict[str, Any]]]:
+        """Run queries by name with their arguments; return each one's rows as dicts."""
+        from psycopg import RawCursor
+        from psycopg.rows import dict_row
+
+        found = named_queries()
+        cursors = {}
+        with self._connection.pipeline():
+            for name, arguments in calls.items():
+                variant = choose(found[name], arguments)
+                cursor = RawCursor(self._connection, row_factory=dict_row)
+                cursor.execute(
+                    variant.sql.encode(), [arguments[p] for p in variant.parameters], prepare=True
+                )
+                cursors[name] = cursor
+        return {name: cursor.fetchall() for name, cursor in cursors.items()}
+
+    def _run(self, statement: str) -> None:
+        self._connection.execute(statement.encode())
+
+
+@cache
+def named_queries() -> Mapping[str, NamedQuery]:
+    """Return every query of this package's .sql files by name."""
+    folder = resources.files("todo_sql.catalog") / "queries"
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return {
+        query.name: query
+        for file in files
+        for query in load_text(Source.from_bytes(file, (folder / file).read_bytes()))
+    }

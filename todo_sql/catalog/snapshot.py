@@ -1,0 +1,134 @@
+"""What a live database holds, object by object, in a form that two databases share.
+
+Read under an empty search_path, so that every name in a definition is qualified. OIDs,
+statistics, sequence positions, our ledger and the members of extensions are left out;
+columns carry their rank among the live ones; privileges are those that differ from the
+ones an object is born with; PostgreSQL 18's named NOT NULL constraints are a flag of
+the column, as on 15 to 17. Whoever owns the ledger (else: whoever asks) appears as
+``current_user``, so that two databases migrated by different roles compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from todo_sql.catalog.read import Reader
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+KINDS = (
+    "schema",
+    "extension",
+    "type",
+    "domain",
+    "function",
+    "sequence",
+    "table",
+    "column",
+    "constraint",
+    "index",
+    "statistics",
+    "view",
+    "materialized_view",
+    "trigger",
+    "rule",
+    "policy",
+    "event_trigger",
+    "publication",
+    "other",
+    "grant",
+    "default_privilege",
+    "comment",
+    "security_label",
+    "database_setting",
+)
+"""The kinds of object, in an order in which they can be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One object of a catalog.
+
+    Attributes:
+        kind: One of `KINDS`, or ``role``.
+        name: Qualified and quoted, unique within its kind: ``public.tasks.title``.
+        parent: Kind and name of the object that it belongs to: ``table public.tasks``.
+        attributes: What is compared, by name; None where a thing is as it is by default.
+    """
+
+    kind: str
+    name: str
+    parent: str | None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Kind and name, unique within a snapshot."""
+        return f"{self.kind.replace('_', ' ')} {self.name}"
+
+    def __getitem__(self, attribute: str) -> Any:
+        return self.attributes[attribute]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The catalog of one database at one moment.
+
+    Attributes:
+        version: The server's version number, such as 180004.
+        items: Every object by its key, in the order of `KINDS` and names.
+        roles: The cluster's roles by name; never compared with the objects.
+    """
+
+    version: int
+    items: Mapping[str, Item]
+    roles: Mapping[str, Item]
+
+    def of(self, kind: str, parent: str | None = None) -> Iterator[Item]:
+        """Yield the items of a kind, or those of one parent (its key), in order."""
+        for item in self.items.values():
+            if item.kind == kind and (parent is None or item.parent == parent):
+                yield item
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def take(connection: Connection[Any]) -> Snapshot:
+    """Read the catalog in one flight; read-only, takes no lock that blocks anyone.
+
+    Works on an idle connection and inside a transaction, whose search_path it leaves as it was.
+    """
+    with Reader(connection) as reader:
+        found = reader.many({kind: {} for kind in (*KINDS, "role", "migrator")})
+    migrator = found["migrator"][0]["migrator"]
+    items = (_item(kind, row, migrator) for kind in KINDS for row in found[kind])
+    roles = (_item("role", row, migrator) for row in found["role"])
+    return Snapshot(
+        connection.info.server_version,
+        {item.key: item for item in sorted(items, key=rank)},
+        {item.name: item for item in sorted(roles, key=lambda item: item.name)},
+    )
+
+
+_ORDER = {kind: number for number, kind in enumerate(KINDS)}
+
+
+def rank(item: Item) -> tuple[int, str, int, str]:
+    """Return a sort key: by kind, columns in the order of their table, all else by name."""
+    if item.kind == "column":
+        return _ORDER[item.kind], item.parent or "", item["position"], item.name
+    return _ORDER[item.kind], "", 0, item.name
+
+
+def _item(kind: str, row: dict[str, Any], migrator: str) -> Item:
+    name, parent = row.pop("object"), row.pop("parent", None)
+    for attribute in ("owner", "grantee"):
+        if row.get(attribute) == migrator:
+            row[attribute] = "current_user"
+    if kind in ("grant", "default_privilege"):
+        name += row["grantee"]
+    return Item(kind, name, parent, row)
