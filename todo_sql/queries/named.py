@@ -1,0 +1,193 @@
+"""A named query: what its header declares and what its text is made of. Pure.
+
+`todo_sql.queries.loader` makes these from files; `todo_sql.queries.variants` turns one
+into the text that is sent.
+
+How lines are kept. A body is a sequence of `Segment`: runs of whole lines that stand
+or fall together. A segment without conditions is always kept. One with `needs` (from
+``-- if: a, b``) is kept when those arguments are given; one with `cases` (from
+``-- case sort: due``) when that value was chosen. Names in `needs` that also stand on a
+line without ``-- if`` are required and therefore always given. The other ones, the
+*optional* parameters, fall into `groups`: two that share an ``-- if`` are given together
+or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal
+
+from todo_sql.errors import Place
+from todo_sql.sql.source import Source
+
+
+class Cardinality(StrEnum):
+    """How many rows a query returns, and how they are handed over."""
+
+    ONE = "one"
+    OPTIONAL = "optional"
+    MANY = "many"
+    EXEC = "exec"
+    EXECROWS = "execrows"
+    PAGE = "page"
+    STREAM = "stream"
+    COPYFROM = "copyfrom"
+    BATCH = "batch"
+
+    @property
+    def returns_rows(self) -> bool:
+        """Whether the caller gets rows, so that a model may be named."""
+        return self not in (Cardinality.EXEC, Cardinality.EXECROWS, Cardinality.COPYFROM)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterDirective:
+    """``-- param: NAME [TYPE][?] [= DEFAULT]``: what a header says of a parameter.
+
+    Attributes:
+        name: Without its colon.
+        pg_type: PostgreSQL's type as written, or None: inferred.
+        nullable: True for ``?`` or ``null``, False for ``not null``, None: inferred.
+        default: The default as Python source, such as ``50`` or ``'medium'``, or None.
+        place: Where the directive stands.
+    """
+
+    name: str
+    pg_type: str | None
+    nullable: bool | None
+    default: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDirective:
+    """``-- column: NAME [TYPE] [not null|null]``: what a header says of a result column."""
+
+    name: str
+    pg_type: str | None
+    nullable: bool | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``-- case PARAMETER: VALUE`` lines: a parameter that picks lines and is not sent.
+
+    Attributes:
+        parameter: The Python argument.
+        values: Every value, in order of the text.
+        default: The value of the uncommented lines.
+        place: Where the first of the directives stands.
+    """
+
+    parameter: str
+    values: tuple[str, ...]
+    default: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A span of the source that goes into the text: verbatim, or as a parameter.
+
+    Attributes:
+        start: Character offset in the source.
+        end: Past its end.
+        parameter: The parameter's name, or None for verbatim text.
+    """
+
+    start: int
+    end: int
+    parameter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of lines that stand or fall together.
+
+    Attributes:
+        pieces: Text and parameters; line comments are left out.
+        needs: Parameters of ``-- if``.
+        cases: Pairs of ``-- case`` parameter and value.
+    """
+
+    pieces: tuple[Piece, ...]
+    needs: frozenset[str] = frozenset()
+    cases: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class NamedQuery:
+    """One annotated statement of a query file.
+
+    Attributes:
+        name: A Python identifier, unique within its folder.
+        cardinality: How many rows.
+        model: The name of the result model after ``->``, or None.
+        doc: The comment below the header without its directives, lines joined by newlines.
+        source: The file.
+        start: Where the SQL begins, as a character offset into ``source.text``.
+        end: Past its last character, without the semicolon.
+        name_start: Where the name stands in the header.
+        parameters: ``-- param:`` directives by name.
+        columns: ``-- column:`` directives by name.
+        params_model: The pydantic model of ``-- params:``, or None.
+        timeout: Seconds of ``-- timeout:``, or None.
+        tenant: What ``-- tenant:`` says, or None: inferred.
+        allow: Check codes waived by ``-- allow: CODE REASON``, with their reasons.
+        names: Every SQL parameter, in order of first use.
+        required: Those that every call must give; one with a default counts, too, since the
+            caller fills the default in.
+        groups: The optional parameters, in sets that are given together or not at all.
+        cases: ``-- case`` parameters by name.
+        segments: The text.
+    """
+
+    name: str
+    cardinality: Cardinality
+    model: str | None
+    doc: str
+    source: Source
+    start: int
+    end: int
+    name_start: int
+    names: tuple[str, ...]
+    required: frozenset[str]
+    segments: tuple[Segment, ...]
+    groups: tuple[frozenset[str], ...] = ()
+    cases: Mapping[str, Case] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, ParameterDirective] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    columns: Mapping[str, ColumnDirective] = field(default_factory=lambda: MappingProxyType({}))
+    params_model: str | None = None
+    timeout: float | None = None
+    tenant: Literal["required", "none"] | None = None
+    allow: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def text(self) -> str:
+        """The SQL as written."""
+        return self.source.text[self.start : self.end]
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """The parameters whose lines are left out when they are not given."""
+        return frozenset().union(*self.groups)
+
+    def place(self) -> Place:
+        """Return the place of the name in the header."""
+        return self.source.place(self.name_start, self.name_start + len(self.name))
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the values of ``-- param: NAME = DEFAULT`` by name."""
+        import ast
+
+        return {
+            name: ast.literal_eval(directive.default)
+            for name, directive in self.parameters.items()
+            if directive.default is not None
+        }
