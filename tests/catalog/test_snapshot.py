@@ -94,7 +94,7 @@ FAULTS = [
     ("revoke delete on tasks from current_user", "+ grant table public.tasks to current_user"),
     (
         "alter default privileges in schema public revoke execute on functions from pg_monitor",
-        "- default privilege functions in schema public to pg_monitor",
+        "- default privilege of current_user on functions in schema public to pg_monitor",
     ),
     ("comment on table tasks is null", "- comment table public.tasks"),
     ("comment on column tasks.title is 'Other.'", "~ comment column public.tasks.title"),

@@ -129,6 +129,8 @@ def _item(kind: str, row: dict[str, Any], migrator: str) -> Item:
     for attribute in ("owner", "grantee"):
         if row.get(attribute) == migrator:
             row[attribute] = "current_user"
-    if kind in ("grant", "default_privilege"):
+    if kind == "grant":
         name += row["grantee"]
+    elif kind == "default_privilege":  # two roles may have one each
+        name = f"of {row['owner']} on {name}{row['grantee']}"
     return Item(kind, name, parent, row)

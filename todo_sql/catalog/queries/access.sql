@@ -111,26 +111,55 @@ from changes as c
 group by c.object, c.parent, c.grantee;
 
 -- name: default_privilege :many
+-- Entries for a schema add to the built-in defaults; the others replace them.
+with entries as (
+    select
+        d.oid, d.defaclrole as role, n.nspname as schema, d.defaclacl as acl,
+        case d.defaclobjtype
+            when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types'
+            when 'n' then 'schemas' else 'large objects'
+        end as target,
+        case
+            when n.oid is null
+                then acldefault(case when d.defaclobjtype = 'S' then 's' else d.defaclobjtype end, d.defaclrole)
+        end as born
+    from pg_default_acl as d
+    left join pg_namespace as n on n.oid = d.defaclnamespace
+),
+
+held as (
+    select e.oid, x.grantee, lower(x.privilege_type) as privilege, x.is_grantable
+    from entries as e
+    cross join lateral aclexplode(e.acl) as x
+),
+
+born as (
+    select e.oid, x.grantee, lower(x.privilege_type) as privilege, x.is_grantable
+    from entries as e
+    cross join lateral aclexplode(e.born) as x
+),
+
+changes as (
+    select 'granted' as change, g.*
+    from (select * from held except select * from born) as g
+    union all
+    select 'revoked', r.*
+    from (select * from born except select * from held) as r
+)
+
 select
-    case d.defaclobjtype
-        when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types'
-        when 'n' then 'schemas' else 'large objects'
-    end || coalesce(' in schema ' || quote_ident(n.nspname), '') || ' to ' as object,
-    pg_get_userbyid(d.defaclrole) as owner,
-    quote_ident(n.nspname) as schema,
-    case d.defaclobjtype
-        when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types'
-        when 'n' then 'schemas' else 'large objects'
-    end as target,
-    case x.grantee when 0 then 'public' else pg_get_userbyid(x.grantee) end as grantee,
+    e.target || coalesce(' in schema ' || quote_ident(e.schema), '') || ' to ' as object,
+    pg_get_userbyid(e.role) as owner,
+    quote_ident(e.schema) as schema,
+    e.target,
+    case c.grantee when 0 then 'public' else pg_get_userbyid(c.grantee) end as grantee,
     string_agg(
-        lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end, ', '
-        order by lower(x.privilege_type)
-    ) as granted
-from pg_default_acl as d
-left join pg_namespace as n on n.oid = d.defaclnamespace
-cross join lateral aclexplode(d.defaclacl) as x
-group by d.defaclobjtype, d.defaclrole, n.nspname, x.grantee;
+        c.privilege || case when c.is_grantable then ' with grant option' else '' end, ', ' order by c.privilege
+    ) filter (where c.change = 'granted') as granted,
+    string_agg(c.privilege, ', ' order by c.privilege) filter (where c.change = 'revoked') as revoked
+from changes as c
+inner join entries as e on e.oid = c.oid
+group by e.target, e.schema, e.role, c.grantee;
 
 -- name: comment :many
 -- Materialized: PostgreSQL's own 5,000 comments are left out before they are named.

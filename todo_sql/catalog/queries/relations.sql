@@ -105,9 +105,9 @@ select
     end as form,
     pg_get_constraintdef(k.oid) as definition,
     columns.names as columns,
-    k.confrelid::regclass::text as references,
+    nullif(k.confrelid, 0)::regclass::text as references,
     k.convalidated as validated,
-    case when k.coninhcount > 0 and not k.conislocal then true end as inherited,
+    case when k.coninhcount > 0 and not k.conislocal and not c.relispartition then true end as inherited,
     case when k.conparentid <> 0 then true end as of_partition,
     (
         select string_agg(distinct case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end, ', ')
