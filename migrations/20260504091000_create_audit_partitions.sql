@@ -81,5 +81,5 @@ revoke all on audit_log_default from public, todo_app, todo_readonly, todo_auth;
 
 alter table audit_log attach partition audit_log_default default;
 
-select create_audit_partition(month::date)
-from generate_series(timestamp '2026-05-01', timestamp '2027-05-01', interval '1 month') as month;
+select create_audit_partition(first_day::date)
+from generate_series(timestamp '2026-05-01', timestamp '2027-05-01', interval '1 month') as first_day;
