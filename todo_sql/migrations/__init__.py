@@ -1,1 +1,21 @@
-"""Migrations: files, plan, ledger, and the engine that applies them."""
+"""Migrations: files, plan, ledger, and the migrator that applies them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def migrate(url: str, folder: Path) -> list[str]:
+    """Apply everything that is pending in a folder.
+
+    Args:
+        url: Of the database.
+        folder: Of the migrations.
+
+    Returns:
+        The ids that were applied, in order.
+    """
+    from todo_sql.migrations.files import load
+    from todo_sql.migrations.migrator import Migrator
+
+    return [done.id for done in Migrator(url, load(folder)).migrate()]

@@ -1,0 +1,174 @@
+"""The directives in the leading comments of a migration file. Pure.
+
+A directive is a line comment ``-- name: value`` that stands before the first statement,
+after whatever blank lines, other comments and block comments there are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from todo_sql.errors import Finding
+from todo_sql.sql.source import Source
+
+_LINE = re.compile(r"--[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:(?!:|//)[ \t]*(.*)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+_DURATIONS = {
+    "lock-timeout": "lock_timeout",
+    "max-lock-hold": "max_lock_hold",
+    "statement-timeout": "statement_timeout",
+}
+KNOWN = ("depends", "transactional", "irreversible", "allow", *_DURATIONS)
+
+# Words that open a sentence of prose rather than a directive.
+_PROSE = {"fixme", "nb", "note", "see", "source", "todo", "warning", "why"}
+
+UNKNOWN_FATE = "unknown-fate"
+
+
+@dataclass(frozen=True, slots=True)
+class Directives:
+    """What a file asks of the migrator.
+
+    Attributes:
+        depends: Ids of migrations that come first.
+        transactional: Whether the whole file is one transaction.
+        irreversible: Why there is no rollback file, or None where there is one.
+        lock_timeout: Longest wait for a lock, in seconds, or None: the default.
+        max_lock_hold: Longest time from the first exclusive lock to COMMIT, in seconds.
+        statement_timeout: Longest time for one statement, in seconds; 0 is no limit.
+        allow: Rules that this file waives, each with its reason.
+    """
+
+    depends: tuple[str, ...] = ()
+    transactional: bool = True
+    irreversible: str | None = None
+    lock_timeout: float | None = None
+    max_lock_hold: float | None = None
+    statement_timeout: float | None = None
+    allow: dict[str, str] = field(default_factory=dict)
+
+
+def leading_comments(text: str) -> Iterator[tuple[int, str]]:
+    """Yield offset and text of each line comment before the first statement."""
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+        elif text.startswith("--", position):
+            end = position
+            while end < len(text) and text[end] not in "\r\n":
+                end += 1
+            yield position, text[position:end]
+            position = end
+        elif text.startswith("/*", position):
+            position = _after_block(text, position)
+        else:
+            return
+
+
+def _after_block(text: str, position: int) -> int:
+    """Return where the block comment that opens at `position` ends; they nest."""
+    depth = 0
+    while position < len(text):
+        if text.startswith("/*", position):
+            depth += 1
+            position += 2
+        elif text.startswith("*/", position):
+            depth -= 1
+            position += 2
+            if depth == 0:
+                return position
+        else:
+            position += 1
+    return position
+
+
+def read(source: Source) -> tuple[Directives, list[Finding]]:
+    """Return the directives of a file, and what is wrong with them."""
+    found = Directives()
+    problems = []
+    seen: set[str] = set()
+    for offset, comment in leading_comments(source.text):
+        match = _LINE.match(comment)
+        if match is None:
+            continue
+        name, value = match.group(1), match.group(2).strip()
+        if name not in KNOWN and not _looks_meant(name):
+            continue
+        if name not in KNOWN:
+            wrong: tuple[str, str] | None = _unknown(name)
+        elif name in seen and name not in ("depends", "allow"):
+            wrong = f"directive `{name}` stands twice", "keep one of them"
+        else:
+            seen.add(name)
+            found, wrong = _add(found, name, value)
+        if wrong:
+            place = source.place(offset + match.start(1), offset + match.end())
+            problems.append(Finding("M111", "error", wrong[0], place, fix=wrong[1]))
+    return found, problems
+
+
+def _looks_meant(name: str) -> bool:
+    """Tell whether a word before a colon is meant as a directive, rather than as prose."""
+    return (name.islower() and name not in _PROSE) or bool(_close(name))
+
+
+def _close(name: str) -> list[str]:
+    return difflib.get_close_matches(name.lower().replace("_", "-"), KNOWN, 1, 0.8)
+
+
+def _unknown(name: str) -> tuple[str, str]:
+    close = _close(name)
+    if close:
+        return f"unknown directive `{name}`", f"did you mean `-- {close[0]}:`?"
+    return (
+        f"unknown directive `{name}`",
+        f"use one of {', '.join(KNOWN)}; begin prose with a capital letter",
+    )
+
+
+def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[str, str] | None]:
+    """Return the directives with one more, or what is wrong with it and how to mend it."""
+    if name == "depends":
+        return replace(found, depends=(*found.depends, *value.split())), None
+    if name == "transactional":
+        if value.lower() not in ("true", "false"):
+            return found, (f"`transactional` is {value!r}", "write true or false")
+        return replace(found, transactional=value.lower() == "true"), None
+    if name == "irreversible":
+        if not value:
+            return found, ("`irreversible` gives no reason", "write `-- irreversible: reason`")
+        return replace(found, irreversible=value), None
+    if name == "allow":
+        rule, _, reason = value.partition(" ")
+        if not rule or not reason.strip():
+            return found, ("`allow` gives no reason", "write `-- allow: RULE reason`")
+        return replace(found, allow={**found.allow, rule: reason.strip()}), None
+    seconds = duration(value)
+    if seconds is None:
+        return found, (f"`{name}` is {value!r}, not a duration", "write it like 500ms, 2s or 5min")
+    if name != "statement-timeout" and seconds == 0:
+        return found, (f"`{name}` is 0, which would be no limit", "write how long is acceptable")
+    return _with_duration(found, name, seconds), None
+
+
+def _with_duration(found: Directives, name: str, seconds: float) -> Directives:
+    if name == "lock-timeout":
+        return replace(found, lock_timeout=seconds)
+    if name == "max-lock-hold":
+        return replace(found, max_lock_hold=seconds)
+    return replace(found, statement_timeout=seconds)
+
+
+def duration(value: str) -> float | None:
+    """Return the seconds of ``500ms``, ``2s``, ``5min`` or ``1h``, or None for anything else."""
+    match = _DURATION.fullmatch(value)
+    if match is None or (match.group(2) is None and float(match.group(1)) != 0):
+        return None
+    return float(match.group(1)) * _SECONDS[match.group(2) or "s"]

@@ -1,0 +1,123 @@
+"""Turns an error of the server into one that names the place in the file. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import psycopg
+
+from todo_sql.errors import Place
+from todo_sql.migrations.errors import MigrationFailed
+from todo_sql.migrations.files import Script
+from todo_sql.sql.grammar import Statement
+
+_WORD = re.compile(r'"(?:[^"]|"")*"|\w+|\S')
+
+
+def failed(
+    error: psycopg.Error, script: Script, number: int | None, state: str, again: str
+) -> MigrationFailed:
+    """Return the error for a statement that failed.
+
+    Args:
+        error: The server's.
+        script: The file.
+        number: Of the statement, from 0; None: a deferred constraint, or the bookkeeping.
+        state: What state the database is in now.
+        again: The command that one runs when the file is mended.
+    """
+    diag = error.diag
+    message = diag.message_primary or str(error).strip()
+    statements = script.statements
+    if number is None:
+        number = _statement_of(diag.table_name, statements)
+    where = f"statement {number + 1} of {len(statements)}" if statements else "an empty file"
+    causes = [f"PostgreSQL {error.sqlstate} in {where}; {state}"]
+    if diag.message_detail:
+        causes.append(f"detail: {diag.message_detail}")
+    if diag.message_hint:
+        causes.append(f"hint: {diag.message_hint}")
+    if diag.context:
+        causes.append(f"context: {diag.context}")
+    return MigrationFailed(
+        message,
+        sqlstate=error.sqlstate,
+        code=_code(error),
+        place=_place(error, script, statements[number]) if statements else None,
+        cause="\n".join(causes),
+        fix=_fix(error, again),
+    )
+
+
+def _statement_of(table: str | None, statements: Sequence[Statement]) -> int:
+    """Return the last statement that names a table, else the last one."""
+    for number in range(len(statements) - 1, -1, -1):
+        if table and re.search(rf"\b{re.escape(table)}\b", statements[number].text):
+            return number
+    return max(0, len(statements) - 1)
+
+
+def _place(error: psycopg.Error, script: Script, statement: Statement) -> Place:
+    source = script.source
+    position = error.diag.statement_position
+    if position is not None:
+        start = statement.start + int(position) - 1
+        word = _WORD.match(source.text, start)
+        return source.place(start, word.end() if word else None)
+    inner = _inside_do(error, statement)
+    if inner is not None:
+        return source.place(*inner)
+    return source.place(*first_line(statement))
+
+
+def first_line(statement: Statement) -> tuple[int, int]:
+    """Return start and end of a statement's first line."""
+    line = statement.text.split("\n", 1)[0].rstrip()
+    return statement.start, statement.start + len(line)
+
+
+def _inside_do(error: psycopg.Error, statement: Statement) -> tuple[int, int] | None:
+    """Return the line of a DO block that PL/pgSQL names in its context."""
+    context = error.diag.context or ""
+    lines = re.findall(r"inline_code_block line (\d+)", context)
+    body = re.search(r"\$\w*\$|'", statement.text)
+    if not lines or body is None:
+        return None
+    offset = body.end()
+    for _ in range(int(lines[-1]) - 1):
+        offset = statement.text.find("\n", offset) + 1
+        if offset == 0:
+            return None
+    line = statement.text[offset:].split("\n", 1)[0]
+    indent = len(line) - len(line.lstrip())
+    start = statement.start + offset + indent
+    return start, start + len(line.strip())
+
+
+def _code(error: psycopg.Error) -> str:
+    return {"55P03": "M302", "57014": "M303", "42501": "M304"}.get(error.sqlstate or "", "M301")
+
+
+def _fix(error: psycopg.Error, again: str) -> str:
+    state = error.sqlstate or ""
+    words = str(error)
+    if "row-level security policy" in words and state == "42501":
+        return (
+            "the policies would hide rows from this role: migrate as the owner or as a role with "
+            "BYPASSRLS, or add a policy for the migrating role"
+        )
+    if state == "42501":
+        return f"grant the migrating role what it lacks, then run `{again}` again"
+    if state == "55P03":
+        return (
+            "run it when the table is less busy, or raise `-- lock-timeout:` in the file; "
+            "`select pid, query, xact_start from pg_stat_activity` shows who is at work"
+        )
+    if state == "57014":
+        return "raise `-- statement-timeout:` in the file, or do the work in smaller steps"
+    if state.startswith("53"):
+        return f"make room on the server, then run `{again}` again"
+    if state.startswith("23"):
+        return f"mend the rows that violate the constraint, then run `{again}` again"
+    return f"correct the migration, then run `{again}` again"

@@ -1,0 +1,285 @@
+"""The ledger: what was applied, by which file, how far.
+
+`_yoyo_migration` is the truth about what is applied and stays readable by plain yoyo,
+as does `_yoyo_log`. `_todo_sql_ledger` beside them knows what yoyo does not: the file's
+checksum, the duration, and how far a non-transactional file has come. A row there
+counts only while it agrees with yoyo's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from typing import Literal
+
+from todo_sql.migrations.errors import LedgerError
+from todo_sql.migrations.flight import Answer, Command
+from todo_sql.migrations.target import Target
+
+FORMAT = 1
+_COMMENT = "todo-sql ledger, format {}: what _yoyo_migration does not know; see todo-sql status"
+_TIME = "'YYYY-MM-DD\"T\"HH24:MI:SS.US'"
+
+Direction = Literal["apply", "rollback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement of a non-transactional file that was begun.
+
+    Attributes:
+        hash: Of the statement's text.
+        sql: The statement's text.
+        done: Whether it is known to have been done.
+    """
+
+    hash: str
+    sql: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a non-transactional file has come."""
+
+    direction: Direction
+    steps: tuple[Step, ...] = ()
+
+    def dump(self) -> str:
+        """Return the JSON that the ledger keeps."""
+        steps = [{"hash": s.hash, "sql": s.sql, "done": s.done} for s in self.steps]
+        return json.dumps({"direction": self.direction, "statements": steps})
+
+    @classmethod
+    def load(cls, text: str) -> Progress:
+        """Read what `dump` wrote."""
+        document = json.loads(text)
+        return cls(document["direction"], tuple(Step(**step) for step in document["statements"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the ledger knows of one migration.
+
+    Attributes:
+        applied_at: When it was applied, in UTC; None: begun, never finished.
+        checksum: Of the file that was applied; None: recorded by plain yoyo, unverified.
+        progress: How far an unfinished non-transactional file, or its rollback, has come.
+    """
+
+    id: str
+    applied_at: datetime | None
+    checksum: str | None = None
+    duration_ms: int | None = None
+    tool_version: str | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger of a database as it was read, in the order of application."""
+
+    recorded: tuple[Recorded, ...] = ()
+    complete: bool = False
+    extended: bool = False
+    by_id: dict[str, Recorded] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_id", {entry.id: entry for entry in self.recorded})
+
+    @property
+    def applied(self) -> tuple[Recorded, ...]:
+        """What is applied, oldest first."""
+        return tuple(entry for entry in self.recorded if entry.applied_at is not None)
+
+    @property
+    def unfinished(self) -> tuple[Recorded, ...]:
+        """What was begun and not finished."""
+        return tuple(entry for entry in self.recorded if entry.progress is not None)
+
+
+def quoted(name: str) -> str:
+    """Return a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def read_commands(schema: str | None = None) -> tuple[Command, ...]:
+    """Return the commands that read the ledger; without a schema, along the search path."""
+    prefix = f"{quoted(schema)}." if schema else ""
+    return (
+        Command(
+            f"select migration_id, pg_catalog.to_char(applied_at_utc, {_TIME}) "
+            f"from {prefix}_yoyo_migration order by applied_at_utc, migration_id",
+            sync=True,
+        ),
+        Command(
+            "select migration_id, checksum, duration_ms, tool_version, progress, "
+            f"pg_catalog.to_char(applied_at_utc, {_TIME}), "
+            "pg_catalog.obj_description(tableoid, 'pg_class') "
+            f"from {prefix}_todo_sql_ledger order by position",
+            sync=True,
+        ),
+        Command(f"select max(version) from {prefix}_yoyo_version", sync=True),
+    )
+
+
+READ_COUNT = len(read_commands())
+
+
+def read(answers: Sequence[Answer]) -> Ledger:
+    """Return the ledger from the answers to `read_commands`.
+
+    Raises:
+        LedgerError: It is of a newer tool, of yoyo before 6, or may not be read.
+    """
+    yoyo, own, version = answers
+    missing = "42P01"
+    if yoyo.error is not None and yoyo.error.sqlstate == missing:
+        return Ledger()
+    for answer in answers:
+        if answer.error is not None and answer.error.sqlstate != missing:
+            raise _unreadable(answer)
+    if version.error is not None or int(version.rows[0][0] or 0) != 2:
+        raise LedgerError(
+            "the ledger was made by a yoyo with other tables than this one's",
+            code="M402",
+            fix="upgrade todo-sql, or run `yoyo list` of yoyo-migrations 9 once: it "
+            "brings old tables up to date",
+        )
+    details = {str(row[0]): row for row in own.rows}
+    for row in own.rows[:1]:
+        _refuse_newer(str(row[6]))
+    recorded = [
+        _recorded(str(row[0]), str(row[1]), details.pop(str(row[0]), None)) for row in yoyo.rows
+    ]
+    begun = [
+        Recorded(id, None, None, None, row[3], Progress.load(row[4]))
+        for id, row in details.items()
+        if row[4] is not None
+    ]
+    return Ledger((*recorded, *begun), complete=True, extended=own.error is None)
+
+
+def _unreadable(answer: Answer) -> LedgerError:
+    error = answer.error
+    assert error is not None
+    if error.sqlstate == "42703":
+        return LedgerError(
+            "the ledger has other columns than this todo-sql knows",
+            code="M402",
+            cause=str(error).split("\n", 1)[0],
+            fix="upgrade todo-sql, or run `yoyo list` of yoyo-migrations 9 once if the tables "
+            "are of an older yoyo",
+        )
+    return LedgerError(
+        f"the ledger cannot be read: {str(error).splitlines()[0]}",
+        sqlstate=error.sqlstate,
+        code="M403",
+        fix="grant the migrating role the tables _yoyo_migration, _yoyo_log, _yoyo_version and "
+        "_todo_sql_ledger, or migrate as their owner",
+    )
+
+
+def _refuse_newer(comment: str) -> None:
+    words = comment.split("format ", 1)
+    digits = words[1].split(":", 1)[0] if len(words) == 2 else ""
+    if digits.isdigit() and int(digits) > FORMAT:
+        raise LedgerError(
+            f"the ledger has format {digits}, this todo-sql knows format {FORMAT}",
+            code="M401",
+            cause="a newer todo-sql migrated this database; nothing was changed",
+            fix="upgrade todo-sql",
+        )
+
+
+def _recorded(id: str, applied_at: str, row: tuple[str | None, ...] | None) -> Recorded:
+    when = datetime.fromisoformat(applied_at)
+    if row is None or (row[5] != applied_at and row[4] is None):
+        return Recorded(id, when)
+    return Recorded(
+        id,
+        when,
+        checksum=row[1] if row[5] == applied_at else None,
+        duration_ms=int(row[2]) if row[2] is not None else None,
+        tool_version=row[3],
+        progress=Progress.load(row[4]) if row[4] is not None else None,
+    )
+
+
+class Writer:
+    """Makes the commands that change the ledger of a target."""
+
+    def __init__(self, target: Target) -> None:
+        from todo_sql.migrations.backend import YoyoBackend
+
+        self._target = target
+        self._yoyo = YoyoBackend(target.schema)
+        self._table = f"{quoted(target.schema)}._todo_sql_ledger"
+        self._version = version("todo-sql")
+
+    def create(self, ledger: Ledger) -> list[Command]:
+        """Return the commands that make what is missing of the tables."""
+        commands = [] if ledger.complete else self._yoyo.create(self._target.now())
+        if not ledger.extended:
+            commands += [
+                Command(
+                    f"""create table {self._table} (
+    migration_id varchar(255) not null,
+    position bigint generated always as identity,
+    checksum varchar(64),
+    applied_at_utc timestamp,
+    duration_ms bigint,
+    progress text,
+    tool_version text not null,
+    constraint _todo_sql_ledger_pkey primary key (migration_id)
+)"""
+                ),
+                Command(f"comment on table {self._table} is '{_COMMENT.format(FORMAT)}'"),
+            ]
+        return commands
+
+    def applied(
+        self, id: str, checksum: str | None, *, seconds: float | None = None, log: str = "apply"
+    ) -> list[Command]:
+        """Return the commands that record a migration as applied.
+
+        Args:
+            id: Of the migration.
+            checksum: Of its file, or None: unverified.
+            seconds: How long it took; None: since the transaction began.
+            log: The operation that `_yoyo_log` names: apply, or mark where nothing ran.
+        """
+        now = self._target.now()
+        return [
+            *self._yoyo.mark(id, now, log=log),
+            Command(f"delete from {self._table} where migration_id = $1", (id,)),
+            Command(
+                f"insert into {self._table} "
+                "(migration_id, checksum, applied_at_utc, duration_ms, tool_version) "
+                "values ($1, $2, $3::pg_catalog.timestamp, (coalesce($4::pg_catalog.float8, "
+                "extract(epoch from pg_catalog.clock_timestamp() - "
+                "pg_catalog.transaction_timestamp())) * 1000)::pg_catalog.int8, $5)",
+                (id, checksum, str(now), None if seconds is None else str(seconds), self._version),
+            ),
+        ]
+
+    def rolled_back(self, id: str, *, log: str = "rollback") -> list[Command]:
+        """Return the commands that record a migration as rolled back."""
+        return [
+            *self._yoyo.unmark(id, self._target.now(), log=log),
+            Command(f"delete from {self._table} where migration_id = $1", (id,)),
+        ]
+
+    def progress(self, id: str, progress: Progress) -> list[Command]:
+        """Return the command that records how far a non-transactional file has come."""
+        return [
+            Command(
+                f"insert into {self._table} as l (migration_id, progress, tool_version) "
+                "values ($1, $2, $3) "
+                "on conflict (migration_id) do update set progress = excluded.progress",
+                (id, progress.dump(), self._version),
+            )
+        ]

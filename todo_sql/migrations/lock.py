@@ -1,0 +1,93 @@
+"""The migration lock: one migrator at a time on one ledger.
+
+A session-level advisory lock, tried and never waited for: a waiter in
+`pg_advisory_lock` would hold a snapshot, for which a concurrent index build in the
+holder would wait in turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from todo_sql.migrations.flight import Answer, Command
+from todo_sql.migrations.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lock, as far as the server tells us."""
+
+    pid: int
+    application: str
+    user: str
+    since: datetime | None
+
+    def __str__(self) -> str:
+        since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"pid {self.pid} ({self.application or 'unnamed'}, role {self.user}){since}"
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationLock:
+    """The lock of one ledger.
+
+    Attributes:
+        key: A signed 64-bit number, derived from database and ledger.
+    """
+
+    key: int
+
+    @classmethod
+    def of(cls, target: Target) -> MigrationLock:
+        """Return the lock of a target's ledger."""
+        name = f"todo-sql\0{target.database}\0{target.schema}._yoyo_migration"
+        digest = hashlib.sha256(name.encode()).digest()
+        return cls(int.from_bytes(digest[:8], "big", signed=True))
+
+    @property
+    def _in_pg_locks(self) -> str:
+        unsigned = self.key % 2**64
+        return (
+            "l.locktype = 'advisory' and l.granted and l.objsubid = 1 "
+            f"and l.classid = {unsigned >> 32} and l.objid = {unsigned % 2**32} and l.database = "
+            "(select d.oid from pg_catalog.pg_database as d "
+            "where d.datname = pg_catalog.current_database())"
+        )
+
+    def take(self) -> tuple[Command, Command]:
+        """Return the commands that try for the lock and say who holds it."""
+        return (
+            Command(f"select pg_catalog.pg_try_advisory_lock({self.key})", sync=True),
+            Command(
+                "select l.pid, a.application_name, a.usename, pg_catalog.to_char("
+                "a.backend_start at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS') "
+                "from pg_catalog.pg_locks as l "
+                "left join pg_catalog.pg_stat_activity as a on a.pid = l.pid "
+                f"where {self._in_pg_locks} limit 1",
+                sync=True,
+            ),
+        )
+
+    @staticmethod
+    def taken(answers: list[Answer]) -> tuple[bool, Holder | None]:
+        """Return from the answers to `take` whether we have it, else who does."""
+        tried, holder = answers
+        for answer in answers:
+            if answer.error:
+                raise answer.error
+        if tried.rows[0][0] == "t":
+            return True, None
+        if not holder.rows:
+            return False, None
+        pid, application, user, since = holder.rows[0]
+        when = datetime.fromisoformat(since) if since else None
+        return False, Holder(int(pid or 0), application or "", user or "unknown", when)
+
+    def require(self) -> Command:
+        """Return the command that fails (division by zero) unless this backend holds the lock."""
+        return Command(
+            "select 1 / pg_catalog.count(*) from pg_catalog.pg_locks as l "
+            f"where {self._in_pg_locks} and l.pid = pg_catalog.pg_backend_pid()"
+        )

@@ -1,0 +1,180 @@
+"""Applies and rolls back the migrations of a folder on one database."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from todo_sql.migrations import nontransactional, plan, statements, transactional
+from todo_sql.migrations.connection import Link, open_link
+from todo_sql.migrations.errors import TargetRefused
+from todo_sql.migrations.files import Migration, MigrationSet
+from todo_sql.migrations.flight import Command
+from todo_sql.migrations.ledger import Direction, Writer
+from todo_sql.migrations.plan import Entry
+from todo_sql.migrations.progress import Events
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A migration that was applied or rolled back, and how long that took."""
+
+    id: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of every migration on a database."""
+
+    database: str
+    entries: tuple[Entry, ...]
+
+
+class Migrator:
+    """The migrations of a folder on one database.
+
+    Args:
+        url: Of the database.
+        migrations: The folder.
+        events: Is told what happens.
+        foreign: Whether to go ahead on a database that holds other objects and no ledger.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        migrations: MigrationSet,
+        *,
+        events: Events | None = None,
+        foreign: bool = True,
+    ) -> None:
+        self._url = url
+        self._migrations = migrations
+        self._events = events or Events()
+        self._foreign = foreign
+
+    def status(self, *, wait: float | None = None) -> Status:
+        """Return the state of every migration; read-only, takes no lock."""
+        with self._open(writes=False, wait=wait) as link:
+            entries = plan.compare(self._migrations, link.ledger)
+            return Status(link.target.database, tuple(entries))
+
+    def pending(
+        self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
+    ) -> list[Migration]:
+        """Return what `migrate` would apply; read-only, takes no lock."""
+        statements.check(self._migrations)
+        with self._open(writes=False, wait=wait) as link:
+            return self._pending(link, to, allow_out_of_order)
+
+    def migrate(
+        self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
+    ) -> list[Done]:
+        """Apply what is pending.
+
+        Args:
+            to: The last id or version to apply; default: all.
+            allow_out_of_order: Apply also what sorts before an applied migration.
+            wait: How long to wait for the server and for another migrator, in seconds.
+
+        Raises:
+            InvalidFiles: A file is wrong; the database was not touched.
+            LedgerMismatch: Folder and ledger disagree; nothing was changed.
+            MigrationFailed: A statement failed; its place, and the state of things, are told.
+        """
+        statements.check(self._migrations)
+        with self._open(writes=True, wait=wait) as link:
+            self._refuse_foreign(link)
+            if not self._pending(link, to, allow_out_of_order):
+                return []
+            link.take_lock(wait, self._events)
+            pending = self._pending(link, to, allow_out_of_order)
+            writer = self._prepare(link)
+            done = []
+            for number, migration in enumerate(pending, 1):
+                self._events.started(migration, "apply", number, len(pending))
+                done.append(self._run(link, writer, migration, "apply"))
+            return done
+
+    def to_roll_back(
+        self, *, steps: int | None = None, to: str | None = None, wait: float | None = None
+    ) -> list[Migration]:
+        """Return what `rollback` would undo, newest first; read-only, takes no lock."""
+        statements.check(self._migrations)
+        with self._open(writes=False, wait=wait) as link:
+            return plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+
+    def rollback(
+        self, *, steps: int | None = None, to: str | None = None, wait: float | None = None
+    ) -> list[Done]:
+        """Undo migrations, newest first.
+
+        Args:
+            steps: How many; default: 1.
+            to: Undo everything that was applied after this id or version, which is kept.
+            wait: How long to wait for the server and for another migrator, in seconds.
+
+        Raises:
+            PlanError: `to` is not applied, or one of them is irreversible; nothing was changed.
+            MigrationFailed: A statement failed; its place, and the state of things, are told.
+        """
+        statements.check(self._migrations)
+        with self._open(writes=True, wait=wait) as link:
+            if not plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to):
+                return []
+            link.take_lock(wait, self._events)
+            chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+            writer = self._prepare(link)
+            done = []
+            for number, migration in enumerate(chosen, 1):
+                self._events.started(migration, "rollback", number, len(chosen))
+                done.append(self._run(link, writer, migration, "rollback"))
+            return done
+
+    def _open(self, *, writes: bool, wait: float | None) -> Link:
+        return open_link(self._url, writes=writes, wait=wait, events=self._events)
+
+    def _pending(self, link: Link, to: str | None, allow_out_of_order: bool) -> list[Migration]:
+        return plan.pending(
+            self._migrations, link.ledger, to=to, allow_out_of_order=allow_out_of_order
+        )
+
+    def _refuse_foreign(self, link: Link) -> None:
+        if self._foreign or link.target.ledger or link.target.empty:
+            return
+        raise TargetRefused(
+            f"database {link.target.database} is not empty and has no ledger",
+            code="M505",
+            cause="no project was found here, so these would be the migrations of the packaged "
+            "Todo project; nothing was changed",
+            fix="run the command in your project's folder or name it with `--project`; for the "
+            "Todo schema, name an empty database",
+        )
+
+    def _prepare(self, link: Link) -> Writer:
+        """Create the tables of the ledger where they are missing."""
+        writer = Writer(link.target)
+        missing = writer.create(link.ledger)
+        if missing:
+            link.fly([Command("begin read write"), *missing, Command("commit")])
+        return writer
+
+    def _run(self, link: Link, writer: Writer, migration: Migration, direction: Direction) -> Done:
+        began = time.monotonic()
+        script = migration.forward if direction == "apply" else migration.rollback
+        assert script
+        again = "todo-sql migrate" if direction == "apply" else "todo-sql rollback"
+
+        def bookkeeping() -> list[Command]:
+            if direction == "apply":
+                return writer.applied(migration.id, migration.forward.checksum)
+            return writer.rolled_back(migration.id)
+
+        if script.directives.transactional:
+            transactional.run(link, script, bookkeeping, self._events, again)
+        else:
+            nontransactional.run(link, writer, migration, script, direction, self._events, again)
+        seconds = time.monotonic() - began
+        self._events.finished(migration, direction, seconds)
+        return Done(migration.id, round(seconds * 1000))

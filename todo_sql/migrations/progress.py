@@ -1,0 +1,27 @@
+"""What a run tells while it is at work. Printing is the command line's."""
+
+from __future__ import annotations
+
+from todo_sql.migrations.files import Migration
+from todo_sql.migrations.flight import Flight
+from todo_sql.migrations.ledger import Direction
+from todo_sql.sql.grammar import Statement
+
+
+class Events:
+    """Receives what happens in a run; override what is of interest."""
+
+    def waiting(self, reason: str) -> None:
+        """Something outside is waited for: the server, the lock, a busy table."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line happened: another host was chosen, a leftover was dropped."""
+
+    def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
+        """A migration is begun."""
+
+    def at_work(self, statement: Statement | None, flight: Flight) -> None:
+        """The server is at a statement (None: at the bookkeeping); called several times a second."""
+
+    def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
+        """A migration is applied or rolled back, and recorded."""

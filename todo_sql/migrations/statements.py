@@ -1,0 +1,177 @@
+"""The statements of a migration file, and what no migration may contain. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from todo_sql.errors import Finding
+from todo_sql.migrations.directives import UNKNOWN_FATE
+from todo_sql.migrations.files import MigrationSet, Script, refuse
+from todo_sql.migrations.rerun import enum_name, is_rerunnable
+from todo_sql.sql.grammar import GrammarError, Statement, parse
+
+_META_COMMAND = re.compile(r"^[ \t]*\\[A-Za-z!?]", re.MULTILINE)
+_COPY_STDIN = re.compile(r"\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*;", re.IGNORECASE)
+_UNLOCK = re.compile(r"\bpg_advisory_unlock", re.IGNORECASE)
+
+
+def check(migrations: MigrationSet) -> None:
+    """Parse every file and refuse what may not run; see `wrong_statements`.
+
+    Raises:
+        InvalidFiles: With every finding.
+    """
+    problems: list[Finding] = []
+    for migration in migrations:
+        for script in migration.scripts:
+            problems.extend(wrong_statements(script, forward=script is migration.forward))
+    refuse(problems, migrations.shown)
+
+
+def wrong_statements(script: Script, *, forward: bool = True) -> Iterator[Finding]:
+    """Yield what is wrong with the SQL of a file."""
+    try:
+        found = script.statements
+    except GrammarError as error:
+        yield _explain(script, error)
+        return
+    if forward and not found:
+        yield Finding(
+            "M120",
+            "error",
+            "the migration holds no statement",
+            script.source.place(0),
+            fix="write it, or delete its files",
+        )
+    for statement in found:
+        wrong = _forbidden(statement)
+        if wrong is None and not script.directives.transactional:
+            wrong = _unsafe_outside_a_transaction(script, statement)
+        if wrong is None and script.directives.transactional:
+            wrong = _needs_no_transaction(statement)
+        if wrong:
+            code, message, fix = wrong
+            yield Finding(code, "error", message, _place(script, statement), fix=fix)
+
+
+def _place(script: Script, statement: Statement) -> Any:
+    first_line = statement.text.split("\n", 1)[0].rstrip("\r")
+    return script.source.place(statement.start, statement.start + len(first_line))
+
+
+def _explain(script: Script, error: GrammarError) -> Finding:
+    """Return the finding for text that the grammar rejects, named by its real cause."""
+    source = script.source
+    for copy in _COPY_STDIN.finditer(source.text):
+        try:
+            last = parse(source.text[: copy.end()])[-1]
+        except (GrammarError, IndexError):
+            continue
+        if last.kind == "copy_stmt" and last.node.copy_stmt.is_from:
+            return Finding(
+                "M123",
+                "error",
+                "inline COPY data is not supported",
+                source.place(last.start, last.end),
+                fix="write the rows as `insert into … values`",
+            )
+    for command in _META_COMMAND.finditer(source.text):
+        try:
+            parse(source.text[: command.start()])
+        except GrammarError:
+            continue
+        start = command.end() - 2
+        end = start + len(source.text[start:].split("\n", 1)[0].rstrip("\r"))
+        return Finding(
+            "M122",
+            "error",
+            "psql's meta-commands are not SQL",
+            source.place(start, end),
+            fix="remove the line",
+        )
+    end = re.compile(r"\w+|.|$", re.DOTALL).match(source.text, error.offset)
+    return Finding(
+        "M121",
+        "error",
+        error.message,
+        source.place(error.offset, end.end() if end else None),
+        cause="PostgreSQL 18's grammar does not know this",
+        fix="correct the SQL",
+    )
+
+
+def _forbidden(statement: Statement) -> tuple[str, str, str] | None:
+    """Return code, message and fix for a statement that no migration may contain."""
+    node: Any = getattr(statement.node, statement.kind)
+    if statement.kind == "transaction_stmt":
+        return (
+            "M124",
+            "a transaction statement would tear the migration from its ledger row",
+            "remove it: every migration is one transaction already",
+        )
+    if statement.kind == "copy_stmt" and not node.filename and not node.is_program:
+        return (
+            "M123",
+            "COPY from or to the client is not supported",
+            "write the rows as `insert into … values`",
+        )
+    if statement.kind == "discard_stmt" and enum_name(node, "target") == "DISCARD_ALL":
+        return ("M125", "DISCARD ALL would release the migration lock", "remove it")
+    if (
+        statement.kind not in ("create_function_stmt", "comment_stmt")
+        and _UNLOCK.search(statement.text)
+        and _calls_unlock(node)
+    ):
+        return ("M126", "an advisory unlock could release the migration lock", "remove it")
+    return None
+
+
+def _calls_unlock(node: Any) -> bool:
+    """Tell whether a parse tree calls an unlock function, or is a DO block that names one."""
+    for field, value in node.ListFields():
+        many = value if field.is_repeated else [value]
+        for part in many:
+            if field.name == "sval" and _UNLOCK.match(part):
+                return True
+            if hasattr(part, "ListFields") and _calls_unlock(part):
+                return True
+            if field.name == "sval" and node.DESCRIPTOR.name == "String" and _UNLOCK.search(part):
+                return True
+    return False
+
+
+def _unsafe_outside_a_transaction(
+    script: Script, statement: Statement
+) -> tuple[str, str, str] | None:
+    if UNKNOWN_FATE in script.directives.allow or is_rerunnable(statement):
+        return None
+    return (
+        "M127",
+        "outside a transaction this statement could not be run again after a crash",
+        "move it to a transactional migration, write IF [NOT] EXISTS, or "
+        f"`-- allow: {UNKNOWN_FATE} REASON`",
+    )
+
+
+def _needs_no_transaction(statement: Statement) -> tuple[str, str, str] | None:
+    node: Any = getattr(statement.node, statement.kind)
+    outside = {
+        "vacuum_stmt": lambda: node.is_vacuumcmd,
+        "index_stmt": lambda: node.concurrent,
+        "drop_stmt": lambda: node.concurrent,
+        "reindex_stmt": lambda: any(p.def_elem.defname == "concurrently" for p in node.params),
+        "createdb_stmt": lambda: True,
+        "dropdb_stmt": lambda: True,
+        "alter_system_stmt": lambda: True,
+        "create_table_space_stmt": lambda: True,
+        "drop_table_space_stmt": lambda: True,
+    }.get(statement.kind)
+    if outside is None or not outside():
+        return None
+    return (
+        "M128",
+        "this statement cannot run inside a transaction",
+        "put it alone into a migration that says `-- transactional: false`",
+    )

@@ -1,0 +1,158 @@
+"""What the target of a run is, and why some targets are refused."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from todo_sql.migrations.errors import TargetRefused
+from todo_sql.migrations.flight import Answer, Command
+
+OLDEST = 150000
+
+_VERSION = "select pg_catalog.version(), pg_catalog.current_setting('server_version_num')"
+
+_FACTS = """
+select
+    pg_catalog.current_database(),
+    current_user,
+    pg_catalog.current_schema(),
+    pg_catalog.pg_is_in_recovery(),
+    pg_catalog.current_setting('transaction_read_only'),
+    pg_catalog.pg_backend_pid(),
+    pg_catalog.to_char(
+        pg_catalog.clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US'
+    ),
+    (
+        select n.nspname
+        from pg_catalog.pg_class as c
+        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+        where c.oid = pg_catalog.to_regclass('_yoyo_migration')
+    ),
+    exists (
+        select
+        from pg_catalog.pg_class as c
+        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+        where
+            c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+            and n.nspname !~ '^pg_'
+            and n.nspname <> 'information_schema'
+            and c.relname !~ '^(_?yoyo_|_todo_sql_)'
+            and not exists (
+                select
+                from pg_catalog.pg_depend as d
+                where
+                    d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    and d.objid = c.oid
+                    and d.deptype = 'e'
+            )
+    )
+"""
+
+# Without it the backend of a killed migrator would finish its statement (not on Windows).
+CHECK_INTERVAL = "client_connection_check_interval"
+_CHECK = f"select pg_catalog.set_config('{CHECK_INTERVAL}', '500ms', false)"
+
+COMMANDS = (
+    Command(_VERSION, sync=True),
+    Command(_FACTS, sync=True),
+    Command(_CHECK, sync=True),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server, a database and a role.
+
+    Attributes:
+        schema: Where the ledger is or would be made: its own schema where it exists.
+        ledger: Whether there is a ledger.
+        backend: The process that serves us, as it sees itself.
+        empty: Whether the database holds nothing but what extensions made.
+        notices_death: Whether its backends can be made to notice that their client died.
+    """
+
+    database: str
+    role: str
+    schema: str
+    ledger: bool
+    backend: int
+    empty: bool
+    notices_death: bool
+    _clock: datetime
+    _read_at: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """Return the server's time in UTC, without asking it again."""
+        return self._clock + timedelta(seconds=time.monotonic() - self._read_at)
+
+
+def read(answers: list[Answer], *, writes: bool) -> Target:
+    """Return the target from the answers to `COMMANDS`.
+
+    Raises:
+        TargetRefused: It is another product, too old, or `writes` and it cannot be written.
+        psycopg.Error: The server refused to say.
+    """
+    version, facts, check = answers
+    if version.error:
+        raise version.error
+    words, number = version.rows[0]
+    refuse_product(str(words), int(number or 0))
+    if facts.error:
+        raise facts.error
+    (database, role, schema, recovery, read_only, backend, clock, ledger, objects) = facts.rows[0]
+    if writes:
+        refuse_unwritable(str(database), recovery == "t", read_only == "on")
+    if ledger is None and schema is None:
+        raise TargetRefused(
+            f"the search path of {role} names no schema that exists, so there is no place "
+            "for the ledger",
+            code="M504",
+            fix="create the schema `public`, or set the role's search_path",
+        )
+    return Target(
+        database=str(database),
+        role=str(role),
+        schema=str(ledger or schema),
+        ledger=ledger is not None,
+        backend=int(backend or 0),
+        empty=objects == "f",
+        notices_death=check.error is None,
+        _clock=datetime.fromisoformat(str(clock)),
+    )
+
+
+def refuse_product(words: str, number: int) -> None:
+    """Refuse what only speaks PostgreSQL's protocol, and PostgreSQL before 15."""
+    other = any(mark in words for mark in ("-YB-", "Redshift", "Greenplum", "RisingWave"))
+    if not words.startswith("PostgreSQL ") or other:
+        raise TargetRefused(
+            f"the server is not PostgreSQL but {words.split(' on ')[0]}",
+            code="M501",
+            cause="the migrator relies on PostgreSQL's transactional DDL, locks and catalogs",
+            fix="name a PostgreSQL server",
+        )
+    if number < OLDEST:
+        raise TargetRefused(
+            f"the server is {words.split(' on ')[0]}, older than PostgreSQL 15",
+            code="M502",
+            fix="upgrade the server",
+        )
+
+
+def refuse_unwritable(database: str, recovery: bool, read_only: bool) -> None:
+    """Refuse a replica and a read-only database."""
+    if recovery:
+        raise TargetRefused(
+            f"the server of {database} is a replica: it takes no writes",
+            code="M503",
+            fix="name the primary, for example in TODO_SQL_DIRECT_URL",
+        )
+    if read_only:
+        raise TargetRefused(
+            f"transactions on {database} are read-only (default_transaction_read_only)",
+            code="M503",
+            fix="set it to off for the role or the database, or use another role",
+        )
