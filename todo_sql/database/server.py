@@ -149,8 +149,9 @@ class EmbeddedServer:
         if not self.folder.is_dir():
             return
         with self._locked():
-            self._erase()
-            shutil.rmtree(self.folder)
+            self._stop()
+            shutil.rmtree(self._home())
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def status(self) -> Status:
         """Say whether the server runs, and where; read-only."""
@@ -274,10 +275,8 @@ class EmbeddedServer:
     def _erase(self) -> None:
         self._stop()
         home = self._home()
-        shutil.rmtree(home if home != self.folder else data_directory(home), ignore_errors=True)
-        for path in (data_directory(home), log_file(home), self.folder / "server.json"):
-            if path.is_file():
-                path.unlink()
+        shutil.rmtree(data_directory(home), ignore_errors=True)
+        log_file(home).unlink(missing_ok=True)
 
     def _home(self) -> Path:
         state = self._state()

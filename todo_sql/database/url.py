@@ -1,0 +1,193 @@
+"""URLs of PostgreSQL databases: read, made safe, and shown without their secrets.
+
+A URL is ``postgres://…``, ``postgresql://…`` or libpq's ``key=value`` form. A connection
+to another machine is encrypted unless the URL (or PGSSLMODE) says otherwise: without an
+``sslmode`` it gets ``require``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
+
+from todo_sql.errors import ConfigError
+
+SCHEMES = ("postgresql", "postgres")
+NEON = ".neon.tech"
+POOLER = "-pooler"
+EXAMPLE = "postgresql://user:password@host/database"
+
+_URL_PASSWORD = re.compile(r"(\b[\w+]+://[^\s:/@?]*:)\S*@")
+_PAIR_PASSWORD = re.compile(r"\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.I)
+
+
+def redact(text: str) -> str:
+    """Replace every password in a text by ``***``, in URLs and in ``password=`` pairs alike."""
+    return _PAIR_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1***@", text))
+
+
+@dataclass(frozen=True)
+class DatabaseUrl:
+    """Where a database is and how to connect to it.
+
+    Attributes:
+        parameters: libpq's connection parameters, in its words (``host``, ``dbname``, …).
+    """
+
+    parameters: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str, environment: Mapping[str, str] | None = None) -> DatabaseUrl:
+        """Read a URL or conninfo string and settle its encryption.
+
+        Args:
+            text: The URL as given.
+            environment: Where PGHOST and PGSSLMODE count as given; default: the process's.
+
+        Raises:
+            ConfigError: It is not one of PostgreSQL, or libpq cannot read it.
+        """
+        environment = os.environ if environment is None else environment
+        text = text.strip()
+        scheme, separator, _ = text.partition("://")
+        if separator and scheme.lower() not in SCHEMES:
+            raise _of_another_product(scheme)
+        if not separator and "=" not in text:
+            raise ConfigError(
+                "the database URL is not a URL" if text else "the database URL is empty",
+                code="U201",
+                fix=f"write it like {EXAMPLE}",
+            )
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
+        try:
+            found = conninfo_to_dict(scheme.lower() + text[len(scheme) :] if separator else text)
+        except ProgrammingError as error:
+            raise ConfigError(
+                f"the database URL cannot be read: {redact(str(error)).strip()}",
+                code="U201",
+                cause="a `%`, `@`, `:`, `/`, `?` or `#` in a password must be percent-encoded",
+                fix=f"write it like {EXAMPLE}",
+            ) from None
+        parameters = {name: str(value) for name, value in found.items() if value is not None}
+        if "@" in parameters.get("host", ""):
+            raise ConfigError(
+                "the password in the database URL holds an `@`",
+                code="U201",
+                fix="write it as %40",
+            )
+        url = cls(parameters)
+        if (
+            "sslmode" in parameters
+            or "service" in parameters
+            or environment.get("PGSSLMODE")
+            or _are_local(url._hosts or _listed(environment.get("PGHOST", "")))
+        ):
+            return url
+        return cls({**parameters, "sslmode": "require"})
+
+    @property
+    def _hosts(self) -> list[str]:
+        return _listed(self.parameters.get("hostaddr") or self.parameters.get("host", ""))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether every host is this machine: a socket, or a loopback address."""
+        return _are_local(self._hosts)
+
+    @property
+    def is_neon(self) -> bool:
+        """Whether the host is Neon's."""
+        return any(host.lower().endswith(NEON) for host in _listed(self.parameters.get("host", "")))
+
+    @property
+    def is_neon_pooler(self) -> bool:
+        """Whether the host is Neon's pooler: PgBouncer in transaction mode."""
+        return self.is_neon and self.direct() != self
+
+    def direct(self) -> DatabaseUrl:
+        """Return the direct twin of a Neon pooler's URL, and any other URL as it is."""
+        if not self.is_neon:
+            return self
+        hosts = []
+        for host in _listed(self.parameters["host"]):
+            endpoint, dot, domain = host.partition(".")
+            hosts.append(endpoint.removesuffix(POOLER) + dot + domain)
+        return DatabaseUrl({**self.parameters, "host": ",".join(hosts)})
+
+    def with_database(self, name: str) -> DatabaseUrl:
+        """Return the URL of another database of the same server."""
+        return DatabaseUrl({**self.parameters, "dbname": name})
+
+    @property
+    def text(self) -> str:
+        """The URL with its secrets, for a driver."""
+        return self._build(self.parameters)
+
+    @property
+    def shown(self) -> str:
+        """The URL for people: user, host, port and database, without any secret."""
+        plain = ("user", "host", "hostaddr", "port", "dbname")
+        return self._build(
+            {name: self.parameters[name] for name in plain if name in self.parameters}
+        )
+
+    def __str__(self) -> str:
+        return self.shown
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({self.shown!r})"
+
+    @staticmethod
+    def _build(parameters: Mapping[str, str]) -> str:
+        rest = dict(parameters)
+        login = quote(rest.pop("user", ""), safe="")
+        if "password" in rest:
+            login += ":" + quote(rest.pop("password"), safe="")
+        hosts, ports = _listed(rest.pop("host", "")), _listed(rest.pop("port", ""))
+        if len(ports) == 1:
+            ports *= max(1, len(hosts))
+        places = [
+            (f"[{host}]" if ":" in host else quote(host, safe="")) + (f":{port}" if port else "")
+            for host, port in zip(hosts or [""], ports or [""] * max(1, len(hosts)), strict=True)
+        ]
+        database = quote(rest.pop("dbname", ""), safe="")
+        query = f"?{urlencode(rest, quote_via=quote)}" if rest else ""
+        return f"postgresql://{login + '@' if login else ''}{','.join(places)}/{database}{query}"
+
+
+def _listed(text: str) -> list[str]:
+    return text.split(",") if text else []
+
+
+def _are_local(hosts: list[str]) -> bool:
+    return all(_is_local(host) for host in hosts)
+
+
+def _is_local(host: str) -> bool:
+    if not host or host.startswith(("/", "@")) or host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _of_another_product(scheme: str) -> ConfigError:
+    if scheme.lower().startswith(tuple(f"{name}+" for name in SCHEMES)):
+        return ConfigError(
+            f"the database URL begins with {scheme}://, which names a driver",
+            code="U201",
+            fix="begin it with postgresql://",
+        )
+    return ConfigError(
+        f"the database URL begins with {scheme}://, which is not PostgreSQL",
+        code="U201",
+        cause="todo-sql works with PostgreSQL 15 and newer alone",
+        fix=f"write it like {EXAMPLE}",
+    )
