@@ -1,0 +1,29 @@
+"""`todo-sql seed`: load development data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from todo_sql.cli.context import Context
+
+
+def command(
+    context: Context,
+    scale: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Load-test data besides: N tasks, 1,000 a user."),
+    ] = None,
+) -> None:
+    """Load development data; running it again changes nothing."""
+    from todo_sql.database.seeds import seed
+
+    seeded = seed(context.direct_url(), context.config.seeds, scale=scale)
+    if context.output.json:
+        context.output.document(
+            {"seeded": [{"file": entry.file, "rows": entry.rows} for entry in seeded]}
+        )
+        return
+    for entry in seeded:
+        context.output.message(f"seeded {entry.file}: {entry.rows} rows")
