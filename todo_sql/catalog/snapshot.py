@@ -81,11 +81,13 @@ class Snapshot:
         version: The server's version number, such as 180004.
         items: Every object by its key, in the order of `KINDS` and names.
         roles: The cluster's roles by name; never compared with the objects.
+        needs: By key, the keys of what must be there before it.
     """
 
     version: int
     items: Mapping[str, Item]
     roles: Mapping[str, Item]
+    needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def of(self, kind: str, parent: str | None = None) -> Iterator[Item]:
         """Yield the items of a kind, or those of one parent (its key), in order."""
@@ -103,14 +105,18 @@ def take(connection: Connection[Any]) -> Snapshot:
     Works on an idle connection and inside a transaction, whose search_path it leaves as it was.
     """
     with Reader(connection) as reader:
-        found = reader.many({kind: {} for kind in (*KINDS, "role", "migrator")})
+        found = reader.many({kind: {} for kind in (*KINDS, "role", "migrator", "dependency")})
     migrator = found["migrator"][0]["migrator"]
     items = (_item(kind, row, migrator) for kind in KINDS for row in found[kind])
     roles = (_item("role", row, migrator) for row in found["role"])
+    needs: dict[str, set[str]] = {}
+    for row in found["dependency"]:
+        needs.setdefault(row["object"], set()).add(row["needs"])
     return Snapshot(
         connection.info.server_version,
         {item.key: item for item in sorted(items, key=rank)},
         {item.name: item for item in sorted(roles, key=lambda item: item.name)},
+        {key: frozenset(keys) for key, keys in needs.items()},
     )
 
 

@@ -140,7 +140,7 @@ select
     (
         select
             string_agg(
-                format('%s where %s', r.prrelid::regclass, pg_get_expr(r.prqual, r.prrelid)), ', '
+                r.prrelid::regclass || coalesce(' where (' || pg_get_expr(r.prqual, r.prrelid) || ')', ''), ', '
                 order by r.prrelid::regclass::text
             )
         from pg_publication_rel as r where r.prpubid = p.oid

@@ -124,6 +124,8 @@ cross join lateral (
 ) as columns
 where
     k.contype in ('p', 'u', 'f', 'c', 'x')
+    -- A foreign key to a partitioned table has a hidden twin per partition.
+    and not exists (select from pg_constraint as p where p.oid = k.conparentid and p.conrelid = k.conrelid)
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and c.relname !~ '^(_yoyo_|yoyo_lock|_todo_sql_)'
     and not exists (

@@ -1,0 +1,63 @@
+"""The statements that grant and revoke. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.catalog.names import column_name, role, table_of
+from todo_sql.catalog.snapshot import Item, Snapshot
+
+
+def grant(item: Item, snapshot: Snapshot) -> Iterator[str]:
+    """Yield the statements that make a grant item."""
+    yield from grants(item, item["granted"], item["revoked"], snapshot)
+
+
+def grants(
+    item: Item, granted: str | None, revoked: str | None, snapshot: Snapshot
+) -> Iterator[str]:
+    """Yield the grant and revoke statements for lists of privileges on a grant's object."""
+    column, on = "", item["target"]
+    if on.startswith("column "):
+        owner = snapshot.items.get(on)
+        if owner is None:
+            return
+        column, on = f" ({column_name(owner)})", f"table {table_of(owner)}"
+    on = on.replace("table ", "", 1) if on.startswith("table ") else on
+    who = role(item["grantee"])
+    plain = [p for p in (granted or "").split(", ") if p and not p.endswith(" with grant option")]
+    passed = [
+        p.removesuffix(" with grant option")
+        for p in (granted or "").split(", ")
+        if p.endswith(" with grant option")
+    ]
+    dropped = [p for p in (revoked or "").split(", ") if p]
+    for privileges, verb, end in (
+        (dropped, "revoke", f"from {who}"),
+        (plain, "grant", f"to {who}"),
+        (passed, "grant", f"to {who} with grant option"),
+    ):
+        if not privileges:
+            continue
+        what = ", ".join(privilege + column for privilege in privileges)
+        if on == "database":
+            yield (
+                "do $$ begin execute format("
+                f"'{verb} {what} on database %I {end}', current_database()); end $$"
+            )
+        else:
+            yield f"{verb} {what} on {on} {end}"
+
+
+def default_privilege(item: Item, _: Snapshot) -> Iterator[str]:
+    """Yield the statements that make a default privilege item."""
+    head = "alter default privileges"
+    if item["owner"] != "current_user":
+        head += f" for role {role(item['owner'])}"
+    if item["schema"]:
+        head += f" in schema {item['schema']}"
+    who = role(item["grantee"])
+    if item["revoked"]:
+        yield f"{head} revoke {item['revoked']} on {item['target']} from {who}"
+    if item["granted"]:
+        yield f"{head} grant {item['granted']} on {item['target']} to {who}"
