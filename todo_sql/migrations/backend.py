@@ -35,7 +35,7 @@ class _Marked:
     hash: str
 
 
-class YoyoBackend(PostgresqlPsycopgBackend):
+class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untyped
     """Turns yoyo's bookkeeping into commands, with its tables qualified by their schema."""
 
     migration_table = default_migration_table

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
-from todo_sql.errors import ConfigError, DatabaseError
+from todo_sql.database.refusal import explain
+from todo_sql.database.url import DatabaseUrl
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import target as target_of
 from todo_sql.migrations.errors import LockNotHeld
@@ -24,8 +24,8 @@ _APPLICATION = "todo-sql migrate"
 _CONNECT_TIMEOUT = 10
 LOCK_WAIT = 600.0  # seconds to wait for another migrator where `--wait` says nothing
 
-# The server is not there yet, as opposed to: it is there and refuses us.
-_NOT_YET = {"57P03", "53300", "57P01", "57P02"}
+# Codes of refusals that may pass: no server there (yet), no free connection.
+_MAY_COME = {"D101", "D105"}
 
 
 class Link:
@@ -76,7 +76,7 @@ class Link:
         deadline = time.monotonic() + (LOCK_WAIT if wait is None else wait)
         pause = 0.05
         while True:
-            commands = [*self.lock.take(), *ledger_of.read_commands(self._schema)]
+            commands = [*self.lock.take(), *ledger_of.read_commands(self.target.schema)]
             answers = Flight(self.connection, commands).fly()
             held, holder = self.lock.taken(answers[:2])
             if held:
@@ -94,10 +94,6 @@ class Link:
                 events.waiting(f"another migrator holds the lock: {holder}")
             time.sleep(pause * random.uniform(0.7, 1.3))
             pause = min(pause * 1.5, 1.0)
-
-    @property
-    def _schema(self) -> str:
-        return self.target.schema
 
 
 def open_link(
@@ -131,57 +127,25 @@ def open_link(
 
 def connect(url: str, *, wait: float | None, events: Events) -> psycopg.Connection[Any]:
     """Return a connection in autocommit, waiting for a server that is not there yet."""
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise ConfigError(
-            f"the database URL cannot be read: {str(error).strip()}",
-            fix="write it like postgresql://user:password@host:5432/database",
-        ) from None
+    target = DatabaseUrl.parse(url)
+    if target.is_neon_pooler:
+        target = target.direct()
+        events.note(f"migrating past the pooler, through {target.shown}")
     options: dict[str, Any] = {"client_encoding": "utf8"}
-    if "connect_timeout" not in given:
+    if "connect_timeout" not in target.parameters:
         options["connect_timeout"] = _CONNECT_TIMEOUT
-    if "application_name" not in given:
+    if "application_name" not in target.parameters:
         options["application_name"] = _APPLICATION
     deadline = time.monotonic() + (wait or 0)
     pause = 0.1
     while True:
         try:
-            connection = psycopg.connect(url, autocommit=True, prepare_threshold=None, **options)
+            return psycopg.connect(target.text, autocommit=True, prepare_threshold=None, **options)
         except psycopg.OperationalError as error:
+            refused = explain(error, target)
             left = deadline - time.monotonic()
-            if left <= 0 or not _may_come(error):
-                raise refused(error) from None
-            events.waiting(_reason(error))
-            time.sleep(min(pause, max(left, 0)))
+            if left <= 0 or refused.finding.code not in _MAY_COME:
+                raise refused from None
+            events.waiting(refused.finding.message)
+            time.sleep(min(pause, left))
             pause = min(pause * 1.5, 2.0)
-        else:
-            return connection
-
-
-def _may_come(error: psycopg.OperationalError) -> bool:
-    words = str(error)
-    final = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
-    return error.sqlstate in _NOT_YET or not any(word in words for word in final)
-
-
-def _reason(error: psycopg.Error) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "no answer"
-
-
-def refused(error: psycopg.OperationalError) -> DatabaseError:
-    """Return the error for a connection that could not be made."""
-    reason = _reason(error)
-    words = str(error)
-    if "password" in words or "authentication" in words:
-        fix = "check user and password of the URL"
-    elif "does not exist" in words:
-        fix = "create the database, or correct the URL"
-    elif _may_come(error):
-        fix = "start the server or correct the URL; `--wait SECONDS` waits for one that is starting"
-    else:
-        fix = "correct the URL or the server's settings"
-    return DatabaseError(
-        f"no connection to the database: {reason}", sqlstate=error.sqlstate, code="M510", fix=fix
-    )

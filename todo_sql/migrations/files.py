@@ -287,14 +287,14 @@ def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migrat
                 )
             )
     ordered = topological(by_id, depends)
-    left = [migration for migration in migrations if migration.id not in set(ordered)]
-    for migration in left[:1]:
+    circle = [migration for migration in migrations if migration.id not in set(ordered)]
+    if circle:
         problems.append(
             Finding(
                 "M109",
                 "error",
-                f"these migrations depend on each other: {', '.join(m.id for m in left)}",
-                migration.forward.place_of_directive("depends"),
+                f"these migrations depend on each other: {', '.join(m.id for m in circle)}",
+                circle[0].forward.place_of_directive("depends"),
                 fix="break the circle",
             )
         )

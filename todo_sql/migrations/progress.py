@@ -21,7 +21,7 @@ class Events:
         """A migration is begun."""
 
     def at_work(self, statement: Statement | None, flight: Flight) -> None:
-        """The server is at a statement (None: at the bookkeeping); called several times a second."""
+        """The server is at a statement (None: at the ledger); told several times a second."""
 
     def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
         """A migration is applied or rolled back, and recorded."""

@@ -9,11 +9,18 @@ from typing import Any
 from todo_sql.errors import Finding
 from todo_sql.migrations.directives import UNKNOWN_FATE
 from todo_sql.migrations.files import MigrationSet, Script, refuse
-from todo_sql.migrations.rerun import enum_name, is_rerunnable
+from todo_sql.migrations.rerun import enum_name, is_concurrent, is_rerunnable
 from todo_sql.sql.grammar import GrammarError, Statement, parse
 
 _META_COMMAND = re.compile(r"^[ \t]*\\[A-Za-z!?]", re.MULTILINE)
 _COPY_STDIN = re.compile(r"\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*;", re.IGNORECASE)
+_ALONE = {
+    "createdb_stmt",
+    "dropdb_stmt",
+    "alter_system_stmt",
+    "create_table_space_stmt",
+    "drop_table_space_stmt",
+}
 _UNLOCK = re.compile(r"\bpg_advisory_unlock", re.IGNORECASE)
 
 
@@ -91,12 +98,12 @@ def _explain(script: Script, error: GrammarError) -> Finding:
             source.place(start, end),
             fix="remove the line",
         )
-    end = re.compile(r"\w+|.|$", re.DOTALL).match(source.text, error.offset)
+    word = re.compile(r"\w+|.|$", re.DOTALL).match(source.text, error.offset)
     return Finding(
         "M121",
         "error",
         error.message,
-        source.place(error.offset, end.end() if end else None),
+        source.place(error.offset, word.end() if word else None),
         cause="PostgreSQL 18's grammar does not know this",
         fix="correct the SQL",
     )
@@ -157,18 +164,8 @@ def _unsafe_outside_a_transaction(
 
 def _needs_no_transaction(statement: Statement) -> tuple[str, str, str] | None:
     node: Any = getattr(statement.node, statement.kind)
-    outside = {
-        "vacuum_stmt": lambda: node.is_vacuumcmd,
-        "index_stmt": lambda: node.concurrent,
-        "drop_stmt": lambda: node.concurrent,
-        "reindex_stmt": lambda: any(p.def_elem.defname == "concurrently" for p in node.params),
-        "createdb_stmt": lambda: True,
-        "dropdb_stmt": lambda: True,
-        "alter_system_stmt": lambda: True,
-        "create_table_space_stmt": lambda: True,
-        "drop_table_space_stmt": lambda: True,
-    }.get(statement.kind)
-    if outside is None or not outside():
+    vacuum = statement.kind == "vacuum_stmt" and node.is_vacuumcmd
+    if statement.kind not in _ALONE and not vacuum and not is_concurrent(statement):
         return None
     return (
         "M128",

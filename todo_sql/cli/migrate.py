@@ -1,0 +1,86 @@
+"""`todo-sql migrate`: apply what is pending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.migrating import count_of, migrator_of
+from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.cli.output import Output
+    from todo_sql.migrations.files import Migration
+
+
+def command(
+    context: Context,
+    to: Annotated[
+        str | None, typer.Option(metavar="ID", help="Apply up to this id or version, included.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the SQL of what is pending; read-only.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 if anything is pending; read-only.")
+    ] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="How long to wait for the server and for another migrator.",
+        ),
+    ] = None,
+    allow_out_of_order: Annotated[
+        bool,
+        typer.Option("--allow-out-of-order", help="Apply also what is older than the newest."),
+    ] = False,
+    migrations: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+    ] = None,
+) -> ExitCode:
+    """Apply what is pending, oldest first.
+
+    Each migration and its row in the ledger are one transaction. One migrator works at a
+    time: others wait.
+    """
+    if dry_run and check:
+        raise UsageError("`--dry-run` and `--check` exclude each other")
+    output = context.output
+    with migrator_of(context, migrations) as migrator:
+        if dry_run or check:
+            pending = migrator.pending(to=to, allow_out_of_order=allow_out_of_order, wait=wait)
+            _show(output, pending, sql=dry_run)
+            return ExitCode.FINDINGS if check and pending else ExitCode.OK
+        done = migrator.migrate(to=to, allow_out_of_order=allow_out_of_order, wait=wait)
+    if output.json:
+        applied = [{"id": entry.id, "duration_ms": entry.duration_ms} for entry in done]
+        output.document({"applied": applied})
+    elif done:
+        seconds = sum(entry.duration_ms for entry in done) / 1000
+        output.message(f"{count_of(len(done))} applied in {seconds:.1f} s")
+    else:
+        output.message("nothing to apply")
+    return ExitCode.OK
+
+
+def _show(output: Output, pending: list[Migration], *, sql: bool) -> None:
+    if output.json:
+        entries = [
+            {"id": m.id, "sql": m.forward.source.text} if sql else {"id": m.id} for m in pending
+        ]
+        output.document({"pending": entries})
+        return
+    for migration in pending:
+        if not sql:
+            output.data(f"pending {migration.id}")
+            continue
+        begin, end = ("begin;\n", "\ncommit;\n")
+        if not migration.forward.directives.transactional:
+            begin = end = "\n"
+        text = migration.forward.source.text.strip()
+        output.data(f"-- {migration.forward.source.file}\n{begin}{text}{end}")
+    output.message(f"{count_of(len(pending))} pending" if pending else "nothing to apply")

@@ -1,0 +1,139 @@
+"""What the verbs about migrations share: the migrator of a context, and its progress shown."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from todo_sql.migrations.progress import Events
+
+if TYPE_CHECKING:
+    from todo_sql.cli.context import Context
+    from todo_sql.cli.output import Output
+    from todo_sql.migrations.files import Migration, MigrationSet
+    from todo_sql.migrations.flight import Flight
+    from todo_sql.migrations.ledger import Direction
+    from todo_sql.migrations.migrator import Migrator
+    from todo_sql.sql.grammar import Statement
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_SLOW = 1.0  # seconds after which the statement at work is named
+_AGAIN = 10.0  # seconds between two lines on the same reason to wait
+_DONE = {"apply": "applied", "rollback": "rolled back"}
+_DOING = {"apply": "applying", "rollback": "rolling back"}
+
+
+def load_migrations(context: Context, folder: str | None = None) -> MigrationSet:
+    """Return the project's migrations, or those of another folder."""
+    from todo_sql.migrations.files import load
+
+    config = context.config
+    return load(Path(folder).resolve() if folder else config.migrations, config.root)
+
+
+@contextmanager
+def migrator_of(context: Context, folder: str | None = None) -> Iterator[Migrator]:
+    """Yield the migrator of a context, whose progress is shown on stderr."""
+    from todo_sql.migrations.migrator import Migrator
+
+    migrations = load_migrations(context, folder)
+    shown = ShownProgress(context.output)
+    foreign = not context.config.packaged or folder is not None
+    _say_that_the_pooler_is_passed(context)
+    try:
+        yield Migrator(context.direct_url(), migrations, events=shown, foreign=foreign)
+    finally:
+        shown.clear()
+
+
+def _say_that_the_pooler_is_passed(context: Context) -> None:
+    if context.config.direct_url is None:
+        return
+    from todo_sql.database.url import DatabaseUrl
+
+    url = DatabaseUrl.parse(context.config.direct_url)
+    if url.is_neon_pooler:
+        context.output.message(f"migrating past the pooler, through {url.direct().shown}")
+
+
+class ShownProgress(Events):
+    """Shows a run: on a terminal a line with a running clock, elsewhere plain lines."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._began = time.monotonic()
+        self._label = ""
+        self._statement_began: tuple[int, float] = (-1, 0.0)
+        self._frame = 0
+        self._waited: dict[str, float] = {}
+
+    def waiting(self, reason: str) -> None:
+        """Say what is waited for: at once, then every ten seconds."""
+        now = time.monotonic()
+        if now - self._waited.get(reason, -_AGAIN) >= _AGAIN:
+            self._waited[reason] = now
+            self.clear()
+            self._output.message(f"waiting: {reason}")
+
+    def note(self, text: str) -> None:
+        """Say something."""
+        self.clear()
+        self._output.message(text)
+
+    def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
+        """Begin the line of a migration."""
+        self._began = time.monotonic()
+        self._label = f"[{number}/{total}] {_DOING[direction]} {migration.id}"
+        self._statement_began = (-1, self._began)
+        self._waited.clear()
+        self._draw(self._label)
+
+    def at_work(self, statement: Statement | None, flight: Flight) -> None:
+        """Move the clock; name a statement that takes long."""
+        now = time.monotonic()
+        if self._statement_began[0] != len(flight.answers):
+            self._statement_began = (len(flight.answers), now)
+        text = f"{self._label} {_clock(now - self._began)}"
+        if statement and now - self._statement_began[1] > _SLOW:
+            text += f"  {' '.join(statement.text.split())}"
+        self._draw(text)
+
+    def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
+        """Say that a migration is done."""
+        self.clear()
+        done = self._output.style(_DONE[direction], "green")
+        self._output.message(f"{done} {migration.id} ({_clock(seconds)})")
+
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self._output.live:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+    def _draw(self, text: str) -> None:
+        if not self._output.live:
+            return
+        import shutil
+
+        self._frame += 1
+        width = shutil.get_terminal_size().columns - 1
+        line = f"{_SPINNER[self._frame % len(_SPINNER)]} {text}"
+        line = line if len(line) <= width else line[: width - 1] + "…"
+        print(f"\r\x1b[2K{line}", end="", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min"
+
+
+def count_of(number: int) -> str:
+    """Return ``1 migration`` or ``3 migrations``."""
+    return "1 migration" if number == 1 else f"{number} migrations"

@@ -1,0 +1,44 @@
+"""`todo-sql new`: a new pair of migration files."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.errors import ExitCode, UsageError
+
+
+def command(
+    context: Context,
+    name: Annotated[
+        str, typer.Argument(help="What it does, such as add_notes.", show_default=False)
+    ],
+) -> ExitCode:
+    """Write a new pair of migration files from a template."""
+    from todo_sql.migrations.template import write_pair
+
+    description = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    if not description:
+        raise UsageError(
+            f"`{name}` holds no letter or digit", fix="describe the change, such as add_notes"
+        )
+    if context.config.packaged:
+        raise UsageError(
+            "there is no project here to put a migration into",
+            fix="make one with `todo-sql init DIR`, or name it with `--project`",
+        )
+    forward, rollback = write_pair(context.config.migrations, description)
+    root = context.config.root
+    shown = [
+        (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        for path in (forward, rollback)
+    ]
+    if context.output.json:
+        context.output.document({"id": forward.stem, "files": shown})
+    else:
+        for path in shown:
+            context.output.data(path)
+    return ExitCode.OK

@@ -1,0 +1,73 @@
+"""`todo-sql rollback`: undo migrations, newest first."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.migrating import count_of, migrator_of
+from todo_sql.errors import ExitCode, UsageError
+
+
+def command(
+    context: Context,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many; default: 1.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Undo what came after this id or version, which is kept."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the SQL and what would be lost; read-only.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask when rows are lost.")] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="How long to wait for the server and for another migrator.",
+        ),
+    ] = None,
+    migrations: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+    ] = None,
+) -> ExitCode:
+    """Undo migrations in the reverse of the order in which they were applied.
+
+    Says which tables and how many rows would be lost, and asks.
+    """
+    if steps is not None and to is not None:
+        raise UsageError("`--steps` and `--to` exclude each other")
+    output = context.output
+    with migrator_of(context, migrations) as migrator:
+        if dry_run:
+            chosen = migrator.to_roll_back(steps=steps, to=to, wait=wait)
+            if output.json:
+                output.document(
+                    {
+                        "to_roll_back": [
+                            {"id": m.id, "sql": m.rollback.source.text}
+                            for m in chosen
+                            if m.rollback
+                        ]
+                    }
+                )
+                return ExitCode.OK
+            for migration in chosen:
+                if migration.rollback:
+                    source = migration.rollback.source
+                    output.data(f"-- {source.file}\n{source.text.strip()}\n")
+            output.message(f"{count_of(len(chosen))} to roll back")
+            return ExitCode.OK
+        done = migrator.rollback(steps=steps, to=to, wait=wait)
+    if output.json:
+        rolled_back = [{"id": entry.id, "duration_ms": entry.duration_ms} for entry in done]
+        output.document({"rolled_back": rolled_back})
+    else:
+        message = f"{count_of(len(done))} rolled back" if done else "nothing to roll back"
+        output.message(message)
+    return ExitCode.OK

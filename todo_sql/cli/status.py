@@ -1,0 +1,109 @@
+"""`todo-sql status`: the state of every migration."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.migrating import migrator_of
+from todo_sql.errors import ExitCode
+
+if TYPE_CHECKING:
+    from todo_sql.migrations.plan import Entry
+
+_COLOURS = {
+    "applied": "green",
+    "pending": "yellow",
+    "modified": "red",
+    "missing": "red",
+    "out_of_order": "red",
+    "failed": "red",
+}
+
+
+def command(
+    context: Context,
+    wait: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="How long to wait for the server."),
+    ] = None,
+    migrations: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+    ] = None,
+) -> ExitCode:
+    """Show the state of every migration; read-only, takes no lock."""
+    with migrator_of(context, migrations) as migrator:
+        status = migrator.status(wait=wait)
+    output = context.output
+    if output.json:
+        entries = [_as_json(entry) for entry in status.entries]
+        output.document({"database": status.database, "migrations": entries})
+        return ExitCode.OK
+    output.table(
+        ("state", "migration", "applied at (UTC)", "ms", "rollback", ""),
+        [_row(entry) for entry in status.entries],
+    )
+    counts = Counter(entry.state.value for entry in status.entries)
+    summary = ", ".join(
+        output.style(f"{counts[state]} {state.replace('_', ' ')}", colour)
+        for state, colour in _COLOURS.items()
+        if counts[state]
+    )
+    output.message(f"{status.database}: {summary or 'no migrations'}")
+    return ExitCode.OK
+
+
+def _rollback(entry: Entry) -> str:
+    if entry.migration is None:
+        return "missing"
+    return "file" if entry.migration.rollback else "irreversible"
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    recorded = entry.recorded
+    checksum = recorded.checksum if recorded else None
+    if recorded is None and entry.migration:
+        checksum = entry.migration.forward.checksum
+    return {
+        "id": entry.id,
+        "state": entry.state.value,
+        "applied_at": recorded.applied_at.isoformat() + "Z"
+        if recorded and recorded.applied_at
+        else None,
+        "duration_ms": recorded.duration_ms if recorded else None,
+        "checksum": checksum,
+        "rollback": _rollback(entry),
+    }
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    recorded = entry.recorded
+    when = recorded.applied_at if recorded else None
+    return (
+        entry.state.value.replace("_", " "),
+        entry.id,
+        f"{when:%Y-%m-%d %H:%M:%S}" if when else "",
+        recorded.duration_ms if recorded else "",
+        _rollback(entry),
+        _remark(entry),
+    )
+
+
+def _remark(entry: Entry) -> str:
+    recorded = entry.recorded
+    if recorded is None:
+        return ""
+    if entry.state == "modified" and entry.migration:
+        return f"was {(recorded.checksum or '')[:12]}, is {entry.migration.forward.checksum[:12]}"
+    if entry.state == "missing":
+        by = f"by todo-sql {recorded.tool_version}" if recorded.tool_version else "by plain yoyo"
+        return f"applied {by}, checksum {(recorded.checksum or 'unknown')[:12]}"
+    if entry.state == "failed" and recorded.progress:
+        done = sum(step.done for step in recorded.progress.steps)
+        return f"{recorded.progress.direction} stopped after statement {done}"
+    if entry.state == "applied" and recorded.checksum is None:
+        return "unverified: recorded by plain yoyo"
+    return ""

@@ -1,0 +1,52 @@
+"""The pair of files that a new migration begins with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+_FORWARD = """\
+-- Why: {description}.
+-- The file is one transaction. Directives go here: depends, transactional, irreversible,
+-- lock-timeout, max-lock-hold, statement-timeout, allow.
+
+"""
+
+_ROLLBACK = """\
+-- Undoes {id}.
+
+"""
+
+
+def write_pair(folder: Path, description: str, now: datetime | None = None) -> tuple[Path, Path]:
+    """Write both files with a version after every other of the folder.
+
+    Args:
+        folder: Of the migrations; made if it does not exist.
+        description: Words joined by underscores.
+        now: The time that becomes the version; default: the present, in UTC.
+
+    Returns:
+        The paths of the migration and of its rollback file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    id = f"{_next_version(folder, now or datetime.now(UTC))}_{description}"
+    forward, rollback = folder / f"{id}.sql", folder / f"{id}.rollback.sql"
+    words = description.replace("_", " ")
+    forward.write_text(_FORWARD.format(description=words), encoding="utf-8")
+    rollback.write_text(_ROLLBACK.format(id=id), encoding="utf-8")
+    return forward, rollback
+
+
+def _next_version(folder: Path, now: datetime) -> str:
+    """Return the present as a version, or one second after the newest that is later."""
+    versions = [path.name[:14] for path in folder.glob("*.sql") if path.name[:14].isdigit()]
+    newest = max(versions, default="")
+    version = f"{now:%Y%m%d%H%M%S}"
+    if newest < version:
+        return version
+    try:
+        later = datetime.strptime(newest, "%Y%m%d%H%M%S") + timedelta(seconds=1)
+    except ValueError:
+        return f"{int(newest) + 1:014}"
+    return f"{later:%Y%m%d%H%M%S}"
