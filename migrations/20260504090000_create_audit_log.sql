@@ -31,7 +31,7 @@ comment on column audit_log.operation is 'insert, update or delete.';
 comment on column audit_log.row_id is 'Primary key of the row without user_id, parts joined by a slash.';
 comment on column audit_log.public_id is 'The row''s public_id, if its table has one.';
 comment on column audit_log.changes is
-'Each column that changed as [before, after]; (secret) stands for a value that is not kept. Personal data.';
+'insert: the row as made; delete: as it was; update: each column that changed as [before, after]. Without secrets. Personal data.';
 comment on column audit_log.actor_id is 'The user on whose behalf the session acted; null: nobody''s, such as an operator''s.';
 comment on column audit_log.login is 'The login of the connection (session_user).';
 comment on column audit_log.transaction_id is 'The transaction: changes that were made together share it.';

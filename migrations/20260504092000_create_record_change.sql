@@ -8,43 +8,40 @@ security definer
 set search_path = ''
 as $$
 declare
-    tenant_column constant text := tg_argv[0];
-    key_columns constant text[] := string_to_array(tg_argv[1], ',');
-    secret_columns constant text[] := string_to_array(coalesce(tg_argv[2], ''), ',');
-    before constant jsonb := coalesce(to_jsonb(old), '{}');
-    after constant jsonb := coalesce(to_jsonb(new), '{}');
-    entry constant jsonb := case when tg_op = 'DELETE' then before else after end;
+    before constant jsonb := to_jsonb(old);
+    after constant jsonb := to_jsonb(new);
+    entry constant jsonb := coalesce(after, before);
+    secret constant text[] := string_to_array(coalesce(tg_argv[3], ''), ',');
     changes jsonb;
 begin
-    select jsonb_object_agg(
-            key,
-            case
-                when key = any(secret_columns) then '["(secret)", "(secret)"]'
-                else jsonb_build_array(b.value, a.value)
-            end
-        )
-        into changes
-    from jsonb_each(before) as b
-    full join jsonb_each(after) as a using (key)
-    where nullif(b.value, 'null') is distinct from nullif(a.value, 'null')
-        and key <> 'updated_at'
-        and (tg_op = 'UPDATE' or key <> all(key_columns || array[tenant_column, 'public_id']));
-
-    if changes is null and tg_op = 'UPDATE' then
-        return null; -- nothing but updated_at
+    if tg_op = 'UPDATE' then
+        select jsonb_object_agg(
+                a.key,
+                case
+                    when a.key = any(secret) then '["(secret)", "(secret)"]'
+                    else jsonb_build_array(before -> a.key, a.value)
+                end
+            )
+            into changes
+        from jsonb_each(after) as a
+        where a.value is distinct from before -> a.key and a.key <> 'updated_at';
+        if changes is null then
+            return null; -- nothing changed, or nothing but updated_at
+        end if;
+    else
+        changes := jsonb_strip_nulls(
+            entry - tg_argv[0] - tg_argv[1] - tg_argv[2] - 'public_id' - 'updated_at' - secret
+        );
     end if;
 
     insert into public.audit_log (user_id, table_name, operation, row_id, public_id, changes, actor_id)
     values (
-        entry ->> tenant_column,
+        entry ->> tg_argv[0],
         tg_table_name,
         lower(tg_op),
-        (
-            select string_agg(entry ->> k.name, '/' order by k.position)
-            from unnest(key_columns) with ordinality as k (name, position)
-        ),
+        concat_ws('/', entry ->> tg_argv[1], entry ->> tg_argv[2]),
         (entry ->> 'public_id')::uuid,
-        coalesce(changes, '{}'),
+        changes,
         nullif(current_setting('app.current_user_id', true), '')
     );
     return null;
@@ -52,24 +49,24 @@ end
 $$;
 
 comment on function record_change() is
-'Trigger: writes audit_log. Arguments: tenant column; key columns; columns whose values are secret (comma-separated).';
+'Trigger: writes audit_log. Arguments: tenant column, key column, second key column or empty, secret columns (comma-separated).';
 
 revoke execute on function record_change() from public;
 
 create trigger users_record_change after insert or update or delete on users
-for each row execute function record_change('id', 'id');
+for each row execute function record_change('id', 'id', '');
 
 create trigger accounts_record_change after insert or update or delete on accounts
-for each row execute function record_change('user_id', 'id', 'access_token,refresh_token,id_token,password');
+for each row execute function record_change('user_id', 'id', '', 'access_token,refresh_token,id_token,password');
 
 create trigger lists_record_change after insert or update or delete on lists
-for each row execute function record_change('user_id', 'id');
+for each row execute function record_change('user_id', 'id', '');
 
 create trigger tasks_record_change after insert or update or delete on tasks
-for each row execute function record_change('user_id', 'id');
+for each row execute function record_change('user_id', 'id', '');
 
 create trigger tags_record_change after insert or update or delete on tags
-for each row execute function record_change('user_id', 'id');
+for each row execute function record_change('user_id', 'id', '');
 
 create trigger task_tags_record_change after insert or update or delete on task_tags
-for each row execute function record_change('user_id', 'task_id,tag_id');
+for each row execute function record_change('user_id', 'task_id', 'tag_id');
