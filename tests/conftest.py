@@ -14,9 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from support.database import Owner, Server, apply_migrations, database
+from support.database import Owner, Server, database
 
 from todo_sql.database.temporary import temporary_server
+from todo_sql.migrations import migrate
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -46,7 +47,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with temporary_server(version) as embedded:
         password = psycopg.conninfo.conninfo_to_dict(embedded.url())["password"]
         assert embedded.status().version == version
-        yield Server(embedded, version, str(password))
+        with psycopg.connect(embedded.url("postgres"), autocommit=True) as admin:
+            yield Server(embedded, version, str(password), admin)
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +57,11 @@ def owner(request: pytest.FixtureRequest, server: Server) -> Owner:
     if request.config.getoption("owner") == "superuser":
         return Owner("superuser", "postgres")
     plain = Owner("plain", "plain_owner")
-    with psycopg.connect(server.url(), autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("create role {} login createrole createdb password {}").format(
-                sql.Identifier(plain.name), sql.Literal(server.password)
-            )
+    server.admin.execute(
+        sql.SQL("create role {} login createrole createdb password {}").format(
+            sql.Identifier(plain.name), sql.Literal(server.password)
         )
+    )
     return plain
 
 
@@ -74,7 +75,7 @@ def empty_database(server: Server, owner: Owner) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def _todo_template(server: Server, owner: Owner) -> Iterator[str]:
     with database(server, owner) as name:
-        apply_migrations(server.url(name, owner.name), MIGRATIONS)
+        migrate(server.url(name, owner.name), MIGRATIONS)
         yield name
 
 

@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import psycopg
@@ -27,11 +26,13 @@ class Server:
         version: Its major version.
         password: The superuser's; give it to the logins that a test makes, so that
             `url` can name them.
+        admin: A superuser's connection in autocommit, to the database ``postgres``.
     """
 
     embedded: EmbeddedServer
     version: int
     password: str
+    admin: psycopg.Connection[Any]
 
     def url(self, database: str = "postgres", user: str | None = None) -> str:
         """Return the URL of a database for `user`, by default the superuser."""
@@ -58,30 +59,13 @@ class Owner:
 def database(server: Server, owner: Owner, template: str = "template1") -> Iterator[str]:
     """Make a database of `owner` from a template; drop it afterwards, whoever is connected."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    create = sql.SQL("create database {} owner {} template {} strategy {}").format(
-        *map(sql.Identifier, (name, owner.name, template)), sql.Literal("wal_log")
+    # Measured without fsync: file_copy 25 ms, wal_log 75 ms.
+    create = sql.SQL("create database {} owner {} template {} strategy file_copy").format(
+        *map(sql.Identifier, (name, owner.name, template))
     )
-    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-    with psycopg.connect(server.url(), autocommit=True) as admin:
-        admin.execute(create)
+    server.admin.execute(create)
     try:
         yield name
     finally:
-        with psycopg.connect(server.url(), autocommit=True) as admin:
-            admin.execute(drop)
-
-
-def apply_migrations(url: str, folder: Path) -> None:
-    """Apply every migration in `folder` to the database at `url`."""
-    import todo_sql.migrations
-
-    if hasattr(todo_sql.migrations, "migrate"):
-        todo_sql.migrations.migrate(url, folder)
-        return
-    from todo_sql.sql.grammar import parse  # until the migrator lands
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        for path in sorted(folder.glob("*.sql")):
-            if not path.name.endswith(".rollback.sql"):
-                for statement in parse(path.read_text(encoding="utf-8")):
-                    connection.execute(statement.text.encode())
+        drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+        server.admin.execute(drop)
