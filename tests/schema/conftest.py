@@ -1,0 +1,73 @@
+"""Logins and people for the tests of the schema: every test acts as someone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+from support.database import Server
+from support.people import LOGINS, Connection, Login
+
+
+@pytest.fixture
+def people(todo_database: str) -> str:
+    """The Todo database with two users: ada and grace; each has a list, a tag, two tasks."""
+    with psycopg.connect(todo_database, autocommit=True) as connection:
+        for user in ("ada", "grace"):
+            connection.execute(
+                "insert into users (id, name, email) values (%s, %s, %s)",
+                [user, user.title(), f"{user}@example.com"],
+            )
+            connection.execute("insert into lists (user_id, name) values (%s, 'Home')", [user])
+            connection.execute("insert into tags (user_id, name) values (%s, 'urgent')", [user])
+            connection.execute(
+                """
+                insert into tasks (user_id, list_id, title)
+                select l.user_id, l.id, l.user_id || '''s task ' || n
+                from lists as l cross join generate_series(1, 2) as n
+                where l.user_id = %s
+                """,
+                [user],
+            )
+            connection.execute(
+                """
+                insert into task_tags (user_id, task_id, tag_id)
+                select t.user_id, min(t.id), min(g.id)
+                from tasks as t inner join tags as g on t.user_id = g.user_id
+                where t.user_id = %s group by t.user_id
+                """,
+                [user],
+            )
+    return todo_database
+
+
+@pytest.fixture
+def owned(people: str) -> Iterator[Connection]:
+    """A connection of the owner to the database with people, in autocommit mode."""
+    with psycopg.connect(people, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def login(people: str, server: Server) -> Iterator[Login]:
+    """Connect to the database with people as one of `LOGINS`, in autocommit mode."""
+    name = urlsplit(people).path.lstrip("/")
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        for role, options in LOGINS.items():
+            if not admin.execute("select from pg_roles where rolname = %s", [role]).fetchone():
+                admin.execute(
+                    sql.SQL("create role {} login password {} " + options).format(
+                        sql.Identifier(role), sql.Literal(server.password)
+                    )
+                )
+    with ExitStack() as stack:
+
+        def open_connection(role: str) -> Connection:
+            url = server.url(name, role)
+            return stack.enter_context(psycopg.connect(url, autocommit=True))
+
+        yield open_connection

@@ -1,0 +1,30 @@
+"""Whom the tests of isolation act as: logins, and users of the Todo database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+Connection = psycopg.Connection[Any]
+Login = Callable[[str], Connection]
+
+LOGINS = {
+    "login_app": "in role todo_app",
+    "login_readonly": "in role todo_readonly",
+    "login_auth": "in role todo_auth",
+    "login_nobody": "",
+    "login_bypass": "bypassrls in role todo_app",
+}
+
+
+@contextmanager
+def tenant(connection: Connection, user_id: str | None) -> Iterator[Connection]:
+    """Act as todo_app for one user inside a transaction, as a session does."""
+    with connection.transaction():
+        connection.execute("select set_config('role', 'todo_app', true)")
+        if user_id is not None:
+            connection.execute("select set_config('app.current_user_id', %s, true)", [user_id])
+        yield connection
