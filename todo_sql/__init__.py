@@ -1,1 +1,100 @@
 """Write plain SQL. Ship it safely. Call it typed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from todo_sql.database.asession import AsyncSession, AsyncTransaction
+    from todo_sql.database.connect import AsyncDatabase, Database
+    from todo_sql.database.errors import (
+        BadCursor,
+        BadParameter,
+        BadRow,
+        Closed,
+        Conflict,
+        IntegrityError,
+        NoRow,
+        RoleRefused,
+        TenantRequired,
+        Timeout,
+        TooManyRows,
+        TransactionAborted,
+        Unavailable,
+    )
+    from todo_sql.database.events import QueryEvent
+    from todo_sql.database.session import Session, Transaction
+    from todo_sql.database.unit import Isolation
+    from todo_sql.errors import DatabaseError, TodoSqlError, UsageError
+    from todo_sql.queries.variants import UNSET, Unset, given
+
+# Imported on first use (PEP 562), so that `import todo_sql` is light.
+_HOMES = {
+    "todo_sql.database.asession": ("AsyncSession", "AsyncTransaction"),
+    "todo_sql.database.connect": ("AsyncDatabase", "Database"),
+    "todo_sql.database.errors": (
+        "BadCursor",
+        "BadParameter",
+        "BadRow",
+        "Closed",
+        "Conflict",
+        "IntegrityError",
+        "NoRow",
+        "RoleRefused",
+        "TenantRequired",
+        "Timeout",
+        "TooManyRows",
+        "TransactionAborted",
+        "Unavailable",
+    ),
+    "todo_sql.database.events": ("QueryEvent",),
+    "todo_sql.database.session": ("Session", "Transaction"),
+    "todo_sql.database.unit": ("Isolation",),
+    "todo_sql.errors": ("DatabaseError", "TodoSqlError", "UsageError"),
+    "todo_sql.queries.variants": ("UNSET", "Unset", "given"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 (by home)
+    "AsyncSession",
+    "AsyncTransaction",
+    "AsyncDatabase",
+    "Database",
+    "BadCursor",
+    "BadParameter",
+    "BadRow",
+    "Closed",
+    "Conflict",
+    "IntegrityError",
+    "NoRow",
+    "RoleRefused",
+    "TenantRequired",
+    "Timeout",
+    "TooManyRows",
+    "TransactionAborted",
+    "Unavailable",
+    "QueryEvent",
+    "Session",
+    "Transaction",
+    "Isolation",
+    "DatabaseError",
+    "TodoSqlError",
+    "UsageError",
+    "UNSET",
+    "Unset",
+    "given",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

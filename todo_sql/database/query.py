@@ -15,6 +15,7 @@ from todo_sql.config import Tenant
 from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
+    from todo_sql.database.texts import Texts
     from todo_sql.queries.named import NamedQuery
 
 R = TypeVar("R")
@@ -106,6 +107,13 @@ class Query(Generic[R]):
                 f"{self.file.file} holds no query `{self.name}`",
                 fix="run `todo-sql generate` again",
             ) from None
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The statements that the query is sent as."""
+        from todo_sql.database.texts import Texts
+
+        return Texts(self)
 
     def into(self, row: type[S]) -> Query[S]:
         """Return the same query with another type of row, such as a slots dataclass."""

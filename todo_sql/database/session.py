@@ -1,43 +1,158 @@
-"""The session on which queries run, scoped to a tenant or not."""
+"""The session on which queries run, scoped to a tenant or not, and its transactions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
-from typing import TypeVar
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from todo_sql.database import retry, shapes
+from todo_sql.database.adhoc import adhoc
+from todo_sql.database.calls import Call
+from todo_sql.database.engine import Engine, Shape
+from todo_sql.database.handle import Handle
 from todo_sql.database.query import Query
+from todo_sql.database.scope import Scope
+from todo_sql.database.unit import Isolation, Savepoint, Unit
+from todo_sql.database.waiting import Work, run
+
+if TYPE_CHECKING:
+    from typing import Self
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
-class Session:
-    """A cheap handle on a database that holds no connection between calls."""
+class Session(Handle):
+    """A cheap handle on a database that holds no connection between calls.
+
+    Each call is a transaction of its own, in one round trip.
+    """
 
     def one(self, query: Query[R], arguments: Mapping[str, object]) -> R:
-        """Return exactly one row."""
-        raise NotImplementedError
+        """Return exactly one row.
+
+        Raises:
+            NoRow: There is none.
+            TooManyRows: There is more than one.
+        """
+        row: R = self._call(query, arguments, shapes.one)
+        return row
 
     def optional(self, query: Query[R], arguments: Mapping[str, object]) -> R | None:
         """Return one row or None."""
-        raise NotImplementedError
+        row: R | None = self._call(query, arguments, shapes.optional)
+        return row
 
     def many(self, query: Query[R], arguments: Mapping[str, object]) -> list[R]:
         """Return every row."""
-        raise NotImplementedError
+        return self._call(query, arguments, shapes.many)
 
-    def execute(self, query: Query[None], arguments: Mapping[str, object]) -> None:
+    def execute(self, query: Query[Any], arguments: Mapping[str, object]) -> None:
         """Run a query that returns no row."""
-        raise NotImplementedError
+        return self._call(query, arguments, shapes.nothing)
 
-    def execrows(self, query: Query[None], arguments: Mapping[str, object]) -> int:
+    def execrows(self, query: Query[Any], arguments: Mapping[str, object]) -> int:
         """Run a query and return how many rows it affected."""
-        raise NotImplementedError
+        return self._call(query, arguments, shapes.affected)
 
-    def transaction(self) -> AbstractContextManager[Session]:
-        """Run several queries in one transaction."""
-        raise NotImplementedError
+    def sql(self, text: str, row: type[R], /, **arguments: object) -> list[R]:
+        """Run ad hoc SQL with ``:name`` parameters and return its rows as `row`.
 
-    def copyfrom(self, query: Query[None], rows: Iterable[Mapping[str, object]]) -> int:
-        """Insert many rows through COPY and return how many."""
-        raise NotImplementedError
+        Args:
+            text: One statement; ``-- if:`` lines work as in a query file.
+            row: A pydantic model, a dataclass, ``dict``, or the type of a single column.
+            arguments: The parameters, dumped by their Python type.
+        """
+        return self._call(adhoc(text, row), arguments, shapes.many)
+
+    def transaction(
+        self, *, isolation: Isolation | str | None = None, read_only: bool = False
+    ) -> Transaction:
+        """Run several calls in one transaction; nothing is sent before the first.
+
+        Args:
+            isolation: ``read committed``, ``repeatable read`` or ``serializable``.
+            read_only: Whether the server is to refuse changes.
+        """
+        unit = Unit(self._engine, isolation=isolation, read_only=read_only)
+        return Transaction(self._engine, self._scope, unit)
+
+    def run(
+        self,
+        function: Callable[[Transaction], T],
+        *,
+        isolation: Isolation | str | None = None,
+        read_only: bool = False,
+    ) -> T:
+        """Run a unit of work in a transaction, and again if it got in another's way.
+
+        Redone on 40001, 40P01, and a connection lost before COMMIT was sent: so the
+        function must do nothing outside the transaction that cannot be done twice.
+        """
+        attempt = 1
+        while True:
+            try:
+                with self.transaction(isolation=isolation, read_only=read_only) as tx:
+                    return function(tx)
+            except Exception as error:
+                if not retry.may_redo_unit(error, attempt):
+                    raise
+            time.sleep(retry.pause(attempt))
+            attempt += 1
+
+    def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:
+        return run(self._work(query, arguments, shape))
+
+
+class Transaction(Session):
+    """A session whose calls are one transaction; as a context manager it commits.
+
+    An error that leaves the ``with`` block rolls back. Threads that share it take turns.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        scope: Scope,
+        unit: Unit,
+        outer: Transaction | None = None,
+    ) -> None:
+        super().__init__(engine, scope)
+        self._unit = unit
+        self._outer = outer
+        self._turn: Any = outer._turn if outer is not None else threading.Lock()
+        self._savepoint: Savepoint | None = None
+
+    def __enter__(self) -> Self:
+        if self._outer is not None:
+            self._savepoint = self._unit.nest()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._turn:
+            if self._savepoint is not None:
+                self._unit.end_nested(self._savepoint, keep=kind is None)
+            else:
+                run(self._unit.commit() if kind is None else self._unit.rollback())
+
+    def transaction(
+        self, *, isolation: Isolation | str | None = None, read_only: bool = False
+    ) -> Transaction:
+        """Nest a transaction: a savepoint. It has the outer one's isolation."""
+        self._unit.check_nested(isolation, read_only)
+        return Transaction(self._engine, self._scope, self._unit, self)
+
+    def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:
+        with self._turn:
+            return run(self._work(query, arguments, shape))
+
+    def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
+        return self._unit.call(call, shape)

@@ -1,0 +1,230 @@
+"""`Database` and `AsyncDatabase`: where sessions come from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from todo_sql.config import Config, Tenant, load_config
+from todo_sql.database.asession import AsyncSession, AsyncTransaction
+from todo_sql.database.engine import Engine
+from todo_sql.database.events import Listener
+from todo_sql.database.pool import Limits, Pool
+from todo_sql.database.scope import Scope, checked_tenant
+from todo_sql.database.session import Session, Transaction
+from todo_sql.database.url import DatabaseUrl
+from todo_sql.database.waiting import run, run_async
+from todo_sql.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+T = TypeVar("T")
+L = TypeVar("L", bound=Listener)
+
+_DEFAULTS = {
+    "application_name": "todo-sql",
+    "client_encoding": "utf8",
+    "connect_timeout": "10",
+    "keepalives_idle": "60",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+
+
+class _Source:
+    """What both databases are made of: a URL, a pool that opens lazily, an engine."""
+
+    def __init__(
+        self,
+        url: DatabaseUrl | None,
+        limits: Limits,
+        timeout: float,
+        tenant: Tenant | None,
+        config: Config | None,
+    ) -> None:
+        self._url = url
+        self._limits = limits
+        self._timeout = timeout
+        self._tenant = tenant
+        self._config = config
+        self._engine: Engine | None = None
+        self._listeners: list[Listener] = []
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._url.shown if self._url else 'embedded'!r})"
+
+    @classmethod
+    def connect(
+        cls,
+        url: str | None = None,
+        *,
+        min_size: int = 0,
+        max_size: int = 10,
+        max_idle: float = 240.0,
+        max_lifetime: float = 1800.0,
+        timeout: float = 30.0,
+        tenant: Tenant | None = None,
+    ) -> Self:
+        """Name a database; nothing is read from it yet.
+
+        Args:
+            url: Default: ``DATABASE_URL``, else the project's embedded server.
+            min_size: How many idle connections are kept for longer than `max_idle`.
+            max_size: How many connections there may be.
+            max_idle: Seconds after which an unused connection is closed.
+            max_lifetime: Seconds after which a connection is replaced.
+            timeout: Seconds that a call may take, waiting and retries included.
+            tenant: For ad hoc SQL on tenant sessions; default: the project's.
+        """
+        config = load_config() if url is None else None
+        given = url if config is None else config.database_url
+        if config is not None and tenant is None:
+            tenant = config.tenant
+        return cls(
+            DatabaseUrl.parse(given) if given is not None else None,
+            Limits(min_size, max_size, max_idle, max_lifetime),
+            timeout,
+            tenant,
+            config,
+        )
+
+    def on_query(self, listener: L) -> L:
+        """Call a function with a `QueryEvent` after each call; usable as a decorator."""
+        self._listeners.append(listener)
+        return listener
+
+    def _start_embedded(self) -> None:
+        if self._url is None:
+            from todo_sql.database.server import server_for
+
+            config = self._config or load_config()
+            self._url = DatabaseUrl.parse(server_for(config).ensure_running())
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            raise UsageError(
+                "the database is not open",
+                code="D231",
+                fix="open it with `with` (or `async with`), or `.open()`",
+            )
+        return self._engine
+
+    def _make_engine(self) -> None:
+        assert self._url is not None
+        conninfo: dict[str, Any] = {**_DEFAULTS, **self._url.parameters}
+        pool = Pool(conninfo, self._limits, self._url.shown)
+        self._engine = Engine(pool, self._timeout)
+        self._engine.listeners = self._listeners
+
+    def _scope(self, tenant_id: object, role: str | None) -> Scope:
+        return Scope(tenant_id, role, None, self._tenant)
+
+
+class Database(_Source):
+    """A database for threads: open it with ``with``.
+
+    Safe to share among threads. After a fork the child opens connections of its own.
+    """
+
+    def open(self) -> Self:
+        """Let sessions run; connections are opened by the calls that need them."""
+        if self._engine is None:
+            self._start_embedded()
+            self._make_engine()
+        return self
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Refuse new calls, wait for those at work, close every connection.
+
+        Args:
+            timeout: Seconds; whatever is still at work then loses its connection.
+        """
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            run(engine.pool.close(timeout))
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def as_user(self, tenant_id: object) -> Session:
+        """Return the session of one tenant: its calls see this tenant's rows alone.
+
+        Raises:
+            TenantRequired: The id is None or empty.
+        """
+        return Session(self._opened(), self._scope(checked_tenant(tenant_id), None))
+
+    def session(self, role: str | None = None) -> Session:
+        """Return a session without a tenant, for queries that need none.
+
+        Args:
+            role: The role that its calls run as; default: the login.
+        """
+        return Session(self._opened(), self._scope(None, role))
+
+    def run(self, function: Callable[[Transaction], T], **options: Any) -> T:
+        """Run a unit of work without a tenant; see `Session.run`."""
+        return self.session().run(function, **options)
+
+
+class AsyncDatabase(_Source):
+    """A database for tasks of one event loop: open it with ``async with``."""
+
+    async def open(self) -> Self:
+        """Let sessions run; connections are opened by the calls that need them."""
+        if self._engine is None:
+            await asyncio.to_thread(self._start_embedded)
+            self._make_engine()
+        return self
+
+    async def close(self, timeout: float = 30.0) -> None:
+        """Refuse new calls, wait for those at work, close every connection.
+
+        Args:
+            timeout: Seconds; whatever is still at work then loses its connection.
+        """
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await run_async(engine.pool.close(timeout))
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def as_user(self, tenant_id: object) -> AsyncSession:
+        """Return the session of one tenant: its calls see this tenant's rows alone.
+
+        Raises:
+            TenantRequired: The id is None or empty.
+        """
+        return AsyncSession(self._opened(), self._scope(checked_tenant(tenant_id), None))
+
+    def session(self, role: str | None = None) -> AsyncSession:
+        """Return a session without a tenant, for queries that need none.
+
+        Args:
+            role: The role that its calls run as; default: the login.
+        """
+        return AsyncSession(self._opened(), self._scope(None, role))
+
+    async def run(self, function: Callable[[AsyncTransaction], Awaitable[T]], **options: Any) -> T:
+        """Run a unit of work without a tenant; see `AsyncSession.run`."""
+        return await self.session().run(function, **options)

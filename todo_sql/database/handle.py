@@ -1,0 +1,67 @@
+"""What sessions, transactions and batches share: an engine, a scope, and how a call starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from todo_sql.database.calls import Call, plan
+from todo_sql.database.engine import Engine, Shape
+from todo_sql.database.events import observed
+from todo_sql.database.query import Query
+from todo_sql.database.scope import Scope
+from todo_sql.database.waiting import Work
+
+if TYPE_CHECKING:
+    from typing import Self
+
+T = TypeVar("T")
+
+
+class Handle:
+    """A cheap handle that holds no connection.
+
+    Args:
+        engine: Makes the calls.
+        scope: Whose rows they see.
+    """
+
+    def __init__(self, engine: Engine, scope: Scope) -> None:
+        self._engine = engine
+        self._scope = scope
+
+    def __repr__(self) -> str:
+        scope = self._scope
+        if scope.tenant_id is not None:
+            return f"{type(self).__name__}(tenant={scope.tenant_id!r})"
+        return f"{type(self).__name__}(role={scope.role!r})"
+
+    @property
+    def tenant_id(self) -> object:
+        """The tenant's id, or None."""
+        return self._scope.tenant_id
+
+    def within(self, seconds: float) -> Self:
+        """Return the same session with a time limit for each call.
+
+        The server cancels the statement; if it does not answer at all, the call ends anyway.
+        """
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._scope = replace(self._scope, timeout=seconds)
+        return twin
+
+    def _work(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> Work[T]:
+        listeners = self._engine.listeners
+        if listeners:
+            return observed(listeners, query, self._planned(query, arguments, shape))
+        return self._make(plan(self._scope, query, arguments), shape)
+
+    def _planned(
+        self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]
+    ) -> Work[T]:
+        return (yield from self._make(plan(self._scope, query, arguments), shape))
+
+    def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
+        return self._engine.call(call, shape)

@@ -1,0 +1,85 @@
+"""The texts that a query is sent as: one statement for each of its variants. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from todo_sql.database.parameters import Parameter
+from todo_sql.database.retry import idempotency_keys
+from todo_sql.database.statement import Statement
+from todo_sql.queries.variants import Variant, choose
+
+if TYPE_CHECKING:
+    from todo_sql.database.errors import ServerError
+    from todo_sql.database.query import Query
+    from todo_sql.errors import Place
+    from todo_sql.queries.named import NamedQuery
+
+
+class Text:
+    """One variant of a query as a statement.
+
+    Attributes:
+        statement: What is prepared and sent, with the comment that names the query.
+        names: The parameters of ``$1``, ``$2``, …
+        keys: The columns that make a repeat harmless.
+    """
+
+    __slots__ = ("_head", "_named", "_variant", "keys", "names", "statement")
+
+    def __init__(self, query: Query[Any], named: NamedQuery, variant: Variant) -> None:
+        label = f"{named.source.file}:{named.name}"
+        head = f"/* {label.replace('*/', '')} */ "
+        self.statement = Statement(
+            head + variant.sql,
+            [
+                Parameter.of(
+                    name,
+                    query.parameters.get(name),
+                    query.nullable is None or name in query.nullable,
+                )
+                for name in variant.parameters
+            ],
+            label=label,
+        )
+        self.names = variant.parameters
+        self.keys = frozenset() if query.read_only else idempotency_keys(variant.sql)
+        self._head = len(head)
+        self._named = named
+        self._variant = variant
+
+    def place(self, error: ServerError) -> Place:
+        """Return the place of an error in the query's file."""
+        if error.position is None or error.position <= self._head:
+            return self._named.place()
+        offset = self._variant.source_offset(error.position - 1 - self._head)
+        return self._named.source.place(offset, offset + 1)
+
+
+class Texts:
+    """The variants of a query that were called so far."""
+
+    def __init__(self, query: Query[Any]) -> None:
+        self.named = query.named
+        self._query = query
+        self._known: dict[int, tuple[Variant, Text]] = {}
+        self._only: Text | None = None
+        self._names = frozenset(self.named.names)
+
+    def choose(self, arguments: Mapping[str, object]) -> Text:
+        """Return the text for a call's arguments.
+
+        Raises:
+            BadParameter: One is missing, unknown or not among a case's values.
+        """
+        if self._only is not None and arguments.keys() == self._names:
+            return self._only
+        variant = choose(self.named, arguments)
+        known = self._known.get(id(variant))
+        if known is None:
+            known = variant, Text(self._query, self.named, variant)
+            self._known[id(variant)] = known
+            if not self.named.groups and not self.named.cases:
+                self._only = known[1]
+        return known[1]

@@ -1,0 +1,258 @@
+"""A transaction of several calls on one connection, and savepoints within it.
+
+Nothing is sent before the first call: BEGIN and the scope ride in its flight, savepoints
+and their ends in the flight of the call after them.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from time import monotonic
+from typing import TypeVar
+
+from todo_sql.database import retry
+from todo_sql.database.calls import Call
+from todo_sql.database.engine import Engine, Shape, unavailable
+from todo_sql.database.errors import TransactionAborted
+from todo_sql.database.flight import Answer, ConnectionLost
+from todo_sql.database.link import Link
+from todo_sql.database.scope import Settings, scope_step
+from todo_sql.database.statement import COMMIT, ROLLBACK, Statement, Step
+from todo_sql.database.waiting import Pause, Work
+from todo_sql.errors import UsageError
+
+T = TypeVar("T")
+
+
+class Isolation(StrEnum):
+    """How much a transaction sees of others."""
+
+    READ_COMMITTED = "read committed"
+    REPEATABLE_READ = "repeatable read"
+    SERIALIZABLE = "serializable"
+
+
+def _isolation(name: Isolation | str) -> Isolation:
+    try:
+        return Isolation(name)
+    except ValueError:
+        raise UsageError(
+            f"there is no isolation level `{name}`",
+            fix=f"use one of {', '.join(Isolation)}",
+        ) from None
+
+
+class Savepoint:
+    """The state of a transaction where a nested one began.
+
+    Attributes:
+        name: Of the savepoint.
+        begin: The step that sets it.
+        settings: What held then, and holds again after a rollback to it.
+    """
+
+    def __init__(self, name: str, settings: dict[str, str | None]) -> None:
+        self.name = name
+        self.begin = Step(Statement(f"savepoint {name}"))
+        self.settings = settings
+
+
+class Unit:
+    """One transaction.
+
+    Args:
+        engine: Makes the calls.
+        isolation: None: the server's default.
+        read_only: Whether the server is to refuse changes.
+    """
+
+    def __init__(
+        self, engine: Engine, *, isolation: Isolation | str | None = None, read_only: bool = False
+    ) -> None:
+        words = ["begin"]
+        if isolation is not None:
+            words += ["isolation level", _isolation(isolation).value]
+        if read_only:
+            words.append("read only")
+        self._engine = engine
+        self._read_only = read_only
+        self._begin = Step(Statement(" ".join(words)))
+        self._unsent = [self._begin]
+        self._settings: dict[str, str | None] = {}
+        self._link: Link | None = None
+        self._depth = 0
+        self._aborted = False
+        self._over = False
+
+    # -- calls --------------------------------------------------------------------------
+
+    def call(self, call: Call, shape: Shape[T]) -> Work[T]:
+        """Make one call within the transaction."""
+        deadline = self._engine.deadline(call.timeout)
+        attempt = 1
+        while True:
+            self._check_usable()
+            is_first = self._begin in self._unsent
+            try:
+                return (yield from self._attempt(call, shape, deadline))
+            except ConnectionLost as lost:
+                self._let_go()
+                # COMMIT was not sent, so nothing of the transaction was done: where this
+                # call is the first, it can be made again.
+                if not is_first or not retry.time_left(deadline, attempt):
+                    self._over = True
+                    raise unavailable(lost, changed=False) from None
+            yield Pause(retry.pause(attempt))
+            attempt += 1
+
+    def _attempt(self, call: Call, shape: Shape[T], deadline: float) -> Work[T]:
+        link = self._link
+        if link is None:
+            link = self._link = yield from self._engine.acquire(call, deadline)
+        steps = [*self._unsent, *self._scope_steps(call.settings), call.step]
+        answer = yield from self._fly(link, steps, deadline)
+        self._unsent.clear()
+        if answer.failed is not None:
+            self._aborted = True
+            if answer.failed.error.sqlstate in retry.STALE_PLANS:
+                link.forget()
+            raise (yield from self._engine.explain(answer.failed, call)) from None
+        self._settings.update(call.settings)
+        return shape(link, call, answer.results[-1])
+
+    def _fly(self, link: Link, steps: list[Step], deadline: float) -> Work[Answer]:
+        try:
+            (answer,) = yield from self._engine.flight(link, [steps], deadline)
+        except ConnectionLost:
+            raise
+        except BaseException:
+            if link.broken:
+                self._over = True
+                self._let_go()
+            raise
+        return answer
+
+    def _scope_steps(self, settings: Settings) -> list[Step]:
+        """Return what makes the settings of this call hold, and lifts those of the last."""
+        wanted = dict(settings)
+        for name in self._settings.keys() - wanted.keys():
+            wanted[name] = None
+        changes = {
+            name: value
+            for name, value in wanted.items()
+            if name not in self._settings or self._settings[name] != value
+        }
+        return [scope_step(tuple(changes.items()))] if changes else []
+
+    def _check_usable(self) -> None:
+        if self._over:
+            raise UsageError(
+                "the transaction is over", fix="begin another with `session.transaction()`"
+            )
+        if self._aborted and not self._unsent:
+            raise TransactionAborted(
+                "an earlier statement of this transaction failed",
+                sqlstate="25P02",
+                cause="PostgreSQL ignores every statement until it is rolled back",
+                fix="let the error leave the `with` block, or nest `transaction()` around it",
+            )
+        if self._link is not None and self._link.pid != os.getpid():
+            raise UsageError(
+                "the transaction belongs to the parent process",
+                fix="begin another in the child",
+            )
+
+    # -- the end ------------------------------------------------------------------------
+
+    def commit(self) -> Work[None]:
+        """Commit.
+
+        Raises:
+            TransactionAborted: A statement had failed; everything was rolled back.
+        """
+        link, self._over = self._link, True
+        if link is None:
+            return
+        if self._aborted and not self._unsent:
+            yield from self.rollback()
+            raise TransactionAborted(
+                "the transaction was rolled back, not committed",
+                sqlstate="25P02",
+                cause="an earlier statement of it had failed, and its error was caught",
+                fix="let the error leave the `with` block, or nest `transaction()` around it",
+            )
+        deadline = self._engine.deadline(None)
+        try:
+            answer = yield from self._fly(link, [*self._unsent, COMMIT], deadline)
+            if answer.failed is not None:
+                yield from self._engine.recover(link, answer.failed, deadline)
+                raise (yield from self._engine.explain(answer.failed, None)) from None
+        except ConnectionLost as lost:
+            raise unavailable(lost, changed=not self._read_only) from None
+        finally:
+            self._let_go()
+
+    def rollback(self) -> Work[None]:
+        """Roll back; a connection that broke has done so already."""
+        link, self._over = self._link, True
+        if link is None:
+            return
+        try:
+            deadline = min(self._engine.deadline(None), monotonic() + 5.0)
+            yield from self._fly(link, [ROLLBACK], deadline)
+        except ConnectionLost:
+            pass
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            self._engine.pool.release(link)
+
+    # -- savepoints ---------------------------------------------------------------------
+
+    def check_nested(self, isolation: Isolation | str | None, read_only: bool) -> None:
+        """Refuse what a savepoint cannot have."""
+        if isolation is not None or (read_only and not self._read_only):
+            raise UsageError(
+                "a nested transaction is a savepoint of the outer one",
+                cause="isolation and read-only belong to the whole transaction",
+                fix="give them to the outer `transaction()`",
+            )
+
+    def nest(self) -> Savepoint:
+        """Begin a nested transaction."""
+        self._check_usable()
+        self._depth += 1
+        savepoint = Savepoint(f"nested_{self._depth}", dict(self._settings))
+        self._unsent.append(savepoint.begin)
+        return savepoint
+
+    def end_nested(self, savepoint: Savepoint, *, keep: bool) -> None:
+        """End a nested transaction; what it takes rides in the next flight.
+
+        Raises:
+            TransactionAborted: A statement in it had failed, and it was to be kept.
+        """
+        self._depth -= 1
+        if savepoint.begin in self._unsent:
+            del self._unsent[self._unsent.index(savepoint.begin) :]
+            return
+        if self._over:
+            return
+        release = Step(Statement(f"release savepoint {savepoint.name}"))
+        if keep and not self._aborted:
+            self._unsent.append(release)
+            return
+        self._unsent = [Step(Statement(f"rollback to savepoint {savepoint.name}")), release]
+        self._settings = savepoint.settings
+        was_aborted, self._aborted = self._aborted, False
+        if keep and was_aborted:
+            raise TransactionAborted(
+                "the nested transaction was rolled back, not kept",
+                sqlstate="25P02",
+                cause="an earlier statement of it had failed, and its error was caught",
+                fix="let the error leave the `with` block",
+            )
