@@ -188,11 +188,16 @@ def reachable(folder: Path, account: Account | None, home: Path) -> Path:
     """Return `folder`, or a copy below `home` where `account` cannot reach the original."""
     if account is None or run([folder / "postgres", "--version"], account).returncode == 0:
         return folder
-    stamp = (folder / "postgres").stat().st_mtime_ns
-    copy = home / f"programs-{stamp}"
+    release = folder.parent
+    copy = home / f"programs-{(folder / 'postgres').stat().st_mtime_ns}"
     if not copy.is_dir():
         building = home / "programs.new"
         shutil.rmtree(building, ignore_errors=True)
-        shutil.copytree(folder.parent, building, symlinks=True)
+        inside = building / release.parent.name / release.name
+        shutil.copytree(release, inside, symlinks=True)
+        # The wheel's shared libraries lie beside its package and are found from there.
+        libraries = release.parent.with_suffix(".libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, building / libraries.name, symlinks=True)
         building.rename(copy)
-    return copy / folder.name
+    return copy / release.parent.name / release.name / folder.name

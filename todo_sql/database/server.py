@@ -21,7 +21,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -189,7 +189,7 @@ class EmbeddedServer:
         path = self.folder / "server.json"
         try:
             return _State(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError:
             raise _belongs_to_another(path) from None
@@ -227,13 +227,14 @@ class EmbeddedServer:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _ignore_by_git(self.folder)
-            with exclusive(self.folder / "lock", LOCK_SECONDS):
-                yield
-        except OSError as error:
-            raise _unusable(self.folder, error) from error
+        with ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _ignore_by_git(self.folder)
+                stack.enter_context(exclusive(self.folder / "lock", LOCK_SECONDS))
+            except OSError as error:
+                raise _unusable(self.folder, error) from error
+            yield
 
     def _start(self) -> None:
         if self._runs():
