@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from support.database import Server
-from support.people import LOGINS, Connection, Login
+from support.people import LOGINS, Connection, Login, LoginUrl
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def owned(people: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def login(people: str, server: Server) -> Iterator[Login]:
-    """Connect to the database with people as one of `LOGINS`, in autocommit mode."""
+def login_url(people: str, server: Server) -> LoginUrl:
+    """The URL of the database with people for one of `LOGINS`."""
     name = urlsplit(people).path.lstrip("/")
     with psycopg.connect(server.url(), autocommit=True) as admin:
         for role, options in LOGINS.items():
@@ -64,10 +64,11 @@ def login(people: str, server: Server) -> Iterator[Login]:
                         sql.Identifier(role), sql.Literal(server.password)
                     )
                 )
+    return lambda role: server.url(name, role)
+
+
+@pytest.fixture
+def login(login_url: LoginUrl) -> Iterator[Login]:
+    """Connect to the database with people as one of `LOGINS`, in autocommit mode."""
     with ExitStack() as stack:
-
-        def open_connection(role: str) -> Connection:
-            url = server.url(name, role)
-            return stack.enter_context(psycopg.connect(url, autocommit=True))
-
-        yield open_connection
+        yield lambda role: stack.enter_context(psycopg.connect(login_url(role), autocommit=True))

@@ -10,6 +10,7 @@ import psycopg
 
 Connection = psycopg.Connection[Any]
 Login = Callable[[str], Connection]
+LoginUrl = Callable[[str], str]
 
 LOGINS = {
     "login_app": "in role todo_app",
