@@ -1,15 +1,54 @@
-# `make demo` shows the product; `make test` runs everything. Both build .venv first.
+# `make demo` shows the product; `make test` runs everything. Both build .venv first and
+# need nothing but Python 3.11 or newer and a package index.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= 2
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint project suite clean
+
+demo: $(READY)
+	@$(BIN)/todo-sql migrate
+	@$(BIN)/todo-sql seed --quiet
+	@$(BIN)/python examples/demo.py
+	@echo
+	@echo "Where to go next:  $(BIN)/todo-sql --help     every command, with an example"
+	@echo "                   $(BIN)/todo-sql db shell   psql on the embedded server"
+	@echo "                   $(BIN)/todo-sql db stop    stop it; the data stays in .todo-sql/"
+	@echo "                   README.md, docs/           guides; migrations/, queries/: the SQL"
+
+test: lint project suite
+
+# The code.
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The project under its own tools: style and safety of the SQL, every query against the
+# migrated schema, every rollback proved, generated files agreeing with their sources.
+project: $(READY)
+	$(BIN)/todo-sql lint
+	$(BIN)/todo-sql check
+	$(BIN)/todo-sql verify
+	$(BIN)/todo-sql generate --check
+	$(BIN)/todo-sql docs --check
+
+# The suite: on PostgreSQL 18, migrated by a superuser; then everything that touches the
+# database once more on 16, migrated by an owner that is neither superuser nor BYPASSRLS.
+suite: $(READY)
+	$(BIN)/pytest --numprocesses $(WORKERS) --postgres 18 --owner superuser
+	$(BIN)/pytest --numprocesses $(WORKERS) --postgres 16 --owner plain -m database
 
 $(READY): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("todo-sql needs Python 3.11 or newer: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -c 'import sys; sys.exit("todo-sql needs Python 3.11 or newer; try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	touch $(READY)
+
+clean:
+	-$(BIN)/todo-sql db stop
+	rm -rf $(VENV) .todo-sql build dist
