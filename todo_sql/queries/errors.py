@@ -1,6 +1,12 @@
-"""What a caller or a query file did wrong. Pure."""
+"""What a caller or a query file did wrong. Pure.
+
+`BadParameter` and `BadCursor` are raised here, before anything is sent, and in
+`todo_sql.database` (a value that PostgreSQL's type cannot hold), which re-exports them.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from todo_sql.errors import Finding, FindingsError, UsageError
 
@@ -16,20 +22,20 @@ class QueryFileError(FindingsError):
 
 
 class BadParameter(UsageError):
-    """A call's arguments do not fit the query: missing, surplus, partly given, unknown case.
+    """An argument is missing, unknown, or of the wrong type; nothing was sent.
 
     Attributes:
-        parameter: The name of the parameter at fault.
+        parameter: The name of the parameter.
     """
 
-    code = "Q201"
+    code = "D204"
 
-    def __init__(self, message: str, *, parameter: str, fix: str | None = None) -> None:
-        super().__init__(message, fix=fix)
+    def __init__(self, message: str, parameter: str, **details: Any) -> None:
+        super().__init__(message, **details)
         self.parameter = parameter
 
 
 class BadCursor(UsageError):
-    """A cursor is not one that this query made: foreign, outdated, cut or changed."""
+    """A page cursor was not made by this query, or was altered; nothing was sent."""
 
-    code = "Q210"
+    code = "D205"

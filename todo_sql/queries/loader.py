@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from todo_sql.errors import Finding
+from todo_sql.errors import Finding, UsageError
+from todo_sql.queries.errors import QueryFileError
+from todo_sql.queries.header import HEADER
 from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.reader import read_section
+from todo_sql.queries.report import Report
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
 from todo_sql.sql.source import Source
+
+_HEADER_LINE = re.compile(r"^[ \t]*--[ \t]*name[ \t]*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -41,11 +50,19 @@ def load_text(source: Source) -> tuple[NamedQuery, ...]:
     Raises:
         QueryFileError: With every mistake of the text.
     """
-    raise NotImplementedError
+    queries, findings = read_text(source)
+    if findings:
+        raise QueryFileError(findings)
+    return queries
 
 
 def load_file(path: Path, root: Path | None = None) -> tuple[NamedQuery, ...]:
-    """Read one file; its places are shown relative to `root`."""
+    """Read one file; its places are shown relative to `root`.
+
+    Raises:
+        QueryFileError: With every mistake of the text.
+        UsageError: The file is not UTF-8.
+    """
     return load_text(Source.read(path, root))
 
 
@@ -54,11 +71,113 @@ def load_folder(path: Path, root: Path | None = None) -> QuerySet:
 
     Raises:
         QueryFileError: With every mistake of every file; a name used twice is one.
-        UsageError: The folder does not exist.
+        UsageError: The folder does not exist, or a file is not UTF-8.
     """
-    raise NotImplementedError
+    found = read_folder(path, root)
+    if found.findings:
+        raise QueryFileError(list(found.findings))
+    return found
 
 
 def read_folder(path: Path, root: Path | None = None) -> QuerySet:
-    """Read like `load_folder`, but report mistakes in `QuerySet.findings`."""
-    raise NotImplementedError
+    """Read like `load_folder`, but leave mistakes in `QuerySet.findings`.
+
+    Raises:
+        UsageError: The folder does not exist, or a file is not UTF-8.
+    """
+    if not path.is_dir():
+        raise UsageError(
+            f"there is no folder {path}",
+            code="Q120",
+            fix="name the folder of queries in [tool.todo-sql], or make it",
+        )
+    sources = [Source.read(file, root) for file in sorted(path.rglob("*.sql"))]
+    queries: dict[str, NamedQuery] = {}
+    findings: list[Finding] = []
+    for source in sources:
+        found, mistakes = read_text(source, taken=queries)
+        queries.update((query.name, query) for query in found)
+        findings += mistakes
+    return QuerySet(MappingProxyType(queries), tuple(sources), tuple(findings))
+
+
+def read_text(
+    source: Source, taken: Mapping[str, NamedQuery] | None = None
+) -> tuple[tuple[NamedQuery, ...], list[Finding]]:
+    """Return the sound queries of a text, and its mistakes.
+
+    Args:
+        source: The text.
+        taken: Queries of other files, whose names are not free.
+    """
+    report = Report(source)
+    names: dict[str, NamedQuery] = dict(taken or {})
+    queries: list[NamedQuery] = []
+    for header, tokens in _sections(report):
+        if header is None:
+            _check_preamble(report, tokens)
+            continue
+        query = read_section(report, header, tokens)
+        if query is None:
+            continue
+        if query.name in names:
+            first = names[query.name].place()
+            report.add_at(
+                "Q106",
+                f"query `{query.name}` is defined twice",
+                query.place(),
+                cause=f"the first one stands at {first}",
+                fix="rename one of the two",
+            )
+            continue
+        names[query.name] = query
+        queries.append(query)
+    return tuple(queries), report.findings
+
+
+def _sections(report: Report) -> Iterator[tuple[Token | None, list[Token]]]:
+    """Cut a text at its headers; what stands before the first one comes with None."""
+    text = report.source.text
+    header: Token | None = None
+    section: list[Token] = []
+    position = 0
+    while position < len(text):
+        broken = False
+        try:
+            tokens, position = scan(text, position), len(text)
+        except ScanError as error:
+            end = error.offset + 1
+            report.add("S102", error.message, error.offset, end, fix="close or correct it")
+            tokens = scan(text, position, error.offset)
+            following = _HEADER_LINE.search(text, end)
+            position = following.start() if following else len(text)
+            broken = True
+        for token in tokens:
+            if _is_header(text, token):
+                yield header, section
+                header, section = token, []
+            else:
+                section.append(token)
+        if broken:
+            header, section = None, []
+    yield header, section
+
+
+def _is_header(text: str, token: Token) -> bool:
+    if token.kind is not Kind.LINE_COMMENT or not HEADER.match(text, token.start, token.end):
+        return False
+    return not text[text.rfind("\n", 0, token.start) + 1 : token.start].strip()
+
+
+def _check_preamble(report: Report, tokens: list[Token]) -> None:
+    """Nothing but comments may stand above the first header."""
+    for token in tokens:
+        if token.kind not in COMMENTS:
+            report.add(
+                "Q102",
+                "SQL above the first `-- name:`",
+                token.start,
+                token.end,
+                fix="write a header above it, such as `-- name: get_task :one`",
+            )
+            return

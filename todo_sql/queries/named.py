@@ -18,10 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from todo_sql.errors import Place
 from todo_sql.sql.source import Source
+
+if TYPE_CHECKING:
+    from todo_sql.queries.variants import Variant
 
 
 class Cardinality(StrEnum):
@@ -144,6 +147,7 @@ class NamedQuery:
         groups: The optional parameters, in sets that are given together or not at all.
         cases: ``-- case`` parameters by name.
         segments: The text.
+        texts: What `todo_sql.queries.variants.choose` made so far.
     """
 
     name: str
@@ -167,6 +171,7 @@ class NamedQuery:
     timeout: float | None = None
     tenant: Literal["required", "none"] | None = None
     allow: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    texts: dict[tuple[object, ...], Variant] = field(default_factory=dict, repr=False)
 
     @property
     def text(self) -> str:

@@ -1,29 +1,40 @@
-"""The texts that one named query can become, and the choice among them. Pure."""
+"""The texts that one named query can become, and the choice among them. Pure.
+
+`choose` is on the path of every call: the texts are cached by what was given, on the
+query itself.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal, TypeVar
+from itertools import product
+from typing import Final, TypeVar
 
+from todo_sql.queries.errors import BadParameter
 from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.report import did_you_mean
 
 T = TypeVar("T")
 
+_MOST_CACHED = 4096  # texts by order of arguments; a generated function has one order
 
-class _Unset(Enum):
+
+class Unset(Enum):
+    """The type of `UNSET`: an argument that is not given, as opposed to None, which is NULL."""
+
     UNSET = "UNSET"
 
     def __repr__(self) -> str:
         return "UNSET"
 
-    def __bool__(self) -> Literal[False]:
+    def __bool__(self) -> bool:
         return False
 
 
-UNSET: Final = _Unset.UNSET
-Unset = Literal[_Unset.UNSET]
+UNSET: Final = Unset.UNSET
 
 
 def given(value: T | None) -> T | Unset:
@@ -36,25 +47,65 @@ class Variant:
     """One text of a query, ready to be prepared.
 
     Attributes:
-        sql: The text with ``$1``, ``$2``, …
+        sql: The text with ``$1``, ``$2``, …, without line comments.
         parameters: The names of ``$1``, ``$2``, …
         given: The optional parameters that this text needs.
         cases: The value of each ``-- case`` parameter.
+        origins: Pairs of an offset in `sql` and the offset in the source that it comes from;
+            one for each stretch of text, in order.
     """
 
     sql: str
     parameters: tuple[str, ...]
-    given: frozenset[str]
-    cases: Mapping[str, str]
+    given: frozenset[str] = frozenset()
+    cases: Mapping[str, str] = field(default_factory=dict)
+    origins: tuple[tuple[int, int], ...] = ((0, 0),)
 
     def source_offset(self, offset_in_sql: int) -> int:
-        """Return the offset in the query's source of a 0-based character offset in `sql`."""
-        raise NotImplementedError
+        """Return the offset in the query's source of a 0-based character offset in `sql`.
+
+        An offset inside ``$1`` gives the colon of the parameter's first use there.
+        """
+        index = bisect_right(self.origins, offset_in_sql, key=lambda origin: origin[0]) - 1
+        at, source = self.origins[max(0, index)]
+        if self.sql.startswith("$", at):
+            return source
+        return source + offset_in_sql - at
 
 
 def variants(query: NamedQuery) -> Iterator[Variant]:
-    """Yield every text of a query, for check: all given first."""
-    raise NotImplementedError
+    """Yield every text of a query, for check: the one with all lines and defaults first."""
+    values = [
+        [case.default, *(value for value in case.values if value != case.default)]
+        for case in query.cases.values()
+    ]
+    for chosen in product(*values):
+        cases = dict(zip(query.cases, chosen, strict=True))
+        for kept in product((True, False), repeat=len(query.groups)):
+            groups = (group for group, keep in zip(query.groups, kept, strict=True) if keep)
+            yield compose(query, frozenset().union(*groups), cases)
+
+
+def compose(query: NamedQuery, given: frozenset[str], cases: Mapping[str, str]) -> Variant:
+    """Return the text for a set of optional parameters and a value for every case."""
+    source = query.source.text
+    absent = query.optional - given
+    parts: list[str] = []
+    origins: list[tuple[int, int]] = []
+    numbers: dict[str, int] = {}
+    length = 0
+    for segment in query.segments:
+        if segment.needs & absent or any(cases[name] != value for name, value in segment.cases):
+            continue
+        for piece in segment.pieces:
+            if piece.parameter is None:
+                part = source[piece.start : piece.end]
+            else:
+                part = f"${numbers.setdefault(piece.parameter, len(numbers) + 1)}"
+            origins.append((length, piece.start))
+            parts.append(part)
+            length += len(part)
+    return Variant("".join(parts).rstrip(), tuple(numbers), given, cases, tuple(origins))
 
 
 def choose(query: NamedQuery, arguments: Mapping[str, object]) -> Variant:
@@ -66,4 +117,63 @@ def choose(query: NamedQuery, arguments: Mapping[str, object]) -> Variant:
     Raises:
         BadParameter: Missing, surplus, partly given group, or unknown case value.
     """
-    raise NotImplementedError
+    key: tuple[object, ...] = tuple(
+        [name for name, value in arguments.items() if value is not UNSET]
+    )
+    if query.cases:
+        key += tuple([arguments.get(name, UNSET) for name in query.cases])
+    try:
+        return query.texts[key]
+    except (KeyError, TypeError):
+        pass
+    variant = compose(query, *check_arguments(query, arguments))
+    if len(query.texts) >= _MOST_CACHED:
+        query.texts.clear()
+    query.texts[key] = variant
+    return variant
+
+
+def check_arguments(
+    query: NamedQuery, arguments: Mapping[str, object]
+) -> tuple[frozenset[str], dict[str, str]]:
+    """Return the optional parameters that are given, and the value of every case.
+
+    Raises:
+        BadParameter: As `choose` says.
+    """
+    for name in arguments:
+        if name not in query.names and name not in query.cases:
+            known = [*query.names, *query.cases]
+            raise BadParameter(
+                f"query `{query.name}` has no parameter `{name}`",
+                name,
+                fix=did_you_mean(name, known, f"it takes {', '.join(known) or 'none'}"),
+            )
+    present = {name for name, value in arguments.items() if value is not UNSET}
+    for name in query.names:
+        if name in query.required and name not in present:
+            raise BadParameter(
+                f"query `{query.name}` needs `{name}`", name, fix="pass it; None means NULL"
+            )
+    for group in query.groups:
+        missing = sorted(group - present)
+        if missing and len(missing) < len(group):
+            together = " and ".join(f"`{name}`" for name in query.names if name in group)
+            raise BadParameter(
+                f"query `{query.name}` needs {together} together, or none of them",
+                missing[0],
+                fix=f"pass `{missing[0]}`, too",
+            )
+    cases = {}
+    for name, case in query.cases.items():
+        value = arguments.get(name, UNSET)
+        if value is UNSET:
+            value = case.default
+        if not isinstance(value, str) or value not in case.values:
+            raise BadParameter(
+                f"query `{query.name}` has no {name} {value!r}",
+                name,
+                fix=did_you_mean(str(value), case.values, f"use {' or '.join(case.values)}"),
+            )
+        cases[name] = str(value)
+    return query.optional & present, cases

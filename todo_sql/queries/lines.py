@@ -1,0 +1,268 @@
+"""Lines of a body: which directive binds to which line, and the segments they make. Pure.
+
+A line here is a physical line, or several where a string or a block comment spans them.
+A directive binds to the line at whose end it stands. Alone on a line, it binds to the
+line below: formatters move a trailing comment there when the line gets too long. It
+begins its comment, so that a moved remark never becomes a directive of another line; a
+remark may follow after ``--``.
+
+    and list_id = :list_id              -- if: list_id      an optional line
+    -- order by due_date nulls last     -- case sort: due   a line that is commented out
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from todo_sql.queries.header import LINE_DIRECTIVE
+from todo_sql.queries.named import Piece, Segment
+from todo_sql.queries.report import Report, not_a_name
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
+
+_IF = re.compile(r"--[ \t]*if[ \t]*:[ \t]*(?P<names>[^-\n]*?)[ \t]*(?:--|\Z)")
+_CASE = re.compile(
+    r"--[ \t]*case[ \t]+(?P<parameter>[^\s:]+)[ \t]*:[ \t]*(?P<value>\S*)[ \t]*(?:--|\Z)"
+)
+_VALUE = re.compile(r"\w[\w.-]*\Z")
+
+
+@dataclass
+class Condition:
+    """What the directives of one line ask for."""
+
+    needs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    cases: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.needs or self.cases)
+
+
+@dataclass
+class Line:
+    """One line: its tokens without line comments, and its condition.
+
+    Attributes:
+        tokens: Tokens of the text that is sent.
+        start: Where its text begins, indentation included.
+        stop: Where the line ends, line break included.
+        condition: What keeps it.
+        commented: Whether it is an alternative that stands in a comment.
+    """
+
+    tokens: list[Token]
+    start: int
+    stop: int
+    condition: Condition = field(default_factory=Condition)
+    commented: bool = False
+
+
+def read_lines(report: Report, tokens: Sequence[Token]) -> list[Line]:
+    """Return the lines of a body with their conditions; mistakes go to the report.
+
+    Args:
+        report: Takes the mistakes.
+        tokens: Of one query, from below its header, without the final semicolon.
+    """
+    text = report.source.text
+    lines: list[Line] = []
+    waiting: Condition | None = None  # of directives that stand alone above
+    waiting_from: tuple[int, int, int] = (0, 0, 0)  # their span, and the line that must follow
+    for row in _rows(text, tokens):
+        code = [token for token in row if token.kind is not Kind.LINE_COMMENT]
+        comment = row[-1] if row[-1].kind is Kind.LINE_COMMENT else None
+        start = text.rfind("\n", 0, row[0].start) + 1
+        stop = text.find("\n", row[-1].end) + 1 or len(text)
+        if waiting is not None and start != waiting_from[2]:
+            _unbound(report, waiting_from)
+            waiting = None
+        condition = waiting or Condition()
+        directive = LINE_DIRECTIVE.search(text, comment.start, comment.end) if comment else None
+        if code and all(token.kind in COMMENTS for token in code):
+            lines.append(Line(code, start, stop))
+            if comment and directive:
+                _unbound(report, (directive.start(), comment.end, stop))
+            if waiting is not None:
+                _unbound(report, waiting_from)
+        elif comment and directive:
+            lead = text[comment.start : directive.start()].strip("- \t")
+            _read(report, condition, directive.start(), comment.end)
+            if code:
+                lines.append(Line(code, start, stop, condition))
+                if lead:
+                    _not_first(report, directive.start(), comment.end)
+            elif not lead:
+                waiting, waiting_from = condition, (comment.start, comment.end, stop)
+                continue
+            elif condition.cases:
+                lines += _uncommented(report, comment.start, directive.start(), stop, condition)
+            else:
+                _not_first(report, directive.start(), comment.end)
+        elif code:
+            lines.append(Line(code, start, stop, condition))
+        elif comment and waiting is not None:
+            if waiting.cases:
+                lines += _uncommented(report, comment.start, comment.end, stop, condition)
+            else:
+                _unbound(report, waiting_from)
+        waiting = None
+    if waiting is not None:
+        _unbound(report, waiting_from)
+    return lines
+
+
+def _rows(text: str, tokens: Sequence[Token]) -> list[list[Token]]:
+    """Group tokens that share a physical line; a token that spans lines joins them."""
+    rows: list[list[Token]] = []
+    end = 0
+    for token in tokens:
+        if rows and text.find("\n", end, token.start) < 0:
+            rows[-1].append(token)
+        else:
+            rows.append([token])
+        end = token.end
+    return rows
+
+
+def _unbound(report: Report, span: tuple[int, int, int]) -> None:
+    report.add(
+        "Q111",
+        "the directive binds to no line",
+        span[0],
+        span[1],
+        fix="put it at the end of its line, or alone on the line directly above",
+    )
+
+
+def _not_first(report: Report, start: int, end: int) -> None:
+    report.add(
+        "Q111",
+        "the directive does not begin its comment",
+        start,
+        end,
+        cause="a formatter may move the comment, and a commented line cannot be optional",
+        fix="write a remark after it, `-- if: NAME -- remark`, or take the line in or out",
+    )
+
+
+def _uncommented(
+    report: Report, start: int, end: int, stop: int, condition: Condition
+) -> list[Line]:
+    """Return the line of SQL that a comment holds."""
+    text = report.source.text
+    while start < end and text[start] == "-":
+        start += 1
+    try:
+        tokens = scan(text, start, end)
+    except ScanError as error:
+        report.add("S102", error.message, error.offset, end, fix="close it on this line")
+        return []
+    tokens = [token for token in tokens if token.kind is not Kind.LINE_COMMENT]
+    return [Line(tokens, start, stop, condition, commented=True)]
+
+
+def _read(report: Report, condition: Condition, start: int, end: int) -> None:
+    """Read the directives of a comment, from the first one on."""
+    text = report.source.text
+    while (directive := LINE_DIRECTIVE.search(text, start, end)) is not None:
+        start = directive.start()
+        if found := _IF.match(text, start, end):
+            _read_if(report, condition, *found.span("names"))
+        elif found := _CASE.match(text, start, end):
+            _read_case(report, condition, found)
+        else:
+            report.add(
+                "Q109",
+                "the directive cannot be read",
+                start,
+                end,
+                fix="write `-- if: NAME, NAME` or `-- case NAME: VALUE`",
+            )
+        start += 2
+
+
+def _read_if(report: Report, condition: Condition, start: int, end: int) -> None:
+    text = report.source.text
+    if start == end:
+        report.add("Q109", "`if:` names no parameter", start, end, fix="write `-- if: NAME`")
+        return
+    for found in re.compile(r"[^,]+").finditer(text, start, end):
+        word = found[0].strip()
+        offset = found.start() + found[0].index(word)
+        if reason := not_a_name(word.removeprefix(":")):
+            report.add(
+                "Q109",
+                f"`{word}` {reason}",
+                offset,
+                offset + len(word),
+                fix="write `-- if: NAME, NAME`; a remark follows after `--`",
+            )
+            continue
+        offset += word.startswith(":")
+        word = word.removeprefix(":")
+        condition.needs[word] = (offset, offset + len(word))
+
+
+def _read_case(report: Report, condition: Condition, found: re.Match[str]) -> None:
+    name, value = found["parameter"], found["value"]
+    if reason := not_a_name(name):
+        report.add("Q109", f"`{name}` {reason}", *found.span("parameter"), fix="rename it")
+    elif not _VALUE.match(value):
+        report.add(
+            "Q109",
+            f"`case {name}:` has no value" if not value else f"`{value}` is not a value",
+            *found.span("value"),
+            fix=f"write `-- case {name}: VALUE` with letters, digits, `_`, `-` and `.`",
+        )
+    elif name in condition.cases and condition.cases[name][0] != value:
+        report.add(
+            "Q111",
+            f"the line stands under two values of `{name}`",
+            *found.span("value"),
+            fix="repeat the line, one for each value",
+        )
+    else:
+        condition.cases[name] = (value, *found.span("parameter"))
+
+
+def segments(text: str, lines: Sequence[Line]) -> tuple[Segment, ...]:
+    """Join neighbouring lines of one condition into segments of text and parameters."""
+    joined: list[Segment] = []
+    for index, line in enumerate(lines):
+        needs = frozenset(line.condition.needs)
+        cases = tuple(sorted((name, value) for name, (value, *_) in line.condition.cases.items()))
+        pieces = _pieces(text, line, first=index == 0)
+        if joined and joined[-1].needs == needs and joined[-1].cases == cases:
+            last = joined.pop()
+            pieces = _merged(last.pieces, pieces)
+        joined.append(Segment(pieces, needs, cases))
+    return tuple(joined)
+
+
+def _pieces(text: str, line: Line, *, first: bool) -> tuple[Piece, ...]:
+    pieces: list[Piece] = []
+    at = line.tokens[0].start if first else line.start
+    for token in line.tokens:
+        if token.kind is Kind.PARAMETER:
+            if at < token.start:
+                pieces.append(Piece(at, token.start))
+            pieces.append(Piece(token.start, token.end, text[token.start + 1 : token.end]))
+            at = token.end
+    end = line.tokens[-1].end
+    if at < end:
+        pieces.append(Piece(at, end))
+    if text[line.stop - 1] == "\n":
+        pieces.append(Piece(line.stop - 1, line.stop))
+    return tuple(pieces)
+
+
+def _merged(before: tuple[Piece, ...], after: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    pieces = list(before)
+    for piece in after:
+        last = pieces[-1]
+        if last.parameter is None and piece.parameter is None and last.end == piece.start:
+            pieces[-1] = Piece(last.start, piece.end)
+        else:
+            pieces.append(piece)
+    return tuple(pieces)

@@ -1,0 +1,267 @@
+"""One section of a query file, from its header to the next one, as a `NamedQuery`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
+
+from todo_sql.queries.header import (
+    HEADER,
+    LINE_DIRECTIVE,
+    REMARKS,
+    Directives,
+    directive_word,
+    read_declaration,
+    read_directive,
+)
+from todo_sql.queries.lines import Line, read_lines, segments
+from todo_sql.queries.named import Case, NamedQuery
+from todo_sql.queries.report import Report, did_you_mean, not_a_name
+from todo_sql.sql.scanner import COMMENTS, Kind, Token
+
+MOST_VARIANTS = 1024
+_RESERVED = {"session": "the generated functions call their first argument so"}
+
+
+def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> NamedQuery | None:
+    """Return the query of one section, or None when the report took a mistake.
+
+    Args:
+        report: Takes the mistakes.
+        header: The ``-- name:`` comment.
+        tokens: Everything from there to the next header, comments included.
+    """
+    mistakes = len(report)
+    text = report.source.text
+    declaration = read_declaration(report, header.start, header.end)
+    code = [token for token in tokens if token.kind not in COMMENTS]
+    terminator = next((token for token in code if text[token.start : token.end] == ";"), None)
+    statement = code[: code.index(terminator)] if terminator else code
+    if not statement:
+        what = f"query `{declaration.name}`" if declaration else "the query"
+        report.add("Q107", f"{what} has no SQL", header.start, header.end, fix="write it below")
+        return None
+    surplus = [t for t in code[len(statement) :] if text[t.start : t.end] != ";"]
+    if surplus:
+        report.add(
+            "Q108",
+            "two statements in one query",
+            surplus[0].start,
+            surplus[0].end,
+            fix="give the second one a `-- name:` of its own, or join them in a `with`",
+        )
+    first = statement[0].start
+    directives, doc = _read_comments(report, tokens, first, statement[-1].end)
+    body = [t for t in tokens if text[t.start : t.end] != ";" and not _is_leading(text, t, first)]
+    lines = read_lines(report, body)
+    names = _names(report, lines)
+    cases = _cases(report, lines)
+    required, groups = _required(report, lines, names, cases, directives)
+    _check_names(report, names, cases, directives)
+    count = 2 ** len(groups)
+    for case in cases.values():
+        count *= len(case.values)
+    if count > MOST_VARIANTS:
+        report.add(
+            "Q117",
+            f"the query has {count:,} variants; at most {MOST_VARIANTS:,} can be checked",
+            header.start,
+            header.end,
+            fix="split it in several queries",
+        )
+    if declaration is None or len(report) > mistakes:
+        return None
+    return NamedQuery(
+        name=declaration.name,
+        cardinality=declaration.cardinality,
+        model=declaration.model,
+        doc=doc,
+        source=report.source,
+        start=first,
+        end=statement[-1].end,
+        name_start=declaration.name_start,
+        names=tuple(names),
+        required=required,
+        segments=segments(text, lines),
+        groups=groups,
+        cases=MappingProxyType(cases),
+        parameters=MappingProxyType(directives.parameters),
+        columns=MappingProxyType(directives.columns),
+        params_model=directives.params_model,
+        timeout=directives.timeout,
+        tenant=directives.tenant,
+        allow=MappingProxyType(directives.allow),
+    )
+
+
+def _is_leading(text: str, token: Token, first: int) -> bool:
+    """Tell whether a token is a comment above the SQL that binds to no line of it."""
+    return (
+        token.start < first
+        and token.kind is Kind.LINE_COMMENT
+        and LINE_DIRECTIVE.match(text, token.start, token.end) is None
+    )
+
+
+def _read_comments(
+    report: Report, tokens: Iterable[Token], first: int, last: int
+) -> tuple[Directives, str]:
+    """Read the directives of a section, and its documentation above the SQL."""
+    text = report.source.text
+    directives = Directives()
+    doc: list[str] = []
+    for token in tokens:
+        if token.kind is not Kind.LINE_COMMENT:
+            continue
+        if LINE_DIRECTIVE.match(text, token.start, token.end):
+            continue
+        if HEADER.match(text, token.start, token.end) and token.start < last:
+            report.add(
+                "Q101",
+                "a header stands on a line of its own",
+                token.start,
+                token.end,
+                fix="move it",
+            )
+            continue
+        word = directive_word(text, token.start, token.end)
+        if word is not None and word not in REMARKS and token.start < last:
+            read_directive(report, directives, token.start, token.end)
+        elif token.start < first and word not in REMARKS:
+            doc.append(text[token.start : token.end].lstrip("-").strip())
+    return directives, "\n".join(doc).strip()
+
+
+def _names(report: Report, lines: Iterable[Line]) -> dict[str, Token]:
+    """Return every parameter with its first token."""
+    text = report.source.text
+    names: dict[str, Token] = {}
+    for line in lines:
+        for token in line.tokens:
+            word = text[token.start : token.end]
+            if token.kind is Kind.POSITIONAL:
+                report.add(
+                    "Q113",
+                    f"`{word}` is not a named parameter",
+                    token.start,
+                    token.end,
+                    fix="write `:name`",
+                )
+            elif token.kind is Kind.PARAMETER:
+                names.setdefault(word[1:], token)
+    return names
+
+
+def _cases(report: Report, lines: Iterable[Line]) -> dict[str, Case]:
+    """Return the ``-- case`` parameters; the uncommented line of each is its default."""
+    values: dict[str, dict[str, None]] = {}
+    defaults: dict[str, str] = {}
+    spans: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        for name, (value, start, end) in line.condition.cases.items():
+            spans.setdefault(name, (start, end))
+            values.setdefault(name, {})[value] = None
+            if not line.commented and defaults.setdefault(name, value) != value:
+                report.add(
+                    "Q116",
+                    f"`{name}` has two defaults, `{defaults[name]}` and `{value}`",
+                    start,
+                    end,
+                    fix="comment out the lines of all values but one",
+                )
+    for name in values.keys() - defaults.keys():
+        report.add(
+            "Q116",
+            f"`{name}` has no default: every line of it is commented out",
+            *spans[name],
+            fix="take the lines of one value in",
+        )
+    place = report.source.place
+    return {
+        name: Case(name, tuple(values[name]), defaults[name], place(*spans[name]))
+        for name in values
+        if name in defaults
+    }
+
+
+def _required(
+    report: Report,
+    lines: Sequence[Line],
+    names: dict[str, Token],
+    cases: dict[str, Case],
+    directives: Directives,
+) -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
+    """Tell required from optional parameters, and group those that are given together."""
+    text = report.source.text
+    used = [
+        [(text[t.start + 1 : t.end], t) for t in line.tokens if t.kind is Kind.PARAMETER]
+        for line in lines
+    ]
+    required = {
+        name
+        for line, parameters in zip(lines, used, strict=True)
+        if not line.condition.needs
+        for name, _ in parameters
+    }
+    groups: list[set[str]] = []
+    for line, parameters in zip(lines, used, strict=True):
+        needs = line.condition.needs
+        for name, span in needs.items():
+            if name not in names:
+                unused = "is not a parameter of this query"
+                if name in cases:
+                    unused = "is a `case` parameter, which is always given"
+                report.add(
+                    "Q114",
+                    f"`{name}` {unused}",
+                    *span,
+                    fix=did_you_mean(name, names, f"use `:{name}` in the query"),
+                )
+        together = {name for name in needs if name in names and name not in required}
+        for name, token in parameters:
+            if needs and name not in needs and name not in required:
+                if name in directives.parameters and directives.parameters[name].default:
+                    required.add(name)
+                    continue
+                report.add(
+                    "Q115",
+                    f"`:{name}` stands on an optional line that does not name it",
+                    token.start,
+                    token.end,
+                    fix=f"write `-- if: {', '.join([*needs, name])}`",
+                )
+        if together:
+            for other in [group for group in groups if group & together]:
+                groups.remove(other)
+                together |= other
+            groups.append(together)
+    order = {name: index for index, name in enumerate(names)}
+    groups = [group - required for group in groups]
+    ordered = sorted((g for g in groups if g), key=lambda g: min(order[name] for name in g))
+    return frozenset(required), tuple(frozenset(group) for group in ordered)
+
+
+def _check_names(
+    report: Report, names: dict[str, Token], cases: dict[str, Case], directives: Directives
+) -> None:
+    for name, token in names.items():
+        reason = not_a_name(name)
+        if reason is None and name in _RESERVED:
+            reason = f"is reserved: {_RESERVED[name]}"
+        if reason is None and name in cases:
+            reason = "is a `case` parameter, which picks lines and is not sent"
+        if reason is not None:
+            report.add(
+                "Q112", f"parameter `:{name}` {reason}", token.start, token.end, fix="rename it"
+            )
+    for name, directive in directives.parameters.items():
+        if name not in names:
+            unused = "is not a parameter of this query"
+            if name in cases:
+                unused = "is a `case` parameter: its default is the uncommented line"
+            report.add_at(
+                "Q114",
+                f"`{name}` {unused}",
+                directive.place,
+                fix=did_you_mean(name, names, f"use `:{name}` in the query, or drop the directive"),
+            )

@@ -1,0 +1,75 @@
+"""Collects the mistakes of one query file, so that one run shows them all. Pure."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable
+
+from todo_sql.errors import Finding, Place
+from todo_sql.sql.source import Source
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class Report:
+    """The findings of one source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._found: list[Finding] = []
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        start: int,
+        end: int,
+        *,
+        fix: str | None = None,
+        cause: str | None = None,
+    ) -> None:
+        """Note a mistake at ``source.text[start:end]``."""
+        self.add_at(code, message, self.source.place(start, end), fix=fix, cause=cause)
+
+    def add_at(
+        self,
+        code: str,
+        message: str,
+        place: Place,
+        *,
+        fix: str | None = None,
+        cause: str | None = None,
+    ) -> None:
+        """Note a mistake at a place of the source."""
+        self._found.append(Finding(code, "error", message, place, cause, fix))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Every mistake noted, in order of the text."""
+        return sorted(self._found, key=_position)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _position(finding: Finding) -> tuple[int, int]:
+    assert finding.place is not None
+    return finding.place.line, finding.place.column
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """Return a fix that names the closest known word, or `otherwise`."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else otherwise
+
+
+def not_a_name(word: str) -> str | None:
+    """Return why a word cannot name something in Python, or None if it can."""
+    if not _IDENTIFIER.match(word):
+        return "is not a Python identifier"
+    if keyword.iskeyword(word):
+        return "is a keyword of Python"
+    return None

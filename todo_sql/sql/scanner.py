@@ -1,0 +1,192 @@
+r"""The tokens of PostgreSQL's text, and the parameters in it. Pure, and fast enough for run time.
+
+The rules are those of PostgreSQL's ``scan.l`` (version 18) with
+``standard_conforming_strings`` on: ``''`` and ``E''`` strings with their continuation on
+the next line, ``B''``, ``X''``, ``U&''``, ``""``, ``U&""``, ``$tag$``, nested ``/* */``,
+operators that end where a comment begins. A test holds them against libpg_query's.
+
+One kind is our own: PARAMETER, a colon with a name right after it. ``::`` is a cast and
+``:=`` an assignment, as PostgreSQL has them. Inside a subscript the first colon belongs to
+the slice: ``x[1:n]`` and ``x[:n]`` hold no parameter; write ``x[(:n)]``, ``x[1:(:n)]``.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    WORD = "word"  # keyword or unquoted identifier
+    QUOTED = "quoted"  # "identifier", U&"identifier"
+    STRING = "string"
+    NUMBER = "number"
+    PARAMETER = "parameter"  # :name
+    POSITIONAL = "positional"  # $1
+    OPERATOR = "operator"
+    SYMBOL = "symbol"  # one of ( ) [ ] , ; . : and the pairs :: .. :=
+    LINE_COMMENT = "line comment"
+    BLOCK_COMMENT = "block comment"
+
+
+COMMENTS: Final = frozenset({Kind.LINE_COMMENT, Kind.BLOCK_COMMENT})
+
+
+class Token(NamedTuple):
+    """One token: `text[start:end]`, in characters."""
+
+    kind: Kind
+    start: int
+    end: int
+
+
+class ScanError(ValueError):
+    """The text is not lexical: a quote or comment is left open, a number runs into a name.
+
+    Attributes:
+        message: In PostgreSQL's words.
+        offset: Where the offending token begins.
+    """
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+
+
+_START = r"[A-Za-z_\u0080-\U0010ffff]"
+_NAME = rf"{_START}[A-Za-z0-9_$\u0080-\U0010ffff]*"
+_TAG = rf"{_START}[A-Za-z0-9_\u0080-\U0010ffff]*"
+_DIGITS = r"[0-9](?:_?[0-9])*"
+_LINE_COMMENT = r"--[^\n\r]*"
+# A quote in a string is doubled; or the string goes on in the next literal, if a line break
+# and otherwise only white space and line comments stand between the two.
+_GOES_ON = (
+    rf"'(?:'|[ \t\f\v]*+(?:{_LINE_COMMENT})?[\n\r](?:[ \t\n\r\f\v]++|{_LINE_COMMENT}[\n\r])*+')"
+)
+_PLAIN = rf"'[^']*+(?:{_GOES_ON}[^']*+)*+'"
+_ESCAPED = rf"'[^'\\]*+(?:(?:\\[\s\S]|{_GOES_ON})[^'\\]*+)*+'"
+
+_SPACE = re.compile(r"[ \t\n\r\f\v]+")
+_TOKEN = re.compile(
+    rf"""
+      (?P<STRING> [eE]{_ESCAPED} | (?:[uU]&|[bBxX])?{_PLAIN} )
+    | (?P<QUOTED> (?:[uU]&)?"[^"]*+(?:""[^"]*+)*+" )
+    | (?P<OPEN> (?:[eEbBxX]|[uU]&)?' | (?:[uU]&)?" )
+    | (?P<WORD> {_NAME} )
+    | (?P<NUMBER>
+          0[xX](?:_?[0-9A-Fa-f])+ | 0[oO](?:_?[0-7])+ | 0[bB](?:_?[01])+
+        | (?: {_DIGITS}(?!\.\.)\.(?:{_DIGITS})? | \.{_DIGITS} | {_DIGITS} )
+          (?: [eE][-+]?{_DIGITS} )? )
+    | (?P<LINE_COMMENT> {_LINE_COMMENT} )
+    | (?P<BLOCK_COMMENT> /\* )
+    | (?P<DOLLAR> \$(?:{_TAG})?\$ )
+    | (?P<POSITIONAL> \$[0-9]+ )
+    | (?P<PARAMETER> :{_NAME} )
+    | (?P<SYMBOL> :: | := | \.\. | [()\[\],;.:] )
+    | (?P<OPERATOR> [~!@\#^&|`?+\-*/%<>=]+ )
+    """,
+    re.VERBOSE,
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_COMMENT_IN_OPERATOR = re.compile(r"/\*|--")
+_JUNK = re.compile(_START)
+_KEEPS_SIGN = frozenset("~!@#^&|`?%")
+_KINDS = {kind.name: kind for kind in Kind}
+_AFTER_VALUE = frozenset({Kind.QUOTED, Kind.PARAMETER, Kind.POSITIONAL, Kind.STRING})
+
+
+def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
+    """Return the tokens of ``text[start:end]``, comments included, white space left out.
+
+    Raises:
+        ScanError: A quote or comment is left open, or a character starts no token.
+    """
+    end = len(text) if end is None else end
+    tokens: list[Token] = []
+    subscripts: list[bool | None] = []  # per open bracket: is its slice's colon still to come?
+    position = start
+    while position < end:
+        match = _TOKEN.match(text, position, end)
+        if match is None:
+            space = _SPACE.match(text, position, end)
+            if space is None:
+                raise ScanError(f'syntax error at or near "{text[position]}"', position)
+            position = space.end()
+            continue
+        name = match.lastgroup or ""
+        stop = match.end()
+        if name == "OPEN":
+            what = "quoted identifier" if match[0].endswith('"') else "quoted string"
+            raise ScanError(f"unterminated {what}", position)
+        if name == "DOLLAR":
+            stop = text.find(match[0], stop, end) + len(match[0])
+            if stop < len(match[0]):
+                raise ScanError("unterminated dollar-quoted string", position)
+            kind = Kind.STRING
+        else:
+            kind = _KINDS[name]
+        if kind is Kind.OPERATOR:
+            stop = _operator_end(text, position, stop)
+        elif kind is Kind.BLOCK_COMMENT:
+            stop = _comment_end(text, position, end)
+        elif kind is Kind.NUMBER or kind is Kind.POSITIONAL:
+            if _JUNK.match(text, stop, end) and text[position] != ".":
+                what = "numeric literal" if kind is Kind.NUMBER else "parameter"
+                raise ScanError(f"trailing junk after {what}", position)
+        elif kind is Kind.PARAMETER:
+            if subscripts and subscripts[-1]:
+                subscripts[-1] = False
+                kind, stop = Kind.SYMBOL, position + 1
+        elif kind is Kind.SYMBOL:
+            symbol = match[0]
+            if symbol == "[":
+                subscripts.append(_is_subscript(text, tokens))
+            elif symbol == "(":
+                subscripts.append(None)
+            elif symbol in "])":
+                if subscripts:
+                    subscripts.pop()
+            elif symbol == ":" and subscripts and subscripts[-1]:
+                subscripts[-1] = False
+        tokens.append(Token(kind, position, stop))
+        position = stop
+    return tokens
+
+
+def _operator_end(text: str, start: int, end: int) -> int:
+    """Cut an operator where a comment begins, and its trailing signs as PostgreSQL does."""
+    comment = _COMMENT_IN_OPERATOR.search(text, start, end)
+    if comment is not None:
+        end = comment.start()
+    while end - start > 1 and text[end - 1] in "+-":
+        if _KEEPS_SIGN.intersection(text[start : end - 1]):
+            break
+        end -= 1
+    return end
+
+
+def _comment_end(text: str, start: int, end: int) -> int:
+    depth = 1
+    position = start + 2
+    while depth:
+        edge = _COMMENT_EDGE.search(text, position, end)
+        if edge is None:
+            raise ScanError("unterminated /* comment", start)
+        depth += 1 if edge[0] == "/*" else -1
+        position = edge.end()
+    return position
+
+
+def _is_subscript(text: str, tokens: list[Token]) -> bool:
+    """Tell ``x[`` from ``array[``: a subscript follows something that has a value."""
+    for kind, start, end in reversed(tokens):
+        if kind in COMMENTS:
+            continue
+        if kind is Kind.WORD:
+            return text[start:end].lower() != "array"
+        return kind in _AFTER_VALUE or text[start:end] in (")", "]")
+    return False
