@@ -6,13 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
+# The demo, the checks and the suite never touch a database that the environment names.
+LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL
 
 .PHONY: demo test lint project suite clean
 
 demo: $(READY)
-	@$(BIN)/todo-sql migrate
-	@$(BIN)/todo-sql seed --quiet
-	@$(BIN)/python examples/demo.py
+	@$(LOCAL) $(BIN)/todo-sql migrate
+	@$(LOCAL) $(BIN)/todo-sql seed --quiet
+	@$(LOCAL) $(BIN)/python examples/demo.py
 	@echo
 	@echo "Where to go next:  $(BIN)/todo-sql --help     every command, with an example"
 	@echo "                   $(BIN)/todo-sql db shell   psql on the embedded server"
@@ -30,17 +32,17 @@ lint: $(READY)
 # The project under its own tools: style and safety of the SQL, every query against the
 # migrated schema, every rollback proved, generated files agreeing with their sources.
 project: $(READY)
-	$(BIN)/todo-sql lint
-	$(BIN)/todo-sql check
-	$(BIN)/todo-sql verify
-	$(BIN)/todo-sql generate --check
-	$(BIN)/todo-sql docs --check
+	$(LOCAL) $(BIN)/todo-sql lint
+	$(LOCAL) $(BIN)/todo-sql check
+	$(LOCAL) $(BIN)/todo-sql verify
+	$(LOCAL) $(BIN)/todo-sql generate --check
+	$(LOCAL) $(BIN)/todo-sql docs --check
 
 # The suite: on PostgreSQL 18, migrated by a superuser; then everything that touches the
 # database once more on 16, migrated by an owner that is neither superuser nor BYPASSRLS.
 suite: $(READY)
-	$(BIN)/pytest --numprocesses $(WORKERS) --postgres 18 --owner superuser
-	$(BIN)/pytest --numprocesses $(WORKERS) --postgres 16 --owner plain -m database
+	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --postgres 18 --owner superuser
+	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --postgres 16 --owner plain -m database
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("todo-sql needs Python 3.11 or newer; try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
