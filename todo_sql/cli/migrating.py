@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from todo_sql.migrations.progress import Events
 
@@ -44,10 +46,24 @@ def migrator_of(context: Context, folder: str | None = None) -> Iterator[Migrato
     shown = ShownProgress(context.output)
     foreign = not context.config.packaged or folder is not None
     _say_that_the_pooler_is_passed(context)
+    previous = _stop_on_signals()
     try:
         yield Migrator(context.direct_url(), migrations, events=shown, foreign=foreign)
     finally:
         shown.clear()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _stop_on_signals() -> dict[signal.Signals, Any]:
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does; return the handlers before."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
+
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
 
 
 def _say_that_the_pooler_is_passed(context: Context) -> None:
@@ -101,6 +117,10 @@ class ShownProgress(Events):
         if statement and now - self._statement_began[1] > _SLOW:
             text += f"  {' '.join(statement.text.split())}"
         self._draw(text)
+
+    def blocked(self, by: str) -> None:
+        """Say who is in the way."""
+        self.waiting(f"{self._label}: in the way is {by}")
 
     def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
         """Say that a migration is done."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of, migrator_of
 from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.cli.output import Output
+    from todo_sql.migrations.files import Migration
+    from todo_sql.migrations.losses import Loss
 
 
 def command(
@@ -45,25 +50,15 @@ def command(
     output = context.output
     with migrator_of(context, migrations) as migrator:
         if dry_run:
-            chosen = migrator.to_roll_back(steps=steps, to=to, wait=wait)
-            if output.json:
-                output.document(
-                    {
-                        "to_roll_back": [
-                            {"id": m.id, "sql": m.rollback.source.text}
-                            for m in chosen
-                            if m.rollback
-                        ]
-                    }
-                )
-                return ExitCode.OK
-            for migration in chosen:
-                if migration.rollback:
-                    source = migration.rollback.source
-                    output.data(f"-- {source.file}\n{source.text.strip()}\n")
-            output.message(f"{count_of(len(chosen))} to roll back")
+            chosen, lost = migrator.to_roll_back(steps=steps, to=to, wait=wait)
+            _show(output, chosen, lost)
             return ExitCode.OK
-        done = migrator.rollback(steps=steps, to=to, wait=wait)
+
+        def confirm(lost: list[Loss]) -> None:
+            _say_losses(output, lost)
+            output.confirm("Roll back and lose them?", yes=yes)
+
+        done = migrator.rollback(steps=steps, to=to, wait=wait, confirm=confirm)
     if output.json:
         rolled_back = [{"id": entry.id, "duration_ms": entry.duration_ms} for entry in done]
         output.document({"rolled_back": rolled_back})
@@ -71,3 +66,22 @@ def command(
         message = f"{count_of(len(done))} rolled back" if done else "nothing to roll back"
         output.message(message)
     return ExitCode.OK
+
+
+def _show(output: Output, chosen: list[Migration], lost: list[Loss]) -> None:
+    if output.json:
+        entries = [{"id": m.id, "sql": m.rollback.source.text} for m in chosen if m.rollback]
+        losses = [{"what": loss.what, "rows": loss.rows} for loss in lost]
+        output.document({"to_roll_back": entries, "lost": losses})
+        return
+    for migration in chosen:
+        if migration.rollback:
+            source = migration.rollback.source
+            output.data(f"-- {source.file}\n{source.text.strip()}\n")
+    _say_losses(output, lost)
+    output.message(f"{count_of(len(chosen))} to roll back")
+
+
+def _say_losses(output: Output, lost: list[Loss]) -> None:
+    for loss in lost:
+        output.warning(f"this loses {loss}")

@@ -37,7 +37,10 @@ class Link:
         lock: The migration lock of this ledger; see `take_lock`.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], target: Target, ledger: Ledger) -> None:
+    def __init__(
+        self, url: str, connection: psycopg.Connection[Any], target: Target, ledger: Ledger
+    ) -> None:
+        self._url = url
         self.connection = connection
         self.target = target
         self.ledger = ledger
@@ -58,6 +61,12 @@ class Link:
             if answer.error:
                 raise answer.error
         return answers
+
+    def second_connection(self) -> psycopg.Connection[Any]:
+        """Open a connection beside this one, which never waits for long."""
+        connection = connect(self._url, wait=None, events=Events(), timeout=2)
+        connection.execute("set statement_timeout = '2s'")
+        return connection
 
     def roll_back(self) -> None:
         """End a failed transaction."""
@@ -119,13 +128,15 @@ def open_link(
         answers = Flight(connection, (*first, *reading)).fly()[len(first) :]
         facts = len(target_of.COMMANDS)
         target = target_of.read(answers[:facts], writes=writes)
-        return Link(connection, target, ledger_of.read(answers[facts:]))
+        return Link(url, connection, target, ledger_of.read(answers[facts:]))
     except BaseException:
         connection.close()
         raise
 
 
-def connect(url: str, *, wait: float | None, events: Events) -> psycopg.Connection[Any]:
+def connect(
+    url: str, *, wait: float | None, events: Events, timeout: int = _CONNECT_TIMEOUT
+) -> psycopg.Connection[Any]:
     """Return a connection in autocommit, waiting for a server that is not there yet."""
     target = DatabaseUrl.parse(url)
     if target.is_neon_pooler:
@@ -133,7 +144,7 @@ def connect(url: str, *, wait: float | None, events: Events) -> psycopg.Connecti
         events.note(f"migrating past the pooler, through {target.shown}")
     options: dict[str, Any] = {"client_encoding": "utf8"}
     if "connect_timeout" not in target.parameters:
-        options["connect_timeout"] = _CONNECT_TIMEOUT
+        options["connect_timeout"] = timeout
     if "application_name" not in target.parameters:
         options["application_name"] = _APPLICATION
     deadline = time.monotonic() + (wait or 0)

@@ -10,6 +10,7 @@ import psycopg
 from todo_sql.errors import Place
 from todo_sql.migrations.errors import MigrationFailed
 from todo_sql.migrations.files import Script
+from todo_sql.migrations.watch import HoldExceeded
 from todo_sql.sql.grammar import Statement
 
 _WORD = re.compile(r'"(?:[^"]|"")*"|\w+|\S')
@@ -47,6 +48,24 @@ def failed(
         place=_place(error, script, statements[number]) if statements else None,
         cause="\n".join(causes),
         fix=_fix(error, again),
+    )
+
+
+def held_too_long(
+    script: Script, number: int | None, hold: float, exceeded: HoldExceeded
+) -> MigrationFailed:
+    """Return the error for a migration that was cancelled to let others at its tables."""
+    statements = script.statements
+    number = len(statements) - 1 if number is None else number
+    while_ = "waiting for another lock" if exceeded.waiting else "at work"
+    return MigrationFailed(
+        f"an exclusive lock was held for {hold:g} s, while this statement was {while_}",
+        sqlstate="57014",
+        code="M305",
+        place=script.source.place(*first_line(statements[number])) if statements else None,
+        cause=f"others had to wait for it in statement {number + 1} of {len(statements)}; "
+        "the transaction was rolled back, nothing changed",
+        fix="do the work in steps that lock for less long, or allow it with `-- max-lock-hold:`",
     )
 
 

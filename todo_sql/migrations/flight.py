@@ -47,6 +47,10 @@ class Answer:
     skipped: bool = False
 
 
+class ConnectionLost(psycopg.OperationalError):
+    """The connection broke while commands were under way: what became of them is unknown."""
+
+
 class Flight:
     """Commands under way on a connection.
 
@@ -77,21 +81,31 @@ class Flight:
         """Send everything and read every answer, errors included.
 
         Raises:
-            psycopg.OperationalError: The connection broke; `answers` holds what arrived.
+            ConnectionLost: The connection broke; `answers` holds what arrived before.
             BaseException: What the watcher or a signal raised, after the commands were
                 cancelled and the answers read to the end.
         """
-        self._enqueue()
+        sent = False
         try:
-            self._read(time.monotonic, None)
-        except psycopg.Error:
-            raise
+            self._enqueue()
+            sent = True
+            self._read(None)
+        except psycopg.OperationalError as error:
+            self._connection.close()
+            raise ConnectionLost(self._last_words(error)) from None
         except BaseException:
-            self._cancel()
+            self._cancel(sent)
             raise
-        finally:
-            self._leave()
+        if self._pgconn.status == pq.ConnStatus.OK:
+            self._pgconn.exit_pipeline_mode()
+            self._pgconn.nonblocking = 0
         return self.answers
+
+    def _last_words(self, error: Exception) -> str:
+        """Return what the server said before it hung up, else what libpq says of it."""
+        said = [answer.error for answer in self.answers if answer.error]
+        words = said[-1].diag.message_primary if said else None
+        return words or str(error).strip().split("\n", 1)[0]
 
     def _enqueue(self) -> None:
         pgconn = self._pgconn
@@ -106,22 +120,22 @@ class Flight:
             else:
                 pgconn.send_flush_request()
 
-    def _read(self, clock: Callable[[], float], deadline: float | None) -> None:
+    def _read(self, deadline: float | None) -> None:
         pgconn = self._pgconn
         while self._syncs:
             unsent = pgconn.flush()
-            if not self._take_available():
-                timeout = TICK
-                writing = [pgconn.socket] if unsent else []
-                readable, _, _ = select.select([pgconn.socket], writing, [], timeout)
-                if readable:
-                    pgconn.consume_input()
-                    self._check()
-                elif deadline is not None:
-                    if clock() > deadline:
-                        raise psycopg.OperationalError("the server did not answer the cancelling")
-                elif self._watch:
-                    self._watch(self)
+            if self._take_available():
+                continue
+            writing = [pgconn.socket] if unsent else []
+            readable, _, _ = select.select([pgconn.socket], writing, [], TICK)
+            if readable:
+                pgconn.consume_input()
+                self._check()
+            elif deadline is not None:
+                if time.monotonic() > deadline:
+                    raise ConnectionLost("the server did not answer the cancelling")
+            elif self._watch:
+                self._watch(self)
 
     def _take_available(self) -> bool:
         """Take the answers that have arrived; tell whether there were any."""
@@ -147,21 +161,20 @@ class Flight:
     def _check(self) -> None:
         if self._pgconn.status == pq.ConnStatus.BAD:
             message = self._pgconn.get_error_message().strip() or "the connection was lost"
-            raise psycopg.OperationalError(message)
+            raise ConnectionLost(message)
 
-    def _cancel(self) -> None:
+    def _cancel(self, sent: bool) -> None:
         """Cancel the command at work and read to the end of the flight."""
-        self._watch = None
+        if not sent:
+            self._connection.close()
+            return
         try:
             self._connection.cancel_safe(timeout=5)
-            self._read(time.monotonic, time.monotonic() + _DRAIN)
-        except psycopg.Error:
-            self._connection.close()
-
-    def _leave(self) -> None:
-        if self._pgconn.status == pq.ConnStatus.OK:
+            self._read(time.monotonic() + _DRAIN)
             self._pgconn.exit_pipeline_mode()
             self._pgconn.nonblocking = 0
+        except psycopg.Error:
+            self._connection.close()
 
 
 def _rows(result: pq.abc.PGresult) -> list[tuple[str | None, ...]]:

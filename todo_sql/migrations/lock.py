@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from todo_sql.migrations.errors import LockNotHeld
 from todo_sql.migrations.flight import Answer, Command
 from todo_sql.migrations.target import Target
 
@@ -90,4 +91,15 @@ class MigrationLock:
         return Command(
             "select 1 / pg_catalog.count(*) from pg_catalog.pg_locks as l "
             f"where {self._in_pg_locks} and l.pid = pg_catalog.pg_backend_pid()"
+        )
+
+    @staticmethod
+    def lost() -> LockNotHeld:
+        """Return the error for a failed `require`."""
+        return LockNotHeld(
+            "this session lost the migration lock",
+            code="M312",
+            cause="a pooler, a reconnect or an unlock came between; "
+            "the statement at hand was not run",
+            fix="connect to the server directly and run the command again",
         )

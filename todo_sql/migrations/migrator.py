@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from todo_sql.migrations import nontransactional, plan, statements, transactional
+from todo_sql.migrations import aftermath, losses, plan, statements, transactional
 from todo_sql.migrations.connection import Link, open_link
-from todo_sql.migrations.errors import TargetRefused
+from todo_sql.migrations.errors import MigrationFailed, TargetRefused
 from todo_sql.migrations.files import Migration, MigrationSet
-from todo_sql.migrations.flight import Command
+from todo_sql.migrations.flight import Command, ConnectionLost
 from todo_sql.migrations.ledger import Direction, Writer
+from todo_sql.migrations.losses import Loss
+from todo_sql.migrations.nontransactional import StepwiseRun
 from todo_sql.migrations.plan import Entry
 from todo_sql.migrations.progress import Events
 
@@ -90,23 +93,24 @@ class Migrator:
                 return []
             link.take_lock(wait, self._events)
             pending = self._pending(link, to, allow_out_of_order)
-            writer = self._prepare(link)
-            done = []
-            for number, migration in enumerate(pending, 1):
-                self._events.started(migration, "apply", number, len(pending))
-                done.append(self._run(link, writer, migration, "apply"))
-            return done
+            return self._run_all(link, pending, "apply")
 
     def to_roll_back(
         self, *, steps: int | None = None, to: str | None = None, wait: float | None = None
-    ) -> list[Migration]:
-        """Return what `rollback` would undo, newest first; read-only, takes no lock."""
+    ) -> tuple[list[Migration], list[Loss]]:
+        """Return what `rollback` would undo, newest first, and what that would lose; read-only."""
         statements.check(self._migrations)
         with self._open(writes=False, wait=wait) as link:
-            return plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+            chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+            return chosen, losses.find(link, chosen)
 
     def rollback(
-        self, *, steps: int | None = None, to: str | None = None, wait: float | None = None
+        self,
+        *,
+        steps: int | None = None,
+        to: str | None = None,
+        wait: float | None = None,
+        confirm: Callable[[list[Loss]], None] | None = None,
     ) -> list[Done]:
         """Undo migrations, newest first.
 
@@ -114,6 +118,7 @@ class Migrator:
             steps: How many; default: 1.
             to: Undo everything that was applied after this id or version, which is kept.
             wait: How long to wait for the server and for another migrator, in seconds.
+            confirm: Is asked when rows would be lost, before the lock is taken; raises to stop.
 
         Raises:
             PlanError: `to` is not applied, or one of them is irreversible; nothing was changed.
@@ -121,16 +126,21 @@ class Migrator:
         """
         statements.check(self._migrations)
         with self._open(writes=True, wait=wait) as link:
-            if not plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to):
-                return []
-            link.take_lock(wait, self._events)
             chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
-            writer = self._prepare(link)
-            done = []
-            for number, migration in enumerate(chosen, 1):
-                self._events.started(migration, "rollback", number, len(chosen))
-                done.append(self._run(link, writer, migration, "rollback"))
-            return done
+            if not chosen:
+                return []
+            lost = losses.find(link, chosen) if confirm else []
+            if confirm and lost:
+                confirm(lost)
+            link.take_lock(wait, self._events)
+            if plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to) != chosen:
+                raise MigrationFailed(
+                    "another migrator changed the ledger in the meantime",
+                    code="M309",
+                    cause="nothing was changed",
+                    fix="look at `todo-sql status`, then run `todo-sql rollback` again",
+                )
+            return self._run_all(link, chosen, "rollback")
 
     def _open(self, *, writes: bool, wait: float | None) -> Link:
         return open_link(self._url, writes=writes, wait=wait, events=self._events)
@@ -152,29 +162,53 @@ class Migrator:
             "Todo schema, name an empty database",
         )
 
-    def _prepare(self, link: Link) -> Writer:
-        """Create the tables of the ledger where they are missing."""
+    def _run_all(
+        self, link: Link, migrations: Sequence[Migration], direction: Direction
+    ) -> list[Done]:
         writer = Writer(link.target)
         missing = writer.create(link.ledger)
         if missing:
             link.fly([Command("begin read write"), *missing, Command("commit")])
-        return writer
+        done = []
+        for number, migration in enumerate(migrations, 1):
+            self._events.started(migration, direction, number, len(migrations))
+            began = time.monotonic()
+            try:
+                self._run(link, writer, migration, direction)
+            except (ConnectionLost, KeyboardInterrupt) as error:
+                raise self._cut_off(link, migration, direction, error) from None
+            seconds = time.monotonic() - began
+            self._events.finished(migration, direction, seconds)
+            done.append(Done(migration.id, round(seconds * 1000)))
+        return done
 
-    def _run(self, link: Link, writer: Writer, migration: Migration, direction: Direction) -> Done:
-        began = time.monotonic()
+    def _run(self, link: Link, writer: Writer, migration: Migration, direction: Direction) -> None:
         script = migration.forward if direction == "apply" else migration.rollback
         assert script
-        again = "todo-sql migrate" if direction == "apply" else "todo-sql rollback"
+        if not script.directives.transactional:
+            StepwiseRun(link, writer, migration, direction, self._events).run()
+            return
 
         def bookkeeping() -> list[Command]:
             if direction == "apply":
                 return writer.applied(migration.id, migration.forward.checksum)
             return writer.rolled_back(migration.id)
 
-        if script.directives.transactional:
-            transactional.run(link, script, bookkeeping, self._events, again)
-        else:
-            nontransactional.run(link, writer, migration, script, direction, self._events, again)
-        seconds = time.monotonic() - began
-        self._events.finished(migration, direction, seconds)
-        return Done(migration.id, round(seconds * 1000))
+        again = "todo-sql migrate" if direction == "apply" else "todo-sql rollback"
+        transactional.run(link, script, bookkeeping, self._events, again)
+
+    def _cut_off(
+        self, link: Link, migration: Migration, direction: Direction, error: BaseException
+    ) -> BaseException:
+        """Return what to raise when a run was cut off in the middle of a migration."""
+        link.connection.close()
+        state = aftermath.of(self._url, migration, direction, self._events)
+        if isinstance(error, KeyboardInterrupt):
+            return KeyboardInterrupt(state)
+        verb = "migrate" if direction == "apply" else "rollback"
+        return MigrationFailed(
+            f"the connection was lost at {migration.id}: {error}",
+            code="M330",
+            cause=state,
+            fix=f"run `todo-sql {verb}` again",
+        )

@@ -11,115 +11,289 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import psycopg
+
+from todo_sql.errors import TodoSqlError
 from todo_sql.migrations import explain
+from todo_sql.migrations.concurrent import Catalog, Fate
 from todo_sql.migrations.connection import Link
-from todo_sql.migrations.errors import LockNotHeld
+from todo_sql.migrations.errors import MigrationFailed, PlanError
 from todo_sql.migrations.files import Migration, Script
 from todo_sql.migrations.flight import Command, Flight
 from todo_sql.migrations.ledger import Direction, Progress, Step, Writer
 from todo_sql.migrations.progress import Events
-from todo_sql.migrations.rerun import is_concurrent, is_session_setting
-from todo_sql.migrations.transactional import LOCK_TIMEOUT
+from todo_sql.migrations.rerun import detached_partition, is_concurrent, is_session_setting
+from todo_sql.migrations.retry import passing, pauses
+from todo_sql.migrations.settings import RESET, settings
+from todo_sql.migrations.watch import Watcher
+from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
 
-_RESET = (
-    "reset session authorization",
-    "reset role",
-    "reset all",
-    "discard temp",
-    "unlisten *",
-    "close all",
-    "deallocate all",
-)
 
+class StepwiseRun:
+    """One file on its way, from where an earlier run left it.
 
-def run(
-    link: Link,
-    writer: Writer,
-    migration: Migration,
-    script: Script,
-    direction: Direction,
-    events: Events,
-    again: str,
-) -> None:
-    """Run a file from where an earlier run left it, and record it.
-
-    Raises:
-        MigrationFailed: A statement failed; those before it are done and recorded.
-        LockNotHeld: This backend does not hold the migration lock.
+    Args:
+        link: The connection, which holds the migration lock.
+        writer: Changes the ledger.
+        migration: Whose file it is.
+        direction: Which of its files.
+        events: Is told what is at work.
     """
-    began = time.monotonic()
-    recorded = link.ledger.by_id.get(migration.id)
-    progress = (recorded and recorded.progress) or Progress(direction)
-    if progress.direction != direction:
-        progress = Progress(direction)
-    for number, statement in enumerate(script.statements):
-        if number < len(progress.steps) and progress.steps[number].done:
-            if is_session_setting(statement):
-                _execute(link, statement, script, number, events, again)
-            continue
-        step = Step(statement_hash(statement), statement.text, False)
-        progress = replace(progress, steps=(*progress.steps[:number], step))
-        _record(link, writer.progress(migration.id, progress))
-        _execute(link, statement, script, number, events, again)
-        progress = replace(progress, steps=(*progress.steps[:number], replace(step, done=True)))
-        _record(link, writer.progress(migration.id, progress))
-    if direction == "apply":
-        seconds = time.monotonic() - began
-        last = writer.applied(migration.id, script.checksum, seconds=seconds)
-    else:
-        last = writer.rolled_back(migration.id)
-    _record(link, last)
 
+    def __init__(
+        self,
+        link: Link,
+        writer: Writer,
+        migration: Migration,
+        direction: Direction,
+        events: Events,
+    ) -> None:
+        script = migration.forward if direction == "apply" else migration.rollback
+        assert script
+        self._link = link
+        self._writer = writer
+        self._migration = migration
+        self._direction = direction
+        self._events = events
+        self._script: Script = script
+        self._statements = script.statements
+        recorded = link.ledger.by_id.get(migration.id)
+        begun = recorded.progress if recorded else None
+        self._progress = begun if begun and begun.direction == direction else Progress(direction)
 
-def statement_hash(statement: Statement) -> str:
-    """Return the hash by which the ledger knows a statement; line endings do not count."""
-    text = statement.text.replace("\r\n", "\n")
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    def run(self) -> None:
+        """Run what is not done yet, and record the whole.
 
+        Raises:
+            MigrationFailed: A statement failed; those before it are done and recorded.
+            PlanError: The file was edited where it is done, or a statement's fate is unknown.
+            LockNotHeld: This backend does not hold the migration lock.
+        """
+        began = time.monotonic()
+        self._check_done()
+        self._settle_begun()
+        for number in range(len(self._done), len(self._statements)):
+            self._run_one(number)
+        if self._direction == "apply":
+            seconds = time.monotonic() - began
+            id, checksum = self._migration.id, self._script.checksum
+            self._record(self._writer.applied(id, checksum, seconds=seconds))
+        else:
+            self._record(self._writer.rolled_back(self._migration.id))
 
-def _record(link: Link, commands: Sequence[Command]) -> None:
-    """Change the ledger in a transaction that proves that we hold the lock."""
-    resets = [Command(text) for text in _RESET]
-    answers = Flight(
-        link.connection,
-        [Command("begin read write"), *resets, link.lock.require(), *commands, Command("commit")],
-    ).fly()
-    for index, answer in enumerate(answers):
-        if answer.error is None:
-            continue
-        link.roll_back()
-        if index == len(resets) + 1:
-            raise LockNotHeld(
-                "this session lost the migration lock",
-                code="M312",
-                cause="a pooler, a reconnect or an unlock came between",
-                fix="connect to the server directly and run the command again",
+    @property
+    def _done(self) -> tuple[Step, ...]:
+        return tuple(step for step in self._progress.steps if step.done)
+
+    def _check_done(self) -> None:
+        """Refuse a file of which a done statement was changed; later ones may be."""
+        for number, step in enumerate(self._done):
+            same = number < len(self._statements) and step.hash == _hash(self._statements[number])
+            if not same:
+                place = None
+                if number < len(self._statements):
+                    span = explain.first_line(self._statements[number])
+                    place = self._script.source.place(*span)
+                raise PlanError(
+                    f"statement {number + 1} of {self._migration.id} was done before it was edited",
+                    code="M231",
+                    place=place,
+                    cause=f"it was: {_short(step.sql)}",
+                    fix="restore it; what stands after the last statement done may be edited",
+                )
+
+    def _settle_begun(self) -> None:
+        """Find out what became of a statement that was begun when an earlier run died."""
+        number = len(self._done)
+        if number == len(self._progress.steps):
+            return
+        step = self._progress.steps[number]
+        begun = grammar.parse(step.sql)[0]
+        same = number < len(self._statements) and step.hash == _hash(self._statements[number])
+        catalog = self._catalog(number, begun)
+        fate = catalog.fate(begun)
+        if fate is Fate.NOT_DONE:
+            self._clean(catalog, begun)
+            fate = catalog.fate(begun)
+        if fate is Fate.NOT_DONE:
+            self._save(self._done)
+        elif fate is Fate.DONE:
+            self._events.note(f"statement {number + 1} had been done: {_short(step.sql)}")
+            self._save((*self._done, replace(step, done=True)))
+            if not same:
+                self._check_done()
+        else:
+            raise PlanError(
+                f"nobody knows whether statement {number + 1} of {self._migration.id} was done",
+                code="M232",
+                cause=f"a run ended in the middle of it: {_short(step.sql)}",
+                fix=f"look at the database, then say `todo-sql repair {self._migration.id} --done` "
+                "or `--redo`",
             )
-        raise answer.error
+
+    def _run_one(self, number: int) -> None:
+        statement = self._statements[number]
+        if is_session_setting(statement):
+            self._save((*self._done, _step(statement, done=True)))
+            return
+        catalog = self._catalog(number, statement)
+        self._refuse_strangers(catalog, statement)
+        for pause in pauses():
+            self._save((*self._done, _step(statement, done=False)))
+            error = self._execute_or_clean(number, catalog)
+            if error is None:
+                break
+            if detached_partition(statement) and catalog.fate(statement) is Fate.DONE:
+                break
+            self._save(self._done)
+            failed = self._failed(error, number)
+            if pause is None or not passing(error):
+                raise failed
+            self._events.waiting(f"{failed.finding.message}; gives way, then tries again")
+            time.sleep(pause)
+        self._refuse_invalid(catalog, statement, number)
+        self._save((*self._done, _step(statement, done=True)))
+
+    def _execute_or_clean(self, number: int, catalog: Catalog) -> psycopg.Error | None:
+        """Run a statement; if it fails or is stopped, drop at once what it left INVALID."""
+        statement = self._statements[number]
+        try:
+            error = self._execute(number)
+        except KeyboardInterrupt:
+            if not self._link.connection.closed:
+                self._clean(catalog, statement)
+                self._save(self._done)
+            raise
+        if error is not None and error.sqlstate != "42P07":  # else it is somebody else's
+            self._clean(catalog, statement)
+        return error
+
+    def _execute(self, number: int) -> psycopg.Error | None:
+        """Run a statement, and return the server's error."""
+        statement = self._statements[number]
+        with Watcher(self._link) as watcher:
+
+            def watch(flight: Flight) -> None:
+                self._events.at_work(statement, flight)
+                watcher.look(flight)
+                if watcher.blocked_by:
+                    self._events.blocked(watcher.blocked_by)
+
+            for setting in self._before(number, statement):
+                answer = Flight(self._link.connection, [setting]).fly()[0]
+                if answer.error:
+                    return answer.error
+            command = Command(statement.text, statement=number)
+            return Flight(self._link.connection, [command], watch).fly()[0].error
+
+    def _before(self, number: int, statement: Statement) -> list[Command]:
+        """Return what the session is set to before a statement: ours, then the file's own."""
+        ours = settings(
+            self._script,
+            notices_death=self._link.target.notices_death,
+            local=False,
+            unbounded=is_concurrent(statement),
+        )
+        theirs = [s for s in self._statements[:number] if is_session_setting(s)]
+        return [ours, *(Command(s.text) for s in theirs)]
+
+    def _catalog(self, number: int, statement: Statement) -> Catalog:
+        return Catalog(self._link, self._before(number, statement))
+
+    def _clean(self, catalog: Catalog, statement: Statement) -> None:
+        """Drop the INVALID indexes that our statement left, and end its pending detach."""
+        ours = self._before(0, statement)[0]
+        for index in list(catalog.leftovers(statement)):
+            if index.builder is not None:
+                raise MigrationFailed(
+                    f"pid {index.builder} is at work on {index.name}, which an earlier run left "
+                    "INVALID",
+                    code="M306",
+                    cause="it is not dropped under somebody's hands; nothing was changed",
+                    fix="wait until that is done, then run the command again",
+                )
+            self._events.note(f"dropping {index.name}, which was left INVALID")
+            self._link.fly([ours])
+            self._link.fly([Command(f"drop index concurrently if exists {index.name}")])
+        finalize = catalog.pending_detach(statement)
+        if finalize:
+            self._events.note("ending a detach that was begun")
+            self._link.fly([Command(finalize)])
+
+    def _refuse_strangers(self, catalog: Catalog, statement: Statement) -> None:
+        """Refuse an index of this name that we did not begin and that is not what we would make."""
+        index = catalog.index_of(statement)
+        if index is None:
+            return
+        what = None
+        if not index.valid:
+            what = " and is INVALID"
+        elif not statement.node.index_stmt.if_not_exists:
+            what = ""
+        elif catalog.matches(statement, index) is False:
+            what = " and has another definition"
+        if what is not None:
+            raise MigrationFailed(
+                f"the index {index.name} exists already{what}",
+                code="M307",
+                place=self._script.source.place(*explain.first_line(statement)),
+                cause=f"no migration began it, so it is left alone: {index.definition}",
+                fix=f"drop it (`drop index concurrently {index.name}`) or rename one of the two",
+            )
+
+    def _refuse_invalid(self, catalog: Catalog, statement: Statement, number: int) -> None:
+        index = catalog.index_of(statement)
+        if index is None or index.valid or index.partitioned:
+            return
+        self._clean(catalog, statement)
+        raise MigrationFailed(
+            f"the index {index.name} came out INVALID and was dropped",
+            code="M308",
+            place=self._script.source.place(*explain.first_line(self._statements[number])),
+            fix="run `todo-sql migrate` again",
+        )
+
+    def _failed(self, error: psycopg.Error, number: int) -> TodoSqlError:
+        done = len(self._done)
+        state = f"{done} of {len(self._statements)} statements are done and recorded"
+        return explain.failed(error, self._script, number, state, f"todo-sql {self._verb}")
+
+    @property
+    def _verb(self) -> str:
+        return "migrate" if self._direction == "apply" else "rollback"
+
+    def _save(self, steps: Sequence[Step]) -> None:
+        self._progress = replace(self._progress, steps=tuple(steps))
+        self._record(self._writer.progress(self._migration.id, self._progress))
+
+    def _record(self, commands: Sequence[Command]) -> None:
+        """Change the ledger in a transaction that proves that we hold the lock."""
+        proof = self._link.lock.require()
+        flight = [
+            Command("begin read write"),
+            *(Command(text) for text in RESET),
+            proof,
+            *commands,
+            Command("commit"),
+        ]
+        for command, answer in zip(
+            flight, Flight(self._link.connection, flight).fly(), strict=True
+        ):
+            if answer.error is not None:
+                self._link.roll_back()
+                raise self._link.lock.lost() if command is proof else answer.error
 
 
-def _settings(script: Script, statement: Statement) -> Command:
-    directives = script.directives
-    values = {"lock_timeout": f"{round((directives.lock_timeout or LOCK_TIMEOUT) * 1000)}ms"}
-    if directives.statement_timeout is not None:
-        values["statement_timeout"] = f"{round(directives.statement_timeout * 1000)}ms"
-    if is_concurrent(statement):
-        values = {"lock_timeout": "0", "statement_timeout": "0"}
-    values["row_security"] = "off"
-    calls = (f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in values.items())
-    return Command("select " + ", ".join(calls))
+def _step(statement: Statement, *, done: bool) -> Step:
+    return Step(_hash(statement), statement.text, done)
 
 
-def _execute(
-    link: Link, statement: Statement, script: Script, number: int, events: Events, again: str
-) -> None:
-    def watch(flight: Flight) -> None:
-        events.at_work(statement, flight)
+def _hash(statement: Statement) -> str:
+    """Return the hash by which the ledger knows a statement; line endings do not count."""
+    return hashlib.sha256(statement.text.replace("\r\n", "\n").encode()).hexdigest()[:32]
 
-    link.fly([_settings(script, statement)])
-    flight = Flight(link.connection, [Command(statement.text, statement=number)], watch)
-    (answer,) = flight.fly()
-    if answer.error is not None:
-        done = "statements before it are done and recorded" if number else "nothing is done yet"
-        raise explain.failed(answer.error, script, number, done, again)
+
+def _short(sql: str) -> str:
+    text = " ".join(sql.split())
+    return text if len(text) <= 120 else text[:119] + "…"

@@ -23,5 +23,8 @@ class Events:
     def at_work(self, statement: Statement | None, flight: Flight) -> None:
         """The server is at a statement (None: at the ledger); told several times a second."""
 
+    def blocked(self, by: str) -> None:
+        """The statement at work waits for somebody's lock or transaction."""
+
     def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
         """A migration is applied or rolled back, and recorded."""

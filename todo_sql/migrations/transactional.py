@@ -8,51 +8,40 @@ transaction gives way to traffic in between.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import psycopg
 
 from todo_sql.migrations import explain
 from todo_sql.migrations.connection import Link
-from todo_sql.migrations.errors import LockNotHeld
+from todo_sql.migrations.errors import MigrationFailed
 from todo_sql.migrations.files import Script
-from todo_sql.migrations.flight import Command, Flight
+from todo_sql.migrations.flight import Answer, Command, ConnectionLost, Flight
 from todo_sql.migrations.progress import Events
-from todo_sql.migrations.target import CHECK_INTERVAL
+from todo_sql.migrations.retry import passing, pauses
+from todo_sql.migrations.settings import RESET, settings
+from todo_sql.migrations.watch import HoldExceeded, Watcher
 
-LOCK_TIMEOUT = 2.0
 MAX_LOCK_HOLD = 5.0
-RETRY_FOR = 300.0  # seconds that a migration goes on trying for its locks
-_BACKOFF = (0.5, 5.0)
 
-# Roles are of the cluster, our lock is of the database: other databases may be migrated now.
-_CLUSTER_CATALOGS = ("pg_authid", "pg_auth_members", "pg_shdepend", "pg_db_role_setting")
-
-_RESET = (
-    "set constraints all immediate",
-    "reset session authorization",
-    "reset role",
-    "reset all",
-    "discard temp",
-    "unlisten *",
-    "close all",
-    "deallocate all",
-)
+_STATE = "the transaction was rolled back, nothing changed"
 
 
-def settings(script: Script, *, notices_death: bool) -> Command:
-    """Return the command that sets, for one transaction, what a file runs under."""
-    directives = script.directives
-    lock_timeout = directives.lock_timeout or LOCK_TIMEOUT
-    values = {"lock_timeout": f"{round(lock_timeout * 1000)}ms", "row_security": "off"}
-    if directives.statement_timeout is not None:
-        values["statement_timeout"] = f"{round(directives.statement_timeout * 1000)}ms"
-    if notices_death:
-        values[CHECK_INTERVAL] = "500ms"
-    calls = (f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in values.items())
-    return Command("select " + ", ".join(calls))
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a try failed: the server's error, its statement, and whether we cancelled it."""
+
+    error: psycopg.Error
+    number: int | None
+    exceeded: HoldExceeded | None
+
+    @property
+    def may_pass(self) -> bool:
+        if self.exceeded:
+            return self.exceeded.waiting
+        return passing(self.error)
 
 
 def run(
@@ -74,67 +63,74 @@ def run(
     Raises:
         MigrationFailed: A statement failed; the transaction was rolled back.
         LockNotHeld: This backend does not hold the migration lock.
-        psycopg.OperationalError: The connection was lost; the ledger knows what happened.
+        ConnectionLost: The ledger knows what happened.
     """
-    deadline = time.monotonic() + RETRY_FOR
-    pause = _BACKOFF[0]
-    while True:
-        error, number = _try(link, script, bookkeeping, events)
-        if error is None:
+    for pause in pauses():
+        failure = _try(link, script, bookkeeping, events)
+        if failure is None:
             return
-        if not _passing(error) or time.monotonic() + pause > deadline:
-            state = "the transaction was rolled back, nothing changed"
-            raise explain.failed(error, script, number, state, again)
-        events.waiting(f"{error.diag.message_primary}; gives way, then tries again")
-        time.sleep(pause * random.uniform(0.75, 1.25))
-        pause = min(pause * 2, _BACKOFF[1])
+        error = _explained(failure, script, again)
+        if pause is None or not failure.may_pass:
+            raise error
+        events.waiting(f"{error.finding.message}; gives way, then tries again")
+        time.sleep(pause)
+
+
+def _explained(failure: _Failure, script: Script, again: str) -> MigrationFailed:
+    if failure.exceeded:
+        return explain.held_too_long(script, failure.number, hold_of(script), failure.exceeded)
+    return explain.failed(failure.error, script, failure.number, _STATE, again)
+
+
+def hold_of(script: Script) -> float:
+    """Return how long a file may keep others waiting, in seconds."""
+    return script.directives.max_lock_hold or MAX_LOCK_HOLD
 
 
 def _try(
     link: Link, script: Script, bookkeeping: Callable[[], list[Command]], events: Events
-) -> tuple[psycopg.Error | None, int | None]:
-    """Try once; return the error and the number of its statement."""
+) -> _Failure | None:
     ours = settings(script, notices_death=link.target.notices_death)
-    statements = script.statements
+    proof = link.lock.require()
     commands = [
         Command("begin read write"),
         ours,
-        link.lock.require(),
-        *(Command(s.text, statement=number) for number, s in enumerate(statements)),
-        *(Command(text) for text in _RESET),
+        proof,
+        *(Command(s.text, statement=number) for number, s in enumerate(script.statements)),
+        Command("set constraints all immediate"),
+        *(Command(text) for text in RESET),
         ours,
         *bookkeeping(),
         Command("commit"),
     ]
-    proof = 2
-
-    def watch(flight: Flight) -> None:
-        command = flight.at_work
-        number = command.statement if command else None
-        events.at_work(None if number is None else statements[number], flight)
-
-    flight = Flight(link.connection, commands, watch)
-    answers = flight.fly()
-    for index, answer in enumerate(answers):
+    answers, exceeded = _fly(link, script, commands, events)
+    for command, answer in zip(commands, answers, strict=True):
         if answer.error is None:
             continue
         link.roll_back()
-        if index == proof:
-            raise LockNotHeld(
-                "this session lost the migration lock",
-                code="M312",
-                cause="a pooler, a reconnect or an unlock came between; nothing changed",
-                fix="connect to the server directly and run the command again",
-            )
-        return answer.error, commands[index].statement
-    return None, None
+        if command is proof:
+            raise link.lock.lost()
+        return _Failure(answer.error, command.statement, exceeded)
+    return None
 
 
-def _passing(error: psycopg.Error) -> bool:
-    """Tell whether another try may succeed where this one failed."""
-    state, table = error.sqlstate, error.diag.table_name
-    if state in ("55P03", "40P01", "40001"):
-        return True
-    if state == "23505" and error.diag.schema_name == "pg_catalog":
-        return table in _CLUSTER_CATALOGS
-    return state == "XX000" and "tuple concurrently" in str(error)
+def _fly(
+    link: Link, script: Script, commands: list[Command], events: Events
+) -> tuple[list[Answer], HoldExceeded | None]:
+    """Return the answers, and whether the commands were cancelled to make way."""
+    with Watcher(link, hold_of(script)) as watcher:
+
+        def watch(flight: Flight) -> None:
+            number = flight.at_work.statement if flight.at_work else None
+            events.at_work(None if number is None else script.statements[number], flight)
+            watcher.look(flight)
+            if watcher.blocked_by:
+                events.blocked(watcher.blocked_by)
+
+        flight = Flight(link.connection, commands, watch)
+        try:
+            return flight.fly(), None
+        except HoldExceeded as exceeded:
+            if link.connection.closed:
+                raise ConnectionLost("the server did not answer the cancelling") from None
+            return flight.answers, exceeded

@@ -119,6 +119,14 @@ def parse_plpgsql(text: str) -> list[dict[str, Any]]:
     return functions
 
 
+def deparse(node: Node) -> str:
+    """Write a parse tree as SQL."""
+    import postgast
+    from postgast import pg_query_pb2 as pb
+
+    return str(postgast.deparse(pb.ParseResult(stmts=[pb.RawStmt(stmt=node)])))
+
+
 def _leading(text: str) -> int:
     """Return how many characters of white space and comments a statement's text begins with."""
     tokens = scan(text)

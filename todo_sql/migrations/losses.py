@@ -1,0 +1,106 @@
+"""What a rollback would lose: the tables and columns that its statements drop or empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from todo_sql.migrations.connection import Link
+from todo_sql.migrations.files import Migration
+from todo_sql.migrations.flight import Command, Flight
+from todo_sql.migrations.ledger import quoted
+from todo_sql.migrations.rerun import enum_name
+from todo_sql.sql.grammar import Statement
+
+_MOST = 100_000  # counting stops here
+
+_IN_SCHEMA = (
+    "select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) "
+    "from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace "
+    "where c.relkind in ('r', 'p') and not c.relispartition and n.nspname = $1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows or values that would be gone.
+
+    Attributes:
+        what: The table, or ``table.column``, or the table that is emptied in part.
+        rows: How many rows hold something there; `at_least` if counting stopped.
+    """
+
+    what: str
+    rows: int
+    at_least: bool
+
+    def __str__(self) -> str:
+        number = f"more than {_MOST:,}" if self.at_least else f"{self.rows:,}"
+        return f"{self.what} ({number} {'row' if number == '1' else 'rows'})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A quoted table name, and a quoted column of it or None."""
+
+    table: str
+    column: str | None = None
+
+
+def find(link: Link, migrations: Sequence[Migration]) -> list[Loss]:
+    """Return what rolling these back would lose, where there is anything to lose; read-only."""
+    targets: dict[_Target, None] = {}
+    for migration in migrations:
+        if migration.rollback is None:
+            continue
+        for statement in migration.rollback.statements:
+            for target in _targets(link, statement):
+                targets[target] = None
+    losses = []
+    for target in targets:
+        what = target.table if target.column is None else f"{target.table}.{target.column}"
+        where = f" where {target.column} is not null" if target.column else ""
+        count = (
+            "select pg_catalog.count(*) from "
+            f"(select from {target.table}{where} limit {_MOST + 1}) as counted"
+        )
+        # A table that is not there, or may not be read, has nothing that we could count.
+        answer = Flight(link.connection, [Command(count)]).fly()[0]
+        rows = int(answer.rows[0][0] or 0) if answer.rows else 0
+        if rows:
+            losses.append(Loss(what.replace('"', ""), min(rows, _MOST), rows > _MOST))
+    return losses
+
+
+def _targets(link: Link, statement: Statement) -> Iterator[_Target]:
+    node: Any = getattr(statement.node, statement.kind)
+    if statement.kind == "truncate_stmt":
+        for relation in node.relations:
+            yield _Target(_name(relation.range_var))
+    elif statement.kind == "delete_stmt":
+        yield _Target(_name(node.relation))
+    elif statement.kind == "alter_table_stmt":
+        for item in node.cmds:
+            if enum_name(item.alter_table_cmd, "subtype") == "AT_DropColumn":
+                yield _Target(_name(node.relation), quoted(item.alter_table_cmd.name))
+    elif statement.kind == "drop_stmt":
+        yield from _dropped(link, node)
+
+
+def _dropped(link: Link, node: Any) -> Iterator[_Target]:
+    kind = enum_name(node, "remove_type")
+    if kind == "OBJECT_TABLE":
+        for dropped in node.objects:
+            parts = [part.string.sval for part in dropped.list.items]
+            yield _Target(".".join(quoted(part) for part in parts))
+    elif kind == "OBJECT_SCHEMA":
+        for dropped in node.objects:
+            answers = link.fly([Command(_IN_SCHEMA, (dropped.string.sval,))])
+            for row in answers[0].rows:
+                yield _Target(str(row[0]))
+
+
+def _name(relation: Any) -> str:
+    name = quoted(relation.relname)
+    return f"{quoted(relation.schemaname)}.{name}" if relation.schemaname else name

@@ -1,0 +1,51 @@
+"""What a statement of a migration runs under, and how its traces in the session are wiped."""
+
+from __future__ import annotations
+
+from todo_sql.migrations.files import Script
+from todo_sql.migrations.flight import Command
+from todo_sql.migrations.target import CHECK_INTERVAL
+
+LOCK_TIMEOUT = 2.0
+
+# RESET ALL keeps the role, so that comes first. DISCARD ALL would release our lock.
+RESET = (
+    "reset session authorization",
+    "reset role",
+    "reset all",
+    "discard temp",
+    "unlisten *",
+    "close all",
+    "deallocate all",
+)
+
+
+def settings(
+    script: Script, *, notices_death: bool, local: bool = True, unbounded: bool = False
+) -> Command:
+    """Return the command that sets what a file, or one statement of it, runs under.
+
+    Args:
+        script: The file, whose directives count.
+        notices_death: Whether the server can notice that its client died.
+        local: For this transaction only, rather than for the session.
+        unbounded: Without timeouts: for concurrent index work, which would be left INVALID.
+    """
+    directives = script.directives
+    values = {
+        "lock_timeout": _milliseconds(directives.lock_timeout or LOCK_TIMEOUT),
+        "row_security": "off",
+    }
+    if directives.statement_timeout is not None:
+        values["statement_timeout"] = _milliseconds(directives.statement_timeout)
+    if unbounded:
+        values |= {"lock_timeout": "0", "statement_timeout": "0"}
+    if notices_death:
+        values[CHECK_INTERVAL] = "500ms"
+    scope = "true" if local else "false"
+    calls = (f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items())
+    return Command("select " + ", ".join(calls))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
