@@ -12,11 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from todo_sql.database.errors import BadRow
 
-Make = Callable[[Sequence[Any]], Any]
+Make = Callable[[list[tuple[Any, ...]]], list[Any]]
 
 
 def maker(row: Any, names: Sequence[str]) -> Make:
-    """Return the function that makes one row object of a row's values.
+    """Return the function that makes row objects of tuples.
 
     Args:
         row: A pydantic model, a dataclass, or the type of a single column.
@@ -24,29 +24,34 @@ def maker(row: Any, names: Sequence[str]) -> Make:
     """
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
     if is_model and not (len(names) == 1 and names[0] not in row.model_fields):
-        validate = row.__pydantic_validator__.validate_python
-
-        def make_model(values: Sequence[Any]) -> Any:
-            return validate(dict(zip(names, values)))  # noqa: B905 (one of each, by protocol)
-
-        return make_model
+        return _models(row, names)
     if isinstance(row, type) and dataclasses.is_dataclass(row):
-        fields = [field.name for field in dataclasses.fields(row) if field.init]
-        if fields == list(names):
-            return lambda values: row(*values)
-        return lambda values: row(**dict(zip(names, values, strict=True)))
-    if len(names) == 1:
-        if is_model:
-            validate = row.__pydantic_validator__.validate_python
-            return lambda values: validate(values[0])
-        return _first
+        return _dataclasses(row, names)
+    if len(names) == 1 and is_model:
+        validate = row.__pydantic_validator__.validate_python
+        return lambda rows: [validate(value) for (value,) in rows]
     if row is None or row is dict:
-        return lambda values: dict(zip(names, values, strict=True))
-    return tuple
+        return lambda rows: [dict(zip(names, values, strict=True)) for values in rows]
+    if len(names) == 1:
+        return lambda rows: [value for (value,) in rows]
+    return lambda rows: rows
 
 
-def _first(values: Sequence[Any]) -> Any:
-    return values[0]
+def _models(row: type[BaseModel], names: Sequence[str]) -> Make:
+    validate = row.__pydantic_validator__.validate_python
+
+    def make(rows: list[tuple[Any, ...]]) -> list[Any]:
+        # One comprehension: a function call per row would cost a tenth of the whole.
+        return [validate(dict(zip(names, values))) for values in rows]  # noqa: B905
+
+    return make
+
+
+def _dataclasses(row: Any, names: Sequence[str]) -> Make:
+    fields = [field.name for field in dataclasses.fields(row) if field.init]
+    if fields == list(names):
+        return lambda rows: [row(*values) for values in rows]
+    return lambda rows: [row(**dict(zip(names, values, strict=True))) for values in rows]
 
 
 def load(result: pq.abc.PGresult, transformer: Transformer, make: Make, label: str) -> list[Any]:
@@ -57,7 +62,7 @@ def load(result: pq.abc.PGresult, transformer: Transformer, make: Make, label: s
     """
     transformer.set_pgresult(result)
     try:
-        return transformer.load_rows(0, result.ntuples, make)
+        return make(transformer.load_rows(0, result.ntuples, tuple))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in entry['loc']) or 'row'}: {entry['msg']}"
