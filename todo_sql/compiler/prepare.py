@@ -1,0 +1,148 @@
+"""Let PostgreSQL prepare statements, many in flight, and keep what it says of each.
+
+Nothing is executed: Parse and Describe only, each statement with a Sync of its own, so
+that one refusal doesn't spoil the next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import errors
+from psycopg.pq import DiagnosticField, ExecStatus
+
+from todo_sql.compiler import nodes
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.pq.abc import PGresult
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A column of a result as Describe reports it; `table` and `number` are 0 for none."""
+
+    name: str
+    type: int
+    typmod: int
+    table: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What PostgreSQL says of a statement that it accepts."""
+
+    parameters: tuple[int, ...]
+    columns: tuple[ResultColumn, ...]
+    tree: str
+
+    def queries(self) -> list[nodes.Node]:
+        """Return the rewritten trees."""
+        return nodes.parse(self.tree) if self.tree else []
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What PostgreSQL says of a statement that it rejects; `offset` is 0-based, or None."""
+
+    sqlstate: str
+    message: str
+    detail: str | None
+    hint: str | None
+    offset: int | None
+
+
+def configure(connection: Connection[Any]) -> None:
+    """Make the server send the tree of every statement that this connection prepares."""
+    connection.execute(
+        "select set_config('client_min_messages', 'log', false),"
+        " set_config('debug_pretty_print', 'off', false),"
+        " set_config('debug_print_rewritten', 'on', false)"
+    )
+    with suppress(errors.InsufficientPrivilege):  # the trees would fill the server's log, too
+        connection.execute("set log_min_messages = fatal")
+
+
+def prepare_all(
+    connection: Connection[Any], statements: Sequence[tuple[str, Sequence[int]]]
+) -> Iterator[Prepared | Refused]:
+    """Yield what the server says of each pair of text and parameter types, in order.
+
+    Args:
+        connection: In autocommit mode, made ready by `configure`.
+        statements: Texts with ``$n``; a type of 0 is inferred.
+    """
+    pgconn = connection.pgconn
+    trees: deque[str] = deque()  # libpq may read a tree ahead of its statement's answer
+
+    def receive(notice: PGresult) -> None:
+        if notice.error_field(DiagnosticField.MESSAGE_PRIMARY) == b"rewritten parse tree:":
+            trees.append((notice.error_field(DiagnosticField.MESSAGE_DETAIL) or b"").decode())
+
+    handler = pgconn.notice_handler
+    pgconn.notice_handler = receive
+    pgconn.enter_pipeline_mode()
+    try:
+        for start in range(0, len(statements), _BATCH):
+            batch = statements[start : start + _BATCH]
+            for sql, types in batch:
+                pgconn.send_prepare(b"", sql.encode(), types)
+                pgconn.send_describe_prepared(b"")
+                pgconn.pipeline_sync()
+            yield from [_read(connection, trees) for _ in batch]
+            if trees:
+                raise AssertionError("PostgreSQL sent more trees than it accepted statements")
+    finally:
+        pgconn.exit_pipeline_mode()
+        pgconn.notice_handler = handler
+
+
+def _read(connection: Connection[Any], trees: deque[str]) -> Prepared | Refused:
+    results = []
+    while True:
+        result = connection.pgconn.get_result()
+        if result is None:
+            continue
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            break
+        results.append(result)
+    for result in results:
+        if result.status == ExecStatus.FATAL_ERROR:
+            return _refused(result)
+    described = results[-1]
+    return Prepared(
+        tuple(described.param_type(index) for index in range(described.nparams)),
+        tuple(
+            ResultColumn(
+                (described.fname(index) or b"").decode(),
+                described.ftype(index),
+                described.fmod(index),
+                described.ftable(index),
+                described.ftablecol(index),
+            )
+            for index in range(described.nfields)
+        ),
+        trees.popleft() if trees else "",
+    )
+
+
+def _refused(result: PGresult) -> Refused:
+    def text(field: DiagnosticField) -> str | None:
+        value = result.error_field(field)
+        return value.decode(errors="replace") if value is not None else None
+
+    position = text(DiagnosticField.STATEMENT_POSITION)
+    return Refused(
+        text(DiagnosticField.SQLSTATE) or "",
+        text(DiagnosticField.MESSAGE_PRIMARY) or "",
+        text(DiagnosticField.MESSAGE_DETAIL),
+        text(DiagnosticField.MESSAGE_HINT),
+        int(position) - 1 if position else None,
+    )

@@ -1,0 +1,275 @@
+"""What the compiler knows of a database: relations, types, functions, operators.
+
+One `Schema` is read per connection in six statements; everything that follows from it
+is pure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the catalog has it.
+
+    Attributes:
+        not_null: No row of the relation, or of one that inherits from it, can hold NULL
+            here: a validated NOT NULL on a table of PostgreSQL's own, on every child, too.
+    """
+
+    name: str
+    type: int
+    typmod: int
+    not_null: bool
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, view, materialised view or foreign table.
+
+    Attributes:
+        kind: ``r``, ``p``, ``v``, ``m``, ``f`` as in `pg_class`.
+        unique: The column numbers of each unique, complete, valid index on plain columns.
+        checks: Every enforced CHECK constraint as its name and expression.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    row_security: bool
+    comment: str | None
+    columns: dict[int, Column]
+    unique: list[frozenset[int]] = field(default_factory=list)
+    indexes: list[tuple[int, ...]] = field(default_factory=list)
+    checks: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether PostgreSQL itself stores and guards the rows."""
+        return self.kind in ("r", "p")
+
+    @property
+    def column_names(self) -> frozenset[str]:
+        """The names of all columns."""
+        return frozenset(column.name for column in self.columns.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A type as the catalog has it.
+
+    Attributes:
+        kind: ``b`` base, ``c`` composite, ``d`` domain, ``e`` enum, ``p`` pseudo,
+            ``r`` range, ``m`` multirange.
+        shown: The name as `format_type` gives it.
+        element: The element type of an array, else 0.
+        base: The base type of a domain, the subtype of a (multi)range, else 0.
+        relation: The relation of a composite, else 0.
+        labels: The labels of an enum, in order.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    shown: str
+    element: int
+    base: int
+    relation: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function, aggregate or window function."""
+
+    oid: int
+    schema: str
+    name: str
+    strict: bool
+    volatility: str
+    arguments: tuple[str, ...]
+    returns_set: bool
+
+    @property
+    def builtin(self) -> bool:
+        """Whether it comes with PostgreSQL."""
+        return self.schema == "pg_catalog"
+
+
+class Schema:
+    """The relations, types, functions and operators of one database."""
+
+    def __init__(
+        self,
+        relations: dict[int, Relation],
+        types: dict[int, Type],
+        functions: dict[int, Function],
+        operators: dict[int, str],
+        version: int,
+    ) -> None:
+        self.relations = relations
+        self.types = types
+        self.functions = functions
+        self.operators = operators
+        self.version = version
+
+    def column(self, relation: int, number: int) -> Column | None:
+        """Return a column, or None for a relation or number that isn't known."""
+        found = self.relations.get(relation)
+        return found.columns.get(number) if found else None
+
+    def type_by_name(self, name: str) -> Type | None:
+        """Return the type that is shown, or named, so."""
+        return self._types_by_name.get(name)
+
+    @cached_property
+    def _types_by_name(self) -> dict[str, Type]:
+        names: dict[str, Type] = {}
+        for entry in self.types.values():
+            names.setdefault(f"{entry.schema}.{entry.name}", entry)
+        for entry in self.types.values():
+            if entry.schema == "pg_catalog":
+                names[entry.name] = entry
+            else:
+                names.setdefault(entry.name, entry)
+        for entry in self.types.values():
+            names[entry.shown] = entry
+        return names
+
+
+_COLUMNS = """
+select attrelid::int8, attnum, attname, atttypid::int8, atttypmod, attnotnull
+from pg_catalog.pg_attribute
+where attnum > 0 and not attisdropped
+    and attrelid not in (select oid from pg_catalog.pg_class where relkind in ('i', 't', 'I'))
+order by attrelid, attnum
+"""
+_NOT_VALIDATED = """
+select conrelid::int8, conkey[1] from pg_catalog.pg_constraint
+where contype = 'n' and not convalidated
+"""
+_COMMENTS = """
+select objoid::int8, objsubid, description from pg_catalog.pg_description
+where classoid = 'pg_catalog.pg_class'::regclass and objoid >= 16384
+"""
+_RELATIONS = """
+select c.oid::int8, n.nspname, c.relname, c.relkind::text, c.relrowsecurity
+from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and n.nspname <> 'pg_toast'
+"""
+_INHERITS = "select inhparent::int8, inhrelid::int8 from pg_catalog.pg_inherits"
+_INDEXES = """
+select indrelid::int8, indkey::int2[]::int4[], indisunique and indisvalid and indpred is null
+from pg_catalog.pg_index
+where indisvalid and indexprs is null
+    and indrelid not in (select oid from pg_catalog.pg_class where relnamespace = 99)
+"""
+_CHECKS = """
+select conrelid::int8, conname, pg_get_expr(conbin, conrelid)
+from pg_catalog.pg_constraint
+where contype = 'c' and conrelid <> 0
+    and coalesce((to_jsonb(pg_constraint.*) ->> 'conenforced')::bool, true)
+order by conrelid, conname
+"""
+_TYPES = """
+select t.oid::int8, n.nspname, t.typname, t.typtype::text, format_type(t.oid, null),
+    case when t.typcategory = 'A' and t.typlen = -1 then t.typelem::int8 else 0 end,
+    coalesce(nullif(t.typbasetype::int8, 0), r.rngsubtype::int8, m.rngsubtype::int8, 0),
+    t.typrelid::int8,
+    case when t.typtype = 'e' then (
+        select array_agg(e.enumlabel::text order by e.enumsortorder)
+        from pg_catalog.pg_enum as e where e.enumtypid = t.oid
+    ) end
+from pg_catalog.pg_type as t
+join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+left join pg_catalog.pg_range as r on r.rngtypid = t.oid
+left join pg_catalog.pg_range as m on m.rngmultitypid = t.oid
+"""
+_FUNCTIONS = """
+select p.oid::int8, n.nspname, p.proname, p.proisstrict, p.provolatile::text,
+    p.proargtypes::text, p.proretset
+from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+"""
+_OPERATORS = "select oid::int8, oprname from pg_catalog.pg_operator where oprnamespace = 11"
+
+
+def read(connection: Connection[Any]) -> Schema:
+    """Read a database's catalog; read-only, takes no lock beyond those of reading."""
+
+    def rows(statement: str) -> list[tuple[Any, ...]]:
+        return connection.execute(statement).fetchall()
+
+    types = {row[0]: _type(row) for row in rows(_TYPES)}
+    comments = {(oid, number): text for oid, number, text in rows(_COMMENTS)}
+    not_validated = set(rows(_NOT_VALIDATED))
+    columns: dict[int, dict[int, Column]] = defaultdict(dict)
+    for oid, number, name, type_oid, typmod, not_null in rows(_COLUMNS):
+        proven = not_null and (oid, number) not in not_validated
+        comment = comments.get((oid, number))
+        columns[oid][number] = Column(name, type_oid, typmod, proven, comment)
+    children: dict[int, list[int]] = defaultdict(list)
+    for parent, child in rows(_INHERITS):
+        children[parent].append(child)
+    headers = rows(_RELATIONS)
+    kinds = {header[0]: header[3] for header in headers}
+    relations = {}
+    for oid, schema, name, kind, row_security in headers:
+        comment = comments.get((oid, 0))
+        proven_columns = _proven(oid, kinds, columns, children)
+        relations[oid] = Relation(oid, schema, name, kind, row_security, comment, proven_columns)
+    for oid, key, unique in rows(_INDEXES):
+        if oid in relations:
+            relations[oid].indexes.append(tuple(key))
+            if unique:
+                relations[oid].unique.append(frozenset(key))
+    for oid, name, expression in rows(_CHECKS):
+        if oid in relations:
+            relations[oid].checks.append((name, expression))
+    functions = {}
+    for oid, schema, name, strict, volatility, arguments, returns_set in rows(_FUNCTIONS):
+        names = tuple(types[int(argument)].name for argument in arguments.split())
+        functions[oid] = Function(oid, schema, name, strict, volatility, names, returns_set)
+    operators = dict(rows(_OPERATORS))
+    return Schema(relations, types, functions, operators, connection.info.server_version)
+
+
+def _type(row: tuple[Any, ...]) -> Type:
+    oid, schema, name, kind, shown, element, base, relation, labels = row
+    labels = tuple(labels or ())
+    return Type(oid, schema, name, kind, shown, element, base, relation, labels)
+
+
+def _proven(
+    oid: int,
+    kinds: dict[int, str],
+    columns: dict[int, dict[int, Column]],
+    children: dict[int, list[int]],
+) -> dict[int, Column]:
+    """Take NOT NULL off columns that a child leaves nullable, or that PostgreSQL doesn't guard."""
+    if kinds[oid] in ("r", "p") and not children[oid]:
+        return columns[oid]
+    nullable = set()
+    pending = [oid]
+    while pending:
+        relation = pending.pop()
+        guarded = kinds.get(relation) in ("r", "p")
+        nullable |= {
+            column.name
+            for column in columns[relation].values()
+            if not (guarded and column.not_null)
+        }
+        pending += children[relation]
+    return {
+        number: replace(column, not_null=column.name not in nullable)
+        for number, column in columns[oid].items()
+    }
