@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if COMPLETION_VARIABLE in os.environ or (words and words[0] in COMPLETION_OPTIONS):
         return _complete(words)
-    output = Output()
+    output = Output(json="--json" in words)
     with output.rendering_errors():
         options, rest = split_options(words)
         output.configure(options)

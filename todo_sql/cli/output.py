@@ -36,8 +36,8 @@ class Output:
         exit_code: What the process will return.
     """
 
-    def __init__(self) -> None:
-        self.json = "--json" in sys.argv  # until the options are parsed
+    def __init__(self, *, json: bool = False) -> None:
+        self.json = json
         self.quiet = False
         self.verbose = False
         self.exit_code: int = ExitCode.OK
@@ -162,7 +162,8 @@ class Output:
             self._guarded(self._show, error)
         except KeyboardInterrupt as interruption:
             self.exit_code = INTERRUPTED
-            self._guarded(self._say, f"\ninterrupted: {interruption or 'nothing more was done'}")
+            said = str(interruption) or "nothing more was done"
+            self._guarded(self._say, f"\ninterrupted: {said}")
         except BrokenPipeError:
             self.exit_code = BROKEN_PIPE
             _discard(sys.stdout)

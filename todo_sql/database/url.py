@@ -81,6 +81,13 @@ class DatabaseUrl:
                 code="U201",
                 fix="write it as %40",
             )
+        for port in _listed(parameters.get("port", "")):
+            if port and not (port.isdigit() and 0 < int(port) < 65536):
+                raise ConfigError(
+                    f"the database URL names the port `{port}`",
+                    code="U201",
+                    fix=f"write it like {EXAMPLE}, with a port from 1 to 65535 after the host",
+                )
         url = cls(parameters)
         if (
             "sslmode" in parameters

@@ -1,0 +1,311 @@
+"""The command line around the verbs: options, help, errors, exit codes, completion."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import clean_environment, todo_sql
+
+from todo_sql.cli import verbs
+from todo_sql.cli.app import main
+from todo_sql.cli.context import Options, split_options
+from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED, Output
+from todo_sql.errors import ExitCode, Finding, FindingsError, Place, UsageError
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in an empty folder, apart from the variables of the run."""
+    monkeypatch.chdir(tmp_path)
+    for name in set(os.environ) - set(clean_environment()):
+        monkeypatch.delenv(name)
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, verb: object) -> None:
+    """Let `todo-sql db` do something else."""
+    monkeypatch.setattr("todo_sql.cli.db.command", verb)
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["--json", "--help"]])
+def test_overview_lists_every_verb_with_an_example(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The overview has groups, a line and an example per command, and the global options."""
+    assert main(words) == ExitCode.OK
+    shown = capsys.readouterr().out
+    for verb in verbs.available():
+        assert f"  {verb.name} " in shown
+        assert verb.example in shown
+        assert verb.example.startswith(f"todo-sql {verb.name}")
+    for option, _ in verbs.GLOBAL_OPTIONS:
+        assert option in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_every_file_of_a_verb_has_a_line_in_the_table() -> None:
+    """A verb that is in the folder is in the table."""
+    names = {verb.name for verb in verbs.VERBS}
+    helpers = {"__init__", "app", "context", "output", "verbs"}
+    folder = Path(verbs.__file__).parent
+    for path in folder.glob("*.py"):
+        if "\ndef command(" in path.read_text(encoding="utf-8"):
+            assert path.stem in names
+        elif path.stem in names:
+            pytest.fail(f"{path.name} has no `command`")
+    assert not names & helpers
+
+
+@pytest.mark.parametrize("verb", verbs.available(), ids=lambda verb: verb.name)
+def test_help_of_each_verb(verb: verbs.Verb, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each verb says what it does and gives an example."""
+    assert main([verb.name, "--help"]) == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert f"Usage: todo-sql {verb.name}" in shown
+    assert f"Example: {verb.example}" in " ".join(shown.split())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """The overview is shown without typer, rich, psycopg, pydantic, yoyo or postgast."""
+    code = (
+        "import sys; from todo_sql.cli.app import main; main(['--help']); "
+        "heavy = {'typer', 'click', 'rich', 'psycopg', 'pydantic', 'yoyo', 'postgast'};"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stderr == "[]\n"
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is that of the installed distribution."""
+    assert main(["--version"]) == ExitCode.OK
+    assert capsys.readouterr().out == f"todo-sql {verbs.version()}\n"
+    assert main(["--version", "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out) == {"version": verbs.version()}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "--project", "p", "db", "--database=u", "status"],
+        ["db", "--json", "status", "--project=p", "--database", "u"],
+        ["db", "status", "--database", "u", "--json", "--project", "p"],
+    ],
+)
+def test_global_options_stand_anywhere(words: list[str]) -> None:
+    """Before or after the command, a global option means the same."""
+    options = Options(project="p", database="u", json=True)
+    assert split_options(words) == (options, ["db", "status"])
+
+
+def test_nothing_is_taken_after_two_dashes() -> None:
+    """What stands after a -- belongs to the verb."""
+    words = ["db", "shell", "--", "--json", "--quiet"]
+    assert split_options(words) == (Options(), words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "fix"),
+    [
+        (["mgirate"], "unknown command `mgirate`", None),
+        (["dbb"], "unknown command `dbb`", "did you mean `todo-sql db`?"),
+        (["d"], "unknown command `d`", "did you mean `todo-sql "),
+        (["xyzzy"], "unknown command `xyzzy`", "see `todo-sql --help`"),
+        (["--bogus"], "unknown option --bogus", "see `todo-sql --help`"),
+        (["--project"], "option --project needs a value", "--project VALUE"),
+        (["--database="], "option --database needs a value", "--database VALUE"),
+        (["--quiet"], "no command given", "see `todo-sql --help`"),
+        (["db"], "missing argument", "see `todo-sql db --help`"),
+        (["db", "explode"], "'explode' is not one of", "see `todo-sql db --help`"),
+        (["db", "status", "--bogus"], "no such option: --bogus", "see `todo-sql db --help`"),
+        (["db", "status", "x"], "`db status` takes no further arguments", None),
+        (["--project", "nowhere", "db", "status"], "holds no [tool.todo-sql]", "todo-sql init"),
+    ],
+)
+def test_wrong_words_are_a_usage_error(
+    words: list[str], message: str, fix: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is wrong about the command: exit code 2, on stderr, with a fix."""
+    assert main(words) == ExitCode.USAGE
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error[U")
+    assert message in shown.err
+    if fix:
+        assert fix in shown.err.partition("fix: ")[2]
+
+
+def test_an_error_is_a_document_with_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json the error is the one document, and stderr is silent."""
+    assert main(["dbb", "--json"]) == ExitCode.USAGE
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    error = json.loads(shown.out)["error"]
+    assert error["code"] == "U100"
+    assert error["message"] == "unknown command `dbb`"
+    assert error["fix"] == "did you mean `todo-sql db`?"
+
+
+def test_findings_are_shown_with_their_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A FindingsError shows each finding at its place, in either form."""
+    finding = Finding("C101", "error", "no such column", Place("queries/a.sql", 3, 5, "select x"))
+
+    def verb(*_: object, **__: object) -> None:
+        raise FindingsError("1 finding", [finding])
+
+    pretend(monkeypatch, verb)
+    monkeypatch.setattr("todo_sql.cli.app._parse", lambda verb, words, context: verb.load())
+    assert main(["db"]) == ExitCode.FINDINGS
+    shown = capsys.readouterr()
+    assert "error[C101] queries/a.sql:3:5: no such column" in shown.err
+    assert "error[F100] 1 finding" in shown.err
+    assert main(["db", "--json"]) == ExitCode.FINDINGS
+    document = json.loads(capsys.readouterr().out)
+    assert document["findings"] == [finding.as_dict()]
+    assert document["error"]["message"] == "1 finding"
+
+
+def test_an_unexpected_error_is_short_and_verbose_shows_the_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault of our own is said in a line, without secrets; --verbose tells where."""
+
+    def verb() -> None:
+        raise KeyError("postgresql://u:sesame@h/d")
+
+    monkeypatch.setattr("todo_sql.cli.app._parse", lambda *_: verb)
+    assert main(["db"]) == UNEXPECTED
+    shown = capsys.readouterr().err
+    assert shown.startswith("error[T999] unexpected KeyError: ")
+    assert "add --verbose" in shown
+    assert main(["db", "--verbose"]) == UNEXPECTED
+    more = capsys.readouterr().err
+    assert "Traceback" in more
+    assert "sesame" not in shown + more
+
+
+def test_a_second_document_is_never_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error after the document goes to stderr, so that stdout stays JSON."""
+
+    def run(options: Options, words: list[str], output: Output) -> None:
+        output.document({"done": True})
+        raise UsageError("too late")
+
+    monkeypatch.setattr("todo_sql.cli.app._run", run)
+    assert main(["db", "--json"]) == ExitCode.USAGE
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"done": True}
+    assert "too late" in shown.err
+
+
+@pytest.mark.parametrize("said", ["", "the migration was rolled back"])
+def test_an_interruption_says_what_happened(
+    said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C ends with 130 and a word on the state of things."""
+
+    def verb() -> None:
+        raise KeyboardInterrupt(*filter(None, [said]))
+
+    monkeypatch.setattr("todo_sql.cli.app._parse", lambda *_: verb)
+    assert main(["db"]) == INTERRUPTED
+    assert f"interrupted: {said or 'nothing more was done'}" in capsys.readouterr().err
+
+
+def test_a_signal_interrupts_a_real_process() -> None:
+    """SIGINT to a running command ends it with 130, without a traceback."""
+    code = (
+        "import sys, time, todo_sql.cli.app as app\n"
+        "app._run = lambda *_: (print('on', flush=True), time.sleep(60))\n"
+        "sys.exit(app.main(['db']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == INTERRUPTED
+        said = process.stderr.read()
+    assert "interrupted" in said
+    assert "Traceback" not in said
+
+
+def test_a_broken_pipe_is_quiet() -> None:
+    """A reader that stops reading, such as `head`, causes no message."""
+    code = (
+        "import sys, todo_sql.cli.app as app\n"
+        "app._run = lambda o, w, output: [output.data('x' * 1000) for _ in range(10000)] and 0\n"
+        "sys.exit(app.main(['db']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.wait(30) == BROKEN_PIPE
+        assert process.stderr.read() == b""
+
+
+def test_colours_on_a_terminal_only(tmp_path: Path) -> None:
+    """Errors are coloured on a terminal, unless NO_COLOR or --no-color."""
+
+    def shown(*words: str, **environment: str) -> bytes:
+        ours, theirs = pty.openpty()
+        subprocess.run(
+            [sys.executable, "-m", "todo_sql", *words],
+            stderr=theirs,
+            env=clean_environment(TERM="xterm", **environment),
+            check=False,
+        )
+        os.close(theirs)
+        text = os.read(ours, 10_000)
+        os.close(ours)
+        return text
+
+    assert b"\x1b[1;31merror[U100]\x1b[0m" in shown("dbb")
+    assert b"\x1b" not in shown("dbb", "--no-color")
+    assert b"\x1b" not in shown("dbb", NO_COLOR="1")
+    assert "\x1b" not in todo_sql("dbb", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(shell: str, tmp_path: Path) -> None:
+    """Each shell gets a script that asks us for completions."""
+    answer = todo_sql(
+        "--show-completion", shell, cwd=tmp_path, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1"
+    )
+    assert answer.returncode == ExitCode.OK
+    assert "_TODO_SQL_COMPLETE" in answer.stdout
+
+
+def test_completion_of_commands_and_options(tmp_path: Path) -> None:
+    """The shell completes commands, their words and their options."""
+
+    def completed(line: str) -> set[str]:
+        answer = todo_sql(
+            cwd=tmp_path,
+            _TODO_SQL_COMPLETE="complete_bash",
+            COMP_WORDS=line,
+            COMP_CWORD=str(len(line.split())),
+        )
+        assert answer.returncode == 0, answer.stderr
+        return set(answer.stdout.split())
+
+    assert {verb.name for verb in verbs.available()} <= completed("todo-sql ")
+    assert completed("todo-sql db ") == {"start", "stop", "status", "url", "shell", "reset"}

@@ -1,0 +1,38 @@
+"""Running `todo-sql` as a person does: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_OURS = ("DATABASE_URL", "TODO_SQL_", "PG", "NO_COLOR", "FORCE_COLOR", "_TODO_SQL")
+
+
+def clean_environment(**environment: str) -> dict[str, str]:
+    """Return the environment of the run without what steers us, and with `environment`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**kept, **environment}
+
+
+def todo_sql(
+    *words: str | Path, cwd: Path, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command and return its exit code and outputs.
+
+    Args:
+        words: The words after ``todo-sql``.
+        cwd: The working directory.
+        stdin: What it reads.
+        environment: Variables on top of a clean environment.
+    """
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "todo_sql", *map(str, words)],
+        cwd=cwd,
+        env=clean_environment(**environment),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
