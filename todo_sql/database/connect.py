@@ -43,7 +43,7 @@ class _Source:
         limits: Limits,
         timeout: float,
         tenant: Tenant | None,
-        config: Config | None,
+        config: Config,
     ) -> None:
         self._url = url
         self._limits = limits
@@ -79,15 +79,13 @@ class _Source:
             timeout: Seconds that a call may take, waiting and retries included.
             tenant: For ad hoc SQL on tenant sessions; default: the project's.
         """
-        config = load_config() if url is None else None
-        given = url if config is None else config.database_url
-        if config is not None and tenant is None:
-            tenant = config.tenant
+        config = load_config()
+        given = url if url is not None else config.database_url
         return cls(
             DatabaseUrl.parse(given) if given is not None else None,
             Limits(min_size, max_size, max_idle, max_lifetime),
             timeout,
-            tenant,
+            tenant or config.tenant,
             config,
         )
 
@@ -96,12 +94,16 @@ class _Source:
         self._listeners.append(listener)
         return listener
 
+    @property
+    def pool_size(self) -> int:
+        """How many connections are open or being opened."""
+        return self._opened().pool.size
+
     def _start_embedded(self) -> None:
         if self._url is None:
             from todo_sql.database.server import server_for
 
-            config = self._config or load_config()
-            self._url = DatabaseUrl.parse(server_for(config).ensure_running())
+            self._url = DatabaseUrl.parse(server_for(self._config).ensure_running())
 
     def _opened(self) -> Engine:
         if self._engine is None:

@@ -1,0 +1,13 @@
+"""Fixtures of the tests of sessions: a Todo database with two users."""
+
+from __future__ import annotations
+
+import pytest
+from support.sessions import add_users
+
+
+@pytest.fixture
+def two_users(todo_database: str) -> str:
+    """The URL of a Todo database that knows ann and bob."""
+    add_users(todo_database, "ann", "bob")
+    return todo_database
