@@ -104,6 +104,7 @@ set
     priority = :priority,                                                   -- if: priority
     due_date = :due_date,                                                   -- if: due_date
     list_id = case
+        when false then null
         when true then :list_id::bigint                                     -- if: list_id
         when :list_public_id::uuid is null then null                        -- if: list_public_id
         -- if: list_public_id

@@ -58,7 +58,7 @@ def login_url(people: str, server: Server) -> LoginUrl:
     name = urlsplit(people).path.lstrip("/")
     with psycopg.connect(server.url(), autocommit=True) as admin:
         for role, options in LOGINS.items():
-            if not admin.execute("select from pg_roles where rolname = %s", [role]).fetchone():
+            if not admin.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
                 admin.execute(
                     sql.SQL("create role {} login password {} " + options).format(
                         sql.Identifier(role), sql.Literal(server.password)
