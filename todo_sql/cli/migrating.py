@@ -63,7 +63,8 @@ def _stop_on_signals() -> dict[signal.Signals, Any]:
 
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    return {number: signal.signal(number, stop) for number in numbers if number is not None}
 
 
 def _say_that_the_pooler_is_passed(context: Context) -> None:

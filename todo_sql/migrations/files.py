@@ -199,7 +199,7 @@ def _pair(scripts: dict[str, Script], problems: list[Finding]) -> list[Migration
     migrations = []
     for name, script in scripts.items():
         if name.endswith(_ROLLBACK):
-            if name.removesuffix(_ROLLBACK) + ".sql" not in scripts:
+            if not script.path.with_name(name.removesuffix(_ROLLBACK) + ".sql").exists():
                 problems.append(
                     Finding(
                         "M103",
@@ -219,7 +219,8 @@ def _pair(scripts: dict[str, Script], problems: list[Finding]) -> list[Migration
 
 def _wrong_pair(script: Script, rollback: Script | None, stem: str) -> Iterator[Finding]:
     irreversible = script.directives.irreversible
-    if rollback is None and irreversible is None:
+    there = script.path.with_name(stem + _ROLLBACK).exists()  # if not readable, that is told
+    if rollback is None and irreversible is None and not there:
         yield Finding(
             "M104",
             "error",

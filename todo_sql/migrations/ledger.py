@@ -266,6 +266,19 @@ class Writer:
             ),
         ]
 
+    def verified(self, id: str, checksum: str, applied_at: datetime) -> list[Command]:
+        """Return the command that gives an applied migration the checksum of a file."""
+        return [
+            Command(
+                f"insert into {self._table} as l "
+                "(migration_id, checksum, applied_at_utc, tool_version) "
+                "values ($1, $2, $3::pg_catalog.timestamp, $4) "
+                "on conflict (migration_id) do update set "
+                "checksum = excluded.checksum, applied_at_utc = excluded.applied_at_utc",
+                (id, checksum, str(applied_at), self._version),
+            )
+        ]
+
     def rolled_back(self, id: str, *, log: str = "rollback") -> list[Command]:
         """Return the commands that record a migration as rolled back."""
         return [

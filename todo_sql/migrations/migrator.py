@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from todo_sql.migrations import aftermath, losses, plan, statements, transactional
+from todo_sql.migrations import aftermath, losses, plan, pooler, statements, transactional
+from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connection import Link, open_link
-from todo_sql.migrations.errors import MigrationFailed, TargetRefused
+from todo_sql.migrations.errors import LedgerError, MigrationFailed, TargetRefused
 from todo_sql.migrations.files import Migration, MigrationSet
-from todo_sql.migrations.flight import Command, ConnectionLost
+from todo_sql.migrations.flight import Command, ConnectionLost, Flight
 from todo_sql.migrations.ledger import Direction, Writer
 from todo_sql.migrations.losses import Loss
 from todo_sql.migrations.nontransactional import StepwiseRun
 from todo_sql.migrations.plan import Entry
 from todo_sql.migrations.progress import Events
+from todo_sql.migrations.repair import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,115 @@ class Migrator:
                 )
             return self._run_all(link, chosen, "rollback")
 
+    def baseline(
+        self, id: str, *, wait: float | None = None, compare: Callable[[], None] | None = None
+    ) -> list[str]:
+        """Record migrations up to an id as applied without running them.
+
+        Those that plain yoyo recorded get the checksum of their file.
+
+        Args:
+            id: The last one, id or version, included.
+            wait: How long to wait for the server and for another migrator, in seconds.
+            compare: Is called under the lock before anything is recorded; raises to stop.
+
+        Returns:
+            The ids that were recorded or verified.
+        """
+        statements.check(self._migrations)
+        wanted = plan.up_to(self._migrations, id)
+        with self._open(writes=True, wait=wait) as link:
+            link.take_lock(wait, self._events)
+            entries = [
+                entry
+                for entry in plan.compare(self._migrations, link.ledger)
+                if entry.id in wanted and entry.migration
+            ]
+            plan.refuse_unfinished(link.ledger)
+            if compare:
+                compare()
+            writer = self._prepare(link)
+            commands: list[Command] = []
+            recorded = []
+            for entry in entries:
+                assert entry.migration
+                checksum = entry.migration.forward.checksum
+                if entry.recorded is None:
+                    commands += writer.applied(entry.id, checksum, seconds=0, log="mark")
+                elif entry.recorded.checksum is None and entry.recorded.applied_at:
+                    commands += writer.verified(entry.id, checksum, entry.recorded.applied_at)
+                else:
+                    continue
+                recorded.append(entry.id)
+            self._change_ledger(link, commands)
+            return recorded
+
+    def repair(
+        self,
+        id: str | None = None,
+        *,
+        fate: repairing.Fate | None = None,
+        confirm: Callable[[list[Change]], None],
+        wait: float | None = None,
+    ) -> list[Change]:
+        """Make the ledger agree with the folder, or say what became of a statement.
+
+        Args:
+            id: Only this migration (id or version).
+            fate: What became of its statement of unknown fate; needs `id`.
+            confirm: Is shown every change before anything is done; raises to stop.
+            wait: How long to wait for the server and for another migrator, in seconds.
+        """
+        with self._open(writes=True, wait=wait) as link:
+            if not link.ledger.complete:
+                return []
+            link.take_lock(wait, self._events)
+            writer = Writer(link.target)
+            if id is not None and fate is not None:
+                changes = [repairing.settle(link.ledger, writer, id, fate)]
+            else:
+                changes = repairing.changes(self._migrations, link.ledger, writer, id)
+            if changes:
+                confirm(changes)
+                self._prepare(link)
+                self._change_ledger(link, [c for change in changes for c in change.commands])
+            return changes
+
     def _open(self, *, writes: bool, wait: float | None) -> Link:
-        return open_link(self._url, writes=writes, wait=wait, events=self._events)
+        link = open_link(self._url, writes=writes, wait=wait, events=self._events)
+        if writes:
+            try:
+                pooler.refuse(link)
+            except BaseException:
+                link.connection.close()
+                raise
+        return link
+
+    def _prepare(self, link: Link) -> Writer:
+        """Make what is missing of the ledger's tables."""
+        writer = Writer(link.target)
+        self._change_ledger(link, writer.create(link.ledger))
+        return writer
+
+    def _change_ledger(self, link: Link, commands: list[Command]) -> None:
+        if not commands:
+            return
+        proof = link.lock.require()
+        flight = [Command("begin read write"), proof, *commands, Command("commit")]
+        for command, answer in zip(flight, Flight(link.connection, flight).fly(), strict=True):
+            if answer.error is None:
+                continue
+            link.roll_back()
+            if command is proof:
+                raise link.lock.lost()
+            raise LedgerError(
+                f"the ledger cannot be written: {answer.error.diag.message_primary}",
+                sqlstate=answer.error.sqlstate,
+                code="M404",
+                cause=f"PostgreSQL {answer.error.sqlstate} in schema {link.target.schema} as role "
+                f"{link.target.role}; nothing was changed",
+                fix="let the migrating role create tables there, or migrate as the schema's owner",
+            )
 
     def _pending(self, link: Link, to: str | None, allow_out_of_order: bool) -> list[Migration]:
         return plan.pending(
@@ -165,10 +274,7 @@ class Migrator:
     def _run_all(
         self, link: Link, migrations: Sequence[Migration], direction: Direction
     ) -> list[Done]:
-        writer = Writer(link.target)
-        missing = writer.create(link.ledger)
-        if missing:
-            link.fly([Command("begin read write"), *missing, Command("commit")])
+        writer = self._prepare(link)
         done = []
         for number, migration in enumerate(migrations, 1):
             self._events.started(migration, direction, number, len(migrations))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.errors import LedgerMismatch, PlanError
 from todo_sql.migrations.files import Migration, MigrationSet
-from todo_sql.migrations.ledger import Ledger, Recorded
+from todo_sql.migrations.ledger import Direction, Ledger, Recorded
 
 
 class State(StrEnum):
@@ -92,8 +92,8 @@ def pending(
         LedgerMismatch: A migration is modified, missing or out of order.
     """
     entries = compare(migrations, ledger)
-    wanted = _up_to(migrations, to)
-    _refuse_unfinished_rollback(ledger)
+    wanted = up_to(migrations, to)
+    refuse_unfinished(ledger, "rollback")
     problems = [finding for entry in entries if (finding := _mismatch(entry, migrations))]
     if not allow_out_of_order:
         problems += [
@@ -113,7 +113,8 @@ def pending(
     ]
 
 
-def _up_to(migrations: MigrationSet, to: str | None) -> set[str]:
+def up_to(migrations: MigrationSet, to: str | None) -> set[str]:
+    """Return the ids up to an id or version, included; all without one."""
     if to is None:
         return set(migrations.by_id)
     last = find(migrations, to).id
@@ -148,14 +149,22 @@ def _unknown(name: str, ids: Sequence[str], where: str) -> PlanError:
     )
 
 
-def _refuse_unfinished_rollback(ledger: Ledger) -> None:
+def refuse_unfinished(ledger: Ledger, direction: Direction | None = None) -> None:
+    """Refuse to go on while a non-transactional file is half done.
+
+    Args:
+        ledger: The ledger.
+        direction: Only this one counts; default: both.
+    """
     for entry in ledger.unfinished:
-        if entry.progress and entry.progress.direction == "rollback":
+        begun = entry.progress.direction if entry.progress else None
+        if begun and direction in (None, begun):
+            what, verb = ("rollback of ", "rollback") if begun == "rollback" else ("", "migrate")
             raise PlanError(
-                f"the rollback of {entry.id} was begun and not finished",
+                f"the {what or 'migration '}{entry.id} was begun and not finished",
                 code="M214",
                 cause="it is not transactional; some of its statements were done",
-                fix="run `todo-sql rollback` again to finish it",
+                fix=f"run `todo-sql {verb}` again to finish it",
             )
 
 

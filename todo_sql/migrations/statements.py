@@ -126,25 +126,19 @@ def _forbidden(statement: Statement) -> tuple[str, str, str] | None:
         )
     if statement.kind == "discard_stmt" and enum_name(node, "target") == "DISCARD_ALL":
         return ("M125", "DISCARD ALL would release the migration lock", "remove it")
-    if (
-        statement.kind not in ("create_function_stmt", "comment_stmt")
-        and _UNLOCK.search(statement.text)
-        and _calls_unlock(node)
-    ):
+    if _UNLOCK.search(statement.text) and (statement.kind == "do_stmt" or _calls_unlock(node)):
         return ("M126", "an advisory unlock could release the migration lock", "remove it")
     return None
 
 
 def _calls_unlock(node: Any) -> bool:
-    """Tell whether a parse tree calls an unlock function, or is a DO block that names one."""
+    """Tell whether a parse tree calls an unlock function; the body of a function is text."""
+    if node.DESCRIPTOR.name == "FuncCall" and _UNLOCK.match(node.funcname[-1].string.sval):
+        return True
     for field, value in node.ListFields():
-        many = value if field.is_repeated else [value]
-        for part in many:
-            if field.name == "sval" and _UNLOCK.match(part):
-                return True
-            if hasattr(part, "ListFields") and _calls_unlock(part):
-                return True
-            if field.name == "sval" and node.DESCRIPTOR.name == "String" and _UNLOCK.search(part):
+        if field.type == field.TYPE_MESSAGE:
+            parts = value if field.is_repeated else [value]
+            if any(_calls_unlock(part) for part in parts):
                 return True
     return False
 

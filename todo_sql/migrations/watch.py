@@ -89,7 +89,7 @@ class Watcher:
     def __init__(self, link: Link, max_hold: float | None = None) -> None:
         self._link = link
         self._max_hold = max_hold
-        self._pid = link.connection.info.backend_pid
+        self._pid = link.target.backend
         self._connection: psycopg.Connection[Any] | None = None
         self._blind = False
         self._began = self._free_at = time.monotonic()

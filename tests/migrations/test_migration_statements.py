@@ -1,0 +1,105 @@
+"""What no migration may contain is refused before the database is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.migrations import write
+
+from todo_sql.errors import Finding
+from todo_sql.migrations.errors import InvalidFiles
+from todo_sql.migrations.files import load
+from todo_sql.migrations.statements import check
+
+ID = "20260101000000_first"
+
+
+def complaint(folder: Path, text: str) -> Finding:
+    """Return the first complaint about a migration."""
+    write(folder, ID, text)
+    with pytest.raises(InvalidFiles) as caught:
+        check(load(folder, folder))
+    return caught.value.findings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("create table a (x int);\nbegin;\n", "M124", 2),
+        ("select 1;\ncommit;\n", "M124", 2),
+        ("select 1;\nsavepoint s;\n", "M124", 2),
+        ("select 1;\n\ndiscard all;", "M125", 3),
+        ("select pg_advisory_unlock_all();", "M126", 1),
+        ("select\n    pg_catalog.pg_advisory_unlock(1)\n;", "M126", 1),
+        ("do $$ begin perform pg_advisory_unlock_all(); end $$;", "M126", 1),
+        ("select 1;\n\\echo hello\nselect 2;", "M122", 2),
+        ("create table t (a int);\n\\d t\n", "M122", 2),
+        ("create table t (a int);\ncopy t from stdin;\n1\n2\n\\.\n", "M123", 2),
+        ("copy t (a, b) from stdin with csv;\nit's,\"x\n\\.\n", "M123", 1),
+        ("copy t to stdout;", "M123", 1),
+        ("create table a (x int);\ncreate tabel b (x int);", "M121", 2),
+        ("create index concurrently i on t (a);", "M128", 1),
+        ("vacuum t;", "M128", 1),
+        ("-- nothing but a comment\n", "M120", 1),
+        ("-- transactional: false\nupdate t set a = 1;", "M127", 2),
+        ("-- transactional: false\ncreate table t (a int);", "M127", 2),
+        ("-- transactional: false\nalter table t add column b int;", "M127", 2),
+        ("-- transactional: false\ncreate index concurrently on t (a);", "M127", 2),
+    ],
+)
+def test_it_is_refused_with_its_place(tmp_path: Path, text: str, code: str, line: int) -> None:
+    """Code and line are those of the culprit."""
+    finding = complaint(tmp_path, text)
+    assert (finding.code, finding.place and finding.place.line) == (code, line), finding.render()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create function f() returns int begin atomic select 1; end;",
+        "create procedure p() language plpgsql as $$ begin commit; end $$;",
+        "create function f() returns void language sql as 'select pg_advisory_unlock(1)';",
+        "comment on table t is 'pg_advisory_unlock_all';",
+        "insert into t values ('pg_advisory_unlock(1)  begin; commit; \\d');",
+        "select 'c:\\', /* a /* nested */ comment; */ 1;",
+        'create table t ("begin" int, declare_ int);',
+        "copy t from '/tmp/file';",
+        "analyze t;",
+        "discard temp;",
+        "-- transactional: false\ncreate index concurrently if not exists i on t (a);",
+        "-- transactional: false\ndrop index concurrently i;\nreindex index concurrently j;",
+        "-- transactional: false\nalter type e add value if not exists 'x';",
+        "-- transactional: false\nalter table t validate constraint c;",
+        "-- transactional: false\nalter table p detach partition c concurrently;",
+        "-- transactional: false\nset maintenance_work_mem = '1GB';\nvacuum (analyze) t;",
+        "-- transactional: false\n-- allow: unknown-fate small table\nupdate t set a = 1;",
+    ],
+)
+def test_it_passes(tmp_path: Path, text: str) -> None:
+    """What only looks like a culprit is let through."""
+    write(tmp_path, ID, text)
+    check(load(tmp_path))
+
+
+def test_a_rollback_file_is_checked_too(tmp_path: Path) -> None:
+    """With directives of its own; it may be empty."""
+    write(tmp_path, ID, "select 1;", "-- transactional: false\ndrop table t;")
+    with pytest.raises(InvalidFiles) as caught:
+        check(load(tmp_path))
+    (finding,) = caught.value.findings
+    assert finding.code == "M127"
+    write(tmp_path, ID, "select 1;", "-- Nothing to undo.\n")
+    check(load(tmp_path))
+
+
+def test_a_caret_points_into_a_file_with_crlf_and_other_alphabets(tmp_path: Path) -> None:
+    """Places count characters of the file as written."""
+    write(tmp_path, ID, "")
+    text = "\ufeffselect 'ä€😀';\r\nselect 'ä€😀' form t x y;\r\n"
+    (tmp_path / f"{ID}.sql").write_bytes(text.encode())
+    with pytest.raises(InvalidFiles) as caught:
+        check(load(tmp_path, tmp_path))
+    place = caught.value.findings[0].place
+    assert place and place.line == 2
+    assert place.excerpt == "select 'ä€😀' form t x y;"

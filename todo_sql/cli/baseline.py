@@ -1,0 +1,127 @@
+"""`todo-sql baseline`: adopt a database that holds the schema already."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.migrating import count_of, load_migrations, migrator_of
+from todo_sql.errors import ExitCode, Finding, FindingsError
+
+if TYPE_CHECKING:
+    from todo_sql.catalog.diff import Difference
+
+_SHOWN = 30  # differences
+_OF_OTHER_TOOLS = re.compile(
+    r"\b(alembic_version|schema_migrations|goose_db_version|flyway_schema_history"
+    r"|databasechangelog(lock)?|knex_migrations(_lock)?|_prisma_migrations|django_migrations"
+    r"|_sqlx_migrations|yoyo_lock|_yoyo_\w+|_todo_sql_ledger)\b"
+)
+
+
+def command(
+    context: Context,
+    id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The last one that the database holds: id or version."),
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Record even if the schema is another; says how.")
+    ] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
+    ] = None,
+    migrations: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+    ] = None,
+) -> ExitCode:
+    """Record migrations up to ID as applied without running them.
+
+    First the migrations are applied to a scratch database, and both catalogs are compared:
+    a schema that is not what they would have made is refused.
+    """
+    output = context.output
+
+    def compare() -> None:
+        differences = _differences(context, id, migrations)
+        if not differences:
+            return
+        findings = [
+            Finding("M241", "warning" if force else "error", _words(difference))
+            for difference in differences
+        ]
+        if force:
+            for finding in findings[:_SHOWN]:
+                output.message(finding.render())
+            return
+        hidden = len(findings) - _SHOWN
+        more = f"; {hidden} more are not shown" if hidden > 0 else ""
+        raise FindingsError(
+            f"the schema is not what the migrations up to {id} make: "
+            f"{len(findings)} differences{more}",
+            findings[:_SHOWN],
+            code="M240",
+            cause="nothing was recorded",
+            fix="name the migration that the database really is at, mend the schema, or record it "
+            "all the same with `--force`",
+        )
+
+    with migrator_of(context, migrations) as migrator:
+        recorded = migrator.baseline(id, wait=wait, compare=compare)
+    if output.json:
+        output.document({"recorded": recorded})
+    else:
+        for name in recorded:
+            output.message(f"recorded {name}")
+        output.message(f"{count_of(len(recorded))} recorded as applied")
+    return ExitCode.OK
+
+
+def _differences(context: Context, id: str, folder: str | None) -> list[Difference]:
+    """Return how the live catalog differs from what the migrations up to `id` make."""
+    import psycopg
+
+    from todo_sql.catalog.diff import compare
+    from todo_sql.catalog.snapshot import take
+    from todo_sql.migrations.migrator import Migrator
+
+    with _scratch(context) as url:
+        Migrator(url, load_migrations(context, folder)).migrate(to=id)
+        with psycopg.connect(url) as scratch, psycopg.connect(context.direct_url()) as live:
+            found = compare(take(scratch), take(live))
+    return [difference for difference in found if not _OF_OTHER_TOOLS.search(difference.item.key)]
+
+
+@contextmanager
+def _scratch(context: Context) -> Iterator[str]:
+    """Yield the URL of a new database on the scratch server, dropped afterwards."""
+    import psycopg
+
+    from todo_sql.database.url import DatabaseUrl
+
+    server = context.config.scratch_url or context.start_server()
+    name = f"todo_sql_baseline_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'create database "{name}"'.encode())
+        try:
+            yield DatabaseUrl.parse(server).with_database(name).text
+        finally:
+            connection.execute(f'drop database if exists "{name}" with (force)'.encode())
+
+
+def _words(difference: Difference) -> str:
+    if difference.before is None:
+        return f"the database holds {difference.item.key}, which the migrations do not make"
+    if difference.after is None:
+        return f"the database lacks {difference.item.key}"
+    parts = "; ".join(
+        f"{name} is {new!r}, not {old!r}" for name, (old, new) in difference.changes.items()
+    )
+    return f"{difference.item.key} is different: {parts}"

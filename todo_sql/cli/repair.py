@@ -1,0 +1,76 @@
+"""`todo-sql repair`: mend the ledger, showing every change first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.migrating import migrator_of
+from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.migrations.repair import Change, Fate
+
+
+class _Shown(Exception):
+    """Ends a dry run once the changes were shown."""
+
+
+def command(
+    context: Context,
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Only this migration.", show_default=False)
+    ] = None,
+    done: Annotated[
+        bool, typer.Option("--done", help="Its statement of unknown fate was done.")
+    ] = False,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="Its statement of unknown fate runs again.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes only.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
+    ] = None,
+    migrations: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+    ] = None,
+) -> ExitCode:
+    """Make the ledger agree with the folder, showing every change first.
+
+    A modified migration gets the checksum of its file; one whose file is missing is
+    struck. The schema itself is left alone.
+    """
+    if done and redo:
+        raise UsageError("`--done` and `--redo` exclude each other")
+    if (done or redo) and id is None:
+        raise UsageError("`--done` and `--redo` need the ID of a migration")
+    output = context.output
+    shown: list[Change] = []
+
+    def confirm(changes: list[Change]) -> None:
+        shown.extend(changes)
+        if not output.json:
+            for change in changes:
+                output.message(f"{change.id}: {change.words}")
+        if dry_run:
+            raise _Shown
+        output.confirm("Change the ledger so?", yes=yes)
+
+    with migrator_of(context, migrations) as migrator:
+        try:
+            fate: Fate | None = "done" if done else "redo" if redo else None
+            migrator.repair(id, fate=fate, confirm=confirm, wait=wait)
+        except _Shown:
+            pass
+    if output.json:
+        entries = [{"id": change.id, "change": change.words} for change in shown]
+        output.document({"dry_run": dry_run, "changes": entries})
+    elif not shown:
+        output.message("nothing to repair: the ledger agrees with the folder")
+    elif not dry_run:
+        output.message(f"{len(shown)} mended")
+    return ExitCode.OK

@@ -1,0 +1,91 @@
+"""Mends a ledger that disagrees with the folder: what would change, and the commands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from todo_sql.migrations import plan
+from todo_sql.migrations.errors import PlanError
+from todo_sql.migrations.files import MigrationSet
+from todo_sql.migrations.flight import Command
+from todo_sql.migrations.ledger import Ledger, Writer
+from todo_sql.migrations.plan import Entry, State
+
+Fate = Literal["done", "redo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of the ledger.
+
+    Attributes:
+        id: Of the migration.
+        words: What would change, in words.
+    """
+
+    id: str
+    words: str
+    commands: tuple[Command, ...]
+
+
+def changes(
+    migrations: MigrationSet, ledger: Ledger, writer: Writer, id: str | None = None
+) -> list[Change]:
+    """Return what makes the ledger agree with the folder, in the order of the folder."""
+    entries = plan.compare(migrations, ledger)
+    if id is not None:
+        entries = [entry for entry in entries if id in (entry.id, entry.id[:14])]
+        if not entries:
+            raise PlanError(
+                f"neither the folder nor the ledger knows {id}",
+                code="M211",
+                fix="see `todo-sql status`",
+            )
+    return [change for entry in entries for change in _change(entry, writer)]
+
+
+def _change(entry: Entry, writer: Writer) -> Iterator[Change]:
+    recorded, migration = entry.recorded, entry.migration
+    if recorded is None:
+        return
+    if entry.state is State.MISSING:
+        what = "strike it: its file is missing" + (
+            f"; it was applied {recorded.applied_at:%Y-%m-%d %H:%M:%S} UTC"
+            if recorded.applied_at
+            else ", it was never finished"
+        )
+        yield Change(entry.id, what, tuple(writer.rolled_back(entry.id, log="unmark")))
+    elif migration and recorded.applied_at and recorded.checksum != migration.forward.checksum:
+        now = migration.forward.checksum
+        old = recorded.checksum[:12] if recorded.checksum else "none (recorded by plain yoyo)"
+        yield Change(
+            entry.id,
+            f"checksum {old} becomes {now[:12]}, that of the file",
+            tuple(writer.verified(entry.id, now, recorded.applied_at)),
+        )
+
+
+def settle(ledger: Ledger, writer: Writer, id: str, fate: Fate) -> Change:
+    """Return the change that says what became of a statement of unknown fate.
+
+    Raises:
+        PlanError: There is no such statement.
+    """
+    recorded = next((r for r in ledger.unfinished if id in (r.id, r.id[:14])), None)
+    steps = recorded.progress.steps if recorded and recorded.progress else ()
+    if recorded is None or recorded.progress is None or not steps or steps[-1].done:
+        raise PlanError(
+            f"{id} has no statement of unknown fate",
+            code="M213",
+            fix="see `todo-sql status`",
+        )
+    number, last = len(steps), steps[-1]
+    kept = (*steps[:-1], replace(last, done=True)) if fate == "done" else steps[:-1]
+    words = "is done" if fate == "done" else "was not done and runs again"
+    return Change(
+        recorded.id,
+        f"statement {number} {words}: {' '.join(last.sql.split())}",
+        tuple(writer.progress(recorded.id, replace(recorded.progress, steps=kept))),
+    )
