@@ -7,7 +7,7 @@ that one refusal doesn't spoil the next.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -72,14 +72,15 @@ def configure(connection: Connection[Any]) -> None:
 
 def prepare_all(
     connection: Connection[Any], statements: Sequence[tuple[str, Sequence[int]]]
-) -> Iterator[Prepared | Refused]:
-    """Yield what the server says of each pair of text and parameter types, in order.
+) -> list[Prepared | Refused]:
+    """Return what the server says of each pair of text and parameter types, in order.
 
     Args:
         connection: In autocommit mode, made ready by `configure`.
         statements: Texts with ``$n``; a type of 0 is inferred.
     """
     pgconn = connection.pgconn
+    answers: list[Prepared | Refused] = []
     trees: deque[str] = deque()  # libpq may read a tree ahead of its statement's answer
 
     def receive(notice: PGresult) -> None:
@@ -96,12 +97,13 @@ def prepare_all(
                 pgconn.send_prepare(b"", sql.encode(), types)
                 pgconn.send_describe_prepared(b"")
                 pgconn.pipeline_sync()
-            yield from [_read(connection, trees) for _ in batch]
+            answers += [_read(connection, trees) for _ in batch]
             if trees:
                 raise AssertionError("PostgreSQL sent more trees than it accepted statements")
     finally:
         pgconn.exit_pipeline_mode()
         pgconn.notice_handler = handler
+    return answers
 
 
 def _read(connection: Connection[Any], trees: deque[str]) -> Prepared | Refused:

@@ -22,12 +22,14 @@ class Column:
     Attributes:
         not_null: No row of the relation, or of one that inherits from it, can hold NULL
             here: a validated NOT NULL on a table of PostgreSQL's own, on every child, too.
+        declared_not_null: Whether the column says NOT NULL, trustworthy or not.
     """
 
     name: str
     type: int
     typmod: int
     not_null: bool
+    declared_not_null: bool
     comment: str | None
 
 
@@ -216,7 +218,7 @@ def read(connection: Connection[Any]) -> Schema:
     for oid, number, name, type_oid, typmod, not_null in rows(_COLUMNS):
         proven = not_null and (oid, number) not in not_validated
         comment = comments.get((oid, number))
-        columns[oid][number] = Column(name, type_oid, typmod, proven, comment)
+        columns[oid][number] = Column(name, type_oid, typmod, proven, not_null, comment)
     children: dict[int, list[int]] = defaultdict(list)
     for parent, child in rows(_INHERITS):
         children[parent].append(child)

@@ -1,0 +1,148 @@
+"""What the compiler found out about one named query. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from todo_sql.compiler.schema import Column, Relation
+from todo_sql.compiler.types import PythonType
+from todo_sql.queries.named import Cardinality, NamedQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter as a caller sees it.
+
+    Attributes:
+        pg_type: As `format_type` names it; None for a `-- case` parameter, which isn't sent.
+        default: Python source, or None.
+        optional: Whether its lines are left out when it isn't given.
+        target: The table and column that it is stored in as it is, where there is just one.
+    """
+
+    name: str
+    pg_type: str | None
+    python: PythonType
+    nullable: bool
+    default: str | None = None
+    optional: bool = False
+    target: tuple[Relation, Column] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "pg_type": self.pg_type,
+            "python_type": self.annotation.text,
+            "nullable": self.nullable,
+            "default": self.default,
+        }
+
+    @property
+    def annotation(self) -> PythonType:
+        """The Python type with None, if it is accepted."""
+        return self.python.optional() if self.nullable else self.python
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A column of the result.
+
+    Attributes:
+        origin: The table and column that it comes from, or None for an expression.
+    """
+
+    name: str
+    pg_type: str
+    python: PythonType
+    nullable: bool
+    origin: tuple[Relation, Column] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "pg_type": self.pg_type,
+            "python_type": self.annotation.text,
+            "nullable": self.nullable,
+        }
+
+    @property
+    def annotation(self) -> PythonType:
+        """The Python type with None, if it can be NULL."""
+        return self.python.optional() if self.nullable else self.python
+
+
+@dataclass(frozen=True)
+class Described:
+    """A named query with the types of its parameters and columns.
+
+    Attributes:
+        parameters: In order of first use; `-- case` parameters last.
+        columns: Of the result; none for a query that returns no rows.
+        variants: How many texts it can become.
+        read_only: Whether it provably changes nothing.
+        tenant: Whether it needs a tenant.
+        tenant_parameter: The parameter that the session binds to the tenant, or None.
+        relations: The tables and views that it touches.
+    """
+
+    query: NamedQuery
+    parameters: tuple[Parameter, ...]
+    columns: tuple[ResultColumn, ...]
+    variants: int
+    read_only: bool
+    tenant: bool
+    tenant_parameter: str | None = None
+    relations: tuple[Relation, ...] = field(default=(), repr=False)
+
+    @property
+    def model(self) -> str | None:
+        """The name of the result's model, or None for a bare value or no rows."""
+        if not self.query.cardinality.returns_rows or not self.columns:
+            return None
+        if self.query.model:
+            return self.query.model
+        return None if len(self.columns) == 1 else pascal(self.query.name) + "Row"
+
+    @property
+    def row(self) -> PythonType:
+        """The Python type of a row."""
+        if not self.query.cardinality.returns_rows or not self.columns:
+            return PythonType("None")
+        if self.model:
+            return PythonType(self.model)
+        return self.columns[0].annotation
+
+    @property
+    def returns(self) -> str:
+        """What a call returns, as an annotation."""
+        row = self.row.text
+        match self.query.cardinality:
+            case Cardinality.MANY:
+                return f"list[{row}]"
+            case Cardinality.OPTIONAL:
+                return self.row.optional().text
+            case Cardinality.EXECROWS | Cardinality.COPYFROM:
+                return "int"
+        return row
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form of design §3."""
+        place = self.query.place()
+        return {
+            "name": self.query.name,
+            "file": place.file,
+            "line": place.line,
+            "cardinality": self.query.cardinality.value,
+            "parameters": [parameter.as_dict() for parameter in self.parameters],
+            "columns": [column.as_dict() for column in self.columns],
+            "variants": self.variants,
+            "read_only": self.read_only,
+        }
+
+
+def pascal(name: str) -> str:
+    """Return ``list_tasks`` as ``ListTasks``."""
+    return "".join(part.capitalize() for part in name.split("_"))

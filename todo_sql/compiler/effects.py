@@ -1,0 +1,147 @@
+"""What a statement touches: tables, tenants, what its parameters feed, whether it writes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from todo_sql.compiler.nodes import Node, walk
+from todo_sql.compiler.schema import Column, Relation, Schema
+from todo_sql.compiler.scope import INSERT, MERGE, SELECT, SUBQUERY, UPDATE, VALUES
+
+_HARMLESS = frozenset(
+    ("random", "clock_timestamp", "gen_random_uuid", "timeofday", "uuidv4", "uuidv7")
+)
+_COERCIONS = frozenset(("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR"))
+_FUNCTION_FIELDS = ("funcid", "opfuncid", "aggfnoid", "winfnoid")
+
+
+@dataclass
+class Feed:
+    """Where one parameter goes.
+
+    Attributes:
+        uses: How often it stands in the statement.
+        targets: The columns of an INSERT or UPDATE that it is stored in as it is.
+    """
+
+    uses: int = 0
+    targets: list[tuple[Relation, Column]] = field(default_factory=list)
+
+    @property
+    def nullable(self) -> bool:
+        """Whether it feeds nullable columns only."""
+        return self.uses == len(self.targets) > 0 and not any(
+            column.declared_not_null for _, column in self.targets
+        )
+
+
+def tables(queries: list[Node], schema: Schema) -> list[Relation]:
+    """Return the relations that a statement reads or writes, views' bodies included."""
+    found: dict[int, Relation] = {}
+    for node in walk(queries):
+        if node.get("rtekind") == "0":
+            relation = schema.relations.get(int(node["relid"]))
+            if relation is not None:
+                found[relation.oid] = relation
+    return sorted(found.values(), key=lambda relation: (relation.schema, relation.name))
+
+
+def needs_tenant(relations: list[Relation], parameter: str, exempt: tuple[str, ...]) -> bool:
+    """Whether one of the tables holds rows of tenants."""
+    return any(is_tenant_table(relation, parameter, exempt) for relation in relations)
+
+
+def is_tenant_table(relation: Relation, parameter: str, exempt: tuple[str, ...]) -> bool:
+    """Whether a table has the tenant's column under row security and isn't exempt."""
+    return (
+        relation.row_security
+        and parameter in relation.column_names
+        and relation.name not in exempt
+        and f"{relation.schema}.{relation.name}" not in exempt
+    )
+
+
+def is_read_only(queries: list[Node], schema: Schema) -> bool:
+    """Whether a statement provably changes nothing.
+
+    It selects, locks no rows, and reaches only functions that are stable or immutable, or
+    volatile without effect (`random()`). Bodies of views count.
+    """
+    if not queries:
+        return False
+    for node in walk(queries):
+        if node["node"] == "QUERY" and (
+            node["commandType"] != str(SELECT) or node["rowMarks"] or node["utilityStmt"]
+        ):
+            return False
+        if node["node"] == "NEXTVALUEEXPR":
+            return False
+        for name in _FUNCTION_FIELDS:
+            if node.get(name, "0") not in ("0", None):
+                function = schema.functions.get(int(node[name]))
+                if function is None:
+                    return False
+                if function.volatility == "v" and not (
+                    function.builtin and function.name in _HARMLESS
+                ):
+                    return False
+    return True
+
+
+def feeds(queries: list[Node], schema: Schema) -> dict[int, Feed]:
+    """Return where each parameter goes, by its number."""
+    found: dict[int, Feed] = {}
+    for node in walk(queries):
+        if node["node"] == "PARAM" and node["paramkind"] == "0":
+            found.setdefault(int(node["paramid"]), Feed()).uses += 1
+    for query in walk(queries):
+        if query["node"] == "QUERY":
+            for number, relation, column in _stores(query, schema):
+                found[number].targets.append((relation, column))
+    return found
+
+
+def _stores(query: Node, schema: Schema) -> Iterator[tuple[int, Relation, Column]]:
+    """Yield each parameter that a writing query stores unchanged, and the column."""
+    command, result = int(query["commandType"]), int(query["resultRelation"])
+    if command not in (INSERT, UPDATE, MERGE) or not result:
+        return
+    entry = query["rtable"][result - 1]
+    relation = schema.relations.get(int(entry["relid"])) if entry["rtekind"] == "0" else None
+    if relation is None:
+        return
+    targets = list(query["targetList"] or ()) if command != MERGE else []
+    if query["onConflict"]:
+        targets += query["onConflict"]["onConflictSet"] or ()
+    for action in query["mergeActionList"] or ():
+        targets += action["targetList"] or ()
+    for target in targets:
+        column = relation.columns.get(int(target["resno"]))
+        if column is not None and target["resjunk"] == "false":
+            for number in _sources(target["expr"], query):
+                yield number, relation, column
+
+
+def _sources(node: Node | None, query: Node) -> Iterator[int]:
+    """Yield the parameters whose value an expression hands on unchanged."""
+    while node is not None and (
+        node["node"] in _COERCIONS
+        or (node["node"] == "FUNCEXPR" and node["funcformat"] in ("1", "2"))
+    ):
+        node = node["arg"] if "arg" in node else node["args"][0]
+    if node is None:
+        return
+    if node["node"] == "PARAM" and node["paramkind"] == "0":
+        yield int(node["paramid"])
+    elif node["node"] == "VAR" and node["varlevelsup"] == "0" and int(node["varattno"]) > 0:
+        index, number = int(node["varno"]), int(node["varattno"])
+        entry = query["rtable"][index - 1]
+        if int(entry["rtekind"]) == VALUES:
+            for row in entry["values_lists"]:
+                yield from _sources(row[number - 1], query)
+        elif int(entry["rtekind"]) == SUBQUERY and entry["subquery"]:
+            subquery = entry["subquery"]
+            targets = subquery["targetList"] or ()
+            if not subquery["setOperations"] and number <= len(targets):
+                yield from _sources(targets[number - 1]["expr"], subquery)

@@ -1,0 +1,83 @@
+"""Result models that several queries share: they agree column by column. Pure.
+
+Names and types must be the same. A column that one of the queries may return as NULL may
+be NULL in the model, and so for each of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from todo_sql.compiler.described import Described
+from todo_sql.errors import Finding
+
+
+def agree(described: Iterable[Described]) -> tuple[list[Described], list[Finding]]:
+    """Return the queries with the columns that their models will have, and disagreements."""
+    described = list(described)
+    sharing: dict[str, list[Described]] = defaultdict(list)
+    findings = []
+    for entry in described:
+        if entry.model is not None:
+            findings += _unusable_names(entry)
+            sharing[entry.model].append(entry)
+    for model, entries in sharing.items():
+        findings += [
+            _disagreement(model, entry, entries[0])
+            for entry in entries[1:]
+            if _shape(entry) != _shape(entries[0])
+        ]
+    nullable = {
+        model: {column.name for entry in entries for column in entry.columns if column.nullable}
+        for model, entries in sharing.items()
+    }
+    return [_with_nulls(entry, nullable) for entry in described], findings
+
+
+def _with_nulls(entry: Described, nullable: dict[str, set[str]]) -> Described:
+    names = nullable.get(entry.model or "", set())
+    columns = tuple(
+        replace(column, nullable=True) if column.name in names else column
+        for column in entry.columns
+    )
+    return replace(entry, columns=columns)
+
+
+def _shape(entry: Described) -> dict[str, str]:
+    return {column.name: column.python.text for column in entry.columns}
+
+
+def _disagreement(model: str, entry: Described, first: Described) -> Finding:
+    mine, theirs = _shape(entry), _shape(first)
+    differences = [
+        f"{name}: {mine.get(name, 'missing')} here, {theirs.get(name, 'missing')} there"
+        for name in dict.fromkeys([*mine, *theirs])
+        if mine.get(name) != theirs.get(name)
+    ]
+    return Finding(
+        "C107",
+        "error",
+        f"`{entry.query.name}` and `{first.query.name}` disagree on {model}",
+        entry.query.place(),
+        cause="; ".join(differences),
+        fix="select the same columns, override one with `-- column:`, or name another model",
+    )
+
+
+def _unusable_names(entry: Described) -> list[Finding]:
+    names = [column.name for column in entry.columns]
+    return [
+        Finding(
+            "C108",
+            "error",
+            f"column {number} of `{entry.query.name}` "
+            + (f"repeats the name `{name}`" if name.isidentifier() else f"is named `{name}`"),
+            entry.query.place(),
+            cause="the columns of a row become the fields of a model",
+            fix="name it with `as`",
+        )
+        for number, name in enumerate(names, start=1)
+        if not name.isidentifier() or name in names[: number - 1]
+    ]

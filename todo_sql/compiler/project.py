@@ -1,0 +1,60 @@
+"""A project's named queries against its migrations: what the command line verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from todo_sql.compiler.describe import Analysis, Compiler
+from todo_sql.compiler.scratch import migrated_database
+from todo_sql.config import Config
+from todo_sql.errors import Finding, FindingsError
+from todo_sql.queries.loader import QuerySet, read_folder
+
+
+@contextmanager
+def compiler_of(config: Config) -> Iterator[Compiler]:
+    """Yield a compiler on a scratch database migrated to head."""
+    connection: psycopg.Connection[Any]
+    with psycopg.connect(migrated_database(config), autocommit=True) as connection:
+        yield Compiler(connection, config)
+
+
+def analyse_folder(config: Config, folder: Path | None = None) -> tuple[QuerySet, Analysis]:
+    """Describe every query of a folder; mistakes of the files come with the findings."""
+    queries = read_folder(folder or config.queries, config.root)
+    with compiler_of(config) as compiler:
+        analysis = compiler.analyse(queries.values())
+    findings = tuple(in_file_order([*queries.findings, *analysis.findings]))
+    return queries, Analysis(analysis.described, findings)
+
+
+def in_file_order(findings: list[Finding]) -> list[Finding]:
+    """Sort findings by file, line and column."""
+
+    def key(finding: Finding) -> tuple[str, int, int]:
+        place = finding.place
+        return (place.file, place.line, place.column) if place else ("", 0, 0)
+
+    return sorted(findings, key=key)
+
+
+def demand_no_errors(analysis: Analysis) -> None:
+    """Stop where a query is wrong.
+
+    Raises:
+        FindingsError: Carries every finding of severity error.
+    """
+    errors = analysis.errors
+    if errors:
+        plural = "s" if len(errors) > 1 else ""
+        raise FindingsError(
+            f"{len(errors)} problem{plural} in the named queries",
+            errors,
+            code="C100",
+            fix="correct the queries, then run the command again",
+        )

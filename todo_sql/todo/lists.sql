@@ -1,0 +1,60 @@
+-- A user's lists of tasks. A list is named by its id or by its public_id: give one of them.
+
+-- name: create_list :one -> TaskList
+-- Create a list. Repeating a call with the same public_id returns the list that is there; a
+-- name that another list of the user has violates idx_lists_user_id_lower_name.
+-- param: public_id uuid? = null
+insert into lists (user_id, public_id, name)
+values (:user_id, coalesce(:public_id, gen_random_uuid()), :name)
+on conflict (user_id, public_id) do update set public_id = excluded.public_id
+returning id, public_id, name, created_at, updated_at;
+
+-- name: get_list :one -> TaskList
+-- Return a list.
+select id, public_id, name, created_at, updated_at
+from lists
+where user_id = :user_id
+    and (
+        false
+        or id = :id                                                         -- if: id
+        or public_id = :public_id                                           -- if: public_id
+    );
+
+-- name: list_lists :many -> TaskList
+-- List the user's lists by name.
+-- param: limit = 100
+select id, public_id, name, created_at, updated_at
+from lists
+where user_id = :user_id
+order by lower(name)
+limit :limit;
+
+-- name: count_lists :one
+-- Count the user's lists.
+-- column: count not null
+select count(*) as count
+from lists
+where user_id = :user_id;
+
+-- name: update_list :one -> TaskList
+-- Rename a list.
+update lists
+set name = :name
+where user_id = :user_id
+    and (
+        false
+        or id = :id                                                         -- if: id
+        or public_id = :public_id                                           -- if: public_id
+    )
+returning id, public_id, name, created_at, updated_at;
+
+-- name: delete_list :one -> TaskList
+-- Delete a list. Its tasks stay, in no list.
+delete from lists
+where user_id = :user_id
+    and (
+        false
+        or id = :id                                                         -- if: id
+        or public_id = :public_id                                           -- if: public_id
+    )
+returning id, public_id, name, created_at, updated_at;

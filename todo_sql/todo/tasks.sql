@@ -1,0 +1,187 @@
+-- A user's tasks. A task is named by its id or, as applications do, by its public_id: give
+-- one of them. The line `false` makes a call that gives neither find nothing.
+
+-- name: create_task :one -> Task
+-- Create a task. Repeating a call with the same public_id returns the task that is there,
+-- so a client that chose the public_id may try again. A list that is not the user's own
+-- violates tasks_user_id_list_id_fkey.
+-- param: public_id uuid? = null
+-- param: description text? = null
+-- param: priority text = 'medium'
+-- param: due_date timestamptz? = null
+-- param: list_id bigint? = null
+-- param: list_public_id uuid? = null
+insert into tasks (user_id, public_id, title, description, priority, due_date, list_id)
+values (
+    :user_id,
+    coalesce(:public_id, gen_random_uuid()),
+    :title,
+    :description,
+    :priority,
+    :due_date,
+    case
+        when :list_public_id::uuid is null then :list_id
+        else coalesce((select id from lists where user_id = :user_id and public_id = :list_public_id), -1)
+    end
+)
+on conflict (user_id, public_id) do update set public_id = excluded.public_id
+returning
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+
+-- name: get_task :one -> Task
+-- Return a task that is not deleted.
+select
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id
+from tasks
+where user_id = :user_id
+    and deleted_at is null
+    and (
+        false
+        or id = :id                                                         -- if: id
+        or public_id = :public_id                                           -- if: public_id
+    );
+
+-- name: list_tasks :many -> Task
+-- List tasks that are not deleted: newest first, oldest first, or by due date with undated
+-- tasks last.
+-- param: limit = 50
+-- param: offset = 0
+select
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id
+from tasks
+where user_id = :user_id
+    and deleted_at is null
+    and completed = :completed                                              -- if: completed
+    and priority = :priority                                                -- if: priority
+    and list_id = :list_id                                                  -- if: list_id
+    -- if: list_public_id
+    and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
+    and due_date < :due_before                                              -- if: due_before
+order by created_at desc, id desc                                           -- case sort: newest
+-- order by created_at, id                                                  -- case sort: oldest
+-- order by due_date, id                                                    -- case sort: due
+limit :limit offset :offset;
+
+-- name: count_tasks :one
+-- Count tasks that are not deleted, as list_tasks would list them.
+-- column: count not null
+select count(*) as count
+from tasks
+where user_id = :user_id
+    and completed = :completed                                              -- if: completed
+    and priority = :priority                                                -- if: priority
+    and list_id = :list_id                                                  -- if: list_id
+    -- if: list_public_id
+    and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
+    and due_date < :due_before                                              -- if: due_before
+    and deleted_at is null;
+
+-- name: search_tasks :many -> Task
+-- List tasks whose title or description contains a text, whatever its case, newest first.
+-- param: limit = 50
+select
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id
+from tasks
+where user_id = :user_id
+    and deleted_at is null
+    and strpos(lower(concat_ws(' ', title, description)), lower(:query)) > 0
+    and completed = :completed                                              -- if: completed
+order by created_at desc, id desc
+limit :limit;
+
+-- name: update_task :one -> Task
+-- Change the fields that are given; None clears one that may be empty. None for list_id or
+-- list_public_id takes the task out of its list.
+update tasks
+set
+    title = :title,                                                         -- if: title
+    description = :description,                                             -- if: description
+    completed = :completed,                                                 -- if: completed
+    priority = :priority,                                                   -- if: priority
+    due_date = :due_date,                                                   -- if: due_date
+    list_id = case
+        when false then null
+        when true then :list_id::bigint                                     -- if: list_id
+        when :list_public_id::uuid is null then null                        -- if: list_public_id
+        -- if: list_public_id
+        when true then coalesce((select id from lists where user_id = :user_id and public_id = :list_public_id), -1)
+        else list_id
+    end
+where user_id = :user_id
+    and deleted_at is null
+    and (
+        false
+        or id = :id                                                         -- if: id
+        or public_id = :public_id                                           -- if: public_id
+    )
+returning
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+
+-- name: complete_task :one -> Task
+-- Mark a task as completed, or with completed false as open again.
+-- param: completed = true
+update tasks
+set completed = :completed
+where user_id = :user_id
+    and deleted_at is null
+    and (
+        false
+        or id = :id                                                         -- if: id
+        or public_id = :public_id                                           -- if: public_id
+    )
+returning
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+
+-- name: delete_task :one -> Task
+-- Put a task into the bin; restore_task takes it out again, purge_tasks empties the bin.
+update tasks
+set deleted_at = now()
+where user_id = :user_id
+    and deleted_at is null
+    and (
+        false
+        or id = :id                                                         -- if: id
+        or public_id = :public_id                                           -- if: public_id
+    )
+returning
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+
+-- name: list_deleted_tasks :many -> DeletedTask
+-- List the bin, last deleted first.
+-- param: limit = 50
+select id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at, deleted_at
+from tasks
+where user_id = :user_id
+    and deleted_at is not null
+order by deleted_at desc, id desc
+limit :limit;
+
+-- name: restore_task :one -> Task
+-- Take a task out of the bin.
+update tasks
+set deleted_at = null
+where user_id = :user_id
+    and deleted_at is not null
+    and (
+        false
+        or id = :id                                                         -- if: id
+        or public_id = :public_id                                           -- if: public_id
+    )
+returning
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+
+-- name: purge_tasks :execrows
+-- Delete for good what is in the bin, or what has been there since before a time; return how
+-- many tasks went.
+delete from tasks
+where user_id = :user_id
+    and deleted_at < :deleted_before                                        -- if: deleted_before
+    and deleted_at is not null;
