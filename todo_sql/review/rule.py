@@ -63,7 +63,11 @@ class Project:
         """Return whether a table carries the tenant's column and is not exempt."""
         if self.tenant is None or self.tenant.parameter not in table.columns:
             return False
-        return not {table.name, table.name.split(".", 1)[1]} & set(self.exempt)
+        return not self.is_exempt(table)
+
+    def is_exempt(self, table: Table) -> bool:
+        """Return whether the configuration takes a table out of the tenant rules."""
+        return bool({table.name, table.name.split(".", 1)[1]} & set(self.exempt))
 
     def commands(self, statement_kind: str, *kinds: Kind) -> Iterator[tuple[File, Statement, Any]]:
         """Yield the statements of one kind, by default of migrations: file, statement, node."""

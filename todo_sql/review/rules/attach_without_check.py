@@ -39,7 +39,7 @@ RULE = Rule(
 alter table events attach partition events_2026 for values from ('2026-01-01') to ('2027-01-01');
 """,
     good="""\
-create table events_2026 (at timestamptz not null);
+create table events_2026 (at timestamptz constraint events_2026_pkey primary key);
 comment on table events_2026 is 'Events of 2026.';
 comment on column events_2026.at is 'When.';
 alter table events attach partition events_2026 for values from ('2026-01-01') to ('2027-01-01');

@@ -36,7 +36,7 @@ RULE = Rule(
     cause="read directly a partition does not follow its parent's policies, only its own",
     fix="grant on the parent alone; a query on the parent needs no privilege on its partitions",
     bad="""\
-create table events (at timestamptz not null) partition by range (at);
+create table events (at timestamptz constraint events_pkey primary key) partition by range (at);
 create table events_2026 partition of events for values from ('2026-01-01') to ('2027-01-01');
 comment on table events is 'Events.';
 comment on column events.at is 'When.';
@@ -45,7 +45,7 @@ comment on column events_2026.at is 'When.';
 grant select on events, events_2026 to todo_app;
 """,
     good="""\
-create table events (at timestamptz not null) partition by range (at);
+create table events (at timestamptz constraint events_pkey primary key) partition by range (at);
 create table events_2026 partition of events for values from ('2026-01-01') to ('2027-01-01');
 comment on table events is 'Events.';
 comment on column events.at is 'When.';

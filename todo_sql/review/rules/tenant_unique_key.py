@@ -32,7 +32,7 @@ RULE = Rule(
         "a value that one tenant has is refused to the others: the error tells that it exists; "
         "and the table cannot be distributed by tenant"
     ),
-    fix="begin the key with {column}",
+    fix="add {column} to the key",
     bad="""\
 create table tasks (
     user_id text not null,
@@ -59,7 +59,7 @@ comment on column tasks.id is 'Its number.';
 alter table tasks enable row level security;
 create policy tasks_select_own on tasks for select to todo_app
 using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
-alter table tasks add constraint tasks_user_id_id_key unique (user_id, id);
+alter table tasks add constraint tasks_id_user_id_key unique (id, user_id);
 """,
     check=_check,
 )

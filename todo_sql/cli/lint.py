@@ -1,0 +1,76 @@
+"""`todo-sql lint`: review migrations and queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.errors import ExitCode, UsageError
+
+
+def command(
+    context: Context,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders; default: the whole project.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="REV", help="Only files changed since a git revision.")
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what can be mended for certain.")
+    ] = False,
+    format: Annotated[str, typer.Option(help="text, github or json.")] = "text",
+    rules: Annotated[bool, typer.Option("--rules", help="Print the page on our rules.")] = False,
+) -> ExitCode:
+    """Review migrations and queries: our own rules, squawk, sqlfluff."""
+    from todo_sql.review import lint as review
+    from todo_sql.review.rules_page import render
+
+    if format not in ("text", "github", "json"):
+        raise UsageError(f"unknown format {format}", fix="use text, github or json")
+    if rules:
+        context.output.data(render().rstrip("\n"))
+        return ExitCode.OK
+    config = context.config
+    only = _named(paths) if paths else None
+    if since is not None:
+        changed = review.changed_since(config, since)
+        only = changed if only is None else only & changed
+    found = review.lint(config, only)
+    if fix:
+        changed_files = review.mend(config, found, only)
+        for name in changed_files:
+            context.output.message(f"mended {name}")
+        if changed_files:
+            found = review.lint(config, only)
+    for reason in found.skipped:
+        context.output.warning(reason)
+    serious = [one for one in found.findings if one.severity != "info"]
+    if context.output.json or format == "json":
+        context.output.document(
+            {
+                "findings": [one.as_dict() for one in found.findings],
+                "waived": [one.as_dict() for one in found.waived],
+            }
+        )
+    else:
+        context.output.findings(found.findings, format)
+        count = len(found.findings)
+        waived = f", {len(found.waived)} waived" if found.waived else ""
+        context.output.message(f"{count} finding{'' if count == 1 else 's'}{waived}")
+    return ExitCode.FINDINGS if serious else ExitCode.OK
+
+
+def _named(paths: list[Path]) -> frozenset[Path]:
+    files: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            files |= {file.resolve() for file in path.rglob("*.sql")}
+        elif path.is_file():
+            files.add(path.resolve())
+        else:
+            raise UsageError(f"there is no file {path}", fix="name a file or folder that exists")
+    return frozenset(files)

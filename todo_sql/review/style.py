@@ -1,0 +1,141 @@
+"""The one import of sqlfluff: the style of SQL files, checked in this process.
+
+A file whose text, configuration and sqlfluff version were seen before is answered from a
+cache; when all are, sqlfluff is not even imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from todo_sql.errors import Finding
+from todo_sql.sql.source import Source
+
+if TYPE_CHECKING:
+    from sqlfluff.core import Linter
+
+
+def installed() -> bool:
+    """Return whether sqlfluff is there."""
+    try:
+        metadata.version("sqlfluff")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+class Style:
+    """Checks and mends the style of files under one configuration.
+
+    Args:
+        root: The folder of ``.sqlfluff``.
+        cache: The file of the cache, or None: do without.
+    """
+
+    def __init__(self, root: Path, cache: Path | None) -> None:
+        self._root = root
+        self._cache = cache
+        self._linter: Linter | None = None
+        configuration = root / ".sqlfluff"
+        text = configuration.read_bytes() if configuration.is_file() else b""
+        versions = ",".join(
+            f"{name}={version}"
+            for name in ("sqlfluff", "sqlfluffrs")
+            if (version := _version(name)) is not None
+        )
+        self._base = hashlib.sha256(versions.encode() + b"\0" + text)
+
+    def check(self, sources: Iterable[Source]) -> Iterator[Finding]:
+        """Yield what is wrong with the style of each file."""
+        known = self._load()
+        seen: dict[str, list[list[Any]]] = {}
+        for source in sources:
+            key = self._key(source)
+            seen[key] = known[key] if key in known else self._violations(source)
+            for code, name, line, column, description in seen[key]:
+                yield _finding(source, code, name, line, column, description)
+        if seen.keys() - known.keys():
+            self._store({**known, **seen} if len(known) < 2000 else seen)
+
+    def mended(self, source: Source) -> str:
+        """Return the text as sqlfluff would write it."""
+        result = self._open().lint_string(source.text, fname=source.file, fix=True)
+        return str(result.fix_string()[0])
+
+    def _violations(self, source: Source) -> list[list[Any]]:
+        violations = self._open().lint_string(source.text, fname=source.file).get_violations()
+        return [[v.rule_code(), v.rule_name(), v.line_no, v.line_pos, v.desc()] for v in violations]
+
+    def _open(self) -> Linter:
+        if self._linter is None:
+            from sqlfluff.core import FluffConfig, Linter
+
+            overrides: dict[str, Any] = {}
+            if not (self._root / ".sqlfluff").is_file():
+                overrides = {"dialect": "postgres"}
+            config = FluffConfig.from_path(str(self._root), overrides=overrides)
+            self._linter = Linter(config=config)
+        return self._linter
+
+    def _key(self, source: Source) -> str:
+        whole = self._base.copy()
+        whole.update(source.text.encode())
+        return whole.hexdigest()
+
+    def _load(self) -> dict[str, list[list[Any]]]:
+        if self._cache is None or not self._cache.is_file():
+            return {}
+        try:
+            found = json.loads(self._cache.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}  # a damaged cache is made anew
+        return found if isinstance(found, dict) else {}
+
+    def _store(self, entries: dict[str, list[list[Any]]]) -> None:
+        if self._cache is None:
+            return
+        try:
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._cache.with_suffix(".new")
+            temporary.write_text(json.dumps(entries), encoding="utf-8")
+            temporary.replace(self._cache)
+        except OSError:
+            return  # a project that cannot be written to is linted all the same
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _finding(
+    source: Source, code: str, name: str, line: int, column: int, description: str
+) -> Finding:
+    lines = source.text.count("\n") + 1
+    start = source.place(0)
+    if line <= lines:
+        text = source.line_text(line)
+        start = type(start)(source.file, line, column, text)
+    fix = None
+    if code != "PRS":
+        fix = "`todo-sql lint --fix` mends most of style"
+    return Finding(
+        code,
+        "error" if code == "PRS" else "warning",
+        _lower(description),
+        start,
+        cause=f"style: {name}" if name else None,
+        fix=fix,
+    )
+
+
+def _lower(text: str) -> str:
+    text = text.rstrip(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
