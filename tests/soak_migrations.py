@@ -1,0 +1,121 @@
+"""The long forms of the fault tests: ``python tests/soak_migrations.py cuts|kills|crowd|roles``.
+
+    cuts [STEP]     cut the connection after the k-th message, for every STEP-th k of a run
+    kills [N]       SIGKILL at N random moments
+    crowd [N]       N migrators at once on an empty database
+    roles [N]       the Todo migrations on two databases of one cluster at once, N times
+
+Options: ``--postgres 16|18``. Exits 1 at the first failure, and prints what it counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psycopg
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support import migrate_process
+from support.database import Owner, Server, database
+from support.migration_faults import (
+    check_whole,
+    count_messages,
+    cut_after,
+    kill_within,
+    write_folder,
+)
+from support.migrations import applied
+
+from todo_sql.database.temporary import temporary_server
+
+SUPERUSER = Owner("superuser", "postgres")
+TODO = Path(__file__).parent.parent / "migrations"
+
+
+def cuts(server: Server, folder: Path, step: int) -> str:
+    """Cut after every `step`-th message."""
+    ids = write_folder(folder)
+    with database(server, SUPERUSER) as name:
+        messages = count_messages(server.url(name), folder)
+    said: Counter[str] = Counter()
+    for message in range(1, messages + 1, step):
+        with database(server, SUPERUSER) as name:
+            words = cut_after(server.url(name), folder, ids, message)
+            said[words.split(" ", 1)[0]] += 1
+    return f"{messages} messages a run, {said.total()} cuts, none torn; first words: {dict(said)}"
+
+
+def kills(server: Server, folder: Path, number: int) -> str:
+    """SIGKILL at `number` random moments."""
+    ids = write_folder(folder, pause=0.03)
+    for _ in range(number):
+        with database(server, SUPERUSER) as name:
+            kill_within(server.url(name), folder, ids, 1.2)
+    return f"{number} kills, none torn, every next run finished"
+
+
+def crowd(server: Server, folder: Path, number: int) -> str:
+    """Start `number` migrators at once."""
+    ids = write_folder(folder)
+    with database(server, SUPERUSER) as name:
+        processes = [migrate_process.spawn(server.url(name), folder) for _ in range(number)]
+        for process in processes:
+            migrate_process.go(process)
+        done: list[str] = []
+        for process in processes:
+            out, err = process.communicate(timeout=600)
+            assert process.returncode == 0, err
+            done += out.split()
+        assert sorted(done) == ids, done
+        check_whole(server.url(name), ids)
+    return f"{number} migrators, {number} exit codes 0, each of {len(ids)} migrations once"
+
+
+def roles(server: Server, folder: Path, number: int) -> str:
+    """Migrate two databases of a cluster at once, the roles dropped before each time."""
+    for _ in range(number):
+        with database(server, SUPERUSER) as one, database(server, SUPERUSER) as two:
+            urls = [server.url(one), server.url(two)]
+            processes = [migrate_process.spawn(url, TODO) for url in urls]
+            for process in processes:
+                migrate_process.go(process)
+            for process in processes:
+                _, err = process.communicate(timeout=120)
+                assert process.returncode == 0, err
+            assert applied(urls[0]) == applied(urls[1])
+        with psycopg.connect(server.url(), autocommit=True) as admin:
+            for role in ("todo_app", "todo_readonly", "todo_auth"):
+                admin.execute(f"drop role if exists {role}".encode())
+    return f"{number} times two databases at once, all succeeded"
+
+
+RUNS = {"cuts": (cuts, 1), "kills": (kills, 100), "crowd": (crowd, 50), "roles": (roles, 20)}
+
+
+def main() -> None:
+    """Run one of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", choices=RUNS)
+    parser.add_argument("number", nargs="?", type=int)
+    parser.add_argument("--postgres", type=int, default=18)
+    arguments = parser.parse_args()
+    run, number = RUNS[arguments.run]
+    began = time.monotonic()
+    with (
+        temporary_server(arguments.postgres) as embedded,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        password = psycopg.conninfo.conninfo_to_dict(embedded.url())["password"]
+        server = Server(embedded, arguments.postgres, str(password))
+        result = run(server, Path(folder), arguments.number or number)
+    print(f"{arguments.run}: {result} ({time.monotonic() - began:.0f} s)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""A migrator in a process of its own: ``python -m support.migrate_process URL FOLDER``.
+
+It says ``ready`` once everything is imported, waits for a line on stdin, migrates, and
+prints the ids that it applied.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent.parent
+
+
+def main(url: str, folder: str) -> None:
+    """Migrate when told to."""
+    import todo_sql.migrations.backend
+    import todo_sql.sql.grammar
+    from todo_sql.migrations import migrate
+
+    todo_sql.sql.grammar.parse("select 1")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for id in migrate(url, Path(folder)):
+        print(id, flush=True)
+
+
+def spawn(url: str, folder: Path) -> subprocess.Popen[str]:
+    """Start such a process and return it once it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "support.migrate_process", url, str(folder)],
+        cwd=TESTS,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    """Let a process that is ready migrate."""
+    assert process.stdin
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
