@@ -39,3 +39,21 @@ class BadCursor(UsageError):
     """A page cursor was not made by this query, or was altered; nothing was sent."""
 
     code = "D205"
+
+
+class ShapeError(ValueError):
+    """A query's text has not the form that its cardinality asks for.
+
+    Attributes:
+        message: What is wrong.
+        start: Character offset in the text.
+        end: Past its end.
+        fix: What to write.
+    """
+
+    def __init__(self, message: str, start: int, end: int, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.start = start
+        self.end = end
+        self.fix = fix

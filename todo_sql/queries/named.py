@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +26,11 @@ from todo_sql.errors import Place
 from todo_sql.sql.source import Source
 
 if TYPE_CHECKING:
+    from todo_sql.queries.keyset import PageVariant
     from todo_sql.queries.variants import Variant
+
+
+FINGERPRINT_SIZE = 6
 
 
 class Cardinality(StrEnum):
@@ -148,6 +154,7 @@ class NamedQuery:
         cases: ``-- case`` parameters by name.
         segments: The text.
         texts: What `todo_sql.queries.variants.choose` made so far.
+        pages: What `todo_sql.queries.keyset.choose_page` made so far.
     """
 
     name: str
@@ -172,6 +179,7 @@ class NamedQuery:
     tenant: Literal["required", "none"] | None = None
     allow: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     texts: dict[tuple[object, ...], Variant] = field(default_factory=dict, repr=False)
+    pages: dict[tuple[object, ...], PageVariant] = field(default_factory=dict, repr=False)
 
     @property
     def text(self) -> str:
@@ -182,6 +190,15 @@ class NamedQuery:
     def optional(self) -> frozenset[str]:
         """The parameters whose lines are left out when they are not given."""
         return frozenset().union(*self.groups)
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """A hash of the name and the text, for telling the cursors of this query."""
+        digest = blake2b(self.name.encode(), digest_size=FINGERPRINT_SIZE)
+        for segment in self.segments:
+            for piece in segment.pieces:
+                digest.update(self.source.text[piece.start : piece.end].encode())
+        return digest.digest()
 
     def place(self) -> Place:
         """Return the place of the name in the header."""

@@ -17,6 +17,7 @@ from todo_sql.queries.header import (
 from todo_sql.queries.lines import Line, read_lines, segments
 from todo_sql.queries.named import Case, NamedQuery
 from todo_sql.queries.report import Report, did_you_mean, not_a_name
+from todo_sql.queries.shape import check_shape
 from todo_sql.sql.scanner import COMMENTS, Kind, Token
 
 MOST_VARIANTS = 1024
@@ -71,7 +72,7 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
         )
     if declaration is None or len(report) > mistakes:
         return None
-    return NamedQuery(
+    query = NamedQuery(
         name=declaration.name,
         cardinality=declaration.cardinality,
         model=declaration.model,
@@ -92,6 +93,8 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
         tenant=directives.tenant,
         allow=MappingProxyType(directives.allow),
     )
+    check_shape(report, query)
+    return query if len(report) == mistakes else None
 
 
 def _is_leading(text: str, token: Token, first: int) -> bool:

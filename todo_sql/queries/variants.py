@@ -75,15 +75,20 @@ class Variant:
 
 def variants(query: NamedQuery) -> Iterator[Variant]:
     """Yield every text of a query, for check: the one with all lines and defaults first."""
+    for cases in cases_of(query):
+        for kept in product((True, False), repeat=len(query.groups)):
+            groups = (group for group, keep in zip(query.groups, kept, strict=True) if keep)
+            yield compose(query, frozenset().union(*groups), cases)
+
+
+def cases_of(query: NamedQuery) -> Iterator[dict[str, str]]:
+    """Yield every choice of case values, the defaults first."""
     values = [
         [case.default, *(value for value in case.values if value != case.default)]
         for case in query.cases.values()
     ]
     for chosen in product(*values):
-        cases = dict(zip(query.cases, chosen, strict=True))
-        for kept in product((True, False), repeat=len(query.groups)):
-            groups = (group for group, keep in zip(query.groups, kept, strict=True) if keep)
-            yield compose(query, frozenset().union(*groups), cases)
+        yield dict(zip(query.cases, chosen, strict=True))
 
 
 def compose(query: NamedQuery, given: frozenset[str], cases: Mapping[str, str]) -> Variant:

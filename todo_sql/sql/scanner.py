@@ -60,32 +60,31 @@ class ScanError(ValueError):
 _START = r"[A-Za-z_\u0080-\U0010ffff]"
 _NAME = rf"{_START}[A-Za-z0-9_$\u0080-\U0010ffff]*"
 _TAG = rf"{_START}[A-Za-z0-9_\u0080-\U0010ffff]*"
-_DIGITS = r"[0-9](?:_?[0-9])*"
+_DIGITS = r"[0-9](?:_?[0-9])*+"
+_DECIMAL = rf"{_DIGITS}(?!\.\.)\.(?:{_DIGITS})?|\.{_DIGITS}|{_DIGITS}"
 _LINE_COMMENT = r"--[^\n\r]*"
-# A quote in a string is doubled; or the string goes on in the next literal, if a line break
-# and otherwise only white space and line comments stand between the two.
-_GOES_ON = (
-    rf"'(?:'|[ \t\f\v]*+(?:{_LINE_COMMENT})?[\n\r](?:[ \t\n\r\f\v]++|{_LINE_COMMENT}[\n\r])*+')"
-)
-_PLAIN = rf"'[^']*+(?:{_GOES_ON}[^']*+)*+'"
-_ESCAPED = rf"'[^'\\]*+(?:(?:\\[\s\S]|{_GOES_ON})[^'\\]*+)*+'"
+# A string goes on in the next literal if a line break, and otherwise only white space and
+# line comments, stand between the two. Except in bits, a doubled quote is a quote.
+_JOINT = rf"[ \t\f\v]*+(?:{_LINE_COMMENT})?[\n\r](?:[ \t\n\r\f\v]++|{_LINE_COMMENT}[\n\r])*+"
+_BITS = rf"'[^']*+(?:'{_JOINT}'[^']*+)*+'"
+_PLAIN = rf"'[^']*+(?:'(?:{_JOINT})?'[^']*+)*+'"
+_ESCAPED = rf"'[^'\\]*+(?:(?:\\[\s\S]|'(?:{_JOINT})?')[^'\\]*+)*+'"
 
 _SPACE = re.compile(r"[ \t\n\r\f\v]+")
 _TOKEN = re.compile(
     rf"""
-      (?P<STRING> [eE]{_ESCAPED} | (?:[uU]&|[bBxX])?{_PLAIN} )
+      (?P<STRING> [eE]{_ESCAPED} | [bBxX]{_BITS} | (?:[uU]&)?{_PLAIN} )
     | (?P<QUOTED> (?:[uU]&)?"[^"]*+(?:""[^"]*+)*+" )
     | (?P<OPEN> (?:[eEbBxX]|[uU]&)?' | (?:[uU]&)?" )
     | (?P<WORD> {_NAME} )
     | (?P<NUMBER>
           0[xX](?:_?[0-9A-Fa-f])+ | 0[oO](?:_?[0-7])+ | 0[bB](?:_?[01])+
-        | (?: {_DIGITS}(?!\.\.)\.(?:{_DIGITS})? | \.{_DIGITS} | {_DIGITS} )
-          (?: [eE][-+]?{_DIGITS} )? )
+        | (?: {_DECIMAL} ) (?: [eE][-+]?{_DIGITS} )? )
     | (?P<LINE_COMMENT> {_LINE_COMMENT} )
     | (?P<BLOCK_COMMENT> /\* )
     | (?P<DOLLAR> \$(?:{_TAG})?\$ )
     | (?P<POSITIONAL> \$[0-9]+ )
-    | (?P<PARAMETER> :{_NAME} )
+    | (?P<PARAMETER> :(?![eEbBxX]'|[uU]&['"]){_NAME} )
     | (?P<SYMBOL> :: | := | \.\. | [()\[\],;.:] )
     | (?P<OPERATOR> [~!@\#^&|`?+\-*/%<>=]+ )
     """,
@@ -94,6 +93,8 @@ _TOKEN = re.compile(
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _COMMENT_IN_OPERATOR = re.compile(r"/\*|--")
 _JUNK = re.compile(_START)
+_GOES_ON = re.compile(r"[0-9$]")  # more of a name, if one began inside the number, as 0b012 has
+_NAME_INSIDE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEEPS_SIGN = frozenset("~!@#^&|`?%")
 _KINDS = {kind.name: kind for kind in Kind}
 _AFTER_VALUE = frozenset({Kind.QUOTED, Kind.PARAMETER, Kind.POSITIONAL, Kind.STRING})
@@ -103,7 +104,7 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     """Return the tokens of ``text[start:end]``, comments included, white space left out.
 
     Raises:
-        ScanError: A quote or comment is left open, or a character starts no token.
+        ScanError: A quote or comment is left open, or a number runs into a name.
     """
     end = len(text) if end is None else end
     tokens: list[Token] = []
@@ -113,9 +114,13 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
         match = _TOKEN.match(text, position, end)
         if match is None:
             space = _SPACE.match(text, position, end)
-            if space is None:
-                raise ScanError(f'syntax error at or near "{text[position]}"', position)
-            position = space.end()
+            if space is not None:
+                position = space.end()
+            elif text[position] == "\0":
+                raise ScanError("a text cannot hold the character 0", position)
+            else:  # no token of SQL, such as a lone $: the grammar says so in its place
+                tokens.append(Token(Kind.SYMBOL, position, position + 1))
+                position += 1
             continue
         name = match.lastgroup or ""
         stop = match.end()
@@ -133,10 +138,14 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
             stop = _operator_end(text, position, stop)
         elif kind is Kind.BLOCK_COMMENT:
             stop = _comment_end(text, position, end)
-        elif kind is Kind.NUMBER or kind is Kind.POSITIONAL:
-            if _JUNK.match(text, stop, end) and text[position] != ".":
-                what = "numeric literal" if kind is Kind.NUMBER else "parameter"
-                raise ScanError(f"trailing junk after {what}", position)
+        elif kind is Kind.NUMBER:
+            if _JUNK.match(text, stop, end) or (
+                _GOES_ON.match(text, stop, end) and _NAME_INSIDE.search(text, position, stop)
+            ):
+                raise ScanError("trailing junk after numeric literal", position)
+        elif kind is Kind.QUOTED:
+            if match[0].endswith('""') and len(match[0].lstrip("uU&")) == 2:
+                raise ScanError("zero-length delimited identifier", position)
         elif kind is Kind.PARAMETER:
             if subscripts and subscripts[-1]:
                 subscripts[-1] = False

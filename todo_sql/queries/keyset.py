@@ -1,0 +1,385 @@
+"""Pages by keyset: the texts of a ``:page`` query. Pure, and without the grammar.
+
+How a page is read, for those who build on this:
+
+A ``:page`` query ends with ``order by KEYS limit :limit`` (any parameter, or a whole
+number). A key is a column of the result by its name, or ``t.name`` where the select list
+holds ``t.name`` under that very name; each with ``asc``/``desc`` and ``nulls first``/
+``last``. So a key means the same inside the query and around it, and this rewriting is
+sound without knowing the tables:
+
+    select page.*, page.created_at::text, page.id::text
+    from (
+    select … from tasks where user_id = $1                          -- as written
+    ) as page
+    where (page.created_at, page.id) < ($3, $4)                     -- after the cursor's row
+    order by page.created_at desc, page.id desc
+    limit $2::bigint + 1                                            -- is there more?
+
+(A leading ``with`` stays in front.) PostgreSQL pulls a plain select up into the outer
+query, so the predicate is an index condition.
+
+* The last ``len(variant.keys)`` columns are the keys as text, for the next cursor; they
+  are no part of the caller's row.
+* A cursor's values are the parameters named ``cursor.KEY``, sent as text of unknown type:
+  PostgreSQL reads them as the type of the key, and what it wrote it reads back exactly.
+  A NULL in a cursor is no parameter but another text (``is null``).
+* Which keys are NOT NULL is the compiler's proof: ``generate`` writes it into the package
+  (``not_null=("created_at", "id")``), the session hands it in. It only makes texts
+  better: without it nullable keys whose nulls come after in the walk cost an
+  ``or key is null``, which is no index condition.
+* Going back walks the reversed order; `todo_sql.queries.cursor.make_page` turns it round.
+* The compiler prepares `page_variants`, describes the plain `variants` (their columns are
+  the caller's row), and reports a last key that is not unique.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from todo_sql.queries.clauses import Words
+from todo_sql.queries.cursor import Cursor
+from todo_sql.queries.errors import BadCursor, BadParameter, ShapeError
+from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.variants import Variant, choose, variants
+from todo_sql.sql.scanner import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One item of ORDER BY: a column of the result, its name as written, and how it sorts."""
+
+    column: str
+    sql: str
+    descending: bool
+    nulls_first: bool
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The parts of one variant of a ``:page`` query.
+
+    Attributes:
+        variant: The text as written.
+        body: Where the outer select begins, behind a ``with``.
+        order: Where ORDER BY begins.
+        keys: Its items.
+        limit: The text of the page size: ``$2`` or ``50``.
+        limit_at: Where it stands.
+    """
+
+    variant: Variant
+    body: int
+    order: int
+    keys: tuple[Key, ...]
+    limit: str
+    limit_at: int
+
+    @property
+    def size(self) -> str | int:
+        """The parameter that holds the page size, or the constant."""
+        if self.limit.startswith("$"):
+            return self.variant.parameters[int(self.limit[1:]) - 1]
+        return int(self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class PageVariant(Variant):
+    """One text of a ``:page`` query.
+
+    Attributes:
+        keys: The columns of the order; the last columns of each row are these as text.
+        back: Whether rows come in reversed order.
+        size: The parameter that holds the page size, or the constant; one row more is asked for.
+    """
+
+    keys: tuple[str, ...] = ()
+    back: bool = False
+    size: str | int = 0
+
+
+def plan(variant: Variant) -> Plan:
+    """Take a variant of a ``:page`` query apart.
+
+    Raises:
+        ShapeError: It has not the form that pages need; offsets are those of ``variant.sql``.
+    """
+    words = Words.of(variant.sql)
+    texts, tokens = words.texts, words.tokens
+    whole = (0, tokens[0].end)
+    if texts[0] not in ("select", "with"):
+        raise ShapeError("a :page query is a select", *whole, "begin it with `select` or `with`")
+    body = words.first("select")
+    order = words.first("order")
+    limit = words.first("limit")
+    ending = "end it with `order by KEY, … limit :limit`; the last key is unique"
+    if body is None or order is None:
+        raise ShapeError("a :page query has no `order by`", *whole, ending)
+    if limit is None or limit < order or limit + 2 != len(tokens):
+        at = tokens[-1] if limit is None or limit < order else tokens[min(limit, len(tokens) - 1)]
+        raise ShapeError("a :page query does not end with `limit :limit`", at.start, at.end, ending)
+    for index in words.clauses("offset", "fetch", "for"):
+        at = tokens[index]
+        raise ShapeError(f"a :page query has no `{texts[index]}`", at.start, at.end, "leave it out")
+    if texts[body + 1 : body + 3] == ("distinct", "on"):
+        at = tokens[body + 1]
+        raise ShapeError(
+            "a :page query cannot order by other keys than `distinct on` does",
+            at.start,
+            tokens[body + 2].end,
+            "put the `distinct on` into a `with`",
+        )
+    size = tokens[limit + 1]
+    if size.kind not in (Kind.POSITIONAL, Kind.NUMBER):
+        raise ShapeError(
+            "the page size is no parameter and no whole number",
+            size.start,
+            size.end,
+            "write `limit :limit`",
+        )
+    keys = tuple(_key(words, item, body) for item in words.items(order + 2, limit))
+    return Plan(
+        variant, tokens[body].start, tokens[order].start, keys, texts[limit + 1], size.start
+    )
+
+
+def _key(words: Words, item: Sequence[int], body: int) -> Key:
+    texts, tokens = words.texts, words.tokens
+    span = tokens[item[0]].start, tokens[item[-1]].end
+    fix = "select it as a column and order by the column's name"
+    rest = list(item)
+    nulls_first = None
+    if len(rest) > 2 and texts[rest[-2]] == "nulls":
+        nulls_first = texts[rest[-1]] == "first"
+        rest = rest[:-2]
+    descending = texts[rest[-1]] == "desc"
+    if len(rest) > 1 and texts[rest[-1]] in ("asc", "desc"):
+        rest = rest[:-1]
+    names = [index for index in rest if tokens[index].kind in (Kind.WORD, Kind.QUOTED)]
+    if len(names) * 2 - 1 != len(rest) or any(texts[index] != "." for index in rest[1::2]):
+        raise ShapeError("a page is ordered by columns of its result", *span, fix)
+    column = sql = texts[rest[-1]]
+    if tokens[rest[-1]].kind is Kind.QUOTED:
+        column = sql[1:-1].replace('""', '"')
+    if len(names) > 1 and not _selects(words, body, [texts[index] for index in rest]):
+        qualified = "".join(texts[index] for index in rest)
+        raise ShapeError(f"`{qualified}` is not a column of the result", *span, fix)
+    return Key(column, sql, descending, descending if nulls_first is None else nulls_first, span[0])
+
+
+def _selects(words: Words, body: int, wanted: list[str]) -> bool:
+    """Tell whether the select list holds ``t.name`` (or ``t.name as name``)."""
+    end = next((index for index in words.clauses("from") if index > body), len(words.texts))
+    for item in words.items(body + 1, end):
+        texts = [words.texts[index] for index in item]
+        if texts in (wanted, [*wanted, "as", wanted[-1]], [*wanted, wanted[-1]]):
+            return True
+    return False
+
+
+def choose_page(
+    query: NamedQuery,
+    arguments: Mapping[str, object],
+    cursor: Cursor | None = None,
+    not_null: frozenset[str] = frozenset(),
+) -> PageVariant:
+    """Return the text for a call's arguments and its place in the walk.
+
+    The values of the cursor are those of `Cursor.values`. A case that was left at its
+    default follows the cursor's.
+
+    Raises:
+        BadParameter: As `todo_sql.queries.variants.choose` says, or a page size below 1.
+        BadCursor: The cursor was made under another case.
+    """
+    if cursor is not None:
+        arguments = _with_cases(query, arguments, cursor)
+    variant = choose(query, arguments)
+    nulls = None if cursor is None or cursor.keys is None else cursor.nulls
+    back = cursor is not None and cursor.back
+    key = (variant.given, tuple(variant.cases.items()), back, nulls, not_null)
+    found = query.pages.get(key)
+    if found is None:
+        parts = plan(variant)
+        if nulls is not None and len(nulls) != len(parts.keys):
+            raise BadCursor("the cursor does not fit the order of this query", fix=_START_AGAIN)
+        found = query.pages[key] = _compose(parts, back, nulls, not_null)
+    return found
+
+
+def page_size(variant: PageVariant, arguments: Mapping[str, object]) -> int:
+    """Return how many rows the page of a call holds.
+
+    Raises:
+        BadParameter: It is not a whole number from 1.
+    """
+    size = variant.size
+    if isinstance(size, int):
+        return size
+    value = arguments[size]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise BadParameter(
+            f"a page holds 1 row or more, not {value!r}", size, fix="pass a number from 1"
+        )
+    return value
+
+
+def page_variants(
+    query: NamedQuery, not_null: frozenset[str] = frozenset()
+) -> Iterator[PageVariant]:
+    """Yield every text of a ``:page`` query, for check."""
+    for variant in variants(query):
+        parts = plan(variant)
+        patterns = [(False,) if key.column in not_null else (False, True) for key in parts.keys]
+        for back in (False, True):
+            yield _compose(parts, back, None, not_null)
+            for nulls in product(*patterns):
+                yield _compose(parts, back, nulls, not_null)
+
+
+_START_AGAIN = "start at the first page, without a cursor"
+
+
+def _with_cases(
+    query: NamedQuery, arguments: Mapping[str, object], cursor: Cursor
+) -> Mapping[str, object]:
+    for name, case in query.cases.items():
+        value, chosen = arguments.get(name, case.default), cursor.cases[name]
+        if isinstance(value, str) and value not in (chosen, case.default):
+            raise BadCursor(
+                f"the cursor walks by {name} {chosen!r}, not {value!r}", fix=_START_AGAIN
+            )
+    return {**arguments, **cursor.cases}
+
+
+def _compose(
+    parts: Plan, back: bool, nulls: tuple[bool, ...] | None, not_null: frozenset[str]
+) -> PageVariant:
+    """Write the text of one page; `nulls` tells which values of the cursor are NULL."""
+    base = parts.variant
+    keys = [
+        replace(key, descending=key.descending != back, nulls_first=key.nulls_first != back)
+        for key in parts.keys
+    ]
+    parameters = list(base.parameters)
+    predicate = ""
+    if nulls is not None:
+        values: list[str | None] = []
+        for key, null in zip(keys, nulls, strict=True):
+            if null:
+                values.append(None)
+            else:
+                parameters.append(f"cursor.{key.column}")
+                values.append(f"${len(parameters)}")
+        predicate = f"where {_after(keys, values, not_null)}\n"
+    text = _Text(base)
+    text.copy(0, parts.body)
+    casts = "".join(f", page.{key.sql}::text" for key in keys)
+    text.write(f"select page.*{casts}\nfrom (\n", parts.order)
+    text.copy(parts.body, len(base.sql[: parts.order].rstrip()))
+    text.write(f"\n) as page\n{predicate}order by ", parts.order)
+    for index, key in enumerate(keys):
+        text.write((", " if index else "") + _sorted_by(key), key.offset)
+    text.write(f"\nlimit {parts.limit}::bigint + 1", parts.limit_at)
+    return PageVariant(
+        text.sql,
+        tuple(parameters),
+        base.given,
+        base.cases,
+        tuple(text.origins),
+        tuple(key.column for key in keys),
+        back,
+        parts.size,
+    )
+
+
+def _sorted_by(key: Key) -> str:
+    direction = " desc" if key.descending else ""
+    nulls = ""
+    if key.nulls_first != key.descending:
+        nulls = " nulls first" if key.nulls_first else " nulls last"
+    return f"page.{key.sql}{direction}{nulls}"
+
+
+def _after(keys: Sequence[Key], values: Sequence[str | None], not_null: frozenset[str]) -> str:
+    """Return the condition for rows behind the cursor's in the order of the walk.
+
+    Keys of one direction whose nulls cannot come behind the value are compared as a row,
+    which is an index condition; a null makes the comparison null, which leaves the row out.
+    """
+    if not keys:
+        return "false"
+    key, value = keys[0], values[0]
+    column = f"page.{key.sql}"
+    rest = _after(keys[1:], values[1:], not_null)
+    if value is None:
+        if key.nulls_first:
+            return (
+                f"{column} is not null" if rest == "false" else f"({column} is not null or {rest})"
+            )
+        return "false" if rest == "false" else f"{column} is null and {rest}"
+    sign = "<" if key.descending else ">"
+    if not key.nulls_first and key.column not in not_null:
+        tie = "" if rest == "false" else f" or ({column} = {value} and {rest})"
+        return f"({column} {sign} {value} or {column} is null{tie})"
+    run = 1
+    while run < len(keys) and _comparable(keys[run], values[run], key, not_null):
+        run += 1
+    left = _row([f"page.{key.sql}" for key in keys[:run]])
+    right = _row([value for value in values[:run] if value is not None])
+    rest = _after(keys[run:], values[run:], not_null)
+    if rest == "false":
+        return f"{left} {sign} {right}"
+    return f"{left} {sign}= {right} and ({left} {sign} {right} or {rest})"
+
+
+def _comparable(key: Key, value: str | None, first: Key, not_null: frozenset[str]) -> bool:
+    return (
+        value is not None
+        and key.descending == first.descending
+        and (key.nulls_first or key.column in not_null)
+    )
+
+
+def _row(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"({', '.join(items)})"
+
+
+class _Text:
+    """Builds a text from stretches of a variant and of our own, keeping their origins."""
+
+    def __init__(self, base: Variant) -> None:
+        self._base = base
+        self._parts: list[str] = []
+        self._length = 0
+        self.origins: list[tuple[int, int]] = []
+
+    @property
+    def sql(self) -> str:
+        return "".join(self._parts)
+
+    def copy(self, start: int, end: int) -> None:
+        """Copy a stretch of the variant with its origins."""
+        base = self._base
+        if start >= end:
+            return
+        index = bisect_right(base.origins, start, key=lambda origin: origin[0]) - 1
+        for at, source in base.origins[index:]:
+            if at >= end:
+                break
+            begin = max(at, start)
+            self.origins.append((self._length + begin - start, source + begin - at))
+        self._append(base.sql[start:end])
+
+    def write(self, text: str, at: int) -> None:
+        """Write our own text, on behalf of offset `at` of the variant."""
+        self.origins.append((self._length, self._base.source_offset(at)))
+        self._append(text)
+
+    def _append(self, text: str) -> None:
+        self._parts.append(text)
+        self._length += len(text)

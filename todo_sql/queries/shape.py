@@ -1,0 +1,48 @@
+"""The form of text that some cardinalities ask for. Pure."""
+
+from __future__ import annotations
+
+from todo_sql.queries.clauses import Words
+from todo_sql.queries.copyfrom import copy_target
+from todo_sql.queries.errors import ShapeError
+from todo_sql.queries.keyset import plan
+from todo_sql.queries.named import Cardinality, NamedQuery
+from todo_sql.queries.report import Report
+from todo_sql.queries.variants import Variant, cases_of, compose
+
+_READS = ("select", "with", "values", "table")
+
+
+def check_shape(report: Report, query: NamedQuery) -> None:
+    """Report where a query has not the form that its cardinality asks for."""
+    check = _CHECKS.get(query.cardinality)
+    if check is None:
+        return
+    if query.cardinality is Cardinality.COPYFROM and (query.groups or query.cases):
+        place = query.place()
+        report.add_at(
+            "Q119", "a :copyfrom query has one text only", place, fix="leave out `if` and `case`"
+        )
+        return
+    for cases in cases_of(query):
+        variant = compose(query, query.optional, cases)
+        try:
+            check(variant)
+        except ShapeError as error:
+            start = variant.source_offset(error.start)
+            end = start + error.end - error.start
+            report.add("Q119", error.message, start, end, fix=error.fix)
+
+
+def _check_stream(variant: Variant) -> None:
+    words = Words.of(variant.sql)
+    if words.texts[0] not in _READS:
+        token = words.tokens[0]
+        raise ShapeError("a :stream query is a select", token.start, token.end, "use :many")
+
+
+_CHECKS = {
+    Cardinality.PAGE: plan,
+    Cardinality.STREAM: _check_stream,
+    Cardinality.COPYFROM: copy_target,
+}
