@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import pty
@@ -13,10 +14,10 @@ from pathlib import Path
 import pytest
 from support.commands import clean_environment, todo_sql
 
-from todo_sql.cli import verbs
+from todo_sql.cli import help, verbs
 from todo_sql.cli.app import main
-from todo_sql.cli.context import Options, split_options
-from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED, Output
+from todo_sql.cli.context import Context, Options, split_options
+from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED
 from todo_sql.errors import ExitCode, Finding, FindingsError, Place, UsageError
 
 
@@ -26,11 +27,6 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in set(os.environ) - set(clean_environment()):
         monkeypatch.delenv(name)
-
-
-def pretend(monkeypatch: pytest.MonkeyPatch, verb: object) -> None:
-    """Let `todo-sql db` do something else."""
-    monkeypatch.setattr("todo_sql.cli.db.command", verb)
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["--json", "--help"]])
@@ -44,7 +40,7 @@ def test_overview_lists_every_verb_with_an_example(
         assert f"  {verb.name} " in shown
         assert verb.example in shown
         assert verb.example.startswith(f"todo-sql {verb.name}")
-    for option, _ in verbs.GLOBAL_OPTIONS:
+    for option, _ in help.GLOBAL_OPTIONS:
         assert option in shown
     assert max(map(len, shown.splitlines())) <= 100
 
@@ -52,14 +48,12 @@ def test_overview_lists_every_verb_with_an_example(
 def test_every_file_of_a_verb_has_a_line_in_the_table() -> None:
     """A verb that is in the folder is in the table."""
     names = {verb.name for verb in verbs.VERBS}
-    helpers = {"__init__", "app", "context", "output", "verbs"}
     folder = Path(verbs.__file__).parent
     for path in folder.glob("*.py"):
         if "\ndef command(" in path.read_text(encoding="utf-8"):
             assert path.stem in names
         elif path.stem in names:
             pytest.fail(f"{path.name} has no `command`")
-    assert not names & helpers
 
 
 @pytest.mark.parametrize("verb", verbs.available(), ids=lambda verb: verb.name)
@@ -68,7 +62,8 @@ def test_help_of_each_verb(verb: verbs.Verb, capsys: pytest.CaptureFixture[str])
     assert main([verb.name, "--help"]) == ExitCode.OK
     shown = capsys.readouterr().out
     assert f"Usage: todo-sql {verb.name}" in shown
-    assert f"Example: {verb.example}" in " ".join(shown.split())
+    assert f"Example: {verb.example}" in shown
+    assert max(map(len, shown.splitlines())) <= 110
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -85,11 +80,12 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """The version is that of the installed distribution."""
+    """The version is that of the installed distribution, wherever it is asked for."""
+    version = importlib.metadata.version("todo-sql")
     assert main(["--version"]) == ExitCode.OK
-    assert capsys.readouterr().out == f"todo-sql {verbs.version()}\n"
-    assert main(["--version", "--json"]) == ExitCode.OK
-    assert json.loads(capsys.readouterr().out) == {"version": verbs.version()}
+    assert capsys.readouterr().out == f"todo-sql {version}\n"
+    assert main(["status", "--version", "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out) == {"version": version}
 
 
 @pytest.mark.parametrize(
@@ -123,9 +119,13 @@ def test_nothing_is_taken_after_two_dashes() -> None:
         (["--project"], "option --project needs a value", "--project VALUE"),
         (["--database="], "option --database needs a value", "--database VALUE"),
         (["--quiet"], "no command given", "see `todo-sql --help`"),
-        (["db"], "missing argument", "see `todo-sql db --help`"),
-        (["db", "explode"], "'explode' is not one of", "see `todo-sql db --help`"),
-        (["db", "status", "--bogus"], "no such option: --bogus", "see `todo-sql db --help`"),
+        (["db"], "argument ACTION is missing", "use one of start"),
+        (["db", "explode"], "cannot be `explode`", "use one of start, stop, status"),
+        (["db", "status", "--bogus"], "unknown option --bogus", "see `todo-sql db --help`"),
+        (["db", "reset", "--yse"], "unknown option --yse", "did you mean --yes?"),
+        (["db", "reset", "--yes=1"], "option --yes takes no value", None),
+        (["status", "x"], "unexpected argument `x`", "see `todo-sql status --help`"),
+        (["--completion", "ksh"], "no completion for the shell `ksh`", "bash, zsh, fish"),
         (["db", "status", "x"], "`db status` takes no further arguments", None),
         (["--project", "nowhere", "db", "status"], "holds no [tool.todo-sql]", "todo-sql init"),
     ],
@@ -160,11 +160,10 @@ def test_findings_are_shown_with_their_error(
     """A FindingsError shows each finding at its place, in either form."""
     finding = Finding("C101", "error", "no such column", Place("queries/a.sql", 3, 5, "select x"))
 
-    def verb(*_: object, **__: object) -> None:
+    def verb(*_: object) -> None:
         raise FindingsError("1 finding", [finding])
 
-    pretend(monkeypatch, verb)
-    monkeypatch.setattr("todo_sql.cli.app._parse", lambda verb, words, context: verb.load())
+    monkeypatch.setattr("todo_sql.cli.app._call", verb)
     assert main(["db"]) == ExitCode.FINDINGS
     shown = capsys.readouterr()
     assert "error[C101] queries/a.sql:3:5: no such column" in shown.err
@@ -180,10 +179,10 @@ def test_an_unexpected_error_is_short_and_verbose_shows_the_traceback(
 ) -> None:
     """A fault of our own is said in a line, without secrets; --verbose tells where."""
 
-    def verb() -> None:
+    def verb(*_: object) -> None:
         raise KeyError("postgresql://u:sesame@h/d")
 
-    monkeypatch.setattr("todo_sql.cli.app._parse", lambda *_: verb)
+    monkeypatch.setattr("todo_sql.cli.app._call", verb)
     assert main(["db"]) == UNEXPECTED
     shown = capsys.readouterr().err
     assert shown.startswith("error[T999] unexpected KeyError: ")
@@ -199,11 +198,11 @@ def test_a_second_document_is_never_written(
 ) -> None:
     """An error after the document goes to stderr, so that stdout stays JSON."""
 
-    def run(options: Options, words: list[str], output: Output) -> None:
-        output.document({"done": True})
+    def verb(name: str, words: list[str], context: Context) -> None:
+        context.output.document({"done": True})
         raise UsageError("too late")
 
-    monkeypatch.setattr("todo_sql.cli.app._run", run)
+    monkeypatch.setattr("todo_sql.cli.app._call", verb)
     assert main(["db", "--json"]) == ExitCode.USAGE
     shown = capsys.readouterr()
     assert json.loads(shown.out) == {"done": True}
@@ -216,10 +215,10 @@ def test_an_interruption_says_what_happened(
 ) -> None:
     """Ctrl-C ends with 130 and a word on the state of things."""
 
-    def verb() -> None:
+    def verb(*_: object) -> None:
         raise KeyboardInterrupt(*filter(None, [said]))
 
-    monkeypatch.setattr("todo_sql.cli.app._parse", lambda *_: verb)
+    monkeypatch.setattr("todo_sql.cli.app._call", verb)
     assert main(["db"]) == INTERRUPTED
     assert f"interrupted: {said or 'nothing more was done'}" in capsys.readouterr().err
 
@@ -228,7 +227,7 @@ def test_a_signal_interrupts_a_real_process() -> None:
     """SIGINT to a running command ends it with 130, without a traceback."""
     code = (
         "import sys, time, todo_sql.cli.app as app\n"
-        "app._run = lambda *_: (print('on', flush=True), time.sleep(60))\n"
+        "app._call = lambda *_: (print('on', flush=True), time.sleep(60))\n"
         "sys.exit(app.main(['db']))"
     )
     with subprocess.Popen(
@@ -248,7 +247,9 @@ def test_a_broken_pipe_is_quiet() -> None:
     """A reader that stops reading, such as `head`, causes no message."""
     code = (
         "import sys, todo_sql.cli.app as app\n"
-        "app._run = lambda o, w, output: [output.data('x' * 1000) for _ in range(10000)] and 0\n"
+        "def verb(name, words, context):\n"
+        "    for _ in range(10000): context.output.data('x' * 1000)\n"
+        "app._call = verb\n"
         "sys.exit(app.main(['db']))"
     )
     with subprocess.Popen(
@@ -285,27 +286,54 @@ def test_colours_on_a_terminal_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script(shell: str, tmp_path: Path) -> None:
+def test_completion_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each shell gets a script that asks us for completions."""
-    answer = todo_sql(
-        "--show-completion", shell, cwd=tmp_path, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1"
+    assert main(["--completion", shell]) == ExitCode.OK
+    assert "_TODO_SQL_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("d", {"db", "describe", "docs", "doctor", "drift"}),
+        ("--js", {"--json"}),
+        ("db ", {"start", "stop", "status", "url", "shell", "reset"}),
+        ("--json db st", {"start", "stop", "status"}),
+        ("db reset --y", {"--yes"}),
+        ("db reset --ver", {"--verbose", "--version"}),
+        ("--project ", set()),
+        ("nosuch ", set()),
+        ("status x y", set()),
+    ],
+)
+def test_completion_of_words(
+    line: str,
+    expected: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The shell completes commands, their arguments and their options."""
+    monkeypatch.setenv("_TODO_SQL_COMPLETE", "1")
+    assert main(line.split(" ")) == ExitCode.OK
+    there = {verb.name for verb in verbs.VERBS} - {verb.name for verb in verbs.available()}
+    assert set(capsys.readouterr().out.split()) == expected - there
+
+
+def test_bash_completes(tmp_path: Path) -> None:
+    """The script for bash, run by bash, offers what we offer."""
+    program = tmp_path / "todo-sql"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m todo_sql "$@"\n')
+    program.chmod(0o755)
+    script = todo_sql("--completion", "bash", cwd=tmp_path).stdout + (
+        "\nCOMP_WORDS=(todo-sql db re) COMP_CWORD=2"
+        '\ncompopt() { :; }; _todo_sql; echo "${COMPREPLY[@]}"\n'
     )
-    assert answer.returncode == ExitCode.OK
-    assert "_TODO_SQL_COMPLETE" in answer.stdout
-
-
-def test_completion_of_commands_and_options(tmp_path: Path) -> None:
-    """The shell completes commands, their words and their options."""
-
-    def completed(line: str) -> set[str]:
-        answer = todo_sql(
-            cwd=tmp_path,
-            _TODO_SQL_COMPLETE="complete_bash",
-            COMP_WORDS=line,
-            COMP_CWORD=str(len(line.split())),
-        )
-        assert answer.returncode == 0, answer.stderr
-        return set(answer.stdout.split())
-
-    assert {verb.name for verb in verbs.available()} <= completed("todo-sql ")
-    assert completed("todo-sql db ") == {"start", "stop", "status", "url", "shell", "reset"}
+    answer = subprocess.run(
+        ["bash", "-c", script],
+        env={**clean_environment(), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == "reset\n"
+    assert answer.stderr == ""

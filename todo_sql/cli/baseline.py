@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Argument, Option
 from todo_sql.cli.migrating import count_of, load_migrations, migrator_of
 from todo_sql.errors import ExitCode, Finding, FindingsError
 
@@ -29,17 +28,17 @@ def command(
     context: Context,
     id: Annotated[
         str,
-        typer.Argument(metavar="ID", help="The last one that the database holds: id or version."),
+        Argument(metavar="ID", help="The last one that the database holds: id or version."),
     ],
     force: Annotated[
-        bool, typer.Option("--force", help="Record even if the schema is another; says how.")
+        bool, Option("--force", help="Record even if the schema is another; says how.")
     ] = False,
     wait: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
+        Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
     ] = None,
     migrations: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+        str | None, Option(metavar="DIR", help="Another folder of migrations.")
     ] = None,
 ) -> ExitCode:
     """Record migrations up to ID as applied without running them.

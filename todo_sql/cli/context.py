@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from todo_sql.config import Config
     from todo_sql.database.server import EmbeddedServer
 
-_FLAGS = {
+FLAGS = {
     "--json": "json",
     "--quiet": "quiet",
     "--verbose": "verbose",
     "--no-color": "no_color",
     "--version": "version",
 }
-_VALUES = {"--project": "project", "--database": "database"}
+VALUES = {"--project": "project", "--database": "database", "--completion": "completion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Options:
     verbose: bool = False
     no_color: bool = False
     version: bool = False
+    completion: str | None = None
 
 
 def split_options(words: list[str]) -> tuple[Options, list[str]]:
@@ -51,13 +52,13 @@ def split_options(words: list[str]) -> tuple[Options, list[str]]:
         name, equals, value = word.partition("=")
         if word == "--":
             rest += [word, *remaining]
-        elif word in _FLAGS:
-            found[_FLAGS[word]] = True
-        elif name in _VALUES:
+        elif word in FLAGS:
+            found[FLAGS[word]] = True
+        elif name in VALUES:
             given = value if equals else next(remaining, None)
             if not given:
                 raise UsageError(f"option {name} needs a value", fix=f"write it as {name} VALUE")
-            found[_VALUES[name]] = given
+            found[VALUES[name]] = given
         else:
             rest.append(word)
     return Options(**found), rest

@@ -8,9 +8,8 @@ import sys
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Argument, Option
 from todo_sql.errors import ExitCode, UsageError
 
 
@@ -27,18 +26,23 @@ class Action(StrEnum):
 
 def command(
     context: Context,
-    action: Annotated[Action, typer.Argument(help="What to do.", show_default=False)],
+    action: Annotated[
+        Action, Argument(metavar="ACTION", help="start, stop, status, url, shell or reset.")
+    ],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(help="For `shell`, after a --: arguments of psql.", show_default=False),
+        Argument(help="For `shell`, after a --: arguments of psql."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="For `reset`: do not ask.")] = False,
+    yes: Annotated[bool, Option(help="For `reset`: do not ask.")] = False,
 ) -> ExitCode | int:
     """Start, stop and enter the embedded PostgreSQL.
 
-    start and stop it; show its status (exit code 1 if it does not run) or its URL, with
-    the password; open psql as shell, on DATABASE_URL where that is set; reset deletes all
-    its data and begins anew.
+    start    start it, unless it runs; other commands do so by themselves
+    stop     stop it; its data stays
+    status   say whether it runs, and where; exit code 1 if it does not
+    url      print its URL, with the password; starts it
+    shell    open psql on the database: on DATABASE_URL, where that is set
+    reset    delete all its data and begin anew
     """
     if arguments and action is not Action.SHELL:
         raise UsageError(f"`db {action}` takes no further arguments")

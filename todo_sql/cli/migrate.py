@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Option
 from todo_sql.cli.migrating import count_of, migrator_of
 from todo_sql.errors import ExitCode, UsageError
 
@@ -18,17 +17,17 @@ if TYPE_CHECKING:
 def command(
     context: Context,
     to: Annotated[
-        str | None, typer.Option(metavar="ID", help="Apply up to this id or version, included.")
+        str | None, Option(metavar="ID", help="Apply up to this id or version, included.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the SQL of what is pending; read-only.")
+        bool, Option("--dry-run", help="Show the SQL of what is pending; read-only.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit 1 if anything is pending; read-only.")
+        bool, Option("--check", help="Exit 1 if anything is pending; read-only.")
     ] = False,
     wait: Annotated[
         float | None,
-        typer.Option(
+        Option(
             metavar="SECONDS",
             min=0,
             help="How long to wait for the server and for another migrator.",
@@ -36,10 +35,10 @@ def command(
     ] = None,
     allow_out_of_order: Annotated[
         bool,
-        typer.Option("--allow-out-of-order", help="Apply also what is older than the newest."),
+        Option("--allow-out-of-order", help="Apply also what is older than the newest."),
     ] = False,
     migrations: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+        str | None, Option(metavar="DIR", help="Another folder of migrations.")
     ] = None,
 ) -> ExitCode:
     """Apply what is pending, oldest first.

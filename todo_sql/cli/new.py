@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Argument
 from todo_sql.errors import ExitCode, UsageError
 
 
 def command(
     context: Context,
-    name: Annotated[
-        str, typer.Argument(help="What it does, such as add_notes.", show_default=False)
-    ],
+    name: Annotated[str, Argument(help="What it does, such as add_notes.")],
 ) -> ExitCode:
     """Write a new pair of migration files from a template."""
     from todo_sql.migrations.template import write_pair

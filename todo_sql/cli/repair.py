@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Argument, Option
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.errors import ExitCode, UsageError
 
@@ -20,23 +19,19 @@ class _Shown(Exception):
 
 def command(
     context: Context,
-    id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Only this migration.", show_default=False)
-    ] = None,
-    done: Annotated[
-        bool, typer.Option("--done", help="Its statement of unknown fate was done.")
-    ] = False,
+    id: Annotated[str | None, Argument(metavar="[ID]", help="Only this migration.")] = None,
+    done: Annotated[bool, Option("--done", help="Its statement of unknown fate was done.")] = False,
     redo: Annotated[
-        bool, typer.Option("--redo", help="Its statement of unknown fate runs again.")
+        bool, Option("--redo", help="Its statement of unknown fate runs again.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes only.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show the changes only.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
     wait: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
+        Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
     ] = None,
     migrations: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+        str | None, Option(metavar="DIR", help="Another folder of migrations.")
     ] = None,
 ) -> ExitCode:
     """Make the ledger agree with the folder, showing every change first.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Option
 from todo_sql.cli.migrating import count_of, migrator_of
 from todo_sql.errors import ExitCode, UsageError
 
@@ -18,27 +17,25 @@ if TYPE_CHECKING:
 
 def command(
     context: Context,
-    steps: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How many; default: 1.")
-    ] = None,
+    steps: Annotated[int | None, Option(metavar="N", min=1, help="How many; default: 1.")] = None,
     to: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Undo what came after this id or version, which is kept."),
+        Option(metavar="ID", help="Undo what came after this id or version, which is kept."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the SQL and what would be lost; read-only.")
+        bool, Option("--dry-run", help="Show the SQL and what would be lost; read-only.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask when rows are lost.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Do not ask when rows are lost.")] = False,
     wait: Annotated[
         float | None,
-        typer.Option(
+        Option(
             metavar="SECONDS",
             min=0,
             help="How long to wait for the server and for another migrator.",
         ),
     ] = None,
     migrations: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+        str | None, Option(metavar="DIR", help="Another folder of migrations.")
     ] = None,
 ) -> ExitCode:
     """Undo migrations in the reverse of the order in which they were applied.

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Option
 
 
 def command(
     context: Context,
     scale: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Load-test data besides: N tasks, 1,000 a user."),
+        Option(min=1, metavar="N", help="Load-test data besides: N tasks, 1,000 a user."),
     ] = None,
 ) -> None:
     """Load development data; running it again changes nothing."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Option
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.errors import ExitCode
 
@@ -28,10 +27,10 @@ def command(
     context: Context,
     wait: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="How long to wait for the server."),
+        Option(metavar="SECONDS", min=0, help="How long to wait for the server."),
     ] = None,
     migrations: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Another folder of migrations.")
+        str | None, Option(metavar="DIR", help="Another folder of migrations.")
     ] = None,
 ) -> ExitCode:
     """Show the state of every migration; read-only, takes no lock."""

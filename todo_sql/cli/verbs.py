@@ -1,7 +1,4 @@
-"""The table of verbs, the overview that `--help` prints, and the did-you-mean.
-
-Imports nothing beyond the standard library, so that `--help` is fast.
-"""
+"""The table of verbs, and the did-you-mean. Importing it imports none of them."""
 
 from __future__ import annotations
 
@@ -49,7 +46,7 @@ VERBS = (
         _MIGRATE,
         "baseline",
         "adopt an existing database",
-        "todo-sql baseline 20260101090000_create_roles",
+        "todo-sql baseline 20260101090000",
     ),
     Verb(_MIGRATE, "repair", "mend the ledger, showing every change first", "todo-sql repair"),
     Verb(_QUERY, "query", "run one named query", "todo-sql query list_tasks user_id=u1 limit=5"),
@@ -70,17 +67,6 @@ VERBS = (
     Verb(_DEVELOP, "init", "make a new project", "todo-sql init notes"),
     Verb(_DEVELOP, "seed", "load development data", "todo-sql seed --scale 1000"),
     Verb(_DEVELOP, "db", "start, stop and enter the embedded PostgreSQL", "todo-sql db shell"),
-)
-
-GLOBAL_OPTIONS = (
-    ("--project DIR", "folder of the project; default: the nearest pyproject.toml"),
-    ("--database URL", "instead of DATABASE_URL or the embedded PostgreSQL"),
-    ("--json", "one JSON document on stdout"),
-    ("--quiet", "data and errors only"),
-    ("--verbose", "more detail; a traceback where something unexpected fails"),
-    ("--no-color", "no colours (also NO_COLOR)"),
-    ("--version", "show the version"),
-    ("--help", "show this, or the help of a command"),
 )
 
 
@@ -114,42 +100,3 @@ def suggestion(name: str) -> str:
     if close:
         return "did you mean " + " or ".join(f"`{PROGRAM} {match}`" for match in close) + "?"
     return f"see `{PROGRAM} --help` for the commands"
-
-
-def overview(colours: bool) -> str:
-    """Return what `todo-sql --help` shows: the commands in groups, each with an example."""
-
-    def strong(text: str) -> str:
-        return f"\x1b[1m{text}\x1b[0m" if colours else text
-
-    lines = [
-        f"Usage: {PROGRAM} [OPTIONS] COMMAND [ARGUMENTS]",
-        "",
-        "Write plain SQL. Ship it safely. Call it typed.",
-    ]
-    verbs = available()
-    summary_width = max((len(verb.summary) for verb in verbs), default=0)
-    for group in dict.fromkeys(verb.group for verb in verbs):
-        lines += ["", strong(group)]
-        for verb in verbs:
-            if verb.group == group:
-                padding = " " * (10 - len(verb.name))
-                summary = f"{verb.summary:<{summary_width}}"
-                lines.append(f"  {strong(verb.name)}{padding}{summary}  {verb.example}")
-    lines += ["", strong("Options") + ", before or after the command"]
-    lines += [f"  {option:<16}{meaning}" for option, meaning in GLOBAL_OPTIONS]
-    lines += [
-        "",
-        f"`{PROGRAM} COMMAND --help` shows a command's own options;",
-        f"`{PROGRAM} --install-completion` teaches your shell to complete them.",
-        "Exit codes: 0 done or clean, 1 findings or pending, 2 usage or configuration,",
-        "3 database error.",
-    ]
-    return "\n".join(lines)
-
-
-def version() -> str:
-    """Return the version of the installed distribution."""
-    from importlib.metadata import version as installed
-
-    return installed("todo-sql")
