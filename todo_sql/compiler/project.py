@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from todo_sql.compiler.describe import Analysis, Compiler
-from todo_sql.compiler.scratch import migrated_database
+from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError
 from todo_sql.queries.loader import QuerySet, read_folder
@@ -19,8 +16,7 @@ from todo_sql.queries.loader import QuerySet, read_folder
 @contextmanager
 def compiler_of(config: Config) -> Iterator[Compiler]:
     """Yield a compiler on a scratch database migrated to head."""
-    connection: psycopg.Connection[Any]
-    with psycopg.connect(migrated_database(config), autocommit=True) as connection:
+    with connect_migrated(config) as connection:
         yield Compiler(connection, config)
 
 

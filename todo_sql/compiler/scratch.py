@@ -78,6 +78,13 @@ def migrated_database(
     return with_database(server, name)
 
 
+@contextmanager
+def connect_migrated(config: Config) -> Iterator[Connection]:
+    """Yield a connection, in autocommit mode, to the shared database for reading."""
+    with psycopg.connect(migrated_database(config), autocommit=True) as connection:
+        yield connection
+
+
 def fingerprint(folder: Path, version: int) -> str:
     """Return the hash of a folder of migrations and a server version."""
     digest = hashlib.sha256(f"{_FORMAT} {version}".encode())

@@ -1,0 +1,153 @@
+"""`todo-sql query`: run one named query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.database.query import Query, QueryFile
+from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.compiler.described import Described
+    from todo_sql.config import Config
+    from todo_sql.database.session import Session
+    from todo_sql.queries.loader import QuerySet
+    from todo_sql.queries.named import NamedQuery
+
+
+class _Folder(QueryFile):
+    """The queries of a folder, read already."""
+
+    def __init__(self, queries: Mapping[str, NamedQuery], config: Config) -> None:
+        super().__init__(None, "", tenant=config.tenant)
+        self._queries = queries
+
+    @cached_property
+    def named(self) -> Mapping[str, NamedQuery]:
+        return self._queries
+
+
+def command(
+    context: Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The query's name.")],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(metavar="ROLE", help="Run a query without tenant as this role.")
+    ] = None,
+) -> ExitCode:
+    """Run one named query and print its rows as a table, or as JSON.
+
+    The tenant parameter, such as user_id=u1, chooses the tenant whose rows are seen.
+    """
+    from todo_sql.compiler.values import parse_arguments
+    from todo_sql.database.connect import Database
+    from todo_sql.queries.loader import load_folder
+
+    config = context.config
+    queries = load_folder(config.queries, config.root)
+    entry = described_query(config, queries, name)
+    values = parse_arguments(entry, arguments or [])
+    with Database.connect(context.url(), min_size=1, max_size=1) as database:
+        if entry.tenant and entry.tenant_parameter:
+            session = database.as_user(values.pop(entry.tenant_parameter, None))
+        else:
+            session = database.session(role)
+        result = _run(session, entry, _query(entry, queries, config), values)
+    _show(context, entry, result)
+    return ExitCode.OK
+
+
+def described_query(config: Config, queries: QuerySet, name: str) -> Described:
+    """Describe one query of a folder.
+
+    Raises:
+        UsageError: There is no such query; the message names the likeliest.
+        FindingsError: The query is wrong.
+    """
+    from todo_sql.compiler.describe import describe
+    from todo_sql.compiler.scratch import connect_migrated
+
+    if name not in queries:
+        close = get_close_matches(name, list(queries), n=1)
+        fix = f"did you mean `{close[0]}`?" if close else "see `todo-sql describe` for the queries"
+        raise UsageError(f"there is no query `{name}`", fix=fix)
+    with connect_migrated(config) as connection:
+        return describe(connection, {name: queries[name]}, config)[0]
+
+
+def _query(entry: Described, queries: QuerySet, config: Config) -> Query[Any]:
+    return _Folder(queries, config).query(
+        entry.query.name,
+        row=dict if entry.columns else None,
+        parameters={one.name: one.pg_type for one in entry.parameters if one.pg_type},
+        nullable=[one.name for one in entry.parameters if one.nullable],
+        read_only=entry.read_only,
+        tenant=entry.tenant,
+    )
+
+
+def _run(session: Session, entry: Described, query: Query[Any], values: dict[str, Any]) -> Any:
+    from todo_sql.queries.named import Cardinality
+
+    match entry.query.cardinality:
+        case Cardinality.ONE:
+            return [session.one(query, values)]
+        case Cardinality.OPTIONAL:
+            row = session.optional(query, values)
+            return [] if row is None else [row]
+        case Cardinality.EXEC:
+            session.execute(query, values)
+            return None
+        case Cardinality.EXECROWS:
+            return session.execrows(query, values)
+        case Cardinality.PAGE:
+            return session.page(query, values).items
+        case Cardinality.COPYFROM | Cardinality.BATCH:
+            session.execute(query, values)  # one row of what it does to many
+            return None
+    return session.many(query, values)
+
+
+def _show(context: Context, entry: Described, result: Any) -> None:
+    output = context.output
+    if output.json:
+        document: dict[str, Any] = {"query": entry.query.name}
+        if isinstance(result, list):
+            document["rows"] = [_plain(row) for row in result]
+        elif result is not None:
+            document["affected"] = result
+        output.document(document)
+    elif isinstance(result, list):
+        names = [column.name for column in entry.columns]
+        output.table(names, [[_cell(row[name]) for name in names] for row in result])
+        output.message(f"{len(result)} row{'s' if len(result) != 1 else ''}")
+    elif result is None:
+        output.message("done")
+    else:
+        output.message(f"{result} row{'s' if result != 1 else ''} affected")
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    from pydantic_core import to_jsonable_python
+
+    plain: dict[str, Any] = to_jsonable_python(row, fallback=str)
+    return plain
+
+
+def _cell(value: Any) -> object:
+    import json
+
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)

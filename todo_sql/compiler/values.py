@@ -1,0 +1,98 @@
+"""Values of parameters written as text: ``key=value`` on the command line. Pure."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from todo_sql.compiler.described import Described, Parameter
+from todo_sql.compiler.types import PythonType
+from todo_sql.errors import UsageError
+
+
+def parse_arguments(entry: Described, words: list[str]) -> dict[str, Any]:
+    """Return the arguments of a call from ``key=value`` words, typed as described.
+
+    ``null`` means NULL where a parameter accepts it; lists and objects are JSON.
+
+    Raises:
+        UsageError: A word has no ``=``, a name is unknown or doubled, a value doesn't fit,
+            or a parameter without default is missing.
+    """
+    parameters = {parameter.name: parameter for parameter in entry.parameters}
+    arguments: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"`{word}` is not of the form key=value", fix="write name=value")
+        if name not in parameters:
+            raise _unknown(entry, name, list(parameters))
+        if name in arguments:
+            raise UsageError(f"`{name}` is given twice", fix="give it once")
+        arguments[name] = parse_value(parameters[name], value)
+    missing = [
+        parameter.name
+        for parameter in entry.parameters
+        if parameter.name not in arguments and not parameter.optional and parameter.default is None
+    ]
+    if missing:
+        raise UsageError(
+            f"query `{entry.query.name}` needs {' and '.join(f'`{name}`' for name in missing)}",
+            fix=f"add {' '.join(f'{name}=…' for name in missing)}",
+        )
+    return {**entry.query.defaults(), **arguments}
+
+
+def parse_value(parameter: Parameter, text: str) -> Any:
+    """Return the value of one parameter.
+
+    Raises:
+        UsageError: The text is no value of the parameter's type.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    if text == "null" and parameter.nullable:
+        return None
+    expected = resolve(parameter.python)
+    if expected is Any:
+        return _json(parameter, text)
+    try:
+        value = _json(parameter, text) if parameter.python.text.startswith("list[") else text
+        if expected is bytes:
+            return bytes.fromhex(text.removeprefix("\\x"))
+        config = ConfigDict(arbitrary_types_allowed=True)
+        plain = parameter.python.imports and isinstance(expected, type)
+        adapter = TypeAdapter(expected) if plain else TypeAdapter(expected, config=config)
+        return adapter.validate_python(value)
+    except (ValidationError, ValueError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise UsageError(
+            f"parameter `{parameter.name}` takes {parameter.python.text}, not {text!r}",
+            cause=reason,
+            fix=f"its type in PostgreSQL is {parameter.pg_type or 'a choice of lines'}",
+        ) from None
+
+
+def resolve(python: PythonType) -> Any:
+    """Return the type that an annotation stands for."""
+    names = {name: getattr(import_module(module), name) for module, name in python.imports}
+    return eval(python.text, names)  # written by us from catalog and configuration
+
+
+def _json(parameter: Parameter, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"parameter `{parameter.name}` takes JSON, not {text!r}",
+            cause=str(error),
+            fix="""quote it for the shell, as in 'ids=[1, 2]' or 'data={"a": 1}'""",
+        ) from None
+
+
+def _unknown(entry: Described, name: str, known: list[str]) -> UsageError:
+    close = get_close_matches(name, known, n=1)
+    fix = f"did you mean `{close[0]}`?" if close else f"it takes {', '.join(known) or 'none'}"
+    return UsageError(f"query `{entry.query.name}` has no parameter `{name}`", fix=fix)
