@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from todo_sql.database import retry, shapes
 from todo_sql.database.adhoc import adhoc
+from todo_sql.database.batch import AsyncBatch
 from todo_sql.database.calls import Call
 from todo_sql.database.engine import Engine, Shape
 from todo_sql.database.handle import Handle
@@ -16,6 +17,8 @@ from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.unit import Isolation, Savepoint, Unit
 from todo_sql.database.waiting import Work, run_async
+from todo_sql.errors import UsageError
+from todo_sql.queries.cursor import Page
 
 if TYPE_CHECKING:
     from typing import Self
@@ -67,6 +70,29 @@ class AsyncSession(Handle):
         """
         return await self._call(adhoc(text, row), arguments, shapes.many)
 
+    async def page(
+        self, query: Query[R], arguments: Mapping[str, object], cursor: str | None = None
+    ) -> Page[R]:
+        """Return one page of a ``:page`` query.
+
+        Args:
+            query: The query.
+            arguments: Its parameters, the page size among them.
+            cursor: ``next`` or ``previous`` of another page; None: the first page.
+
+        Raises:
+            BadCursor: The cursor is not one of this query, or was changed.
+        """
+        page: Page[R] = await self._run(self._page(query, arguments, cursor))
+        return page
+
+    def batch(self) -> AsyncBatch:
+        """Send many independent calls in one round trip, each its own transaction.
+
+        Each call's result or error is in the `Pending` that `add` returns.
+        """
+        return AsyncBatch(self._engine, self._scope)
+
     def transaction(
         self, *, isolation: Isolation | str | None = None, read_only: bool = False
     ) -> AsyncTransaction:
@@ -103,7 +129,10 @@ class AsyncSession(Handle):
             attempt += 1
 
     async def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:
-        return await run_async(self._work(query, arguments, shape))
+        return await self._run(self._work(query, arguments, shape))
+
+    async def _run(self, work: Work[T]) -> T:
+        return await run_async(work)
 
 
 class AsyncTransaction(AsyncSession):
@@ -149,9 +178,17 @@ class AsyncTransaction(AsyncSession):
         self._unit.check_nested(isolation, read_only)
         return AsyncTransaction(self._engine, self._scope, self._unit, self)
 
-    async def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:
+    def batch(self) -> AsyncBatch:
+        """Refuse: the calls of a batch are transactions of their own."""
+        raise UsageError(
+            "a transaction has no batch",
+            cause="the calls of a batch are transactions of their own",
+            fix="call `batch()` on the session",
+        )
+
+    async def _run(self, work: Work[T]) -> T:
         async with self._turn:
-            return await run_async(self._work(query, arguments, shape))
+            return await run_async(work)
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._unit.call(call, shape)

@@ -101,13 +101,13 @@ class Engine:
             yield Pause(retry.pause(attempt))
             attempt += 1
 
-    def acquire(self, call: Call, deadline: float) -> Work[Link]:
-        """Take a connection that may serve a call."""
+    def acquire(self, calls: Sequence[Call], deadline: float) -> Work[Link]:
+        """Take a connection that may serve these calls."""
         link = yield from self.pool.acquire(deadline)
-        if link.greeted and (call.role is None or call.role in link.vetted):
-            return link
         try:
-            yield from greet(link, call.settings if call.role else (), deadline)
+            for call in calls:
+                if not link.greeted or (call.role and call.role not in link.vetted):
+                    yield from greet(link, call.settings if call.role else (), deadline)
         except BaseException:
             link.broken = True
             self.pool.release(link)
@@ -115,7 +115,7 @@ class Engine:
         return link
 
     def _attempt(self, call: Call, shape: Shape[T], deadline: float) -> Work[T]:
-        link = yield from self.acquire(call, deadline)
+        link = yield from self.acquire((call,), deadline)
         try:
             (answer,) = yield from self.flight(link, [call.unit()], deadline)
             if answer.failed is not None:
@@ -169,7 +169,7 @@ class Engine:
             columns = yield from self._columns_of(error.schema, error.table, error.constraint)
         if call is None:
             return translate(error, columns=columns)
-        own = failed.step.statement is call.text.statement
+        own = failed.step.statement is call.statement
         return translate(
             error,
             place=call.text.place(error) if own else call.query.named.place(),

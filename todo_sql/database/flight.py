@@ -122,13 +122,14 @@ def _collect(link: Link, step: Step, before: int, answer: Answer) -> Generator[W
         if status in (_TUPLES_OK, _COMMAND_OK):
             if index == before:
                 answer.results.append(result)
-            elif index == before - 1:
-                link.prepared(step.statement).ready = True
-        elif status != _ABORTED and answer.failed is None:
-            error = ServerError.from_result(result)
-            if not error.sqlstate:
-                raise psycopg.OperationalError(error.message)
-            answer.failed = Failed(step, error)
+        else:
+            if index < before:
+                link.prepared(step.statement).ready = False
+            if status != _ABORTED and answer.failed is None:
+                error = ServerError.from_result(result)
+                if not error.sqlstate:
+                    raise psycopg.OperationalError(error.message)
+                answer.failed = Failed(step, error)
         yield from _next(pgconn)  # the end of this command
 
 

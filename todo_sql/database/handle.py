@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from todo_sql.database.calls import Call, plan
+from todo_sql.database import shapes
+from todo_sql.database.calls import Call, plan, plan_page
 from todo_sql.database.engine import Engine, Shape
 from todo_sql.database.events import observed
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.waiting import Work
+from todo_sql.queries.cursor import Page
 
 if TYPE_CHECKING:
     from typing import Self
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -62,6 +65,13 @@ class Handle:
         self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]
     ) -> Work[T]:
         return (yield from self._make(plan(self._scope, query, arguments), shape))
+
+    def _page(
+        self, query: Query[R], arguments: Mapping[str, object], cursor: str | None
+    ) -> Work[Page[R]]:
+        call, found, variant, size = plan_page(self._scope, query, arguments, cursor)
+        work = self._make(call, shapes.page(found, variant, size))
+        return observed(self._engine.listeners, query, work)
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._engine.call(call, shape)

@@ -12,7 +12,7 @@ from psycopg import pq
 from psycopg.adapt import Transformer
 
 from todo_sql.database.parameters import Encoder
-from todo_sql.database.rows import Make, column_names, load, maker
+from todo_sql.database.rows import Make, column_names, load, make_rows, maker
 from todo_sql.database.statement import Statement, Step
 
 MOST_PREPARED = 300
@@ -38,6 +38,15 @@ class Prepared:
         self.transformer = Transformer(connection)
         self.encoder = Encoder(statement.parameters, self.transformer)
         self._makers: dict[Any, Make] = {}
+
+    def pairs(
+        self, result: pq.abc.PGresult, row: Any, label: str, extra: int
+    ) -> list[tuple[Any, tuple[Any, ...]]]:
+        """Return the rows as objects of `row`, each with its last `extra` columns apart."""
+        names = column_names(result)[:-extra]
+        tuples = load(result, self.transformer, maker(tuple, ("", "")), label)
+        items = make_rows(maker(row, names), [values[:-extra] for values in tuples], label)
+        return [(item, values[-extra:]) for item, values in zip(items, tuples, strict=True)]
 
     def rows(self, result: pq.abc.PGresult, row: Any, label: str) -> list[Any]:
         """Return the rows of a result as objects of `row`."""
@@ -83,6 +92,7 @@ class Link:
         self.replayed = 0
         self._prepared: OrderedDict[Statement, Prepared] = OrderedDict()
         self._doomed: list[bytes] = []
+        self._once: tuple[Statement, Prepared] | None = None
         self._count = 0
 
     def __repr__(self) -> str:
@@ -91,6 +101,10 @@ class Link:
     def prepared(self, statement: Statement) -> Prepared:
         """Return this connection's form of a statement, making it if it is new."""
         found = self._prepared.get(statement)
+        if found is None and statement.once:
+            if self._once is None or self._once[0] is not statement:
+                self._once = statement, Prepared(statement, b"", self.connection)
+            return self._once[1]
         if found is None:
             found = self._prepared[statement] = self._new(statement)
             if len(self._prepared) > MOST_PREPARED:
@@ -124,6 +138,7 @@ class Link:
         if not entry.ready:
             before = self._close_doomed() + 1
             self.pgconn.send_prepare(entry.name, step.statement.sql, encoder.oids)
+            entry.ready = True  # for the rest of this flight, unless the answer says no
         self.pgconn.send_query_prepared(entry.name, wire, encoder.formats, entry.result_format)
         return before
 

@@ -46,6 +46,7 @@ class QueryFile:
         row: Any = None,
         parameters: Mapping[str, str] | None = None,
         nullable: Collection[str] | None = None,
+        not_null: Collection[str] = (),
         read_only: bool = False,
         tenant: bool = False,
     ) -> Query[Any]:
@@ -57,6 +58,7 @@ class QueryFile:
                 column (its bare value), or None where no row comes back.
             parameters: PostgreSQL's type by parameter, as ``format_type`` names it.
             nullable: The parameters that accept None; default: every one does.
+            not_null: The keys of a ``:page`` query that the compiler proved NOT NULL.
             read_only: Whether the compiler proved that the query changes nothing.
             tenant: Whether the query needs a tenant.
         """
@@ -66,6 +68,7 @@ class QueryFile:
             row,
             dict(parameters or {}),
             None if nullable is None else frozenset(nullable),
+            frozenset(not_null),
             read_only,
             tenant,
         )
@@ -90,6 +93,7 @@ class Query(Generic[R]):
     row: Any
     parameters: Mapping[str, str]
     nullable: frozenset[str] | None
+    not_null: frozenset[str]
     read_only: bool
     tenant: bool
 

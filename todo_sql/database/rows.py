@@ -55,14 +55,19 @@ def _dataclasses(row: Any, names: Sequence[str]) -> Make:
 
 
 def load(result: pq.abc.PGresult, transformer: Transformer, make: Make, label: str) -> list[Any]:
-    """Return every row of a result.
+    """Return every row of a result."""
+    transformer.set_pgresult(result)
+    return make_rows(make, transformer.load_rows(0, result.ntuples, tuple), label)
+
+
+def make_rows(make: Make, tuples: list[tuple[Any, ...]], label: str) -> list[Any]:
+    """Return row objects of tuples.
 
     Raises:
         BadRow: A row does not fit the model.
     """
-    transformer.set_pgresult(result)
     try:
-        return make(transformer.load_rows(0, result.ntuples, tuple))
+        return make(tuples)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in entry['loc']) or 'row'}: {entry['msg']}"

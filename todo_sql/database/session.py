@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from todo_sql.database import retry, shapes
 from todo_sql.database.adhoc import adhoc
+from todo_sql.database.batch import Batch
 from todo_sql.database.calls import Call
 from todo_sql.database.engine import Engine, Shape
 from todo_sql.database.handle import Handle
@@ -17,6 +18,8 @@ from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.unit import Isolation, Savepoint, Unit
 from todo_sql.database.waiting import Work, run
+from todo_sql.errors import UsageError
+from todo_sql.queries.cursor import Page
 
 if TYPE_CHECKING:
     from typing import Self
@@ -68,6 +71,29 @@ class Session(Handle):
         """
         return self._call(adhoc(text, row), arguments, shapes.many)
 
+    def page(
+        self, query: Query[R], arguments: Mapping[str, object], cursor: str | None = None
+    ) -> Page[R]:
+        """Return one page of a ``:page`` query.
+
+        Args:
+            query: The query.
+            arguments: Its parameters, the page size among them.
+            cursor: ``next`` or ``previous`` of another page; None: the first page.
+
+        Raises:
+            BadCursor: The cursor is not one of this query, or was changed.
+        """
+        page: Page[R] = self._run(self._page(query, arguments, cursor))
+        return page
+
+    def batch(self) -> Batch:
+        """Send many independent calls in one round trip, each its own transaction.
+
+        Each call's result or error is in the `Pending` that `add` returns.
+        """
+        return Batch(self._engine, self._scope)
+
     def transaction(
         self, *, isolation: Isolation | str | None = None, read_only: bool = False
     ) -> Transaction:
@@ -104,7 +130,10 @@ class Session(Handle):
             attempt += 1
 
     def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:
-        return run(self._work(query, arguments, shape))
+        return self._run(self._work(query, arguments, shape))
+
+    def _run(self, work: Work[T]) -> T:
+        return run(work)
 
 
 class Transaction(Session):
@@ -150,9 +179,17 @@ class Transaction(Session):
         self._unit.check_nested(isolation, read_only)
         return Transaction(self._engine, self._scope, self._unit, self)
 
-    def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:
+    def batch(self) -> Batch:
+        """Refuse: the calls of a batch are transactions of their own."""
+        raise UsageError(
+            "a transaction has no batch",
+            cause="the calls of a batch are transactions of their own",
+            fix="call `batch()` on the session",
+        )
+
+    def _run(self, work: Work[T]) -> T:
         with self._turn:
-            return run(self._work(query, arguments, shape))
+            return run(work)
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._unit.call(call, shape)

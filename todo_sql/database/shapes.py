@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from psycopg import pq
@@ -9,11 +10,13 @@ from psycopg import pq
 from todo_sql.database.calls import Call
 from todo_sql.database.errors import NoRow, TooManyRows
 from todo_sql.database.link import Link
+from todo_sql.queries.cursor import Cursor, Page, make_page
+from todo_sql.queries.keyset import PageVariant
 
 
 def many(link: Link, call: Call, result: pq.abc.PGresult) -> list[Any]:
     """Return every row."""
-    statement = call.text.statement
+    statement = call.statement
     return link.prepared(statement).rows(result, call.query.row, statement.label)
 
 
@@ -58,3 +61,17 @@ def nothing(link: Link, call: Call, result: pq.abc.PGresult) -> None:
 def affected(link: Link, call: Call, result: pq.abc.PGresult) -> int:
     """Return how many rows were affected."""
     return result.command_tuples or 0
+
+
+def page(
+    cursor: Cursor | None, variant: PageVariant, size: int
+) -> Callable[[Link, Call, pq.abc.PGresult], Page[Any]]:
+    """Return what makes a page of a result that has its keys behind the row's columns."""
+
+    def shape(link: Link, call: Call, result: pq.abc.PGresult) -> Page[Any]:
+        rows = link.prepared(call.statement).pairs(
+            result, call.query.row, call.statement.label, len(variant.keys)
+        )
+        return make_page(call.query.named, cursor, variant.cases, rows, size)
+
+    return shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from todo_sql.database.parameters import Parameter
@@ -18,12 +19,21 @@ class Statement:
         sql: The text.
         parameters: In the order of ``$1``, ``$2``, …
         label: The query's name, for messages.
+        once: Whether it is sent a few times only, and not prepared.
     """
 
-    __slots__ = ("label", "parameters", "sql")
+    __slots__ = ("label", "once", "parameters", "sql")
 
-    def __init__(self, sql: str, parameters: Sequence[Parameter] = (), *, label: str = "") -> None:
+    def __init__(
+        self,
+        sql: str,
+        parameters: Sequence[Parameter] = (),
+        *,
+        label: str = "",
+        once: bool = False,
+    ) -> None:
         self.sql = sql.encode()
+        self.once = once
         self.parameters = tuple(parameters)
         self.label = label
 
@@ -44,7 +54,13 @@ def texts(sql: str, *names: str, label: str = "") -> Statement:
     return Statement(sql, [Parameter.of(name, "text") for name in names], label=label)
 
 
-BEGIN = Step(Statement("begin"))
-BEGIN_READ_ONLY = Step(Statement("begin read only"))
-COMMIT = Step(Statement("commit"))
-ROLLBACK = Step(Statement("rollback"))
+@cache
+def command(sql: str) -> Step:
+    """Return the step of a command without parameters; the same one for the same text."""
+    return Step(Statement(sql))
+
+
+BEGIN = command("begin")
+BEGIN_READ_ONLY = command("begin read only")
+COMMIT = command("commit")
+ROLLBACK = command("rollback")

@@ -24,9 +24,10 @@ class Text:
         statement: What is prepared and sent, with the comment that names the query.
         names: The parameters of ``$1``, ``$2``, …
         keys: The columns that make a repeat harmless.
+        variant: Where the text comes from.
     """
 
-    __slots__ = ("_head", "_named", "_variant", "keys", "names", "statement")
+    __slots__ = ("_head", "_named", "keys", "names", "statement", "variant")
 
     def __init__(self, query: Query[Any], named: NamedQuery, variant: Variant) -> None:
         label = f"{named.source.file}:{named.name}"
@@ -45,15 +46,15 @@ class Text:
         )
         self.names = variant.parameters
         self.keys = frozenset() if query.read_only else idempotency_keys(variant.sql)
+        self.variant = variant
         self._head = len(head)
         self._named = named
-        self._variant = variant
 
     def place(self, error: ServerError) -> Place:
         """Return the place of an error in the query's file."""
         if error.position is None or error.position <= self._head:
             return self._named.place()
-        offset = self._variant.source_offset(error.position - 1 - self._head)
+        offset = self.variant.source_offset(error.position - 1 - self._head)
         return self._named.source.place(offset, offset + 1)
 
 
@@ -75,11 +76,14 @@ class Texts:
         """
         if self._only is not None and arguments.keys() == self._names:
             return self._only
-        variant = choose(self.named, arguments)
+        text = self.of(choose(self.named, arguments))
+        if not self.named.groups and not self.named.cases:
+            self._only = text
+        return text
+
+    def of(self, variant: Variant) -> Text:
+        """Return the text of a variant; the same object for the same one."""
         known = self._known.get(id(variant))
         if known is None:
-            known = variant, Text(self._query, self.named, variant)
-            self._known[id(variant)] = known
-            if not self.named.groups and not self.named.cases:
-                self._only = known[1]
+            known = self._known[id(variant)] = variant, Text(self._query, self.named, variant)
         return known[1]

@@ -18,7 +18,7 @@ from todo_sql.database.errors import TransactionAborted
 from todo_sql.database.flight import Answer, ConnectionLost
 from todo_sql.database.link import Link
 from todo_sql.database.scope import Settings, scope_step
-from todo_sql.database.statement import COMMIT, ROLLBACK, Statement, Step
+from todo_sql.database.statement import COMMIT, ROLLBACK, Step, command
 from todo_sql.database.waiting import Pause, Work
 from todo_sql.errors import UsageError
 
@@ -54,7 +54,7 @@ class Savepoint:
 
     def __init__(self, name: str, settings: dict[str, str | None]) -> None:
         self.name = name
-        self.begin = Step(Statement(f"savepoint {name}"))
+        self.begin = command(f"savepoint {name}")
         self.settings = settings
 
 
@@ -77,7 +77,7 @@ class Unit:
             words.append("read only")
         self._engine = engine
         self._read_only = read_only
-        self._begin = Step(Statement(" ".join(words)))
+        self._begin = command(" ".join(words))
         self._unsent = [self._begin]
         self._settings: dict[str, str | None] = {}
         self._link: Link | None = None
@@ -109,7 +109,12 @@ class Unit:
     def _attempt(self, call: Call, shape: Shape[T], deadline: float) -> Work[T]:
         link = self._link
         if link is None:
-            link = self._link = yield from self._engine.acquire(call, deadline)
+            link = self._link = yield from self._engine.acquire((call,), deadline)
+        if call.role and call.role not in link.vetted:
+            raise UsageError(
+                f"`{call.query.name}` runs as `{call.role}`, the transaction as another role",
+                fix="call it in a transaction of its own",
+            )
         steps = [*self._unsent, *self._scope_steps(call.settings), call.step]
         answer = yield from self._fly(link, steps, deadline)
         self._unsent.clear()
@@ -242,11 +247,11 @@ class Unit:
             return
         if self._over:
             return
-        release = Step(Statement(f"release savepoint {savepoint.name}"))
+        release = command(f"release savepoint {savepoint.name}")
         if keep and not self._aborted:
             self._unsent.append(release)
             return
-        self._unsent = [Step(Statement(f"rollback to savepoint {savepoint.name}")), release]
+        self._unsent = [command(f"rollback to savepoint {savepoint.name}"), release]
         self._settings = savepoint.settings
         was_aborted, self._aborted = self._aborted, False
         if keep and was_aborted:

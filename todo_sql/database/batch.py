@@ -1,0 +1,218 @@
+"""Many independent calls in one round trip, each a transaction of its own.
+
+An error in one leaves the others alone. COMMIT stands behind a Sync of its own: after an
+error it ends the failed transaction, so that the next call finds the connection idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from todo_sql.database import retry, shapes
+from todo_sql.database.adhoc import adhoc
+from todo_sql.database.calls import Call, plan
+from todo_sql.database.engine import Engine, Shape, unavailable
+from todo_sql.database.flight import Answer, ConnectionLost
+from todo_sql.database.query import Query
+from todo_sql.database.scope import Scope
+from todo_sql.database.statement import COMMIT, Step
+from todo_sql.database.waiting import Pause, Work, run, run_async
+from todo_sql.errors import TodoSqlError, UsageError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from todo_sql.database.asession import AsyncSession
+    from todo_sql.database.session import Session
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Pending(Generic[R]):
+    """The result of one call of a batch, there once the batch has ended."""
+
+    def __init__(self, call: Call, shape: Shape[R]) -> None:
+        self.call = call
+        self.shape = shape
+        self._value: R | None = None
+        self._error: BaseException | None = None
+        self._done = False
+
+    def result(self) -> R:
+        """Return what the call returns.
+
+        Raises:
+            UsageError: The batch has not ended.
+            TodoSqlError: What the call itself got.
+        """
+        if self._error is not None:
+            raise self._error
+        if not self._done:
+            raise UsageError(
+                f"`{self.call.query.name}` has no result yet",
+                fix="ask for it behind the `with` block of the batch",
+            )
+        return self._value  # type: ignore[return-value]
+
+    def settle(self, value: R) -> None:
+        """Put the result in."""
+        self._value, self._done = value, True
+
+    def fail(self, error: BaseException) -> None:
+        """Put the error in."""
+        self._error, self._done = error, True
+
+
+class _Recorder:
+    """Stands for a session and takes down the call that a query function makes."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def one(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
+        return Pending(plan(self._scope, query, arguments), shapes.one)
+
+    def optional(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
+        return Pending(plan(self._scope, query, arguments), shapes.optional)
+
+    def many(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
+        return Pending(plan(self._scope, query, arguments), shapes.many)
+
+    def execute(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
+        return Pending(plan(self._scope, query, arguments), shapes.nothing)
+
+    def execrows(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
+        return Pending(plan(self._scope, query, arguments), shapes.affected)
+
+    def sql(self, text: str, row: type[Any], /, **arguments: object) -> Pending[Any]:
+        return Pending(plan(self._scope, adhoc(text, row), arguments), shapes.many)
+
+
+class _Calls:
+    def __init__(self, engine: Engine, scope: Scope) -> None:
+        self._engine = engine
+        self._recorder: Any = _Recorder(scope)
+        self._pending: list[Pending[Any]] = []
+
+    def _add(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            pending = function(self._recorder, *args, **kwargs)
+        except AttributeError as error:
+            if error.obj is not self._recorder:
+                raise
+            pending = None
+        if not isinstance(pending, Pending):
+            raise UsageError(
+                f"`{getattr(function, '__name__', function)}` is not one call of a query",
+                cause="a batch holds :one, :optional, :many, :exec and :execrows calls",
+                fix="add a generated query function",
+            )
+        self._pending.append(pending)
+        return pending
+
+    def _fly(self) -> Work[None]:
+        pending, self._pending = self._pending, []
+        if pending:
+            yield from _settle(self._engine, pending)
+
+
+class Batch(_Calls):
+    """Calls that are sent together at the end of the ``with`` block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            run(self._fly())
+
+    def add(
+        self, function: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> Pending[R]:
+        """Take a call of a query function down.
+
+        Args:
+            function: A generated function such as ``tasks.get_task``.
+            args: Its arguments behind the session.
+            kwargs: Its arguments by name.
+        """
+        pending: Pending[R] = self._add(function, *args, **kwargs)
+        return pending
+
+
+class AsyncBatch(_Calls):
+    """Calls that are sent together at the end of the ``async with`` block."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            await run_async(self._fly())
+
+    def add(
+        self,
+        function: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]:
+        """Take a call of a query function down; nothing is awaited yet."""
+        pending: Pending[R] = self._add(function, *args, **kwargs)
+        return pending
+
+
+def _settle(engine: Engine, pending: list[Pending[Any]]) -> Work[None]:
+    """Make every call and give each its result or error."""
+    timeouts = [entry.call.timeout for entry in pending if entry.call.timeout]
+    deadline = engine.deadline(sum(timeouts) if len(timeouts) == len(pending) else None)
+    attempt = 1
+    while True:
+        try:
+            yield from _attempt(engine, pending, deadline)
+            return
+        except ConnectionLost as lost:
+            repeatable = lost.untouched or all(entry.call.repeatable for entry in pending)
+            if not repeatable or not retry.time_left(deadline, attempt):
+                for entry in pending:
+                    entry.fail(unavailable(lost, changed=not entry.call.query.read_only))
+                return
+        yield Pause(retry.pause(attempt))
+        attempt += 1
+
+
+def _attempt(engine: Engine, pending: list[Pending[Any]], deadline: float) -> Work[None]:
+    units: list[list[Step]] = []
+    for entry in pending:
+        units += [[*entry.call.head, entry.call.step], [COMMIT]]
+    roles = {entry.call.role: entry.call for entry in pending}
+    link = yield from engine.acquire(list(roles.values()), deadline)
+    failures: list[tuple[Pending[Any], Answer]] = []
+    try:
+        answers = yield from engine.flight(link, units, deadline)
+        for number, entry in enumerate(pending):
+            answer, committed = answers[2 * number : 2 * number + 2]
+            if answer.failed or committed.failed:
+                failures.append((entry, answer if answer.failed else committed))
+                continue
+            try:
+                entry.settle(entry.shape(link, entry.call, answer.results[-1]))
+            except TodoSqlError as error:
+                entry.fail(error)
+    finally:
+        engine.pool.release(link)
+    for entry, answer in failures:
+        assert answer.failed is not None
+        entry.fail((yield from engine.explain(answer.failed, entry.call)))
