@@ -109,10 +109,11 @@ def main() -> None:
     began = time.monotonic()
     with (
         temporary_server(arguments.postgres) as embedded,
+        psycopg.connect(embedded.url("postgres"), autocommit=True) as admin,
         tempfile.TemporaryDirectory() as folder,
     ):
         password = psycopg.conninfo.conninfo_to_dict(embedded.url())["password"]
-        server = Server(embedded, arguments.postgres, str(password))
+        server = Server(embedded, arguments.postgres, str(password), admin)
         result = run(server, Path(folder), arguments.number or number)
     print(f"{arguments.run}: {result} ({time.monotonic() - began:.0f} s)")
 

@@ -89,7 +89,9 @@ class StepwiseRun:
     def _check_done(self) -> None:
         """Refuse a file of which a done statement was changed; later ones may be."""
         for number, step in enumerate(self._done):
-            same = number < len(self._statements) and step.hash == _hash(self._statements[number])
+            same = number < len(self._statements) and step.hash == statement_hash(
+                self._statements[number]
+            )
             if not same:
                 place = None
                 if number < len(self._statements):
@@ -110,7 +112,9 @@ class StepwiseRun:
             return
         step = self._progress.steps[number]
         begun = grammar.parse(step.sql)[0]
-        same = number < len(self._statements) and step.hash == _hash(self._statements[number])
+        same = number < len(self._statements) and step.hash == statement_hash(
+            self._statements[number]
+        )
         catalog = self._catalog(number, begun)
         fate = catalog.fate(begun)
         if fate is Fate.NOT_DONE:
@@ -286,10 +290,10 @@ class StepwiseRun:
 
 
 def _step(statement: Statement, *, done: bool) -> Step:
-    return Step(_hash(statement), statement.text, done)
+    return Step(statement_hash(statement), statement.text, done)
 
 
-def _hash(statement: Statement) -> str:
+def statement_hash(statement: Statement) -> str:
     """Return the hash by which the ledger knows a statement; line endings do not count."""
     return hashlib.sha256(statement.text.replace("\r\n", "\n").encode()).hexdigest()[:32]
 
