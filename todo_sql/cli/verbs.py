@@ -49,7 +49,7 @@ VERBS = (
         "todo-sql baseline 20260101090000",
     ),
     Verb(_MIGRATE, "repair", "mend the ledger, showing every change first", "todo-sql repair"),
-    Verb(_QUERY, "query", "run one named query", "todo-sql query list_tasks user_id=u1 limit=5"),
+    Verb(_QUERY, "query", "run one named query", "todo-sql query list_tasks user_id=u1"),
     Verb(
         _QUERY,
         "explain",
