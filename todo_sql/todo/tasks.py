@@ -103,7 +103,7 @@ _UPDATE_TASK: Query[Task] = _FILE.query(
         "id": "bigint",
         "public_id": "uuid",
     },
-    nullable=["description", "due_date"],
+    nullable=["description", "due_date", "list_id", "list_public_id"],
     tenant=True,
 )
 _COMPLETE_TASK: Query[Task] = _FILE.query(
@@ -340,8 +340,8 @@ def update_task(
     completed: bool | Unset = UNSET,
     priority: str | Unset = UNSET,
     due_date: datetime | Unset | None = UNSET,
-    list_id: int | Unset = UNSET,
-    list_public_id: UUID | Unset = UNSET,
+    list_id: int | Unset | None = UNSET,
+    list_public_id: UUID | Unset | None = UNSET,
     id: int | Unset = UNSET,
     public_id: UUID | Unset = UNSET,
 ) -> Task: ...
@@ -354,8 +354,8 @@ def update_task(
     completed: bool | Unset = UNSET,
     priority: str | Unset = UNSET,
     due_date: datetime | Unset | None = UNSET,
-    list_id: int | Unset = UNSET,
-    list_public_id: UUID | Unset = UNSET,
+    list_id: int | Unset | None = UNSET,
+    list_public_id: UUID | Unset | None = UNSET,
     id: int | Unset = UNSET,
     public_id: UUID | Unset = UNSET,
 ) -> Coroutine[Any, Any, Task]: ...
@@ -367,8 +367,8 @@ def update_task(
     completed: bool | Unset = UNSET,
     priority: str | Unset = UNSET,
     due_date: datetime | Unset | None = UNSET,
-    list_id: int | Unset = UNSET,
-    list_public_id: UUID | Unset = UNSET,
+    list_id: int | Unset | None = UNSET,
+    list_public_id: UUID | Unset | None = UNSET,
     id: int | Unset = UNSET,
     public_id: UUID | Unset = UNSET,
 ) -> Any:

@@ -96,6 +96,8 @@ limit :limit;
 -- name: update_task :one -> Task
 -- Change the fields that are given; None clears one that may be empty. None for list_id or
 -- list_public_id takes the task out of its list.
+-- param: list_id bigint?
+-- param: list_public_id uuid?
 update tasks
 set
     title = :title,                                                         -- if: title
