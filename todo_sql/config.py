@@ -49,6 +49,7 @@ class Config:
         types: Overrides of Python types by ``table.column``.
         postgres: Major version of the embedded server, 16 or 18.
         exempt: Tables that the tenant rules leave alone, such as the sign-in tables.
+        ignore: Patterns of objects that `drift` leaves alone, such as ``table public.audit_*``.
         packaged: Whether this is the Todo project that the wheel carries.
         environment: The environment with `.env` below it.
     """
@@ -63,6 +64,7 @@ class Config:
     types: Mapping[str, str] = field(default_factory=dict)
     postgres: int = 18
     exempt: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
     packaged: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -138,11 +140,14 @@ def packaged_config(root: Path, environment: Mapping[str, str] | None = None) ->
         seeds=source / "seeds",
         tenant=Tenant(),
         exempt=TODO_EXEMPT,
+        ignore=TODO_IGNORE,
         packaged=True,
         environment=_with_dotenv(root, os.environ if environment is None else environment),
     )
 
 
+# The maintenance function makes next months' partitions.
+TODO_IGNORE = ("table public.audit_log_20*",)
 TODO_EXEMPT = ("users", "sessions", "accounts", "verifications")
 
 
@@ -179,7 +184,7 @@ _PATHS = {
 
 def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str, str]) -> Config:
     where = f"[{SECTION}] in {root / 'pyproject.toml'}"
-    known = {*_PATHS, "generate", "tenant", "types", "postgres", "exempt"}
+    known = {*_PATHS, "generate", "tenant", "types", "postgres", "exempt", "ignore"}
     for key in section:
         if key not in known:
             raise ConfigError(
@@ -201,6 +206,9 @@ def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str,
     exempt = section.get("exempt", [])
     if not isinstance(exempt, list) or not all(isinstance(name, str) for name in exempt):
         raise ConfigError(f"`exempt` under {where} is not a list of tables", fix="use strings")
+    ignore = section.get("ignore", [])
+    if not isinstance(ignore, list) or not all(isinstance(name, str) for name in ignore):
+        raise ConfigError(f"`ignore` under {where} is not a list of patterns", fix="use strings")
     return Config(
         root=root,
         **{key: root / section.get(key, default) for key, default in _PATHS.items()},
@@ -209,6 +217,7 @@ def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str,
         types=types,
         postgres=postgres,
         exempt=tuple(exempt),
+        ignore=tuple(ignore),
         environment=_with_dotenv(root, environment),
     )
 

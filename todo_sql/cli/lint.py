@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Annotated, Literal
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Argument, Option
 from todo_sql.errors import ExitCode, UsageError
 
 
 def command(
     context: Context,
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files or folders; default: the whole project.")
+        list[Path] | None, Argument(metavar="PATHS", help="Files or folders; default: all.")
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="REV", help="Only files changed since a git revision.")
+        str | None, Option(metavar="REV", help="Only files changed since a git revision.")
     ] = None,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what can be mended for certain.")
-    ] = False,
-    format: Annotated[str, typer.Option(help="text, github or json.")] = "text",
-    rules: Annotated[bool, typer.Option("--rules", help="Print the page on our rules.")] = False,
+    fix: Annotated[bool, Option(help="Mend what can be mended for certain.")] = False,
+    format: Annotated[
+        Literal["text", "github", "json"], Option(help="How findings are printed.")
+    ] = "text",
+    rules: Annotated[bool, Option(help="Print the page on our rules and stop.")] = False,
 ) -> ExitCode:
     """Review migrations and queries: our own rules, squawk, sqlfluff."""
     from todo_sql.review import lint as review
     from todo_sql.review.rules_page import render
 
-    if format not in ("text", "github", "json"):
-        raise UsageError(f"unknown format {format}", fix="use text, github or json")
     if rules:
         context.output.data(render().rstrip("\n"))
         return ExitCode.OK

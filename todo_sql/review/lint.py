@@ -149,7 +149,8 @@ def _waive(
         (file.name, waiver.rule): (file, waiver) for file in files for waiver in file.waivers
     }
     used = set()
-    kept, waived = [], []
+    kept: list[Finding] = []
+    waived: list[Finding] = []
     for one in findings:
         keys = [
             (one.place.file, name)

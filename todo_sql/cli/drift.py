@@ -1,0 +1,89 @@
+"""`todo-sql drift`: compare the live schema with the migrations."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from todo_sql.cli.context import Context
+from todo_sql.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from todo_sql.config import Config
+    from todo_sql.migrations.files import MigrationSet
+
+
+def command(context: Context) -> ExitCode:
+    """Show what the live schema has that the applied migrations do not make, and the reverse."""
+    import psycopg
+
+    from todo_sql.catalog.snapshot import take
+    from todo_sql.migrations.files import MigrationSet, load
+    from todo_sql.migrations.migrator import Migrator
+    from todo_sql.migrations.plan import State
+    from todo_sql.review.drift import drift
+
+    config, output = context.config, context.output
+    migrations = load(config.migrations, config.root)
+    url = context.direct_url()
+    status = Migrator(url, migrations).status()
+    done = (State.APPLIED, State.MODIFIED)
+    applied = tuple(
+        entry.migration for entry in status.entries if entry.state in done and entry.migration
+    )
+    chosen = MigrationSet(migrations.folder, migrations.shown, applied)
+    with (
+        psycopg.connect(url, autocommit=True) as live,
+        _migrated(config, migrations, chosen) as scratch,
+        psycopg.connect(scratch, autocommit=True) as made,
+    ):
+        if live.info.server_version // 10000 != made.info.server_version // 10000:
+            output.warning(
+                f"the scratch server is PostgreSQL {made.info.server_version // 10000}, the target "
+                f"{live.info.server_version // 10000}: definitions may be worded differently"
+            )
+        found = drift(take(live), take(made), config.ignore)
+    for entry in status.entries:
+        if entry.state not in done:
+            output.message(f"{entry.state.value}: {entry.id} is left out of the comparison")
+    if output.json:
+        output.document(
+            {
+                "drift": [one.as_dict() for one in found],
+                "findings": [one.finding.as_dict() for one in found],
+            }
+        )
+    else:
+        for one in found:
+            mark = str(one.difference)[0]
+            # Seen from the database: it has more (+), it lacks (-), it differs (~).
+            output.data({"+": "-", "-": "+"}.get(mark, mark) + f" {one.difference.item.key}")
+            for side in one.sides():
+                output.data(f"    -- {side}")
+            for statement in one.statements:
+                output.data(f"    {statement}{'' if statement.startswith('--') else ';'}")
+    count = len(found)
+    output.message(
+        f"{count} object{'' if count == 1 else 's'} differ{'s' if count == 1 else ''} from the "
+        f"{len(applied)} applied migrations"
+        if found
+        else f"no drift: the schema is as the {len(applied)} applied migrations make it"
+    )
+    return ExitCode.FINDINGS if found else ExitCode.OK
+
+
+@contextmanager
+def _migrated(config: Config, migrations: MigrationSet, chosen: MigrationSet) -> Iterator[str]:
+    """Yield a scratch database with the chosen migrations; the cached one where they are all."""
+    from todo_sql.compiler.scratch import migrated_database, scratch_server
+    from todo_sql.migrations.migrator import Migrator
+    from todo_sql.review.databases import empty_database
+
+    if len(chosen) == len(migrations):
+        yield migrated_database(config)
+        return
+    with empty_database(scratch_server(config)) as url:
+        Migrator(url, chosen).migrate()
+        yield url

@@ -1,0 +1,63 @@
+"""`todo-sql verify`: prove on a scratch database that every migration can be undone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from todo_sql.cli.context import Context
+from todo_sql.errors import ExitCode
+
+if TYPE_CHECKING:
+    from todo_sql.review.verify import Proof
+
+
+def command(context: Context) -> ExitCode:
+    """Apply, roll back and apply every migration on a scratch database, with rows in place."""
+    from todo_sql.compiler.scratch import scratch_server
+    from todo_sql.migrations.files import load
+    from todo_sql.migrations.statements import check
+    from todo_sql.review.databases import empty_database
+    from todo_sql.review.verify import verify
+
+    config, output = context.config, context.output
+    migrations = load(config.migrations, config.root)
+    check(migrations)
+    with empty_database(scratch_server(config)) as url:
+        proofs = verify(url, migrations, lambda proof: _tell(context, proof))
+    findings = [finding for proof in proofs for finding in proof.findings]
+    if output.json:
+        output.document(
+            {
+                "migrations": [
+                    {
+                        "id": proof.id,
+                        "outcome": proof.outcome,
+                        "reason": proof.reason,
+                        "notes": list(proof.notes),
+                    }
+                    for proof in proofs
+                ],
+                "findings": [finding.as_dict() for finding in findings],
+            }
+        )
+    else:
+        output.findings(findings)
+    counts = {
+        outcome: sum(proof.outcome == outcome for proof in proofs)
+        for outcome in ("reversible", "irreversible", "different", "failed")
+    }
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    output.message(f"{len(migrations)} migrations: {said or 'nothing to prove'}")
+    return ExitCode.FINDINGS if findings else ExitCode.OK
+
+
+def _tell(context: Context, proof: Proof) -> None:
+    output = context.output
+    style = {"reversible": "green", "irreversible": "cyan"}.get(proof.outcome, "red")
+    line = f"{output.style(proof.outcome, style):<12} {proof.id}"
+    if proof.outcome == "reversible":
+        output.detail(line)
+    else:
+        output.message(f"{line}  {proof.reason or ''}".rstrip())
+    for note in proof.notes:
+        output.detail(f"  {note}")

@@ -1,0 +1,95 @@
+"""What the live catalog has that the migrations do not make, and the other way round. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from todo_sql.catalog import mend
+from todo_sql.catalog.diff import Difference, compare
+from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.errors import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One object in which the live database differs.
+
+    Attributes:
+        difference: From the live catalog (before) to the migrated one (after).
+        statements: What would make the live object as the migrations have it.
+    """
+
+    difference: Difference
+    statements: tuple[str, ...]
+
+    @property
+    def finding(self) -> Finding:
+        """The shape that all reports share."""
+        difference = self.difference
+        if difference.before is None:
+            said, code = "is missing", "K101"
+        elif difference.after is None:
+            said, code = "is in no migration", "K102"
+        else:
+            said, code = "is not as the migrations make it", "K103"
+        return Finding(
+            code,
+            "error",
+            f"{difference.item.key} {said}",
+            cause="; ".join(self.sides()) or None,
+            fix=" ".join(f"{_line(text)};" for text in self.statements) or None,
+        )
+
+    def sides(self) -> list[str]:
+        """Return each attribute that differs, as live and as migrated."""
+        return [
+            f"{name.replace('_', ' ')} is {_value(live)}, migrated {_value(wanted)}"
+            for name, (live, wanted) in self.difference.changes.items()
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        before, after = self.difference.before, self.difference.after
+        return {
+            "kind": self.difference.kind,
+            "object": self.difference.object,
+            "live": dict(before.attributes) if before else None,
+            "migrated": dict(after.attributes) if after else None,
+            "mend": list(self.statements),
+        }
+
+
+def drift(live: Snapshot, migrated: Snapshot, ignore: Sequence[str] = ()) -> list[Drift]:
+    """Compare a live catalog with the migrated one.
+
+    Args:
+        live: The database's.
+        migrated: That of a scratch database with the same migrations.
+        ignore: Patterns of keys that do not count, such as ``grant * to reporting``.
+    """
+    return [
+        Drift(difference, tuple(mend.statements(difference, live, migrated)))
+        for difference in compare(live, migrated)
+        if not _ignored(difference, ignore)
+    ]
+
+
+def _ignored(difference: Difference, ignore: Sequence[str]) -> bool:
+    item = difference.item
+    keys = (item.key, item.parent or "")
+    return any(fnmatchcase(key, pattern) for pattern in ignore for key in keys)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _line(str(value))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
