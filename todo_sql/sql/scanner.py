@@ -60,21 +60,22 @@ class ScanError(ValueError):
 _START = r"[A-Za-z_\u0080-\U0010ffff]"
 _NAME = rf"{_START}[A-Za-z0-9_$\u0080-\U0010ffff]*"
 _TAG = rf"{_START}[A-Za-z0-9_\u0080-\U0010ffff]*"
-_DIGITS = r"[0-9](?:_?[0-9])*+"
+# No possessive quantifier over a group: re mistakes them before Python 3.11.5 (gh-106052).
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _DECIMAL = rf"{_DIGITS}(?!\.\.)\.(?:{_DIGITS})?|\.{_DIGITS}|{_DIGITS}"
 _LINE_COMMENT = r"--[^\n\r]*"
 # A string goes on in the next literal if a line break, and otherwise only white space and
 # line comments, stand between the two. Except in bits, a doubled quote is a quote.
-_JOINT = rf"[ \t\f\v]*+(?:{_LINE_COMMENT})?[\n\r](?:[ \t\n\r\f\v]++|{_LINE_COMMENT}[\n\r])*+"
-_BITS = rf"'[^']*+(?:'{_JOINT}'[^']*+)*+'"
-_PLAIN = rf"'[^']*+(?:'(?:{_JOINT})?'[^']*+)*+'"
-_ESCAPED = rf"'[^'\\]*+(?:(?:\\[\s\S]|'(?:{_JOINT})?')[^'\\]*+)*+'"
+_JOINT = rf"[ \t\f\v]*(?:{_LINE_COMMENT})?[\n\r](?:[ \t\n\r\f\v]|{_LINE_COMMENT}[\n\r])*"
+_BITS = rf"'[^']*(?:'{_JOINT}'[^']*)*'(?!{_JOINT}')"
+_PLAIN = rf"'[^']*(?:'(?:{_JOINT})?'[^']*)*'(?!(?:{_JOINT})?')"
+_ESCAPED = rf"'[^'\\]*(?:(?:\\[\s\S]|'(?:{_JOINT})?')[^'\\]*)*'(?!(?:{_JOINT})?')"
 
 _SPACE = re.compile(r"[ \t\n\r\f\v]+")
 _TOKEN = re.compile(
     rf"""
       (?P<STRING> [eE]{_ESCAPED} | [bBxX]{_BITS} | (?:[uU]&)?{_PLAIN} )
-    | (?P<QUOTED> (?:[uU]&)?"[^"]*+(?:""[^"]*+)*+" )
+    | (?P<QUOTED> (?:[uU]&)?"[^"]*(?:""[^"]*)*"(?!") )
     | (?P<OPEN> (?:[eEbBxX]|[uU]&)?' | (?:[uU]&)?" )
     | (?P<WORD> {_NAME} )
     | (?P<NUMBER>
