@@ -119,12 +119,13 @@ def plan(variant: Variant) -> Plan:
     ending = "end it with `order by KEY, … limit :limit`; the last key is unique"
     if body is None or order is None:
         raise ShapeError("a :page query has no `order by`", *whole, ending)
-    if limit is None or limit < order or limit + 2 != len(tokens):
-        at = tokens[-1] if limit is None or limit < order else tokens[min(limit, len(tokens) - 1)]
-        raise ShapeError("a :page query does not end with `limit :limit`", at.start, at.end, ending)
     for index in words.clauses("offset", "fetch", "for"):
         at = tokens[index]
         raise ShapeError(f"a :page query has no `{texts[index]}`", at.start, at.end, "leave it out")
+    if limit is None or limit < order or limit + 2 != len(tokens):
+        surplus = limit is not None and order < limit < len(tokens) - 2
+        at = tokens[limit + 2] if limit is not None and surplus else tokens[-1]
+        raise ShapeError("a :page query does not end with `limit :limit`", at.start, at.end, ending)
     if texts[body + 1 : body + 3] == ("distinct", "on"):
         at = tokens[body + 1]
         raise ShapeError(
@@ -356,7 +357,7 @@ class _Text:
         self._base = base
         self._parts: list[str] = []
         self._length = 0
-        self.origins: list[tuple[int, int]] = []
+        self.origins: list[tuple[int, int, bool]] = []
 
     @property
     def sql(self) -> str:
@@ -368,16 +369,17 @@ class _Text:
         if start >= end:
             return
         index = bisect_right(base.origins, start, key=lambda origin: origin[0]) - 1
-        for at, source in base.origins[index:]:
+        for at, source, copied in base.origins[max(0, index) :]:
             if at >= end:
                 break
             begin = max(at, start)
-            self.origins.append((self._length + begin - start, source + begin - at))
+            skipped = begin - at if copied else 0
+            self.origins.append((self._length + begin - start, source + skipped, copied))
         self._append(base.sql[start:end])
 
     def write(self, text: str, at: int) -> None:
         """Write our own text, on behalf of offset `at` of the variant."""
-        self.origins.append((self._length, self._base.source_offset(at)))
+        self.origins.append((self._length, self._base.source_offset(at), False))
         self._append(text)
 
     def _append(self, text: str) -> None:

@@ -51,26 +51,24 @@ class Variant:
         parameters: The names of ``$1``, ``$2``, …
         given: The optional parameters that this text needs.
         cases: The value of each ``-- case`` parameter.
-        origins: Pairs of an offset in `sql` and the offset in the source that it comes from;
-            one for each stretch of text, in order.
+        origins: Where each stretch of `sql` begins and where it comes from in the source, in
+            order; and whether it was copied, or stands for what is there, as ``$1`` does.
     """
 
     sql: str
     parameters: tuple[str, ...]
     given: frozenset[str] = frozenset()
     cases: Mapping[str, str] = field(default_factory=dict)
-    origins: tuple[tuple[int, int], ...] = ((0, 0),)
+    origins: tuple[tuple[int, int, bool], ...] = ((0, 0, True),)
 
     def source_offset(self, offset_in_sql: int) -> int:
         """Return the offset in the query's source of a 0-based character offset in `sql`.
 
-        An offset inside ``$1`` gives the colon of the parameter's first use there.
+        An offset inside ``$1`` gives the colon of the parameter there.
         """
         index = bisect_right(self.origins, offset_in_sql, key=lambda origin: origin[0]) - 1
-        at, source = self.origins[max(0, index)]
-        if self.sql.startswith("$", at):
-            return source
-        return source + offset_in_sql - at
+        at, source, copied = self.origins[max(0, index)]
+        return source + offset_in_sql - at if copied else source
 
 
 def variants(query: NamedQuery) -> Iterator[Variant]:
@@ -96,7 +94,7 @@ def compose(query: NamedQuery, given: frozenset[str], cases: Mapping[str, str]) 
     source = query.source.text
     absent = query.optional - given
     parts: list[str] = []
-    origins: list[tuple[int, int]] = []
+    origins: list[tuple[int, int, bool]] = []
     numbers: dict[str, int] = {}
     length = 0
     for segment in query.segments:
@@ -107,7 +105,7 @@ def compose(query: NamedQuery, given: frozenset[str], cases: Mapping[str, str]) 
                 part = source[piece.start : piece.end]
             else:
                 part = f"${numbers.setdefault(piece.parameter, len(numbers) + 1)}"
-            origins.append((length, piece.start))
+            origins.append((length, piece.start, piece.parameter is None))
             parts.append(part)
             length += len(part)
     return Variant("".join(parts).rstrip(), tuple(numbers), given, cases, tuple(origins))
