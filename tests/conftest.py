@@ -1,25 +1,23 @@
 """The fixtures of the suite: a real PostgreSQL for the run, a database of its own per test.
 
 Each test process (each xdist worker, too) has a server of its own, since roles belong to
-a server. It starts with the first test that asks for it.
+a server. It starts with the first test that asks for it. The databases are those of the
+package's own plugin, `todo_sql.testing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from support.database import Owner, Server, database
+from support.database import Owner, Server
 
 from todo_sql.database.temporary import temporary_server
-from todo_sql.migrations import migrate
-
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+from todo_sql.testing import TestServer
 
 Connect = Callable[..., psycopg.Connection[Any]]
 
@@ -65,25 +63,23 @@ def owner(request: pytest.FixtureRequest, server: Server) -> Owner:
     return plain
 
 
-@pytest.fixture
-def empty_database(server: Server, owner: Owner) -> Iterator[str]:
-    """The URL of a new empty database, as its owner."""
-    with database(server, owner) as name:
-        yield server.url(name, owner.name)
-
-
 @pytest.fixture(scope="session")
-def _todo_template(server: Server, owner: Owner) -> Iterator[str]:
-    with database(server, owner) as name:
-        migrate(server.url(name, owner.name), MIGRATIONS)
-        yield name
+def todo_sql_server(server: Server, owner: Owner) -> TestServer:
+    """Let the plugin of the package use the server and the owner of this run."""
+    return TestServer(server.url(), server.url(user=owner.name))
 
 
 @pytest.fixture
-def todo_database(server: Server, owner: Owner, _todo_template: str) -> Iterator[str]:
+def empty_database(todo_sql_server: TestServer) -> Iterator[str]:
+    """The URL of a new empty database, as its owner."""
+    with todo_sql_server.database() as name:
+        yield todo_sql_server.url(name)
+
+
+@pytest.fixture
+def todo_database(migrated_database: str) -> str:
     """The URL of a database migrated with the Todo migrations, as its owner."""
-    with database(server, owner, _todo_template) as name:
-        yield server.url(name, owner.name)
+    return migrated_database
 
 
 @pytest.fixture
