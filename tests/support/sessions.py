@@ -106,6 +106,27 @@ select pg_sleep(:seconds);
 -- name: who :one
 select current_user::text;
 
+-- name: page_tasks :page
+select {_COLUMNS} from tasks
+where user_id = :user_id
+order by title, id      -- case sort: title
+-- order by id desc     -- case sort: newest
+limit :limit;
+
+-- name: stream_titles :stream
+select title from tasks where user_id = :user_id order by id;
+
+-- name: import_tasks :copyfrom
+insert into tasks (user_id, public_id, title, description, completed)
+values (:user_id, :public_id, :title, :description, :completed)
+on conflict (user_id, public_id) do nothing;
+
+-- name: add_each :batch
+insert into tasks (user_id, title) values (:user_id, :title) returning title;
+
+-- name: rename_each :batch
+update tasks set title = :title where user_id = :user_id and id = :id;
+
 -- name: wrong :exec
 select nonsense from tasks where user_id = :user_id;
 """
@@ -133,6 +154,20 @@ COMPLETE: Query[None] = _scoped("complete_tasks")
 RENAME: Query[None] = _scoped("rename_task", title="text", id="bigint")
 MOVE: Query[None] = _scoped("move_task", list_id="bigint", id="bigint")
 WRONG: Query[None] = _scoped("wrong")
+PAGE: Query[Task] = FILE.query(
+    "page_tasks",
+    row=Task,
+    parameters={"user_id": "text", "limit": "bigint"},
+    not_null=("title", "id"),
+    read_only=True,
+    tenant=True,
+)
+STREAM: Query[str] = _scoped("stream_titles", str, True)
+IMPORT: Query[None] = _scoped(
+    "import_tasks", public_id="uuid", title="text", description="text", completed="boolean"
+)
+ADD_EACH: Query[str] = _scoped("add_each", str, title="text")
+RENAME_EACH: Query[None] = _scoped("rename_each", title="text", id="bigint")
 NAP: Query[None] = FILE.query("nap", parameters={"seconds": "double precision"}, read_only=True)
 SHORT_NAP: Query[None] = FILE.query(
     "short_nap", parameters={"seconds": "double precision"}, read_only=True

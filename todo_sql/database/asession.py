@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from todo_sql.database import retry, shapes
 from todo_sql.database.adhoc import adhoc
 from todo_sql.database.batch import AsyncBatch
-from todo_sql.database.calls import Call
+from todo_sql.database.calls import Call, plan
+from todo_sql.database.copying import Row
 from todo_sql.database.engine import Engine, Shape
 from todo_sql.database.handle import Handle
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
+from todo_sql.database.streaming import AsyncRowStream, Stream
 from todo_sql.database.unit import Isolation, Savepoint, Unit
 from todo_sql.database.waiting import Work, run_async
 from todo_sql.errors import UsageError
@@ -85,6 +87,41 @@ class AsyncSession(Handle):
         """
         page: Page[R] = await self._run(self._page(query, arguments, cursor))
         return page
+
+    def stream(self, query: Query[R], arguments: Mapping[str, object]) -> AsyncRowStream[R]:
+        """Return the rows of a query piece by piece, in an ``async with`` block.
+
+        Never sent again: a connection that breaks is `Unavailable`.
+        """
+        return AsyncRowStream(self._stream(query, arguments), self._run)
+
+    async def copyfrom(self, query: Query[Any], rows: Iterable[Row]) -> int:
+        """Insert many rows through COPY in one transaction; return how many.
+
+        Args:
+            query: A ``:copyfrom`` query.
+            rows: Mappings or objects that have its parameters; read as they are sent.
+
+        Raises:
+            BadParameter: A row lacks a value, or one does not fit; nothing is kept.
+        """
+        return await self._run(self._copy(query, rows))
+
+    @overload
+    async def batch_execute(
+        self, query: Query[None], sets: Iterable[Mapping[str, object]]
+    ) -> int: ...
+    @overload
+    async def batch_execute(
+        self, query: Query[R], sets: Iterable[Mapping[str, object]]
+    ) -> list[R]: ...
+    async def batch_execute(self, query: Query[Any], sets: Iterable[Mapping[str, object]]) -> Any:
+        """Run one query with many sets of arguments, in one transaction and pipelined.
+
+        Returns:
+            Every row, in the order of the sets; for a query without rows how many it affected.
+        """
+        return await self._run(self._each(query, sets))
 
     def batch(self) -> AsyncBatch:
         """Send many independent calls in one round trip, each its own transaction.
@@ -189,6 +226,12 @@ class AsyncTransaction(AsyncSession):
     async def _run(self, work: Work[T]) -> T:
         async with self._turn:
             return await run_async(work)
+
+    def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
+        return body(self._unit)
+
+    def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
+        return Stream(self._unit, plan(self._scope, query, arguments), owns_unit=False)
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._unit.call(call, shape)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from psycopg import pq
 
@@ -134,9 +134,13 @@ class Engine:
             ConnectionLost: The connection broke.
             Timeout: The deadline passed; the server was told to cancel.
         """
+        answers: list[Answer] = yield from self.on_link(link, Fly(link, fly(link, units), deadline))
+        return answers
+
+    def on_link(self, link: Link, request: Fly) -> Work[Any]:
+        """Drive something on a connection; see `flight`."""
         try:
-            answers: list[Answer] = yield Fly(link, fly(link, units), deadline)
-            return answers
+            return (yield request)
         except DeadlinePassed:
             link.broken = True
             yield Cancel(link)

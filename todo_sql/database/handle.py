@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from todo_sql.database import shapes
 from todo_sql.database.calls import Call, plan, plan_page
+from todo_sql.database.copying import Row, copy_rows, plan_copy
 from todo_sql.database.engine import Engine, Shape
 from todo_sql.database.events import observed
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
+from todo_sql.database.streaming import Stream
+from todo_sql.database.unit import Unit
 from todo_sql.database.waiting import Work
 from todo_sql.queries.cursor import Page
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+# Calls of a :batch query that are sent before answers are read.
+MOST_IN_FLIGHT = 1000
 
 
 class Handle:
@@ -72,6 +79,39 @@ class Handle:
         call, found, variant, size = plan_page(self._scope, query, arguments, cursor)
         work = self._make(call, shapes.page(found, variant, size))
         return observed(self._engine.listeners, query, work)
+
+    def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
+        """Do something in a transaction of its own."""
+        unit = Unit(self._engine)
+        try:
+            value = yield from body(unit)
+        except BaseException:
+            yield from unit.rollback()
+            raise
+        yield from unit.commit()
+        return value
+
+    def _copy(self, query: Query[Any], rows: Iterable[Row]) -> Work[int]:
+        plan = plan_copy(self._scope, query)
+        work = self._in_unit(lambda unit: copy_rows(self._engine, unit, plan, rows))
+        return observed(self._engine.listeners, query, work)
+
+    def _each(self, query: Query[Any], sets: Iterable[Mapping[str, object]]) -> Work[Any]:
+        calls = [plan(self._scope, query, arguments) for arguments in sets]
+        returns_rows = query.row is not None
+        shape: Shape[Any] = shapes.many if returns_rows else shapes.affected
+
+        def body(unit: Unit) -> Work[Any]:
+            results: list[Any] = []
+            for start in range(0, len(calls), MOST_IN_FLIGHT):
+                results += yield from unit.call_each(calls[start : start + MOST_IN_FLIGHT], shape)
+            return list(chain.from_iterable(results)) if returns_rows else sum(results)
+
+        return observed(self._engine.listeners, query, self._in_unit(body))
+
+    def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
+        unit = Unit(self._engine, read_only=True)
+        return Stream(unit, plan(self._scope, query, arguments), owns_unit=True)
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._engine.call(call, shape)

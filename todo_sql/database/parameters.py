@@ -108,6 +108,8 @@ class Parameter:
         Raises:
             BadParameter: The value is of another type.
         """
+        if type(value) in self.classes:
+            return value
         _, base, is_array = _builtin(self.pg_type)
         if isinstance(value, BaseModel) and (base in _JSON or not self.classes):
             return value.model_dump(mode="json")

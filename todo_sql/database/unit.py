@@ -106,6 +106,37 @@ class Unit:
             yield Pause(retry.pause(attempt))
             attempt += 1
 
+    @property
+    def link(self) -> Link:
+        """The connection of a transaction that has begun."""
+        assert self._link is not None
+        return self._link
+
+    def abort(self) -> None:
+        """Take down that something other than a call has made the transaction fail."""
+        self._aborted = True
+
+    def call_each(self, calls: list[Call], shape: Shape[T]) -> Work[list[T]]:
+        """Make calls of one query within the transaction, all in one flight."""
+        first, *rest = calls
+        results = [(yield from self.call(first, shape))]
+        if rest:
+            deadline = self._engine.deadline(first.timeout)
+            link = self.link
+            try:
+                answer = yield from self._fly(link, [call.step for call in rest], deadline)
+            except ConnectionLost as lost:
+                self._let_go()
+                self._over = True
+                raise unavailable(lost, changed=False) from None
+            if answer.failed is not None:
+                self._aborted = True
+                raise (yield from self._engine.explain(answer.failed, first)) from None
+            results += [
+                shape(link, call, result) for call, result in zip(rest, answer.results, strict=True)
+            ]
+        return results
+
     def _attempt(self, call: Call, shape: Shape[T], deadline: float) -> Work[T]:
         link = self._link
         if link is None:

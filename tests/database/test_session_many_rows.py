@@ -1,0 +1,222 @@
+"""Many rows: pages, streams, COPY, and one query with many sets of arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from support import sessions as q
+
+from todo_sql import (
+    AsyncDatabase,
+    BadCursor,
+    BadParameter,
+    Database,
+    IntegrityError,
+    TenantRequired,
+)
+
+pytestmark = pytest.mark.database
+
+
+def rows(count: int, **changes: object) -> Iterator[dict[str, object]]:
+    """Yield rows for `q.IMPORT`."""
+    for number in range(count):
+        yield {
+            "public_id": uuid.uuid4(),
+            "title": f"task {number}",
+            "description": None if number % 2 else 'odd, "quoted"\n',
+            "completed": False,
+            **changes,
+        }
+
+
+def test_pages_forwards_and_back(two_users: str) -> None:
+    """Every row is met once, in both directions, and a foreign cursor is refused."""
+    with Database.connect(two_users) as db:
+        ann = db.as_user("ann")
+        assert ann.copyfrom(q.IMPORT, rows(25)) == 25
+        seen: list[int] = []
+        page = ann.page(q.PAGE, {"limit": 10})
+        assert page.previous is None
+        while True:
+            assert all(isinstance(task, q.Task) for task in page.items)
+            seen += [task.id for task in page.items]
+            if page.next is None:
+                break
+            last = page
+            page = ann.page(q.PAGE, {"limit": 10}, page.next)
+        assert len(seen) == len(set(seen)) == 25
+        assert page.previous is not None
+        assert ann.page(q.PAGE, {"limit": 10}, page.previous).items == last.items
+        newest = ann.page(q.PAGE, {"limit": 3, "sort": "newest"})
+        assert [task.id for task in newest.items] == sorted(seen, reverse=True)[:3]
+        with pytest.raises(BadCursor):
+            ann.page(q.PAGE, {"limit": 10}, "nonsense")
+        with pytest.raises(BadParameter):
+            ann.page(q.PAGE, {"limit": 0})
+        with ann.transaction() as tx:
+            assert len(tx.page(q.PAGE, {"limit": 5}).items) == 5
+        assert db.as_user("bob").page(q.PAGE, {"limit": 5}).items == []
+
+
+def test_streams(two_users: str) -> None:
+    """Rows come piece by piece; an early end leaves a usable connection."""
+    with Database.connect(two_users, max_size=1) as db:
+        ann = db.as_user("ann")
+        ann.copyfrom(q.IMPORT, rows(1203))
+        with ann.stream(q.STREAM, {}) as titles:
+            assert list(titles) == [f"task {number}" for number in range(1203)]
+        with ann.stream(q.STREAM, {}) as titles:
+            assert next(iter(titles)) == "task 0"
+        with pytest.raises(ZeroDivisionError), ann.stream(q.STREAM, {}) as titles:
+            raise ZeroDivisionError
+        with ann.transaction() as tx:
+            with tx.stream(q.STREAM, {}) as titles:
+                assert len(list(titles)) == 1203
+            assert tx.one(q.COUNT, {}) == 1203
+        with pytest.raises(TenantRequired):
+            db.session().stream(q.STREAM, {})
+        assert db.pool_size == 1
+
+
+def test_copies_rows_of_a_tenant(two_users: str) -> None:
+    """COPY goes by way of a temporary table, under row security; a repeat adds nothing."""
+    with Database.connect(two_users, max_size=1) as db:
+        ann = db.as_user("ann")
+        given = list(rows(5000))
+        assert ann.copyfrom(q.IMPORT, iter(given)) == 5000
+        assert ann.copyfrom(q.IMPORT, given) == 0
+        assert ann.one(q.COUNT, {}) == 5000
+        assert ann.many(q.LIST, {})[7].title == "task 7"
+        assert db.as_user("bob").one(q.COUNT, {}) == 0
+        assert ann.copyfrom(q.IMPORT, []) == 0
+        with ann.transaction() as tx:
+            assert tx.copyfrom(q.IMPORT, rows(3)) == 3
+            assert tx.copyfrom(q.IMPORT, rows(3)) == 3
+            assert tx.one(q.COUNT, {}) == 5006
+        assert ann.one(q.COUNT, {}) == 5006
+
+
+def test_copies_objects_and_undescribed_types(two_users: str) -> None:
+    """Rows may be objects; without described types the text form is used."""
+
+    @dataclass
+    class Row:
+        public_id: uuid.UUID
+        title: str
+        description: str | None
+        completed: bool
+
+    with Database.connect(two_users) as db:
+        ann = db.as_user("ann")
+        untyped = q.FILE.query("import_tasks", tenant=True)
+        assert ann.copyfrom(untyped, [Row(uuid.uuid4(), 'a\tb\\"', None, True)]) == 1
+        (task,) = ann.many(q.LIST, {})
+        assert task.title == 'a\tb\\"'
+        assert task.completed
+
+
+def test_copies_directly_without_row_security(empty_database: str) -> None:
+    """A plain table of a project without tenants is copied into as it is."""
+    file = q.TextFile(
+        "-- name: fill :copyfrom\ninsert into plain (a, b) values (:a, :b);", tenant=None
+    )
+    fill = file.query("fill", parameters={"a": "integer", "b": "timestamp with time zone"})
+    now = datetime.datetime.now(datetime.UTC)
+    with Database.connect(empty_database) as db:
+        session = db.session()
+        session.sql("create table plain (a int not null, b timestamptz)", dict)
+        assert session.copyfrom(fill, ({"a": n, "b": now} for n in range(1000))) == 1000
+        assert session.sql("select max(b) from plain", datetime.datetime) == [now]
+        with pytest.raises(IntegrityError) as caught:
+            session.copyfrom(fill, [{"a": None, "b": now}])
+        assert caught.value.field == "a"
+
+
+@pytest.mark.parametrize(
+    ("changes", "parameter"),
+    [
+        ({"title": 5}, "title"),
+        ({"completed": "yes"}, "completed"),
+        ({"surplus": 1}, "surplus"),
+        ({"user_id": "bob"}, "user_id"),
+    ],
+)
+def test_a_bad_row_is_named_and_nothing_kept(
+    two_users: str, changes: dict[str, object], parameter: str
+) -> None:
+    """A mistake in the last of many rows undoes all of them; the connection stays."""
+    with Database.connect(two_users, max_size=1) as db:
+        ann = db.as_user("ann")
+        with pytest.raises(BadParameter) as caught:
+            ann.copyfrom(q.IMPORT, [*rows(2000), *rows(1, **changes)])
+        assert caught.value.parameter == parameter
+        with pytest.raises(BadParameter, match="lacks `completed`"):
+            ann.copyfrom(q.IMPORT, [{"public_id": None, "title": "x", "description": None}])
+        assert ann.one(q.COUNT, {}) == 0
+        assert db.pool_size == 1
+
+
+def test_errors_while_copying(two_users: str) -> None:
+    """A violated constraint, or rows that raise, undo everything; in a transaction, too."""
+
+    def failing() -> Iterator[dict[str, object]]:
+        yield from rows(10)
+        raise ZeroDivisionError
+
+    with Database.connect(two_users) as db:
+        ann = db.as_user("ann")
+        with pytest.raises(IntegrityError) as caught:
+            ann.copyfrom(q.IMPORT, rows(3, title=""))
+        assert caught.value.field == "title"
+        with pytest.raises(ZeroDivisionError):
+            ann.copyfrom(q.IMPORT, failing())
+        with ann.transaction() as tx:
+            tx.one(q.ADD, {"title": "kept"})
+            with pytest.raises(ZeroDivisionError), tx.transaction() as inner:
+                inner.copyfrom(q.IMPORT, failing())
+        assert [task.title for task in ann.many(q.LIST, {})] == ["kept"]
+
+
+def test_many_sets_of_arguments(two_users: str) -> None:
+    """A :batch query is atomic, and returns its rows or how many it affected."""
+    with Database.connect(two_users) as db:
+        ann = db.as_user("ann")
+        titles = [f"task {number}" for number in range(2500)]
+        assert ann.batch_execute(q.ADD_EACH, ({"title": title} for title in titles)) == titles
+        tasks = ann.many(q.LIST, {})
+        sets = [{"id": task.id, "title": task.title.upper()} for task in tasks[:7]]
+        assert ann.batch_execute(q.RENAME_EACH, sets) == 7
+        assert ann.batch_execute(q.RENAME_EACH, []) == 0
+        with pytest.raises(IntegrityError):
+            ann.batch_execute(q.ADD_EACH, [{"title": "a"}, {"title": ""}, {"title": "b"}])
+        assert ann.one(q.COUNT, {}) == 2500
+
+
+def test_the_same_asynchronously(two_users: str) -> None:
+    """Pages, streams, COPY and sets with tasks."""
+
+    async def main() -> None:
+        async with AsyncDatabase.connect(two_users) as db:
+            ann = db.as_user("ann")
+            assert await ann.copyfrom(q.IMPORT, rows(1100)) == 1100
+            async with ann.stream(q.STREAM, {}) as titles:
+                assert len([title async for title in titles]) == 1100
+            page = await ann.page(q.PAGE, {"limit": 10})
+            page = await ann.page(q.PAGE, {"limit": 10}, page.next)
+            assert len(page.items) == 10
+            assert await ann.batch_execute(q.ADD_EACH, [{"title": "x"}]) == ["x"]
+            async with ann.transaction() as tx:
+                async with tx.stream(q.STREAM, {}) as titles:
+                    assert len([title async for title in titles]) == 1101
+                with pytest.raises(BadParameter):
+                    async with tx.transaction() as inner:
+                        await inner.copyfrom(q.IMPORT, rows(2, title=5))
+                assert await tx.one(q.COUNT, {}) == 1101
+
+    asyncio.run(main())

@@ -1,0 +1,116 @@
+"""``:stream``: rows in pieces from a cursor that owns its connection and transaction."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from todo_sql.database import shapes
+from todo_sql.database.calls import Call
+from todo_sql.database.statement import Statement
+from todo_sql.database.unit import Unit
+from todo_sql.database.waiting import Work
+
+if TYPE_CHECKING:
+    from typing import Self
+
+R = TypeVar("R")
+
+PIECE = 500
+
+_numbers = itertools.count(1)
+
+
+class Stream:
+    """The rows of one call, a piece at a time; never sent again.
+
+    Args:
+        unit: The transaction that the cursor lives in.
+        call: What is read.
+        owns_unit: Whether the transaction ends with the stream.
+    """
+
+    def __init__(self, unit: Unit, call: Call, *, owns_unit: bool) -> None:
+        name = f"todo_sql_stream_{next(_numbers)}"
+        label, sql = call.statement.label, call.statement.sql.decode()
+        self._unit = unit
+        self._call = call
+        self._owns_unit = owns_unit
+        self._declare = Statement(
+            f"declare {name} no scroll cursor for {sql}",
+            call.statement.parameters,
+            label=label,
+            once=True,
+        )
+        self._fetch = Statement(f"fetch forward {PIECE} from {name}", label=label, once=True)
+        self._close = Statement(f"close {name}", label=label, once=True)
+
+    def open(self) -> Work[None]:
+        """Begin to read."""
+        call = self._call.around(self._declare, self._call.values)
+        yield from self._unit.call(call, shapes.nothing)
+
+    def piece(self) -> Work[list[Any]]:
+        """Return the next rows; none at the end."""
+        rows: list[Any] = yield from self._unit.call(
+            self._call.around(self._fetch, []), shapes.many
+        )
+        return rows
+
+    def close(self, *, failed: bool) -> Work[None]:
+        """End the transaction, or within another one the cursor."""
+        if self._owns_unit:
+            yield from self._unit.rollback()
+        elif not failed:
+            yield from self._unit.call(self._call.around(self._close, []), shapes.nothing)
+
+
+class RowStream(Generic[R]):
+    """The rows of a ``:stream`` query; read them inside a ``with`` block."""
+
+    def __init__(self, stream: Stream, drive: Callable[[Work[Any]], Any]) -> None:
+        self._stream = stream
+        self._drive = drive
+
+    def __enter__(self) -> Self:
+        self._drive(self._stream.open())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._drive(self._stream.close(failed=kind is not None))
+
+    def __iter__(self) -> Iterator[R]:
+        while rows := self._drive(self._stream.piece()):
+            yield from rows
+
+
+class AsyncRowStream(Generic[R]):
+    """The rows of a ``:stream`` query; read them inside an ``async with`` block."""
+
+    def __init__(self, stream: Stream, drive: Callable[[Work[Any]], Awaitable[Any]]) -> None:
+        self._stream = stream
+        self._drive = drive
+
+    async def __aenter__(self) -> Self:
+        await self._drive(self._stream.open())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._drive(self._stream.close(failed=kind is not None))
+
+    async def __aiter__(self) -> AsyncIterator[R]:
+        while rows := await self._drive(self._stream.piece()):
+            for row in rows:
+                yield row
