@@ -34,6 +34,4 @@ def _with(url: str, database: str, options: str) -> str:
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     query["options"] = f"{query.get('options', '')} {options}".strip()
-    return urlunsplit(
-        parts._replace(path=f"/{database}", query=urlencode(query, quote_via=quote))
-    )
+    return urlunsplit(parts._replace(path=f"/{database}", query=urlencode(query, quote_via=quote)))

@@ -1,0 +1,69 @@
+"""`todo-sql docs`: write the documents of the schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Option
+from todo_sql.errors import ExitCode
+
+if TYPE_CHECKING:
+    from todo_sql.config import Config
+
+
+def command(
+    context: Context,
+    check: Annotated[bool, Option(help="Write nothing; exit 1 if something would change.")] = False,
+) -> ExitCode:
+    """Write schema.md, migrations.md, schema.sql and schema.html."""
+    config, output = context.config, context.output
+    folder = config.specs
+    shown = folder.relative_to(config.root) if folder.is_relative_to(config.root) else folder
+    files = _render(config)
+    stale = [
+        name
+        for name, text in files.items()
+        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
+    ]
+    if not check:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in stale:
+            (folder / name).write_text(files[name], encoding="utf-8", newline="\n")
+    names = [f"{shown.as_posix()}/{name}" for name in stale]
+    if output.json:
+        output.document({"stale" if check else "written": names, "files": len(files)})
+    else:
+        for name in names:
+            output.data(name)
+    if check and stale:
+        output.message("stale: run `todo-sql docs`")
+        return ExitCode.FINDINGS
+    output.message(f"{len(files)} files, {len(stale)} changed" if stale else "up to date")
+    return ExitCode.OK
+
+
+def _render(config: Config) -> dict[str, str]:
+    """Return the text of each file, by name."""
+    import psycopg
+
+    from todo_sql.catalog import document, page, schema_sql
+    from todo_sql.catalog.snapshot import take
+    from todo_sql.compiler.scratch import migrated_database
+    from todo_sql.migrations.files import load
+    from todo_sql.queries.loader import load_folder
+    from todo_sql.review.serving import fill, serving
+
+    migrations = load(config.migrations, config.root)
+    queries = load_folder(config.queries, config.root) if config.queries.is_dir() else {}
+    loaded = migrated_database(config, "documented", lambda url: fill(url, config))
+    with psycopg.connect(loaded, autocommit=True) as connection:
+        snapshot = take(connection)
+        parents = {i.name: i["partition_of"] for i in snapshot.of("index") if i["partition_of"]}
+        used = serving(connection, queries, config.tenant, parents)
+    return {
+        "schema.md": document.schema(snapshot, used),
+        "migrations.md": document.migrations(migrations),
+        "schema.sql": schema_sql.render(snapshot),
+        "schema.html": page.render(snapshot, migrations, used),
+    }
