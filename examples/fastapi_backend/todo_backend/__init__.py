@@ -1,0 +1,1 @@
+"""A Todo API on todo-sql: FastAPI, signed in by Better Auth."""
