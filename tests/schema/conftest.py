@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 from support.database import Server
-from support.people import LOGINS, Connection, Login, LoginUrl
+from support.people import Connection, Login, LoginUrl, make_logins
 
 
 @pytest.fixture
@@ -56,14 +55,7 @@ def owned(people: str) -> Iterator[Connection]:
 def login_url(people: str, server: Server) -> LoginUrl:
     """The URL of the database with people for one of `LOGINS`."""
     name = urlsplit(people).path.lstrip("/")
-    with psycopg.connect(server.url(), autocommit=True) as admin:
-        for role, options in LOGINS.items():
-            if not admin.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
-                admin.execute(
-                    sql.SQL("create role {} login password {} " + options).format(
-                        sql.Identifier(role), sql.Literal(server.password)
-                    )
-                )
+    make_logins(server)
     return lambda role: server.url(name, role)
 
 

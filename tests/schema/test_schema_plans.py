@@ -14,12 +14,12 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from support.database import Owner, Server, database
 from support.people import Connection, tenant
 
 from todo_sql.database.seeds import seed
 from todo_sql.queries.loader import load_folder
 from todo_sql.queries.variants import choose
+from todo_sql.testing import TestServer
 
 pytestmark = pytest.mark.database
 
@@ -30,10 +30,10 @@ QUERIES = load_folder(ROOT / "queries")
 
 
 @pytest.fixture(scope="module")
-def loaded(server: Server, owner: Owner, _todo_template: str) -> Iterator[Connection]:
+def loaded(todo_sql_server: TestServer, todo_sql_template: str) -> Iterator[Connection]:
     """A database with load-test data: 20 users with 1,000 tasks each."""
-    with database(server, owner, _todo_template) as name:
-        url = server.url(name, owner.name)
+    with todo_sql_server.database(todo_sql_template) as name:
+        url = todo_sql_server.url(name)
         seed(url, ROOT / "seeds", scale=TASKS)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("vacuum analyze tasks, lists, tags, task_tags, audit_log")

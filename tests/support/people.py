@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg import sql
+
+from support.database import Server
 
 Connection = psycopg.Connection[Any]
 Login = Callable[[str], Connection]
@@ -18,6 +21,7 @@ LOGINS = {
     "login_auth": "in role todo_auth",
     "login_nobody": "",
     "login_bypass": "bypassrls in role todo_app",
+    "login_owner": "createrole createdb bypassrls in role todo_app, todo_readonly, todo_auth",
 }
 
 
@@ -29,3 +33,15 @@ def tenant(connection: Connection, user_id: str | None) -> Iterator[Connection]:
         if user_id is not None:
             connection.execute("select set_config('app.current_user_id', %s, true)", [user_id])
         yield connection
+
+
+def make_logins(server: Server) -> None:
+    """Make `LOGINS`, unless the server has them; their roles must exist."""
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        for role, options in LOGINS.items():
+            if not admin.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
+                admin.execute(
+                    sql.SQL("create role {} login password {} " + options).format(
+                        sql.Identifier(role), sql.Literal(server.password)
+                    )
+                )
