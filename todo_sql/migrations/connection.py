@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
+import select
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import psycopg
+from psycopg import pq
 
 from todo_sql.database.refusal import explain
 from todo_sql.database.url import DatabaseUrl
+from todo_sql.errors import DatabaseError
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import target as target_of
 from todo_sql.migrations.errors import LockNotHeld
-from todo_sql.migrations.flight import Answer, Command, Flight
+from todo_sql.migrations.flight import Answer, Command, Flight, rows_of
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.lock import MigrationLock
 from todo_sql.migrations.progress import Events
@@ -24,7 +27,8 @@ _APPLICATION = "todo-sql migrate"
 _CONNECT_TIMEOUT = 10
 LOCK_WAIT = 600.0  # seconds to wait for another migrator where `--wait` says nothing
 
-# Codes of refusals that may pass: no server there (yet), no free connection.
+# Codes of refusals that may pass: no server there (yet), no free connection; and D100
+# where the server has given no reason, since it hung up.
 _MAY_COME = {"D101", "D105"}
 
 
@@ -63,10 +67,8 @@ class Link:
         return answers
 
     def second_connection(self) -> psycopg.Connection[Any]:
-        """Open a connection beside this one, which never waits for long."""
-        connection = connect(self._url, wait=None, events=Events(), timeout=2)
-        connection.execute("set statement_timeout = '2s'")
-        return connection
+        """Open a connection beside this one; see `ask`."""
+        return connect(self._url, wait=None, events=Events(), timeout=2)
 
     def roll_back(self) -> None:
         """End a failed transaction."""
@@ -155,8 +157,39 @@ def connect(
         except psycopg.OperationalError as error:
             refused = explain(error, target)
             left = deadline - time.monotonic()
-            if left <= 0 or refused.finding.code not in _MAY_COME:
+            if left <= 0 or not _may_come(refused):
                 raise refused from None
             events.waiting(refused.finding.message)
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, 2.0)
+
+
+def _may_come(refused: DatabaseError) -> bool:
+    code = refused.finding.code
+    return code in _MAY_COME or (code == DatabaseError.code and refused.sqlstate is None)
+
+
+def ask(
+    connection: psycopg.Connection[Any], sql: str, seconds: float
+) -> list[tuple[str | None, ...]] | None:
+    """Return the rows of a query, or None if no answer comes in time or an error does.
+
+    A pooler may let a query wait for minutes; after a wait in vain the connection is closed.
+    """
+    pgconn = connection.pgconn
+    pgconn.send_query(sql.encode())
+    deadline = time.monotonic() + seconds
+    rows: list[tuple[str | None, ...]] | None = None
+    while True:
+        left = max(0, deadline - time.monotonic())
+        readable, _, _ = select.select([pgconn.socket], [], [], left)
+        if not readable:
+            connection.close()
+            return None
+        pgconn.consume_input()
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                return rows
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                rows = rows_of(result)

@@ -103,7 +103,8 @@ class Flight:
 
     def _last_words(self, error: Exception) -> str:
         """Return what the server said before it hung up, else what libpq says of it."""
-        said = [answer.error for answer in self.answers if answer.error]
+        errors = [answer.error for answer in self.answers if answer.error]
+        said = [error for error in errors if (error.sqlstate or "").startswith("57P")]
         words = said[-1].diag.message_primary if said else None
         return words or str(error).strip().split("\n", 1)[0]
 
@@ -151,7 +152,7 @@ class Flight:
             elif result.status == pq.ExecStatus.PIPELINE_ABORTED:
                 self.answers.append(Answer([], skipped=True))
             elif result.status in _GOOD:
-                self.answers.append(Answer(_rows(result)))
+                self.answers.append(Answer(rows_of(result)))
             elif self._pgconn.status == pq.ConnStatus.BAD:
                 raise error_from_result(result)
             else:
@@ -177,7 +178,8 @@ class Flight:
             self._connection.close()
 
 
-def _rows(result: pq.abc.PGresult) -> list[tuple[str | None, ...]]:
+def rows_of(result: pq.abc.PGresult) -> list[tuple[str | None, ...]]:
+    """Return the rows of a result as text; those of a huge one are of no interest."""
     if not result.nfields or result.ntuples > 100_000:
         return []
     rows = []

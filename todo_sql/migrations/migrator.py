@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from todo_sql.errors import DatabaseError
 from todo_sql.migrations import aftermath, losses, plan, pooler, statements, transactional
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connection import Link, open_link
@@ -218,15 +220,20 @@ class Migrator:
                 self._change_ledger(link, [c for change in changes for c in change.commands])
             return changes
 
-    def _open(self, *, writes: bool, wait: float | None) -> Link:
-        link = open_link(self._url, writes=writes, wait=wait, events=self._events)
-        if writes:
-            try:
-                pooler.refuse(link)
-            except BaseException:
-                link.connection.close()
-                raise
-        return link
+    @contextmanager
+    def _open(self, *, writes: bool, wait: float | None) -> Iterator[Link]:
+        try:
+            with open_link(self._url, writes=writes, wait=wait, events=self._events) as link:
+                if writes:
+                    pooler.refuse(link)
+                yield link
+        except ConnectionLost as error:
+            raise DatabaseError(
+                f"the connection was lost: {error}",
+                code="M331",
+                cause="no migration was under way; nothing was changed",
+                fix="run the command again",
+            ) from None
 
     def _prepare(self, link: Link) -> Writer:
         """Make what is missing of the ledger's tables."""

@@ -7,14 +7,12 @@ client is served by our own backend, or we are served by another one while it is
 
 from __future__ import annotations
 
-import select
-import time
-from typing import Any
+from contextlib import closing
 
 import psycopg
-from psycopg import pq
 
-from todo_sql.migrations.connection import Link
+from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.connection import Link, ask
 from todo_sql.migrations.errors import TargetRefused
 from todo_sql.migrations.flight import Command
 
@@ -42,33 +40,14 @@ def refuse(link: Link) -> None:
 def _lends_by_transaction(link: Link) -> bool:
     try:
         other = link.second_connection()
-    except Exception:
+    except (TodoSqlError, psycopg.Error):
         return False  # the pooler serves no second client while we are here: a session pool
-    with other:
-        theirs = _backend_in_transaction(other)
-        if theirs is None:
+    with closing(other):
+        rows = ask(other, "begin; select pg_catalog.pg_backend_pid()", _PATIENCE)
+        if not rows:
             return False
-        if theirs == link.target.backend:
+        backend = str(link.target.backend)
+        if rows[0][0] == backend:
             return True
         ours = link.fly([Command("select pg_catalog.pg_backend_pid()")])[0].rows[0][0]
-        return ours != str(link.target.backend)
-
-
-def _backend_in_transaction(connection: psycopg.Connection[Any]) -> int | None:
-    """Begin a transaction and return who serves it, or None if nobody does for a while."""
-    pgconn = connection.pgconn
-    pgconn.send_query(b"begin; select pg_catalog.pg_backend_pid()")
-    deadline = time.monotonic() + _PATIENCE
-    backend = None
-    while True:
-        readable, _, _ = select.select([pgconn.socket], [], [], deadline - time.monotonic())
-        if not readable:
-            connection.close()
-            return None
-        pgconn.consume_input()
-        while not pgconn.is_busy():
-            result = pgconn.get_result()
-            if result is None:
-                return backend
-            if result.status == pq.ExecStatus.TUPLES_OK:
-                backend = int(result.get_value(0, 0) or b"0")
+        return ours != backend

@@ -14,10 +14,12 @@ from typing import Any, Self
 
 import psycopg
 
-from todo_sql.migrations.connection import Link
+from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.connection import Link, ask
 from todo_sql.migrations.flight import Flight
 
 _PATIENCE = 0.5  # seconds before the second connection is opened
+_ANSWER = 2.0  # seconds for an answer there
 _INTERVAL = 0.5  # seconds between two looks
 
 _LOOK = """
@@ -32,7 +34,7 @@ select
     (
         select pg_catalog.string_agg(
             pg_catalog.format(
-                'pid %%s (%%s, role %%s, %%s)',
+                'pid %s (%s, role %s, %s)',
                 a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'), a.usename,
                 case
                     when a.state = 'active' then 'at: ' || pg_catalog.left(a.query, 60)
@@ -44,10 +46,10 @@ select
             ), ', '
         )
         from pg_catalog.pg_stat_activity as a
-        where a.pid = any (pg_catalog.pg_blocking_pids(%(pid)s))
+        where a.pid = any (pg_catalog.pg_blocking_pids({pid}))
     )
 from pg_catalog.pg_locks as l
-where l.pid = %(pid)s
+where l.pid = {pid}
 """
 
 
@@ -118,9 +120,8 @@ class Watcher:
         if now - self._looked_at < self._interval:
             return
         self._looked_at = now
-        try:
-            seen = self._look()
-        except psycopg.Error:
+        seen = self._look()
+        if seen is None:
             self._blind = True
             self.blocked_by = None
             return
@@ -130,9 +131,15 @@ class Watcher:
         elif self._max_hold is not None and time.monotonic() - self._free_at > self._max_hold:
             raise HoldExceeded(seen.waits)
 
-    def _look(self) -> Look:
-        if self._connection is None:
-            self._connection = self._link.second_connection()
-        row = self._connection.execute(_LOOK, {"pid": self._pid}).fetchone()
-        assert row is not None
-        return Look(*row)
+    def _look(self) -> Look | None:
+        """Return what is to be seen, or None if there is no second connection to be had."""
+        try:
+            if self._connection is None:
+                self._connection = self._link.second_connection()
+            rows = ask(self._connection, _LOOK.format(pid=self._pid), _ANSWER)
+        except (TodoSqlError, psycopg.Error):
+            return None
+        if not rows:
+            return None
+        holds, waits, blocked_by = rows[0]
+        return Look(holds == "t", waits == "t", blocked_by)

@@ -1,0 +1,195 @@
+"""The target: poolers, replicas, other products, a server that starts, the lock's holder."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from support.database import Owner, Server
+from support.migrations import Recorder, applied, fetch, migrator, tables, three_tables
+from support.pgbouncer import pgbouncer
+from support.proxy import Proxy
+
+from todo_sql.errors import DatabaseError
+from todo_sql.migrations import migrate
+from todo_sql.migrations.connection import open_link
+from todo_sql.migrations.errors import LedgerError, LockNotHeld, TargetRefused
+from todo_sql.migrations.files import load
+from todo_sql.migrations.migrator import Migrator
+from todo_sql.migrations.progress import Events
+from todo_sql.migrations.target import refuse_product, refuse_unwritable
+
+A, B, C = (f"2026010{n}000000_create_{name}" for n, name in enumerate("abc", 1))
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_transaction_pooler_is_refused_before_work_begins(
+    empty_database: str, tmp_path: Path, size: int
+) -> None:
+    """A session lock does not hold there."""
+    three_tables(tmp_path)
+    with (
+        pgbouncer(empty_database, "transaction", size=size) as url,
+        pytest.raises(TargetRefused, match="TODO_SQL_DIRECT_URL"),
+    ):
+        migrate(url, tmp_path)
+    assert fetch(empty_database, "select to_regclass('_yoyo_migration')::text") == [None]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_session_pooler_will_do(empty_database: str, tmp_path: Path, size: int) -> None:
+    """There a session is a session."""
+    three_tables(tmp_path)
+    with pgbouncer(empty_database, "session", size=size) as url:
+        assert migrate(url, tmp_path) == [A, B, C]
+
+
+@pytest.mark.database
+def test_a_transaction_pooler_will_do_for_status(empty_database: str, tmp_path: Path) -> None:
+    """Reading needs no lock."""
+    three_tables(tmp_path)
+    with pgbouncer(empty_database, "transaction") as url:
+        assert len(migrator(url, tmp_path).pending()) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("CockroachDB CCL v24.1.0 (x86_64-pc-linux-gnu)", 130000),
+        ("PostgreSQL 11.2-YB-2.21.0.0-b0 on x86_64", 110002),
+        ("PostgreSQL 8.0.2 on i686, compiled by GCC, Redshift 1.0.1", 80002),
+        ("PostgreSQL 14.9 (Debian)", 140009),
+    ],
+)
+def test_another_product_or_an_old_server_is_refused(words: str, number: int) -> None:
+    """Said by the server's own version()."""
+    with pytest.raises(TargetRefused, match=r"not PostgreSQL|older than"):
+        refuse_product(words, number)
+    refuse_product("PostgreSQL 15.0 on x86_64", 150000)
+
+
+def test_a_replica_is_refused() -> None:
+    """With the primary as the way out."""
+    with pytest.raises(TargetRefused, match="replica"):
+        refuse_unwritable("shop", True, True)
+
+
+@pytest.mark.database
+def test_a_read_only_database_is_refused(
+    empty_database: str, server: Server, tmp_path: Path
+) -> None:
+    """default_transaction_read_only is somebody's wish."""
+    three_tables(tmp_path)
+    name = psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"]
+    server.admin.execute(f'alter database "{name}" set default_transaction_read_only = on'.encode())
+    with pytest.raises(TargetRefused, match="read-only"):
+        migrate(empty_database, tmp_path)
+
+
+@pytest.mark.database
+def test_the_packaged_project_keeps_off_a_strangers_database(
+    empty_database: str, tmp_path: Path
+) -> None:
+    """A non-empty database without our ledger is refused; an empty one is not."""
+    three_tables(tmp_path)
+    packaged = Migrator(empty_database, load(tmp_path), foreign=False)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("create table invoices (id int)")
+        with pytest.raises(TargetRefused, match="not empty"):
+            packaged.migrate()
+        connection.execute("drop table invoices")
+    assert len(packaged.migrate()) == 3
+    assert packaged.migrate() == []
+
+
+@pytest.mark.database
+def test_no_place_for_the_ledger_is_said(empty_database: str, tmp_path: Path) -> None:
+    """Where the search path names no schema that exists."""
+    three_tables(tmp_path)
+    with pytest.raises(TargetRefused, match="search path"):
+        migrate(empty_database + "?options=-csearch_path%3Dnowhere", tmp_path)
+
+
+@pytest.mark.database
+def test_a_role_that_may_not_create_the_ledger_is_told_so(
+    empty_database: str, server: Server, tmp_path: Path
+) -> None:
+    """Its tables cannot be made; nothing is changed."""
+    three_tables(tmp_path)
+    server.admin.execute("drop role if exists mig_nobody")
+    server.admin.execute(f"create role mig_nobody login password '{server.password}'".encode())
+    name = str(psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"])
+    try:
+        with pytest.raises(LedgerError, match="cannot be written"):
+            migrate(server.url(name, "mig_nobody"), tmp_path)
+        migrate(empty_database, tmp_path)
+        with pytest.raises(LedgerError, match="cannot be read"):
+            migrate(server.url(name, "mig_nobody"), tmp_path)
+    finally:
+        server.admin.execute("drop role mig_nobody")
+
+
+@pytest.mark.database
+def test_the_holder_of_the_lock_is_named(empty_database: str, tmp_path: Path) -> None:
+    """Pid, application and since when; `--wait` bounds the waiting."""
+    three_tables(tmp_path)
+    recorder = Recorder()
+    with open_link(empty_database + "?application_name=deploy-7", writes=True) as other:
+        other.take_lock(1, Events())
+        with pytest.raises(LockNotHeld) as caught:
+            migrator(empty_database, tmp_path, recorder).migrate(wait=1)
+        pid = other.target.backend
+    assert f"pid {pid} (deploy-7" in str(caught.value) and "since" in str(caught.value)
+    assert any("deploy-7" in reason for reason in recorder.waited)
+    assert migrate(empty_database, tmp_path) == [A, B, C]
+
+
+@pytest.mark.database
+def test_nothing_to_do_takes_no_lock(empty_database: str, tmp_path: Path) -> None:
+    """A replica that starts while another migrates is not held up if it has nothing to do."""
+    three_tables(tmp_path)
+    migrate(empty_database, tmp_path)
+    with open_link(empty_database, writes=True) as other:
+        other.take_lock(1, Events())
+        assert migrator(empty_database, tmp_path).migrate(wait=0) == []
+
+
+@pytest.mark.database
+def test_wait_waits_for_a_server_that_is_starting(empty_database: str, tmp_path: Path) -> None:
+    """The reason is told; without `--wait` the answer comes at once."""
+    three_tables(tmp_path)
+    recorder = Recorder()
+    with Proxy(empty_database) as proxy:
+        proxy.refusing = True
+        began = time.monotonic()
+        with pytest.raises(DatabaseError):
+            migrate(proxy.url, tmp_path)
+        assert time.monotonic() - began < 5
+        threading.Timer(1.5, lambda: setattr(proxy, "refusing", False)).start()
+        assert len(migrator(proxy.url, tmp_path, recorder).migrate(wait=30)) == 3
+    assert recorder.waited
+
+
+@pytest.mark.database
+def test_costs(server: Server, owner: Owner, empty_database: str, tmp_path: Path) -> None:
+    """One connection; a round trip a migration plus six; at most four when nothing is pending."""
+    from support.migrations import write
+
+    number = 12
+    for n in range(number):
+        write(tmp_path, f"202601{n + 1:02}000000_t{n}", f"create table t{n} (id int);")
+    with Proxy(empty_database, latency=0.05) as proxy:
+        with proxy.counting() as fresh:
+            migrate(proxy.url, tmp_path)
+        with proxy.counting() as again:
+            migrate(proxy.url, tmp_path)
+    assert (fresh.connections, again.connections) == (1, 1)
+    goodbye = 1  # which nobody answers; three more are the password's
+    assert fresh.round_trips <= number + 6 + goodbye
+    assert again.round_trips <= 4 + goodbye
+    assert len(applied(empty_database)) == len(tables(empty_database)) == number
