@@ -60,6 +60,12 @@ where user_id = :user_id
     -- if: list_public_id
     and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
     and due_date < :due_before                                              -- if: due_before
+    and id in (                                                             -- if: tag_public_id
+        select tt.task_id                                                   -- if: tag_public_id
+        from task_tags as tt                                                -- if: tag_public_id
+        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id -- if: tag_public_id
+        where tt.user_id = :user_id and g.public_id = :tag_public_id        -- if: tag_public_id
+    )                                                                       -- if: tag_public_id
 order by created_at desc, id desc                                           -- case sort: newest
 -- order by created_at, id                                                  -- case sort: oldest
 -- order by due_date, id                                                    -- case sort: due
@@ -77,6 +83,12 @@ where user_id = :user_id
     -- if: list_public_id
     and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
     and due_date < :due_before                                              -- if: due_before
+    and id in (                                                             -- if: tag_public_id
+        select tt.task_id                                                   -- if: tag_public_id
+        from task_tags as tt                                                -- if: tag_public_id
+        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id -- if: tag_public_id
+        where tt.user_id = :user_id and g.public_id = :tag_public_id        -- if: tag_public_id
+    )                                                                       -- if: tag_public_id
     and deleted_at is null;
 
 -- name: search_tasks :many -> Task

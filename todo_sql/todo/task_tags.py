@@ -57,9 +57,9 @@ _LIST_TASK_TAGS: Query[Tag] = _FILE.query(
     read_only=True,
     tenant=True,
 )
-_SET_TASK_TAGS: Query[None] = _FILE.query(
+_SET_TASK_TAGS: Query[Tag] = _FILE.query(
     "set_task_tags",
-    row=None,
+    row=Tag,
     parameters={
         "user_id": "text",
         "task_id": "bigint",
@@ -172,7 +172,7 @@ def set_task_tags(
     names: list[str],
     task_id: int | Unset = UNSET,
     task_public_id: UUID | Unset = UNSET,
-) -> int: ...
+) -> list[Tag]: ...
 @overload
 def set_task_tags(
     session: AsyncSession,
@@ -180,7 +180,7 @@ def set_task_tags(
     names: list[str],
     task_id: int | Unset = UNSET,
     task_public_id: UUID | Unset = UNSET,
-) -> Coroutine[Any, Any, int]: ...
+) -> Coroutine[Any, Any, list[Tag]]: ...
 def set_task_tags(
     session: Session | AsyncSession,
     *,
@@ -189,8 +189,8 @@ def set_task_tags(
     task_public_id: UUID | Unset = UNSET,
 ) -> Any:
     """Give a task exactly the tags of these names, making those that the user does not have yet;
-    return how many it then carries.
+    return them by name. A task that is not there gets none.
     """
-    return session.execrows(
+    return session.many(
         _SET_TASK_TAGS, {"names": names, "task_id": task_id, "task_public_id": task_public_id}
     )

@@ -67,9 +67,9 @@ where g.user_id = :user_id
     )
 order by lower(g.name);
 
--- name: set_task_tags :execrows
+-- name: set_task_tags :many -> Tag
 -- Give a task exactly the tags of these names, making those that the user does not have yet;
--- return how many it then carries.
+-- return them by name. A task that is not there gets none.
 with task as (
     select t.user_id, t.id
     from tasks as t
@@ -89,7 +89,7 @@ wanted as (
     cross join unnest(:names::text[]) as n (name)
     order by lower(n.name)
     on conflict (user_id, lower(name)) do update set name = tags.name
-    returning user_id, id
+    returning user_id, id, public_id, name, created_at, updated_at
 ),
 
 removed as (
@@ -97,10 +97,16 @@ removed as (
     where user_id = :user_id
         and task_id in (select task.id from task)
         and tag_id not in (select wanted.id from wanted)
+),
+
+added as (
+    insert into task_tags (user_id, task_id, tag_id)
+    select task.user_id, task.id as task_id, wanted.id as tag_id
+    from task
+    inner join wanted on task.user_id = wanted.user_id
+    on conflict (user_id, task_id, tag_id) do update set tag_id = excluded.tag_id
 )
 
-insert into task_tags (user_id, task_id, tag_id)
-select task.user_id, task.id as task_id, wanted.id as tag_id
-from task
-inner join wanted on task.user_id = wanted.user_id
-on conflict (user_id, task_id, tag_id) do update set tag_id = excluded.tag_id;
+select id, public_id, name, created_at, updated_at
+from wanted
+order by lower(name);

@@ -58,6 +58,7 @@ _LIST_TASKS: Query[Task] = _FILE.query(
         "list_id": "bigint",
         "list_public_id": "uuid",
         "due_before": "timestamp with time zone",
+        "tag_public_id": "uuid",
         "limit": "bigint",
         "offset": "bigint",
     },
@@ -75,6 +76,7 @@ _COUNT_TASKS: Query[int] = _FILE.query(
         "list_id": "bigint",
         "list_public_id": "uuid",
         "due_before": "timestamp with time zone",
+        "tag_public_id": "uuid",
     },
     nullable=[],
     read_only=True,
@@ -227,6 +229,7 @@ def list_tasks(
     list_id: int | Unset = UNSET,
     list_public_id: UUID | Unset = UNSET,
     due_before: datetime | Unset = UNSET,
+    tag_public_id: UUID | Unset = UNSET,
     limit: int = 50,
     offset: int = 0,
     sort: Literal["newest", "oldest", "due"] = "newest",
@@ -240,6 +243,7 @@ def list_tasks(
     list_id: int | Unset = UNSET,
     list_public_id: UUID | Unset = UNSET,
     due_before: datetime | Unset = UNSET,
+    tag_public_id: UUID | Unset = UNSET,
     limit: int = 50,
     offset: int = 0,
     sort: Literal["newest", "oldest", "due"] = "newest",
@@ -252,6 +256,7 @@ def list_tasks(
     list_id: int | Unset = UNSET,
     list_public_id: UUID | Unset = UNSET,
     due_before: datetime | Unset = UNSET,
+    tag_public_id: UUID | Unset = UNSET,
     limit: int = 50,
     offset: int = 0,
     sort: Literal["newest", "oldest", "due"] = "newest",
@@ -267,6 +272,7 @@ def list_tasks(
             "list_id": list_id,
             "list_public_id": list_public_id,
             "due_before": due_before,
+            "tag_public_id": tag_public_id,
             "limit": limit,
             "offset": offset,
             "sort": sort,
@@ -283,6 +289,7 @@ def count_tasks(
     list_id: int | Unset = UNSET,
     list_public_id: UUID | Unset = UNSET,
     due_before: datetime | Unset = UNSET,
+    tag_public_id: UUID | Unset = UNSET,
 ) -> int: ...
 @overload
 def count_tasks(
@@ -293,6 +300,7 @@ def count_tasks(
     list_id: int | Unset = UNSET,
     list_public_id: UUID | Unset = UNSET,
     due_before: datetime | Unset = UNSET,
+    tag_public_id: UUID | Unset = UNSET,
 ) -> Coroutine[Any, Any, int]: ...
 def count_tasks(
     session: Session | AsyncSession,
@@ -302,6 +310,7 @@ def count_tasks(
     list_id: int | Unset = UNSET,
     list_public_id: UUID | Unset = UNSET,
     due_before: datetime | Unset = UNSET,
+    tag_public_id: UUID | Unset = UNSET,
 ) -> Any:
     """Count tasks that are not deleted, as list_tasks would list them."""
     return session.one(
@@ -312,6 +321,7 @@ def count_tasks(
             "list_id": list_id,
             "list_public_id": list_public_id,
             "due_before": due_before,
+            "tag_public_id": tag_public_id,
         },
     )
 
