@@ -13,6 +13,7 @@ from todo_sql.database.batch import AsyncBatch
 from todo_sql.database.calls import Call, plan
 from todo_sql.database.copying import Row
 from todo_sql.database.engine import Engine, Shape
+from todo_sql.database.freshness import Freshness
 from todo_sql.database.handle import Handle
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
@@ -128,7 +129,7 @@ class AsyncSession(Handle):
 
         Each call's result or error is in the `Pending` that `add` returns.
         """
-        return AsyncBatch(self._engine, self._scope)
+        return AsyncBatch(self._engine, self._scope, self._freshness)
 
     def transaction(
         self, *, isolation: Isolation | str | None = None, read_only: bool = False
@@ -139,8 +140,8 @@ class AsyncSession(Handle):
             isolation: ``read committed``, ``repeatable read`` or ``serializable``.
             read_only: Whether the server is to refuse changes.
         """
-        unit = Unit(self._engine, isolation=isolation, read_only=read_only)
-        return AsyncTransaction(self._engine, self._scope, unit)
+        unit = Unit(self._engine, self._freshness, isolation=isolation, read_only=read_only)
+        return AsyncTransaction(self._engine, self._scope, self._freshness, unit)
 
     async def run(
         self,
@@ -182,10 +183,11 @@ class AsyncTransaction(AsyncSession):
         self,
         engine: Engine,
         scope: Scope,
+        freshness: Freshness,
         unit: Unit,
         outer: AsyncTransaction | None = None,
     ) -> None:
-        super().__init__(engine, scope)
+        super().__init__(engine, scope, freshness)
         self._unit = unit
         self._outer = outer
         self._turn: Any = outer._turn if outer is not None else asyncio.Lock()
@@ -213,7 +215,7 @@ class AsyncTransaction(AsyncSession):
     ) -> AsyncTransaction:
         """Nest a transaction: a savepoint. It has the outer one's isolation."""
         self._unit.check_nested(isolation, read_only)
-        return AsyncTransaction(self._engine, self._scope, self._unit, self)
+        return AsyncTransaction(self._engine, self._scope, self._freshness, self._unit, self)
 
     def batch(self) -> AsyncBatch:
         """Refuse: the calls of a batch are transactions of their own."""

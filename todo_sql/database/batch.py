@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 from todo_sql.database import retry, shapes
 from todo_sql.database.adhoc import adhoc
 from todo_sql.database.calls import Call, plan
-from todo_sql.database.engine import Engine, Shape, unavailable
+from todo_sql.database.engine import Engine, Shape, note_position, unavailable
 from todo_sql.database.flight import Answer, ConnectionLost
+from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.statement import COMMIT, Step
@@ -92,8 +93,9 @@ class _Recorder:
 
 
 class _Calls:
-    def __init__(self, engine: Engine, scope: Scope) -> None:
+    def __init__(self, engine: Engine, scope: Scope, freshness: Freshness) -> None:
         self._engine = engine
+        self._freshness = freshness
         self._recorder: Any = _Recorder(scope)
         self._pending: list[Pending[Any]] = []
 
@@ -116,7 +118,7 @@ class _Calls:
     def _fly(self) -> Work[None]:
         pending, self._pending = self._pending, []
         if pending:
-            yield from _settle(self._engine, pending)
+            yield from _settle(self._engine, pending, self._freshness)
 
 
 class Batch(_Calls):
@@ -174,14 +176,14 @@ class AsyncBatch(_Calls):
         return pending
 
 
-def _settle(engine: Engine, pending: list[Pending[Any]]) -> Work[None]:
+def _settle(engine: Engine, pending: list[Pending[Any]], freshness: Freshness) -> Work[None]:
     """Make every call and give each its result or error."""
     timeouts = [entry.call.timeout for entry in pending if entry.call.timeout]
     deadline = engine.deadline(sum(timeouts) if len(timeouts) == len(pending) else None)
     attempt = 1
     while True:
         try:
-            yield from _attempt(engine, pending, deadline)
+            yield from _attempt(engine, pending, freshness, deadline)
             return
         except ConnectionLost as lost:
             repeatable = lost.untouched or all(entry.call.repeatable for entry in pending)
@@ -193,15 +195,22 @@ def _settle(engine: Engine, pending: list[Pending[Any]]) -> Work[None]:
         attempt += 1
 
 
-def _attempt(engine: Engine, pending: list[Pending[Any]], deadline: float) -> Work[None]:
+def _attempt(
+    engine: Engine, pending: list[Pending[Any]], freshness: Freshness, deadline: float
+) -> Work[None]:
     units: list[list[Step]] = []
     for entry in pending:
         units += [[*entry.call.head, entry.call.step], [COMMIT]]
+    wrote = engine.replica and not all(entry.call.query.read_only for entry in pending)
+    if wrote:
+        units.append([WRITTEN])
     roles = {entry.call.role: entry.call for entry in pending}
     link = yield from engine.acquire(list(roles.values()), deadline)
     failures: list[tuple[Pending[Any], Answer]] = []
     try:
         answers = yield from engine.flight(link, units, deadline)
+        if wrote:
+            note_position(link, freshness, answers[-1].check()[0])
         for number, entry in enumerate(pending):
             answer, committed = answers[2 * number : 2 * number + 2]
             if answer.failed or committed.failed:

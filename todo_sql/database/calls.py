@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from todo_sql.database.errors import BadParameter, TenantRequired
+from todo_sql.database.freshness import BEGIN_ON_REPLICA, REPLAYED
 from todo_sql.database.query import Query
 from todo_sql.database.retry import is_idempotent
 from todo_sql.database.scope import Scope, Settings, scope_step
@@ -85,6 +86,12 @@ class Call:
     def unit(self) -> list[Step]:
         """Return the whole call as one transaction."""
         return [*self.head, self.step, COMMIT]
+
+    def unit_on_replica(self, *, asks_position: bool) -> list[Step]:
+        """Return the whole call for a replica: how far that is, then the statement."""
+        scope = [scope_step(self.settings)] if self.settings else []
+        position = [REPLAYED] if asks_position else []
+        return [BEGIN_ON_REPLICA, *scope, *position, self.step, COMMIT]
 
 
 def plan(scope: Scope, query: Query[Any], arguments: Mapping[str, object]) -> Call:

@@ -11,11 +11,13 @@ from todo_sql.config import Config, Tenant, load_config
 from todo_sql.database.asession import AsyncSession, AsyncTransaction
 from todo_sql.database.engine import Engine
 from todo_sql.database.events import Listener
+from todo_sql.database.freshness import Freshness
 from todo_sql.database.pool import Limits, Pool
+from todo_sql.database.replica import Replica
 from todo_sql.database.scope import Scope, checked_tenant
 from todo_sql.database.session import Session, Transaction
 from todo_sql.database.url import DatabaseUrl
-from todo_sql.database.waiting import run, run_async
+from todo_sql.database.waiting import Work, run, run_async
 from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,12 +42,14 @@ class _Source:
     def __init__(
         self,
         url: DatabaseUrl | None,
+        replica: DatabaseUrl | None,
         limits: Limits,
         timeout: float,
         tenant: Tenant | None,
         config: Config,
     ) -> None:
         self._url = url
+        self._replica = replica
         self._limits = limits
         self._timeout = timeout
         self._tenant = tenant
@@ -61,6 +65,7 @@ class _Source:
         cls,
         url: str | None = None,
         *,
+        replica: str | None = None,
         min_size: int = 0,
         max_size: int = 10,
         max_idle: float = 240.0,
@@ -72,6 +77,8 @@ class _Source:
 
         Args:
             url: Default: ``DATABASE_URL``, else the project's embedded server.
+            replica: Where read-only queries may go; default without `url`:
+                ``TODO_SQL_REPLICA_URL``.
             min_size: How many idle connections are kept for longer than `max_idle`.
             max_size: How many connections there may be.
             max_idle: Seconds after which an unused connection is closed.
@@ -81,8 +88,11 @@ class _Source:
         """
         config = load_config()
         given = url if url is not None else config.database_url
+        if url is None and replica is None:
+            replica = config.replica_url
         return cls(
             DatabaseUrl.parse(given) if given is not None else None,
+            DatabaseUrl.parse(replica) if replica is not None else None,
             Limits(min_size, max_size, max_idle, max_lifetime),
             timeout,
             tenant or config.tenant,
@@ -116,10 +126,22 @@ class _Source:
 
     def _make_engine(self) -> None:
         assert self._url is not None
-        conninfo: dict[str, Any] = {**_DEFAULTS, **self._url.parameters}
-        pool = Pool(conninfo, self._limits, self._url.shown)
-        self._engine = Engine(pool, self._timeout)
+        replica = None
+        if self._replica is not None:
+            replica = Replica(self._pool(self._replica, patience=0.0))
+        self._engine = Engine(self._pool(self._url), self._timeout, replica)
         self._engine.listeners = self._listeners
+
+    def _pool(self, url: DatabaseUrl, **options: float) -> Pool:
+        conninfo: dict[str, Any] = {**_DEFAULTS, **url.parameters}
+        return Pool(conninfo, self._limits, url.shown, **options)
+
+    def _close(self, timeout: float) -> Work[None]:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            yield from engine.pool.close(timeout)
+            if engine.replica is not None:
+                yield from engine.replica.pool.close(timeout)
 
     def _scope(self, tenant_id: object, role: str | None) -> Scope:
         return Scope(tenant_id, role, None, self._tenant)
@@ -144,9 +166,7 @@ class Database(_Source):
         Args:
             timeout: Seconds; whatever is still at work then loses its connection.
         """
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            run(engine.pool.close(timeout))
+        run(self._close(timeout))
 
     def __enter__(self) -> Self:
         return self.open()
@@ -159,13 +179,19 @@ class Database(_Source):
     ) -> None:
         self.close()
 
-    def as_user(self, tenant_id: object) -> Session:
+    def as_user(self, tenant_id: object, *, after: int = 0) -> Session:
         """Return the session of one tenant: its calls see this tenant's rows alone.
+
+        Args:
+            tenant_id: Whose.
+            after: The `position` of another session whose changes must be seen.
 
         Raises:
             TenantRequired: The id is None or empty.
         """
-        return Session(self._opened(), self._scope(checked_tenant(tenant_id), None))
+        return Session(
+            self._opened(), self._scope(checked_tenant(tenant_id), None), Freshness(after)
+        )
 
     def session(self, role: str | None = None) -> Session:
         """Return a session without a tenant, for queries that need none.
@@ -196,9 +222,7 @@ class AsyncDatabase(_Source):
         Args:
             timeout: Seconds; whatever is still at work then loses its connection.
         """
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await run_async(engine.pool.close(timeout))
+        await run_async(self._close(timeout))
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -211,13 +235,19 @@ class AsyncDatabase(_Source):
     ) -> None:
         await self.close()
 
-    def as_user(self, tenant_id: object) -> AsyncSession:
+    def as_user(self, tenant_id: object, *, after: int = 0) -> AsyncSession:
         """Return the session of one tenant: its calls see this tenant's rows alone.
+
+        Args:
+            tenant_id: Whose.
+            after: The `position` of another session whose changes must be seen.
 
         Raises:
             TenantRequired: The id is None or empty.
         """
-        return AsyncSession(self._opened(), self._scope(checked_tenant(tenant_id), None))
+        return AsyncSession(
+            self._opened(), self._scope(checked_tenant(tenant_id), None), Freshness(after)
+        )
 
     def session(self, role: str | None = None) -> AsyncSession:
         """Return a session without a tenant, for queries that need none.

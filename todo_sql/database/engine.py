@@ -24,9 +24,11 @@ from todo_sql.database.errors import (
 )
 from todo_sql.database.events import Listener
 from todo_sql.database.flight import Answer, ConnectionLost, Failed, fly
+from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.greeting import greet
 from todo_sql.database.link import Link
 from todo_sql.database.pool import Pool
+from todo_sql.database.replica import Replica
 from todo_sql.database.statement import ROLLBACK, Step, texts
 from todo_sql.database.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
 
@@ -70,11 +72,13 @@ class Engine:
 
     Args:
         pool: Connections to the primary.
+        replica: Reads on a replica, or None.
         timeout: Seconds that a call may take when nothing says otherwise.
     """
 
-    def __init__(self, pool: Pool, timeout: float) -> None:
+    def __init__(self, pool: Pool, timeout: float, replica: Replica | None = None) -> None:
         self.pool = pool
+        self.replica = replica
         self.timeout = timeout
         self.listeners: list[Listener] = []
         self._columns: dict[tuple[str, str, str], tuple[str, ...]] = {}
@@ -83,13 +87,17 @@ class Engine:
         """Return when a call that starts now has to be answered."""
         return monotonic() + (self.timeout if timeout is None else timeout + GRACE)
 
-    def call(self, call: Call, shape: Shape[T]) -> Work[T]:
+    def call(self, call: Call, shape: Shape[T], freshness: Freshness) -> Work[T]:
         """Make one call as a transaction of its own."""
         deadline = self.deadline(call.timeout)
+        if self.replica is not None and call.query.read_only:
+            found = yield from self.replica.call(self, call, shape, freshness, deadline)
+            if found is not None:
+                return found[0]
         attempt = 1
         while True:
             try:
-                return (yield from self._attempt(call, shape, deadline))
+                return (yield from self._attempt(call, shape, freshness, deadline))
             except ConnectionLost as lost:
                 if not (call.repeatable or lost.untouched) or not retry.time_left(
                     deadline, attempt
@@ -101,27 +109,38 @@ class Engine:
             yield Pause(retry.pause(attempt))
             attempt += 1
 
-    def acquire(self, calls: Sequence[Call], deadline: float) -> Work[Link]:
-        """Take a connection that may serve these calls."""
-        link = yield from self.pool.acquire(deadline)
+    def acquire(
+        self, calls: Sequence[Call], deadline: float, pool: Pool | None = None
+    ) -> Work[Link]:
+        """Take a connection that may serve these calls, of the primary if nothing is said."""
+        pool = pool or self.pool
+        link = yield from pool.acquire(deadline)
         try:
             for call in calls:
                 if not link.greeted or (call.role and call.role not in link.vetted):
                     yield from greet(link, call.settings if call.role else (), deadline)
         except BaseException:
             link.broken = True
-            self.pool.release(link)
+            pool.release(link)
             raise
         return link
 
-    def _attempt(self, call: Call, shape: Shape[T], deadline: float) -> Work[T]:
+    def _attempt(
+        self, call: Call, shape: Shape[T], freshness: Freshness, deadline: float
+    ) -> Work[T]:
+        unit = call.unit()
+        wrote = self.replica is not None and not call.query.read_only
+        if wrote:
+            unit.append(WRITTEN)
         link = yield from self.acquire((call,), deadline)
         try:
-            (answer,) = yield from self.flight(link, [call.unit()], deadline)
+            (answer,) = yield from self.flight(link, [unit], deadline)
             if answer.failed is not None:
                 yield from self.recover(link, answer.failed, deadline)
-            result = answer.check()[-2]
-            return shape(link, call, result)
+            results = answer.check()
+            if wrote:
+                note_position(link, freshness, results.pop())
+            return shape(link, call, results[-2])
         finally:
             self.pool.release(link)
 
@@ -201,6 +220,12 @@ class Engine:
             self.pool.release(link)
         self._columns[key] = tuple(rows[0]) if rows else ()
         return self._columns[key]
+
+
+def note_position(link: Link, freshness: Freshness, result: pq.abc.PGresult) -> None:
+    """Take down how far the primary was behind a COMMIT."""
+    (position,) = link.prepared(WRITTEN.statement).rows(result, int, "position")
+    freshness.note(position)
 
 
 def unavailable(lost: ConnectionLost, *, changed: bool) -> Unavailable:

@@ -12,6 +12,7 @@ from todo_sql.database.calls import Call, plan, plan_page
 from todo_sql.database.copying import Row, copy_rows, plan_copy
 from todo_sql.database.engine import Engine, Shape
 from todo_sql.database.events import observed
+from todo_sql.database.freshness import Freshness
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.streaming import Stream
@@ -35,11 +36,13 @@ class Handle:
     Args:
         engine: Makes the calls.
         scope: Whose rows they see.
+        freshness: How far a replica must have come before they read from it.
     """
 
-    def __init__(self, engine: Engine, scope: Scope) -> None:
+    def __init__(self, engine: Engine, scope: Scope, freshness: Freshness | None = None) -> None:
         self._engine = engine
         self._scope = scope
+        self._freshness = freshness or Freshness()
 
     def __repr__(self) -> str:
         scope = self._scope
@@ -51,6 +54,14 @@ class Handle:
     def tenant_id(self) -> object:
         """The tenant's id, or None."""
         return self._scope.tenant_id
+
+    @property
+    def position(self) -> int:
+        """Where the session's last change stands in the write-ahead log, with a replica.
+
+        Pass it to ``as_user(id, after=position)`` elsewhere, to read what was written here.
+        """
+        return self._freshness.position
 
     def within(self, seconds: float) -> Self:
         """Return the same session with a time limit for each call.
@@ -82,7 +93,7 @@ class Handle:
 
     def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
         """Do something in a transaction of its own."""
-        unit = Unit(self._engine)
+        unit = Unit(self._engine, self._freshness)
         try:
             value = yield from body(unit)
         except BaseException:
@@ -110,8 +121,8 @@ class Handle:
         return observed(self._engine.listeners, query, self._in_unit(body))
 
     def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
-        unit = Unit(self._engine, read_only=True)
+        unit = Unit(self._engine, self._freshness, read_only=True)
         return Stream(unit, plan(self._scope, query, arguments), owns_unit=True)
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
-        return self._engine.call(call, shape)
+        return self._engine.call(call, shape, self._freshness)

@@ -120,9 +120,13 @@ class Pool:
         conninfo: psycopg's keyword arguments.
         limits: Sizes and ages.
         shown: How messages name the server, without secrets.
+        patience: Seconds for which a server that does not answer is knocked at.
     """
 
-    def __init__(self, conninfo: dict[str, Any], limits: Limits, shown: str) -> None:
+    def __init__(
+        self, conninfo: dict[str, Any], limits: Limits, shown: str, patience: float = PATIENCE
+    ) -> None:
+        self._patience = patience
         self._conninfo = conninfo
         self._limits = limits
         self._shown = shown
@@ -235,7 +239,7 @@ class Pool:
         return link
 
     def _connect(self, deadline: float) -> Work[AnyConnection]:
-        patience = min(deadline, monotonic() + PATIENCE)
+        patience = min(deadline, monotonic() + self._patience)
         attempt = 1
         while True:
             try:

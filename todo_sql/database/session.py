@@ -14,6 +14,7 @@ from todo_sql.database.batch import Batch
 from todo_sql.database.calls import Call, plan
 from todo_sql.database.copying import Row
 from todo_sql.database.engine import Engine, Shape
+from todo_sql.database.freshness import Freshness
 from todo_sql.database.handle import Handle
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
@@ -125,7 +126,7 @@ class Session(Handle):
 
         Each call's result or error is in the `Pending` that `add` returns.
         """
-        return Batch(self._engine, self._scope)
+        return Batch(self._engine, self._scope, self._freshness)
 
     def transaction(
         self, *, isolation: Isolation | str | None = None, read_only: bool = False
@@ -136,8 +137,8 @@ class Session(Handle):
             isolation: ``read committed``, ``repeatable read`` or ``serializable``.
             read_only: Whether the server is to refuse changes.
         """
-        unit = Unit(self._engine, isolation=isolation, read_only=read_only)
-        return Transaction(self._engine, self._scope, unit)
+        unit = Unit(self._engine, self._freshness, isolation=isolation, read_only=read_only)
+        return Transaction(self._engine, self._scope, self._freshness, unit)
 
     def run(
         self,
@@ -179,10 +180,11 @@ class Transaction(Session):
         self,
         engine: Engine,
         scope: Scope,
+        freshness: Freshness,
         unit: Unit,
         outer: Transaction | None = None,
     ) -> None:
-        super().__init__(engine, scope)
+        super().__init__(engine, scope, freshness)
         self._unit = unit
         self._outer = outer
         self._turn: Any = outer._turn if outer is not None else threading.Lock()
@@ -210,7 +212,7 @@ class Transaction(Session):
     ) -> Transaction:
         """Nest a transaction: a savepoint. It has the outer one's isolation."""
         self._unit.check_nested(isolation, read_only)
-        return Transaction(self._engine, self._scope, self._unit, self)
+        return Transaction(self._engine, self._scope, self._freshness, self._unit, self)
 
     def batch(self) -> Batch:
         """Refuse: the calls of a batch are transactions of their own."""

@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from todo_sql.database import retry
 from todo_sql.database.calls import Call
-from todo_sql.database.engine import Engine, Shape, unavailable
+from todo_sql.database.engine import Engine, Shape, note_position, unavailable
 from todo_sql.database.errors import TransactionAborted
 from todo_sql.database.flight import Answer, ConnectionLost
+from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.link import Link
 from todo_sql.database.scope import Settings, scope_step
 from todo_sql.database.statement import COMMIT, ROLLBACK, Step, command
@@ -63,12 +64,18 @@ class Unit:
 
     Args:
         engine: Makes the calls.
+        freshness: Where the position of the transaction's end is noted.
         isolation: None: the server's default.
         read_only: Whether the server is to refuse changes.
     """
 
     def __init__(
-        self, engine: Engine, *, isolation: Isolation | str | None = None, read_only: bool = False
+        self,
+        engine: Engine,
+        freshness: Freshness,
+        *,
+        isolation: Isolation | str | None = None,
+        read_only: bool = False,
     ) -> None:
         words = ["begin"]
         if isolation is not None:
@@ -76,6 +83,7 @@ class Unit:
         if read_only:
             words.append("read only")
         self._engine = engine
+        self._freshness = freshness
         self._read_only = read_only
         self._begin = command(" ".join(words))
         self._unsent = [self._begin]
@@ -219,11 +227,15 @@ class Unit:
                 fix="let the error leave the `with` block, or nest `transaction()` around it",
             )
         deadline = self._engine.deadline(None)
+        wrote = self._engine.replica is not None and not self._read_only
+        steps = [*self._unsent, COMMIT, *([WRITTEN] if wrote else [])]
         try:
-            answer = yield from self._fly(link, [*self._unsent, COMMIT], deadline)
+            answer = yield from self._fly(link, steps, deadline)
             if answer.failed is not None:
                 yield from self._engine.recover(link, answer.failed, deadline)
                 raise (yield from self._engine.explain(answer.failed, None)) from None
+            if wrote:
+                note_position(link, self._freshness, answer.results[-1])
         except ConnectionLost as lost:
             raise unavailable(lost, changed=not self._read_only) from None
         finally:

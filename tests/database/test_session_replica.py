@@ -1,0 +1,108 @@
+"""Reads on a hot standby: read-your-writes, and a standby that dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from support import functions as f
+from support import sessions as q
+from support.standby import Pair, primary_and_standby
+
+from todo_sql import AsyncDatabase, Database, DatabaseError, NoRow
+from todo_sql.migrations import migrate
+
+pytestmark = pytest.mark.database
+
+PAIRS = 200
+
+WHERE = q.TextFile("-- name: where :one\nselect pg_is_in_recovery() as replica").query(
+    "where", row=bool, read_only=True
+)
+
+
+@pytest.fixture(scope="module")
+def pair(pytestconfig: pytest.Config) -> Iterator[Pair]:
+    """A primary and its standby."""
+    with primary_and_standby(pytestconfig.getoption("postgres")) as pair:
+        yield pair
+
+
+@pytest.fixture
+def urls(pair: Pair, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A migrated database on both."""
+    from pathlib import Path
+
+    name = f"replica_{abs(hash(request.node.name))}"
+    with psycopg.connect(pair.primary, autocommit=True) as admin:
+        admin.execute(f"create database {name}")
+    primary, standby = pair.of(name)
+    migrate(primary, Path(__file__).parents[2] / "migrations")
+    q.add_users(primary, "ann", "bob")
+    yield primary, standby
+
+
+def test_reads_go_to_the_replica_as_fresh_as_own_writes(urls: tuple[str, str]) -> None:
+    """Each read sees what the session wrote just before; reads run on the standby."""
+    primary, standby = urls
+    with Database.connect(primary, replica=standby) as db:
+        ann = db.as_user("ann")
+        ann.one(q.ADD, {"title": "settles the pools"})
+        ann.one(q.COUNT, {})
+        on_standby = 0
+        for number in range(PAIRS):
+            made = ann.one(q.ADD, {"title": str(number)})
+            assert ann.one(q.GET, {"id": made.id}) == made
+            on_standby += ann.one(WHERE, {})
+        assert on_standby > PAIRS / 2
+        assert ann.position > 0
+        later = db.as_user("ann", after=ann.position)
+        assert later.one(q.COUNT, {}) == PAIRS + 1
+        with ann.transaction() as tx:
+            tx.one(q.ADD, {"title": "in a transaction"})
+        assert ann.one(q.COUNT, {}) == PAIRS + 2
+        with ann.batch() as batch:
+            batch.add(f.add_task, title="in a batch")
+        assert ann.one(q.COUNT, {}) == PAIRS + 3
+        with pytest.raises(NoRow):
+            ann.one(q.GET, {"id": 0})
+        with pytest.raises(DatabaseError):
+            ann.execute(q.WRONG, {})
+
+
+def test_the_same_asynchronously(urls: tuple[str, str]) -> None:
+    """Read-your-writes with tasks."""
+
+    async def main() -> None:
+        async with AsyncDatabase.connect(urls[0], replica=urls[1]) as db:
+            ann = db.as_user("ann")
+            for number in range(20):
+                made = await ann.one(q.ADD, {"title": str(number)})
+                assert await ann.one(q.GET, {"id": made.id}) == made
+            assert await ann.one(WHERE, {}) in (True, False)
+
+    asyncio.run(main())
+
+
+def test_a_replica_that_is_not_there(urls: tuple[str, str]) -> None:
+    """Reads go to the primary, and nothing is raised."""
+    with Database.connect(urls[0], replica="postgresql://x@127.0.0.1:1/x") as db:
+        ann = db.as_user("ann")
+        ann.one(q.ADD, {"title": "x"})
+        assert ann.one(q.COUNT, {}) == 1
+        assert ann.one(WHERE, {}) is False
+
+
+def test_a_replica_that_dies_costs_nothing_but_time(pair: Pair, urls: tuple[str, str]) -> None:
+    """Killed in the middle of reads and writes, the standby is given up."""
+    with Database.connect(urls[0], replica=urls[1]) as db:
+        ann = db.as_user("ann")
+        for number in range(60):
+            made = ann.one(q.ADD, {"title": str(number)})
+            assert ann.one(q.GET, {"id": made.id}) == made
+            if number == 30:
+                pair.cluster.stop()
+        assert ann.one(WHERE, {}) is False
+        assert ann.one(q.COUNT, {}) == 60

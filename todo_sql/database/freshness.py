@@ -1,0 +1,45 @@
+"""Read-your-writes: how far a replica must have come before a session reads from it. Pure."""
+
+from __future__ import annotations
+
+import threading
+
+from todo_sql.database.statement import Statement, Step, command
+
+# How long a read waits for the replica to catch up before it goes to the primary.
+PATIENCE = 0.2
+FIRST_PAUSE = 0.004
+
+# The position after a COMMIT; rides behind it in the same flight.
+WRITTEN = Step(
+    Statement(
+        "select (pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint as position",
+        label="position",
+    )
+)
+# What a replica has replayed; null where the server is none.
+REPLAYED = Step(
+    Statement(
+        "select (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint as position",
+        label="position",
+    )
+)
+# Each statement sees what was replayed when it began, whatever the server's default.
+BEGIN_ON_REPLICA = command("begin isolation level read committed read only")
+
+
+class Freshness:
+    """The position in the write-ahead log of a session's last change.
+
+    Args:
+        position: Of a change made before, such as another process's.
+    """
+
+    def __init__(self, position: int = 0) -> None:
+        self.position = position
+        self._lock = threading.Lock()
+
+    def note(self, position: int) -> None:
+        """Take down a later change."""
+        with self._lock:
+            self.position = max(self.position, position)
