@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from todo_sql.compiler.schema import Column, Relation
+from todo_sql.compiler.constraints import UNCONSTRAINED, Constraint
 from todo_sql.compiler.types import PythonType
 from todo_sql.queries.named import Cardinality, NamedQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The table column that a result column comes from, or a parameter is stored in.
+
+    Attributes:
+        table: Its name, without schema in `public`.
+        constraint: What CHECK constraints say of its values.
+    """
+
+    table: str
+    column: str
+    table_comment: str | None = None
+    comment: str | None = None
+    constraint: Constraint = UNCONSTRAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +43,7 @@ class Parameter:
     nullable: bool
     default: str | None = None
     optional: bool = False
-    target: tuple[Relation, Column] | None = None
+    target: Origin | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -57,7 +73,7 @@ class ResultColumn:
     pg_type: str
     python: PythonType
     nullable: bool
-    origin: tuple[Relation, Column] | None = None
+    origin: Origin | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -85,7 +101,7 @@ class Described:
         read_only: Whether it provably changes nothing.
         tenant: Whether it needs a tenant.
         tenant_parameter: The parameter that the session binds to the tenant, or None.
-        relations: The tables and views that it touches.
+        not_null: The columns proven never to be NULL in this query, whatever its model says.
     """
 
     query: NamedQuery
@@ -95,7 +111,7 @@ class Described:
     read_only: bool
     tenant: bool
     tenant_parameter: str | None = None
-    relations: tuple[Relation, ...] = field(default=(), repr=False)
+    not_null: frozenset[str] = frozenset()
 
     @property
     def model(self) -> str | None:
@@ -126,6 +142,10 @@ class Described:
                 return self.row.optional().text
             case Cardinality.EXECROWS | Cardinality.COPYFROM:
                 return "int"
+            case Cardinality.BATCH:
+                return f"list[{row}]" if self.columns else "int"
+            case Cardinality.PAGE:
+                return f"Page[{row}]"
         return row
 
     def as_dict(self) -> dict[str, Any]:

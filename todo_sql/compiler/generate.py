@@ -119,11 +119,11 @@ def _models(described: list[Described], shown: str) -> str:
 def _model(
     name: str, columns: tuple[ResultColumn, ...], entry: Described, imports: Imports
 ) -> list[str]:
-    tables = {column.origin[0].oid: column.origin[0] for column in columns if column.origin}
+    tables = {column.origin.table: column.origin for column in columns if column.origin}
     doc = f"A row of `{entry.query.name}`."
     if len(tables) == 1 and entry.query.model:
         (table,) = tables.values()
-        doc = (table.comment or "").strip() or f"A row of `{table.name}`."
+        doc = (table.table_comment or "").strip() or f"A row of `{table.table}`."
     lines = [f"class {name}(BaseModel):", *layout.docstring(doc, "    "), ""]
     arbitrary = any("Range[" in c.python.text or "range[" in c.python.text for c in columns)
     options = "frozen=True, arbitrary_types_allowed=True" if arbitrary else "frozen=True"
@@ -131,7 +131,7 @@ def _model(
     for column in columns:
         _add(imports, column.annotation)
         lines.append(f"    {_identifier(column.name)}: {column.annotation.text}")
-        comment = column.origin[1].comment if column.origin else None
+        comment = column.origin.comment if column.origin else None
         if comment:
             lines += layout.docstring(comment, "    ")
     return lines
@@ -246,9 +246,9 @@ def _documentation(entry: Described, parameters: list[Parameter]) -> str:
     doc = entry.query.doc.strip() or f"Run `{entry.query.name}`."
     lines = [doc]
     explained = [
-        f"    {_identifier(parameter.name)}: {' '.join(parameter.target[1].comment.split())}"
+        f"    {_identifier(parameter.name)}: {' '.join(parameter.target.comment.split())}"
         for parameter in parameters
-        if parameter.target and parameter.target[1].comment
+        if parameter.target and parameter.target.comment
     ]
     if explained:
         lines += ["", "Args:", *explained]

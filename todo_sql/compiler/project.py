@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from todo_sql.compiler.check import check
 from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
@@ -27,6 +28,15 @@ def analyse_folder(config: Config, folder: Path | None = None) -> tuple[QuerySet
         analysis = compiler.analyse(queries.values())
     findings = tuple(in_file_order([*queries.findings, *analysis.findings]))
     return queries, Analysis(analysis.described, findings)
+
+
+def check_folder(config: Config, folder: Path | None = None) -> Analysis:
+    """Check every query of a folder."""
+    queries = read_folder(folder or config.queries, config.root)
+    with compiler_of(config) as compiler:
+        analysis = check(compiler, queries.values())
+    findings = tuple(in_file_order([*queries.findings, *analysis.findings]))
+    return Analysis(analysis.described, findings)
 
 
 def in_file_order(findings: list[Finding]) -> list[Finding]:

@@ -5,6 +5,7 @@ What psycopg loads is what a row holds, so this table follows psycopg's adapters
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from todo_sql.compiler.schema import Schema, Type
@@ -80,7 +81,7 @@ _RANGE = frozenset({("psycopg.types.range", "Range")})
 _MULTIRANGE = frozenset({("psycopg.types.multirange", "Multirange")})
 
 
-def python_type(oid: int, schema: Schema, overrides: dict[str, str]) -> PythonType | None:
+def python_type(oid: int, schema: Schema, overrides: Mapping[str, str]) -> PythonType | None:
     """Return the Python type of a PostgreSQL type, or None if there is no honest one.
 
     Args:

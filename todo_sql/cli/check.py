@@ -1,0 +1,49 @@
+"""`todo-sql check`: every named query, every variant of it, against the migrated schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from todo_sql.cli.context import Context
+from todo_sql.errors import ExitCode
+
+if TYPE_CHECKING:
+    from todo_sql.compiler.describe import Analysis
+
+
+def command(
+    context: Context,
+    format: Annotated[
+        Literal["text", "github"], typer.Option(help="How findings are shown.")
+    ] = "text",
+    queries: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Another folder of queries.")
+    ] = None,
+) -> ExitCode:
+    """Check every variant of every query on a scratch database; executes none."""
+    from todo_sql.compiler.project import check_folder
+
+    analysis = check_folder(context.config, queries.absolute() if queries else None)
+    return show(context, analysis, format)
+
+
+def show(context: Context, analysis: Analysis, format: str = "text") -> ExitCode:
+    """Print an analysis, and return the exit code: 1 for errors and warnings."""
+    output = context.output
+    serious = [finding for finding in analysis.findings if finding.severity != "info"]
+    if output.json:
+        output.document(
+            {
+                "queries": [entry.as_dict() for entry in analysis.described],
+                "findings": [finding.as_dict() for finding in analysis.findings],
+            }
+        )
+    else:
+        output.findings(analysis.findings, format)
+        variants = sum(entry.variants for entry in analysis.described)
+        state = f"{len(serious)} to correct" if serious else "clean"
+        output.message(f"{len(analysis.described)} queries, {variants} variants: {state}")
+    return ExitCode.FINDINGS if serious else ExitCode.OK

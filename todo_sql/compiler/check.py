@@ -1,0 +1,35 @@
+"""Check named queries: what PostgreSQL refuses, and what it accepts but people regret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from todo_sql.compiler.checks import order, tenancy, wording, writes
+from todo_sql.compiler.describe import Analysis, Compiler
+from todo_sql.compiler.infer import Checked
+from todo_sql.errors import Finding
+from todo_sql.queries.named import NamedQuery
+
+
+def check(compiler: Compiler, queries: Iterable[NamedQuery]) -> Analysis:
+    """Describe queries and examine each; findings waived by `-- allow:` are left out."""
+    return compiler.analyse(queries, [examine])
+
+
+def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
+    """Yield what is wrong with a query that PostgreSQL accepts.
+
+    Optional lines are looked at all together and all left out: each of them can only add
+    to what there is without it.
+    """
+    query = checked.query
+    for variant, answer, trees in zip(
+        checked.variants, checked.answers, checked.trees, strict=True
+    ):
+        if variant.given and variant.given != query.optional:
+            continue
+        yield from tenancy.find(query, variant, trees, compiler.schema, compiler.config)
+        yield from writes.find(query, answer, trees)
+        yield from order.find(query, trees, compiler.schema)
+        if variant.given == query.optional:
+            yield from wording.find(query, variant)

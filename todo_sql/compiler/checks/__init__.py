@@ -1,0 +1,1 @@
+"""What `check` finds in queries that PostgreSQL accepts: one file a subject."""

@@ -1,0 +1,220 @@
+"""Which columns and parameters are equal in every row of a statement. Pure.
+
+Equalities that every row must meet (WHERE, ON) are collected over all levels of a query;
+a column of a subquery or WITH query stands for the column that it hands out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from todo_sql.compiler.nodes import Node, name_of
+from todo_sql.compiler.schema import Relation, Schema
+from todo_sql.compiler.scope import CTE, GROUP, INSERT, JOIN, RELATION, SUBQUERY
+
+Term = Hashable
+_BINARY = frozenset(("RELABELTYPE", "COERCEVIAIO", "COLLATEEXPR"))
+
+
+@dataclass(eq=False)
+class Level:
+    """One query node with the levels around it; compared by identity."""
+
+    query: Node
+    parent: Level | None
+    subqueries: dict[int, Level] = field(default_factory=dict)
+    ctes: dict[str, Level] = field(default_factory=dict)
+
+    def up(self, levels: int) -> Level | None:
+        """Return the level so many levels up."""
+        level: Level | None = self
+        for _ in range(levels):
+            level = level.parent if level else None
+        return level
+
+    def entry(self, index: int) -> Node:
+        """Return a range table entry by its 1-based index."""
+        entry: Node = self.query["rtable"][index - 1]
+        return entry
+
+    def inner(self, entry: Node, index: int) -> Level | None:
+        """Return the level behind a subquery or WITH reference."""
+        kind = int(entry["rtekind"])
+        if kind == SUBQUERY:
+            return self.subqueries.get(index)
+        if kind == CTE:
+            home = self.up(int(entry["ctelevelsup"]))
+            return home.ctes.get(name_of(entry["ctename"])) if home else None
+        return None
+
+
+class Equalities:
+    """Classes of equal terms: columns as (level, index, number), parameters, constants."""
+
+    def __init__(self, queries: list[Node], schema: Schema) -> None:
+        self.schema = schema
+        self.levels: list[Level] = []
+        self._parent: dict[Term, Term] = {}
+        for query in queries:
+            self._visit(query, None)
+        for level in self.levels:
+            for left, right in _equalities(level.query, schema):
+                one, other = self.term(left, level), self.term(right, level)
+                if one is not None and other is not None:
+                    self._union(one, other)
+            for number, value in _inserted(level.query):
+                term = self.term(value, level)
+                if term is not None:
+                    self._union((id(level), int(level.query["resultRelation"]), number), term)
+
+    def tables(self) -> Iterator[tuple[Level, int, Relation]]:
+        """Yield every use of a table: its level, range table index and relation."""
+        for level in self.levels:
+            for index, entry in enumerate(level.query["rtable"] or (), start=1):
+                if int(entry["rtekind"]) == RELATION:
+                    relation = self.schema.relations.get(int(entry["relid"]))
+                    if relation is not None:
+                        yield level, index, relation
+
+    @cached_property
+    def fixed(self) -> set[Term]:
+        """The classes that hold a parameter or a constant, or a column of a level around."""
+        fixed = {"parameter", "constant", "call"}
+        outermost = id(self.levels[0])
+        return {
+            self.find(term)
+            for term in list(self._parent) + list(self._parent.values())
+            if isinstance(term, tuple) and (term[0] in fixed or term[0] != outermost)
+        }
+
+    def same(self, one: Term, other: Term) -> bool:
+        """Whether two terms are equal in every row."""
+        return self.find(one) == self.find(other)
+
+    def find(self, term: Term) -> Term:
+        """Return the representative of a term's class."""
+        while (above := self._parent.get(term, term)) != term:
+            term = above
+        return term
+
+    def term(self, node: Node | None, level: Level | None) -> Term | None:
+        """Return what an expression stands for, or None for one that isn't a plain value."""
+        while node is not None and node["node"] in _BINARY:
+            node = node["arg"]
+        if node is None or level is None:
+            return None
+        if node["node"] == "PARAM" and node["paramkind"] == "0":
+            return ("parameter", int(node["paramid"]))
+        if node["node"] == "CONST":
+            return ("constant", node["consttype"], str(node["constvalue"]))
+        if node["node"] == "SUBLINK" and node["subLinkType"] == "4":
+            inner = next((one for one in self.levels if one.query is node["subselect"]), None)
+            return self.term(_output(inner, 1), inner) if inner else None
+        if node["node"] == "FUNCEXPR":
+            arguments = node["args"] or []
+            if all(argument["node"] == "CONST" for argument in arguments):
+                values = [str(argument["constvalue"]) for argument in arguments]
+                return ("call", node["funcid"], *values)
+            return None
+        if node["node"] == "NULLIFEXPR":
+            return self.term(node["args"][0], level)
+        return self._column(node, level) if node["node"] == "VAR" else None
+
+    def _column(self, node: Node, level: Level) -> Term | None:
+        home = level.up(int(node["varlevelsup"]))
+        if home is None:
+            return None
+        index, number = int(node["varno"]), int(node["varattno"])
+        entry = home.entry(index)
+        kind = int(entry["rtekind"])
+        if kind == JOIN and number > 0:
+            return self.term(entry["joinaliasvars"][number - 1], home)
+        if kind == GROUP:
+            return self.term(entry["groupexprs"][number - 1], home)
+        inner = home.inner(entry, index)
+        if inner is not None and not inner.query["setOperations"]:
+            found = self.term(_output(inner, number), inner)
+            if found is not None:
+                return found
+        return (id(home), index, number)
+
+    def _union(self, one: Term, other: Term) -> None:
+        one, other = self.find(one), self.find(other)
+        if one != other:
+            self._parent[one] = other
+
+    def _visit(self, query: Node, parent: Level | None) -> Level:
+        level = Level(query, parent)
+        self.levels.append(level)
+        for cte in query["cteList"] or ():
+            level.ctes[name_of(cte["ctename"])] = self._visit(cte["ctequery"], level)
+        for index, entry in enumerate(query["rtable"] or (), start=1):
+            if entry["rtekind"] == str(SUBQUERY) and entry["subquery"]:
+                level.subqueries[index] = self._visit(entry["subquery"], level)
+        for sublink in _sublinks(query):
+            self._visit(sublink["subselect"], level)
+        return level
+
+
+def _output(level: Level | None, number: int) -> Node | None:
+    if level is None:
+        return None
+    targets = level.query["targetList" if level.query["commandType"] == "1" else "returningList"]
+    for target in targets or ():
+        if int(target["resno"]) == number:
+            found: Node = target["expr"]
+            return found
+    return None
+
+
+def _sublinks(query: Node) -> Iterator[Node]:
+    """Yield the sublinks of one level, not those of its subqueries."""
+    stack = [value for value in query.values() if isinstance(value, (dict, list))]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(child for child in item if isinstance(child, (dict, list)))
+            continue
+        if item["node"] == "SUBLINK":
+            yield item
+            stack.extend([item["testexpr"]] if item["testexpr"] else [])
+        elif item["node"] != "QUERY":
+            stack.extend(child for child in item.values() if isinstance(child, (dict, list)))
+
+
+def _inserted(query: Node) -> Iterator[tuple[int, Node]]:
+    """Yield column numbers and values of an INSERT."""
+    if query["commandType"] == str(INSERT):
+        for target in query["targetList"] or ():
+            yield int(target["resno"]), target["expr"]
+
+
+def _equalities(query: Node, schema: Schema) -> Iterator[tuple[Node, Node]]:
+    stack = [query["jointree"]] if query["jointree"] else []
+    conditions = [query["mergeJoinCondition"]] if query.get("mergeJoinCondition") else []
+    while stack:
+        item = stack.pop()
+        if item["node"] == "FROMEXPR":
+            stack += item["fromlist"] or ()
+        elif item["node"] == "JOINEXPR":
+            stack += [item["larg"], item["rarg"]]
+        if item.get("quals"):
+            conditions.append(item["quals"])
+    while conditions:
+        condition = conditions.pop()
+        if condition["node"] == "BOOLEXPR" and condition["boolop"] == "and":
+            conditions += condition["args"]
+        elif condition["node"] == "OPEXPR" and schema.operators.get(int(condition["opno"])) == "=":
+            left, right = condition["args"]
+            yield left, right
+        elif condition["node"] == "SUBLINK" and condition["subLinkType"] == "2":
+            test = condition["testexpr"]
+            inner = condition["subselect"]["targetList"]
+            if test and test["node"] == "OPEXPR" and inner:
+                yield test["args"][0], {"node": "SUBLINK", "subLinkType": "4", **_only(condition)}
+
+
+def _only(sublink: Node) -> Node:
+    return {"subselect": sublink["subselect"]}

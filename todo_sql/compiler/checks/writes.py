@@ -1,0 +1,72 @@
+"""C113, C114, C109: writes without a condition, without an answer, or with the wrong one."""
+
+from __future__ import annotations
+
+from todo_sql.compiler.nodes import Node, walk
+from todo_sql.compiler.prepare import Prepared
+from todo_sql.compiler.scope import DELETE, UPDATE
+from todo_sql.errors import Finding
+from todo_sql.queries.named import Cardinality, NamedQuery
+
+_VERBS = {UPDATE: "update", DELETE: "delete"}
+_SILENT = (Cardinality.EXEC, Cardinality.EXECROWS, Cardinality.COPYFROM)
+
+
+def find(query: NamedQuery, answer: Prepared, trees: list[Node]) -> list[Finding]:
+    """Return the findings of one variant."""
+    found = []
+    for node in walk(trees):
+        if node["node"] != "QUERY" or int(node["commandType"]) not in _VERBS:
+            continue
+        verb = _VERBS[int(node["commandType"])]
+        if not node["jointree"]["quals"]:
+            found.append(
+                Finding(
+                    "C113",
+                    "error",
+                    f"`{query.name}` can {verb} every row",
+                    query.place(),
+                    cause="there is a variant without `where`",
+                    fix="add a condition that is always there",
+                )
+            )
+    main = [node for node in trees if node["canSetTag"] == "true"]
+    writes = main and int(main[0]["commandType"]) in _VERBS
+    if query.cardinality is Cardinality.EXEC and writes and not answer.columns:
+        found.append(
+            Finding(
+                "C114",
+                "info",
+                f"`{query.name}` doesn't tell whether there was a row",
+                query.place(),
+                cause=":exec returns nothing",
+                fix="use :execrows, or :optional with `returning`",
+            )
+        )
+    if query.cardinality in _SILENT and answer.columns:
+        found.append(
+            Finding(
+                "C109",
+                "warning",
+                f"`{query.name}` returns columns that :{query.cardinality.value} throws away",
+                query.place(),
+                fix="use :one, :optional or :many",
+            )
+        )
+    if query.cardinality.returns_rows and query.cardinality is not Cardinality.BATCH:
+        found += _no_rows(query, answer)
+    return found
+
+
+def _no_rows(query: NamedQuery, answer: Prepared) -> list[Finding]:
+    if answer.columns:
+        return []
+    return [
+        Finding(
+            "C109",
+            "error",
+            f"`{query.name}` is :{query.cardinality.value}, but returns no columns",
+            query.place(),
+            fix="add `returning`, or use :exec or :execrows",
+        )
+    ]

@@ -1,0 +1,273 @@
+"""The types and nullability of one query, from what PostgreSQL says of its variants. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from todo_sql.compiler import constraints, effects, types
+from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
+from todo_sql.compiler.nodes import Node
+from todo_sql.compiler.nullability import prove
+from todo_sql.compiler.prepare import Prepared
+from todo_sql.compiler.schema import Column, Relation, Schema
+from todo_sql.config import Config
+from todo_sql.errors import Finding
+from todo_sql.queries.named import ColumnDirective, NamedQuery, ParameterDirective
+from todo_sql.queries.variants import Variant
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A query with its variants, and what PostgreSQL says of each."""
+
+    query: NamedQuery
+    variants: tuple[Variant, ...]
+    answers: tuple[Prepared, ...]
+    trees: tuple[list[Node], ...]
+
+
+class Inference:
+    """Turns prepared variants into a description.
+
+    Args:
+        schema: Of the database that they were prepared in.
+        config: Of the project.
+        named_types: The OIDs of the types that headers name, None for one that isn't there;
+            filled before a query is described.
+    """
+
+    def __init__(
+        self, schema: Schema, config: Config, named_types: Mapping[str, int | None]
+    ) -> None:
+        self.schema = schema
+        self.config = config
+        self._named_types = named_types
+        self._origins: dict[tuple[int, str], Origin] = {}
+
+    def describe(self, checked: Checked, findings: list[Finding]) -> Described | None:
+        """Return the description of a query, or None with what is wrong added to `findings`."""
+        query = checked.query
+        wrong = [*self._wrong_types(query), *self._disagreements(checked)]
+        findings += wrong
+        if wrong:
+            return None
+        parameters = self._parameters(checked, findings)
+        columns = self._columns(checked, parameters, findings)
+        if parameters is None or columns is None:
+            return None
+        relations = effects.tables([tree for trees in checked.trees for tree in trees], self.schema)
+        return Described(
+            query,
+            parameters,
+            columns,
+            len(checked.variants),
+            all(effects.is_read_only(trees, self.schema) for trees in checked.trees),
+            self._tenant(query, relations),
+            self.config.tenant.parameter if self.config.tenant else None,
+            frozenset(column.name for column in columns if not column.nullable),
+        )
+
+    def _wrong_types(self, query: NamedQuery) -> list[Finding]:
+        return [
+            Finding(
+                "C105",
+                "error",
+                f"`{directive.pg_type}` is not a type",
+                directive.place,
+                cause=f"the header of `{query.name}` declares `{directive.name}` so",
+                fix="name a type of PostgreSQL or of the migrations",
+            )
+            for directive in directives(query)
+            if directive.pg_type and self._named_types.get(directive.pg_type) is None
+        ]
+
+    def _disagreements(self, checked: Checked) -> list[Finding]:
+        query = checked.query
+        first = checked.answers[0].columns
+        shapes = {
+            tuple((column.name, column.type) for column in answer.columns)
+            for answer in checked.answers
+        }
+        found = []
+        if len(shapes) > 1:
+            found.append(
+                Finding(
+                    "C103",
+                    "error",
+                    f"the variants of `{query.name}` return different columns",
+                    query.place(),
+                    cause=" or ".join(
+                        "(" + ", ".join(f"{name} {self._shown(oid)}" for name, oid in shape) + ")"
+                        for shape in sorted(shapes)
+                    ),
+                    fix="let optional lines change which rows come back, not their shape",
+                )
+            )
+        names = {column.name for column in first}
+        found += [
+            Finding(
+                "C106",
+                "error",
+                f"`{query.name}` has no column `{directive.name}`",
+                directive.place,
+                cause=f"its columns are {', '.join(sorted(names)) or 'none'}",
+                fix="correct the name, or take the directive out",
+            )
+            for directive in query.columns.values()
+            if directive.name not in names
+        ]
+        return found
+
+    def _parameters(
+        self, checked: Checked, findings: list[Finding]
+    ) -> tuple[Parameter, ...] | None:
+        query = checked.query
+        oids: dict[str, set[int]] = defaultdict(set)
+        feeds: dict[str, list[effects.Feed]] = defaultdict(list)
+        for variant, answer, trees in zip(
+            checked.variants, checked.answers, checked.trees, strict=True
+        ):
+            fed = effects.feeds(trees, self.schema)
+            for number, name in enumerate(variant.parameters, start=1):
+                oids[name].add(answer.parameters[number - 1])
+                if number in fed:
+                    feeds[name].append(fed[number])
+        parameters: list[Parameter] = []
+        wrong: list[Finding] = []
+        for name in query.names:
+            if len(oids[name]) > 1:
+                shown = " or ".join(sorted(self._shown(oid) for oid in oids[name]))
+                wrong.append(
+                    Finding(
+                        "C102",
+                        "error",
+                        f"parameter `{name}` of `{query.name}` has several types",
+                        query.place(),
+                        cause=f"its variants use it as {shown}",
+                        fix=f"write `-- param: {name} TYPE` in the header",
+                    )
+                )
+                continue
+            (oid,) = oids[name]
+            targets = {
+                (relation.oid, column.name): (relation, column)
+                for feed in feeds[name]
+                for relation, column in feed.targets
+            }
+            target = self._origin(*next(iter(targets.values()))) if len(targets) == 1 else None
+            python = self._python(oid, target)
+            if python is None:
+                wrong.append(self._no_type(query, f"parameter `{name}`", oid))
+                continue
+            directive = query.parameters.get(name)
+            nullable = bool(feeds[name]) and all(feed.nullable for feed in feeds[name])
+            if directive is not None and directive.nullable is not None:
+                nullable = directive.nullable
+            default = directive.default if directive else None
+            nullable = nullable or default == "None"
+            optional = name in query.optional and name not in query.required
+            parameters.append(
+                Parameter(name, self._shown(oid), python, nullable, default, optional, target)
+            )
+        for case in query.cases.values():
+            values, default = types.literal(case.values), types.quoted(case.default)
+            parameters += [Parameter(case.parameter, None, values, False, default)]
+        findings += wrong
+        return None if wrong else tuple(parameters)
+
+    def _columns(
+        self,
+        checked: Checked,
+        parameters: tuple[Parameter, ...] | None,
+        findings: list[Finding],
+    ) -> tuple[ResultColumn, ...] | None:
+        query = checked.query
+        described = checked.answers[0].columns
+        if parameters is None or not described:
+            return () if parameters is not None else None
+        nullable = {parameter.name for parameter in parameters if parameter.nullable}
+        proven = [True] * len(described)
+        for variant, trees in zip(checked.variants, checked.trees, strict=True):
+            numbers = frozenset(
+                number
+                for number, name in enumerate(variant.parameters, start=1)
+                if name in nullable
+            )
+            claims = prove(trees, self.schema, numbers)
+            if len(claims) != len(proven):
+                claims = [False] * len(proven)
+            proven = [one and other for one, other in zip(proven, claims, strict=True)]
+        columns = []
+        wrong = []
+        for column, not_null in zip(described, proven, strict=True):
+            relation = self.schema.relations.get(column.table)
+            found = relation.columns.get(column.number) if relation else None
+            origin = self._origin(relation, found) if relation and found else None
+            directive = query.columns.get(column.name)
+            oid = column.type
+            if directive is not None and directive.pg_type is not None:
+                oid = self._named_types[directive.pg_type] or oid
+            if directive is not None and directive.nullable is not None:
+                not_null = not directive.nullable
+            python = self._python(oid, origin)
+            if python is None:
+                wrong.append(self._no_type(query, f"column `{column.name}`", oid))
+                continue
+            shown = self._shown(oid, column.typmod)
+            columns.append(ResultColumn(column.name, shown, python, not not_null, origin))
+        findings += wrong
+        return None if wrong else tuple(columns)
+
+    def _origin(self, relation: Relation, column: Column) -> Origin:
+        key = (relation.oid, column.name)
+        if key not in self._origins:
+            prefix = "" if relation.schema == "public" else f"{relation.schema}."
+            self._origins[key] = Origin(
+                prefix + relation.name,
+                column.name,
+                relation.comment,
+                column.comment,
+                constraints.of_column(column.name, [text for _, text in relation.checks]),
+            )
+        return self._origins[key]
+
+    def _python(self, oid: int, origin: Origin | None) -> types.PythonType | None:
+        if origin is not None:
+            path = self.config.types.get(f"{origin.table}.{origin.column}")
+            if path:
+                return types.named(path)
+        return types.python_type(oid, self.schema, self.config.types)
+
+    def _no_type(self, query: NamedQuery, what: str, oid: int) -> Finding:
+        shown = self._shown(oid)
+        return Finding(
+            "C104",
+            "error",
+            f"{what} of `{query.name}` has no Python type",
+            query.place(),
+            cause=f"its type in PostgreSQL is {shown}",
+            fix=f'cast it to text or jsonb, or map it: "{shown}" = "module.Name" under '
+            "[tool.todo-sql.types]",
+        )
+
+    def _shown(self, oid: int, typmod: int = -1) -> str:
+        found = self.schema.types.get(oid)
+        name = found.shown if found else f"type {oid}"
+        return name + types.modifier(found, typmod) if found else name
+
+    def _tenant(self, query: NamedQuery, relations: list[Relation]) -> bool:
+        tenant = self.config.tenant
+        if tenant is None or query.tenant == "none":
+            return False
+        return (
+            query.tenant == "required"
+            or tenant.parameter in query.names
+            or effects.needs_tenant(relations, tenant.parameter, self.config.exempt)
+        )
+
+
+def directives(query: NamedQuery) -> list[ParameterDirective | ColumnDirective]:
+    """Return what a header says of parameters and columns."""
+    return [*query.parameters.values(), *query.columns.values()]
