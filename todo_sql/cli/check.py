@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Option
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -16,11 +15,9 @@ if TYPE_CHECKING:
 
 def command(
     context: Context,
-    format: Annotated[
-        Literal["text", "github"], typer.Option(help="How findings are shown.")
-    ] = "text",
+    format: Annotated[Literal["text", "github"], Option(help="How findings are shown.")] = "text",
     queries: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Another folder of queries.")
+        Path | None, Option(metavar="DIR", help="Another folder of queries.")
     ] = None,
 ) -> ExitCode:
     """Check every variant of every query on a scratch database; executes none."""

@@ -158,13 +158,4 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     many = get_origin(annotated) is list
     if many:
         (annotated,) = get_args(annotated)
-    return Parameter(name, _ours(declared), annotated, many, default)
-
-
-def _ours(declared: Any) -> Option | Argument:
-    if isinstance(declared, Option | Argument):
-        return declared
-    if type(declared).__name__ == "ArgumentInfo":
-        return Argument(declared.help or "", declared.metavar)
-    name = declared.default if isinstance(declared.default, str) else None
-    return Option(name, declared.help or "", declared.metavar, declared.min, declared.max)
+    return Parameter(name, declared, annotated, many, default)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Option
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def command(
     context: Context,
     queries: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Another folder of queries.")
+        Path | None, Option(metavar="DIR", help="Another folder of queries.")
     ] = None,
 ) -> ExitCode:
     """Show every query's parameters and columns with types and nullability."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Option
 from todo_sql.errors import ConfigError, ExitCode
 
 
 def command(
     context: Context,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if something would change.")
+        bool, Option("--check", help="Write nothing; exit 1 if something would change.")
     ] = False,
 ) -> ExitCode:
     """Write the typed package from the named queries."""

@@ -7,9 +7,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Argument, Option
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.errors import ExitCode, UsageError
 
@@ -35,13 +34,13 @@ class _Folder(QueryFile):
 
 def command(
     context: Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The query's name.")],
+    name: Annotated[str, Argument(metavar="NAME", help="The query's name.")],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),
+        Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),
     ] = None,
     role: Annotated[
-        str | None, typer.Option(metavar="ROLE", help="Run a query without tenant as this role.")
+        str | None, Option(metavar="ROLE", help="Run a query without tenant as this role.")
     ] = None,
 ) -> ExitCode:
     """Run one named query and print its rows as a table, or as JSON.
