@@ -146,6 +146,35 @@ class TaskTag(BaseModel):
     """When the task was tagged."""
 
 
+class TaskWithTags(BaseModel):
+    """What a user wants to get done."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    """Number for joins inside the database; counts over all users, so never shown to one."""
+    public_id: UUID
+    """The id that applications show. A client may choose it: then a create is safe to repeat."""
+    list_id: int | None
+    """The list it is in; null: none. Deleting a list keeps its tasks."""
+    title: str
+    """What to do, 1 to 200 characters. Personal data."""
+    description: str | None
+    """More about it, at most 1000 characters; null: nothing. Personal data."""
+    completed: bool
+    """Whether it is done."""
+    priority: str
+    """low, medium or high."""
+    due_date: datetime | None
+    """By when it must be done; null: whenever."""
+    created_at: datetime
+    """When the task was made; a client may say so for an import."""
+    updated_at: datetime
+    """When the row last changed, kept by a trigger."""
+    list_public_id: UUID | None
+    tags: list[str]
+
+
 class UserProfile(BaseModel):
     """People who sign in; written by Better Auth (model user)."""
 

@@ -71,6 +71,40 @@ order by created_at desc, id desc                                           -- c
 -- order by due_date, id                                                    -- case sort: due
 limit :limit offset :offset;
 
+-- name: page_tasks :page -> TaskWithTags
+-- Walk through the tasks that list_tasks would list, with the names of their tags. A page costs
+-- the same wherever it lies; the numbered pages of list_tasks cost more the further back.
+-- param: limit = 50
+select
+    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
+    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id,
+    array(
+        select g.name
+        from task_tags as tt
+        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id
+        where tt.user_id = tasks.user_id and tt.task_id = tasks.id
+        order by lower(g.name)
+    ) as tags
+from tasks
+where user_id = :user_id
+    and deleted_at is null
+    and completed = :completed                                              -- if: completed
+    and priority = :priority                                                -- if: priority
+    and list_id = :list_id                                                  -- if: list_id
+    -- if: list_public_id
+    and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
+    and due_date < :due_before                                              -- if: due_before
+    and id in (                                                             -- if: tag_public_id
+        select tt.task_id                                                   -- if: tag_public_id
+        from task_tags as tt                                                -- if: tag_public_id
+        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id -- if: tag_public_id
+        where tt.user_id = :user_id and g.public_id = :tag_public_id        -- if: tag_public_id
+    )                                                                       -- if: tag_public_id
+order by created_at desc, id desc                                           -- case sort: newest
+-- order by created_at, id                                                  -- case sort: oldest
+-- order by due_date, id                                                    -- case sort: due
+limit :limit;
+
 -- name: count_tasks :one
 -- Count tasks that are not deleted, as list_tasks would list them.
 -- column: count not null
