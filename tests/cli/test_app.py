@@ -319,6 +319,19 @@ def test_completion_of_words(
     assert set(capsys.readouterr().out.split()) == expected - there
 
 
+def test_completion_of_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Migrations and queries are offered where one is to be named."""
+    monkeypatch.setenv("_TODO_SQL_COMPLETE", "1")
+    assert main(["rollback", "--to", "2026011209"]) == ExitCode.OK
+    offered = capsys.readouterr().out.split()
+    assert "20260112091000_create_tasks" in offered
+    assert not any("rollback" in word for word in offered)
+    assert main(["query", "list_ta"]) == ExitCode.OK
+    assert {"list_tasks", "list_tags"} <= set(capsys.readouterr().out.split())
+
+
 def test_bash_completes(tmp_path: Path) -> None:
     """The script for bash, run by bash, offers what we offer."""
     program = tmp_path / "todo-sql"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from todo_sql.cli.context import Context
 from todo_sql.cli.declare import Argument, Option
 from todo_sql.cli.migrating import count_of, load_migrations, migrator_of
+from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, Finding, FindingsError
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ def command(
     context: Context,
     id: Annotated[
         str,
-        Argument(metavar="ID", help="The last one that the database holds: id or version."),
+        Argument(
+            metavar="ID",
+            help="The last one that the database holds: id or version.",
+            complete=migration_ids,
+        ),
     ],
     force: Annotated[
         bool, Option("--force", help="Record even if the schema is another; says how.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from todo_sql.cli.context import Context
 from todo_sql.cli.declare import Option
 from todo_sql.cli.migrating import count_of, migrator_of
+from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 def command(
     context: Context,
     to: Annotated[
-        str | None, Option(metavar="ID", help="Apply up to this id or version, included.")
+        str | None,
+        Option(
+            metavar="ID", help="Apply up to this id or version, included.", complete=migration_ids
+        ),
     ] = None,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Show the SQL of what is pending; read-only.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.declare import Argument, Option
+from todo_sql.cli.offers import query_names
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.errors import ExitCode, UsageError
 
@@ -34,7 +35,7 @@ class _Folder(QueryFile):
 
 def command(
     context: Context,
-    name: Annotated[str, Argument(metavar="NAME", help="The query's name.")],
+    name: Annotated[str, Argument(metavar="NAME", help="The query's name.", complete=query_names)],
     arguments: Annotated[
         list[str] | None,
         Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),

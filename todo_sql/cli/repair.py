@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from todo_sql.cli.context import Context
 from todo_sql.cli.declare import Argument, Option
 from todo_sql.cli.migrating import migrator_of
+from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ class _Shown(Exception):
 
 def command(
     context: Context,
-    id: Annotated[str | None, Argument(metavar="[ID]", help="Only this migration.")] = None,
+    id: Annotated[
+        str | None, Argument(metavar="ID", help="Only this migration.", complete=migration_ids)
+    ] = None,
     done: Annotated[bool, Option("--done", help="Its statement of unknown fate was done.")] = False,
     redo: Annotated[
         bool, Option("--redo", help="Its statement of unknown fate runs again.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from todo_sql.cli.context import Context
 from todo_sql.cli.declare import Option
 from todo_sql.cli.migrating import count_of, migrator_of
+from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def command(
     steps: Annotated[int | None, Option(metavar="N", min=1, help="How many; default: 1.")] = None,
     to: Annotated[
         str | None,
-        Option(metavar="ID", help="Undo what came after this id or version, which is kept."),
+        Option(
+            metavar="ID",
+            help="Undo what came after this id or version, which is kept.",
+            complete=migration_ids,
+        ),
     ] = None,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Show the SQL and what would be lost; read-only.")
