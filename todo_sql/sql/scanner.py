@@ -136,7 +136,14 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
         else:
             kind = _KINDS[name]
         if kind is Kind.OPERATOR:
-            stop = _operator_end(text, position, stop)
+            comment = _COMMENT_IN_OPERATOR.search(text, position, stop)
+            stop = stop if comment is None else comment.start()
+            signs = _trailing_signs(text, position, stop)
+            if signs:
+                tokens.append(Token(kind, position, stop - signs))
+                tokens += [Token(kind, at, at + 1) for at in range(stop - signs, stop)]
+                position = stop
+                continue
         elif kind is Kind.BLOCK_COMMENT:
             stop = _comment_end(text, position, end)
         elif kind is Kind.NUMBER:
@@ -167,16 +174,11 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     return tokens
 
 
-def _operator_end(text: str, start: int, end: int) -> int:
-    """Cut an operator where a comment begins, and its trailing signs as PostgreSQL does."""
-    comment = _COMMENT_IN_OPERATOR.search(text, start, end)
-    if comment is not None:
-        end = comment.start()
-    while end - start > 1 and text[end - 1] in "+-":
-        if _KEEPS_SIGN.intersection(text[start : end - 1]):
-            break
-        end -= 1
-    return end
+def _trailing_signs(text: str, start: int, end: int) -> int:
+    """Count the signs at the end of an operator that PostgreSQL takes for operators themselves."""
+    if _KEEPS_SIGN.intersection(text[start : end - 1]):
+        return 0
+    return end - max(start + 1, start + len(text[start:end].rstrip("+-")))
 
 
 def _comment_end(text: str, start: int, end: int) -> int:
