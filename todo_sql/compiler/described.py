@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import keyword
 from dataclasses import dataclass
 from typing import Any
 
 from todo_sql.compiler.constraints import UNCONSTRAINED, Constraint
-from todo_sql.compiler.types import PythonType
+from todo_sql.compiler.types import PythonType, quoted
+from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
 
 
@@ -54,6 +57,17 @@ class Parameter:
             "nullable": self.nullable,
             "default": self.default,
         }
+
+    @property
+    def may_be_left_out(self) -> bool:
+        """Whether a call can do without it."""
+        return self.optional or self.default is not None
+
+    @property
+    def default_source(self) -> str:
+        """The default as a formatter would write it."""
+        value = ast.literal_eval(self.default or "None")
+        return quoted(value) if isinstance(value, str) else str(self.default)
 
     @property
     def annotation(self) -> PythonType:
@@ -123,6 +137,30 @@ class Described:
         return None if len(self.columns) == 1 else pascal(self.query.name) + "Row"
 
     @property
+    def own_parameters(self) -> list[Parameter]:
+        """The parameters that a caller gives: not the one that the session binds."""
+        bound = self.tenant_parameter if self.tenant else None
+        return [parameter for parameter in self.parameters if parameter.name != bound]
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether a call takes many sets of parameters."""
+        return self.query.cardinality in (Cardinality.COPYFROM, Cardinality.BATCH)
+
+    @property
+    def parameters_type(self) -> str | None:
+        """The name of the class that holds the parameters, or None for plain arguments."""
+        if self.query.params_model:
+            return self.query.params_model
+        return pascal(self.query.name) + "Params" if self.is_bulk else None
+
+    @property
+    def settled_keys(self) -> list[str]:
+        """The keys of a ``:page`` query that never are NULL."""
+        keys = {key for variant in page_variants(self.query) for key in variant.keys}
+        return sorted(keys & self.not_null)
+
+    @property
     def row(self) -> PythonType:
         """The Python type of a row."""
         if not self.query.cardinality.returns_rows or not self.columns:
@@ -161,6 +199,11 @@ class Described:
             "variants": self.variants,
             "read_only": self.read_only,
         }
+
+
+def identifier(name: str) -> str:
+    """Return a name that Python takes."""
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def pascal(name: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from todo_sql.database.asession import AsyncSession
     from todo_sql.database.session import Session
+    from todo_sql.queries.cursor import Page
 
 _FILE = QueryFile(
     __package__, "tasks.sql", tenant=Tenant("user_id", "app.current_user_id", "todo_app")
@@ -80,6 +81,7 @@ _PAGE_TASKS: Query[TaskWithTags] = _FILE.query(
         "limit": "bigint",
     },
     nullable=[],
+    not_null=["created_at", "id"],
     read_only=True,
     tenant=True,
 )
@@ -170,7 +172,7 @@ def create_task(
     title: str,
     public_id: UUID | None = None,
     description: str | None = None,
-    priority: str = "medium",
+    priority: Literal["low", "medium", "high"] = "medium",
     due_date: datetime | None = None,
     list_public_id: UUID | None = None,
     list_id: int | None = None,
@@ -182,7 +184,7 @@ def create_task(
     title: str,
     public_id: UUID | None = None,
     description: str | None = None,
-    priority: str = "medium",
+    priority: Literal["low", "medium", "high"] = "medium",
     due_date: datetime | None = None,
     list_public_id: UUID | None = None,
     list_id: int | None = None,
@@ -193,7 +195,7 @@ def create_task(
     title: str,
     public_id: UUID | None = None,
     description: str | None = None,
-    priority: str = "medium",
+    priority: Literal["low", "medium", "high"] = "medium",
     due_date: datetime | None = None,
     list_public_id: UUID | None = None,
     list_id: int | None = None,
@@ -309,6 +311,7 @@ def page_tasks(
     tag_public_id: UUID | Unset = UNSET,
     limit: int = 50,
     sort: Literal["newest", "oldest", "due"] = "newest",
+    cursor: str | None = None,
 ) -> Page[TaskWithTags]: ...
 @overload
 def page_tasks(
@@ -322,6 +325,7 @@ def page_tasks(
     tag_public_id: UUID | Unset = UNSET,
     limit: int = 50,
     sort: Literal["newest", "oldest", "due"] = "newest",
+    cursor: str | None = None,
 ) -> Coroutine[Any, Any, Page[TaskWithTags]]: ...
 def page_tasks(
     session: Session | AsyncSession,
@@ -334,6 +338,7 @@ def page_tasks(
     tag_public_id: UUID | Unset = UNSET,
     limit: int = 50,
     sort: Literal["newest", "oldest", "due"] = "newest",
+    cursor: str | None = None,
 ) -> Any:
     """Walk through the tasks that list_tasks would list, with the names of their tags. A page costs
     the same wherever it lies; the numbered pages of list_tasks cost more the further back.
@@ -350,6 +355,7 @@ def page_tasks(
             "limit": limit,
             "sort": sort,
         },
+        cursor,
     )
 
 
@@ -421,7 +427,7 @@ def update_task(
     title: str | Unset = UNSET,
     description: str | Unset | None = UNSET,
     completed: bool | Unset = UNSET,
-    priority: str | Unset = UNSET,
+    priority: Literal["low", "medium", "high"] | Unset = UNSET,
     due_date: datetime | Unset | None = UNSET,
     list_id: int | Unset | None = UNSET,
     list_public_id: UUID | Unset | None = UNSET,
@@ -435,7 +441,7 @@ def update_task(
     title: str | Unset = UNSET,
     description: str | Unset | None = UNSET,
     completed: bool | Unset = UNSET,
-    priority: str | Unset = UNSET,
+    priority: Literal["low", "medium", "high"] | Unset = UNSET,
     due_date: datetime | Unset | None = UNSET,
     list_id: int | Unset | None = UNSET,
     list_public_id: UUID | Unset | None = UNSET,
@@ -448,7 +454,7 @@ def update_task(
     title: str | Unset = UNSET,
     description: str | Unset | None = UNSET,
     completed: bool | Unset = UNSET,
-    priority: str | Unset = UNSET,
+    priority: Literal["low", "medium", "high"] | Unset = UNSET,
     due_date: datetime | Unset | None = UNSET,
     list_id: int | Unset | None = UNSET,
     list_public_id: UUID | Unset | None = UNSET,

@@ -1,0 +1,58 @@
+"""The imports of a generated module, sorted as ruff sorts them. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from todo_sql.compiler.layout import WIDTH
+from todo_sql.compiler.types import PythonType
+
+_STANDARD = ("collections.abc", "datetime", "decimal", "ipaddress", "typing", "uuid")
+
+
+class Imports:
+    """Names by module, collected while a module is written."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, set[str]] = defaultdict(set)
+
+    def add(self, module: str, *names: str) -> None:
+        """Note that names are used."""
+        self._names[module].update(names)
+
+    def add_type(self, python: PythonType) -> None:
+        """Note that a type is used."""
+        for module, name in python.imports:
+            self.add(module, name)
+
+    def lines(self) -> list[str]:
+        """Return the import lines: standard library, other packages, ours, this package."""
+        groups: list[list[str]] = [[], [], [], []]
+        for module in sorted(self._names):
+            names = sorted(self._names[module], key=_order)
+            if names:
+                groups[_group(module)] += _import(module, names)
+        lines: list[str] = []
+        for group in groups:
+            lines += ["", *group] if group and lines else group
+        return lines
+
+
+def _group(module: str) -> int:
+    if module.startswith("."):
+        return 3
+    if module.startswith("todo_sql"):
+        return 2
+    return 0 if module in _STANDARD else 1
+
+
+def _import(module: str, names: list[str]) -> list[str]:
+    flat = f"from {module} import {', '.join(names)}"
+    if len(flat) <= WIDTH:
+        return [flat]
+    return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
+
+
+def _order(name: str) -> tuple[int, str]:
+    rank = 0 if name.isupper() else 1 if name[0].isupper() else 2
+    return rank, name

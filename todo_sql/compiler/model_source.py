@@ -1,0 +1,162 @@
+"""The source of `models.py`: rows, parameter models, sets of parameters. Pure.
+
+A CHECK constraint is enforced where values come in: on parameter models. On rows it is
+JSON schema only, so that a row that an older or newer rule allowed never breaks a list.
+"""
+
+from __future__ import annotations
+
+from todo_sql.compiler import layout
+from todo_sql.compiler.constraints import Constraint
+from todo_sql.compiler.described import Described, Parameter, ResultColumn, identifier
+from todo_sql.compiler.imports import Imports
+from todo_sql.compiler.layout import HEADER, Group, lay_out
+from todo_sql.compiler.types import PythonType, literal, quoted
+
+_CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
+
+
+def render(described: list[Described], shown: str) -> str | None:
+    """Return the text of `models.py`, or None where no query needs a model."""
+    imports = Imports()
+    classes: dict[str, list[str]] = {}
+    for entry in described:
+        if entry.model and entry.model not in classes:
+            classes[entry.model] = _row(entry.model, entry, imports)
+        name = entry.parameters_type
+        if name and name not in classes:
+            build = _parameters if entry.query.params_model else _set_of_parameters
+            classes[name] = build(name, entry, imports)
+    if not classes:
+        return None
+    lines = [
+        HEADER.format(source=f"{shown}/").rstrip("\n"),
+        '"""What the named queries take and return."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        *imports.lines(),
+    ]
+    for name in sorted(classes):
+        lines += ["", "", *classes[name]]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, entry: Described, imports: Imports) -> list[str]:
+    tables = {column.origin.table: column.origin for column in entry.columns if column.origin}
+    doc = f"A row of `{entry.query.name}`."
+    if len(tables) == 1 and entry.query.model:
+        (table,) = tables.values()
+        doc = (table.table_comment or "").strip() or f"A row of `{table.table}`."
+    lines = _head(name, doc, [column.python for column in entry.columns], "frozen=True", imports)
+    for column in entry.columns:
+        lines += _field(column, imports)
+    return lines
+
+
+def _head(name: str, doc: str, types: list[PythonType], option: str, imports: Imports) -> list[str]:
+    imports.add("pydantic", "BaseModel", "ConfigDict")
+    arbitrary = any("ange[" in python.text for python in types)
+    options = f"{option}, arbitrary_types_allowed=True" if arbitrary else option
+    return [
+        f"class {name}(BaseModel):",
+        *layout.docstring(doc, "    "),
+        "",
+        f"    model_config = ConfigDict({options})",
+        "",
+    ]
+
+
+def _field(column: ResultColumn, imports: Imports) -> list[str]:
+    imports.add_type(column.annotation)
+    name = identifier(column.name)
+    constraint = column.origin.constraint if column.origin else Constraint()
+    schema = constraint.json_schema() if column.python.text in _CONSTRAINED else {}
+    end = " | None" if column.nullable else ""
+    if schema:
+        imports.add("typing", "Annotated")
+        imports.add("pydantic", "Field")
+        items = tuple(f"{quoted(key)}: {_json(value)}" for key, value in schema.items())
+        field = Group("Field(", (Group("json_schema_extra={", items, "}"),), ")")
+        lines = lay_out(
+            Group(f"{name}: Annotated[", (column.python.text, field), f"]{end}"), "    "
+        )
+    else:
+        lines = [f"    {name}: {column.annotation.text}"]
+    if column.origin and column.origin.comment:
+        lines += layout.docstring(column.origin.comment, "    ")
+    return lines
+
+
+def _json(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(quoted(str(item)) for item in value)}]"
+    return repr(value)
+
+
+def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
+    """Return the class of a parameter model, which enforces what CHECK constraints say."""
+    doc = f"The parameters of `{entry.query.name}`."
+    types = [parameter.python for parameter in entry.own_parameters]
+    lines = _head(name, doc, types, 'extra="forbid"', imports)
+    for parameter in entry.own_parameters:
+        python, items = constrained(parameter)
+        imports.add_type(python)
+        text: str | Group = python.text
+        if items:
+            imports.add("typing", "Annotated")
+            imports.add("pydantic", "Field")
+            text = Group("Annotated[", (python.text, f"Field({', '.join(items)})"), "]")
+        end = _default(parameter, imports)
+        lines += _constrained_field(parameter, text, end)
+        if parameter.target and parameter.target.comment:
+            lines += layout.docstring(parameter.target.comment, "    ")
+    return lines
+
+
+def _constrained_field(parameter: Parameter, text: str | Group, end: str) -> list[str]:
+    name = identifier(parameter.name)
+    union = " | SkipJsonSchema[Unset]" if parameter.optional else ""
+    union += " | None" if parameter.nullable else ""
+    if isinstance(text, str):
+        return [f"    {name}: {text}{union}{end}"]
+    return lay_out(Group(f"{name}: {text.head}", text.items, f"{text.tail}{union}{end}"), "    ")
+
+
+def constrained(parameter: Parameter) -> tuple[PythonType, list[str]]:
+    """Return the type of a parameter that is stored in a column, and bounds for `Field`."""
+    constraint = parameter.target.constraint if parameter.target else Constraint()
+    if parameter.python.text not in _CONSTRAINED:
+        return parameter.python, []
+    if constraint.values and parameter.python.text == "str":
+        return literal(constraint.values), []
+    return parameter.python, [f"{name}={value!r}" for name, value in constraint.arguments().items()]
+
+
+def _default(parameter: Parameter, imports: Imports) -> str:
+    if parameter.optional:
+        imports.add("pydantic", "Field")
+        imports.add("pydantic.json_schema", "SkipJsonSchema")
+        imports.add("todo_sql.queries.variants", "UNSET", "Unset")
+        return " = Field(default_factory=lambda: UNSET)"
+    return "" if parameter.default is None else f" = {parameter.default_source}"
+
+
+def _set_of_parameters(name: str, entry: Described, imports: Imports) -> list[str]:
+    """Return the class of one of many sets of parameters: a plain dict for a type checker."""
+    imports.add("typing", "TypedDict")
+    lines = [
+        f"class {name}(TypedDict):",
+        *layout.docstring(f"One set of parameters of `{entry.query.name}`.", "    "),
+        "",
+    ]
+    for parameter in entry.own_parameters:
+        imports.add_type(parameter.annotation)
+        text = parameter.annotation.text
+        if parameter.optional or parameter.default is not None:
+            imports.add("typing", "NotRequired")
+            text = f"NotRequired[{text}]"
+        lines.append(f"    {parameter.name}: {text}")
+        if parameter.target and parameter.target.comment:
+            lines += layout.docstring(parameter.target.comment, "    ")
+    return lines
