@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from support import functions as f
 from support import sessions as q
+from support.soak import pick
 from support.standby import Pair, primary_and_standby
 
 from todo_sql import AsyncDatabase, Database, DatabaseError, NoRow
@@ -16,7 +17,7 @@ from todo_sql.migrations import migrate
 
 pytestmark = pytest.mark.database
 
-PAIRS = 200
+PAIRS = int(pick(200, 1_000))
 
 WHERE = q.TextFile("-- name: where :one\nselect pg_is_in_recovery() as replica").query(
     "where", row=bool, read_only=True
@@ -33,13 +34,11 @@ def pair(pytestconfig: pytest.Config) -> Iterator[Pair]:
 @pytest.fixture
 def urls(pair: Pair, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """A migrated database on both."""
-    from pathlib import Path
-
     name = f"replica_{abs(hash(request.node.name))}"
     with psycopg.connect(pair.primary, autocommit=True) as admin:
         admin.execute(f"create database {name}")
     primary, standby = pair.of(name)
-    migrate(primary, Path(__file__).parents[2] / "migrations")
+    migrate(primary, q.MIGRATIONS)
     q.add_users(primary, "ann", "bob")
     yield primary, standby
 

@@ -1,4 +1,4 @@
-"""A PgBouncer before the test server, in transaction or session mode."""
+"""PgBouncer in transaction mode before a server."""
 
 from __future__ import annotations
 
@@ -9,75 +9,73 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
-
-def program() -> str:
-    """Return where PgBouncer is; skip the test without one, except in CI."""
-    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("PgBouncer is not installed (apt-get install pgbouncer)")
-        pytest.skip("PgBouncer is not installed")
-    return found
+from todo_sql.database.programs import Account
 
 
 @contextmanager
-def pgbouncer(url: str, mode: str, *, size: int = 5) -> Iterator[str]:
-    """Run a PgBouncer and yield the URL through it.
+def pgbouncer(url: str, *, pool_size: int, prepared: int = 0) -> Iterator[str]:
+    """Run a pooler before the server of `url`, and yield the URL of the database behind it.
 
     Args:
-        url: Of the database behind it.
-        mode: ``transaction`` or ``session``.
-        size: How many connections it makes.
+        url: The server's, with the login that the pooler uses.
+        pool_size: How many server connections there may be.
+        prepared: ``max_prepared_statements``, which PgBouncer has since 1.21.
     """
-    where = conninfo_to_dict(url)
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-", dir="/tmp"))
-    folder.chmod(0o755)
-    settings = folder / "pgbouncer.ini"
-    settings.write_text(
-        f"""\
+    program = shutil.which("pgbouncer")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("pgbouncer is not installed")
+        pytest.skip("pgbouncer is not installed")
+    parts = urlsplit(url)
+    home = Path(tempfile.mkdtemp(prefix="todo-sql-pgbouncer-"))
+    home.chmod(0o755)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    password = unquote(parts.password or "")
+    config = home / "pgbouncer.ini"
+    config.write_text(
+        f"""
 [databases]
-* = host={where["host"]} port={where["port"]} user={where["user"]} password={where["password"]}
+* = host={parts.hostname} port={parts.port} user={parts.username} password={password}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
-unix_socket_dir =
 auth_type = any
-pool_mode = {mode}
-default_pool_size = {size}
+pool_mode = transaction
+default_pool_size = {pool_size}
+max_client_conn = 200
+unix_socket_dir =
+logfile =
+{f"max_prepared_statements = {prepared}" if prepared else ""}
 """
     )
-    command = [program(), "-q", str(settings)]
-    as_nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-    with subprocess.Popen(
-        command,
-        cwd="/",
+    account = Account.choose(home / "data")
+    process = subprocess.Popen(
+        [program, "-q", config],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        **(as_nobody if os.geteuid() == 0 else {}),  # type: ignore[arg-type]
-    ) as process:
-        try:
-            _await(port)
-            yield f"postgresql://{where['user']}@127.0.0.1:{port}/{where['dbname']}"
-        finally:
-            process.terminate()
-            process.wait(timeout=10)
-            shutil.rmtree(folder)
-
-
-def _await(port: int) -> None:
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("PgBouncer does not listen")
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, "pgbouncer did not start"
+            assert time.monotonic() < deadline, "pgbouncer does not listen"
+            time.sleep(0.02)
+        yield f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}"
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(home, ignore_errors=True)

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from todo_sql.queries.named import NamedQuery
 from todo_sql.sql.source import Source
 
 TENANT = Tenant()
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 class TextFile(QueryFile):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_origin
 
 from psycopg import pq
 from psycopg.abc import Transformer
@@ -30,7 +30,7 @@ def maker(row: Any, names: Sequence[str]) -> Make:
     if len(names) == 1 and is_model:
         validate = row.__pydantic_validator__.validate_python
         return lambda rows: [validate(value) for (value,) in rows]
-    if row is None or row is dict:
+    if row is None or row is dict or get_origin(row) is dict:
         return lambda rows: [dict(zip(names, values, strict=True)) for values in rows]
     if len(names) == 1:
         return lambda rows: [value for (value,) in rows]
