@@ -73,6 +73,17 @@ class Reader:
         self._connection.execute(statement.encode())
 
 
+def rows(connection: Connection[Any], name: str, **arguments: object) -> list[dict[str, Any]]:
+    """Run one of the queries as the session is, without a transaction of its own."""
+    from psycopg import RawCursor
+    from psycopg.rows import dict_row
+
+    variant = choose(named_queries()[name], arguments)
+    with RawCursor(connection, row_factory=dict_row) as cursor:
+        cursor.execute(variant.sql.encode(), [arguments[p] for p in variant.parameters])
+        return cursor.fetchall()
+
+
 @cache
 def named_queries() -> Mapping[str, NamedQuery]:
     """Return every query of this package's .sql files by name."""

@@ -67,7 +67,7 @@ def serving(
                             connection.execute("reset role")
                     except psycopg.Error:
                         continue  # not for this role, or not a query that can be planned
-                    for index in indexes(plan):
+                    for index, _ in lookups(plan):
                         found.setdefault(parents.get(index, index), set()).add(name)
                     break
     return {index: sorted(found[index]) for index in sorted(found)}
@@ -83,12 +83,13 @@ def explain(connection: Connection[Any], text: str) -> Mapping[str, Any]:
     return plan
 
 
-def indexes(plan: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the qualified indexes that a plan looks something up in."""
+def lookups(plan: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each index that a plan looks something up in, with the table and the condition."""
     schema = plan.get("Schema", "public")
     if "Index Cond" in plan and "Index Name" in plan:
-        yield f"{schema}.{quoted(plan['Index Name'])}"
+        where = (plan.get("Alias", ""), plan["Index Cond"])
+        yield f"{schema}.{quoted(plan['Index Name'])}", where
     for name in plan.get("Conflict Arbiter Indexes", ()):
-        yield f"{schema}.{quoted(name)}"
+        yield f"{schema}.{quoted(name)}", ("", "conflict")
     for child in plan.get("Plans", ()):
-        yield from indexes(child)
+        yield from lookups(child)
