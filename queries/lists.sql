@@ -29,6 +29,54 @@ where user_id = :user_id
 order by lower(name)
 limit :limit;
 
+-- name: list_lists_with_tasks :many -> TaskListWithTasks
+-- List the user's lists by name, each with how many open tasks it has and with the newest of
+-- them, tags included: one query for a whole screen.
+-- param: limit = 100
+-- param: tasks_per_list = 20
+select
+    l.id,
+    l.public_id,
+    l.name,
+    l.created_at,
+    l.updated_at,
+    (
+        select count(*)
+        from tasks as t
+        where t.user_id = l.user_id
+            and t.list_id = l.id
+            and t.completed = false
+            and t.deleted_at is null
+    ) as open_tasks,
+    array(
+        select to_jsonb(newest)
+        from (
+            select
+                t.public_id,
+                t.title,
+                t.priority,
+                t.due_date,
+                array(
+                    select g.name
+                    from task_tags as tt
+                    inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id
+                    where tt.user_id = t.user_id and tt.task_id = t.id
+                    order by lower(g.name)
+                ) as tags
+            from tasks as t
+            where t.user_id = l.user_id
+                and t.list_id = l.id
+                and t.completed = false
+                and t.deleted_at is null
+            order by t.created_at desc, t.id desc
+            limit :tasks_per_list
+        ) as newest
+    ) as newest_tasks
+from lists as l
+where l.user_id = :user_id
+order by lower(l.name)
+limit :limit;
+
 -- name: count_lists :one
 -- Count the user's lists.
 -- column: count not null

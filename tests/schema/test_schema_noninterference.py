@@ -36,6 +36,7 @@ from todo_sql.database.asession import AsyncSession
 from todo_sql.database.session import Session
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations import migrate
+from todo_sql.queries.cursor import Page
 from todo_sql.testing import TestServer
 
 pytestmark = pytest.mark.database
@@ -58,10 +59,12 @@ POOLS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(["title", "name", "query", "description"], texts),
     **dict.fromkeys(["due_date", "due_before", "deleted_before", "since", "before"], times),
     "names": st.lists(texts, max_size=3),
+    "cursor": st.just("unknown"),
     "completed": st.booleans(),
     "priority": st.sampled_from(["low", "medium", "high", "urgent"]),
     "limit": numbers,
     "offset": numbers,
+    "tasks_per_list": numbers,
     "table_name": st.sampled_from(["tasks", "lists", "users"]),
     "token": st.sampled_from(["", "unknown"]),
 }
@@ -112,7 +115,11 @@ class Operation:
         """Run it."""
         if isinstance(self.function, str):
             return session.sql(self.function, dict, **self.arguments)
-        return self.function(session, **self.arguments)
+        found = self.function(session, **self.arguments)
+        if not isinstance(found, Page):
+            return found
+        behind = found.next and self.function(session, **{**self.arguments, "cursor": found.next})
+        return [found.items, bool(found.previous), behind and behind.items]
 
 
 def functions() -> list[Callable[..., Any]]:

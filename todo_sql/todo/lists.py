@@ -10,7 +10,7 @@ from todo_sql.config import Tenant
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.queries.variants import UNSET, Unset
 
-from .models import TaskList
+from .models import TaskList, TaskListWithTasks
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -40,6 +40,14 @@ _LIST_LISTS: Query[TaskList] = _FILE.query(
     "list_lists",
     row=TaskList,
     parameters={"user_id": "text", "limit": "bigint"},
+    nullable=[],
+    read_only=True,
+    tenant=True,
+)
+_LIST_LISTS_WITH_TASKS: Query[TaskListWithTasks] = _FILE.query(
+    "list_lists_with_tasks",
+    row=TaskListWithTasks,
+    parameters={"tasks_per_list": "bigint", "user_id": "text", "limit": "bigint"},
     nullable=[],
     read_only=True,
     tenant=True,
@@ -105,6 +113,23 @@ def list_lists(
 def list_lists(session: Session | AsyncSession, *, limit: int = 100) -> Any:
     """List the user's lists by name."""
     return session.many(_LIST_LISTS, {"limit": limit})
+
+
+@overload
+def list_lists_with_tasks(
+    session: Session, *, tasks_per_list: int = 20, limit: int = 100
+) -> list[TaskListWithTasks]: ...
+@overload
+def list_lists_with_tasks(
+    session: AsyncSession, *, tasks_per_list: int = 20, limit: int = 100
+) -> Coroutine[Any, Any, list[TaskListWithTasks]]: ...
+def list_lists_with_tasks(
+    session: Session | AsyncSession, *, tasks_per_list: int = 20, limit: int = 100
+) -> Any:
+    """List the user's lists by name, each with how many open tasks it has and with the newest of
+    them, tags included: one query for a whole screen.
+    """
+    return session.many(_LIST_LISTS_WITH_TASKS, {"tasks_per_list": tasks_per_list, "limit": limit})
 
 
 @overload

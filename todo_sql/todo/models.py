@@ -133,6 +133,25 @@ class TaskList(BaseModel):
     """When the row last changed, kept by a trigger."""
 
 
+class TaskListWithTasks(BaseModel):
+    """A user's lists of tasks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    """Number for joins inside the database; counts over all users, so never shown to one."""
+    public_id: UUID
+    """The id that applications show. A client may choose it: then a create is safe to repeat."""
+    name: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 100})]
+    """Name, 1 to 100 characters, unique per user whatever its case. Personal data."""
+    created_at: datetime
+    """When the list was made."""
+    updated_at: datetime
+    """When the row last changed, kept by a trigger."""
+    open_tasks: int
+    newest_tasks: list[Any]
+
+
 class TaskTag(BaseModel):
     """Which task carries which tag."""
 
