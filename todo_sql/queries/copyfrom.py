@@ -45,16 +45,20 @@ def copy_target(variant: Variant) -> CopyTarget:
 
     if texts[:2] != ("insert", "into"):
         raise wrong(0, "a :copyfrom query is an `insert into`")
-    opening = next((i for i in range(2, len(texts)) if texts[i] == "("), len(texts))
-    table = variant.sql[tokens[2].start : tokens[opening - 1].end] if opening > 2 else ""
-    if any(texts[i] == "as" for i in range(2, opening)) or opening == len(texts):
-        raise wrong(min(3, opening), "a :copyfrom query names its columns after the table")
+    opening = 3
+    while opening + 1 < len(texts) and texts[opening] == ".":
+        opening += 2
+    if len(texts) <= opening or texts[opening] != "(":
+        raise wrong(opening, "a :copyfrom query names its columns after the table")
+    table = variant.sql[tokens[2].start : tokens[opening - 1].end]
     closing = _closing(words, opening)
     columns = tuple(texts[item[0]] for item in words.items(opening + 1, closing))
     if texts[closing + 1 : closing + 3] != ("values", "("):
         raise wrong(closing + 1, "a :copyfrom query has one row of `values`")
     first = closing + 3
     end = _closing(words, first - 1)
+    if end == len(texts):
+        raise wrong(end, "the row of `values` is not closed")
     parameters = []
     for item in words.items(first, end):
         if len(item) != 1 or tokens[item[0]].kind is not Kind.POSITIONAL:

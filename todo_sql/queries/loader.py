@@ -142,25 +142,42 @@ def _sections(report: Report) -> Iterator[tuple[Token | None, list[Token]]]:
     section: list[Token] = []
     position = 0
     while position < len(text):
-        broken = False
-        try:
-            tokens, position = scan(text, position), len(text)
-        except ScanError as error:
+        tokens, error = _scan(text, position)
+        position = len(text)
+        if error is not None:
             end = error.offset + 1
             report.add("S102", error.message, error.offset, end, fix="close or correct it")
-            tokens = scan(text, position, error.offset)
             following = _HEADER_LINE.search(text, end)
             position = following.start() if following else len(text)
-            broken = True
         for token in tokens:
             if _is_header(text, token):
                 yield header, section
                 header, section = token, []
             else:
                 section.append(token)
-        if broken:
+        if error is not None:
             header, section = None, []
     yield header, section
+
+
+def _scan(text: str, start: int) -> tuple[list[Token], ScanError | None]:
+    """Return the tokens up to the first mistake.
+
+    A string that holds a header was not closed in the query above that header, and only
+    ends where the next string begins.
+    """
+    error = None
+    try:
+        tokens = scan(text, start)
+    except ScanError as found:
+        error = found
+        tokens = scan(text, start, found.offset)
+    for index, (kind, at, end) in enumerate(tokens):
+        quoted = kind in (Kind.STRING, Kind.QUOTED) and text[at] != "$"
+        if quoted and _HEADER_LINE.search(text, at, end):
+            what = "string" if kind is Kind.STRING else "identifier"
+            return tokens[:index], ScanError(f"unterminated quoted {what}", at)
+    return tokens, error
 
 
 def _is_header(text: str, token: Token) -> bool:

@@ -222,7 +222,7 @@ def _required(
                 )
         together = {name for name in needs if name in names and name not in required}
         for name, token in parameters:
-            if needs and name not in needs and name not in required:
+            if needs.keys() <= names.keys() and name not in {*needs, *required}:
                 if name in directives.parameters and directives.parameters[name].default:
                     required.add(name)
                     continue

@@ -1,0 +1,270 @@
+"""Optional lines and cases: what binds to what, which texts come out, which one is chosen."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given as using
+from hypothesis import strategies as st
+from support.queries import one_query, shown
+
+from todo_sql import UNSET, Unset, given
+from todo_sql.queries.errors import BadParameter
+from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.variants import choose, variants
+
+HEADER = "-- name: q :many\n"
+LIST = (
+    HEADER
+    + """-- param: limit = 50
+select id
+from tasks
+where user_id = :user_id
+    and completed = :completed          -- if: completed
+    and due_date >= :lo                 -- if: lo, hi
+    and due_date < :hi                  -- if: lo, hi -- both or none
+order by created_at desc, id desc       -- case sort: newest
+-- order by due_date, id                -- case sort: due
+limit :limit;
+"""
+)
+
+
+def texts(query: NamedQuery) -> list[str]:
+    """Return every text with its white space folded."""
+    return [" ".join(variant.sql.split()) for variant in variants(query)]
+
+
+def chosen(text: str, **arguments: object) -> str:
+    """Return the text that is chosen, with its white space folded."""
+    return " ".join(choose(one_query(text), arguments).sql.split())
+
+
+def test_every_text() -> None:
+    """Each group is there or not, under each case; the whole text with defaults comes first."""
+    head = "select id from tasks where user_id = $1"
+    newest, due = "order by created_at desc, id desc limit", "order by due_date, id limit"
+    span = "and due_date >= ${} and due_date < ${}"
+    expected = []
+    for order in (newest, due):
+        expected += [
+            f"{head} and completed = $2 {span.format(3, 4)} {order} $5",
+            f"{head} and completed = $2 {order} $3",
+            f"{head} {span.format(2, 3)} {order} $4",
+            f"{head} {order} $2",
+        ]
+    assert texts(one_query(LIST)) == expected
+
+
+def test_what_is_required() -> None:
+    """Parameters on lines without `if` are required; the others come in groups."""
+    query = one_query(LIST)
+    assert query.names == ("user_id", "completed", "lo", "hi", "limit")
+    assert query.required == {"user_id", "limit"}
+    assert query.groups == (frozenset({"completed"}), frozenset({"lo", "hi"}))
+    assert query.optional == {"completed", "lo", "hi"}
+    sort = query.cases["sort"]
+    assert (sort.values, sort.default) == (("newest", "due"), "newest")
+
+
+def test_choice_is_by_what_was_given() -> None:
+    """UNSET and absent leave a line out; None is a value."""
+    query = one_query(LIST)
+    base = {"user_id": "u", "limit": 5}
+    assert "completed" not in choose(query, base).sql
+    assert "completed" not in choose(query, {**base, "completed": UNSET}).sql
+    assert "completed = $2" in choose(query, {**base, "completed": None}).sql
+    assert choose(query, {**base, "sort": "due"}).cases == {"sort": "due"}
+    assert choose(query, {**base, "sort": UNSET}).cases == {"sort": "newest"}
+    assert choose(query, {**base, "lo": 1, "hi": 2}).parameters == ("user_id", "lo", "hi", "limit")
+
+
+def test_choice_is_remembered() -> None:
+    """The same arguments give the same object, whatever their values."""
+    query = one_query(LIST)
+    first = choose(query, {"user_id": "a", "limit": 1, "completed": True})
+    assert choose(query, {"user_id": "b", "limit": 2, "completed": False}) is first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameter", "message"),
+    [
+        ({"limit": 1}, "user_id", "query `q` needs `user_id`"),
+        ({"user_id": UNSET, "limit": 1}, "user_id", "query `q` needs `user_id`"),
+        ({"user_id": 1, "limit": 1, "limt": 1}, "limt", "query `q` has no parameter `limt`"),
+        ({"user_id": 1, "limit": 1, "lo": 1}, "hi", "`lo` and `hi` together, or none"),
+        ({"user_id": 1, "limit": 1, "sort": "old"}, "sort", "query `q` has no sort 'old'"),
+        ({"user_id": 1, "limit": 1, "sort": None}, "sort", "query `q` has no sort None"),
+        ({"user_id": 1, "limit": 1, "sort": ["due"]}, "sort", "query `q` has no sort"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, object], parameter: str, message: str) -> None:
+    """A call that does not fit is refused by the parameter's name, also the second time."""
+    query = one_query(LIST)
+    for _ in range(2):
+        with pytest.raises(BadParameter) as caught:
+            choose(query, arguments)
+        assert caught.value.parameter == parameter
+        assert message in caught.value.finding.message
+
+
+def test_unset() -> None:
+    """UNSET is falsy and shows its name; `given` turns None into it and leaves the rest."""
+    assert not UNSET
+    assert repr(UNSET) == "UNSET"
+    assert isinstance(UNSET, Unset)
+    assert given(None) is UNSET
+    assert given(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "with_a", "without"),
+    [
+        ("select 1\n, :a -- if: a\n", "select 1 , $1", "select 1"),
+        ("select 1\n-- if: a\n, :a\n", "select 1 , $1", "select 1"),
+        ("select 1\n    --if:a\n, :a\n, 2", "select 1 , $1 , 2", "select 1 , 2"),
+        ("-- if: a\nselect :a union\nselect 1", "select $1 union select 1", "select 1"),
+        ("select 1\r\n, :a -- if: :a\r\n, 2\r\n", "select 1 , $1 , 2", "select 1 , 2"),
+        ("select 1\n, :a /* c */ -- if: a\n;", "select 1 , $1 /* c */", "select 1"),
+        ("select 1\n, :a; -- if: a", "select 1 , $1", "select 1"),
+        ("select 1\n, :a -- if: a -- noqa: LT05\n", "select 1 , $1", "select 1"),
+        ("select 1\n, :a || 'x\n -- y' -- if: a\n", "select 1 , $1 || 'x -- y'", "select 1"),
+        ("select 1\nfrom t -- if: a\nwhere :a -- if: a", "select 1 from t where $1", "select 1"),
+        ("select 1 -- one\n-- two\n, :a -- if: a\n", "select 1 , $1", "select 1"),
+    ],
+)
+def test_binding(lines: str, with_a: str, without: str) -> None:
+    """A directive binds to its line, or alone on a line to the one below."""
+    assert texts(one_query(HEADER + lines)) == [with_a, without]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "select 1\norder by a   -- case s: a\n-- order by b   -- case s: b\n",
+        "select 1\n-- case s: a\norder by a\n-- order by b   -- case s: b\n",
+        "select 1\n-- case s: a\norder by a\n-- case s: b\n-- order by b\n",
+        "select 1\n-- order by b   --case  s : b\norder by a   -- case s: a -- remark\n",
+    ],
+)
+def test_case_binding(lines: str) -> None:
+    """The uncommented line is the default; a directive may stand above either."""
+    query = one_query(HEADER + lines)
+    assert query.cases["s"].default == "a"
+    assert chosen(HEADER + lines) == "select 1 order by a"
+    assert chosen(HEADER + lines, s="b") == "select 1 order by b"
+
+
+def test_several_lines_of_one_case() -> None:
+    """A value may pick several lines, and two cases are independent."""
+    text = (
+        HEADER + "select 1 from t\n"
+        "-- join l using (i)       -- case by: list\n"
+        "order by                  -- case way: up\n"
+        "-- order by -1 *          -- case way: down\n"
+        "    a                     -- case by: age\n"
+        "--  l.name                -- case by: list\n"
+    )
+    assert chosen(text, by="list", way="down") == (
+        "select 1 from t join l using (i) order by -1 * l.name"
+    )
+    assert chosen(text) == "select 1 from t order by a"
+
+
+def test_case_with_if() -> None:
+    """A line may ask for a value and for an argument."""
+    text = HEADER + (
+        "select 1 where true\n"
+        "and a = :x   -- if: x -- case m: is\n"
+        "-- if: x\n-- and a <> :x   -- case m: not\n"
+    )
+    assert [chosen(text, m=m) for m in ("is", "not")] == ["select 1 where true"] * 2
+    assert chosen(text, m="not", x=1) == "select 1 where true and a <> $1"
+
+
+def test_a_parameter_on_a_required_line_is_required() -> None:
+    """Its optional lines are then always kept."""
+    text = HEADER + "select :a\n, :a + :b -- if: a, b\n"
+    query = one_query(text)
+    assert query.required == {"a"}
+    assert query.groups == (frozenset({"b"}),)
+    assert texts(query) == ["select $1 , $1 + $2", "select $1"]
+
+
+def test_groups_that_share_a_parameter_are_one() -> None:
+    """Given together or not at all."""
+    query = one_query(HEADER + "select 1\n, :a -- if: a\n, :b -- if: b, a\n, :c -- if: c, b\n")
+    assert query.groups == (frozenset("abc"),)
+
+
+def test_a_default_stands_in_on_an_optional_line() -> None:
+    """A parameter with a default need not be named: it is always there."""
+    query = one_query(HEADER + "-- param: b = 1\nselect 1\n, :a + :b -- if: a\n")
+    assert query.required == {"b"}
+    assert query.optional == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("-- if: a\n\nselect :a", "Q111 2:1 -- if: a"),
+        ("select :a\n-- if: a\n-- words\n, 1", "Q111 3:1 -- if: a"),
+        ("select :a\n-- if: a", "Q111 3:1 -- if: a"),
+        ("select :a\n/* c */ -- if: a\n, 1", "Q111 3:9 -- if: a"),
+        ("select 'ü', :a -- words -- if: a\n", "Q111 2:25 -- if: a"),
+        ("select 1\n-- , :a -- if: a\n, :a", "Q111 3:9 -- if: a"),
+        ("select 1, :a -- if: b", "Q114 2:21 b"),
+        ("select 1, :ab -- if: ab, ac", "Q114 2:26 ac"),
+        ("select 1\n, :a + :b -- if: a", "Q115 3:8 :b"),
+        ("select 1\n, :a -- if:", "Q109 3:12 "),
+        ("select 1\n, :a -- if: a b", "Q109 3:13 a b"),
+        ("select 1 -- case s:", "Q109 2:20 "),
+        ("select 1 -- case s: a b", "Q109 2:10 -- case s: a b"),
+        ("select 1 -- case 1s: a", "Q109 2:18 1s"),
+        ("select 1\n-- , 2 -- case s: two", "Q116 3:16 s"),
+        ("select 1 -- case s: one\n, 2 -- case s: two", "Q116 3:13 s"),
+        ("select 1 -- case s: one -- case s: two", "Q111 2:36 two"),
+        ("select :s -- case s: one", "Q112 2:8 :s"),
+        ("select :x\n, 1 -- case s: one\n, 2 -- if: s", "Q114 4:12 s"),
+        ("-- param: s = 'one'\nselect 1 -- case s: one", "Q114 2:11 s"),
+        ("select 1\n-- , 'open -- case s: b\n, 2 -- case s: a", "S102 3:6 'open "),
+    ],
+)
+def test_mistakes(lines: str, expected: str) -> None:
+    """A directive that cannot be meant is an error at its place."""
+    assert shown(HEADER + lines) == [expected]
+
+
+def test_at_most_1024_texts() -> None:
+    """All of them are prepared by check, so their number is bounded."""
+    lines = [f", :p{i} -- if: p{i}\n" for i in range(11)]
+    assert sum(1 for _ in variants(one_query(HEADER + "select 1\n" + "".join(lines[:10])))) == 1024
+    assert shown(HEADER + "select 1\n" + "".join(lines)) == ["Q117 1:1 -- name: q :many"]
+
+
+def test_source_offsets() -> None:
+    """Every place of every text leads to its place in the file, also out of a comment."""
+    query = one_query(LIST.replace("tasks", "täsks"))
+    source = query.source.text
+    for variant in variants(query):
+        for offset, character in enumerate(variant.sql):
+            at = variant.source_offset(offset)
+            if source[at] == ":":
+                name = source[at + 1 :].split()[0].rstrip(";")
+                number = variant.parameters.index(name) + 1
+                assert variant.sql[: offset + 1].endswith((f"${number}", "$"))
+            else:
+                assert source[at] == character
+
+
+@using(st.data())
+def test_choice_agrees_with_check(data: st.DataObject) -> None:
+    """Whatever is chosen is one of the texts that were checked."""
+    query = one_query(LIST)
+    checked = {(v.given, v.cases["sort"]): v for v in variants(query)}
+    arguments: dict[str, object] = {"user_id": "u", "limit": 1}
+    for names in (("completed",), ("lo", "hi")):
+        arguments.update(dict.fromkeys(names, data.draw(st.sampled_from([1, UNSET]))))
+    arguments["sort"] = data.draw(st.sampled_from(["newest", "due"]))
+    order = data.draw(st.permutations(list(arguments)))
+    variant = choose(query, {name: arguments[name] for name in order})
+    assert variant == checked[variant.given, variant.cases["sort"]]
