@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from todo_sql.database.session import Session, Transaction
     from todo_sql.database.unit import Isolation
     from todo_sql.errors import DatabaseError, TodoSqlError, UsageError
+    from todo_sql.queries.cursor import Page
     from todo_sql.queries.variants import UNSET, Unset, given
 
 # Imported on first use (PEP 562), so that `import todo_sql` is light.
@@ -52,6 +53,7 @@ _HOMES = {
     "todo_sql.database.session": ("Session", "Transaction"),
     "todo_sql.database.unit": ("Isolation",),
     "todo_sql.errors": ("DatabaseError", "TodoSqlError", "UsageError"),
+    "todo_sql.queries.cursor": ("Page",),
     "todo_sql.queries.variants": ("UNSET", "Unset", "given"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -81,6 +83,7 @@ __all__ = [  # noqa: RUF022 (by home)
     "DatabaseError",
     "TodoSqlError",
     "UsageError",
+    "Page",
     "UNSET",
     "Unset",
     "given",
