@@ -11,6 +11,7 @@ from support.proxy import Proxy
 
 from todo_sql import AsyncDatabase, Database, IntegrityError, NoRow, TenantRequired, UsageError
 
+pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
 

@@ -27,6 +27,7 @@ from todo_sql import (
 )
 from todo_sql.database.query import Query
 
+pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
 

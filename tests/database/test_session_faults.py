@@ -22,6 +22,7 @@ from todo_sql.database.server import EmbeddedServer
 from todo_sql.database.temporary import temporary_server
 from todo_sql.migrations import migrate
 
+pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
 SECONDS = pick(12, 120)

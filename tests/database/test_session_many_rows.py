@@ -20,6 +20,7 @@ from todo_sql import (
     TenantRequired,
 )
 
+pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
 

@@ -17,6 +17,7 @@ from support.soak import pick
 
 from todo_sql import AsyncDatabase, Database, IntegrityError, Timeout
 
+pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
 WORKERS = 16

@@ -22,6 +22,7 @@ from todo_sql import (
     UsageError,
 )
 
+pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
 

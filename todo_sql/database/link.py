@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections import OrderedDict
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -160,6 +162,12 @@ class Link:
         except psycopg.Error:
             return False
         return bool(self.pgconn.status == pq.ConnStatus.OK)
+
+    def hang_up(self) -> None:
+        """End the conversation while another thread or task waits for its answer."""
+        self.broken = True
+        with suppress(OSError), socket.socket(fileno=os.dup(self.pgconn.socket)) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection; does not wait."""

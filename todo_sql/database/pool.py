@@ -24,7 +24,7 @@ from todo_sql.database import retry
 from todo_sql.database.errors import Closed, Timeout, Unavailable
 from todo_sql.database.flight import ConnectionLost, fly
 from todo_sql.database.link import AnyConnection, Link
-from todo_sql.database.waiting import DeadlinePassed, Fly, Pause, Work
+from todo_sql.database.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
 
 # An idle connection is asked for a sign of life only after this long.
 QUIET = 60.0
@@ -331,9 +331,9 @@ class Pool:
             if not self._total:
                 return
         if not (yield drained):
-            with self._lock:
-                for link in self._busy:
-                    link.close()
+            for link in list(self._busy):
+                yield Cancel(link)
+                link.hang_up()
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -1,8 +1,9 @@
-"""Fixtures of the tests of sessions: a Todo database with two users."""
+"""The fixtures of the tests of sessions; they name this module in `pytest_plugins`."""
 
 from __future__ import annotations
 
 import pytest
+
 from support.sessions import add_users
 
 
