@@ -1,9 +1,11 @@
-"""A migrated database per test, the application on it, and people who are signed in."""
+"""The application on a migrated database of each test's own, and people who are signed in.
+
+The databases come from `todo_sql.testing`, a pytest plugin that is installed with todo-sql.
+"""
 
 from __future__ import annotations
 
 import secrets
-import uuid
 from collections.abc import Iterator
 
 import psycopg
@@ -11,11 +13,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from people import SECRET, Person, Urls
-from psycopg import sql
-from todo_sql.config import load_config
-from todo_sql.database.server import EmbeddedServer
-from todo_sql.database.temporary import temporary_server
-from todo_sql.migrations import migrate
+from psycopg import conninfo, sql
+from todo_sql.testing import TestServer
 
 from todo_backend.app import create_app
 from todo_backend.cookies import cookie_name, signed
@@ -23,41 +22,30 @@ from todo_backend.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedServer]:
-    """A PostgreSQL server for this run."""
-    with temporary_server(18) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def template(server: EmbeddedServer) -> str:
-    """The name of a migrated database, with a login for each service."""
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute("create database todo_template")
-        migrate(server.url("todo_template"), load_config().migrations)
-        password = psycopg.conninfo.conninfo_to_dict(server.url())["password"]
-        for login, role in (("backend", "todo_app"), ("sign_in", "todo_auth")):
+def logins(todo_sql_server: TestServer, todo_sql_template: str) -> Iterator[dict[str, str]]:
+    """A login for each service, a member of that service's role alone; and their passwords."""
+    made = {role: secrets.token_hex(8) for role in ("todo_app", "todo_auth")}
+    with psycopg.connect(todo_sql_server.admin_url, autocommit=True) as admin:
+        for role, password in made.items():
             admin.execute(
                 sql.SQL("create role {} login password {} in role {}").format(
-                    sql.Identifier(login), sql.Literal(password), sql.Identifier(role)
+                    sql.Identifier(password), sql.Literal(password), sql.Identifier(role)
                 )
             )
-    return "todo_template"
+        yield made
+        for password in made.values():
+            admin.execute(sql.SQL("drop role {}").format(sql.Identifier(password)))
 
 
 @pytest.fixture
-def urls(server: EmbeddedServer, template: str) -> Iterator[Urls]:
-    """A database of its own for one test."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template} strategy file_copy")
-        owner = server.url(name)
-        yield Urls(
-            owner,
-            owner.replace("postgres:", "backend:", 1),
-            owner.replace("postgres:", "sign_in:", 1),
-        )
-        admin.execute(f"drop database {name} with (force)")
+def urls(migrated_database: str, logins: dict[str, str]) -> Urls:
+    """The URLs of this test's database."""
+    parts = conninfo.conninfo_to_dict(migrated_database)
+
+    def url(login: str) -> str:
+        return f"postgresql://{login}:{login}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+
+    return Urls(migrated_database, url(logins["todo_app"]), url(logins["todo_auth"]))
 
 
 @pytest.fixture
@@ -81,8 +69,8 @@ def sign_in(app: FastAPI, client: TestClient, urls: Urls) -> Person:
         token = secrets.token_urlsafe(24)
         with psycopg.connect(urls.owner, autocommit=True) as owner:
             owner.execute(
-                "insert into users (id, name, email) values (%(id)s, %(id)s, %(id)s || '@example.com')"
-                " on conflict do nothing",
+                "insert into users (id, name, email)"
+                " values (%(id)s, %(id)s, %(id)s || '@example.com') on conflict do nothing",
                 {"id": name},
             )
             owner.execute(

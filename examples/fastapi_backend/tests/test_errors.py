@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,6 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 from people import SECRET, Person, Urls
-from todo_sql.database.temporary import temporary_server
 
 from todo_backend.app import create_app
 from todo_backend.cookies import cookie_name, signed
@@ -127,8 +127,9 @@ def test_422_for_a_path_and_a_query(ann: TestClient) -> None:
 @pytest.fixture
 def away() -> Iterator[TestClient]:
     """A client of an application whose database cannot be reached."""
-    with temporary_server(18) as server:
-        url = server.url()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"postgresql://backend@127.0.0.1:{nobody.getsockname()[1]}/todo"
     app = create_app(Settings(auth_secret=SECRET, database_url=url, timeout=1.0))
     with TestClient(app, raise_server_exceptions=False) as client:
         client.headers["Cookie"] = f"{cookie_name('')}={signed('any', SECRET)}"

@@ -34,6 +34,13 @@ class TaskOut(models.Task):
     list_id: int | None = Inside
 
 
+class TaskWithTagsOut(models.TaskWithTags):
+    """A task and the names of its tags."""
+
+    id: int = Inside
+    list_id: int | None = Inside
+
+
 class DeletedTaskOut(models.DeletedTask):
     """A task in the bin."""
 
@@ -130,6 +137,7 @@ class TaskFilter(Body):
     priority: Priority = "low"
     list_public_id: UUID = UUID(int=0)
     due_before: When | None = None
+    tag_public_id: UUID = UUID(int=0)
 
     def filters(self) -> dict[str, Any]:
         """Return the filters that the client gave."""
@@ -153,7 +161,7 @@ class NumberedQuery(TaskFilter):
 class Tasks(BaseModel):
     """Some tasks, and cursors to those after and before."""
 
-    items: list[TaskOut]
+    items: list[TaskWithTagsOut]
     next: str | None
     previous: str | None
 

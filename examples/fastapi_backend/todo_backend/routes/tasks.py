@@ -7,8 +7,9 @@ from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Path, Query
+from todo_sql import Page
 from todo_sql.todo import audit, task_tags, tasks
-from todo_sql.todo.models import AuditEntry, Tag, Task
+from todo_sql.todo.models import AuditEntry, Tag, Task, TaskWithTags
 
 from todo_backend.dependencies import Me
 from todo_backend.schemas import (
@@ -38,10 +39,9 @@ async def create_task(me: Me, body: TaskCreate) -> Task:
 
 
 @router.get("", response_model=Tasks)
-async def list_tasks(me: Me, query: Annotated[TaskQuery, Query()]) -> object:
+async def list_tasks(me: Me, query: Annotated[TaskQuery, Query()]) -> Page[TaskWithTags]:
     """List tasks; `next` and `previous` are cursors for the page after and before."""
-    items = await tasks.list_tasks(me, sort=query.sort, limit=query.limit, **query.filters())
-    return {"items": items, "next": None, "previous": None}
+    return await tasks.page_tasks(me, **query.given())
 
 
 @router.get("/pages/{page}", response_model=NumberedTasks)
@@ -110,8 +110,7 @@ async def set_task_tags(me: Me, public_id: UUID, body: TagNames) -> list[Tag]:
     """Give a task exactly the tags of these names; new names become new tags."""
     async with me.transaction() as tx:
         await tasks.get_task(tx, public_id=public_id)
-        await task_tags.set_task_tags(tx, task_public_id=public_id, names=body.names)
-        return await task_tags.list_task_tags(tx, task_public_id=public_id)
+        return await task_tags.set_task_tags(tx, task_public_id=public_id, names=body.names)
 
 
 @router.put("/{public_id}/tags/{tag_public_id}", status_code=204)
