@@ -16,8 +16,6 @@ from support.database import Server
 
 from todo_sql.errors import ExitCode
 
-pytestmark = pytest.mark.database
-
 
 @pytest.fixture
 def project() -> Iterator[Path]:

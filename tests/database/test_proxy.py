@@ -9,8 +9,6 @@ import pytest
 from support.database import Server
 from support.proxy import Proxy
 
-pytestmark = pytest.mark.database
-
 
 def test_counts_messages_and_round_trips(server: Server) -> None:
     """Each statement is a round trip, however many messages it takes."""

@@ -105,6 +105,16 @@ def major_version(folder: Path) -> int:
     return version
 
 
+def is_root() -> bool:
+    """Whether this process is root's."""
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a path means itself between double quotes in a shell, as pg_ctl writes it there."""
+    return not set(str(path)) & set('"$`\\\n')
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The account that the server runs as: None where it is our own."""
@@ -118,7 +128,7 @@ class Account:
 
         PostgreSQL refuses to run as root. An existing data directory keeps its owner.
         """
-        if sys.platform == "win32" or os.geteuid() != 0:
+        if sys.platform == "win32" or not is_root():
             return None
         import pwd
 
@@ -185,8 +195,10 @@ def run(
 
 
 def reachable(folder: Path, account: Account | None, home: Path) -> Path:
-    """Return `folder`, or a copy below `home` where `account` cannot reach the original."""
-    if account is None or run([folder / "postgres", "--version"], account).returncode == 0:
+    """Return `folder`, or a copy below `home` where `account` cannot use the original."""
+    if is_plain(folder) and (
+        account is None or run([folder / "postgres", "--version"], account).returncode == 0
+    ):
         return folder
     release = folder.parent
     copy = home / f"programs-{(folder / 'postgres').stat().st_mtime_ns}"

@@ -8,8 +8,9 @@ Everything lives in one folder, ``.todo-sql/postgres-<version>/`` in the project
 
 The server listens on a loopback TCP port alone, behind a random password. It is left
 running for the next command. As root it runs as an unprivileged account; where that
-account cannot reach the project (a home of mode 0700, say), data and log, and if need
-be a copy of the programs, live in a folder of our own outside, which server.json names.
+account cannot reach the project (a home of mode 0700, say), or where the project's path
+holds signs that PostgreSQL's own scripts do not quote, data and log, and if need be a copy
+of the programs, live in a folder of our own outside, which server.json names.
 """
 
 from __future__ import annotations
@@ -35,7 +36,15 @@ from todo_sql.database.cluster import (
     postmaster,
 )
 from todo_sql.database.filelock import exclusive
-from todo_sql.database.programs import OVERRIDE, Account, binaries, major_version, reachable
+from todo_sql.database.programs import (
+    OVERRIDE,
+    Account,
+    binaries,
+    is_plain,
+    is_root,
+    major_version,
+    reachable,
+)
 from todo_sql.errors import DatabaseError
 
 __all__ = ["EmbeddedServer", "Status", "binaries", "server_for"]
@@ -77,11 +86,11 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What server.json remembers."""
+    """What server.json remembers; `outside` is the home of the data, unless our folder is."""
 
     port: int
     password: str
-    home: str
+    outside: str | None
 
 
 class EmbeddedServer:
@@ -156,7 +165,7 @@ class EmbeddedServer:
     def status(self) -> Status:
         """Say whether the server runs, and where; read-only."""
         state = self._state()
-        home = Path(state.home) if state else self.folder
+        home = self._home_of(state) if state else self.folder
         running = self._postmaster(home)
         return Status(
             running=running is not None,
@@ -208,13 +217,16 @@ class EmbeddedServer:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(state), file)
+        if is_root():  # at work in the folder of a user, who must be able to read it
+            owner = self.folder.stat()
+            os.chown(temporary, owner.st_uid, owner.st_gid)
         temporary.replace(path)
 
     def _runs(self) -> bool:
         state = self._state()
         if state is None:
             return False
-        running = self._postmaster(Path(state.home))
+        running = self._postmaster(self._home_of(state))
         return running is not None and running.port == state.port
 
     def _postmaster(self, home: Path) -> Postmaster | None:
@@ -241,8 +253,8 @@ class EmbeddedServer:
             return
         self._stop()
         remembered = self._state()
-        state = remembered or _State(_free_port(), secrets.token_urlsafe(24), self._choose_home())
-        cluster = self._cluster(Path(state.home))
+        state = remembered or _State(_free_port(), secrets.token_urlsafe(24), self._outside())
+        cluster = self._cluster(self._home_of(state))
         version = major_version(self.programs)
         if not cluster.data.is_dir():
             self._remember(state)
@@ -280,17 +292,19 @@ class EmbeddedServer:
         log_file(home).unlink(missing_ok=True)
 
     def _home(self) -> Path:
-        state = self._state()
-        return Path(state.home if state else self._choose_home())
+        return self._home_of(self._state())
 
-    def _choose_home(self) -> str:
-        """Return our folder, or one outside where root's server could not reach ours."""
+    def _home_of(self, state: _State | None) -> Path:
+        outside = state.outside if state else self._outside()
+        return Path(outside) if outside else self.folder
+
+    def _outside(self) -> str | None:
+        """Return a folder outside, where a server cannot work in ours, else None."""
         account = Account.choose(data_directory(self.folder))
-        if account is None:
-            return str(self.folder)
-        self.folder.chmod(0o755)
-        if account.reaches(self.folder):
-            return str(self.folder)
+        if account:
+            self.folder.chmod(0o755)
+        if is_plain(self.folder) and (account is None or account.reaches(self.folder)):
+            return None
         key = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
         outside = OUTSIDE / f"todo-sql-{key}"
         outside.mkdir(exist_ok=True)
