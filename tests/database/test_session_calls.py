@@ -167,6 +167,18 @@ def test_a_violated_constraint_names_its_field(two_users: str) -> None:
         assert caught.value.constraint == "tasks_user_id_fkey"
 
 
+def test_a_unique_expression_names_its_column(two_users: str) -> None:
+    """What an expression of a unique index reads is among the columns: lower(name) is name."""
+    with Database.connect(two_users) as db:
+        ann = db.as_user("ann")
+        ann.sql("insert into lists (user_id, name) values ('ann', 'Unique') returning 1", int)
+        with pytest.raises(IntegrityError) as caught:
+            ann.sql("insert into lists (user_id, name) values ('ann', 'UNIQUE') returning 1", int)
+    assert caught.value.constraint == "idx_lists_user_id_lower_name"
+    assert caught.value.columns == ("user_id", "name")
+    assert caught.value.field == "name"
+
+
 def test_an_error_has_its_place_in_the_file(two_users: str) -> None:
     """PostgreSQL's position points into the query's file."""
     with Database.connect(two_users) as db, pytest.raises(DatabaseError) as caught:

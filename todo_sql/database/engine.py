@@ -53,7 +53,16 @@ _COLUMNS = texts(
         from pg_catalog.pg_constraint
         where conname = $3 and conrelid = to_regclass(format('%I.%I', $1, $2))
         union all
-        select i.indrelid, i.indkey::smallint[]
+        select i.indrelid, i.indkey::smallint[] || array(
+            select d.refobjsubid::smallint -- what an expression of the index reads
+            from pg_catalog.pg_depend as d
+            where d.classid = 'pg_catalog.pg_class'::regclass
+                and d.objid = i.indexrelid
+                and d.refclassid = 'pg_catalog.pg_class'::regclass
+                and d.refobjid = i.indrelid
+                and d.refobjsubid <> all (i.indkey::smallint[])
+            order by d.refobjsubid
+        )
         from pg_catalog.pg_index as i
         join pg_catalog.pg_class as c on c.oid = i.indexrelid
         where c.relname = $3 and i.indrelid = to_regclass(format('%I.%I', $1, $2))
