@@ -151,6 +151,8 @@ def test_places_lead_back_to_the_file() -> None:
         ("select 'ü', t.a from t order by 'ü', t.b limit :n", "Q119 2:33 'ü'"),
         ("select t.a from t order by t.a, t.b limit :n", "Q119 2:33 t.b"),
         ("select t.b as a from t order by t.b limit :n", "Q119 2:33 t.b"),
+        ("select a from t\norder by a\n, b -- if: x\nlimit :x", "Q119 3:1 order by"),
+        ("select a from t\norder by a\nlimit :x -- if: x", "Q119 3:1 order by"),
         ("select distinct on (a) a from t order by a limit :n", "Q119 2:8 distinct on"),
     ],
 )

@@ -28,10 +28,26 @@ def check_shape(report: Report, query: NamedQuery) -> None:
         variant = compose(query, query.optional, cases)
         try:
             check(variant)
+            if query.cardinality is Cardinality.PAGE:
+                _check_order_is_fixed(query, variant)
         except ShapeError as error:
             start = variant.source_offset(error.start)
             end = start + error.end - error.start
             report.add("Q119", error.message, start, end, fix=error.fix)
+
+
+def _check_order_is_fixed(query: NamedQuery, variant: Variant) -> None:
+    """A cursor keeps its cases, but not which arguments were given."""
+    parts = plan(variant)
+    order = variant.source_offset(parts.order)
+    for segment in query.segments:
+        if segment.needs and segment.pieces[-1].end > order:
+            raise ShapeError(
+                "the order of a :page query cannot depend on an `if`",
+                parts.order,
+                parts.order + len("order by"),
+                "use a `case`",
+            )
 
 
 def _check_stream(variant: Variant) -> None:
