@@ -9,39 +9,35 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from support.database import Server
-from support.people import Connection, Login, LoginUrl, make_logins
+from support.people import PEOPLE, Connection, Login, LoginUrl, make_logins
+
+from todo_sql.testing import TestServer
+
+
+@pytest.fixture(scope="session")
+def people_template(todo_sql_server: TestServer, todo_sql_template: str) -> Iterator[str]:
+    """A Todo database with ada and grace; each has a list, a tag, and two tasks, one tagged."""
+    with todo_sql_server.database(todo_sql_template) as name:
+        with psycopg.connect(todo_sql_server.url(name)) as connection:
+            connection.execute(PEOPLE)
+        yield name
 
 
 @pytest.fixture
-def people(todo_database: str) -> str:
-    """The Todo database with two users: ada and grace; each has a list, a tag, two tasks."""
-    with psycopg.connect(todo_database, autocommit=True) as connection:
-        for user in ("ada", "grace"):
-            connection.execute(
-                "insert into users (id, name, email) values (%s, %s, %s)",
-                [user, user.title(), f"{user}@example.com"],
-            )
-            connection.execute("insert into lists (user_id, name) values (%s, 'Home')", [user])
-            connection.execute("insert into tags (user_id, name) values (%s, 'urgent')", [user])
-            connection.execute(
-                """
-                insert into tasks (user_id, list_id, title)
-                select l.user_id, l.id, l.user_id || '''s task ' || n
-                from lists as l cross join generate_series(1, 2) as n
-                where l.user_id = %s
-                """,
-                [user],
-            )
-            connection.execute(
-                """
-                insert into task_tags (user_id, task_id, tag_id)
-                select t.user_id, min(t.id), min(g.id)
-                from tasks as t inner join tags as g on t.user_id = g.user_id
-                where t.user_id = %s group by t.user_id
-                """,
-                [user],
-            )
-    return todo_database
+def people(todo_sql_server: TestServer, people_template: str) -> Iterator[str]:
+    """The owner's URL of a database with ada and grace."""
+    with todo_sql_server.database(people_template) as name:
+        yield todo_sql_server.url(name)
+
+
+@pytest.fixture(scope="module")
+def unchanged(todo_sql_server: TestServer, people_template: str) -> Iterator[Connection]:
+    """A connection of the owner to a database that the tests of a module leave as it is."""
+    with (
+        todo_sql_server.database(people_template) as name,
+        psycopg.connect(todo_sql_server.url(name), autocommit=True) as connection,
+    ):
+        yield connection
 
 
 @pytest.fixture

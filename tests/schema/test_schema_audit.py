@@ -6,11 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.people import tenant
+from support.people import Connection, tenant
 
 pytestmark = pytest.mark.database
-
-Connection = psycopg.Connection[Any]
 
 
 def entries(connection: Connection, where: str) -> list[Any]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import psycopg
 import pytest
+from support.people import Connection
 
 pytestmark = pytest.mark.database
-
-Connection = psycopg.Connection[Any]
 
 
 @pytest.mark.parametrize(
@@ -78,10 +75,10 @@ Connection = psycopg.Connection[Any]
         ),
     ],
 )
-def test_refused(owned: Connection, statement: str, constraint: str) -> None:
+def test_refused(unchanged: Connection, statement: str, constraint: str) -> None:
     """Each wrong row is refused by the constraint that is named after its columns."""
     with pytest.raises(psycopg.errors.IntegrityError) as caught:
-        owned.execute(statement)
+        unchanged.execute(statement)
     assert caught.value.diag.constraint_name == constraint
 
 
@@ -89,10 +86,10 @@ def test_refused(owned: Connection, statement: str, constraint: str) -> None:
     ("table", "column"),
     [("tasks", "title"), ("tasks", "user_id"), ("lists", "name"), ("tags", "name")],
 )
-def test_required(owned: Connection, table: str, column: str) -> None:
+def test_required(unchanged: Connection, table: str, column: str) -> None:
     """A column that must be given is NOT NULL."""
     with pytest.raises(psycopg.errors.NotNullViolation) as caught:
-        owned.execute(f"update {table} set {column} = null")
+        unchanged.execute(f"update {table} set {column} = null")
     assert caught.value.diag.column_name == column
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
+from support.people import Connection
 
 pytestmark = pytest.mark.database
 
@@ -22,20 +21,19 @@ where c.relnamespace = 'public'::regnamespace
 """
 
 
-@pytest.fixture
-def catalog(todo_database: str) -> Iterator[psycopg.Connection[Any]]:
-    """A connection to a migrated database."""
-    with psycopg.connect(todo_database, autocommit=True) as connection:
-        yield connection
+@pytest.fixture(scope="module")
+def catalog(unchanged: Connection) -> Connection:
+    """A connection to a migrated database, under the name of what it is asked for here."""
+    return unchanged
 
 
-def rows(connection: psycopg.Connection[Any], query: str, *arguments: Any) -> list[Any]:
+def rows(connection: Connection, query: str, *arguments: Any) -> list[Any]:
     """Return the rows of a query; of a single column the bare values."""
     found = connection.execute(query, arguments or None).fetchall()
     return [row[0] if len(row) == 1 else row for row in found]
 
 
-def test_every_table_and_column_has_a_comment(catalog: psycopg.Connection[Any]) -> None:
+def test_every_table_and_column_has_a_comment(catalog: Connection) -> None:
     """A DBA reads what a column means from the database itself, partitions included."""
     assert not rows(
         catalog,
@@ -49,7 +47,7 @@ def test_every_table_and_column_has_a_comment(catalog: psycopg.Connection[Any]) 
     )
 
 
-def test_every_function_has_a_comment(catalog: psycopg.Connection[Any]) -> None:
+def test_every_function_has_a_comment(catalog: Connection) -> None:
     """A function says what it is for."""
     assert not rows(
         catalog,
@@ -61,7 +59,7 @@ def test_every_function_has_a_comment(catalog: psycopg.Connection[Any]) -> None:
 
 
 def test_every_index_of_no_constraint_says_what_it_serves(
-    catalog: psycopg.Connection[Any],
+    catalog: Connection,
 ) -> None:
     """An index that nothing asks for is a cost; its comment names who asks."""
     assert not rows(
@@ -77,7 +75,7 @@ def test_every_index_of_no_constraint_says_what_it_serves(
     )
 
 
-def test_constraints_are_named_as_postgresql_would(catalog: psycopg.Connection[Any]) -> None:
+def test_constraints_are_named_as_postgresql_would(catalog: Connection) -> None:
     """tasks_pkey, tasks_title_check, tasks_user_id_list_id_fkey: no two schools."""
     found = rows(
         catalog,
@@ -102,7 +100,7 @@ def test_constraints_are_named_as_postgresql_would(catalog: psycopg.Connection[A
         assert name == expected
 
 
-def test_indexes_and_policies_are_named_by_the_style(catalog: psycopg.Connection[Any]) -> None:
+def test_indexes_and_policies_are_named_by_the_style(catalog: Connection) -> None:
     """idx_<table>_<columns>[_<filter>], <table>_<command>_<whose>."""
     for table, index in rows(
         catalog,
@@ -127,7 +125,7 @@ def test_indexes_and_policies_are_named_by_the_style(catalog: psycopg.Connection
         assert policy == f"{table}_{commands[command]}_{whose}"
 
 
-def test_row_security_is_enabled_and_not_forced(catalog: psycopg.Connection[Any]) -> None:
+def test_row_security_is_enabled_and_not_forced(catalog: Connection) -> None:
     """Owners keep migrating and auditing; everybody else is held by policies."""
     assert not rows(
         catalog,
@@ -138,7 +136,7 @@ def test_row_security_is_enabled_and_not_forced(catalog: psycopg.Connection[Any]
     )
 
 
-def test_tenant_tables_have_one_policy_per_command(catalog: psycopg.Connection[Any]) -> None:
+def test_tenant_tables_have_one_policy_per_command(catalog: Connection) -> None:
     """Select, insert, update and delete; the history can only be read."""
     found = dict(
         rows(
@@ -162,7 +160,7 @@ def test_tenant_tables_have_one_policy_per_command(catalog: psycopg.Connection[A
 
 
 def test_every_policy_of_the_application_asks_for_its_user(
-    catalog: psycopg.Connection[Any],
+    catalog: Connection,
 ) -> None:
     """USING and WITH CHECK compare with the setting, through an InitPlan."""
     expressions = rows(
@@ -178,7 +176,7 @@ def test_every_policy_of_the_application_asks_for_its_user(
 
 
 def test_every_key_of_a_tenant_table_carries_the_tenant(
-    catalog: psycopg.Connection[Any],
+    catalog: Connection,
 ) -> None:
     """A unique key or a foreign key without user_id would tell about other tenants."""
     assert not rows(
@@ -204,7 +202,7 @@ def test_every_key_of_a_tenant_table_carries_the_tenant(
     )
 
 
-def test_every_foreign_key_has_an_index(catalog: psycopg.Connection[Any]) -> None:
+def test_every_foreign_key_has_an_index(catalog: Connection) -> None:
     """Deleting a user, a list, a task or a tag finds what refers to it."""
     assert not rows(
         catalog,
@@ -220,7 +218,7 @@ def test_every_foreign_key_has_an_index(catalog: psycopg.Connection[Any]) -> Non
     )
 
 
-def test_no_index_is_redundant_or_invalid(catalog: psycopg.Connection[Any]) -> None:
+def test_no_index_is_redundant_or_invalid(catalog: Connection) -> None:
     """No plain index is a prefix of another one with the same condition."""
     assert not rows(
         catalog,
@@ -238,7 +236,7 @@ def test_no_index_is_redundant_or_invalid(catalog: psycopg.Connection[Any]) -> N
     assert not rows(catalog, "select indexrelid::regclass::text from pg_index where not indisvalid")
 
 
-def test_no_privilege_beyond_need(catalog: psycopg.Connection[Any]) -> None:
+def test_no_privilege_beyond_need(catalog: Connection) -> None:
     """No TRUNCATE, REFERENCES, TRIGGER; nothing on partitions, sequences; nothing to PUBLIC."""
     grants = f"""
         select t.relname, t.relispartition, x.grantee, x.privilege_type
@@ -274,7 +272,7 @@ def test_no_privilege_beyond_need(catalog: psycopg.Connection[Any]) -> None:
     assert not rows(catalog, "select from pg_default_acl where defaclobjtype = 'r'")
 
 
-def test_functions_are_closed_to_the_public(catalog: psycopg.Connection[Any]) -> None:
+def test_functions_are_closed_to_the_public(catalog: Connection) -> None:
     """EXECUTE is granted by name, and every function fixes its search_path."""
     found = rows(
         catalog,
@@ -297,7 +295,7 @@ def test_functions_are_closed_to_the_public(catalog: psycopg.Connection[Any]) ->
     assert definers == ["advance_identity", "record_change", "resolve_session"]
 
 
-def test_roles_cannot_log_in_nor_bypass(catalog: psycopg.Connection[Any]) -> None:
+def test_roles_cannot_log_in_nor_bypass(catalog: Connection) -> None:
     """The three roles hold no attribute; logins are the operator's."""
     assert rows(
         catalog,

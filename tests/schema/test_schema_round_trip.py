@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -17,34 +18,35 @@ pytestmark = pytest.mark.database
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
-def look(url: str) -> Snapshot:
-    """Return what the database holds now."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        return take(connection)
+@pytest.fixture
+def look(empty_database: str) -> Iterator[Callable[[], Snapshot]]:
+    """Say what the database holds now."""
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        yield lambda: take(connection)
 
 
-def test_apply_rollback_apply(empty_database: str) -> None:
+def test_apply_rollback_apply(empty_database: str, look: Callable[[], Snapshot]) -> None:
     """After each rollback the catalog is as before, after each new apply as after the first."""
     migrations = load(MIGRATIONS)
     migrator = Migrator(empty_database, migrations)
-    before = look(empty_database)
+    before = look()
     for migration in migrations:
         migrator.migrate(to=migration.id)
-        after = look(empty_database)
+        after = look()
         migrator.rollback(steps=1)
-        assert [str(found) for found in compare(before, look(empty_database))] == [], migration.id
+        assert [str(found) for found in compare(before, look())] == [], migration.id
         migrator.migrate(to=migration.id)
-        assert [str(found) for found in compare(after, look(empty_database))] == [], migration.id
+        assert [str(found) for found in compare(after, look())] == [], migration.id
         before = after
 
 
-def test_all_the_way_down_and_up(empty_database: str) -> None:
+def test_all_the_way_down_and_up(empty_database: str, look: Callable[[], Snapshot]) -> None:
     """With rows in every table, everything can be rolled back at once and applied again."""
     migrations = load(MIGRATIONS)
     migrator = Migrator(empty_database, migrations)
-    empty = look(empty_database)
+    empty = look()
     migrator.migrate()
-    full = look(empty_database)
+    full = look()
     with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute("insert into users (id, name, email) values ('ada', 'Ada', 'ada@x')")
         connection.execute("insert into lists (user_id, name) values ('ada', 'Home')")
@@ -54,6 +56,6 @@ def test_all_the_way_down_and_up(empty_database: str) -> None:
             " select 'ada', 'x', id, now() from lists"
         )
     migrator.rollback(steps=len(migrations))
-    assert [str(found) for found in compare(empty, look(empty_database))] == []
+    assert [str(found) for found in compare(empty, look())] == []
     migrator.migrate()
-    assert [str(found) for found in compare(full, look(empty_database))] == []
+    assert [str(found) for found in compare(full, look())] == []

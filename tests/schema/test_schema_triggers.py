@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import psycopg
 import pytest
-from support.people import tenant
+from support.people import Connection, tenant
 
 pytestmark = pytest.mark.database
-
-Connection = psycopg.Connection[Any]
 
 LONG_AGO = "2020-01-01 00:00:00+00"
 

@@ -15,6 +15,25 @@ Connection = psycopg.Connection[Any]
 Login = Callable[[str], Connection]
 LoginUrl = Callable[[str], str]
 
+PEOPLE = """
+insert into users (id, name, email)
+values ('ada', 'Ada', 'ada@example.com'), ('grace', 'Grace', 'grace@example.com');
+
+insert into lists (user_id, name) select id, 'Home' from users order by id;
+
+insert into tags (user_id, name) select id, 'urgent' from users order by id;
+
+insert into tasks (user_id, list_id, title)
+select l.user_id, l.id, l.user_id || ' task ' || n
+from lists as l cross join generate_series(1, 2) as n
+order by l.user_id, n;
+
+insert into task_tags (user_id, task_id, tag_id)
+select t.user_id, min(t.id), min(g.id)
+from tasks as t inner join tags as g on t.user_id = g.user_id
+group by t.user_id
+"""
+
 LOGINS = {
     "login_app": "in role todo_app",
     "login_readonly": "in role todo_readonly",
