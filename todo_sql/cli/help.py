@@ -87,7 +87,7 @@ def _described(parameter: Parameter) -> str:
     text = parameter.declared.help
     if parameter.default not in (REQUIRED, None, False) and "default" not in text:
         text += f" (default: {parameter.default})"
-    return text
+    return text.lstrip()
 
 
 def _columns(rows: Sequence[tuple[str, str]]) -> list[str]:
