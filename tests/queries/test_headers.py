@@ -124,7 +124,7 @@ def test_timeouts(value: str, seconds: float) -> None:
         (f"{HEADER}-- timeout: 1s\n-- timeout: 2s\nselect 1", "Q110 3:13 2s"),
         (f"{HEADER}select 'ü', :from", "Q112 2:13 :from"),
         (f"{HEADER}select :größe", "Q112 2:8 :größe"),
-        (f"{HEADER}select :session", "Q112 2:8 :session"),
+        ("-- name: q :page\nselect a from t order by :cursor limit 5", "Q112 2:26 :cursor"),
         (f"{HEADER}select '🙂', $1", "Q113 2:13 $1"),
         (f"{HEADER}-- param: limt = 5\nselect :limit", "Q114 2:11 limt"),
         ("-- name: q :exec -> Task\ndelete from t", "Q118 1:21 Task"),

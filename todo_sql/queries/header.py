@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from todo_sql.errors import Place
 from todo_sql.queries.named import Cardinality, ColumnDirective, ParameterDirective
 from todo_sql.queries.report import Report, did_you_mean, not_a_name
 from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, scan
@@ -19,6 +20,7 @@ _DECLARATION = re.compile(
 )
 _TIMEOUT = re.compile(r"(?P<number>\d+(?:\.\d+)?)[ \t]*(?P<unit>ms|s|min)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
+_PARAMS = re.compile(r"(?P<name>[^\s(]+)[ \t]*(?:\((?P<fields>[^()]*)\))?\Z")
 _NULLS = re.compile(r"(?:\A|[ \t]+)(?P<no>not[ \t]+)?null\Z", re.IGNORECASE)
 
 DIRECTIVES = ("param", "column", "params", "timeout", "tenant", "allow")
@@ -44,6 +46,7 @@ class Directives:
     parameters: dict[str, ParameterDirective] = field(default_factory=dict)
     columns: dict[str, ColumnDirective] = field(default_factory=dict)
     params_model: str | None = None
+    params_fields: dict[str, Place] = field(default_factory=dict)
     timeout: float | None = None
     tenant: Literal["required", "none"] | None = None
     allow: dict[str, str] = field(default_factory=dict)
@@ -132,7 +135,8 @@ def read_directive(report: Report, into: Directives, start: int, end: int) -> No
 _USAGE = {
     "param": "write `-- param: NAME [TYPE][?] [= DEFAULT]`, such as `-- param: limit = 50`",
     "column": "write `-- column: NAME [TYPE] [not null|null]`, such as `-- column: total not null`",
-    "params": "name a pydantic model, such as `-- params: TaskCreate`",
+    "params": "name a pydantic model, such as `-- params: TaskCreate`, or one of some of the "
+    "parameters, such as `-- params: TaskCreate (title, priority)`",
     "timeout": "write a duration, such as `-- timeout: 2s`, `500ms` or `1min`",
     "tenant": "write `-- tenant: required` or `-- tenant: none`",
     "allow": "write `-- allow: CODE REASON`, such as `-- allow: C130 a table of ten rows`",
@@ -233,12 +237,24 @@ def _python_literal(literal: str) -> str | None:
 
 
 def _read_params(report: Report, into: Directives, start: int, end: int) -> None:
-    name = report.source.text[start:end]
+    text = report.source.text
+    found = _PARAMS.match(text, start, end)
+    name = found["name"] if found else text[start:end]
     if reason := not_a_name(name):
         return _bad(report, "params", f"`{name}` {reason}", start, end)
     if into.params_model is not None:
         return _twice(report, "the model of the parameters", start, end)
     into.params_model = name
+    if found is None or found["fields"] is None:
+        return None
+    for one in re.finditer(r"[^,\s]+", found["fields"]):
+        begin = found.start("fields") + one.start()
+        stop = begin + len(one[0])
+        if one[0] in into.params_fields:
+            return _twice(report, f"field `{one[0]}`", begin, stop)
+        into.params_fields[one[0]] = report.source.place(begin, stop)
+    if not into.params_fields:
+        return _bad(report, "params", f"`{name}` has no fields", start, end)
     return None
 
 

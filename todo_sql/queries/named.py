@@ -144,6 +144,7 @@ class NamedQuery:
         parameters: ``-- param:`` directives by name.
         columns: ``-- column:`` directives by name.
         params_model: The pydantic model of ``-- params:``, or None.
+        params_fields: The parameters that it holds; empty: all of them.
         timeout: Seconds of ``-- timeout:``, or None.
         tenant: What ``-- tenant:`` says, or None: inferred.
         allow: Check codes waived by ``-- allow: CODE REASON``, with their reasons.
@@ -175,6 +176,7 @@ class NamedQuery:
     )
     columns: Mapping[str, ColumnDirective] = field(default_factory=lambda: MappingProxyType({}))
     params_model: str | None = None
+    params_fields: tuple[str, ...] = ()
     timeout: float | None = None
     tenant: Literal["required", "none"] | None = None
     allow: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

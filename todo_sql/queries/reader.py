@@ -15,13 +15,12 @@ from todo_sql.queries.header import (
     read_directive,
 )
 from todo_sql.queries.lines import Line, read_lines, segments
-from todo_sql.queries.named import Case, NamedQuery
+from todo_sql.queries.named import Cardinality, Case, NamedQuery
 from todo_sql.queries.report import Report, did_you_mean, not_a_name
 from todo_sql.queries.shape import check_shape
 from todo_sql.sql.scanner import COMMENTS, Kind, Token
 
 MOST_VARIANTS = 1024
-_RESERVED = {"session": "the generated functions call their first argument so"}
 
 
 def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> NamedQuery | None:
@@ -58,7 +57,8 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
     names = _names(report, lines)
     cases = _cases(report, lines)
     required, groups = _required(report, lines, names, cases, directives)
-    _check_names(report, names, cases, directives)
+    paged = declaration is not None and declaration.cardinality is Cardinality.PAGE
+    _check_names(report, names, cases, directives, paged=paged)
     count = 2 ** len(groups)
     for case in cases.values():
         count *= len(case.values)
@@ -89,6 +89,7 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
         parameters=MappingProxyType(directives.parameters),
         columns=MappingProxyType(directives.columns),
         params_model=directives.params_model,
+        params_fields=tuple(directives.params_fields),
         timeout=directives.timeout,
         tenant=directives.tenant,
         allow=MappingProxyType(directives.allow),
@@ -245,17 +246,30 @@ def _required(
 
 
 def _check_names(
-    report: Report, names: dict[str, Token], cases: dict[str, Case], directives: Directives
+    report: Report,
+    names: dict[str, Token],
+    cases: dict[str, Case],
+    directives: Directives,
+    *,
+    paged: bool,
 ) -> None:
     for name, token in names.items():
         reason = not_a_name(name)
-        if reason is None and name in _RESERVED:
-            reason = f"is reserved: {_RESERVED[name]}"
+        if reason is None and name == "cursor" and paged:
+            reason = "is the argument by which a :page function takes its cursor"
         if reason is None and name in cases:
             reason = "is a `case` parameter, which picks lines and is not sent"
         if reason is not None:
             report.add(
                 "Q112", f"parameter `:{name}` {reason}", token.start, token.end, fix="rename it"
+            )
+    for name, place in directives.params_fields.items():
+        if name not in names and name not in cases:
+            report.add_at(
+                "Q114",
+                f"`{name}` is not a parameter of this query",
+                place,
+                fix=did_you_mean(name, [*names, *cases], f"use `:{name}` in the query"),
             )
     for name, directive in directives.parameters.items():
         if name not in names:
