@@ -143,14 +143,30 @@ class Described:
         return [parameter for parameter in self.parameters if parameter.name != bound]
 
     @property
+    def takes_model(self) -> bool:
+        """Whether a call takes the parameters as one pydantic model.
+
+        A model of some of them is for those who call: the body of a request, say.
+        """
+        return self.query.params_model is not None and not self.query.params_fields
+
+    @property
+    def model_parameters(self) -> list[Parameter]:
+        """The parameters in the model of ``-- params:``."""
+        if not self.query.params_fields:
+            return self.own_parameters
+        by_name = {parameter.name: parameter for parameter in self.own_parameters}
+        return [by_name[name] for name in self.query.params_fields if name in by_name]
+
+    @property
     def is_bulk(self) -> bool:
         """Whether a call takes many sets of parameters."""
         return self.query.cardinality in (Cardinality.COPYFROM, Cardinality.BATCH)
 
     @property
     def parameters_type(self) -> str | None:
-        """The name of the class that holds the parameters, or None for plain arguments."""
-        if self.query.params_model:
+        """The name of the class that a call takes the parameters in, or None: plain arguments."""
+        if self.takes_model:
             return self.query.params_model
         return pascal(self.query.name) + "Params" if self.is_bulk else None
 

@@ -52,7 +52,7 @@ def never_null(node: Node | None, scope: Scope) -> bool:
     """Whether an expression has a value in every row that its query returns."""
     if node is None:
         return False
-    if scope.grouping_sets and node["node"] not in ("AGGREF", "GROUPINGFUNC"):
+    if scope.grouping_sets and not scope.marks_grouped and _may_be_grouped(node, scope):
         return False  # whatever equals a grouping expression is NULL in a subtotal
     if scope.is_known(scope.key(node)):
         return True
@@ -63,6 +63,13 @@ def never_null(node: Node | None, scope: Scope) -> bool:
         return never_null(node["arg"], scope)
     rule = _RULES.get(kind)
     return rule(node, scope) if rule else False
+
+
+def _may_be_grouped(node: Node, scope: Scope) -> bool:
+    """Whether an expression may equal one that is grouped by, in whole or in part."""
+    if node["node"] == "COALESCEEXPR":
+        return not scope.grouping_kinds().isdisjoint(("COALESCEEXPR", "CONST"))
+    return node["node"] not in ("AGGREF", "GROUPINGFUNC", "CONST")
 
 
 def _all(nodes: list[Node] | None, scope: Scope) -> bool:
@@ -79,6 +86,30 @@ def _arguments(node: Node, scope: Scope) -> bool:
 
 def _some_argument(node: Node, scope: Scope) -> bool:
     return _any(node["args"], scope)
+
+
+def _coalesce(node: Node, scope: Scope) -> bool:
+    if _any(node["args"], scope):
+        return True
+    # A row of a FULL JOIN has one of its sides: then it is enough if each has a good argument.
+    return any(
+        all(
+            _with_closed({(index, side)}, lambda: _any(node["args"], scope), scope)
+            for side in ("left", "right")
+        )
+        for index, join in scope.joins.items()
+        if int(join["jointype"]) == FULL
+    )
+
+
+def _with_closed(holes: set[Hole], look: Callable[[], bool], scope: Scope) -> bool:
+    """Look again, supposing that some holes are closed."""
+    added = holes - scope.closed
+    scope.closed |= added
+    try:
+        return look()
+    finally:
+        scope.closed -= added
 
 
 def _constant(node: Node, scope: Scope) -> bool:
@@ -151,12 +182,8 @@ def _join_column(index: int, number: int, entry: Node, scope: Scope) -> bool:
     ):
         return False
     # USING of a FULL JOIN: one side is always real, so each must be good on its own.
-    opened = {(index, "left"), (index, "right")} - scope.closed
-    scope.closed |= opened
-    try:
-        return _all(alias["args"], scope)
-    finally:
-        scope.closed -= opened
+    holes = {(index, "left"), (index, "right")}
+    return _with_closed(holes, lambda: _all(alias["args"], scope), scope)
 
 
 def _call(node: Node, scope: Scope) -> bool:
@@ -203,11 +230,11 @@ def set_element(node: Node, function: Function, scope: Scope) -> bool:
 def _operator(node: Node, scope: Scope) -> bool:
     function = scope.schema.functions.get(int(node["opfuncid"]))
     name = scope.schema.operators.get(int(node["opno"]))
-    return (
-        function is not None
-        and functions.never_null_operator(name, function)
-        and _all(node["args"], scope)
-    )
+    if function is None:
+        return False
+    if functions.always_a_value(function):
+        return True
+    return functions.never_null_operator(name, function) and _all(node["args"], scope)
 
 
 def _array_operator(node: Node, scope: Scope) -> bool:
@@ -372,7 +399,7 @@ _RULES: dict[str, Callable[[Node, Scope], bool]] = {
     "SCALARARRAYOPEXPR": _array_operator,
     "ROWCOMPAREEXPR": _row_comparison,
     "BOOLEXPR": _arguments,
-    "COALESCEEXPR": _some_argument,
+    "COALESCEEXPR": _coalesce,
     "MINMAXEXPR": _some_argument,
     "COERCEVIAIO": _through_text,
     "CASEEXPR": _case,

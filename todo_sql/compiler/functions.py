@@ -63,8 +63,8 @@ _TEXT = _words(
 _NUMBERS = _words(
     """
     abs ceil ceiling floor round trunc sign sqrt cbrt exp ln log log10 power pow mod div gcd
-    lcm degrees radians sin cos tan asin acos atan atan2 width_bucket factorial scale
-    min_scale trim_scale
+    lcm degrees radians sin cos tan asin acos atan atan2 width_bucket factorial
+    trim_scale
     """
 )
 _TIME = _words(
@@ -166,7 +166,8 @@ _SIGNATURES = {
 }
 _ALWAYS = _words(
     """
-    concat json_build_object json_build_array jsonb_build_object jsonb_build_array num_nulls
+    array_append array_prepend concat json_build_object json_build_array jsonb_build_object
+    jsonb_build_array num_nulls
     num_nonnulls quote_nullable
     """
 )

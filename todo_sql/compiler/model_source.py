@@ -23,10 +23,12 @@ def render(described: list[Described], shown: str) -> str | None:
     for entry in described:
         if entry.model and entry.model not in classes:
             classes[entry.model] = _row(entry.model, entry, imports)
+        name = entry.query.params_model
+        if name and name not in classes:
+            classes[name] = _parameters(name, entry, imports)
         name = entry.parameters_type
         if name and name not in classes:
-            build = _parameters if entry.query.params_model else _set_of_parameters
-            classes[name] = build(name, entry, imports)
+            classes[name] = _set_of_parameters(name, entry, imports)
     if not classes:
         return None
     lines = [
@@ -96,10 +98,11 @@ def _json(value: object) -> str:
 
 def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
     """Return the class of a parameter model, which enforces what CHECK constraints say."""
-    doc = f"The parameters of `{entry.query.name}`."
-    types = [parameter.python for parameter in entry.own_parameters]
+    some = "Some parameters" if entry.query.params_fields else "The parameters"
+    doc = f"{some} of `{entry.query.name}`."
+    types = [parameter.python for parameter in entry.model_parameters]
     lines = _head(name, doc, types, 'extra="forbid"', imports)
-    for parameter in entry.own_parameters:
+    for parameter in entry.model_parameters:
         python, items = constrained(parameter)
         imports.add_type(python)
         text: str | Group = python.text

@@ -152,9 +152,9 @@ def _call(entry: Described, ordered: list[Parameter], handle: str) -> Group:
     elif entry.is_bulk:
         shown = "".join(f'"{one.name}": {one.default_source}, ' for one in defaults)
         values = f"({{{shown}**one}} for one in rows)" if defaults else "rows"
-        if entry.query.params_model:
+        if entry.takes_model:
             values = "map(dict, rows)"
-    elif entry.query.params_model:
+    elif entry.takes_model:
         values = "dict(params)"
     items: tuple[str | Group, ...] = (f"_{entry.query.name.upper()}", values)
     if entry.query.cardinality is Cardinality.PAGE:

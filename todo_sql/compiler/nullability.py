@@ -82,9 +82,11 @@ class _Prover:
             scope.prove(conditions.if_true(condition, scope), holes, confined)
 
         scope.walk_joins(visit)
-        if scope.one_group:  # its row comes out even if no row met the conditions
+        if scope.one_group or scope.grouping_sets:  # a row may come out though none went in
             scope.known.clear()
             scope.closed.clear()
+        if not scope.grouping_sets:
+            scope.prove(conditions.if_true(scope.query["havingQual"], scope), frozenset(), None)
 
     def _with(self, cte: Node, scope: Scope) -> None:
         name = name_of(cte["ctename"])

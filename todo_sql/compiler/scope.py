@@ -25,6 +25,7 @@ Visit = Callable[[Node | None, frozenset[Hole], set[int] | None], None]
 RELATION, SUBQUERY, JOIN, FUNCTION, TABLE_FUNCTION, VALUES, CTE = range(7)
 GROUP = 9
 INNER, LEFT, FULL, RIGHT = range(4)
+NOT_MATCHED_BY_SOURCE = "1"
 SELECT, UPDATE, INSERT, DELETE, MERGE = range(1, 6)
 
 
@@ -42,6 +43,7 @@ class Scope:
         ctes: Output columns of this level's WITH queries.
         nullable_parameters: The numbers of the parameters that accept NULL.
         joins: Join nodes by index in the range table.
+        conditions: Of each outer join: its own holes, its condition, the holes around it.
         sublink: Whether the columns of the sublink at hand all have values.
         entry_columns: Which output columns of each subquery, function, … have values.
         set_functions: How many set-returning functions stand in the select list.
@@ -58,6 +60,9 @@ class Scope:
     ctes: dict[str, list[bool]] = field(default_factory=dict)
     joins: dict[int, Node] = field(default_factory=dict)
     sublink: bool = False
+    conditions: list[tuple[frozenset[Hole], Node | None, frozenset[Hole]]] = field(
+        default_factory=list
+    )
     entry_columns: dict[int, list[bool]] = field(default_factory=dict)
     set_functions: int = 0
 
@@ -75,6 +80,20 @@ class Scope:
     def grouping_sets(self) -> bool:
         """Whether grouping sets null the grouped columns."""
         return bool(self.query["groupingSets"])
+
+    @property
+    def marks_grouped(self) -> bool:
+        """Whether grouped expressions are columns of an entry of their own (PostgreSQL 18)."""
+        return bool(self.query.get("hasGroupRTE") == "true")
+
+    def grouping_kinds(self) -> set[str]:
+        """Return the kinds of node that are grouped by."""
+        references = {clause["tleSortGroupRef"] for clause in self.query["groupClause"] or ()}
+        return {
+            target["expr"]["node"]
+            for target in self.query["targetList"] or ()
+            if target["ressortgroupref"] in references
+        }
 
     @property
     def grouped(self) -> bool:
@@ -117,10 +136,23 @@ class Scope:
         if self.result_relation:
             self.holes[self.result_relation] = frozenset()
         found: list[tuple[Node | None, frozenset[Hole], set[int] | None]] = []
+        self.conditions.clear()
         if self.query["jointree"]:
-            self._walk(self.query["jointree"], frozenset(), found)
+            self._walk(self.query["jointree"], self._outermost_holes(), found)
         for condition, holes, confined in found:
             visit(condition, holes, confined)
+        # Where an outer join's holes turn out closed it is an inner join: its condition
+        # holds, and may close more.
+        while closed := [one for one in self.conditions if one[0] <= self.closed]:
+            for one in closed:
+                self.conditions.remove(one)
+                visit(one[1], one[2], None)
+
+    def _outermost_holes(self) -> frozenset[Hole]:
+        """Return the hole that MERGE fills with `when not matched by source`."""
+        actions = self.query["mergeActionList"] or ()
+        by_source = any(action.get("matchKind") == NOT_MATCHED_BY_SOURCE for action in actions)
+        return frozenset({(0, "source")}) if by_source else frozenset()
 
     def _walk(
         self,
@@ -153,7 +185,10 @@ class Scope:
             found.append((item["quals"], right_holes, right))
         elif kind == RIGHT:
             found.append((item["quals"], left_holes, left))
-        elif kind != FULL:  # no other kind leaves the parser
+        if kind in (LEFT, RIGHT, FULL):
+            own = (left_holes | right_holes) - holes
+            self.conditions.append((own, item["quals"], holes))
+        elif kind != INNER:  # no other kind leaves the parser
             self.holes.pop(index)
         return left | right | {index}
 
