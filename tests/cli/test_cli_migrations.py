@@ -244,7 +244,7 @@ def test_new_writes_a_pair(project: Path, empty_database: str) -> None:
     later = document(project, empty_database, "new", "more")["id"]
     assert later == "30000101000000_more"
     said = run(project, empty_database, "migrate", code=2).stderr
-    assert "holds no statement" in said
+    assert "still the template" in said
     run(project, empty_database, "new", "!!", code=2)
 
 

@@ -10,6 +10,7 @@ from todo_sql.errors import Finding
 from todo_sql.migrations.directives import UNKNOWN_FATE
 from todo_sql.migrations.files import MigrationSet, Script, refuse
 from todo_sql.migrations.rerun import enum_name, is_concurrent, is_rerunnable
+from todo_sql.migrations.template import UNWRITTEN
 from todo_sql.sql.grammar import GrammarError, Statement, parse
 
 _META_COMMAND = re.compile(r"^[ \t]*\\[A-Za-z!?]", re.MULTILINE)
@@ -33,23 +34,24 @@ def check(migrations: MigrationSet) -> None:
     problems: list[Finding] = []
     for migration in migrations:
         for script in migration.scripts:
-            problems.extend(wrong_statements(script, forward=script is migration.forward))
+            problems.extend(wrong_statements(script))
     refuse(problems, migrations.shown)
 
 
-def wrong_statements(script: Script, *, forward: bool = True) -> Iterator[Finding]:
+def wrong_statements(script: Script) -> Iterator[Finding]:
     """Yield what is wrong with the SQL of a file."""
     try:
         found = script.statements
     except GrammarError as error:
         yield _explain(script, error)
         return
-    if forward and not found:
+    unwritten = script.source.text.find(UNWRITTEN)
+    if not found and unwritten >= 0:
         yield Finding(
             "M120",
             "error",
-            "the migration holds no statement",
-            script.source.place(0),
+            "the migration is still the template that `todo-sql new` wrote",
+            script.source.place(unwritten, unwritten + len(UNWRITTEN)),
             fix="write it, or delete its files",
         )
     for statement in found:

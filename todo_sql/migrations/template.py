@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-_FORWARD = """\
--- Why: {description}.
+# A file that holds this and no statement has not been written yet.
+UNWRITTEN = "-- Replace this line by the SQL."
+
+_FORWARD = f"""\
+-- Why: {{description}}.
 -- The file is one transaction. Directives go here: depends, transactional, irreversible,
 -- lock-timeout, max-lock-hold, statement-timeout, allow.
 
+{UNWRITTEN}
 """
 
 _ROLLBACK = """\

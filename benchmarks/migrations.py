@@ -1,0 +1,359 @@
+"""Migrating with todo-sql beside yoyo, Alembic and dbmate, on the same migrations.
+
+    python benchmarks/migrations.py                     1, 20, 200 and 2,000 migrations
+    python benchmarks/migrations.py --sizes 1 20        a quick look
+    python benchmarks/migrations.py --latency-up-to 2000
+
+Each run is a process of the tool's own command line, on an empty database; then once
+more, with nothing pending. The tools take turns, so that whatever else the machine does
+meets all of them; shown are medians. With latency, a proxy delays each message by 10 ms
+each way (a round trip takes 20 ms) and counts connections and round trips; signing in
+and the goodbye are among them. The server keeps fsync on.
+
+yoyo comes with todo-sql. Alembic is installed from PyPI and dbmate from npm, once, below
+`.todo-sql/peers`; a tool that cannot be had is left out, and that is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+ROOT = Path(__file__).parent.parent
+PEERS = ROOT / ".todo-sql" / "peers"
+CHART = Path(__file__).parent / "results" / "migrations.svg"
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.proxy import Proxy  # noqa: E402  (a neighbour of the tests)
+
+from todo_sql.database.temporary import temporary_server  # noqa: E402
+
+ONE_WAY = 0.01
+_FIRST = datetime(2026, 1, 1)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One of the tools.
+
+    Attributes:
+        name: As shown.
+        write: Writes its migrations into a folder.
+        command: Returns the command that migrates a database from that folder.
+    """
+
+    name: str
+    write: Callable[[Path, int], None]
+    command: Callable[[Path, str], list[str]]
+
+
+@dataclass
+class Figures:
+    """What was measured of one tool at one size."""
+
+    seconds: list[float] = field(default_factory=list)
+    connections: int = 0
+    round_trips: int = 0
+
+    @property
+    def median(self) -> float:
+        """The median time."""
+        return statistics.median(self.seconds)
+
+
+def version(number: int) -> str:
+    """Return the version of the n-th migration."""
+    return f"{_FIRST + timedelta(seconds=number):%Y%m%d%H%M%S}"
+
+
+def up(number: int) -> str:
+    """Return the SQL of the n-th migration."""
+    return (
+        f"create table t{number} (id bigint primary key, title text not null);\n"
+        f"create index idx_t{number}_title on t{number} (title);\n"
+    )
+
+
+def down(number: int) -> str:
+    """Return the SQL that undoes it."""
+    return f"drop table t{number};\n"
+
+
+def write_pairs(folder: Path, size: int) -> None:
+    """Write the pairs of files that todo-sql and yoyo read."""
+    for number in range(size):
+        (folder / f"{version(number)}_t{number}.sql").write_text(up(number))
+        (folder / f"{version(number)}_t{number}.rollback.sql").write_text(down(number))
+
+
+def write_dbmate(folder: Path, size: int) -> None:
+    """Write dbmate's files, with both directions in one."""
+    for number in range(size):
+        text = f"-- migrate:up\n{up(number)}\n-- migrate:down\n{down(number)}"
+        (folder / f"{version(number)}_t{number}.sql").write_text(text)
+
+
+def write_alembic(folder: Path, size: int) -> None:
+    """Write Alembic's modules and environment."""
+    (folder / "versions").mkdir()
+    (folder / "alembic.ini").write_text(f"[alembic]\nscript_location = {folder}\n")
+    (folder / "env.py").write_text(
+        "import os\n"
+        "from alembic import context\n"
+        "from sqlalchemy import create_engine, pool\n"
+        "engine = create_engine(os.environ['BENCHMARK_URL'], poolclass=pool.NullPool)\n"
+        "with engine.connect() as connection:\n"
+        "    context.configure(connection=connection, transaction_per_migration=True)\n"
+        "    with context.begin_transaction():\n"
+        "        context.run_migrations()\n"
+    )
+    for number in range(size):
+        previous = repr(version(number - 1)) if number else None
+        (folder / "versions" / f"{version(number)}_t{number}.py").write_text(
+            f"from alembic import op\nrevision = {version(number)!r}\n"
+            f"down_revision = {previous}\n"
+            f"def upgrade():\n    op.execute({up(number)!r})\n"
+            f"def downgrade():\n    op.execute({down(number)!r})\n"
+        )
+
+
+def tools() -> Iterator[Tool]:
+    """Yield the tools that can be had here."""
+    python = sys.executable
+    yield Tool(
+        "todo-sql",
+        write_pairs,
+        lambda folder, url: [
+            *(python, "-m", "todo_sql", "migrate", "--quiet", "--migrations", str(folder)),
+            *("--database", url),
+        ],
+    )
+    yield Tool(
+        "yoyo",
+        write_pairs,
+        lambda folder, url: [
+            *(python, "-m", "yoyo", "apply", "--batch", "--no-config-file", "--database"),
+            *(url.replace("postgresql:", "postgresql+psycopg:"), str(folder)),
+        ],
+    )
+    alembic = installed("alembic", _install_alembic, PEERS / "alembic" / "bin" / "alembic")
+    if alembic:
+        yield Tool(
+            "alembic",
+            write_alembic,
+            lambda folder, _: [str(alembic), "-c", str(folder / "alembic.ini"), "upgrade", "head"],
+        )
+    dbmate = installed("dbmate", _install_dbmate, PEERS / "node_modules" / ".bin" / "dbmate")
+    if dbmate:
+        yield Tool(
+            "dbmate",
+            write_dbmate,
+            lambda folder, url: [
+                *(str(dbmate), "--url", f"{url}?sslmode=disable", "--no-dump-schema"),
+                *("--migrations-dir", str(folder), "up"),
+            ],
+        )
+
+
+def installed(name: str, install: Callable[[], None], path: Path) -> Path | None:
+    """Return where a tool is, installing it if need be, or None."""
+    if not path.exists():
+        try:
+            PEERS.mkdir(parents=True, exist_ok=True)
+            install()
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"{name} is left out: it cannot be installed here ({error})", file=sys.stderr)
+            return None
+    return path
+
+
+def _install_alembic() -> None:
+    venv.create(PEERS / "alembic", with_pip=True)
+    pip = [str(PEERS / "alembic" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "alembic", "psycopg[binary]"], check=True)
+
+
+def _install_dbmate() -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise OSError("there is no npm")
+    command = [npm, "install", "--silent", "--prefix", str(PEERS), "dbmate"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def migrate(tool: Tool, folder: Path, url: str) -> float:
+    """Run a tool once and return the seconds that it took."""
+    environment = {
+        **os.environ,
+        "BENCHMARK_URL": url.replace("postgresql:", "postgresql+psycopg:"),
+        "NO_COLOR": "1",
+    }
+    began = time.perf_counter()
+    subprocess.run(
+        tool.command(folder, url),
+        cwd=folder,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - began
+
+
+class Benchmark:
+    """A server, the tools, and their folders.
+
+    Attributes:
+        figures: By (tool, size, pending?, latency?).
+    """
+
+    def __init__(self, server: psycopg.Connection[object], url: Callable[[str], str]) -> None:
+        self._admin = server
+        self._url = url
+        self._databases = 0
+        self.tools = list(tools())
+        self.figures: dict[tuple[str, int, bool, bool], Figures] = {}
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Yield the URL of a new empty database."""
+        self._databases += 1
+        name = f"benchmark_{self._databases}"
+        self._admin.execute(f"create database {name}".encode())
+        yield self._url(name)
+        self._admin.execute(f"drop database {name} with (force)".encode())
+
+    def run(self, size: int, repeats: int, *, latency: bool) -> None:
+        """Measure every tool at a size, in turns."""
+        with tempfile.TemporaryDirectory() as name:
+            folders = {}
+            for tool in self.tools:
+                folders[tool.name] = Path(name) / tool.name
+                folders[tool.name].mkdir()
+                tool.write(folders[tool.name], size)
+            for turn in range(repeats):
+                order = self.tools[turn % len(self.tools) :] + self.tools[: turn % len(self.tools)]
+                for tool in order:
+                    with self.database() as url:
+                        self._measure(tool, folders[tool.name], url, size, latency)
+
+    def _measure(self, tool: Tool, folder: Path, url: str, size: int, latency: bool) -> None:
+        for pending in (True, False):
+            figures = self.figures.setdefault((tool.name, size, pending, latency), Figures())
+            if not latency:
+                figures.seconds.append(migrate(tool, folder, url))
+                continue
+            with Proxy(url, latency=ONE_WAY) as proxy:
+                with proxy.counting() as counted:
+                    figures.seconds.append(migrate(tool, folder, proxy.url))
+                figures.connections = counted.connections
+                figures.round_trips = counted.round_trips
+        print(".", end="", file=sys.stderr, flush=True)
+
+
+def table(benchmark: Benchmark) -> str:
+    """Return the figures as a Markdown table."""
+    names = [tool.name for tool in benchmark.tools]
+    lines = [
+        "| migrations | latency | pending | " + " | ".join(names) + " |",
+        "|---|---|---|" + "---|" * len(names),
+    ]
+    for size, pending, latency in sorted({key[1:] for key in benchmark.figures}):
+        cells = []
+        for name in names:
+            figures = benchmark.figures[name, size, pending, latency]
+            cell = f"{figures.median:.2f} s"
+            if latency:
+                cell += f", {figures.connections} conn., {figures.round_trips} round trips"
+            cells.append(cell)
+        lines.append(
+            f"| {size:,} | {'20 ms' if latency else 'none'} | {'all' if pending else 'none'} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return "\n".join(lines)
+
+
+_COLOURS = {"todo-sql": "#2563eb", "yoyo": "#9ca3af", "alembic": "#d97706", "dbmate": "#059669"}
+
+
+def chart(benchmark: Benchmark) -> str:
+    """Return bars of the times without latency, on a logarithmic scale, as SVG."""
+    import math
+
+    groups = sorted({key[1:3] for key in benchmark.figures if not key[3]})
+    bar, gap, left, top = 16, 22, 190, 40
+    names = [tool.name for tool in benchmark.tools]
+    values = [f.median for key, f in benchmark.figures.items() if not key[3]]
+    low, high = math.log10(min(values) / 1.3), math.log10(max(values) * 1.3)
+
+    def width(seconds: float) -> float:
+        return 480 * (math.log10(seconds) - low) / (high - low)
+
+    body, y = [], top
+    for size, pending in groups:
+        what = "fresh" if pending else "nothing pending"
+        middle = y + bar * len(names) / 2 + 4
+        body.append(f'<text x="{left - 10}" y="{middle}" text-anchor="end">{size:,}, {what}</text>')
+        for name in names:
+            seconds = benchmark.figures[name, size, pending, False].median
+            length = width(seconds)
+            body.append(
+                f'<rect x="{left}" y="{y}" width="{length:.0f}" height="{bar - 2}" '
+                f'fill="{_COLOURS[name]}"/><text x="{left + length + 6:.0f}" y="{y + 11}" '
+                f'font-size="11">{name} {seconds:.2f} s</text>'
+            )
+            y += bar
+        y += gap
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {y}" '
+        'font-family="system-ui, sans-serif" font-size="13">'
+        '<rect width="100%" height="100%" fill="white"/>'
+        f'<text x="{left}" y="22" font-weight="bold">Seconds to migrate (logarithmic)</text>'
+        + "".join(body)
+        + "</svg>\n"
+    )
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure, print the table, write the chart."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", nargs="+", type=int, default=[1, 20, 200, 2000])
+    parser.add_argument("--repeats", type=int, default=5, help="fewer for large sizes")
+    parser.add_argument("--latency-up-to", type=int, default=200, metavar="SIZE")
+    parser.add_argument("--chart", type=Path, default=CHART)
+    options = parser.parse_args(words)
+    with (
+        temporary_server(18, settings={"fsync": "on", "synchronous_commit": "on"}) as server,
+        psycopg.connect(server.url("postgres"), autocommit=True) as admin,
+    ):
+        benchmark = Benchmark(admin, server.url)
+        for size in options.sizes:
+            repeats = max(1, min(options.repeats, 1000 // size))
+            benchmark.run(size, repeats, latency=False)
+            if size <= options.latency_up_to:
+                benchmark.run(size, max(1, repeats // 2), latency=True)
+    print("\n" + table(benchmark))
+    options.chart.parent.mkdir(parents=True, exist_ok=True)
+    options.chart.write_text(chart(benchmark))
+    print(f"\nchart: {options.chart}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Apply migrations that other projects wrote: ``python tests/real_migrations.py FOLDER…``.
+
+Understands diesel (``NAME/up.sql``), golang-migrate (``N_name.up.sql``), goose (one file
+with ``-- +goose Up``), dbmate (one file with ``-- migrate:up``) and plain ``.sql`` files.
+Each file gets a name of ours; nothing else is changed but for a line ``-- irreversible:``
+where there is no rollback, and ``-- transactional: false`` where the project's own tool
+runs the file outside a transaction. Each is applied by itself, in order; what does not
+apply is told with the reason and left out. Then everything is rolled back again, as far
+as the project's own rollback files go.
+
+The server is a temporary one; ``--postgres 15`` (Debian's) has the contrib extensions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from todo_sql.database.temporary import temporary_server
+from todo_sql.errors import Finding, FindingsError, Place, TodoSqlError
+from todo_sql.migrations.files import load
+from todo_sql.migrations.migrator import Migrator
+
+_BEGINNING = datetime(2000, 1, 1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One migration of another project."""
+
+    name: str
+    up: str
+    down: str | None
+    transactional: bool
+
+
+def discover(folder: Path) -> Iterator[Found]:
+    """Yield the migrations of a folder in the order of their names."""
+    for path in sorted(folder.iterdir(), key=_order):
+        if (path / "up.sql").is_file():
+            metadata = path / "metadata.toml"
+            told = metadata.read_text() if metadata.is_file() else ""
+            outside = "run_in_transaction = false" in told
+            yield Found(path.name, *_pair(path / "up.sql", path / "down.sql"), not outside)
+        elif path.name.endswith(".up.sql"):
+            down = path.with_name(path.name.replace(".up.sql", ".down.sql"))
+            yield Found(path.name.removesuffix(".up.sql"), *_pair(path, down), True)
+        elif path.suffix == ".sql" and not path.name.endswith(".down.sql"):
+            yield _single(path)
+
+
+def _order(path: Path) -> tuple[int, str]:
+    """Sort by version: its digits, up to fourteen, whether or not dashes are between."""
+    digits = re.match(r"[\d-]*", path.name)
+    return int((digits.group().replace("-", "") if digits else "")[:14] or 0), path.name
+
+
+def _pair(up: Path, down: Path) -> tuple[str, str | None]:
+    return up.read_text(), down.read_text() if down.is_file() else None
+
+
+def _single(path: Path) -> Found:
+    text = path.read_text()
+    up, _, down = re.split(r"(?mi)^--\s*(\+goose down|migrate:down).*$", text, maxsplit=1) + (
+        [] if re.search(r"(?mi)^--\s*(\+goose down|migrate:down)", text) else ["", ""]
+    )
+    outside = re.search(r"(?mi)^--\s*(\+goose no transaction|.*transaction:false)", text)
+    return Found(path.stem, up, down or None, outside is None)
+
+
+def write(folder: Path, number: int, found: Found) -> str:
+    """Write a migration under a name of ours; return its id."""
+    version = f"{_BEGINNING + timedelta(seconds=number):%Y%m%d%H%M%S}"
+    id = f"{version}_{re.sub(r'[^A-Za-z0-9]+', '_', found.name).strip('_')}"
+    head = "" if found.transactional else "-- transactional: false\n"
+    if found.down is None:
+        head += "-- irreversible: the project has no rollback\n"
+    (folder / f"{id}.sql").write_text(head + found.up)
+    if found.down is not None:
+        (folder / f"{id}.rollback.sql").write_text(head + found.down)
+    return id
+
+
+def findings(error: TodoSqlError) -> list[Finding]:
+    """Return everything that an error reports."""
+    return error.findings if isinstance(error, FindingsError) else [error.finding]
+
+
+def places(error: TodoSqlError) -> list[Place]:
+    """Return where the problems are."""
+    return [finding.place for finding in findings(error) if finding.place]
+
+
+def reason(error: TodoSqlError, id: str) -> str:
+    """Return code and message of the first thing that is wrong with a migration."""
+    for finding in findings(error):
+        if finding.place and finding.place.file.startswith(id):
+            return f"{finding.code} {finding.message} (line {finding.place.line})"
+    raise AssertionError(error)
+
+
+def run(url: str, source: Path) -> tuple[Counter[str], list[str]]:
+    """Apply what a folder holds; return counts, and a line for each that did not apply."""
+    counts: Counter[str] = Counter()
+    left_out = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        names = {}
+        for number, found in enumerate(discover(source)):
+            id = write(folder, number, found)
+            names[id] = found.name
+            counts["files"] += 1 + (found.down is not None)
+        while True:
+            try:
+                counts["applied"] += len(Migrator(url, load(folder, folder)).migrate())
+                break
+            except TodoSqlError as error:
+                culprits = {place.file[: place.file.index(".")] for place in places(error)}
+                if not culprits:
+                    raise
+                counts["left out"] += len(culprits)
+                for id in sorted(culprits):
+                    left_out.append(f"  {names[id]}: {reason(error, id)}")
+                    for path in folder.glob(f"{id}.*"):
+                        path.unlink()
+                Migrator(url, load(folder, folder)).repair(confirm=lambda _: None)
+        counts["applied"] = len(names) - counts["left out"]
+        while True:
+            try:
+                if not Migrator(url, load(folder, folder)).rollback():
+                    break
+                counts["rolled back"] += 1
+            except TodoSqlError as error:
+                left_out.append(f"  rollback stopped: {error.finding.message}")
+                break
+    return counts, left_out
+
+
+def main() -> None:
+    """Run each folder on a database of its own and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--postgres", type=int, default=18)
+    parser.add_argument("--before", default="", help="SQL to run in each database first")
+    arguments = parser.parse_args()
+    total: Counter[str] = Counter()
+    with (
+        temporary_server(arguments.postgres) as server,
+        psycopg.connect(server.url("postgres"), autocommit=True) as admin,
+    ):
+        for number, folder in enumerate(arguments.folders):
+            admin.execute(f"create database real_{number}".encode())
+            url = server.url(f"real_{number}")
+            if arguments.before:
+                with psycopg.connect(url, autocommit=True) as connection:
+                    connection.execute(arguments.before.encode())
+            counts, left_out = run(url, folder)
+            total += counts
+            print(f"{folder.name}: {dict(counts)}", *left_out, sep="\n", flush=True)
+    print(f"in all: {dict(total)}")
+
+
+if __name__ == "__main__":
+    main()
