@@ -193,6 +193,36 @@ def test_an_unexpected_error_is_short_and_verbose_shows_the_traceback(
     assert "sesame" not in shown + more
 
 
+@pytest.mark.parametrize("words", [["db"], ["db", "--json"]])
+def test_no_error_shows_a_password(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever raised it, and in whatever words: what looks like a password is not shown."""
+
+    def verb(*_: object) -> None:
+        url = "postgresql://u:sesame@h/d"
+        raise UsageError(f"cannot use {url}", cause="password=sesame", fix=f"not {url}")
+
+    monkeypatch.setattr("todo_sql.cli.app._call", verb)
+    assert main(words) == ExitCode.USAGE
+    shown = "".join(capsys.readouterr())
+    assert "postgresql://u:***@h/d" in shown
+    assert "sesame" not in shown
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A path without permission is a matter of usage, not a fault of ours."""
+
+    def verb(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "migrations/a.sql")
+
+    monkeypatch.setattr("todo_sql.cli.app._call", verb)
+    assert main(["db"]) == ExitCode.USAGE
+    assert "error[U301] migrations/a.sql: permission denied" in capsys.readouterr().err
+
+
 def test_a_second_document_is_never_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

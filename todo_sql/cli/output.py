@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from todo_sql.errors import ExitCode, Finding, FindingsError, TodoSqlError, UsageError
@@ -168,7 +169,7 @@ class Output:
             self.exit_code = BROKEN_PIPE
             _discard(sys.stdout)
         except Exception as error:
-            self._guarded(self._show_unexpected, error)
+            self._guarded(self._show_other, error)
 
     def _guarded(self, show: Any, what: Any) -> None:
         try:
@@ -179,8 +180,10 @@ class Output:
 
     def _show(self, error: TodoSqlError) -> None:
         findings = error.findings if isinstance(error, FindingsError) else []
+        findings = [_without_secrets(finding) for finding in findings]
+        summary = _without_secrets(error.finding)
         if self.json and not self._document_written:
-            document: dict[str, Any] = {"error": error.finding.as_dict()}
+            document: dict[str, Any] = {"error": summary.as_dict()}
             if findings:
                 document["findings"] = [finding.as_dict() for finding in findings]
             self.document(document)
@@ -188,29 +191,37 @@ class Output:
         if not self.json:
             for finding in findings:
                 self._say(self._rendered(finding, self.colours_stderr) + "\n")
-        self._say(self._rendered(error.finding, self.colours_stderr))
+        self._say(self._rendered(summary, self.colours_stderr))
 
-    def _show_unexpected(self, error: Exception) -> None:
+    def _show_other(self, error: Exception) -> None:
+        """Show an error that is not one of ours, with a traceback if ``--verbose``."""
         from todo_sql.database.url import redact
 
-        if type(error).__module__.partition(".")[0] == "psycopg":
-            from todo_sql.database.refusal import explain
-
-            self.exit_code = ExitCode.DATABASE
-            shown: TodoSqlError = explain(error)
-        else:
-            self.exit_code = UNEXPECTED
-            shown = TodoSqlError(
-                f"unexpected {type(error).__name__}: {redact(str(error))}",
-                code="T999",
-                cause="this is a fault of todo-sql itself, or of a library that it uses",
-                fix="please report it" if self.verbose else "add --verbose to see the traceback",
-            )
         if self.verbose:
             import traceback
 
             self._say(redact("".join(traceback.format_exception(error))))
+        shown = self._translated(error)
+        self.exit_code = UNEXPECTED if shown.finding.code == "T999" else shown.exit_code
         self._show(shown)
+
+    def _translated(self, error: Exception) -> TodoSqlError:
+        if type(error).__module__.partition(".")[0] == "psycopg":
+            from todo_sql.database.refusal import explain
+
+            return explain(error)
+        if isinstance(error, OSError) and error.filename:
+            return UsageError(
+                f"{error.filename}: {(error.strerror or type(error).__name__).lower()}",
+                code="U301",
+                fix="correct the path or its permissions",
+            )
+        return TodoSqlError(
+            f"unexpected {type(error).__name__}: {error}",
+            code="T999",
+            cause="this is a fault of todo-sql itself, or of a library that it uses",
+            fix="please report it" if self.verbose else "add --verbose to see the traceback",
+        )
 
     def _rendered(self, finding: Finding, colours: bool) -> str:
         text = finding.render()
@@ -236,6 +247,18 @@ class Output:
     @staticmethod
     def _styled(text: str, style: str, colours: bool) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colours else text
+
+
+def _without_secrets(finding: Finding) -> Finding:
+    """Return a finding with every password in its words redacted, wherever it came from."""
+    from todo_sql.database.url import redact
+
+    words = {
+        name: redact(text)
+        for name in ("message", "cause", "fix")
+        if (text := getattr(finding, name)) is not None
+    }
+    return replace(finding, **words)
 
 
 def _discard(stream: TextIO) -> None:
