@@ -253,12 +253,12 @@ def _without_secrets(finding: Finding) -> Finding:
     """Return a finding with every password in its words redacted, wherever it came from."""
     from todo_sql.database.url import redact
 
-    words = {
-        name: redact(text)
-        for name in ("message", "cause", "fix")
-        if (text := getattr(finding, name)) is not None
-    }
-    return replace(finding, **words)
+    return replace(
+        finding,
+        message=redact(finding.message),
+        cause=redact(finding.cause or "") or None,
+        fix=redact(finding.fix or "") or None,
+    )
 
 
 def _discard(stream: TextIO) -> None:
