@@ -2,6 +2,7 @@
 
 -- name: list_history :many -> AuditEntry
 -- List changes of the user's rows, latest first.
+-- params: HistoryQuery (table_name, since, before, limit)
 -- param: limit = 50
 select occurred_at, table_name, operation, row_id, public_id, changes, actor_id
 from audit_log

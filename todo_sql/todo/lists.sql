@@ -3,6 +3,7 @@
 -- name: create_list :one -> TaskList
 -- Create a list. Repeating a call with the same public_id returns the list that is there; a
 -- name that another list of the user has violates idx_lists_user_id_lower_name.
+-- params: ListCreate (public_id, name)
 -- param: public_id uuid? = null
 insert into lists (user_id, public_id, name)
 values (:user_id, coalesce(:public_id, gen_random_uuid()), :name)
@@ -86,6 +87,7 @@ where user_id = :user_id;
 
 -- name: update_list :one -> TaskList
 -- Rename a list.
+-- params: ListUpdate (name)
 update lists
 set name = :name
 where user_id = :user_id

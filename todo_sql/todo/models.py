@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from todo_sql.queries.variants import UNSET, Unset
 
 
 class AuditEntry(BaseModel):
@@ -62,6 +65,36 @@ class DeletedTask(BaseModel):
     """When the user deleted it; null: not deleted. Restorable until purged."""
 
 
+class HistoryQuery(BaseModel):
+    """Some parameters of `list_history`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    table_name: str | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    since: datetime | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    before: datetime | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    limit: int = 50
+
+
+class ListCreate(BaseModel):
+    """Some parameters of `create_list`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    public_id: UUID | None = None
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    """Name, 1 to 100 characters, unique per user whatever its case. Personal data."""
+
+
+class ListUpdate(BaseModel):
+    """Some parameters of `update_list`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    """Name, 1 to 100 characters, unique per user whatever its case. Personal data."""
+
+
 class SessionUser(BaseModel):
     """A row of `find_session`."""
 
@@ -86,6 +119,25 @@ class Tag(BaseModel):
     """When the tag was made."""
     updated_at: datetime
     """When the row last changed, kept by a trigger."""
+
+
+class TagCreate(BaseModel):
+    """Some parameters of `create_tag`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    public_id: UUID | None = None
+    name: Annotated[str, Field(min_length=1, max_length=50)]
+    """Name, 1 to 50 characters, unique per user whatever its case. Personal data."""
+
+
+class TagUpdate(BaseModel):
+    """Some parameters of `update_tag`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=50)]
+    """Name, 1 to 50 characters, unique per user whatever its case. Personal data."""
 
 
 class Task(BaseModel):
@@ -114,6 +166,60 @@ class Task(BaseModel):
     updated_at: datetime
     """When the row last changed, kept by a trigger."""
     list_public_id: UUID | None
+
+
+class TaskCreate(BaseModel):
+    """Some parameters of `create_task`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    public_id: UUID | None = None
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    """What to do, 1 to 200 characters. Personal data."""
+    description: Annotated[str, Field(max_length=1000)] | None = None
+    """More about it, at most 1000 characters; null: nothing. Personal data."""
+    priority: Literal["low", "medium", "high"] = "medium"
+    """low, medium or high."""
+    due_date: datetime | None = None
+    """By when it must be done; null: whenever."""
+    list_public_id: UUID | None = None
+
+
+class TaskFilter(BaseModel):
+    """Some parameters of `list_tasks`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    completed: bool | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    priority: str | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    list_public_id: UUID | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    due_before: datetime | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    tag_public_id: UUID | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+
+
+class TaskImport(BaseModel):
+    """The parameters of `import_tasks`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    public_id: UUID
+    """The id that applications show. A client may choose it: then a create is safe to repeat."""
+    list_id: int | None
+    """The list it is in; null: none. Deleting a list keeps its tasks."""
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    """What to do, 1 to 200 characters. Personal data."""
+    description: Annotated[str, Field(max_length=1000)] | None
+    """More about it, at most 1000 characters; null: nothing. Personal data."""
+    completed: bool
+    """Whether it is done."""
+    priority: Literal["low", "medium", "high"]
+    """low, medium or high."""
+    due_date: datetime | None
+    """By when it must be done; null: whenever."""
+    created_at: datetime
+    """When the task was made; a client may say so for an import."""
+    updated_at: datetime
+    """When the row last changed, kept by a trigger."""
 
 
 class TaskList(BaseModel):
@@ -152,6 +258,20 @@ class TaskListWithTasks(BaseModel):
     newest_tasks: list[Any]
 
 
+class TaskQuery(BaseModel):
+    """Some parameters of `page_tasks`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    completed: bool | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    priority: str | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    list_public_id: UUID | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    due_before: datetime | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    tag_public_id: UUID | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    sort: Literal["newest", "oldest", "due"] = "newest"
+    limit: int = 50
+
+
 class TaskTag(BaseModel):
     """Which task carries which tag."""
 
@@ -163,6 +283,28 @@ class TaskTag(BaseModel):
     """The tag."""
     created_at: datetime
     """When the task was tagged."""
+
+
+class TaskUpdate(BaseModel):
+    """Some parameters of `update_task`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[
+        str, Field(min_length=1, max_length=200)
+    ] | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    """What to do, 1 to 200 characters. Personal data."""
+    description: Annotated[
+        str, Field(max_length=1000)
+    ] | SkipJsonSchema[Unset] | None = Field(default_factory=lambda: UNSET)
+    """More about it, at most 1000 characters; null: nothing. Personal data."""
+    completed: bool | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    """Whether it is done."""
+    priority: Literal["low", "medium", "high"] | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    """low, medium or high."""
+    due_date: datetime | SkipJsonSchema[Unset] | None = Field(default_factory=lambda: UNSET)
+    """By when it must be done; null: whenever."""
+    list_public_id: UUID | SkipJsonSchema[Unset] | None = Field(default_factory=lambda: UNSET)
 
 
 class TaskWithTags(BaseModel):

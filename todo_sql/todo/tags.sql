@@ -3,6 +3,7 @@
 -- name: create_tag :one -> Tag
 -- Create a tag. Repeating a call with the same public_id returns the tag that is there; a
 -- name that another tag of the user has violates idx_tags_user_id_lower_name.
+-- params: TagCreate (public_id, name)
 -- param: public_id uuid? = null
 insert into tags (user_id, public_id, name)
 values (:user_id, coalesce(:public_id, gen_random_uuid()), :name)
@@ -38,6 +39,7 @@ where user_id = :user_id;
 
 -- name: update_tag :one -> Tag
 -- Rename a tag.
+-- params: TagUpdate (name)
 update tags
 set name = :name
 where user_id = :user_id

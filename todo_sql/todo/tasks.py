@@ -16,11 +16,13 @@ from todo_sql.queries.variants import UNSET, Unset
 from .models import DeletedTask, Task, TaskWithTags
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
 
     from todo_sql.database.asession import AsyncSession
     from todo_sql.database.session import Session
     from todo_sql.queries.cursor import Page
+
+    from .models import TaskImport
 
 _FILE = QueryFile(
     __package__, "tasks.sql", tenant=Tenant("user_id", "app.current_user_id", "todo_app")
@@ -161,6 +163,24 @@ _PURGE_TASKS: Query[None] = _FILE.query(
     row=None,
     parameters={"user_id": "text", "deleted_before": "timestamp with time zone"},
     nullable=[],
+    tenant=True,
+)
+_IMPORT_TASKS: Query[None] = _FILE.query(
+    "import_tasks",
+    row=None,
+    parameters={
+        "user_id": "text",
+        "public_id": "uuid",
+        "list_id": "bigint",
+        "title": "text",
+        "description": "text",
+        "completed": "boolean",
+        "priority": "text",
+        "due_date": "timestamp with time zone",
+        "created_at": "timestamp with time zone",
+        "updated_at": "timestamp with time zone",
+    },
+    nullable=["list_id", "description", "due_date"],
     tenant=True,
 )
 
@@ -572,3 +592,14 @@ def purge_tasks(
     many tasks went.
     """
     return session.execrows(_PURGE_TASKS, {"deleted_before": deleted_before})
+
+
+@overload
+def import_tasks(session: Session, rows: Iterable[TaskImport]) -> int: ...
+@overload
+def import_tasks(session: AsyncSession, rows: Iterable[TaskImport]) -> Coroutine[Any, Any, int]: ...
+def import_tasks(session: Session | AsyncSession, rows: Iterable[TaskImport]) -> Any:
+    """Import many tasks at once and return how many were new; a task whose public_id is there
+    already stays as it is.
+    """
+    return session.copyfrom(_IMPORT_TASKS, rows)

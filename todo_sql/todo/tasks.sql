@@ -5,6 +5,7 @@
 -- Create a task. Repeating a call with the same public_id returns the task that is there,
 -- so a client that chose the public_id may try again. A list that is not the user's own
 -- violates tasks_user_id_list_id_fkey.
+-- params: TaskCreate (public_id, title, description, priority, due_date, list_public_id)
 -- param: public_id uuid? = null
 -- param: description text? = null
 -- param: priority text = 'medium'
@@ -46,6 +47,7 @@ where user_id = :user_id
 -- name: list_tasks :many -> Task
 -- List tasks that are not deleted: newest first, oldest first, or by due date with undated
 -- tasks last.
+-- params: TaskFilter (completed, priority, list_public_id, due_before, tag_public_id)
 -- param: limit = 50
 -- param: offset = 0
 select
@@ -74,6 +76,7 @@ limit :limit offset :offset;
 -- name: page_tasks :page -> TaskWithTags
 -- Walk through the tasks that list_tasks would list, with the names of their tags. A page costs
 -- the same wherever it lies; the numbered pages of list_tasks cost more the further back.
+-- params: TaskQuery (completed, priority, list_public_id, due_before, tag_public_id, sort, limit)
 -- param: limit = 50
 select
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
@@ -107,6 +110,7 @@ limit :limit;
 
 -- name: count_tasks :one
 -- Count tasks that are not deleted, as list_tasks would list them.
+-- params: TaskFilter (completed, priority, list_public_id, due_before, tag_public_id)
 -- column: count not null
 select count(*) as count
 from tasks
@@ -142,6 +146,7 @@ limit :limit;
 -- name: update_task :one -> Task
 -- Change the fields that are given; None clears one that may be empty. None for list_id or
 -- list_public_id takes the task out of its list.
+-- params: TaskUpdate (title, description, completed, priority, due_date, list_public_id)
 -- param: list_id bigint?
 -- param: list_public_id uuid?
 update tasks
@@ -233,3 +238,15 @@ delete from tasks
 where user_id = :user_id
     and deleted_at < :deleted_before                                        -- if: deleted_before
     and deleted_at is not null;
+
+-- name: import_tasks :copyfrom
+-- Import many tasks at once and return how many were new; a task whose public_id is there
+-- already stays as it is.
+-- params: TaskImport
+insert into tasks (
+    user_id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at
+)
+values (
+    :user_id, :public_id, :list_id, :title, :description, :completed, :priority, :due_date, :created_at, :updated_at
+)
+on conflict (user_id, public_id) do nothing;
