@@ -27,16 +27,14 @@ def check_shape(report: Report, query: NamedQuery) -> None:
     for cases in cases_of(query):
         variant = compose(query, query.optional, cases)
         try:
-            check(variant)
-            if query.cardinality is Cardinality.PAGE:
-                _check_order_is_fixed(query, variant)
+            check(query, variant)
         except ShapeError as error:
             start = variant.source_offset(error.start)
             end = start + error.end - error.start
             report.add("Q119", error.message, start, end, fix=error.fix)
 
 
-def _check_order_is_fixed(query: NamedQuery, variant: Variant) -> None:
+def _check_page(query: NamedQuery, variant: Variant) -> None:
     """A cursor keeps its cases, but not which arguments were given."""
     parts = plan(variant)
     order = variant.source_offset(parts.order)
@@ -50,15 +48,19 @@ def _check_order_is_fixed(query: NamedQuery, variant: Variant) -> None:
             )
 
 
-def _check_stream(variant: Variant) -> None:
+def _check_stream(_: NamedQuery, variant: Variant) -> None:
     words = Words.of(variant.sql)
     if words.texts[0] not in _READS:
         token = words.tokens[0]
         raise ShapeError("a :stream query is a select", token.start, token.end, "use :many")
 
 
+def _check_copy(_: NamedQuery, variant: Variant) -> None:
+    copy_target(variant)
+
+
 _CHECKS = {
-    Cardinality.PAGE: plan,
+    Cardinality.PAGE: _check_page,
     Cardinality.STREAM: _check_stream,
-    Cardinality.COPYFROM: copy_target,
+    Cardinality.COPYFROM: _check_copy,
 }

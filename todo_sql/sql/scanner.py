@@ -32,7 +32,7 @@ class Kind(Enum):
     BLOCK_COMMENT = "block comment"
 
 
-COMMENTS: Final = frozenset({Kind.LINE_COMMENT, Kind.BLOCK_COMMENT})
+COMMENTS: Final = (Kind.LINE_COMMENT, Kind.BLOCK_COMMENT)
 
 
 class Token(NamedTuple):
@@ -71,9 +71,8 @@ _BITS = rf"'[^']*(?:'{_JOINT}'[^']*)*'(?!{_JOINT}')"
 _PLAIN = rf"'[^']*(?:'(?:{_JOINT})?'[^']*)*'(?!(?:{_JOINT})?')"
 _ESCAPED = rf"'[^'\\]*(?:(?:\\[\s\S]|'(?:{_JOINT})?')[^'\\]*)*'(?!(?:{_JOINT})?')"
 
-_SPACE = re.compile(r"[ \t\n\r\f\v]+")
 _TOKEN = re.compile(
-    rf"""
+    rf"""[ \t\n\r\f\v]*(?:
       (?P<STRING> [eE]{_ESCAPED} | [bBxX]{_BITS} | (?:[uU]&)?{_PLAIN} )
     | (?P<QUOTED> (?:[uU]&)?"[^"]*(?:""[^"]*)*"(?!") )
     | (?P<OPEN> (?:[eEbBxX]|[uU]&)?' | (?:[uU]&)?" )
@@ -88,6 +87,8 @@ _TOKEN = re.compile(
     | (?P<PARAMETER> :(?![eEbBxX]'|[uU]&['"]){_NAME} )
     | (?P<SYMBOL> :: | := | \.\. | [()\[\],;.:] )
     | (?P<OPERATOR> [~!@\#^&|`?+\-*/%<>=]+ )
+    | (?P<OTHER> [^ \t\n\r\f\v] )
+    | (?P<END> \Z ) )
     """,
     re.VERBOSE,
 )
@@ -97,8 +98,10 @@ _JUNK = re.compile(_START)
 _GOES_ON = re.compile(r"[0-9$]")  # more of a name, if one began inside the number, as 0b012 has
 _NAME_INSIDE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEEPS_SIGN = frozenset("~!@#^&|`?%")
-_KINDS = {kind.name: kind for kind in Kind}
-_AFTER_VALUE = frozenset({Kind.QUOTED, Kind.PARAMETER, Kind.POSITIONAL, Kind.STRING})
+_AFTER_VALUE = (Kind.QUOTED, Kind.PARAMETER, Kind.POSITIONAL, Kind.STRING)
+_GROUPS = ["", *_TOKEN.groupindex]
+_KINDS = [Kind.__members__.get(name) for name in _GROUPS]
+_PLAIN_KINDS = (Kind.WORD, Kind.STRING, Kind.LINE_COMMENT, Kind.POSITIONAL)
 
 
 def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
@@ -111,31 +114,19 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     tokens: list[Token] = []
     subscripts: list[bool | None] = []  # per open bracket: is its slice's colon still to come?
     position = start
-    while position < end:
+    while True:
         match = _TOKEN.match(text, position, end)
-        if match is None:
-            space = _SPACE.match(text, position, end)
-            if space is not None:
-                position = space.end()
-            elif text[position] == "\0":
-                raise ScanError("a text cannot hold the character 0", position)
-            else:  # no token of SQL, such as a lone $: the grammar says so in its place
-                tokens.append(Token(Kind.SYMBOL, position, position + 1))
-                position += 1
-            continue
-        name = match.lastgroup or ""
-        stop = match.end()
-        if name == "OPEN":
-            what = "quoted identifier" if match[0].endswith('"') else "quoted string"
-            raise ScanError(f"unterminated {what}", position)
-        if name == "DOLLAR":
-            stop = text.find(match[0], stop, end) + len(match[0])
-            if stop < len(match[0]):
-                raise ScanError("unterminated dollar-quoted string", position)
-            kind = Kind.STRING
-        else:
-            kind = _KINDS[name]
-        if kind is Kind.OPERATOR:
+        assert match is not None and match.lastindex is not None
+        position, stop = match.span(match.lastindex)
+        kind = _KINDS[match.lastindex]
+        if kind is None:
+            name = _GROUPS[match.lastindex]
+            if name == "END":
+                return tokens
+            kind, stop = _special(text, name, position, stop, end)
+        elif kind in _PLAIN_KINDS:
+            pass
+        elif kind is Kind.OPERATOR:
             comment = _COMMENT_IN_OPERATOR.search(text, position, stop)
             stop = stop if comment is None else comment.start()
             signs = _trailing_signs(text, position, stop)
@@ -152,14 +143,14 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
             ):
                 raise ScanError("trailing junk after numeric literal", position)
         elif kind is Kind.QUOTED:
-            if match[0].endswith('""') and len(match[0].lstrip("uU&")) == 2:
+            if text[position:stop].lstrip("uU&") == '""':
                 raise ScanError("zero-length delimited identifier", position)
         elif kind is Kind.PARAMETER:
             if subscripts and subscripts[-1]:
                 subscripts[-1] = False
                 kind, stop = Kind.SYMBOL, position + 1
         elif kind is Kind.SYMBOL:
-            symbol = match[0]
+            symbol = text[position:stop]
             if symbol == "[":
                 subscripts.append(_is_subscript(text, tokens))
             elif symbol == "(":
@@ -171,7 +162,22 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
                 subscripts[-1] = False
         tokens.append(Token(kind, position, stop))
         position = stop
-    return tokens
+
+
+def _special(text: str, name: str, start: int, stop: int, end: int) -> tuple[Kind, int]:
+    """Return the kind and the end of a dollar-quoted string or an odd character."""
+    if name == "OPEN":
+        what = "quoted identifier" if text[stop - 1] == '"' else "quoted string"
+        raise ScanError(f"unterminated {what}", start)
+    if name == "DOLLAR":
+        closing = text.find(text[start:stop], stop, end)
+        if closing < 0:
+            raise ScanError("unterminated dollar-quoted string", start)
+        return Kind.STRING, closing + stop - start
+    if text[start] == "\0":
+        raise ScanError("a text cannot hold the character 0", start)
+    # No token of SQL, such as a lone $: the grammar says so in its place.
+    return Kind.SYMBOL, stop
 
 
 def _trailing_signs(text: str, start: int, end: int) -> int:
