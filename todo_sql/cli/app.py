@@ -59,7 +59,8 @@ def _run(words: list[str], output: Output) -> int | None:
     if os.environ.get("_TODO_SQL_COMPLETE"):
         from todo_sql.cli.completion import candidates
 
-        output.data("\n".join(candidates(words)))
+        for candidate in candidates(words):
+            output.data(candidate)
         return ExitCode.OK
     options, rest = split_options(words)
     output.configure(options)

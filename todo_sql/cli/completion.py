@@ -28,16 +28,22 @@ complete -F _todo_sql todo-sql""",
 #compdef todo-sql
 _todo_sql() {
     local -a candidates
-    candidates=("${(@f)$(_TODO_SQL_COMPLETE=1 "${words[1]}" "${(@)words[2,$CURRENT]}")}")
-    [[ -n $candidates ]] && compadd -Q -- $candidates || _files
+    candidates=(${(f)"$(_TODO_SQL_COMPLETE=1 "${words[1]}" "${(@)words[2,$CURRENT]}")"})
+    (( $#candidates )) && compadd -- $candidates || _files
 }
 compdef _todo_sql todo-sql""",
     "fish": """\
 function _todo_sql
     set -lx _TODO_SQL_COMPLETE 1
-    todo-sql (commandline -opc)[2..-1] (commandline -ct)
+    set -l last (commandline -ct)
+    set -l found (todo-sql (commandline -opc)[2..-1] "$last")
+    if test (count $found) -gt 0
+        printf '%s\\n' $found
+    else
+        __fish_complete_path "$last"
+    end
 end
-complete -c todo-sql -a '(_todo_sql)'""",
+complete -c todo-sql -f -a '(_todo_sql)'""",
 }
 
 
