@@ -243,10 +243,11 @@ where user_id = :user_id
 -- Import many tasks at once and return how many were new; a task whose public_id is there
 -- already stays as it is.
 -- params: TaskImport
-insert into tasks (
-    user_id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at
-)
-values (
-    :user_id, :public_id, :list_id, :title, :description, :completed, :priority, :due_date, :created_at, :updated_at
-)
+-- param: list_id bigint? = null
+-- param: description text? = null
+-- param: completed = false
+-- param: priority = 'medium'
+-- param: due_date timestamptz? = null
+insert into tasks (user_id, public_id, list_id, title, description, completed, priority, due_date, created_at)
+values (:user_id, :public_id, :list_id, :title, :description, :completed, :priority, :due_date, :created_at)
 on conflict (user_id, public_id) do nothing;

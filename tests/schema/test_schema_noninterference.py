@@ -81,10 +81,12 @@ CARELESS = [
     "select count(*) from audit_log where row_id = :id::bigint::text",
     "select name from users where id <> :name order by id",
     "update tasks set list_id = :list_id where id = :id returning id",
-    "update tasks set title = :title where true returning id",
+    "with changed as (update tasks set title = :title where true returning id)"
+    " select id from changed order by id",
     "update lists set name = :name where id = :id returning id",
     "delete from tags where id = :id returning id",
-    "delete from tasks where list_id = :list_id returning id",
+    "with gone as (delete from tasks where list_id = :list_id returning id)"
+    " select id from gone order by id",
     "insert into tasks (user_id, title, list_id) values ('ada', 'x', :list_id) returning id",
     "insert into tasks (user_id, title) values ('grace', 'x') returning id",
     "insert into task_tags (user_id, task_id, tag_id) values ('ada', :task_id, :tag_id)"
@@ -185,6 +187,7 @@ runs = st.lists(
 )
 
 _MOMENTS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*")
+_UUIDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KNOWN = {public_id(n) for n in (*ADAS, *GRACES, *NOBODYS)}
 
 
@@ -200,7 +203,9 @@ def seen(value: Any) -> Any:
         return "moment"
     if isinstance(value, UUID):
         return value if value in _KNOWN else "generated"
-    return _MOMENTS.sub("moment", value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _MOMENTS.sub("moment", _UUIDS.sub(lambda found: str(seen(UUID(found[0]))), value))
+    return value
 
 
 def outcome(session: Session, operation: Operation) -> Any:

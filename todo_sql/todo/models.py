@@ -204,22 +204,20 @@ class TaskImport(BaseModel):
 
     public_id: UUID
     """The id that applications show. A client may choose it: then a create is safe to repeat."""
-    list_id: int | None
+    list_id: int | None = None
     """The list it is in; null: none. Deleting a list keeps its tasks."""
     title: Annotated[str, Field(min_length=1, max_length=200)]
     """What to do, 1 to 200 characters. Personal data."""
-    description: Annotated[str, Field(max_length=1000)] | None
+    description: Annotated[str, Field(max_length=1000)] | None = None
     """More about it, at most 1000 characters; null: nothing. Personal data."""
-    completed: bool
+    completed: bool = False
     """Whether it is done."""
-    priority: Literal["low", "medium", "high"]
+    priority: Literal["low", "medium", "high"] = "medium"
     """low, medium or high."""
-    due_date: datetime | None
+    due_date: datetime | None = None
     """By when it must be done; null: whenever."""
     created_at: datetime
     """When the task was made; a client may say so for an import."""
-    updated_at: datetime
-    """When the row last changed, kept by a trigger."""
 
 
 class TaskList(BaseModel):

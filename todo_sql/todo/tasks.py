@@ -178,7 +178,6 @@ _IMPORT_TASKS: Query[None] = _FILE.query(
         "priority": "text",
         "due_date": "timestamp with time zone",
         "created_at": "timestamp with time zone",
-        "updated_at": "timestamp with time zone",
     },
     nullable=["list_id", "description", "due_date"],
     tenant=True,
