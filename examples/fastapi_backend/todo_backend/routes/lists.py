@@ -6,16 +6,16 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter
 from todo_sql.todo import lists
-from todo_sql.todo.models import TaskList
+from todo_sql.todo.models import ListCreate, ListUpdate, TaskList
 
 from todo_backend.dependencies import Me
-from todo_backend.schemas import ListName, ListOut, NewList
+from todo_backend.schemas import ListOut
 
 router = APIRouter(prefix="/api/lists", tags=["lists"])
 
 
 @router.post("", status_code=201, response_model=ListOut)
-async def create_list(me: Me, body: NewList) -> TaskList:
+async def create_list(me: Me, body: ListCreate) -> TaskList:
     """Create a list. With a public_id of the client's own it is safe to repeat."""
     return await lists.create_list(me, name=body.name, public_id=body.public_id or uuid4())
 
@@ -33,7 +33,7 @@ async def get_list(me: Me, public_id: UUID) -> TaskList:
 
 
 @router.patch("/{public_id}", response_model=ListOut)
-async def rename_list(me: Me, public_id: UUID, body: ListName) -> TaskList:
+async def rename_list(me: Me, public_id: UUID, body: ListUpdate) -> TaskList:
     """Rename a list."""
     return await lists.update_list(me, public_id=public_id, name=body.name)
 

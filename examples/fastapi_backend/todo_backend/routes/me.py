@@ -9,7 +9,7 @@ from todo_sql.todo import audit, users
 from todo_sql.todo.models import AuditEntry, UserProfile
 
 from todo_backend.dependencies import Me
-from todo_backend.schemas import ChangeOut, HistoryQuery
+from todo_backend.schemas import ChangeOut, HistoryQuery, given
 
 router = APIRouter(prefix="/api", tags=["me"])
 
@@ -26,4 +26,4 @@ async def list_history(
     query: Annotated[HistoryQuery, Query()],
 ) -> list[AuditEntry]:
     """List changes of the user's rows, latest first."""
-    return await audit.list_history(me, **query.given())
+    return await audit.list_history(me, **given(query))

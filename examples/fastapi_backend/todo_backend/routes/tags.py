@@ -6,16 +6,16 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter
 from todo_sql.todo import tags
-from todo_sql.todo.models import Tag
+from todo_sql.todo.models import Tag, TagCreate, TagUpdate
 
 from todo_backend.dependencies import Me
-from todo_backend.schemas import NewTag, TagName, TagOut
+from todo_backend.schemas import TagOut
 
 router = APIRouter(prefix="/api/tags", tags=["tags"])
 
 
 @router.post("", status_code=201, response_model=TagOut)
-async def create_tag(me: Me, body: NewTag) -> Tag:
+async def create_tag(me: Me, body: TagCreate) -> Tag:
     """Create a tag. With a public_id of the client's own it is safe to repeat."""
     return await tags.create_tag(me, name=body.name, public_id=body.public_id or uuid4())
 
@@ -33,7 +33,7 @@ async def get_tag(me: Me, public_id: UUID) -> Tag:
 
 
 @router.patch("/{public_id}", response_model=TagOut)
-async def rename_tag(me: Me, public_id: UUID, body: TagName) -> Tag:
+async def rename_tag(me: Me, public_id: UUID, body: TagUpdate) -> Tag:
     """Rename a tag."""
     return await tags.update_tag(me, public_id=public_id, name=body.name)
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Path, Query
 from todo_sql import Page
 from todo_sql.todo import audit, task_tags, tasks
-from todo_sql.todo.models import AuditEntry, Tag, Task, TaskWithTags
+from todo_sql.todo.models import AuditEntry, Tag, Task, TaskCreate, TaskUpdate, TaskWithTags
 
 from todo_backend.dependencies import Me
 from todo_backend.schemas import (
@@ -18,11 +18,10 @@ from todo_backend.schemas import (
     NumberedTasks,
     TagNames,
     TagOut,
-    TaskCreate,
     TaskOut,
     TaskQuery,
     Tasks,
-    TaskUpdate,
+    given,
 )
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
@@ -35,13 +34,13 @@ PageNumber = Annotated[int, Path(ge=1, le=1_000_000)]
 async def create_task(me: Me, body: TaskCreate) -> Task:
     """Create a task. With a public_id of the client's own it is safe to repeat."""
     # An id made here lets the library repeat the call when a connection breaks under it.
-    return await tasks.create_task(me, **{"public_id": uuid4(), **body.given()})
+    return await tasks.create_task(me, **given(body) | {"public_id": body.public_id or uuid4()})
 
 
 @router.get("", response_model=Tasks)
 async def list_tasks(me: Me, query: Annotated[TaskQuery, Query()]) -> Page[TaskWithTags]:
     """List tasks; `next` and `previous` are cursors for the page after and before."""
-    return await tasks.page_tasks(me, **query.given())
+    return await tasks.page_tasks(me, **given(query))
 
 
 @router.get("/pages/{page}", response_model=NumberedTasks)
@@ -50,9 +49,10 @@ async def list_numbered_tasks(
 ) -> object:
     """List one of a known number of pages: for small lists, since the total is counted."""
     size = query.page_size
+    wanted = query.model_dump(exclude_unset=True, exclude={"page_size"})
     async with me.transaction(isolation="repeatable read", read_only=True) as tx:
-        total = await tasks.count_tasks(tx, **query.filters())
-        items = await tasks.list_tasks(tx, limit=size, offset=(page - 1) * size, **query.filters())
+        total = await tasks.count_tasks(tx, **wanted)
+        items = await tasks.list_tasks(tx, limit=size, offset=(page - 1) * size, **wanted)
     return {
         "items": items,
         "page": page,
@@ -71,7 +71,7 @@ async def get_task(me: Me, public_id: UUID) -> Task:
 @router.patch("/{public_id}", response_model=TaskOut)
 async def update_task(me: Me, public_id: UUID, body: TaskUpdate) -> Task:
     """Change the fields that are given; null clears one that may be empty."""
-    return await tasks.update_task(me, public_id=public_id, **body.given())
+    return await tasks.update_task(me, public_id=public_id, **given(body))
 
 
 @router.post("/{public_id}/complete", response_model=TaskOut)
