@@ -1,9 +1,10 @@
-"""The long forms of the fault tests: ``python tests/soak_migrations.py cuts|kills|crowd|roles``.
+"""The long forms of the fault tests: ``python tests/soak_migrations.py RUN``.
 
     cuts [STEP]     cut the connection after the k-th message, for every STEP-th k of a run
     kills [N]       SIGKILL at N random moments
     crowd [N]       N migrators at once on an empty database
     roles [N]       the Todo migrations on two databases of one cluster at once, N times
+    busy [SECONDS]  tables that are busy, and an idle transaction, for so long
 
 Options: ``--postgres 16|18``. Exits 1 at the first failure, and prints what it counted.
 """
@@ -30,7 +31,8 @@ from support.migration_faults import (
     kill_within,
     write_folder,
 )
-from support.migrations import applied
+from support.migrations import Recorder, applied, invalid_indexes, migrator, write
+from support.traffic import Traffic, holding
 
 from todo_sql.database.temporary import temporary_server
 
@@ -95,7 +97,45 @@ def roles(server: Server, folder: Path, number: int) -> str:
     return f"{number} times two databases at once, all succeeded"
 
 
-RUNS = {"cuts": (cuts, 1), "kills": (kills, 100), "crowd": (crowd, 50), "roles": (roles, 20)}
+def busy(server: Server, folder: Path, seconds: int) -> str:
+    """Migrate beside somebody who is in the way, and measure how long traffic waits."""
+    write(folder, "20260101000000_setup", "create table t (id int); create table u (id int);")
+    cases = {
+        "one lock": ("t", "alter table t add column note text;"),
+        "a second lock": (
+            "u",
+            "-- lock-timeout: 60s\nalter table t add column note text;\n"
+            "alter table u add column note text;",
+        ),
+        "an index build": ("t", "-- transactional: false\ncreate index concurrently i on t (id);"),
+    }
+    said = []
+    for case, (table, text) in cases.items():
+        write(folder, "20260102000000_change", text)
+        with database(server, SUPERUSER) as name:
+            url = server.url(name)
+            recorder = Recorder()
+            migrator(url, folder).migrate(to="20260101000000")
+            began = time.monotonic()
+            with Traffic(url) as traffic, holding(url, table, seconds):
+                migrator(url, folder, recorder).migrate()
+                took = time.monotonic() - began
+            assert invalid_indexes(url) == []
+            said.append(
+                f"{case}: landed after {took:.1f} s, longest wait of {traffic.count} queries "
+                f"{traffic.longest:.2f} s, {len(recorder.waited)} times given way, "
+                f"in the way: {recorder.blockers[-1] if recorder.blockers else 'nobody seen'}"
+            )
+    return "; ".join(said)
+
+
+RUNS = {
+    "cuts": (cuts, 1),
+    "kills": (kills, 100),
+    "crowd": (crowd, 50),
+    "roles": (roles, 20),
+    "busy": (busy, 20),
+}
 
 
 def main() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 from support.migrations import Recorder, fetch, migrator, write
+from support.traffic import Traffic, holding
 
 from todo_sql.migrations import migrate
 from todo_sql.migrations.errors import MigrationFailed
@@ -27,50 +24,6 @@ def change(folder: Path, text: str) -> None:
         folder, SETUP, "create table t (id int); create table u (id int); insert into t values (1);"
     )
     write(folder, CHANGE, text)
-
-
-class Traffic:
-    """A client that queries all the while, and remembers its longest wait.
-
-    Attributes:
-        longest: Seconds of the slowest query so far.
-        count: Queries so far.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.longest = 0.0
-        self.count = 0
-        self._url = url
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._query)
-
-    def __enter__(self) -> Traffic:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _query(self) -> None:
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            while not self._ended.is_set():
-                began = time.monotonic()
-                connection.execute("select id from t")
-                self.longest = max(self.longest, time.monotonic() - began)
-                self.count += 1
-                time.sleep(0.01)
-
-
-@contextmanager
-def holding(url: str, table: str, seconds: float) -> Iterator[None]:
-    """Read a table in a transaction that stays open for a while."""
-    with psycopg.connect(url) as connection:
-        connection.execute(f"select * from {table}".encode())
-        timer = threading.Timer(seconds, connection.rollback)
-        timer.start()
-        yield
-        timer.join()
 
 
 def test_a_lock_that_is_not_to_be_had_gives_way_to_traffic(

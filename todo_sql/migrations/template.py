@@ -16,9 +16,10 @@ _FORWARD = f"""\
 {UNWRITTEN}
 """
 
-_ROLLBACK = """\
--- Undoes {id}.
+_ROLLBACK = f"""\
+-- Undoes {{id}}.
 
+{UNWRITTEN}
 """
 
 
