@@ -14,6 +14,7 @@ from todo_sql.catalog.mend import statements
 from todo_sql.catalog.schema_sql import render
 from todo_sql.catalog.snapshot import take
 from todo_sql.catalog.statements import BY_HAND
+from todo_sql.review.databases import empty_database as scratch_database
 
 pytestmark = pytest.mark.database
 
@@ -55,6 +56,18 @@ def test_a_lost_table_is_mended_whole(empty_database: str, connect: Connect) -> 
         for statement in statements(difference, live, wanted):
             connection.execute(statement.encode())
     assert [str(difference) for difference in compare(take(connection), wanted)] == []
+
+
+def test_a_dump_of_everything_loads(empty_database: str, connect: Connect) -> None:
+    """What is not valid stays so, partitions are attached, indexes keep their options."""
+    connection = connect(empty_database, autocommit=True)
+    connection.execute(SCHEMA.encode())
+    source = take(connection)
+    with scratch_database(empty_database) as url:
+        other = connect(url, autocommit=True)
+        other.execute(render(source).encode())
+        assert [str(difference) for difference in compare(source, take(other))] == []
+        other.close()
 
 
 def test_the_dump_loads_and_is_the_same(

@@ -45,6 +45,7 @@ def test_what_leaves_no_trace_is_no_difference(empty_database: str, connect: Con
         alter table lists drop extra;
         alter table tasks drop due cascade;
         alter table tasks add due date;
+        alter table tasks add constraint tasks_due_check check (due > '2000-01-01') not valid;
         create sequence numbers owned by tasks.due;
         create statistics tasks_stats on list_id, due from tasks;
         create index idx_tasks_due on tasks (due) with (fillfactor = 70) where due is not null;

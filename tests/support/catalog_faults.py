@@ -11,6 +11,7 @@ create table tasks (
     constraint tasks_title_check check (char_length(title) < 200),
     constraint tasks_list_id_fkey foreign key (list_id) references lists (id)
 );
+alter table tasks add constraint tasks_due_check check (due > '2000-01-01') not valid;
 comment on table tasks is 'What is to be done.';
 comment on column tasks.title is 'In the words of the user.';
 create index idx_tasks_due on tasks (due) with (fillfactor = 70) where due is not null;
@@ -48,6 +49,7 @@ FAULTS = [
         "alter table tasks alter constraint tasks_list_id_fkey deferrable",
         "~ constraint tasks_list_id_fkey on public.tasks",
     ),
+    ("alter table tasks validate constraint tasks_due_check", "~ constraint tasks_due_check on "),
     ("alter index idx_tasks_due reset (fillfactor)", "~ index public.idx_tasks_due"),
     ("cluster tasks using tasks_pkey", "~ index public.tasks_pkey"),
     ("alter sequence numbers owned by none", "~ sequence public.numbers"),

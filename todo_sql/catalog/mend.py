@@ -9,7 +9,7 @@ from todo_sql.catalog.names import column_name, quoted, role, table_of, target
 from todo_sql.catalog.privileges import grants
 from todo_sql.catalog.schema_sql import attach
 from todo_sql.catalog.snapshot import Item, Snapshot
-from todo_sql.catalog.statements import BY_HAND, create, sequence_options
+from todo_sql.catalog.statements import BY_HAND, create, in_table, sequence_options
 
 
 def statements(difference: Difference, before: Snapshot, after: Snapshot) -> list[str]:
@@ -37,7 +37,7 @@ def _with_parts(item: Item, snapshot: Snapshot) -> list[str]:
     for part in snapshot.items.values():
         if part.parent != item.key or part.kind in ("column", "sequence"):
             continue
-        inline = part.kind == "constraint" and part["form"] != "foreign key"
+        inline = part.kind == "constraint" and in_table(part)
         made += _parts_of(part, snapshot) if inline else _with_parts(part, snapshot)
     if item.kind == "table":
         for column in snapshot.of("column", item.key):

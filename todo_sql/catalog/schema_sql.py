@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from todo_sql.catalog.names import role
 from todo_sql.catalog.snapshot import Item, Snapshot
-from todo_sql.catalog.statements import create
+from todo_sql.catalog.statements import create, in_table
 
 _FIRST = ("schema", "extension")
 _ORDERED = ("type", "domain", "function", "sequence", "table", "view", "materialized_view")
@@ -90,10 +90,8 @@ def _sections(snapshot: Snapshot) -> Iterator[tuple[str, list[Item]]]:
         in_order(snapshot, (item for kind in _ORDERED for item in snapshot.of(kind))),
     )
     yield "index", list(snapshot.of("index"))
-    yield (
-        "foreign key",
-        [item for item in snapshot.of("constraint") if item["form"] == "foreign key"],
-    )
+    later = (item for item in snapshot.of("constraint") if not in_table(item))
+    yield "constraint", [item for item in later if not item["inherited"]]
     yield "statistics", list(snapshot.of("statistics"))
     for kind in _LAST:
         yield kind.replace("_", " "), list(snapshot.of(kind))

@@ -191,8 +191,15 @@ def _table(item: Item, snapshot: Snapshot) -> Iterator[str]:
 
 
 def in_table(constraint: Item) -> bool:
-    """Return whether `create table` writes a constraint: foreign keys come after all tables."""
-    return constraint["form"] != "foreign key" and not constraint["inherited"]
+    """Return whether `create table` writes a constraint.
+
+    Foreign keys come after all tables; a constraint that is not valid would be valid there.
+    """
+    return (
+        constraint["form"] != "foreign key"
+        and not constraint["inherited"]
+        and bool(constraint["validated"])
+    )
 
 
 def column_settings(item: Item) -> Iterator[str]:

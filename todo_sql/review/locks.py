@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.read import rows
+from todo_sql.review.tree import of_type, qualified, relation
 from todo_sql.sql.grammar import Statement
 
 if TYPE_CHECKING:
@@ -149,6 +150,9 @@ class Tracer:
         involved |= self._partitions(involved)
         targets = [self._known[oid] for oid in sorted(involved) if oid in self._known]
         taken = self._observed(statement, [t for t in targets if t["kind"] in "rpm"])
+        if statement.kind == "drop_stmt":
+            # At the end, when nobody uses the index any more, and too short to be seen.
+            taken |= {(names[name]["oid"], MODES[-1]) for name in tables if name in names}
         return self._trace(statement, taken, before, self._relations(), {}, {}, ())
 
     def _observed(
@@ -170,7 +174,11 @@ class Tracer:
             observer: Connection[Any] = stack.enter_context(
                 psycopg.connect(self._url, autocommit=True)
             )
-            blockers = [stack.enter_context(_user(self._url, target)) for target in targets]
+            blockers = [
+                stack.enter_context(_user(self._url, target, mode))
+                for mode in ("share update exclusive", "row exclusive")
+                for target in targets
+            ]
             worker = threading.Thread(target=work, daemon=True)
             worker.start()
             for blocker in [*blockers, None]:
@@ -203,12 +211,12 @@ class Tracer:
             for oid in tables
             if oid in before and oid in after and before[oid]["file"] != after[oid]["file"]
         ]
+        # An index may be made anew around the file that it had.
+        files = {row["file"] for row in before.values()}
         built = [
             (row["name"], self._name(row["table_oid"]))
-            for oid, row in after.items()
-            if row["kind"] == "i"
-            and row["table_oid"] in self._known
-            and (oid not in before or before[oid]["file"] != row["file"])
+            for row in after.values()
+            if row["kind"] == "i" and row["table_oid"] in self._known and row["file"] not in files
         ]
         # What a query of the migration reads says nothing on an empty copy.
         scanned = []
@@ -246,14 +254,23 @@ class Tracer:
 WRITES = ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "copy_stmt")
 
 
+def named_relations(statement: Statement) -> tuple[str, ...]:
+    """Return the qualified names of the relations that a statement names."""
+    named = [relation(node) for node in of_type(statement.node, "RangeVar")]
+    # What is dropped stands as a list of words.
+    lists = (node.list for node in of_type(statement.node, "Node") if node.HasField("list"))
+    named += [qualified(words.items) for words in lists]
+    return tuple(name for name in named if name)
+
+
 @contextmanager
-def _user(url: str, target: Mapping[str, Any]) -> Iterator[Connection[Any]]:
-    """Yield a session that is in the middle of writing a table."""
+def _user(url: str, target: Mapping[str, Any], mode: str) -> Iterator[Connection[Any]]:
+    """Yield a session that is in the middle of writing a table, or of maintaining it."""
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("begin")
-        text = "lock table {} in row exclusive mode"
+        text = f"lock table only {{}} in {mode} mode"
         if target["kind"] == "m":
             text = "select from {} limit 0"  # nobody writes a materialized view
         table = psycopg.sql.Identifier(*str(target["name"]).split(".", 1))

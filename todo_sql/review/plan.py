@@ -11,8 +11,8 @@ from todo_sql.catalog.snapshot import take
 from todo_sql.errors import Finding, Place, Severity
 from todo_sql.migrations.files import Migration, Script
 from todo_sql.review.broken import Broken, Queries
-from todo_sql.review.locks import WRITES, Trace, Tracer
-from todo_sql.review.tree import of_type, relation, shown, walk
+from todo_sql.review.locks import WRITES, Trace, Tracer, named_relations
+from todo_sql.review.tree import shown
 from todo_sql.sql.grammar import Statement
 
 if TYPE_CHECKING:
@@ -144,12 +144,10 @@ def _run(
             tracer.begin()
         for statement in script.statements:
             rows = estimate(statement) if statement.kind in WRITES else None
-            names = tuple(relation(n) for n in of_type(statement.node, "RangeVar"))
-            done = (
-                tracer.run_alone(statement, names + _dropped(statement))
-                if alone
-                else tracer.run(statement)
-            )
+            if alone:
+                done = tracer.run_alone(statement, named_relations(statement))
+            else:
+                done = tracer.run(statement)
             steps.append(Step(script.source.place(statement.start), done, rows))
         statement = None
         if not alone:
@@ -158,18 +156,6 @@ def _run(
         tracer.roll_back()
         return steps, _failure(script, statement, error)
     return steps, None
-
-
-def _dropped(statement: Statement) -> tuple[str, ...]:
-    """Return the relations that a drop or reindex names as lists of words."""
-    from todo_sql.review.tree import qualified
-
-    lists = (node.list.items for node in walk(statement.node) if _is_name(node))
-    return tuple(qualified(items) for items in lists)
-
-
-def _is_name(node: Any) -> bool:
-    return type(node).__name__ == "Node" and bool(node.HasField("list"))
 
 
 def _failure(script: Script, statement: Statement | None, error: Any) -> Finding:
