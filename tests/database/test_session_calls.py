@@ -316,6 +316,9 @@ def test_listeners_hear_of_each_call(two_users: str) -> None:
         ann = db.as_user("ann")
         ann.one(q.ADD, {"title": "x"})
         ann.many(q.LIST, {})
+        ann.one(q.COUNT, {})
+        ann.execrows(q.COMPLETE, {})
+        ann.optional(q.FIND, {"title": "nothing"})
         with pytest.raises(IntegrityError):
             ann.one(q.ADD, {"title": ""})
         with pytest.raises(BadParameter):
@@ -323,6 +326,9 @@ def test_listeners_hear_of_each_call(two_users: str) -> None:
     assert [(event.name, event.rows, event.sqlstate, event.error) for event in events] == [
         ("add_task", 1, None, None),
         ("list_tasks", 1, None, None),
+        ("count_tasks", 1, None, None),
+        ("complete_tasks", 1, None, None),
+        ("find_task", 0, None, None),
         ("add_task", None, "23514", "IntegrityError"),
         ("add_task", None, None, "BadParameter"),
     ]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from todo_sql.database.query import Query
 from todo_sql.database.waiting import Work
+from todo_sql.queries.cursor import Page
 
 T = TypeVar("T")
 
@@ -39,8 +40,17 @@ class QueryEvent:
 Listener = Callable[[QueryEvent], object]
 
 
-def observed(listeners: list[Listener], query: Query[Any], work: Work[T]) -> Work[T]:
-    """Do a piece of work and tell the listeners how it went."""
+def observed(
+    listeners: list[Listener], query: Query[Any], work: Work[T], *, counts: bool = False
+) -> Work[T]:
+    """Do a piece of work and tell the listeners how it went.
+
+    Args:
+        listeners: Called in turn.
+        query: What is called.
+        work: The call.
+        counts: Whether its outcome is a number of rows, and not a row.
+    """
     started_at = time.time_ns()
     began = time.perf_counter()
     failure: BaseException | None = None
@@ -57,7 +67,7 @@ def observed(listeners: list[Listener], query: Query[Any], work: Work[T]) -> Wor
             query.file.file,
             started_at,
             time.perf_counter() - began,
-            None if failure is not None else _count(outcome),
+            None if failure is not None else _rows(outcome, counts),
             getattr(failure, "sqlstate", None),
             None if failure is None else type(failure).__name__,
         )
@@ -65,9 +75,11 @@ def observed(listeners: list[Listener], query: Query[Any], work: Work[T]) -> Wor
             listener(event)
 
 
-def _count(outcome: Any) -> int:
+def _rows(outcome: Any, counts: bool) -> int:
     if isinstance(outcome, list):
         return len(outcome)
-    if isinstance(outcome, int):
-        return outcome
+    if isinstance(outcome, Page):
+        return len(outcome.items)
+    if counts:
+        return int(outcome)
     return 0 if outcome is None else 1

@@ -76,7 +76,8 @@ class Handle:
     def _work(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> Work[T]:
         listeners = self._engine.listeners
         if listeners:
-            return observed(listeners, query, self._planned(query, arguments, shape))
+            work = self._planned(query, arguments, shape)
+            return observed(listeners, query, work, counts=shape is shapes.affected)
         return self._make(plan(self._scope, query, arguments), shape)
 
     def _planned(
@@ -105,7 +106,7 @@ class Handle:
     def _copy(self, query: Query[Any], rows: Iterable[Row]) -> Work[int]:
         plan = plan_copy(self._scope, query)
         work = self._in_unit(lambda unit: copy_rows(self._engine, unit, plan, rows))
-        return observed(self._engine.listeners, query, work)
+        return observed(self._engine.listeners, query, work, counts=True)
 
     def _each(self, query: Query[Any], sets: Iterable[Mapping[str, object]]) -> Work[Any]:
         calls = [plan(self._scope, query, arguments) for arguments in sets]
@@ -118,7 +119,7 @@ class Handle:
                 results += yield from unit.call_each(calls[start : start + MOST_IN_FLIGHT], shape)
             return list(chain.from_iterable(results)) if returns_rows else sum(results)
 
-        return observed(self._engine.listeners, query, self._in_unit(body))
+        return observed(self._engine.listeners, query, self._in_unit(body), counts=True)
 
     def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
         unit = Unit(self._engine, self._freshness, read_only=True)
