@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given as using
+from hypothesis import settings
 from hypothesis import strategies as st
 from support.queries import one_query, shown
 
@@ -256,6 +257,7 @@ def test_source_offsets() -> None:
                 assert source[at] == character
 
 
+@settings(deadline=None)
 @using(st.data())
 def test_choice_agrees_with_check(data: st.DataObject) -> None:
     """Whatever is chosen is one of the texts that were checked."""

@@ -26,8 +26,9 @@ query, so the predicate is an index condition.
   A NULL in a cursor is no parameter but another text (``is null``).
 * Which keys are NOT NULL is the compiler's proof: ``generate`` writes it into the package
   (``not_null=("created_at", "id")``), the session hands it in. It only makes texts
-  better: without it nullable keys whose nulls come after in the walk cost an
-  ``or key is null``, which is no index condition.
+  better. Where a nullable first key has nulls behind the cursor's value, or values behind
+  its null, the rows behind it lie in two ranges of an index; each is read by a select of its
+  own, and ``union all`` joins them.
 * Going back walks the reversed order; `todo_sql.queries.cursor.make_page` turns it round.
 * The compiler prepares `page_variants`, describes the plain `variants` (their columns are
   the caller's row), and reports a last key that is not unique.
@@ -40,51 +41,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from todo_sql.queries.clauses import Words
 from todo_sql.queries.cursor import Cursor
-from todo_sql.queries.errors import BadCursor, BadParameter, ShapeError
+from todo_sql.queries.errors import BadCursor, BadParameter
 from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.order import Key, Plan, plan
 from todo_sql.queries.variants import Variant, choose, variants
-from todo_sql.sql.scanner import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One item of ORDER BY: a column of the result, its name as written, and how it sorts."""
-
-    column: str
-    sql: str
-    descending: bool
-    nulls_first: bool
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The parts of one variant of a ``:page`` query.
-
-    Attributes:
-        variant: The text as written.
-        body: Where the outer select begins, behind a ``with``.
-        order: Where ORDER BY begins.
-        keys: Its items.
-        limit: The text of the page size: ``$2`` or ``50``.
-        limit_at: Where it stands.
-    """
-
-    variant: Variant
-    body: int
-    order: int
-    keys: tuple[Key, ...]
-    limit: str
-    limit_at: int
-
-    @property
-    def size(self) -> str | int:
-        """The parameter that holds the page size, or the constant."""
-        if self.limit.startswith("$"):
-            return self.variant.parameters[int(self.limit[1:]) - 1]
-        return int(self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,86 +61,6 @@ class PageVariant(Variant):
     keys: tuple[str, ...] = ()
     back: bool = False
     size: str | int = 0
-
-
-def plan(variant: Variant) -> Plan:
-    """Take a variant of a ``:page`` query apart.
-
-    Raises:
-        ShapeError: It has not the form that pages need; offsets are those of ``variant.sql``.
-    """
-    words = Words.of(variant.sql)
-    texts, tokens = words.texts, words.tokens
-    whole = (0, tokens[0].end)
-    if texts[0] not in ("select", "with"):
-        raise ShapeError("a :page query is a select", *whole, "begin it with `select` or `with`")
-    body = words.first("select")
-    order = words.first("order")
-    limit = words.first("limit")
-    ending = "end it with `order by KEY, … limit :limit`; the last key is unique"
-    if body is None or order is None:
-        raise ShapeError("a :page query has no `order by`", *whole, ending)
-    for index in words.clauses("offset", "fetch", "for"):
-        at = tokens[index]
-        raise ShapeError(f"a :page query has no `{texts[index]}`", at.start, at.end, "leave it out")
-    if limit is None or limit < order or limit + 2 != len(tokens):
-        surplus = limit is not None and order < limit < len(tokens) - 2
-        at = tokens[limit + 2] if limit is not None and surplus else tokens[-1]
-        raise ShapeError("a :page query does not end with `limit :limit`", at.start, at.end, ending)
-    if texts[body + 1 : body + 3] == ("distinct", "on"):
-        at = tokens[body + 1]
-        raise ShapeError(
-            "a :page query cannot order by other keys than `distinct on` does",
-            at.start,
-            tokens[body + 2].end,
-            "put the `distinct on` into a `with`",
-        )
-    size = tokens[limit + 1]
-    if size.kind not in (Kind.POSITIONAL, Kind.NUMBER):
-        raise ShapeError(
-            "the page size is no parameter and no whole number",
-            size.start,
-            size.end,
-            "write `limit :limit`",
-        )
-    keys = tuple(_key(words, item, body) for item in words.items(order + 2, limit))
-    return Plan(
-        variant, tokens[body].start, tokens[order].start, keys, texts[limit + 1], size.start
-    )
-
-
-def _key(words: Words, item: Sequence[int], body: int) -> Key:
-    texts, tokens = words.texts, words.tokens
-    span = tokens[item[0]].start, tokens[item[-1]].end
-    fix = "select it as a column and order by the column's name"
-    rest = list(item)
-    nulls_first = None
-    if len(rest) > 2 and texts[rest[-2]] == "nulls":
-        nulls_first = texts[rest[-1]] == "first"
-        rest = rest[:-2]
-    descending = texts[rest[-1]] == "desc"
-    if len(rest) > 1 and texts[rest[-1]] in ("asc", "desc"):
-        rest = rest[:-1]
-    names = [index for index in rest if tokens[index].kind in (Kind.WORD, Kind.QUOTED)]
-    if len(names) * 2 - 1 != len(rest) or any(texts[index] != "." for index in rest[1::2]):
-        raise ShapeError("a page is ordered by columns of its result", *span, fix)
-    column = sql = texts[rest[-1]]
-    if tokens[rest[-1]].kind is Kind.QUOTED:
-        column = sql[1:-1].replace('""', '"')
-    if len(names) > 1 and not _selects(words, body, [texts[index] for index in rest]):
-        qualified = "".join(texts[index] for index in rest)
-        raise ShapeError(f"`{qualified}` is not a column of the result", *span, fix)
-    return Key(column, sql, descending, descending if nulls_first is None else nulls_first, span[0])
-
-
-def _selects(words: Words, body: int, wanted: list[str]) -> bool:
-    """Tell whether the select list holds ``t.name`` (or ``t.name as name``)."""
-    end = next((index for index in words.clauses("from") if index > body), len(words.texts))
-    for item in words.items(body + 1, end):
-        texts = [words.texts[index] for index in item]
-        if texts in (wanted, [*wanted, "as", wanted[-1]], [*wanted, wanted[-1]]):
-            return True
-    return False
 
 
 def choose_page(
@@ -267,7 +148,7 @@ def _compose(
         for key in parts.keys
     ]
     parameters = list(base.parameters)
-    predicate = ""
+    ranges = [""]
     if nulls is not None:
         values: list[str | None] = []
         for key, null in zip(keys, nulls, strict=True):
@@ -276,16 +157,21 @@ def _compose(
             else:
                 parameters.append(f"cursor.{key.column}")
                 values.append(f"${len(parameters)}")
-        predicate = f"where {_after(keys, values, not_null)}\n"
+        ranges = [f"where {condition}\n" for condition in _ranges(keys, values, not_null)]
     text = _Text(base)
     text.copy(0, parts.body)
     casts = "".join(f", page.{key.sql}::text" for key in keys)
     text.write(f"select page.*{casts}\nfrom (\n", parts.order)
-    text.copy(parts.body, len(base.sql[: parts.order].rstrip()))
-    text.write(f"\n) as page\n{predicate}order by ", parts.order)
-    for index, key in enumerate(keys):
-        text.write((", " if index else "") + _sorted_by(key), key.offset)
-    text.write(f"\nlimit {parts.limit}::bigint + 1", parts.limit_at)
+    if len(ranges) == 1:
+        text.write_range(parts, keys, ranges[0])
+    else:
+        for index, condition in enumerate(ranges):
+            union = "\nunion all\n" if index else ""
+            text.write(f"{union}(select page.*\nfrom (\n", parts.order)
+            text.write_range(parts, keys, condition)
+            text.write(")", parts.order)
+        text.write("\n) as page\n", parts.order)
+        text.write_order(parts, keys)
     return PageVariant(
         text.sql,
         tuple(parameters),
@@ -304,6 +190,20 @@ def _sorted_by(key: Key) -> str:
     if key.nulls_first != key.descending:
         nulls = " nulls first" if key.nulls_first else " nulls last"
     return f"page.{key.sql}{direction}{nulls}"
+
+
+def _ranges(
+    keys: Sequence[Key], values: Sequence[str | None], not_null: frozenset[str]
+) -> list[str]:
+    """Return the conditions for the rows behind the cursor's, one for each range of an index."""
+    key, value = keys[0], values[0]
+    column = f"page.{key.sql}"
+    if value is None and key.nulls_first:
+        ties = _after(keys[1:], values[1:], not_null)
+        return [f"{column} is null and {ties}", f"{column} is not null"]
+    if value is not None and not key.nulls_first and key.column not in not_null:
+        return [_after(keys, values, not_null | {key.column}), f"{column} is null"]
+    return [_after(keys, values, not_null)]
 
 
 def _after(keys: Sequence[Key], values: Sequence[str | None], not_null: frozenset[str]) -> str:
@@ -381,6 +281,19 @@ class _Text:
         """Write our own text, on behalf of offset `at` of the variant."""
         self.origins.append((self._length, self._base.source_offset(at), False))
         self._append(text)
+
+    def write_range(self, parts: Plan, keys: Sequence[Key], condition: str) -> None:
+        """Write the query as written with a condition around it."""
+        self.copy(parts.body, len(self._base.sql[: parts.order].rstrip()))
+        self.write(f"\n) as page\n{condition}", parts.order)
+        self.write_order(parts, keys)
+
+    def write_order(self, parts: Plan, keys: Sequence[Key]) -> None:
+        """Write ORDER BY and LIMIT."""
+        self.write("order by ", parts.order)
+        for index, key in enumerate(keys):
+            self.write((", " if index else "") + _sorted_by(key), key.offset)
+        self.write(f"\nlimit {parts.limit}::bigint + 1", parts.limit_at)
 
     def _append(self, text: str) -> None:
         self._parts.append(text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from todo_sql.queries.clauses import Words
 from todo_sql.queries.copyfrom import copy_target
 from todo_sql.queries.errors import ShapeError
-from todo_sql.queries.keyset import plan
 from todo_sql.queries.named import Cardinality, NamedQuery
+from todo_sql.queries.order import plan
 from todo_sql.queries.report import Report
 from todo_sql.queries.variants import Variant, cases_of, compose
 

@@ -1,0 +1,133 @@
+"""The parts of a ``:page`` query: its keys and its page size. Pure.
+
+What they may look like, and why, stands in `todo_sql.queries.keyset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from todo_sql.queries.clauses import Words
+from todo_sql.queries.errors import ShapeError
+from todo_sql.queries.variants import Variant
+from todo_sql.sql.scanner import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One item of ORDER BY: a column of the result, its name as written, and how it sorts."""
+
+    column: str
+    sql: str
+    descending: bool
+    nulls_first: bool
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The parts of one variant of a ``:page`` query.
+
+    Attributes:
+        variant: The text as written.
+        body: Where the outer select begins, behind a ``with``.
+        order: Where ORDER BY begins.
+        keys: Its items.
+        limit: The text of the page size: ``$2`` or ``50``.
+        limit_at: Where it stands.
+    """
+
+    variant: Variant
+    body: int
+    order: int
+    keys: tuple[Key, ...]
+    limit: str
+    limit_at: int
+
+    @property
+    def size(self) -> str | int:
+        """The parameter that holds the page size, or the constant."""
+        if self.limit.startswith("$"):
+            return self.variant.parameters[int(self.limit[1:]) - 1]
+        return int(self.limit)
+
+
+def plan(variant: Variant) -> Plan:
+    """Take a variant of a ``:page`` query apart.
+
+    Raises:
+        ShapeError: It has not the form that pages need; offsets are those of ``variant.sql``.
+    """
+    words = Words.of(variant.sql)
+    texts, tokens = words.texts, words.tokens
+    whole = (0, tokens[0].end)
+    if texts[0] not in ("select", "with"):
+        raise ShapeError("a :page query is a select", *whole, "begin it with `select` or `with`")
+    body = words.first("select")
+    order = words.first("order")
+    limit = words.first("limit")
+    ending = "end it with `order by KEY, … limit :limit`; the last key is unique"
+    if body is None or order is None:
+        raise ShapeError("a :page query has no `order by`", *whole, ending)
+    for index in words.clauses("offset", "fetch", "for"):
+        at = tokens[index]
+        raise ShapeError(f"a :page query has no `{texts[index]}`", at.start, at.end, "leave it out")
+    if limit is None or limit < order or limit + 2 != len(tokens):
+        surplus = limit is not None and order < limit < len(tokens) - 2
+        at = tokens[limit + 2] if limit is not None and surplus else tokens[-1]
+        raise ShapeError("a :page query does not end with `limit :limit`", at.start, at.end, ending)
+    if texts[body + 1 : body + 3] == ("distinct", "on"):
+        at = tokens[body + 1]
+        raise ShapeError(
+            "a :page query cannot order by other keys than `distinct on` does",
+            at.start,
+            tokens[body + 2].end,
+            "put the `distinct on` into a `with`",
+        )
+    size = tokens[limit + 1]
+    if size.kind not in (Kind.POSITIONAL, Kind.NUMBER):
+        raise ShapeError(
+            "the page size is no parameter and no whole number",
+            size.start,
+            size.end,
+            "write `limit :limit`",
+        )
+    keys = tuple(_key(words, item, body) for item in words.items(order + 2, limit))
+    return Plan(
+        variant, tokens[body].start, tokens[order].start, keys, texts[limit + 1], size.start
+    )
+
+
+def _key(words: Words, item: Sequence[int], body: int) -> Key:
+    texts, tokens = words.texts, words.tokens
+    span = tokens[item[0]].start, tokens[item[-1]].end
+    fix = "select it as a column and order by the column's name"
+    rest = list(item)
+    nulls_first = None
+    if len(rest) > 2 and texts[rest[-2]] == "nulls":
+        nulls_first = texts[rest[-1]] == "first"
+        rest = rest[:-2]
+    descending = texts[rest[-1]] == "desc"
+    if len(rest) > 1 and texts[rest[-1]] in ("asc", "desc"):
+        rest = rest[:-1]
+    names = [index for index in rest if tokens[index].kind in (Kind.WORD, Kind.QUOTED)]
+    if len(names) * 2 - 1 != len(rest) or any(texts[index] != "." for index in rest[1::2]):
+        raise ShapeError("a page is ordered by columns of its result", *span, fix)
+    column = sql = texts[rest[-1]]
+    if tokens[rest[-1]].kind is Kind.QUOTED:
+        column = sql[1:-1].replace('""', '"')
+    if len(names) > 1 and not _selects(words, body, [texts[index] for index in rest]):
+        qualified = "".join(texts[index] for index in rest)
+        raise ShapeError(f"`{qualified}` is not a column of the result", *span, fix)
+    return Key(column, sql, descending, descending if nulls_first is None else nulls_first, span[0])
+
+
+def _selects(words: Words, body: int, wanted: list[str]) -> bool:
+    """Tell whether the select list holds ``t.name`` (or ``t.name as name``)."""
+    end = next((index for index in words.clauses("from") if index > body), len(words.texts))
+    for item in words.items(body + 1, end):
+        texts = [words.texts[index] for index in item]
+        if texts in (wanted, [*wanted, "as", wanted[-1]], [*wanted, wanted[-1]]):
+            return True
+    return False
