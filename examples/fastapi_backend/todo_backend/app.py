@@ -11,7 +11,7 @@ from todo_sql import AsyncDatabase
 
 from todo_backend.dependencies import trusted_origin
 from todo_backend.errors import FieldProblems, Problem, handle_errors
-from todo_backend.routes import bin, health, lists, me, search, tags, tasks
+from todo_backend.routes import bin, health, imports, lists, me, search, tags, tasks
 from todo_backend.settings import Settings
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -20,6 +20,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     403: {"model": Problem, "description": "Not allowed from this origin"},
     404: {"model": Problem, "description": "No such row of this user's"},
     409: {"model": Problem, "description": "Exists already"},
+    413: {"model": Problem, "description": "A file that is too large"},
     422: {"model": FieldProblems, "description": "A field that cannot be used"},
     503: {"model": Problem, "description": "The database is away; see Retry-After"},
 }
@@ -41,6 +42,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = configured
     handle_errors(app)
     app.include_router(health.router)
-    for module in (me, tasks, search, bin, lists, tags):
+    for module in (me, tasks, imports, search, bin, lists, tags):
         app.include_router(module.router, dependencies=[Depends(trusted_origin)], responses=ANSWERS)
     return app

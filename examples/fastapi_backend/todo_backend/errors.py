@@ -19,6 +19,8 @@ from starlette.routing import Match, Route
 from todo_sql import BadCursor, BadParameter, IntegrityError, NoRow, TodoSqlError, Unavailable
 from todo_sql.database.errors import Conflict, Timeout
 
+from todo_backend.csv_tasks import BadFile
+
 log = logging.getLogger(__name__)
 
 # The fields of the API whose columns are called otherwise.
@@ -105,6 +107,13 @@ async def bad_cursor(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+async def bad_file(request: Request, error: Exception) -> JSONResponse:
+    """422 with the line and the column of a file."""
+    assert isinstance(error, BadFile)
+    place = [error.line] if error.column is None else [error.line, error.column]
+    return unusable(FieldProblem(loc=["body", *place], msg=error.reason, type="value_error"))
+
+
 async def integrity(request: Request, error: Exception) -> JSONResponse:
     """409 for what exists already, 422 for a value that the database refuses."""
     assert isinstance(error, IntegrityError)
@@ -138,6 +147,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     NoRow: no_row,
     BadParameter: bad_parameter,
     BadCursor: bad_cursor,
+    BadFile: bad_file,
     IntegrityError: integrity,
     Unavailable: unavailable,
     Timeout: unavailable,
