@@ -80,7 +80,8 @@ def write(folder: Path, number: int, found: Found) -> str:
     """Write a migration under a name of ours; return its id."""
     version = f"{_BEGINNING + timedelta(seconds=number):%Y%m%d%H%M%S}"
     id = f"{version}_{re.sub(r'[^A-Za-z0-9]+', '_', found.name).strip('_')}"
-    head = "" if found.transactional else "-- transactional: false\n"
+    outside = "-- transactional: false\n-- allow: unknown-fate the project's own choice\n"
+    head = "" if found.transactional else outside
     if found.down is None:
         head += "-- irreversible: the project has no rollback\n"
     (folder / f"{id}.sql").write_text(head + found.up)
@@ -99,10 +100,10 @@ def places(error: TodoSqlError) -> list[Place]:
     return [finding.place for finding in findings(error) if finding.place]
 
 
-def reason(error: TodoSqlError, id: str) -> str:
-    """Return code and message of the first thing that is wrong with a migration."""
+def reason(error: TodoSqlError, file: str) -> str:
+    """Return code and message of the first thing that is wrong with a file."""
     for finding in findings(error):
-        if finding.place and finding.place.file.startswith(id):
+        if finding.place and finding.place.file == file:
             return f"{finding.code} {finding.message} (line {finding.place.line})"
     raise AssertionError(error)
 
@@ -123,12 +124,19 @@ def run(url: str, source: Path) -> tuple[Counter[str], list[str]]:
                 counts["applied"] += len(Migrator(url, load(folder, folder)).migrate())
                 break
             except TodoSqlError as error:
-                culprits = {place.file[: place.file.index(".")] for place in places(error)}
+                culprits = {place.file for place in places(error)}
                 if not culprits:
                     raise
-                counts["left out"] += len(culprits)
-                for id in sorted(culprits):
-                    left_out.append(f"  {names[id]}: {reason(error, id)}")
+                for file in sorted(culprits):
+                    id = file[: file.index(".")]
+                    left_out.append(f"  {names[id]}: {reason(error, file)}")
+                    if file.endswith(".rollback.sql"):
+                        counts["rollbacks left out"] += 1
+                        (folder / file).unlink()
+                        forward = folder / f"{id}.sql"
+                        forward.write_text("-- irreversible: left out\n" + forward.read_text())
+                        continue
+                    counts["left out"] += 1
                     for path in folder.glob(f"{id}.*"):
                         path.unlink()
                 Migrator(url, load(folder, folder)).repair(confirm=lambda _: None)

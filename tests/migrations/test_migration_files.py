@@ -188,8 +188,20 @@ def test_a_directive_twice_is_refused(tmp_path: Path) -> None:
 
 def test_prose_with_a_colon_is_no_directive(tmp_path: Path) -> None:
     """Sentences, notes and links are left alone."""
-    text = "-- Why: x\n-- note: y\n-- see https://example.org\n-- one thing: two\nselect 1;"
-    write(tmp_path, ID, text)
+    write(
+        tmp_path,
+        ID,
+        """\
+        -- Why: x
+        -- note: y
+        -- see https://example.org
+        -- migrate:up
+        -- one thing: two. To get a uniform distribution we use rejection
+        -- sampling: the largest multiple that fits,
+        -- thus: this one.
+        select 1;
+        """,
+    )
     check(load(tmp_path))
 
 

@@ -15,6 +15,7 @@ from todo_sql.errors import Finding
 from todo_sql.sql.source import Source
 
 _LINE = re.compile(r"--[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:(?!:|//)[ \t]*(.*)")
+_UNFINISHED = re.compile(r"[^\s.!?:;*=-]\s*$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -94,13 +95,15 @@ def read(source: Source) -> tuple[Directives, list[Finding]]:
     found = Directives()
     problems = []
     seen: set[str] = set()
+    prose_ends = 0  # of a line of prose whose sentence goes on
     for offset, comment in leading_comments(source.text):
+        goes_on = prose_ends > 0 and not source.text[prose_ends:offset].strip(" \t\r\n")
         match = _LINE.match(comment)
-        if match is None:
+        if match is None or (match.group(1) not in KNOWN and not _looks_meant(match, goes_on)):
+            prose_ends = offset + len(comment) if _UNFINISHED.search(comment) else 0
             continue
+        prose_ends = 0
         name, value = match.group(1), match.group(2).strip()
-        if name not in KNOWN and not _looks_meant(name):
-            continue
         if name not in KNOWN:
             wrong: tuple[str, str] | None = _unknown(name)
         elif name in seen and name not in ("depends", "allow"):
@@ -114,9 +117,17 @@ def read(source: Source) -> tuple[Directives, list[Finding]]:
     return found, problems
 
 
-def _looks_meant(name: str) -> bool:
-    """Tell whether a word before a colon is meant as a directive, rather than as prose."""
-    return (name.islower() and name not in _PROSE) or bool(_close(name))
+def _looks_meant(match: re.Match[str], goes_on: bool) -> bool:
+    """Tell whether a word before a colon is meant as a directive, rather than as prose.
+
+    A word that no directive resembles is prose in the middle of a sentence (`goes_on`),
+    and another tool's mark if its value adjoins the colon, as in ``migrate:up``.
+    """
+    name = match.group(1)
+    if _close(name):
+        return True
+    adjoins = match.end(1) + 1 == match.start(2) and match.group(2) != ""
+    return name.islower() and name not in _PROSE and not goes_on and not adjoins
 
 
 def _close(name: str) -> list[str]:

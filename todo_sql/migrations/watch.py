@@ -16,7 +16,7 @@ import psycopg
 
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations.connection import Link, ask
-from todo_sql.migrations.flight import Flight
+from todo_sql.migrations.flight import TICK, Flight
 
 _PATIENCE = 0.5  # seconds before the second connection is opened
 _ANSWER = 2.0  # seconds for an answer there
@@ -95,6 +95,7 @@ class Watcher:
         self._connection: psycopg.Connection[Any] | None = None
         self._blind = False
         self._began = self._free_at = time.monotonic()
+        self._held_since: float | None = None
         self._looked_at = 0.0
         patience = min(_PATIENCE, max_hold / 4) if max_hold else _PATIENCE
         self._patience = patience
@@ -117,7 +118,10 @@ class Watcher:
         now = time.monotonic()
         if self._blind or now - self._began < self._patience:
             return
-        if now - self._looked_at < self._interval:
+        hold_ends = self._max_hold is not None and (
+            self._held_since is not None and now + TICK > self._held_since + self._max_hold
+        )
+        if now - self._looked_at < self._interval and not hold_ends:
             return
         self._looked_at = now
         seen = self._look()
@@ -128,7 +132,9 @@ class Watcher:
         self.blocked_by = seen.blocked_by
         if not seen.holds:
             self._free_at = now
-        elif self._max_hold is not None and time.monotonic() - self._free_at > self._max_hold:
+        elif self._held_since is None:
+            self._held_since = self._free_at  # it was taken after that, we don't know when
+        if hold_ends:
             raise HoldExceeded(seen.waits)
 
     def _look(self) -> Look | None:
