@@ -1,11 +1,13 @@
 """One data directory and the PostgreSQL programs at work on it: create, start, stop.
 
-Nothing here takes a lock or remembers anything; `server.py` does.
+Nothing here takes a lock or remembers anything; `server.py` does. Root writes nothing into
+the data directory, where the account that owns it could have put a link.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +23,6 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 LOG_LIMIT = 5_000_000
 LOG_LINES_SHOWN = 12
-SETTINGS_FILE = "todo-sql.conf"
 BUILTIN_LOCALE_SINCE = 17
 
 
@@ -86,8 +87,6 @@ class Cluster:
                 cause=f"initdb failed:\n{_tail(answer.stdout)}",
                 fix="correct what initdb complains of, or set DATABASE_URL",
             )
-        with (building / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write(f"\ninclude_if_exists = '{SETTINGS_FILE}'\n")
         building.rename(self.data)
 
     def _initdb(
@@ -117,12 +116,8 @@ class Cluster:
             PortTaken: Something else listens there.
             DatabaseError: It does not start; the message shows the end of its log.
         """
-        lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
-        file = self.data / SETTINGS_FILE
-        file.write_text(f"port = {port}\n" + "".join(lines), encoding="utf-8")
+        options = [f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items()]
         self._prepare_log()
-        if self.account:
-            self.account.own(file)
         self._clear_the_way()
         before = self.log.stat().st_size
         command: list[str | Path] = [
@@ -132,6 +127,7 @@ class Cluster:
             f"--log={self.log}",
             "--wait",
             f"--timeout={START_SECONDS}",
+            f"--options=-p {port} {' '.join(options)}",
         ]
         # Backends of a killed postmaster may need a moment to notice that it is gone.
         for _ in range(10):
@@ -157,7 +153,7 @@ class Cluster:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".old"))
         if not self.log.exists():
-            os.close(os.open(self.log, os.O_WRONLY | os.O_CREAT, 0o600))
+            os.close(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             if self.account:
                 self.account.own(self.log)
 

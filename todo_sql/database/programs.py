@@ -150,7 +150,7 @@ class Account:
 
     def own(self, path: Path) -> None:
         """Hand a file or folder of our own over to the account."""
-        os.chown(path, self.uid, self.gid)
+        os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def reaches(self, folder: Path) -> bool:
         """Whether the account can enter `folder`."""
