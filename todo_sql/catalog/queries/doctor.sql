@@ -1,0 +1,341 @@
+-- The checks of `todo-sql doctor`, one query each. The comment is what a finding says; every
+-- query returns what it is about, the detail, and the statement that mends it (or advice).
+
+-- name: tenant_table_without_row_security :many
+-- A table of tenants' rows has no row level security.
+select
+    format('%I.%I', n.nspname, c.relname) as subject,
+    'whoever may read it reads every tenant''s rows' as detail,
+    format('alter table %I.%I enable row level security', n.nspname, c.relname) as mend
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+where
+    c.relkind in ('r', 'p') and not c.relrowsecurity
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and c.relname <> all(:exempt::text[])
+    and exists (
+        select from pg_attribute as a
+        where a.attrelid = c.oid and a.attname = :tenant_column::text and not a.attisdropped
+    )
+order by 1;
+
+-- name: row_security_without_policy :many
+-- A table has row level security and no policy: it shows nothing to anyone but its owner.
+select
+    format('%I.%I', n.nspname, c.relname) as subject,
+    'granted to ' || string_agg(distinct pg_get_userbyid(x.grantee), ', ') as detail,
+    format('create policy … on %I.%I', n.nspname, c.relname) as mend
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+cross join lateral aclexplode(c.relacl) as x
+where
+    c.relkind in ('r', 'p') and c.relrowsecurity and x.grantee not in (c.relowner, 0)
+    and n.nspname !~ '^pg_'
+    and not exists (select from pg_policy as p where p.polrelid = c.oid)
+group by n.nspname, c.relname
+order by 1;
+
+-- name: policy_without_row_security :many
+-- A table has policies, but row level security is off: they do nothing.
+select
+    format('%I.%I', n.nspname, c.relname) as subject,
+    string_agg(p.polname, ', ' order by p.polname) as detail,
+    format('alter table %I.%I enable row level security', n.nspname, c.relname) as mend
+from pg_policy as p
+inner join pg_class as c on c.oid = p.polrelid
+inner join pg_namespace as n on n.oid = c.relnamespace
+where not c.relrowsecurity
+group by n.nspname, c.relname
+order by 1;
+
+-- name: role_passes_by_policies :many
+-- The role of tenant calls passes by row level security.
+select
+    quote_ident(r.rolname) as subject,
+    concat_ws(
+        ', ',
+        case when r.rolsuper then 'it is superuser' end,
+        case when r.rolbypassrls then 'it has BYPASSRLS' end,
+        (
+            select 'it owns ' || string_agg(c.relname, ', ' order by c.relname)
+            from pg_class as c where c.relowner = r.oid and c.relkind in ('r', 'p')
+        ),
+        (
+            select 'it may act as ' || string_agg(o.rolname, ', ' order by o.rolname)
+            from pg_roles as o
+            where (o.rolsuper or o.rolbypassrls) and o.oid <> r.oid and pg_has_role(r.oid, o.oid, 'member')
+        )
+    ) as detail,
+    case
+        when r.rolsuper or r.rolbypassrls then format('alter role %I nosuperuser nobypassrls', r.rolname)
+        else format('give its tables to another owner; revoke what lets %I act as others', r.rolname)
+    end as mend
+from pg_roles as r
+where
+    r.rolname = :tenant_role::text
+    and (
+        r.rolsuper or r.rolbypassrls
+        or exists (select from pg_class as c where c.relowner = r.oid and c.relkind in ('r', 'p'))
+        or exists (
+            select from pg_roles as o
+            where (o.rolsuper or o.rolbypassrls) and o.oid <> r.oid and pg_has_role(r.oid, o.oid, 'member')
+        )
+    );
+
+-- name: granted_too_much :many
+-- A table is granted what passes by row level security, or to everyone.
+select
+    format('%I.%I', n.nspname, c.relname) as subject,
+    format(
+        '%s to %s', string_agg(lower(x.privilege_type), ', ' order by x.privilege_type),
+        case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end
+    ) as detail,
+    format(
+        'revoke %s on %I.%I from %s', string_agg(lower(x.privilege_type), ', ' order by x.privilege_type),
+        n.nspname, c.relname, case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end
+    ) as mend
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+cross join lateral aclexplode(c.relacl) as x
+where
+    c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and x.grantee <> c.relowner
+    and (x.grantee = 0 or x.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN'))
+    and not exists (
+        select from pg_depend as e
+        where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+    )
+group by n.nspname, c.relname, x.grantee
+order by 1, 2;
+
+-- name: default_privileges_open_tables :many
+-- Default privileges open every new table, partitions too.
+select
+    pg_get_userbyid(d.defaclrole) || coalesce(' in ' || n.nspname, '') as subject,
+    'to ' || case x.grantee when 0 then 'public' else pg_get_userbyid(x.grantee) end as detail,
+    format(
+        'alter default privileges for role %I%s revoke all on tables from %s', pg_get_userbyid(d.defaclrole),
+        coalesce(format(' in schema %I', n.nspname), ''),
+        case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end
+    ) as mend
+from pg_default_acl as d
+left join pg_namespace as n on n.oid = d.defaclnamespace
+cross join lateral aclexplode(d.defaclacl) as x
+where d.defaclobjtype = 'r' and x.grantee <> d.defaclrole
+group by d.defaclrole, n.nspname, x.grantee
+order by 1, 2;
+
+-- name: definer_without_search_path :many
+-- A function runs as its owner with its caller's search_path.
+select
+    (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity as subject,
+    'owner ' || pg_get_userbyid(p.proowner) as detail,
+    format(
+        'alter function %s set search_path = ''''', (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity
+    ) as mend
+from pg_proc as p
+inner join pg_namespace as n on n.oid = p.pronamespace
+where
+    p.prosecdef and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (select from unnest(p.proconfig) as s (setting) where s.setting like 'search_path=%')
+    and not exists (
+        select from pg_depend as e
+        where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e'
+    )
+order by 1;
+
+-- name: view_reads_as_owner :many
+-- A view reads its tables as its owner, by row level security that is the owner's.
+select
+    format('%I.%I', n.nspname, c.relname) as subject,
+    'owner ' || pg_get_userbyid(c.relowner) as detail,
+    format('alter view %I.%I set (security_invoker = true)', n.nspname, c.relname) as mend
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+where
+    c.relkind = 'v' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (
+        select from unnest(c.reloptions) as o (option) where o.option in ('security_invoker=true', 'security_invoker=on', 'security_invoker=1')
+    )
+    and not exists (
+        select from pg_depend as e
+        where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+    )
+order by 1;
+
+-- name: foreign_key_without_index :many
+-- No index begins with the columns of a foreign key: a delete in the other table reads all of this one.
+select
+    format('%s on %s', quote_ident(k.conname), k.conrelid::regclass) as subject,
+    'refers to ' || k.confrelid::regclass as detail,
+    format(
+        'create index concurrently on %s (%s)', k.conrelid::regclass,
+        (
+            select string_agg(quote_ident(a.attname), ', ' order by u.rank)
+            from unnest(k.conkey) with ordinality as u (attnum, rank)
+            inner join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.attnum
+        )
+    ) as mend
+from pg_constraint as k
+inner join pg_class as c on c.oid = k.conrelid
+where
+    k.contype = 'f' and k.conparentid = 0
+    and not exists (
+        select from pg_index as i
+        where
+            i.indrelid = k.conrelid and i.indisvalid
+            and (
+                i.indpred is null
+                or pg_get_expr(i.indpred, i.indrelid) ~ '^\([^()]+ IS NOT NULL\)$'
+            )
+            and (
+                select array_agg(u.attnum order by u.attnum)
+                from unnest((i.indkey::smallint[])[0:cardinality(k.conkey) - 1]) as u (attnum)
+            ) = (select array_agg(u.attnum order by u.attnum) from unnest(k.conkey) as u (attnum))
+    )
+order by 1;
+
+-- name: invalid_index :many
+-- An index is invalid: it is written and never read.
+select
+    i.indexrelid::regclass::text as subject,
+    'on ' || i.indrelid::regclass as detail,
+    'reindex index concurrently ' || i.indexrelid::regclass as mend
+from pg_index as i
+inner join pg_class as c on c.oid = i.indexrelid
+where not i.indisvalid and c.relkind = 'i'
+order by 1;
+
+-- name: duplicate_index :many
+-- Two indexes are the same.
+select
+    min(i.indexrelid::regclass::text) as subject,
+    'the same: ' || string_agg(i.indexrelid::regclass::text, ', ' order by i.indexrelid::regclass::text) as detail,
+    'drop index concurrently ' || min(i.indexrelid::regclass::text) as mend
+from pg_index as i
+inner join pg_class as c on c.oid = i.indexrelid
+inner join pg_namespace as n on n.oid = c.relnamespace
+where n.nspname !~ '^pg_'
+group by
+    i.indrelid, i.indkey, i.indclass, i.indcollation, i.indoption, c.relam,
+    coalesce(pg_get_expr(i.indexprs, i.indrelid), ''), coalesce(pg_get_expr(i.indpred, i.indrelid), '')
+having count(*) > 1
+order by 1;
+
+-- name: unused_index :many
+-- An index was never used since the statistics began.
+select
+    s.indexrelid::regclass::text as subject,
+    format(
+        '%s, on %s; statistics since %s', pg_size_pretty(pg_relation_size(s.indexrelid)), s.relid::regclass,
+        coalesce(to_char(d.stats_reset, 'YYYY-MM-DD'), 'the beginning')
+    ) as detail,
+    'drop index concurrently ' || s.indexrelid::regclass || ', if replicas do not use it' as mend
+from pg_stat_user_indexes as s
+inner join pg_index as i on i.indexrelid = s.indexrelid
+cross join pg_stat_database as d
+where
+    d.datname = current_database() and s.idx_scan = 0 and not i.indisunique
+    and pg_relation_size(s.indexrelid) > :smallest::bigint
+    and s.schemaname !~ '^pg_'
+order by pg_relation_size(s.indexrelid) desc, 1;
+
+-- name: sequence_running_out :many
+-- A sequence has used more than half of its numbers, or of those that its column holds.
+select
+    format('%I.%I', s.schemaname, s.sequencename) as subject,
+    format('at %s of %s', s.last_value, least(s.max_value, t.most)) as detail,
+    coalesce(
+        format('alter table %s alter column %I type bigint', d.refobjid::regclass, a.attname),
+        format('alter sequence %I.%I as bigint maxvalue 9223372036854775807', s.schemaname, s.sequencename)
+    ) as mend
+from pg_sequences as s
+inner join pg_class as c on c.relname = s.sequencename and c.relkind = 'S'
+inner join pg_namespace as n on n.oid = c.relnamespace and n.nspname = s.schemaname
+left join pg_depend as d
+    on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
+    and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
+left join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+cross join lateral (
+    select
+        case a.atttypid
+            when 'smallint'::regtype then 32767 when 'integer'::regtype then 2147483647
+            else 9223372036854775807
+        end as most
+) as t
+where s.increment_by > 0 and not s.cycle and s.last_value > least(s.max_value, t.most) / 2
+order by 1;
+
+-- name: partitions_running_out :many
+-- A table partitioned by time has fewer than two months of partitions ahead.
+select
+    p.partrelid::regclass::text as subject,
+    coalesce('the last one ends at ' || to_char(ahead.ends, 'YYYY-MM-DD'), 'there is none with an end') as detail,
+    'make the next partitions; schedule the function that makes them' as mend
+from pg_partitioned_table as p
+cross join lateral (
+    select
+        max(
+            (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)'))[1]::timestamptz
+        ) as ends
+    from pg_inherits as i
+    inner join pg_class as c on c.oid = i.inhrelid
+    where i.inhparent = p.partrelid
+) as ahead
+where
+    p.partstrat = 'r' and p.partnatts = 1
+    and exists (
+        select from pg_attribute as a
+        where
+            a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+            and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+    )
+    and coalesce(ahead.ends, '-infinity') < now() + interval '2 months'
+order by 1;
+
+-- name: connections_running_out :many
+-- Most of the server's connections are taken.
+select
+    current_database()::text as subject,
+    format('%s of %s', count(*), current_setting('max_connections')) as detail,
+    'use a pool, or raise max_connections' as mend
+from pg_stat_activity as a
+where a.backend_type = 'client backend'
+having count(*) > 0.8 * current_setting('max_connections')::integer;
+
+-- name: idle_in_transaction :many
+-- A session has sat in an open transaction for more than five minutes: it keeps locks and old rows.
+select
+    format('pid %s, %s', a.pid, coalesce(nullif(a.application_name, ''), 'no application name')) as subject,
+    format('since %s', to_char(a.state_change, 'YYYY-MM-DD HH24:MI')) as detail,
+    format('select pg_terminate_backend(%s)', a.pid) as mend
+from pg_stat_activity as a
+where
+    a.state like 'idle in transaction%' and a.datname = current_database()
+    and a.state_change < now() - interval '5 minutes'
+order by a.state_change;
+
+-- name: dead_rows :many
+-- A table holds many dead rows: autovacuum does not keep up.
+select
+    format('%I.%I', s.schemaname, s.relname) as subject,
+    format('%s dead, %s live', s.n_dead_tup, s.n_live_tup) as detail,
+    format('vacuum analyze %I.%I', s.schemaname, s.relname) as mend
+from pg_stat_user_tables as s
+where s.n_dead_tup > 10000 and s.n_dead_tup > 0.3 * s.n_live_tup
+order by s.n_dead_tup desc;
+
+-- name: statistics_installed :optional
+select to_regclass('public.pg_stat_statements')::text as view;
+
+-- name: slow_queries :many
+-- A statement is slow on average.
+-- tenant: none
+select
+    coalesce(substring(s.query from '/\* (\S+\.sql:\w+) \*/'), left(regexp_replace(s.query, '\s+', ' ', 'g'), 60)) as subject,
+    format('%s ms on average over %s calls', round(s.mean_exec_time::numeric, 1), s.calls) as detail,
+    'look at it with `todo-sql explain`' as mend
+from public.pg_stat_statements as s
+where s.calls >= 5 and s.mean_exec_time > 100
+order by s.total_exec_time desc
+limit 10;

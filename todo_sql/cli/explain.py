@@ -1,0 +1,117 @@
+"""`todo-sql explain`: the plan of one named query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.declare import Argument, Option
+from todo_sql.cli.offers import query_names
+from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.compiler.described import Described
+    from todo_sql.config import Config
+
+
+def command(
+    context: Context,
+    name: Annotated[str, Argument(metavar="NAME", help="The query's name.", complete=query_names)],
+    arguments: Annotated[
+        list[str] | None,
+        Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),
+    ] = None,
+    generic: Annotated[
+        bool, Option(help="The plan for any value, as a prepared statement has it.")
+    ] = False,
+    rollback: Annotated[
+        bool, Option(help="Run a query that writes, and roll it back afterwards.")
+    ] = False,
+) -> ExitCode:
+    """Show the plan of one named query as a tree, with the rows, time and index of each step.
+
+    The query runs, as the tenant's role where it has a tenant; one that writes only with
+    --rollback, else its plan is shown without running it.
+    """
+    import psycopg
+
+    from todo_sql.cli.query import described_query
+    from todo_sql.compiler.values import parse_arguments
+    from todo_sql.queries.loader import load_folder
+    from todo_sql.review.plans import slow_spots, tree
+
+    config, output = context.config, context.output
+    entry = described_query(config, load_folder(config.queries, config.root), name)
+    values = parse_arguments(entry, arguments or [])
+    runs = entry.read_only or rollback
+    with psycopg.connect(context.url(), autocommit=True) as connection:
+        plan = _explain(connection, config, entry, values, generic=generic, runs=runs)
+    if output.json:
+        output.document({"query": name, "executed": runs, **plan})
+        return ExitCode.OK
+    for line in tree(plan["Plan"]):
+        output.data(line)
+    if runs:
+        planning, execution = plan["Planning Time"], plan["Execution Time"]
+        output.data(f"planned in {planning:.3f} ms, run in {execution:.3f} ms")
+        for spot in slow_spots(plan["Plan"]):
+            output.message(f"{output.style('look', 'yellow')}: {spot}")
+    else:
+        output.message("it writes, so it was not run; --rollback runs it and rolls it back")
+    return ExitCode.OK
+
+
+def _explain(
+    connection: Any,
+    config: Config,
+    entry: Described,
+    values: dict[str, Any],
+    *,
+    generic: bool,
+    runs: bool,
+) -> dict[str, Any]:
+    """Plan the query inside a transaction that is rolled back."""
+    from psycopg import sql
+
+    from todo_sql.queries.variants import choose
+
+    variant = choose(entry.query, {**entry.query.defaults(), **values})
+    types = {one.name: one.pg_type for one in entry.parameters}
+    tenant = config.tenant
+    if tenant is not None and tenant.parameter not in types:
+        types[tenant.parameter] = "text"
+    with connection.transaction(force_rollback=True):
+        if not runs or entry.read_only:
+            connection.execute("set transaction read only")
+        if tenant is not None and entry.tenant:
+            value = values.get(tenant.parameter)
+            if not value:
+                raise UsageError(
+                    f"{entry.query.name} needs a tenant", fix=f"add {tenant.parameter}=VALUE"
+                )
+            role = sql.SQL("set local role {}").format(sql.Identifier(tenant.role))
+            connection.execute(role)
+            connection.execute("select set_config(%s, %s, true)", [tenant.setting, str(value)])
+        mode = "force_generic_plan" if generic else "force_custom_plan"
+        connection.execute(f"set local plan_cache_mode = {mode}")
+        declared = ", ".join(types.get(one) or "text" for one in variant.parameters)
+        signature = f" ({declared})" if declared else ""
+        connection.execute(f"prepare todo_sql_explained{signature} as {variant.sql}")
+        options = "analyze, buffers, format json" if runs else "format json"
+        given = {**entry.query.defaults(), **values}
+        literals = sql.SQL(", ").join(_literal(given[one]) for one in variant.parameters)
+        call = sql.SQL("explain ({}) execute todo_sql_explained").format(sql.SQL(options))
+        if variant.parameters:
+            call += sql.SQL(" ({})").format(literals)
+        row = connection.execute(call).fetchone()
+        connection.execute("deallocate todo_sql_explained")
+    plan: dict[str, Any] = row[0][0]
+    return plan
+
+
+def _literal(value: Any) -> Any:
+    import json
+
+    from psycopg import sql
+
+    return sql.Literal(json.dumps(value) if isinstance(value, dict) else value)
