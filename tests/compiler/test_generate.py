@@ -141,9 +141,8 @@ def test_formatted(package: Path) -> None:
 
 
 USE = """
-from decimal import Decimal
 from notesdb import notes
-from notesdb.models import Note, NoteCreate, NotePatch
+from notesdb.models import NoteCreate, NotePatch
 from todo_sql.database.asession import AsyncSession
 from todo_sql.database.session import Session
 
@@ -228,7 +227,7 @@ def test_type_checkers(package: Path, checker: str) -> None:
     else:
         (package.parent / "pyrightconfig.json").write_text(
             json.dumps({"typeCheckingMode": "strict", "pythonVersion": "3.11",
-                        "reportUnusedExpression": False, "reportUnknownMemberType": False})
+                        "reportUnusedExpression": False, "reportUnusedCoroutine": False, "reportUnknownMemberType": False})
         )  # fmt: skip
         result = tool("pyright", "--pythonpath", sys.executable, "--outputjson",
                       "use.py", "notesdb", cwd=package.parent)  # fmt: skip

@@ -34,13 +34,14 @@ def render(
     title = f'"""Typed functions for the named queries in {shown}/."""\n'
     files = {"py.typed": "", "__init__.py": HEADER.format(source=f"{shown}/") + title}
     everything = [entry for entries in by_file.values() for entry in entries]
-    models = model_source.render(everything, shown)
+    own = _own_package(config)
+    models = model_source.render(everything, shown, own)
     if models:
         files["models.py"] = models
     for source in sources:
         stem = _stem(source, shown)
         files[f"{stem}.sql"] = source.text
-        files[f"{stem}.py"] = module_source.render(stem, by_file[source.file], source, config)
+        files[f"{stem}.py"] = module_source.render(stem, by_file[source.file], source, config, own)
     return dict(sorted(files.items()))
 
 
@@ -72,6 +73,14 @@ def write(files: Mapping[str, str], folder: Path) -> list[str]:
         else:
             path.unlink()
     return changed
+
+
+def _own_package(config: Config) -> str | None:
+    """Return the top package that the generated one lies in."""
+    folder = config.generate
+    if folder is None or not folder.is_relative_to(config.root):
+        return None
+    return folder.relative_to(config.root).parts[0]
 
 
 def _shown(path: Path, root: Path) -> str:

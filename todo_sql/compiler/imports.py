@@ -11,9 +11,14 @@ _STANDARD = ("collections.abc", "datetime", "decimal", "ipaddress", "typing", "u
 
 
 class Imports:
-    """Names by module, collected while a module is written."""
+    """Names by module, collected while a module is written.
 
-    def __init__(self) -> None:
+    Args:
+        own: The package that the module belongs to, where imports of it stand apart.
+    """
+
+    def __init__(self, own: str | None = None) -> None:
+        self._own = own
         self._names: dict[str, set[str]] = defaultdict(set)
 
     def add(self, module: str, *names: str) -> None:
@@ -31,19 +36,18 @@ class Imports:
         for module in sorted(self._names):
             names = sorted(self._names[module], key=_order)
             if names:
-                groups[_group(module)] += _import(module, names)
+                groups[self._group(module)] += _import(module, names)
         lines: list[str] = []
         for group in groups:
             lines += ["", *group] if group and lines else group
         return lines
 
-
-def _group(module: str) -> int:
-    if module.startswith("."):
-        return 3
-    if module.startswith("todo_sql"):
-        return 2
-    return 0 if module in _STANDARD else 1
+    def _group(self, module: str) -> int:
+        if module.startswith("."):
+            return 3
+        if module.partition(".")[0] == self._own:
+            return 2
+        return 0 if module in _STANDARD else 1
 
 
 def _import(module: str, names: list[str]) -> list[str]:

@@ -10,15 +10,15 @@ from todo_sql.compiler import layout
 from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.described import Described, Parameter, ResultColumn, identifier
 from todo_sql.compiler.imports import Imports
-from todo_sql.compiler.layout import HEADER, Group, lay_out
+from todo_sql.compiler.layout import HEADER, WIDTH, Group, lay_out
 from todo_sql.compiler.types import PythonType, literal, quoted
 
 _CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
 
 
-def render(described: list[Described], shown: str) -> str | None:
+def render(described: list[Described], shown: str, own: str | None) -> str | None:
     """Return the text of `models.py`, or None where no query needs a model."""
-    imports = Imports()
+    imports = Imports(own)
     classes: dict[str, list[str]] = {}
     for entry in described:
         if entry.model and entry.model not in classes:
@@ -75,19 +75,39 @@ def _field(column: ResultColumn, imports: Imports) -> list[str]:
     constraint = column.origin.constraint if column.origin else Constraint()
     schema = constraint.json_schema() if column.python.text in _CONSTRAINED else {}
     end = " | None" if column.nullable else ""
-    if schema:
+    if "ange[" in column.python.text:
+        lines = _annotated(name, _range(column.python.text, imports), end)
+    elif schema:
         imports.add("typing", "Annotated")
         imports.add("pydantic", "Field")
         items = tuple(f"{quoted(key)}: {_json(value)}" for key, value in schema.items())
         field = Group("Field(", (Group("json_schema_extra={", items, "}"),), ")")
-        lines = lay_out(
-            Group(f"{name}: Annotated[", (column.python.text, field), f"]{end}"), "    "
-        )
+        group = Group("Annotated[", (column.python.text, field), "]")
+        lines = _annotated(name, group, end)
     else:
         lines = [f"    {name}: {column.annotation.text}"]
     if column.origin and column.origin.comment:
         lines += layout.docstring(column.origin.comment, "    ")
     return lines
+
+
+def _annotated(name: str, group: Group, end: str) -> list[str]:
+    """Return the lines of a field, in parentheses where a union doesn't fit on one."""
+    flat = f"    {name}: {group.flat()}{end}"
+    if len(flat) <= WIDTH:
+        return [flat]
+    if not end:
+        return lay_out(Group(f"{name}: {group.head}", group.items, group.tail), "    ")
+    return [f"    {name}: (", *lay_out(group, "        "), f"        {end.strip()}", "    )"]
+
+
+def _range(text: str, imports: Imports) -> Group:
+    """Return the type of a field that pydantic doesn't know: in JSON it is PostgreSQL's text."""
+    imports.add("typing", "Annotated")
+    imports.add("pydantic", "PlainSerializer", "WithJsonSchema")
+    serializer = 'PlainSerializer(str, when_used="json")'
+    items = (text, serializer, 'WithJsonSchema({"type": "string"})')
+    return Group("Annotated[", items, "]")
 
 
 def _json(value: object) -> str:
@@ -121,9 +141,14 @@ def _constrained_field(parameter: Parameter, text: str | Group, end: str) -> lis
     name = identifier(parameter.name)
     union = " | SkipJsonSchema[Unset]" if parameter.optional else ""
     union += " | None" if parameter.nullable else ""
-    if isinstance(text, str):
-        return [f"    {name}: {text}{union}{end}"]
-    return lay_out(Group(f"{name}: {text.head}", text.items, f"{text.tail}{union}{end}"), "    ")
+    flat = f"{text if isinstance(text, str) else text.flat()}{union}"
+    if parameter.optional:
+        return lay_out(
+            Group(f"{name}: {flat} = Field(", ("default_factory=lambda: UNSET",), ")"), "    "
+        )
+    if isinstance(text, str) or len(f"    {name}: {flat}{end}") <= WIDTH:
+        return [f"    {name}: {flat}{end}"]
+    return _annotated(name, text, f"{union}{end}")
 
 
 def constrained(parameter: Parameter) -> tuple[PythonType, list[str]]:
@@ -141,7 +166,7 @@ def _default(parameter: Parameter, imports: Imports) -> str:
         imports.add("pydantic", "Field")
         imports.add("pydantic.json_schema", "SkipJsonSchema")
         imports.add("todo_sql.queries.variants", "UNSET", "Unset")
-        return " = Field(default_factory=lambda: UNSET)"
+        return ""
     return "" if parameter.default is None else f" = {parameter.default_source}"
 
 

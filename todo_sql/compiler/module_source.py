@@ -25,9 +25,11 @@ _METHODS = {
 }
 
 
-def render(stem: str, described: list[Described], source: Source, config: Config) -> str:
+def render(
+    stem: str, described: list[Described], source: Source, config: Config, own: str | None
+) -> str:
     """Return the text of a module."""
-    imports, for_types = Imports(), Imports()
+    imports, for_types = Imports(own), Imports(own)
     imports.add("todo_sql.database.query", "QueryFile")
     handles: list[str] = []
     functions: list[str] = []

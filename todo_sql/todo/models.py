@@ -288,17 +288,19 @@ class TaskUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: Annotated[
-        str, Field(min_length=1, max_length=200)
-    ] | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    title: Annotated[str, Field(min_length=1, max_length=200)] | SkipJsonSchema[Unset] = Field(
+        default_factory=lambda: UNSET
+    )
     """What to do, 1 to 200 characters. Personal data."""
-    description: Annotated[
-        str, Field(max_length=1000)
-    ] | SkipJsonSchema[Unset] | None = Field(default_factory=lambda: UNSET)
+    description: Annotated[str, Field(max_length=1000)] | SkipJsonSchema[Unset] | None = Field(
+        default_factory=lambda: UNSET
+    )
     """More about it, at most 1000 characters; null: nothing. Personal data."""
     completed: bool | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
     """Whether it is done."""
-    priority: Literal["low", "medium", "high"] | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    priority: Literal["low", "medium", "high"] | SkipJsonSchema[Unset] = Field(
+        default_factory=lambda: UNSET
+    )
     """low, medium or high."""
     due_date: datetime | SkipJsonSchema[Unset] | None = Field(default_factory=lambda: UNSET)
     """By when it must be done; null: whenever."""
