@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from psycopg.types.range import Range
 from support import sessions as q
 
 from todo_sql import (
@@ -16,6 +17,7 @@ from todo_sql import (
     BadCursor,
     BadParameter,
     Database,
+    DatabaseError,
     IntegrityError,
     TenantRequired,
 )
@@ -134,6 +136,8 @@ def test_copies_directly_without_row_security(empty_database: str) -> None:
         session.sql("create table plain (a int not null, b timestamptz)", dict)
         assert session.copyfrom(fill, ({"a": n, "b": now} for n in range(1000))) == 1000
         assert session.sql("select max(b) from plain", datetime.datetime) == [now]
+        with pytest.raises(BadParameter, match="`a`"):
+            session.copyfrom(fill, [{"a": 2**31, "b": now}])
         with pytest.raises(IntegrityError) as caught:
             session.copyfrom(fill, [{"a": None, "b": now}])
         assert caught.value.field == "a"
@@ -182,6 +186,21 @@ def test_errors_while_copying(two_users: str) -> None:
             with pytest.raises(ZeroDivisionError), tx.transaction() as inner:
                 inner.copyfrom(q.IMPORT, failing())
         assert [task.title for task in ann.many(q.LIST, {})] == ["kept"]
+
+
+def test_numbers_too_big_do_not_wrap(empty_database: str) -> None:
+    """A number that its type cannot hold is an error, in arrays and ranges, too."""
+    file = q.TextFile(
+        "-- name: echo :one\nselect :small as small, :many as many, :span as span;", tenant=None
+    )
+    types = {"small": "smallint", "many": "integer[]", "span": "int4range"}
+    echo = file.query("echo", row=dict, parameters=types)
+    good: dict[str, object] = {"small": -(2**15), "many": [2**31 - 1, None], "span": Range(1, 5)}
+    with Database.connect(empty_database) as db:
+        assert db.session().one(echo, good) == good
+        for change in ({"small": 2**15}, {"many": [2**31]}, {"span": Range(1, 2**31)}):
+            with pytest.raises((BadParameter, DatabaseError)):
+                db.session().one(echo, {**good, **change})
 
 
 def test_many_sets_of_arguments(two_users: str) -> None:

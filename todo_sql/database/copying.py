@@ -67,7 +67,7 @@ class CopyPlan:
     @property
     def is_binary(self) -> bool:
         """Whether every type is known, so that the binary form can be made."""
-        return all(parameter.oid for parameter in self.parameters)
+        return all(parameter.is_binary for parameter in self.parameters)
 
     def copy_sql(self) -> str:
         """Return the COPY statement."""
@@ -175,11 +175,12 @@ def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
         formatter = TextFormatter(transformer)
     encoder = Encoder(plan.parameters, Transformer(link.connection))
     fitting: set[tuple[type, ...]] = set()
+    is_narrow = any(parameter.is_narrow for parameter in plan.parameters)
     take = _taker([name for _, name in plan.copied], plan.bound)
     for row in rows:
         values = take(row)
         kinds = tuple(map(type, values))
-        if kinds not in fitting:
+        if is_narrow or kinds not in fitting:
             encoder.encode(values)
             adapted = tuple(
                 None if value is None else parameter.adapt(value)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from struct import Struct
+from struct import error as StructError
 from types import NoneType
 from typing import Any
 from uuid import UUID
@@ -28,6 +30,9 @@ from todo_sql.database.errors import BadParameter
 Dump = Callable[[Any], Any]
 
 _TEXT = frozenset({"text", "varchar", "bpchar", "name"})
+# psycopg's binary dumpers of these wrap a number that is too big.
+_NARROW = {"int2": Struct("!h"), "int4": Struct("!i"), "oid": Struct("!I")}
+_OF_NARROW = frozenset({"int4range", "int4multirange"})
 _JSON = frozenset({"json", "jsonb"})
 _CLASSES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_TEXT, (str,)),
@@ -90,7 +95,10 @@ class Parameter:
         _, base, is_array = _builtin(self.pg_type)
         if not is_array and base in _TEXT:
             return _dump_text, pq.Format.BINARY
-        for form in (pq.Format.BINARY, pq.Format.TEXT) if self.oid else ():
+        if not is_array and base in _NARROW:
+            return _NARROW[base].pack, pq.Format.BINARY
+        forms = (pq.Format.BINARY, pq.Format.TEXT) if self.is_binary else (pq.Format.TEXT,)
+        for form in forms if self.oid else ():
             try:
                 found = adapters.get_dumper_by_oid(self.oid, form)
             except errors.ProgrammingError:
@@ -101,6 +109,18 @@ class Parameter:
             return transformer.get_dumper(value, PyFormat.TEXT).dump(value)
 
         return dump_by_value, pq.Format.TEXT
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether psycopg's binary form can be trusted with every value of this type."""
+        _, base, is_array = _builtin(self.pg_type)
+        return bool(self.oid) and base not in _OF_NARROW and not (is_array and base in _NARROW)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether values need to be tried, since psycopg's form would wrap them."""
+        _, base, is_array = _builtin(self.pg_type)
+        return base in _NARROW and not is_array
 
     def adapt(self, value: object) -> object:
         """Return a value of one of the exact classes, or the value if it needs none.
@@ -209,7 +229,7 @@ def _dump_text(value: str) -> bytes:
 
 def _why(error: Exception) -> str:
     # Messages of dumpers name types and ranges; one that might quote the value is not shown.
-    if isinstance(error, (OverflowError, errors.DataError)):
+    if isinstance(error, (OverflowError, StructError, errors.DataError)):
         return "out of range"
     if isinstance(error, UnicodeError):
         return "not a Unicode text"

@@ -151,11 +151,6 @@ class Pool:
         """How many connections there are or are being opened."""
         return self._total
 
-    @property
-    def idle(self) -> int:
-        """How many connections wait to be used."""
-        return len(self._idle)
-
     # -- taking and giving back ---------------------------------------------------------
 
     def acquire(self, deadline: float) -> Work[Link]:
@@ -309,11 +304,7 @@ class Pool:
         if self._drained and not self._total:
             self._drained.grant()
 
-    # -- opening and closing ------------------------------------------------------------
-
-    def reopen(self) -> None:
-        """Let connections be taken; opens none yet."""
-        self._closed = False
+    # -- closing ------------------------------------------------------------
 
     def close(self, timeout: float) -> Work[None]:
         """Refuse new work, wait for the work in hand, close every connection."""

@@ -31,20 +31,26 @@ _PASSING = (
     "query_wait_timeout",
 )
 
+# No other attempt makes these right.
+_FINAL = ("certificate", "does not support SSL", "no password supplied")
+
 _ON_CONFLICT = re.compile(
     r"\bon\s+conflict\s*\((?P<target>[^()]*)\)\s*do\s+"
     r"(?:nothing|update\s+set\s+(?P<changes>.*?))\s*(?:\breturning\b|\bwhere\b|;|$)",
     re.IGNORECASE | re.DOTALL,
 )
+_CHANGING = re.compile(r"\b(insert|update|delete|merge)\b", re.IGNORECASE)
 _TAKES_EXCLUDED = re.compile(r"\s*(\w+)\s*=\s*excluded\s*\.\s*\1\s*", re.IGNORECASE)
 
 
 def may_pass(reason: str) -> bool:
     """Say whether a failure to connect may be over soon.
 
-    libpq gives no SQLSTATE here. What did not come from a server (FATAL) is the network;
-    of what did, a server that starts, stops or is full.
+    libpq gives no SQLSTATE here. What did not come from a server (FATAL) is the network, or
+    TLS; of what did, a server that starts, stops or is full.
     """
+    if any(words in reason for words in _FINAL):
+        return False
     return "FATAL" not in reason or any(words in reason for words in _PASSING)
 
 
@@ -60,13 +66,16 @@ def idempotency_keys(sql: str) -> frozenset[str]:
     They are those of its one ``on conflict (…)``, if that does nothing, or updates
     columns only to what the insert would have written.
     """
-    found = list(_ON_CONFLICT.finditer(sql))
-    if len(found) != 1:
+    found = _ON_CONFLICT.search(sql)
+    changing = [word.lower() for word in _CHANGING.findall(sql)]
+    if found is None or not sql.lstrip().lower().startswith("insert"):
         return frozenset()
-    changes = found[0]["changes"]
+    changes = found["changes"]
+    if changing != (["insert", "update"] if changes else ["insert"]):
+        return frozenset()  # something else is changed, too
     if changes and not all(_TAKES_EXCLUDED.fullmatch(part) for part in changes.split(",")):
         return frozenset()
-    columns = {column.strip() for column in found[0]["target"].split(",")}
+    columns = {column.strip() for column in found["target"].split(",")}
     return frozenset(columns) if all(map(str.isidentifier, columns)) else frozenset()
 
 

@@ -216,7 +216,8 @@ class Unit:
             TransactionAborted: A statement had failed; everything was rolled back.
         """
         link, self._over = self._link, True
-        if link is None:
+        if link is None or self._begin in self._unsent:
+            self._let_go()
             return
         if self._aborted and not self._unsent:
             yield from self.rollback()
@@ -244,7 +245,8 @@ class Unit:
     def rollback(self) -> Work[None]:
         """Roll back; a connection that broke has done so already."""
         link, self._over = self._link, True
-        if link is None:
+        if link is None or self._begin in self._unsent:
+            self._let_go()
             return
         try:
             deadline = min(self._engine.deadline(None), monotonic() + 5.0)
