@@ -14,7 +14,7 @@ import inspect
 import os
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +38,8 @@ from todo_sql.errors import TodoSqlError
 from todo_sql.migrations import migrate
 from todo_sql.queries.cursor import Page
 from todo_sql.testing import TestServer
+from todo_sql.todo import models
+from todo_sql.todo.models import TaskImport
 
 pytestmark = pytest.mark.database
 
@@ -67,6 +69,16 @@ POOLS: dict[str, st.SearchStrategy[Any]] = {
     "tasks_per_list": numbers,
     "table_name": st.sampled_from(["tasks", "lists", "users"]),
     "token": st.sampled_from(["", "unknown"]),
+    "rows": st.lists(
+        st.builds(
+            TaskImport,
+            public_id=public_ids,
+            title=texts.filter(lambda text: 0 < len(text) <= 200),
+            list_id=ids | st.none(),
+            created_at=times,
+        ),
+        max_size=4,
+    ),
 }
 
 
@@ -145,8 +157,9 @@ UNTENANTED = {"find_session"}
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return a function's parameters by name, less the session."""
-    sessions = {"Session": Session, "AsyncSession": AsyncSession}
-    signature = inspect.signature(function, eval_str=True, locals=sessions)
+    names = {**vars(models), "Session": Session, "AsyncSession": AsyncSession}
+    names["Iterable"] = Iterable
+    signature = inspect.signature(function, eval_str=True, locals=names)
     return {name: entry for name, entry in signature.parameters.items() if name != "session"}
 
 
@@ -273,7 +286,14 @@ def test_nothing_can_be_inferred(pair: tuple[World, World]) -> None:
 
 def test_without_a_tenant_nothing_is_sent() -> None:
     """Every function but the session look-up says so, with no server to send anything to."""
-    values = {"title": "x", "name": "x", "query": "x", "names": [], "public_id": public_id(1)}
+    values = {
+        "title": "x",
+        "name": "x",
+        "query": "x",
+        "names": [],
+        "public_id": public_id(1),
+        "rows": [],
+    }
     with Database.connect("postgresql://nobody@127.0.0.1:1/nowhere", timeout=5) as db:
         for function in FUNCTIONS:
             if function.__name__ in UNTENANTED:
