@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from support.commands import clean_environment
+from support.database import Server
 
 from todo_sql import AsyncDatabase, Database, Session
 from todo_sql.config import Config
@@ -44,3 +49,27 @@ async def _count(url: str) -> int:
 def test_async_code_takes_the_url(migrated_database: str) -> None:
     """An asynchronous test opens its own database on the URL."""
     assert asyncio.run(_count(migrated_database)) == 0
+
+
+def test_another_project_on_a_server_that_is_named(server: Server, tmp_path: Path) -> None:
+    """In another project the plugin is there without an import, and uses the scratch server."""
+    (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n")
+    migrations = tmp_path / "migrations"
+    migrations.mkdir()
+    (migrations / "20260101000000_create_notes.sql").write_text("create table notes (id int);\n")
+    (migrations / "20260101000000_create_notes.rollback.sql").write_text("drop table notes;\n")
+    (tmp_path / "test_notes.py").write_text(
+        "import os\n"
+        "def test_notes(database, migrated_database):\n"
+        "    database.session().sql('select count(*) from notes', int)\n"
+        "    assert migrated_database.rpartition('/')[0] in os.environ['TODO_SQL_SCRATCH_URL']\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env=clean_environment(TODO_SQL_SCRATCH_URL=server.url()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout
