@@ -60,11 +60,14 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_not_utf8(tmp_path: Path) -> None:
-    """A byte that is not UTF-8 has a place."""
+    """A byte that is not UTF-8 has a place, and does not hide the other files."""
     (tmp_path / "a.sql").write_bytes(b"-- name: q :one\nselect '\xff'")
-    with pytest.raises(UsageError) as caught:
-        load_folder(tmp_path, tmp_path)
-    assert str(caught.value.finding.place) == "a.sql:2:9"
+    (tmp_path / "b.sql").write_text("-- name: r :one\nselect 1")
+    found = read_folder(tmp_path, tmp_path)
+    assert [str(finding.place) for finding in found.findings] == ["a.sql:2:9"]
+    assert list(found) == ["r"]
+    with pytest.raises(UsageError):
+        load_file(tmp_path / "a.sql")
 
 
 def test_the_queries_of_the_project() -> None:

@@ -12,6 +12,7 @@ from todo_sql import UNSET, Unset, given
 from todo_sql.queries.errors import BadParameter
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import choose, variants
+from todo_sql.sql.scanner import Kind, scan
 
 HEADER = "-- name: q :many\n"
 LIST = (
@@ -208,6 +209,7 @@ def test_a_default_stands_in_on_an_optional_line() -> None:
     ("lines", "expected"),
     [
         ("-- if: a\n\nselect :a", "Q111 2:1 -- if: a"),
+        ("select 1\n, :a -- if: a\r, 2", "Q111 3:6 -- if: a"),
         ("select :a\n-- if: a\n-- words\n, 1", "Q111 3:1 -- if: a"),
         ("select :a\n-- if: a", "Q111 3:1 -- if: a"),
         ("select :a\n/* c */ -- if: a\n, 1", "Q111 3:9 -- if: a"),
@@ -270,3 +272,29 @@ def test_choice_agrees_with_check(data: st.DataObject) -> None:
     order = data.draw(st.permutations(list(arguments)))
     variant = choose(query, {name: arguments[name] for name in order})
     assert variant == checked[variant.given, variant.cases["sort"]]
+
+
+WORDS = [
+    "select", "x", "größe", ":a", ":b", "(:c)", ":a::int", "'it''s -- :no'", "E'\\\\'", '"q :no"',
+    "$$ :no -- $$", "$t$\n-- if: a\n$t$", "'two\nlines'", "/* :no */", "/* two\nlines */",
+    "-- remark\n", "--\n", ",", "+", "::", "t[1:n]", "t[:n]", "array[:a]", "1.5e3", "->>", "?|",
+    "\n", "\r\n", " ", "\t", "    ",
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@using(st.lists(st.sampled_from(WORDS), max_size=20).map(" ".join))
+def test_what_is_sent_is_what_was_written(text: str) -> None:
+    """Only line comments, the semicolon and the names of parameters are changed."""
+    text = "select " + text
+    (variant,) = variants(one_query(f"{HEADER}{text};\n"))
+    sent = [
+        f":{variant.parameters[int(word[1:]) - 1]}" if kind is Kind.POSITIONAL else word
+        for kind, word in _words(variant.sql)
+    ]
+    assert sent == [word for _, word in _words(text)]
+
+
+def _words(text: str) -> list[tuple[Kind, str]]:
+    tokens = scan(text)
+    return [(t.kind, text[t.start : t.end]) for t in tokens if t.kind is not Kind.LINE_COMMENT]

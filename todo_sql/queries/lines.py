@@ -77,6 +77,10 @@ def read_lines(report: Report, tokens: Sequence[Token]) -> list[Line]:
         if waiting is not None and start != waiting_from[2]:
             _unbound(report, waiting_from)
             waiting = None
+        for token in row[:-1]:
+            inside = token.kind is Kind.LINE_COMMENT  # its line ends in a bare carriage return
+            if inside and LINE_DIRECTIVE.search(text, token.start, token.end):
+                _unbound(report, (token.start, token.end, stop))
         condition = waiting or Condition()
         directive = LINE_DIRECTIVE.search(text, comment.start, comment.end) if comment else None
         if code and all(token.kind in COMMENTS for token in code):

@@ -71,7 +71,7 @@ def load_folder(path: Path, root: Path | None = None) -> QuerySet:
 
     Raises:
         QueryFileError: With every mistake of every file; a name used twice is one.
-        UsageError: The folder does not exist, or a file is not UTF-8.
+        UsageError: The folder does not exist.
     """
     found = read_folder(path, root)
     if found.findings:
@@ -83,7 +83,7 @@ def read_folder(path: Path, root: Path | None = None) -> QuerySet:
     """Read like `load_folder`, but leave mistakes in `QuerySet.findings`.
 
     Raises:
-        UsageError: The folder does not exist, or a file is not UTF-8.
+        UsageError: The folder does not exist.
     """
     if not path.is_dir():
         raise UsageError(
@@ -91,11 +91,17 @@ def read_folder(path: Path, root: Path | None = None) -> QuerySet:
             code="Q120",
             fix="name the folder of queries in [tool.todo-sql], or make it",
         )
-    sources = [Source.read(file, root) for file in sorted(path.rglob("*.sql"))]
+    sources: list[Source] = []
     queries: dict[str, NamedQuery] = {}
     findings: list[Finding] = []
-    for source in sources:
+    for file in sorted(path.rglob("*.sql")):
+        try:
+            source = Source.read(file, root)
+        except UsageError as error:  # not UTF-8
+            findings.append(error.finding)
+            continue
         found, mistakes = read_text(source, taken=queries)
+        sources.append(source)
         queries.update((query.name, query) for query in found)
         findings += mistakes
     return QuerySet(MappingProxyType(queries), tuple(sources), tuple(findings))
