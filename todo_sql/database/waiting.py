@@ -103,15 +103,19 @@ class Fly:
         flying = self.flying
         try:
             wanted = next(flying)
-            loop = asyncio.get_running_loop()
-            fileno = self.link.pgconn.socket
+        except StopIteration as stop:
+            return stop.value
+        line = _Line(self.link.pgconn.socket, self.deadline)
+        try:
             while True:
-                ready = await _ready(loop, fileno, wanted, self.deadline)
+                ready = await line.ready(wanted)
                 if not ready:
                     raise DeadlinePassed
                 wanted = flying.send(Ready(ready))
         except StopIteration as stop:
             return stop.value
+        finally:
+            line.close()
 
 
 class Pause:
@@ -172,25 +176,46 @@ def _select(fileno: int, wanted: Wait, seconds: float) -> int:
         return ready
 
 
-async def _ready(
-    loop: asyncio.AbstractEventLoop, fileno: int, wanted: Wait, deadline: float
-) -> int:
-    future: asyncio.Future[int] = loop.create_future()
+class _Line:
+    """A socket on an event loop; listened to from the first wait to the last.
 
-    def wake(ready: int) -> None:
-        if not future.done():
-            future.set_result(ready)
+    Args:
+        fileno: Of the socket.
+        deadline: On the monotonic clock; from then on every wait ends with nothing ready.
+    """
 
-    timer = loop.call_later(max(0.0, deadline - monotonic()), wake, 0)
-    if wanted & Wait.R:
-        loop.add_reader(fileno, wake, int(Ready.R))
-    if wanted & Wait.W:
-        loop.add_writer(fileno, wake, int(Ready.W))
-    try:
-        return await future
-    finally:
-        timer.cancel()
-        if wanted & Wait.R:
-            loop.remove_reader(fileno)
-        if wanted & Wait.W:
-            loop.remove_writer(fileno)
+    __slots__ = ("_expired", "_fileno", "_future", "_loop", "_timer")
+
+    def __init__(self, fileno: int, deadline: float) -> None:
+        self._fileno = fileno
+        self._loop = asyncio.get_running_loop()
+        self._future: asyncio.Future[int] | None = None
+        self._expired = False
+        self._timer = self._loop.call_later(max(0.0, deadline - monotonic()), self._expire)
+        self._loop.add_reader(fileno, self._wake, int(Ready.R))
+
+    async def ready(self, wanted: Wait) -> int:
+        """Wait until the socket can be read, or written if that is wanted, or time is up."""
+        if self._expired:
+            return 0
+        self._future = self._loop.create_future()
+        if not wanted & Wait.W:
+            return await self._future
+        self._loop.add_writer(self._fileno, self._wake, int(Ready.W))
+        try:
+            return await self._future
+        finally:
+            self._loop.remove_writer(self._fileno)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._timer.cancel()
+        self._loop.remove_reader(self._fileno)
+
+    def _wake(self, ready: int) -> None:
+        if self._future is not None and not self._future.done():
+            self._future.set_result(ready)
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._wake(0)
