@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.raw_cursor import RawCursor
 from support.queries import one_query, shown
+from support.soak import pick
 
 from todo_sql.queries.cursor import Cursor, Page, decode, encode, make_page
 from todo_sql.queries.errors import BadCursor, BadParameter
@@ -288,7 +289,7 @@ ROWS = st.lists(
 
 @pytest.mark.database
 @settings(
-    max_examples=60,
+    max_examples=int(pick(60, 3000)),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

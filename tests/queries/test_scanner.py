@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from support.soak import pick
 
 from todo_sql.sql import grammar
 from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, scan
@@ -182,7 +183,7 @@ JOINED_OVER_COMMENT = re.compile(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=int(pick(1000, 100_000)), deadline=None)
 @given(TEXTS)
 @example("E'a'\n'\\''")
 @example("1..2 x[1:2] :a::int")
