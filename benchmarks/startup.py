@@ -3,7 +3,7 @@
     python benchmarks/startup.py [--rounds 21]
 
 Each command runs in a process of its own, in turn, on the same migrated database. yoyo
-and alembic are taken from beside the interpreter (`pip install alembic`).
+comes with todo-sql; Alembic is installed from PyPI, once, below `.todo-sql/peers`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
 from pathlib import Path
 
 from todo_sql.database.temporary import temporary_server
@@ -22,13 +23,16 @@ from todo_sql.migrations import migrate
 
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+ALEMBIC = PROJECT / ".todo-sql" / "peers" / "alembic" / "bin"
 
 
 def commands(folder: Path, url: str) -> dict[str, list[str]]:
     """Return what is compared; each alembic command has its folder made beforehand."""
     driver = url.replace("postgresql://", "postgresql+psycopg://")
     alembic = folder / "alembic"
-    subprocess.run([BIN / "alembic", "init", alembic], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        [ALEMBIC / "alembic", "init", alembic], cwd=folder, check=True, capture_output=True
+    )
     ini = folder / "alembic.ini"
     lines = ini.read_text().splitlines()
     ini.write_text(
@@ -40,21 +44,32 @@ def commands(folder: Path, url: str) -> dict[str, list[str]]:
         )
     )
     subprocess.run(
-        [BIN / "alembic", "revision", "-m", "first"], cwd=folder, check=True, capture_output=True
+        [ALEMBIC / "alembic", "revision", "-m", "first"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
     )
     yoyo = [str(BIN / "yoyo")]
     listed = ["list", "--no-config-file", "--batch", "--database", driver, "migrations"]
     return {
         "todo-sql --help": [str(BIN / "todo-sql"), "--help"],
         "yoyo --help": [*yoyo, "--help"],
-        "alembic --help": [str(BIN / "alembic"), "--help"],
+        "alembic --help": [str(ALEMBIC / "alembic"), "--help"],
         "todo-sql status": [
             *(str(BIN / "todo-sql"), "status"),
             *("--project", str(PROJECT), "--database", url),
         ],
         "yoyo list": [*yoyo, *listed],
-        "alembic current": [str(BIN / "alembic"), "current"],
+        "alembic current": [str(ALEMBIC / "alembic"), "current"],
     }
+
+
+def install_alembic() -> None:
+    """Make a virtual environment for Alembic unless there is one."""
+    if not (ALEMBIC / "alembic").exists():
+        venv.create(ALEMBIC.parent, with_pip=True)
+        packages = ["alembic", "psycopg[binary]"]
+        subprocess.run([ALEMBIC / "pip", "install", "--quiet", *packages], check=True)
 
 
 def main() -> None:
@@ -62,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=21)
     rounds = parser.parse_args().rounds
+    install_alembic()
     environment = {**os.environ, "NO_COLOR": "1"}
     with temporary_server(18) as server, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
