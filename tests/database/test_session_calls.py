@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from support import functions as f
 from support import sessions as q
 from support.database import Owner, Server
 
@@ -323,6 +324,13 @@ def test_listeners_hear_of_each_call(two_users: str) -> None:
             ann.one(q.ADD, {"title": ""})
         with pytest.raises(BadParameter):
             ann.one(q.ADD, {})
+        with ann.batch() as batch:
+            batch.add(f.count_tasks)
+            batch.add(f.add_task, title="")
+        with ann.stream(q.STREAM, {}) as titles:
+            assert list(titles) == ["x"]
+        ann.page(q.PAGE, {"limit": 5})
+        ann.batch_execute(q.ADD_EACH, [{"title": "y"}, {"title": "z"}])
     assert [(event.name, event.rows, event.sqlstate, event.error) for event in events] == [
         ("add_task", 1, None, None),
         ("list_tasks", 1, None, None),
@@ -331,5 +339,10 @@ def test_listeners_hear_of_each_call(two_users: str) -> None:
         ("find_task", 0, None, None),
         ("add_task", None, "23514", "IntegrityError"),
         ("add_task", None, None, "BadParameter"),
+        ("count_tasks", 1, None, None),
+        ("add_task", None, "23514", "IntegrityError"),
+        ("stream_titles", 1, None, None),
+        ("page_tasks", 1, None, None),
+        ("add_each", 2, None, None),
     ]
     assert all(event.duration > 0 and event.started_at > 0 for event in events)

@@ -25,7 +25,7 @@ from todo_sql.migrations import migrate
 pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
-SECONDS = pick(12, 120)
+SECONDS = pick(8, 120)
 WORKERS = 8
 # A call's own limit; then the cancelling, and a busy machine.
 CALL_SECONDS = 4.0

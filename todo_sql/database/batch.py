@@ -14,6 +14,7 @@ from todo_sql.database import retry, shapes
 from todo_sql.database.adhoc import adhoc
 from todo_sql.database.calls import Call, plan
 from todo_sql.database.engine import Engine, Shape, note_position, unavailable
+from todo_sql.database.events import Watch, rows_of
 from todo_sql.database.flight import Answer, ConnectionLost
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.query import Query
@@ -57,6 +58,13 @@ class Pending(Generic[R]):
                 fix="ask for it behind the `with` block of the batch",
             )
         return self._value  # type: ignore[return-value]
+
+    def tell(self, watch: Watch) -> None:
+        """Tell listeners how the call went."""
+        if self._error is not None:
+            watch.failed(self._error)
+        else:
+            watch.ended(rows_of(self._value, self.shape is shapes.affected))
 
     def settle(self, value: R) -> None:
         """Put the result in."""
@@ -118,7 +126,11 @@ class _Calls:
     def _fly(self) -> Work[None]:
         pending, self._pending = self._pending, []
         if pending:
+            listeners = self._engine.listeners
+            watches = [Watch(listeners, entry.call.query) for entry in pending if listeners]
             yield from _settle(self._engine, pending, self._freshness)
+            for watch, entry in zip(watches, pending, strict=False):
+                entry.tell(watch)
 
 
 class Batch(_Calls):

@@ -51,31 +51,54 @@ def observed(
         work: The call.
         counts: Whether its outcome is a number of rows, and not a row.
     """
-    started_at = time.time_ns()
-    began = time.perf_counter()
-    failure: BaseException | None = None
-    outcome: Any = None
+    watch = Watch(listeners, query)
     try:
         outcome = yield from work
-        return outcome  # type: ignore[no-any-return]
     except BaseException as error:
-        failure = error
+        watch.failed(error)
         raise
-    finally:
+    watch.ended(rows_of(outcome, counts))
+    return outcome
+
+
+class Watch:
+    """Times one call and tells the listeners when it has ended.
+
+    Args:
+        listeners: Called in turn.
+        query: What is called.
+    """
+
+    def __init__(self, listeners: list[Listener], query: Query[Any]) -> None:
+        self._listeners = listeners
+        self._query = query
+        self._started_at = time.time_ns()
+        self._began = time.perf_counter()
+
+    def ended(self, rows: int) -> None:
+        """Tell that the call went well."""
+        self._tell(rows, None, None)
+
+    def failed(self, error: BaseException) -> None:
+        """Tell that the call failed."""
+        self._tell(None, getattr(error, "sqlstate", None), type(error).__name__)
+
+    def _tell(self, rows: int | None, sqlstate: str | None, error: str | None) -> None:
         event = QueryEvent(
-            query.name,
-            query.file.file,
-            started_at,
-            time.perf_counter() - began,
-            None if failure is not None else _rows(outcome, counts),
-            getattr(failure, "sqlstate", None),
-            None if failure is None else type(failure).__name__,
+            self._query.name,
+            self._query.file.file,
+            self._started_at,
+            time.perf_counter() - self._began,
+            rows,
+            sqlstate,
+            error,
         )
-        for listener in listeners:
+        for listener in self._listeners:
             listener(event)
 
 
-def _rows(outcome: Any, counts: bool) -> int:
+def rows_of(outcome: Any, counts: bool) -> int:
+    """Return how many rows an outcome stands for."""
     if isinstance(outcome, list):
         return len(outcome)
     if isinstance(outcome, Page):

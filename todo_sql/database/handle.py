@@ -123,7 +123,8 @@ class Handle:
 
     def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
         unit = Unit(self._engine, self._freshness, read_only=True)
-        return Stream(unit, plan(self._scope, query, arguments), owns_unit=True)
+        call = plan(self._scope, query, arguments)
+        return Stream(unit, call, self._engine.listeners, owns_unit=True)
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._engine.call(call, shape, self._freshness)

@@ -230,7 +230,8 @@ class Transaction(Session):
         return body(self._unit)
 
     def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
-        return Stream(self._unit, plan(self._scope, query, arguments), owns_unit=False)
+        call = plan(self._scope, query, arguments)
+        return Stream(self._unit, call, self._engine.listeners, owns_unit=False)
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._unit.call(call, shape)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from todo_sql.database import shapes
 from todo_sql.database.calls import Call
+from todo_sql.database.events import Listener, Watch
 from todo_sql.database.statement import Statement
 from todo_sql.database.unit import Unit
 from todo_sql.database.waiting import Work
@@ -29,15 +30,20 @@ class Stream:
     Args:
         unit: The transaction that the cursor lives in.
         call: What is read.
+        listeners: Told when the stream has ended.
         owns_unit: Whether the transaction ends with the stream.
     """
 
-    def __init__(self, unit: Unit, call: Call, *, owns_unit: bool) -> None:
+    def __init__(
+        self, unit: Unit, call: Call, listeners: list[Listener], *, owns_unit: bool
+    ) -> None:
         name = f"todo_sql_stream_{next(_numbers)}"
         label, sql = call.statement.label, call.statement.sql.decode()
         self._unit = unit
         self._call = call
         self._owns_unit = owns_unit
+        self._watch = Watch(listeners, call.query)
+        self._rows = 0
         self._declare = Statement(
             f"declare {name} no scroll cursor for {sql}",
             call.statement.parameters,
@@ -57,13 +63,18 @@ class Stream:
         rows: list[Any] = yield from self._unit.call(
             self._call.around(self._fetch, []), shapes.many
         )
+        self._rows += len(rows)
         return rows
 
-    def close(self, *, failed: bool) -> Work[None]:
+    def close(self, error: BaseException | None) -> Work[None]:
         """End the transaction, or within another one the cursor."""
+        if error is None:
+            self._watch.ended(self._rows)
+        else:
+            self._watch.failed(error)
         if self._owns_unit:
             yield from self._unit.rollback()
-        elif not failed:
+        elif error is None:
             yield from self._unit.call(self._call.around(self._close, []), shapes.nothing)
 
 
@@ -84,7 +95,7 @@ class RowStream(Generic[R]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._drive(self._stream.close(failed=kind is not None))
+        self._drive(self._stream.close(error))
 
     def __iter__(self) -> Iterator[R]:
         while rows := self._drive(self._stream.piece()):
@@ -108,7 +119,7 @@ class AsyncRowStream(Generic[R]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._drive(self._stream.close(failed=kind is not None))
+        await self._drive(self._stream.close(error))
 
     async def __aiter__(self) -> AsyncIterator[R]:
         while rows := await self._drive(self._stream.piece()):
