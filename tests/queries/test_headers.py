@@ -45,6 +45,14 @@ def test_a_whole_header() -> None:
     assert str(query.place()) == "queries/test.sql:1:10"
 
 
+def test_a_model_of_some_parameters() -> None:
+    """Names in brackets choose the fields; a `case` parameter may be one."""
+    query = one_query(
+        f"{HEADER}-- params: Filter (a, sort)\nselect :a, :b\norder by 1 -- case sort: a\n"
+    )
+    assert (query.params_model, query.params_fields) == ("Filter", ("a", "sort"))
+
+
 @pytest.mark.parametrize("cardinality", list(Cardinality))
 def test_cardinalities(cardinality: Cardinality) -> None:
     """All nine are known."""
@@ -115,6 +123,10 @@ def test_timeouts(value: str, seconds: float) -> None:
         (f"{HEADER}-- param: x = 'a\nselect :x", "Q109 2:15 'a"),
         (f"{HEADER}-- column: total\nselect 1", "Q109 2:12 total"),
         (f"{HEADER}-- params: task create\nselect 1", "Q109 2:12 task create"),
+        (f"{HEADER}-- params: T (a, bb)\nselect :a, :b", "Q114 2:18 bb"),
+        (f"{HEADER}-- params: T (a, a)\nselect :a", "Q110 2:18 a"),
+        (f"{HEADER}-- params: T ()\nselect :a", "Q109 2:12 T ()"),
+        (f"{HEADER}-- params: T (a\nselect :a", "Q109 2:12 T (a"),
         (f"{HEADER}-- timeout: 2\nselect 1", "Q109 2:13 2"),
         (f"{HEADER}-- timeout: 0s\nselect 1", "Q109 2:13 0s"),
         (f"{HEADER}-- tenant: maybe\nselect 1", "Q109 2:12 maybe"),
