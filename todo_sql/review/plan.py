@@ -104,7 +104,7 @@ def trace(
                 broken = tuple(queries.broken(tracer.connection))
             findings = [
                 *([failure] if failure else ()),
-                *(finding for step in steps for finding in _hazards(step, sizes)),
+                *(finding for step in steps for finding in hazards(step, sizes)),
                 *_losses(migration.forward, changes, sizes),
                 *(_broken(migration.forward, one) for one in broken),
                 *lint.get(migration.forward.source.file, ()),
@@ -182,7 +182,8 @@ def _weight(name: str, sizes: Mapping[str, Size]) -> Severity:
     return "info" if rows <= FEW else "error"
 
 
-def _hazards(step: Step, sizes: Mapping[str, Size]) -> Iterator[Finding]:
+def hazards(step: Step, sizes: Mapping[str, Size]) -> Iterator[Finding]:
+    """Yield what is dangerous in a statement on tables of these sizes."""
     trace, place = step.trace, step.place
     for name in trace.rewritten:
         yield Finding(
@@ -250,7 +251,7 @@ def _is_slow(step: Step) -> bool:
         trace.rewritten
         or trace.scanned
         or trace.built
-        or step.trace.statement.kind in (*WRITES, "do_stmt", "call_stmt")
+        or step.trace.statement.kind in (*WRITES, "select_stmt", "do_stmt", "call_stmt")
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from todo_sql.review.rule import Hit, Project, Rule
+from todo_sql.review.tree import shape, strings
 
 
 def _check(project: Project) -> Iterator[Hit]:
@@ -20,7 +21,15 @@ def _check(project: Project) -> Iterator[Hit]:
 
 
 def _is_true(expression: Any) -> bool:
-    return expression is not None and bool(expression.a_const.boolval.boolval)
+    """Return whether an expression is `true`, or compares a constant with itself."""
+    if expression is None:
+        return False
+    if expression.HasField("a_expr"):
+        compared = expression.a_expr
+        sides = (compared.lexpr, compared.rexpr)
+        constant = all(side.HasField("a_const") for side in sides)
+        return constant and strings(compared.name) == ("=",) and shape(sides[0]) == shape(sides[1])
+    return bool(expression.a_const.boolval.boolval)
 
 
 RULE = Rule(

@@ -9,8 +9,8 @@ from todo_sql.review.tree import shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    for table in project.tenant_tables():
-        if table.row_security and not table.policies:
+    for table in project.schema.tables.values():
+        if table.row_security and not table.policies and table.partition_of is None:
             yield Hit(table.spot, {"table": shown(table.name)})
 
 
