@@ -28,7 +28,7 @@ from todo_sql.migrations import migrate
 
 pytestmark = pytest.mark.database
 
-CUTS, KILLS, CROWD = 14, 3, 8
+CUTS, KILLS, CROWD = 6, 1, 4
 
 
 def test_a_cut_connection_tears_nothing(server: Server, owner: Owner, tmp_path: Path) -> None:

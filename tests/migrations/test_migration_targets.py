@@ -33,7 +33,7 @@ def test_a_transaction_pooler_is_refused_before_work_begins(
     """A session lock does not hold there."""
     three_tables(tmp_path)
     with (
-        pgbouncer(empty_database, "transaction", size=size) as url,
+        pgbouncer(empty_database, pool_size=size) as url,
         pytest.raises(TargetRefused, match="TODO_SQL_DIRECT_URL"),
     ):
         migrate(url, tmp_path)
@@ -45,7 +45,7 @@ def test_a_transaction_pooler_is_refused_before_work_begins(
 def test_a_session_pooler_will_do(empty_database: str, tmp_path: Path, size: int) -> None:
     """There a session is a session."""
     three_tables(tmp_path)
-    with pgbouncer(empty_database, "session", size=size) as url:
+    with pgbouncer(empty_database, pool_size=size, mode="session") as url:
         assert migrate(url, tmp_path) == [A, B, C]
 
 
@@ -53,7 +53,7 @@ def test_a_session_pooler_will_do(empty_database: str, tmp_path: Path, size: int
 def test_a_transaction_pooler_will_do_for_status(empty_database: str, tmp_path: Path) -> None:
     """Reading needs no lock."""
     three_tables(tmp_path)
-    with pgbouncer(empty_database, "transaction") as url:
+    with pgbouncer(empty_database, pool_size=5) as url:
         assert len(migrator(url, tmp_path).pending()) == 3
 
 

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode before a server."""
+"""PgBouncer before a server."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from todo_sql.database.programs import Account
 
 
 @contextmanager
-def pgbouncer(url: str, *, pool_size: int, prepared: int = 0) -> Iterator[str]:
+def pgbouncer(
+    url: str, *, pool_size: int, prepared: int = 0, mode: str = "transaction"
+) -> Iterator[str]:
     """Run a pooler before the server of `url`, and yield the URL of the database behind it.
 
     Args:
         url: The server's, with the login that the pooler uses.
         pool_size: How many server connections there may be.
         prepared: ``max_prepared_statements``, which PgBouncer has since 1.21.
+        mode: ``transaction`` or ``session``.
     """
     program = shutil.which("pgbouncer")
     if program is None:
@@ -48,7 +51,7 @@ def pgbouncer(url: str, *, pool_size: int, prepared: int = 0) -> Iterator[str]:
 listen_addr = 127.0.0.1
 listen_port = {port}
 auth_type = any
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {pool_size}
 max_client_conn = 200
 unix_socket_dir =
