@@ -256,7 +256,8 @@ def test_an_interruption_says_what_happened(
 def test_a_signal_interrupts_a_real_process() -> None:
     """SIGINT to a running command ends it with 130, without a traceback."""
     code = (
-        "import sys, time, todo_sql.cli.app as app\n"
+        "import signal, sys, time, todo_sql.cli.app as app\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job may ignore it
         "app._call = lambda *_: (print('on', flush=True), time.sleep(60))\n"
         "sys.exit(app.main(['db']))"
     )
