@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from live import serve
 from people import Person
 
-# `make fuzz` raises it: 2,000 requests and more.
+# `make fuzz` raises it: more than 2,000 requests, in every way that schemathesis knows.
 CONFIG = Path(__file__).parent.parent / "schemathesis.toml"
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 
 
 def schema(app: FastAPI, model: str) -> dict[str, Any]:
@@ -60,6 +60,7 @@ def test_generated_requests_meet_no_fault(app: FastAPI, sign_in: Person, tmp_pat
                     "--header",
                     f"Cookie: {cookie}",
                 ),
+                *("--phases", "fuzzing" if EXAMPLES < 10 else "examples,coverage,fuzzing,stateful"),
                 *("--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"),
                 *("--suppress-health-check", "all", "--request-timeout", "10"),
             ],
@@ -71,4 +72,4 @@ def test_generated_requests_meet_no_fault(app: FastAPI, sign_in: Person, tmp_pat
     print(run.stdout)
     assert run.returncode == 0, run.stdout + run.stderr
     found = re.search(r"(\d+) generated", run.stdout)
-    assert found and int(found[1]) > 100
+    assert found and int(found[1]) > 20 * EXAMPLES
