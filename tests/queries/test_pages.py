@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from typing import Any
 
 import psycopg
@@ -204,6 +206,37 @@ def test_tampered_cursor(data: st.DataObject) -> None:
     if changed != cursor:
         with pytest.raises(BadCursor):
             decode(query, changed)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\xff",
+        b"[0,null]",
+        b"[0,null,null]",
+        b"[0,null,{}]",
+        b'[0,null,{"sort":"old"}]',
+        b'[0,null,{"sort":["due"]}]',
+        b'[0,null,{"sort":"due","x":"y"}]',
+        b'[0,5,{"sort":"due"}]',
+        b'[0,[1,2],{"sort":"due"}]',
+        b"[" * 100_000,
+    ],
+)
+def test_forged_cursor(payload: bytes) -> None:
+    """Who knows how the digest is made still gets a BadCursor for what no query wrote."""
+    query = one_query(TASKS)
+    token = query.fingerprint + blake2b(payload, key=query.fingerprint, digest_size=8).digest()
+    forged = urlsafe_b64encode(token + payload).rstrip(b"=").decode()
+    with pytest.raises(BadCursor, match="forged"):
+        decode(query, forged)
+
+
+def test_cursor_with_too_many_keys() -> None:
+    """A cursor has a value for each key."""
+    with pytest.raises(BadCursor, match="does not fit"):
+        text(one_query(TASKS), after("a", "b", "c"))
 
 
 def test_a_cursor_brings_its_case() -> None:

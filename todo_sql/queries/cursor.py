@@ -97,8 +97,24 @@ def decode(query: NamedQuery, text: str) -> Cursor:
             cause="another query made it, or this query was changed since",
             fix=fix,
         )
-    back, keys, cases = json.loads(payload)
-    return Cursor(bool(back), None if keys is None else tuple(keys), cases)
+    cursor = _read(query, payload)
+    if cursor is None:
+        raise BadCursor("the cursor was forged", fix=fix)
+    return cursor
+
+
+def _read(query: NamedQuery, payload: bytes) -> Cursor | None:
+    """Return the cursor of a payload, or None if `encode` did not write it."""
+    try:
+        back, keys, cases = json.loads(payload)
+        known = {name: case.values for name, case in query.cases.items()}
+        if cases.keys() != known.keys() or any(cases[name] not in known[name] for name in known):
+            return None
+        if keys is not None and not all(key is None or isinstance(key, str) for key in keys):
+            return None
+        return Cursor(bool(back), None if keys is None else tuple(keys), cases)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def make_page(
