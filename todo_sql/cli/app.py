@@ -3,14 +3,14 @@
 A verb is one file, ``cli/<verb>.py``, with one function:
 
     from typing import Annotated
+    from typer import Argument, Option
     from todo_sql.cli.context import Context
-    from todo_sql.cli.declare import Argument, Option       # see there: names, types, bounds
     from todo_sql.errors import ExitCode
 
     def command(
         context: Context,
         to: Annotated[str | None, Option(metavar="ID", help="Apply up to this one.")] = None,
-        dry_run: Annotated[bool, Option(help="Show the SQL only.")] = False,     # --dry-run
+        dry_run: Annotated[bool, Option("--dry-run", help="Show the SQL only.")] = False,
     ) -> ExitCode | None:
         \"""Apply what is pending.\"""               # shown by `todo-sql migrate --help`
         from todo_sql.migrations.migrator import Migrator   # the room's own imports: late
@@ -38,7 +38,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from todo_sql.cli.context import Context, Options, split_options
 from todo_sql.cli.output import Output
@@ -96,20 +95,7 @@ def _answer(options: Options, words: list[str], output: Output) -> ExitCode:
 
 def _call(name: str, words: list[str], context: Context) -> int | None:
     verb = find(name)
-    from todo_sql.cli.declare import parameters
     from todo_sql.cli.parse import parse
 
-    function = verb.load()
-    declared = parameters(function)
-    try:
-        arguments = parse(declared, words)
-    except UsageError as error:
-        if error.finding.fix is None:
-            error.finding = replace(error.finding, fix=f"see `{PROGRAM} {name} --help`")
-        raise
-    if arguments is None:
-        from todo_sql.cli.help import page
-
-        context.output.data(page(verb, function, declared))
-        return ExitCode.OK
-    return function(context, **arguments)
+    arguments = parse(verb, words)
+    return ExitCode.OK if arguments is None else verb.load()(context, **arguments)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
+from typer import Argument, Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Argument, Option
 from todo_sql.cli.migrating import count_of, load_migrations, migrator_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, Finding, FindingsError
@@ -32,7 +33,7 @@ def command(
         Argument(
             metavar="ID",
             help="The last one that the database holds: id or version.",
-            complete=migration_ids,
+            autocompletion=migration_ids,
         ),
     ],
     force: Annotated[

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from typer import Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Option
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,10 +20,17 @@ def command(
     queries: Annotated[
         Path | None, Option(metavar="DIR", help="Another folder of queries.")
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and check each file again when it is saved.")
+    ] = False,
 ) -> ExitCode:
     """Check every variant of every query on a scratch database; executes none."""
-    from todo_sql.compiler.project import check_folder
+    from todo_sql.compiler.project import check_folder, watch_folder
 
+    if watch:
+        for analysis, seconds in watch_folder(context.config):
+            show(context, analysis, format)
+            context.output.message(f"{seconds * 1000:.0f} ms; watching, Ctrl-C ends")
     analysis = check_folder(context.config, queries.absolute() if queries else None)
     return show(context, analysis, format)
 

@@ -7,9 +7,9 @@ to be completed, and is answered with a candidate per line.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from todo_sql.cli.context import FLAGS, VALUES, Context, split_options
-from todo_sql.cli.declare import Parameter, parameters
 from todo_sql.cli.output import Output
 from todo_sql.cli.verbs import PROGRAM, available, find
 from todo_sql.errors import TodoSqlError, UsageError
@@ -74,33 +74,39 @@ def _candidates(before: list[str], last: str) -> list[str]:
     global_options = [*FLAGS, *VALUES, "--help"] if last.startswith("-") else []
     if not rest:
         return global_options or [verb.name for verb in available()]
-    declared = parameters(find(rest[0]).load())
-    by_name = {entry.option: entry for entry in declared if entry.option}
+    from todo_sql.cli.parse import command_of
+
+    verb = find(rest[0])
+    command = command_of(verb)
+    by_name = {name: entry for entry in command.params for name in entry.opts}
+    parsed = command.make_context(
+        verb.name, [], resilient_parsing=True, obj=Context(options, Output())
+    )
     value_of = by_name.get(rest[-1])
-    context = Context(options, Output())
-    if value_of and not value_of.flag:
-        return _values(value_of, context)
+    if value_of and not value_of.is_flag:
+        return _values(value_of, parsed, last)
     if last.startswith("-"):
-        return [*by_name, *global_options]
-    arguments = [entry for entry in declared if not entry.option]
+        return [*(name for name in by_name if name.startswith("-")), *global_options]
+    arguments = [entry for entry in command.params if entry.param_type_name == "argument"]
     given = _count_arguments(rest[1:], by_name)
     if given < len(arguments):
-        return _values(arguments[given], context)
-    return _values(arguments[-1], context) if arguments and arguments[-1].many else []
+        return _values(arguments[given], parsed, last)
+    if arguments and arguments[-1].nargs == -1:
+        return _values(arguments[-1], parsed, last)
+    return []
 
 
-def _values(parameter: Parameter, context: Context) -> list[str]:
-    if parameter.declared.complete:
-        return parameter.declared.complete(context)
-    return parameter.choices
+def _values(parameter: Any, parsed: Any, last: str) -> list[str]:
+    items = parameter.shell_complete(parsed, last)
+    return [item.value for item in items if item.type == "plain"]
 
 
-def _count_arguments(words: Sequence[str], options: dict[str, Parameter]) -> int:
+def _count_arguments(words: Sequence[str], options: dict[str, Any]) -> int:
     count = 0
     remaining = iter(words)
     for word in remaining:
         if word in options:
-            if not options[word].flag:
+            if not options[word].is_flag:
                 next(remaining, None)
         elif not word.startswith("-"):
             count += 1

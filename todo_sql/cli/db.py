@@ -8,8 +8,9 @@ import sys
 from enum import StrEnum
 from typing import Annotated
 
+from typer import Argument, Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Argument, Option
 from todo_sql.errors import ExitCode, UsageError
 
 
@@ -33,7 +34,7 @@ def command(
         list[str] | None,
         Argument(help="For `shell`, after a --: arguments of psql."),
     ] = None,
-    yes: Annotated[bool, Option(help="For `reset`: do not ask.")] = False,
+    yes: Annotated[bool, Option("--yes", help="For `reset`: do not ask.")] = False,
 ) -> ExitCode | int:
     """Start, stop and enter the embedded PostgreSQL.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from typer import Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Option
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 def command(
     context: Context,
-    check: Annotated[bool, Option(help="Write nothing; exit 1 if something would change.")] = False,
+    check: Annotated[
+        bool, Option("--check", help="Write nothing; exit 1 if something would change.")
+    ] = False,
 ) -> ExitCode:
     """Write schema.md, migrations.md, schema.sql and schema.html."""
     config, output = context.config, context.output

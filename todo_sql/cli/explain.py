@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from typer import Argument, Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Argument, Option
 from todo_sql.cli.offers import query_names
 from todo_sql.errors import ExitCode, UsageError
 
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
 
 def command(
     context: Context,
-    name: Annotated[str, Argument(metavar="NAME", help="The query's name.", complete=query_names)],
+    name: Annotated[
+        str, Argument(metavar="NAME", help="The query's name.", autocompletion=query_names)
+    ],
     arguments: Annotated[
         list[str] | None,
         Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),
     ] = None,
     generic: Annotated[
-        bool, Option(help="The plan for any value, as a prepared statement has it.")
+        bool, Option("--generic", help="The plan for any value, as a prepared statement has it.")
     ] = False,
     rollback: Annotated[
-        bool, Option(help="Run a query that writes, and roll it back afterwards.")
+        bool, Option("--rollback", help="Run a query that writes, and roll it back afterwards.")
     ] = False,
 ) -> ExitCode:
     """Show the plan of one named query as a tree, with the rows, time and index of each step.

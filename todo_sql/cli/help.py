@@ -1,12 +1,10 @@
-"""What `--help` shows: the overview of the commands, and the page of one of them."""
+"""What `todo-sql --help` shows: the commands in groups. It imports no verb, and no typer."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 
-from todo_sql.cli.declare import REQUIRED, Parameter
-from todo_sql.cli.verbs import PROGRAM, Verb, available
+from todo_sql.cli.verbs import PROGRAM, available
 
 GLOBAL_OPTIONS = (
     ("--project DIR", "folder of the project; default: the nearest pyproject.toml"),
@@ -50,44 +48,6 @@ def overview(colours: bool) -> str:
         "3 database error.",
     ]
     return "\n".join(lines)
-
-
-def page(verb: Verb, function: Callable[..., object], parameters: Sequence[Parameter]) -> str:
-    """Return the help of one command: its docstring, arguments, options and an example."""
-    arguments = [entry for entry in parameters if not entry.option]
-    options = [entry for entry in parameters if entry.option]
-    usage = [f"Usage: {PROGRAM} {verb.name}"]
-    usage += ["[OPTIONS]"] if options else []
-    usage += [_bracketed(entry) for entry in arguments]
-    lines = [" ".join(usage), "", inspect.getdoc(function) or verb.summary]
-    if arguments:
-        lines += ["", "Arguments:"]
-        lines += _columns([(entry.metavar, _described(entry)) for entry in arguments])
-    if options:
-        lines += ["", "Options:"]
-        lines += _columns([(_spelled(entry), _described(entry)) for entry in options])
-    lines += [
-        "",
-        f"Example: {verb.example}",
-        f"`{PROGRAM} --help` shows the options that every command takes.",
-    ]
-    return "\n".join(lines)
-
-
-def _spelled(parameter: Parameter) -> str:
-    return str(parameter.option) + ("" if parameter.flag else f" {parameter.metavar}")
-
-
-def _bracketed(parameter: Parameter) -> str:
-    text = parameter.metavar.strip("[]") + ("..." if parameter.many else "")
-    return text if parameter.default is REQUIRED else f"[{text}]"
-
-
-def _described(parameter: Parameter) -> str:
-    text = parameter.declared.help
-    if parameter.default not in (REQUIRED, None, False) and "default" not in text:
-        text += f" (default: {parameter.default})"
-    return text.lstrip()
 
 
 def _columns(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -10,8 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
+from typer import Argument
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Argument
 from todo_sql.errors import ConfigError, DatabaseError, ExitCode, UsageError
 
 TEMPLATE = Path(__file__).parent / "template"

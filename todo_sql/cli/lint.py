@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+from typer import Argument, Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Argument, Option
 from todo_sql.errors import ExitCode, UsageError
 
 
@@ -18,11 +19,11 @@ def command(
     since: Annotated[
         str | None, Option(metavar="REV", help="Only files changed since a git revision.")
     ] = None,
-    fix: Annotated[bool, Option(help="Mend what can be mended for certain.")] = False,
+    fix: Annotated[bool, Option("--fix", help="Mend what can be mended for certain.")] = False,
     format: Annotated[
         Literal["text", "github", "json"], Option(help="How findings are printed.")
     ] = "text",
-    rules: Annotated[bool, Option(help="Print the page on our rules and stop.")] = False,
+    rules: Annotated[bool, Option("--rules", help="Print the page on our rules and stop.")] = False,
 ) -> ExitCode:
     """Review migrations and queries: our own rules, squawk, sqlfluff."""
     from todo_sql.review import lint as review

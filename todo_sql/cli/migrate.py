@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from typer import Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Option
 from todo_sql.cli.migrating import count_of, migrator_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, UsageError
@@ -20,7 +21,9 @@ def command(
     to: Annotated[
         str | None,
         Option(
-            metavar="ID", help="Apply up to this id or version, included.", complete=migration_ids
+            metavar="ID",
+            help="Apply up to this id or version, included.",
+            autocompletion=migration_ids,
         ),
     ] = None,
     dry_run: Annotated[

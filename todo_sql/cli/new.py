@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
+from typer import Argument
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Argument
 from todo_sql.errors import ExitCode, UsageError
 
 

@@ -1,96 +1,77 @@
-"""The words after a verb, made into the arguments of its function."""
+"""The words after a verb, made into the arguments of its function, by typer.
+
+typer reads the signature; it does not call the function: so that what a verb raises, a
+KeyboardInterrupt too, reaches `app.main` as it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_type_hints
 
-from todo_sql.cli.declare import REQUIRED, Parameter
+import typer
+from typer.main import get_command
+
+from todo_sql.cli.verbs import PROGRAM, Verb
 from todo_sql.errors import UsageError
 
-HELP = ("--help", "-h")
+
+def command_of(verb: Verb) -> Any:
+    """Return typer's command for a verb; calling it returns the arguments."""
+    function = verb.load()
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    epilog = f"Example: {verb.example}"
+    # \b keeps the lines of a docstring as they are.
+    paragraphs = inspect.cleandoc(function.__doc__ or verb.summary).split("\n\n")
+    text = "\n\n".join(f"\b\n{paragraph}" for paragraph in paragraphs)
+    app.command(verb.name, help=text, epilog=epilog)(_collector(function))
+    return get_command(app)
 
 
-def parse(parameters: Sequence[Parameter], words: Sequence[str]) -> dict[str, Any] | None:
-    """Return the arguments, or None when help is asked for.
-
-    Options stand anywhere, as ``--name value`` or ``--name=value``; after a ``--`` every
-    word is an argument.
+def parse(verb: Verb, words: Sequence[str]) -> dict[str, Any] | None:
+    """Return the arguments, or None when help was asked for and shown.
 
     Raises:
         UsageError: An unknown option, a missing or surplus word, a value that does not fit.
     """
-    options = {parameter.option: parameter for parameter in parameters if parameter.option}
-    found: dict[str, Any] = {}
-    positional: list[str] = []
-    remaining = iter(words)
-    for word in remaining:
-        if word == "--":
-            positional += remaining
-        elif word in HELP:
-            return None
-        elif word.startswith("-") and len(word) > 1 and not _is_number(word):
-            name, equals, value = word.partition("=")
-            if name not in options:
-                raise _unknown(name, list(options))
-            _take(found, options[name], value if equals else None, remaining)
-        else:
-            positional.append(word)
-    _place(found, [p for p in parameters if not p.option], positional)
-    for parameter in parameters:
-        if parameter.name not in found:
-            if parameter.default is REQUIRED:
-                raise _missing(parameter)
-            found[parameter.name] = parameter.default
-    return found
+    command = command_of(verb)
+    try:
+        found = command.main(list(words), prog_name=f"{PROGRAM} {verb.name}", standalone_mode=False)
+    except typer.TyperException as error:
+        raise UsageError(_message(error), fix=_fix(error, command, verb)) from None
+    return found if isinstance(found, dict) else None
 
 
-def _take(found: dict[str, Any], parameter: Parameter, value: str | None, rest: Any) -> None:
-    if parameter.flag:
-        if value is not None:
-            raise UsageError(f"option {parameter.option} takes no value")
-        found[parameter.name] = True
-        return
-    if value is None:
-        value = next(rest, None)
-    if value is None:
-        raise UsageError(
-            f"option {parameter.option} needs a value",
-            fix=f"write it as {parameter.option} {parameter.metavar}",
-        )
-    _add(found, parameter, value)
+def _collector(function: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """Return a function of a verb's signature, less its context, that returns its arguments."""
+
+    def collect(**arguments: Any) -> dict[str, Any]:
+        return arguments
+
+    hints = get_type_hints(function, include_extras=True)
+    _, *parameters = inspect.signature(function).parameters.values()
+    resolved = [p.replace(annotation=hints[p.name]) for p in parameters]
+    collect.__signature__ = inspect.Signature(resolved)  # type: ignore[attr-defined]
+    collect.__annotations__ = {p.name: hints[p.name] for p in parameters}
+    return collect
 
 
-def _place(found: dict[str, Any], arguments: list[Parameter], words: list[str]) -> None:
-    for index, word in enumerate(words):
-        if index < len(arguments):
-            _add(found, arguments[index], word)
-        elif arguments and arguments[-1].many:
-            _add(found, arguments[-1], word)
-        else:
-            raise UsageError(f"unexpected argument `{word}`")
+def _message(error: typer.TyperException) -> str:
+    text = error.message.rstrip(".") if _is_unknown(error) else error.format_message().rstrip(".")
+    return text[:1].lower() + text[1:].replace("Value error, ", "")
 
 
-def _add(found: dict[str, Any], parameter: Parameter, word: str) -> None:
-    value = parameter.convert(word)
-    if parameter.many:
-        found.setdefault(parameter.name, []).append(value)
-    else:
-        found[parameter.name] = value
+def _fix(error: typer.TyperException, command: Any, verb: Verb) -> str:
+    if _is_unknown(error):
+        names = [name for parameter in command.params for name in parameter.opts]
+        close = get_close_matches(getattr(error, "option_name", ""), names, n=1)
+        if close:
+            return f"did you mean {close[0]}?"
+    return f"see `{PROGRAM} {verb.name} --help`"
 
 
-def _is_number(word: str) -> bool:
-    return word.lstrip("-")[:1].isdigit()
-
-
-def _unknown(name: str, options: list[str]) -> UsageError:
-    close = get_close_matches(name, options, n=1)
-    return UsageError(f"unknown option {name}", fix=f"did you mean {close[0]}?" if close else None)
-
-
-def _missing(parameter: Parameter) -> UsageError:
-    if parameter.option:
-        return UsageError(f"option {parameter.option} is missing")
-    fix = f"use one of {', '.join(parameter.choices)}" if parameter.choices else None
-    return UsageError(f"argument {parameter.metavar} is missing", fix=fix)
+def _is_unknown(error: typer.TyperException) -> bool:
+    """Whether it complains of an option that there is not (typer's class is not public)."""
+    return hasattr(error, "possibilities")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from typer import Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Option
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -21,16 +22,18 @@ def command(
     to: Annotated[
         str | None, Option(metavar="ID", help="Plan up to this id or version, included.")
     ] = None,
-    markdown: Annotated[bool, Option(help="Print Markdown, for a pull request.")] = False,
+    markdown: Annotated[
+        bool, Option("--markdown", help="Print Markdown, for a pull request.")
+    ] = False,
     fail_on: Annotated[
         Literal["info", "warning", "error", "never"],
         Option(help="Exit 1 from this severity on."),
     ] = "error",
     across_majors: Annotated[
-        bool, Option(help="Try on another major version than the target's.")
+        bool, Option("--across-majors", help="Try on another major version than the target's.")
     ] = False,
     allow_out_of_order: Annotated[
-        bool, Option(help="Plan also what is older than the newest.")
+        bool, Option("--allow-out-of-order", help="Plan also what is older than the newest.")
     ] = False,
 ) -> ExitCode:
     """Run what is pending on a copy of the live schema and show what it does.

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
+from typer import Argument, Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Argument, Option
 from todo_sql.cli.offers import query_names
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.errors import ExitCode, UsageError
@@ -35,7 +36,9 @@ class _Folder(QueryFile):
 
 def command(
     context: Context,
-    name: Annotated[str, Argument(metavar="NAME", help="The query's name.", complete=query_names)],
+    name: Annotated[
+        str, Argument(metavar="NAME", help="The query's name.", autocompletion=query_names)
+    ],
     arguments: Annotated[
         list[str] | None,
         Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from typer import Argument, Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Argument, Option
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, UsageError
@@ -21,7 +22,8 @@ class _Shown(Exception):
 def command(
     context: Context,
     id: Annotated[
-        str | None, Argument(metavar="ID", help="Only this migration.", complete=migration_ids)
+        str | None,
+        Argument(metavar="ID", help="Only this migration.", autocompletion=migration_ids),
     ] = None,
     done: Annotated[bool, Option("--done", help="Its statement of unknown fate was done.")] = False,
     redo: Annotated[

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from typer import Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Option
 from todo_sql.cli.migrating import count_of, migrator_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, UsageError
@@ -24,7 +25,7 @@ def command(
         Option(
             metavar="ID",
             help="Undo what came after this id or version, which is kept.",
-            complete=migration_ids,
+            autocompletion=migration_ids,
         ),
     ] = None,
     dry_run: Annotated[

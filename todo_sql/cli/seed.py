@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from typer import Option
+
 from todo_sql.cli.context import Context
-from todo_sql.cli.declare import Option
 
 
 def command(
