@@ -221,7 +221,8 @@ def create_task(
 ) -> Any:
     """Create a task. Repeating a call with the same public_id returns the task that is there,
     so a client that chose the public_id may try again. A list that is not the user's own
-    violates tasks_user_id_list_id_fkey.
+    violates tasks_user_id_list_id_fkey; a public_id that a task in the bin has makes nothing and
+    finds nothing: NoRow.
 
     Args:
         title: What to do, 1 to 200 characters. Personal data.

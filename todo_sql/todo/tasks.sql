@@ -4,7 +4,8 @@
 -- name: create_task :one -> Task
 -- Create a task. Repeating a call with the same public_id returns the task that is there,
 -- so a client that chose the public_id may try again. A list that is not the user's own
--- violates tasks_user_id_list_id_fkey.
+-- violates tasks_user_id_list_id_fkey; a public_id that a task in the bin has makes nothing and
+-- finds nothing: NoRow.
 -- params: TaskCreate (public_id, title, description, priority, due_date, list_public_id)
 -- param: public_id uuid? = null
 -- param: description text? = null
@@ -26,6 +27,7 @@ values (
     end
 )
 on conflict (user_id, public_id) do update set public_id = excluded.public_id
+where tasks.deleted_at is null
 returning
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;

@@ -42,6 +42,16 @@ def test_create_is_safe_to_repeat(ann: TestClient) -> None:
     assert titles(ann.get("/api/tasks")) == ["Once"]
 
 
+def test_create_does_not_bring_back_what_was_deleted(ann: TestClient) -> None:
+    """An id that a task in the bin has is a conflict, until the bin is emptied."""
+    public_id = make(ann, "Gone")["public_id"]
+    ann.delete(f"/api/tasks/{public_id}")
+    again = ann.post("/api/tasks", json={"title": "Gone", "public_id": public_id})
+    assert again.status_code == 409
+    ann.delete("/api/bin")
+    assert make(ann, "Gone", public_id=public_id)["public_id"] == public_id
+
+
 def test_patch_sets_clears_and_leaves(ann: TestClient) -> None:
     """A field is changed when given, cleared by null, and otherwise left alone."""
     task = make(ann, "Call", description="Before noon", due_date="2030-01-01T12:00:00Z")

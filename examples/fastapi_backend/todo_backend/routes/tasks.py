@@ -6,8 +6,8 @@ from math import ceil
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Path, Query
-from todo_sql import Page
+from fastapi import APIRouter, HTTPException, Path, Query
+from todo_sql import NoRow, Page
 from todo_sql.todo import audit, task_tags, tasks
 from todo_sql.todo.models import AuditEntry, Tag, Task, TaskCreate, TaskUpdate, TaskWithTags
 
@@ -34,7 +34,11 @@ PageNumber = Annotated[int, Path(ge=1, le=1_000_000)]
 async def create_task(me: Me, body: TaskCreate) -> Task:
     """Create a task. With a public_id of the client's own it is safe to repeat."""
     # An id made here lets the library repeat the call when a connection breaks under it.
-    return await tasks.create_task(me, **given(body) | {"public_id": body.public_id or uuid4()})
+    public_id = body.public_id or uuid4()
+    try:
+        return await tasks.create_task(me, **given(body) | {"public_id": public_id})
+    except NoRow:
+        raise HTTPException(409, "a task in the bin has this public_id") from None
 
 
 @router.get("", response_model=Tasks)
