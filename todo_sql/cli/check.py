@@ -21,7 +21,7 @@ def command(
         Path | None, Option(metavar="DIR", help="Another folder of queries.")
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, and check each file again when it is saved.")
+        bool, Option("--watch", help="Stay, and check each file again when it is saved.")
     ] = False,
 ) -> ExitCode:
     """Check every variant of every query on a scratch database; executes none."""

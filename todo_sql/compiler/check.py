@@ -23,13 +23,16 @@ def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
     to what there is without it.
     """
     query = checked.query
-    for variant, answer, trees in zip(
-        checked.variants, checked.answers, checked.trees, strict=True
-    ):
+    seen: set[tuple[int, tuple[str, ...]]] = set()
+    for variant, answer, tree in zip(checked.variants, checked.answers, checked.trees, strict=True):
         if variant.given and variant.given != query.optional:
             continue
-        yield from tenancy.find(query, variant, trees, compiler.schema, compiler.config)
-        yield from writes.find(query, answer, trees)
-        yield from order.find(query, trees, compiler.schema)
         if variant.given == query.optional:
             yield from wording.find(query, variant)
+        if not variant.given:
+            yield from order.find(query, answer, compiler.schema)
+        key = (id(tree), variant.parameters)
+        if key not in seen:
+            seen.add(key)
+            yield from tenancy.find(query, variant, tree, compiler.schema, compiler.config)
+            yield from writes.find(query, answer, tree)

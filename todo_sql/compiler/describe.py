@@ -137,8 +137,7 @@ class Compiler:
             findings += refusals
             good = tuple(answer for answer in mine if isinstance(answer, Prepared))
             if not refusals:
-                trees = tuple(answer.queries() for answer in good)
-                accepted.append(Checked(query, found, good, trees))
+                accepted.append(Checked.of(query, found, good))
         return accepted
 
     def _look_up_types(self, queries: Sequence[NamedQuery]) -> None:

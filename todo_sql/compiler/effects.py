@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from todo_sql.compiler.nodes import Node, walk
-from todo_sql.compiler.schema import Column, Relation, Schema
-from todo_sql.compiler.scope import INSERT, MERGE, SELECT, SUBQUERY, UPDATE, VALUES
+from todo_sql.compiler.nodes import Node, Tree
+from todo_sql.compiler.schema import Column, Function, Relation, Schema
+from todo_sql.compiler.scope import INSERT, MERGE, RELATION, SELECT, SUBQUERY, UPDATE, VALUES
 
 _HARMLESS = frozenset(
     ("random", "clock_timestamp", "gen_random_uuid", "timeofday", "uuidv4", "uuidv7")
 )
 _COERCIONS = frozenset(("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR"))
-_FUNCTION_FIELDS = ("funcid", "opfuncid", "aggfnoid", "winfnoid")
+_CALLS = {
+    "FUNCEXPR": "funcid",
+    "OPEXPR": "opfuncid",
+    "DISTINCTEXPR": "opfuncid",
+    "NULLIFEXPR": "opfuncid",
+    "SCALARARRAYOPEXPR": "opfuncid",
+    "AGGREF": "aggfnoid",
+    "WINDOWFUNC": "winfnoid",
+}
 
 
 @dataclass
@@ -36,13 +44,13 @@ class Feed:
         )
 
 
-def tables(queries: list[Node], schema: Schema) -> list[Relation]:
+def tables(trees: Iterable[Tree], schema: Schema) -> list[Relation]:
     """Return the relations that a statement reads or writes, views' bodies included."""
     found: dict[int, Relation] = {}
-    for node in walk(queries):
-        if node.get("rtekind") == "0":
-            relation = schema.relations.get(int(node["relid"]))
-            if relation is not None:
+    for tree in trees:
+        for entry in tree.of("RANGETBLENTRY"):
+            relation = schema.relations.get(int(entry.get("relid") or 0))
+            if relation is not None and entry["rtekind"] == str(RELATION):
                 found[relation.oid] = relation
     return sorted(found.values(), key=lambda relation: (relation.schema, relation.name))
 
@@ -62,43 +70,36 @@ def is_tenant_table(relation: Relation, parameter: str, exempt: tuple[str, ...])
     )
 
 
-def is_read_only(queries: list[Node], schema: Schema) -> bool:
+def is_read_only(tree: Tree, schema: Schema) -> bool:
     """Whether a statement provably changes nothing.
 
     It selects, locks no rows, and reaches only functions that are stable or immutable, or
     volatile without effect (`random()`). Bodies of views count.
     """
-    if not queries:
+    if not tree.queries or any(tree.of("NEXTVALUEEXPR")):
         return False
-    for node in walk(queries):
-        if node["node"] == "QUERY" and (
-            node["commandType"] != str(SELECT) or node["rowMarks"] or node["utilityStmt"]
-        ):
+    for query in tree.of("QUERY"):
+        if query["commandType"] != str(SELECT) or query["rowMarks"] or query["utilityStmt"]:
             return False
-        if node["node"] == "NEXTVALUEEXPR":
-            return False
-        for name in _FUNCTION_FIELDS:
-            if node.get(name, "0") not in ("0", None):
-                function = schema.functions.get(int(node[name]))
-                if function is None:
-                    return False
-                if function.volatility == "v" and not (
-                    function.builtin and function.name in _HARMLESS
-                ):
-                    return False
-    return True
+    called = {int(node[name]) for kind, name in _CALLS.items() for node in tree.of(kind)}
+    return all(_is_harmless(schema.functions.get(oid)) for oid in called - {0})
 
 
-def feeds(queries: list[Node], schema: Schema) -> dict[int, Feed]:
+def _is_harmless(function: Function | None) -> bool:
+    if function is None:
+        return False
+    return function.volatility != "v" or (function.builtin and function.name in _HARMLESS)
+
+
+def feeds(tree: Tree, schema: Schema) -> dict[int, Feed]:
     """Return where each parameter goes, by its number."""
     found: dict[int, Feed] = {}
-    for node in walk(queries):
-        if node["node"] == "PARAM" and node["paramkind"] == "0":
+    for node in tree.of("PARAM"):
+        if node["paramkind"] == "0":
             found.setdefault(int(node["paramid"]), Feed()).uses += 1
-    for query in walk(queries):
-        if query["node"] == "QUERY":
-            for number, relation, column in _stores(query, schema):
-                found[number].targets.append((relation, column))
+    for query in tree.of("QUERY"):
+        for number, relation, column in _stores(query, schema):
+            found[number].targets.append((relation, column))
     return found
 
 

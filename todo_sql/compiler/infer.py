@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from todo_sql.compiler import constraints, effects, types
 from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
-from todo_sql.compiler.nodes import Node
+from todo_sql.compiler.nodes import Tree, canonical, parse
 from todo_sql.compiler.nullability import prove
 from todo_sql.compiler.prepare import Prepared
 from todo_sql.compiler.schema import Column, Relation, Schema
@@ -20,12 +20,35 @@ from todo_sql.queries.variants import Variant
 
 @dataclass(frozen=True)
 class Checked:
-    """A query with its variants, and what PostgreSQL says of each."""
+    """A query with its variants, and what PostgreSQL says of each.
+
+    Attributes:
+        trees: Of each variant, without places and order.
+    """
 
     query: NamedQuery
     variants: tuple[Variant, ...]
     answers: tuple[Prepared, ...]
-    trees: tuple[list[Node], ...]
+    trees: tuple[Tree, ...]
+
+    @classmethod
+    def of(
+        cls, query: NamedQuery, variants: tuple[Variant, ...], answers: tuple[Prepared, ...]
+    ) -> Checked:
+        """Parse the trees; variants that differ in their order only share one."""
+        known: dict[str, Tree] = {}
+        trees = []
+        for answer in answers:
+            text = canonical(answer.tree)
+            if text not in known:
+                known[text] = parse(text)
+            trees.append(known[text])
+        return cls(query, variants, answers, tuple(trees))
+
+    @property
+    def distinct(self) -> list[Tree]:
+        """Each tree once."""
+        return list({id(tree): tree for tree in self.trees}.values())
 
 
 class Inference:
@@ -57,13 +80,13 @@ class Inference:
         columns = self._columns(checked, parameters, findings)
         if parameters is None or columns is None:
             return None
-        relations = effects.tables([tree for trees in checked.trees for tree in trees], self.schema)
+        relations = effects.tables(checked.distinct, self.schema)
         return Described(
             query,
             parameters,
             columns,
             len(checked.variants),
-            all(effects.is_read_only(trees, self.schema) for trees in checked.trees),
+            all(effects.is_read_only(tree, self.schema) for tree in checked.distinct),
             self._tenant(query, relations),
             self.config.tenant.parameter if self.config.tenant else None,
             frozenset(column.name for column in columns if not column.nullable),
@@ -126,10 +149,11 @@ class Inference:
         query = checked.query
         oids: dict[str, set[int]] = defaultdict(set)
         feeds: dict[str, list[effects.Feed]] = defaultdict(list)
-        for variant, answer, trees in zip(
+        fed_by = {id(tree): effects.feeds(tree, self.schema) for tree in checked.distinct}
+        for variant, answer, tree in zip(
             checked.variants, checked.answers, checked.trees, strict=True
         ):
-            fed = effects.feeds(trees, self.schema)
+            fed = fed_by[id(tree)]
             for number, name in enumerate(variant.parameters, start=1):
                 oids[name].add(answer.parameters[number - 1])
                 if number in fed:
@@ -189,13 +213,17 @@ class Inference:
             return () if parameters is not None else None
         nullable = {parameter.name for parameter in parameters if parameter.nullable}
         proven = [True] * len(described)
-        for variant, trees in zip(checked.variants, checked.trees, strict=True):
+        known: dict[tuple[int, frozenset[int]], list[bool]] = {}
+        for variant, tree in zip(checked.variants, checked.trees, strict=True):
             numbers = frozenset(
                 number
                 for number, name in enumerate(variant.parameters, start=1)
                 if name in nullable
             )
-            claims = prove(trees, self.schema, numbers)
+            key = (id(tree), numbers)
+            if key not in known:
+                known[key] = prove(tree.queries, self.schema, numbers)
+            claims = known[key]
             if len(claims) != len(proven):
                 claims = [False] * len(proven)
             proven = [one and other for one, other in zip(proven, claims, strict=True)]

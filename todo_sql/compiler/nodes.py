@@ -24,12 +24,46 @@ _OLD_KINDS = {  # PostgreSQL 15 abbreviates some
     "ROW": "ROWEXPR",
     "ARRAY": "ARRAYEXPR",
     "ROWCOMPARE": "ROWCOMPAREEXPR",
+    "RTE": "RANGETBLENTRY",
 }
+_IRRELEVANT = re.compile(
+    r" :(?:location|stmt_len|stmt_location|list_start|list_end) -?\d+"
+    r"| :sortClause (?:<>|\(.*?\))(?= :limitOffset)"
+)
+_REFERENCES = re.compile(r" :ressortgroupref \d+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
-def parse(text: str) -> list[Node]:
-    """Return the query nodes of one notice; a rewrite rule can make several, or none."""
+class Tree:
+    """The trees of one statement.
+
+    Attributes:
+        queries: The query nodes; a rewrite rule can make several, or none.
+        kinds: Every node by its kind, in order of the text.
+    """
+
+    __slots__ = ("kinds", "queries")
+
+    def __init__(self, queries: list[Node], kinds: dict[str, list[Node]]) -> None:
+        self.queries = queries
+        self.kinds = kinds
+
+    def of(self, *kinds: str) -> Iterator[Node]:
+        """Yield every node of these kinds."""
+        for kind in kinds:
+            yield from self.kinds.get(kind, ())
+
+    @property
+    def main(self) -> Node | None:
+        """The query whose rows are the statement's, or None."""
+        main = [query for query in self.queries if query["canSetTag"] == "true"]
+        return main[0] if len(main) == 1 else None
+
+
+def parse(text: str) -> Tree:
+    """Return the tree of one notice."""
+    if not text:
+        return Tree([], {})
     if "\\" in text:
         tokens = _ESCAPED_TOKENS.findall(text)
     else:
@@ -37,15 +71,26 @@ def parse(text: str) -> list[Node]:
             text = text.replace(character, f" {character} ")
         tokens = text.split()
     stream = iter(tokens)
-    value = _value(next(stream), stream.__next__)
+    kinds: dict[str, list[Node]] = {}
+    value = _value(next(stream), stream.__next__, kinds)
     queries: list[Node] = value if isinstance(value, list) else [value] if value else []
-    return queries
+    return Tree(queries, kinds)
 
 
-def _value(token: str, advance: Callable[[], str]) -> Any:
+def canonical(text: str) -> str:
+    """Return a tree's text without what doesn't matter for its columns: places and order."""
+    text = _IRRELEVANT.sub("", text.replace("\n", " "))
+    if ":groupClause (" in text:  # then the references tell what is grouped by
+        return text
+    return _REFERENCES.sub("", text)
+
+
+def _value(token: str, advance: Callable[[], str], kinds: dict[str, list[Node]]) -> Any:
     if token == "{":
         kind = advance()
-        node: Node = {"node": _OLD_KINDS.get(kind, kind)}
+        kind = _OLD_KINDS.get(kind, kind)
+        node: Node = {"node": kind}
+        kinds.setdefault(kind, []).append(node)
         field = ""
         while (token := advance()) != "}":
             if token == "[":  # the bytes of a constant follow their count
@@ -53,14 +98,18 @@ def _value(token: str, advance: Callable[[], str]) -> Any:
                 while (token := advance()) != "]":
                     octets.append(token)
                 node[field] = octets
+                continue
+            field = token[1:]
+            token = advance()
+            if token in "{(":
+                node[field] = _value(token, advance, kinds)
             else:
-                field = token[1:]
-                node[field] = _value(advance(), advance)
+                node[field] = None if token == "<>" else token
         return node
     if token == "(":
         items = []
         while (token := advance()) != ")":
-            items.append(_value(token, advance))
+            items.append(_value(token, advance, kinds) if token in "{(" else token)
         return items
     return None if token == "<>" else token
 

@@ -45,7 +45,11 @@ class Prepared:
 
     def queries(self) -> list[nodes.Node]:
         """Return the rewritten trees."""
-        return nodes.parse(self.tree) if self.tree else []
+        return self.parse().queries
+
+    def parse(self) -> nodes.Tree:
+        """Return the rewritten trees with an index of their nodes."""
+        return nodes.parse(self.tree)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError
-from todo_sql.queries.loader import QuerySet, read_folder
+from todo_sql.queries.loader import QuerySet, read_folder, read_text
+from todo_sql.queries.named import NamedQuery
+from todo_sql.sql.source import Source
 
 
 @contextmanager
@@ -37,6 +40,38 @@ def check_folder(config: Config, folder: Path | None = None) -> Analysis:
         analysis = check(compiler, queries.values())
     findings = tuple(in_file_order([*queries.findings, *analysis.findings]))
     return Analysis(analysis.described, findings)
+
+
+def watch_folder(config: Config, pause: float = 0.05) -> Iterator[tuple[Analysis, float]]:
+    """Check every query, then those of each file that is saved, for ever.
+
+    Yields:
+        What was found, and how many seconds it took since the change was seen.
+    """
+    with compiler_of(config) as compiler:
+        known: dict[Path, int] = {}
+        while True:
+            found = {
+                path: path.stat().st_mtime_ns for path in sorted(config.queries.rglob("*.sql"))
+            }
+            changed = [path for path in found if known.get(path) != found[path]]
+            if changed or found.keys() != known.keys():
+                known = found
+                start = time.perf_counter()
+                yield _check_files(compiler, changed), time.perf_counter() - start
+            else:
+                time.sleep(pause)
+
+
+def _check_files(compiler: Compiler, paths: list[Path]) -> Analysis:
+    queries: list[NamedQuery] = []
+    findings: list[Finding] = []
+    for path in paths:
+        good, mistakes = read_text(Source.read(path, compiler.config.root))
+        queries += good
+        findings += mistakes
+    analysis = check(compiler, queries)
+    return Analysis(analysis.described, tuple(in_file_order([*findings, *analysis.findings])))
 
 
 def in_file_order(findings: list[Finding]) -> list[Finding]:

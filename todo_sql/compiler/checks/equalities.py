@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from todo_sql.compiler.nodes import Node, name_of
+from todo_sql.compiler.nodes import Node, Tree, name_of
 from todo_sql.compiler.schema import Relation, Schema
 from todo_sql.compiler.scope import CTE, GROUP, INSERT, JOIN, RELATION, SUBQUERY
 
@@ -53,11 +53,12 @@ class Level:
 class Equalities:
     """Classes of equal terms: columns as (level, index, number), parameters, constants."""
 
-    def __init__(self, queries: list[Node], schema: Schema) -> None:
+    def __init__(self, tree: Tree, schema: Schema) -> None:
         self.schema = schema
         self.levels: list[Level] = []
         self._parent: dict[Term, Term] = {}
-        for query in queries:
+        self._has_sublinks = any(tree.of("SUBLINK"))
+        for query in tree.queries:
             self._visit(query, None)
         for level in self.levels:
             for left, right in _equalities(level.query, schema):
@@ -153,7 +154,7 @@ class Equalities:
         for index, entry in enumerate(query["rtable"] or (), start=1):
             if entry["rtekind"] == str(SUBQUERY) and entry["subquery"]:
                 level.subqueries[index] = self._visit(entry["subquery"], level)
-        for sublink in _sublinks(query):
+        for sublink in _sublinks(query) if self._has_sublinks else ():
             self._visit(sublink["subselect"], level)
         return level
 

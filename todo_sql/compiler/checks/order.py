@@ -9,25 +9,36 @@ from __future__ import annotations
 
 from todo_sql.compiler.checks.equalities import Equalities, Level, Term
 from todo_sql.compiler.nodes import Node
+from todo_sql.compiler.prepare import Prepared
 from todo_sql.compiler.schema import Schema
-from todo_sql.compiler.scope import CTE, FUNCTION, GROUP, JOIN, RELATION, SUBQUERY, TABLE_FUNCTION
+from todo_sql.compiler.scope import (
+    CTE,
+    FUNCTION,
+    GROUP,
+    JOIN,
+    RELATION,
+    SELECT,
+    SUBQUERY,
+    TABLE_FUNCTION,
+)
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
 
 _UNSEEN = frozenset((SUBQUERY, FUNCTION, TABLE_FUNCTION, CTE))
 
 
-def find(query: NamedQuery, trees: list[Node], schema: Schema) -> list[Finding]:
+def find(query: NamedQuery, answer: Prepared, schema: Schema) -> list[Finding]:
     """Return the findings of one variant."""
-    main = [node for node in trees if node["canSetTag"] == "true"]
-    if len(main) != 1 or main[0]["commandType"] != "1":
+    if ":limitCount {" not in answer.tree.replace("\n", " "):
         return []
-    node = main[0]
-    limited = node["limitCount"] is not None and not _is_one_null(node)
-    if not limited or node["setOperations"] or node["hasAggs"] == "true":
+    tree = answer.parse()
+    node = tree.main
+    if node is None or node["commandType"] != str(SELECT) or not node["limitCount"]:
+        return []
+    if _is_null(node["limitCount"]) or node["setOperations"] or node["hasAggs"] == "true":
         return []
     paged = query.cardinality is Cardinality.PAGE
-    equalities = Equalities(trees, schema)
+    equalities = Equalities(tree, schema)
     level = equalities.levels[0]
     settled = _settled(level, equalities, schema)
     if settled is None or settled:
@@ -56,8 +67,7 @@ def find(query: NamedQuery, trees: list[Node], schema: Schema) -> list[Finding]:
     ]
 
 
-def _is_one_null(node: Node) -> bool:
-    count = node["limitCount"]
+def _is_null(count: Node) -> bool:
     return bool(count["node"] == "CONST" and count["constisnull"] == "true")
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from todo_sql.errors import Finding
 from todo_sql.queries.clauses import Words
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant
 from todo_sql.sql.scanner import Kind
 
+_LIST = re.compile(r"\bin\s*\(\s*\$", re.IGNORECASE)
 _BEFORE_STAR = frozenset(("select", "distinct", "all", "returning", ",", "."))
 
 
 def find(query: NamedQuery, variant: Variant) -> list[Finding]:
     """Return the findings of one variant."""
+    if "*" not in variant.sql and not _LIST.search(variant.sql):
+        return []
     words = Words.of(variant.sql)
     texts, tokens = words.texts, words.tokens
     found = []

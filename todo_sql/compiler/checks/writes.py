@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from todo_sql.compiler.nodes import Node, walk
+from todo_sql.compiler.nodes import Tree
 from todo_sql.compiler.prepare import Prepared
 from todo_sql.compiler.scope import DELETE, UPDATE
 from todo_sql.errors import Finding
@@ -12,11 +12,11 @@ _VERBS = {UPDATE: "update", DELETE: "delete"}
 _SILENT = (Cardinality.EXEC, Cardinality.EXECROWS, Cardinality.COPYFROM)
 
 
-def find(query: NamedQuery, answer: Prepared, trees: list[Node]) -> list[Finding]:
+def find(query: NamedQuery, answer: Prepared, tree: Tree) -> list[Finding]:
     """Return the findings of one variant."""
     found = []
-    for node in walk(trees):
-        if node["node"] != "QUERY" or int(node["commandType"]) not in _VERBS:
+    for node in tree.of("QUERY"):
+        if int(node["commandType"]) not in _VERBS:
             continue
         verb = _VERBS[int(node["commandType"])]
         if not node["jointree"]["quals"]:
@@ -30,8 +30,8 @@ def find(query: NamedQuery, answer: Prepared, trees: list[Node]) -> list[Finding
                     fix="add a condition that is always there",
                 )
             )
-    main = [node for node in trees if node["canSetTag"] == "true"]
-    writes = main and int(main[0]["commandType"]) in _VERBS
+    main = tree.main
+    writes = main is not None and int(main["commandType"]) in _VERBS
     if query.cardinality is Cardinality.EXEC and writes and not answer.columns:
         found.append(
             Finding(
