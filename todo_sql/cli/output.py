@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -81,8 +81,19 @@ class Output:
         self._document_written = True
         print(json.dumps(document, indent=2, default=str, ensure_ascii=False), file=sys.stdout)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print rows in aligned columns; a number stands at the right of its column."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        styles: Mapping[str, str] | None = None,
+    ) -> None:
+        """Print rows in aligned columns; a number stands at the right of its column.
+
+        Args:
+            columns: Their names.
+            rows: Their cells.
+            styles: Styles of the first cell of a row, by its text.
+        """
         texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
         widths = [
             max([len(name), *(len(row[index]) for row in texts)])
@@ -102,7 +113,11 @@ class Output:
 
         self.data(self._styled(line(columns), "bold", self.colours_stdout))
         for row in texts:
-            self.data(line(row))
+            first, text = row[0], line(row)
+            style = (styles or {}).get(first)
+            if style:
+                text = self._styled(first, style, self.colours_stdout) + text[len(first) :]
+            self.data(text)
 
     # stderr
 

@@ -45,6 +45,7 @@ def command(
     output.table(
         ("state", "migration", "applied at (UTC)", "ms", "rollback", ""),
         [_row(entry) for entry in status.entries],
+        {state.replace("_", " "): colour for state, colour in _COLOURS.items()},
     )
     counts = Counter(entry.state.value for entry in status.entries)
     summary = ", ".join(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from todo_sql.errors import DatabaseError, ExitCode, FindingsError, TodoSqlError, UsageError
+from todo_sql.errors import DatabaseError, ExitCode, FindingsError, UsageError
 
 
 class InvalidFiles(FindingsError):
@@ -37,12 +37,6 @@ class LockNotHeld(DatabaseError):
     """The migration lock could not be had, or was lost."""
 
     code = "M310"
-
-
-class Interrupted(TodoSqlError):
-    """Somebody stopped the run (Ctrl-C, SIGTERM)."""
-
-    code = "M320"
 
 
 class LedgerError(DatabaseError):
