@@ -101,6 +101,8 @@ def test_timeouts(value: str, seconds: float) -> None:
         ("-- name: q many\nselect 1", "Q101 1:1 -- name: q many"),
         ("-- name: q :many -> 1a\nselect 1", "Q101 1:21 1a"),
         ("-- name: q :many ->\nselect 1", "Q101 1:20 "),
+        ("-- Name: q :one\nselect 1", "Q101 1:1 -- Name: q :one"),
+        (f"{HEADER}select 1;\n\n--- name q :one\n", "Q101 4:1 --- name q :one"),
         ("select 1", "Q102 1:1 select"),
         ("-- preamble\n\n  select 1;\n-- name: q :one\nselect 1", "Q102 3:3 select"),
         (f"{HEADER}-- parms: T\nselect 1", "Q103 2:4 parms"),

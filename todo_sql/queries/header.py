@@ -12,6 +12,7 @@ from todo_sql.queries.report import Report, did_you_mean, not_a_name
 from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, scan
 
 HEADER = re.compile(r"--[ \t]*name[ \t]*:[ \t]*(?P<rest>.*)")
+_ALMOST_HEADER = re.compile(r"-{2,}[ \t]*name\b.*[ \t]:[a-z]+\b", re.IGNORECASE)
 LINE_DIRECTIVE = re.compile(r"--[ \t]*(?:if[ \t]*:|case[ \t]+[^\s:]+[ \t]*:)")
 _DIRECTIVE = re.compile(r"--[ \t]*(?P<word>[a-z][a-z-]*)[ \t]*:(?:[ \t]+(?P<value>.*\S))?[ \t]*\Z")
 _DECLARATION = re.compile(
@@ -100,6 +101,16 @@ def read_declaration(report: Report, start: int, end: int) -> Declaration | None
             )
             sound = False
     return Declaration(name, found.start("name"), cardinality, model) if sound else None
+
+
+def check_almost_header(report: Report, start: int, end: int) -> bool:
+    """Report a comment that is meant as a header and is none; tell whether it is one."""
+    if not _ALMOST_HEADER.match(report.source.text, start, end):
+        return False
+    report.add(
+        "Q101", "this is almost a header", start, end, fix="write `-- name: NAME :CARDINALITY`"
+    )
+    return True
 
 
 def directive_word(text: str, start: int, end: int) -> str | None:

@@ -10,6 +10,7 @@ from todo_sql.queries.header import (
     LINE_DIRECTIVE,
     REMARKS,
     Directives,
+    check_almost_header,
     directive_word,
     read_declaration,
     read_directive,
@@ -127,6 +128,8 @@ def _read_comments(
                 token.end,
                 fix="move it",
             )
+            continue
+        if check_almost_header(report, token.start, token.end):
             continue
         word = directive_word(text, token.start, token.end)
         if word is not None and word not in REMARKS and token.start < last:
