@@ -194,25 +194,28 @@ def hazards(step: Step, sizes: Mapping[str, Size]) -> Iterator[Finding]:
             cause="neither reads nor writes get through until it is done",
             fix="add a new column or table, copy in batches, then swap",
         )
-    blocked = {lock.relation: lock for lock in trace.locks if "writes" in lock.blocks}
+    waiting = {
+        lock.relation: " and ".join(lock.blocks[:-1])
+        for lock in trace.locks
+        if "writes" in lock.blocks
+    } | dict.fromkeys(trace.under, "reads and writes")
     for index, name in trace.built:
-        if name in blocked and name not in trace.rewritten:
+        if name in waiting and name not in trace.rewritten:
             yield Finding(
                 "P103",
                 _weight(name, sizes),
-                f"builds index {shown(index)} while {' and '.join(blocked[name].blocks[:-1])} of "
-                f"{shown(name)}{_rows(name, sizes)} wait",
+                f"builds index {shown(index)} while {waiting[name]} of {shown(name)}"
+                f"{_rows(name, sizes)} wait",
                 place,
                 fix="create it concurrently in a `-- transactional: false` file; a key can then "
                 "be added `using index`",
             )
     for name in trace.scanned:
-        if name in blocked and name not in trace.rewritten and not _builds(trace, name):
+        if name in waiting and name not in trace.rewritten and not _builds(trace, name):
             yield Finding(
                 "P104",
                 _weight(name, sizes),
-                f"reads all of {shown(name)}{_rows(name, sizes)} while "
-                f"{' and '.join(blocked[name].blocks[:-1])} wait",
+                f"reads all of {shown(name)}{_rows(name, sizes)} while {waiting[name]} wait",
                 place,
                 fix="add the constraint `not valid` and validate it in a later migration; for "
                 "not null, have a validated check (… is not null) first",

@@ -1,0 +1,144 @@
+"""Waivers, the choice of files, what is mended, and how squawk and sqlfluff come in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from todo_sql.cli.app import main
+from todo_sql.config import load_config
+from todo_sql.errors import ExitCode
+from todo_sql.review.lint import lint
+
+TABLE = """create table notes (id bigint constraint notes_pkey primary key);
+
+comment on table notes is 'Notes.';
+comment on column notes.id is 'Number.';
+"""
+FIRST = "20260101090000_create_notes"
+SECOND = "20260102090000_change_notes"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one table and nothing to complain about."""
+    (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n", encoding="utf-8")
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "queries").mkdir()
+    write(tmp_path, FIRST, TABLE, "drop table notes;\n")
+    return tmp_path
+
+
+def write(project: Path, name: str, forward: str, rollback: str) -> None:
+    """Write a migration."""
+    (project / "migrations" / f"{name}.sql").write_text(forward, encoding="utf-8")
+    (project / "migrations" / f"{name}.rollback.sql").write_text(rollback, encoding="utf-8")
+
+
+def codes(project: Path) -> list[str]:
+    """Return the codes that stand."""
+    return [finding.code for finding in lint(load_config(project, environment={})).findings]
+
+
+def test_a_clean_project(project: Path) -> None:
+    """Nothing is found where nothing is wrong."""
+    assert codes(project) == []
+
+
+def test_a_finding_of_each_source(project: Path) -> None:
+    """Our rule, squawk's and sqlfluff's come from one run, each with its place and fix."""
+    write(
+        project,
+        SECOND,
+        "vacuum full notes;\ncreate index idx_notes on notes (id);\nSELECT 1;\n",
+        "drop index idx_notes;\n",
+    )
+    found = {f.code: f for f in lint(load_config(project, environment={})).findings}
+    assert {"R403", "require-concurrent-index-creation", "CP01"} <= found.keys()
+    for code in ("R403", "require-concurrent-index-creation", "CP01"):
+        assert found[code].place and found[code].fix
+    place = found["require-concurrent-index-creation"].place
+    assert place and place.line == 2
+
+
+def test_a_waiver_by_name_or_code(project: Path) -> None:
+    """A waiver covers its file; what it covers is still listed as waived."""
+    for rule in ("R405", "lock-table"):
+        write(
+            project, SECOND, f"-- allow: {rule} a short table\nlock table notes;\n", "select 1;\n"
+        )
+        review = lint(load_config(project, environment={}))
+        assert review.findings == ()
+        assert [finding.code for finding in review.waived] == ["R405"]
+
+
+def test_a_waiver_that_waives_nothing(project: Path) -> None:
+    """It is a finding, at its own line; the migrator's waivers are not ours to judge."""
+    text = "-- allow: R405 was needed once\n-- allow: unknown-fate it is safe\nselect 1;\n"
+    write(project, SECOND, text, "select 1;\n")
+    (finding,) = lint(load_config(project, environment={})).findings
+    assert finding.code == "R002"
+    assert finding.place and finding.place.line == 1
+
+
+def test_a_syntax_error_has_its_place(project: Path) -> None:
+    """A file that is no SQL is a finding, and the others are still reviewed."""
+    write(project, SECOND, "select 1;\ncreate tabel x ();\n", "lock table notes;\n")
+    found = {f.code: f.place for f in lint(load_config(project, environment={})).findings}
+    assert "R405" in found
+    assert found["R001"] and (found["R001"].line, found["R001"].column) == (2, 8)
+
+
+def test_a_rule_sees_the_whole_history(project: Path) -> None:
+    """A comment or an index in a later migration mends what an earlier one lacks."""
+    write(project, FIRST, TABLE.splitlines()[0] + "\n", "drop table notes;\n")
+    assert codes(project) == ["R501", "R502"]
+    comments = "\n".join(TABLE.splitlines()[2:]) + "\n"
+    write(project, SECOND, comments, "comment on table notes is null;\n")
+    assert codes(project) == []
+
+
+def test_a_query_without_where(project: Path) -> None:
+    """Queries are reviewed, too, at their place in the file."""
+    text = "-- name: clear :exec\n-- Clear all.\ndelete from notes;\n"
+    (project / "queries" / "notes.sql").write_text(text, encoding="utf-8")
+    (finding,) = lint(load_config(project, environment={})).findings
+    assert finding.code == "R401"
+    assert finding.place and (finding.place.file, finding.place.line) == ("queries/notes.sql", 3)
+
+
+def test_since_a_revision(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only files that changed since are reported on, untracked ones too."""
+    write(project, FIRST, TABLE + "lock table notes;\n", "drop table notes;\n")
+    git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    write(project, SECOND, "lock table notes;\n", "select 1;\n")
+    arguments = ["--project", str(project), "lint", "--since", "HEAD", "--json"]
+    assert main(arguments) == ExitCode.FINDINGS
+    files = {finding["file"] for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert files == {f"migrations/{SECOND}.sql"}
+    assert main(["--project", str(project), "lint", "--since", "nowhere"]) == ExitCode.USAGE
+
+
+def test_fix_mends_what_is_certain(project: Path) -> None:
+    """A view becomes security_invoker and the style is mended; the rest is left."""
+    text = "create view v as SELECT id from notes;\n"
+    write(project, SECOND, text, "drop view v;\n")
+    assert main(["--project", str(project), "--quiet", "lint", "--fix"]) == ExitCode.OK
+    mended = (project / "migrations" / f"{SECOND}.sql").read_text(encoding="utf-8")
+    assert mended == "create view v with (security_invoker = true) as select id from notes;\n"
+
+
+def test_formats(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """GitHub annotations, a JSON document, and the exit code of findings."""
+    write(project, SECOND, "lock table notes;\n", "select 1;\n")
+    arguments = ["--project", str(project), "lint", "--format"]
+    assert main([*arguments, "github"]) == ExitCode.FINDINGS
+    annotation = capsys.readouterr().out
+    assert annotation.startswith(f"::warning file=migrations/{SECOND}.sql,line=1,col=1::R405")
+    assert main([*arguments, "json"]) == ExitCode.FINDINGS
+    assert json.loads(capsys.readouterr().out)["findings"][0]["code"] == "R405"
