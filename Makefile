@@ -12,7 +12,7 @@ LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u T
 .PHONY: demo test lint project suite clean
 
 demo: $(READY)
-	@$(LOCAL) $(BIN)/todo-sql migrate
+	@$(LOCAL) $(BIN)/todo-sql migrate --quiet
 	@$(LOCAL) $(BIN)/todo-sql seed --quiet
 	@$(LOCAL) $(BIN)/python examples/demo.py
 	@echo

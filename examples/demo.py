@@ -6,6 +6,9 @@ The session decides whose rows there are; nothing here mentions a user again aft
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from uuid import NAMESPACE_URL, uuid5
 
@@ -18,6 +21,16 @@ from todo_sql import Database, IntegrityError, NoRow
 TEA = uuid5(NAMESPACE_URL, "todo-sql/demo/tea")
 
 
+def show_migrations() -> None:
+    """Print what `todo-sql status` knows, in three lines."""
+    command = [sys.executable, "-m", "todo_sql", "status", "--json"]
+    status = subprocess.run(command, check=True, capture_output=True, text=True)
+    applied = [m for m in json.loads(status.stdout)["migrations"] if m["state"] == "applied"]
+    print(f"{len(applied)} migrations applied: todo-sql status")
+    for migration in (applied[0], applied[-1]):
+        print(f"  {migration['id']:<46} {migration['duration_ms']} ms")
+
+
 def show(heading: str, found: list[Task]) -> None:
     """Print a heading and a line for each task."""
     print(f"\n{heading}")
@@ -27,7 +40,8 @@ def show(heading: str, found: list[Task]) -> None:
 
 
 def main() -> None:
-    """Show two users' tasks, a filter, pages, an update, and what isolation refuses."""
+    """Show what was applied, two users' tasks, a filter, pages, an update, and refusals."""
+    show_migrations()
     with Database.connect() as db:
         ada, grace = db.as_user("ada"), db.as_user("grace")
 
