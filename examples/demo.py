@@ -12,10 +12,9 @@ import sys
 from collections.abc import Callable
 from uuid import NAMESPACE_URL, uuid5
 
+from todo_sql import Database, IntegrityError, NoRow
 from todo_sql.todo import lists, tasks
 from todo_sql.todo.models import Task
-
-from todo_sql import Database, IntegrityError, NoRow
 
 # Chosen by the client: so a create may be repeated, and a second demo adds nothing.
 TEA = uuid5(NAMESPACE_URL, "todo-sql/demo/tea")
