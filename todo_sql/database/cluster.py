@@ -62,8 +62,13 @@ class Cluster:
         """The server's log."""
         return log_file(self.home)
 
-    def create(self, version: int, superuser: str, password: str, *, durable: bool) -> None:
-        """Make the data directory: aside first, then renamed, so that it is whole or absent."""
+    def create(
+        self, version: int, superuser: str, password: str, database: str, *, durable: bool
+    ) -> None:
+        """Make the data directory with a database in it.
+
+        It is made aside and then renamed, so that it is whole or absent.
+        """
         building = self.home / "data.new"
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700)
@@ -79,13 +84,15 @@ class Cluster:
             answer = self._initdb(building, version, superuser, secret, durable=durable)
         finally:
             secret.unlink()
+        if answer.returncode == 0:
+            answer = self._alone(building, f'create database "{database}"')
         if answer.returncode != 0:
             shutil.rmtree(building, ignore_errors=True)
             raise DatabaseError(
                 f"the data directory {self.data} could not be made",
                 code="E103",
-                cause=f"initdb failed:\n{_tail(answer.stdout)}",
-                fix="correct what initdb complains of, or set DATABASE_URL",
+                cause=f"PostgreSQL's programs say:\n{_tail(answer.stdout)}",
+                fix="correct what they complain of, or set DATABASE_URL",
             )
         building.rename(self.data)
 
@@ -108,6 +115,16 @@ class Cluster:
         if answer.returncode != 0 and "invalid locale" in answer.stdout:
             answer = run([*command, "--locale=C"], self.account)
         return answer
+
+    def _alone(self, data: Path, statement: str) -> subprocess.CompletedProcess[str]:
+        """Run a statement on a data directory that no server is at work on."""
+        # -j: a statement ends at a blank line; exit_on_error: its failure is the program's.
+        command = [
+            self.programs / "postgres",
+            *("--single", "-j", "-D", data),
+            *("-c", "exit_on_error=on", "postgres"),
+        ]
+        return run(command, self.account, f"{statement};\n\n")
 
     def start(self, port: int, settings: Mapping[str, str]) -> None:
         """Start the server on `port` and wait until it takes connections.
@@ -177,11 +194,7 @@ class Cluster:
 
     def set_password(self, superuser: str, password: str) -> None:
         """Set the superuser's password while the server is stopped."""
-        answer = run(
-            [self.programs / "postgres", "--single", "-D", self.data, "postgres"],
-            self.account,
-            f"alter role {superuser} password '{password}'\n",
-        )
+        answer = self._alone(self.data, f"alter role {superuser} password '{password}'")
         if answer.returncode != 0:
             raise DatabaseError(
                 "the password of the embedded PostgreSQL is lost and cannot be set again",

@@ -101,7 +101,7 @@ class EmbeddedServer:
         programs: The folder of PostgreSQL's programs.
         durable: False trades the data's safety in a crash for speed: for tests and scratch.
         settings: PostgreSQL settings on top of ours; they hold from the next start.
-        database: The database that `url` means by default; the first start makes it.
+        database: The database that `url` means by default, made with the data directory.
     """
 
     def __init__(
@@ -258,7 +258,7 @@ class EmbeddedServer:
         version = major_version(self.programs)
         if not cluster.data.is_dir():
             self._remember(state)
-            cluster.create(version, SUPERUSER, state.password, durable=self.durable)
+            cluster.create(version, SUPERUSER, state.password, self.database, durable=self.durable)
         else:
             self._check_version(cluster.data, version)
             if remembered is None:
@@ -271,7 +271,6 @@ class EmbeddedServer:
                 cluster.start(state.port, self.settings)
             except PortTaken:
                 continue
-            self._make_database()
             return
         raise DatabaseError(
             f"no free port on {HOST} was found in {PORTS_TRIED} tries",
@@ -326,19 +325,6 @@ class EmbeddedServer:
                 fix=f"name PostgreSQL {made_by} in {OVERRIDE}, or begin anew with "
                 "`todo-sql db reset`, without the data",
             )
-
-    def _make_database(self) -> None:
-        import psycopg
-        from psycopg import sql
-
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            found = connection.execute(
-                "select from pg_database where datname = %s", [self.database]
-            ).fetchone()
-            if found is None:
-                connection.execute(
-                    sql.SQL("create database {}").format(sql.Identifier(self.database))
-                )
 
 
 def server_for(config: Config) -> EmbeddedServer:
