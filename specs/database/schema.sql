@@ -660,7 +660,7 @@ CREATE INDEX idx_tasks_user_id_list_id_created_at_id ON public.tasks USING btree
 
 CREATE INDEX idx_verifications_identifier ON public.verifications USING btree (identifier);
 
--- foreign key
+-- constraint
 
 alter table public.accounts add constraint accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
