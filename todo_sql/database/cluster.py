@@ -119,11 +119,8 @@ class Cluster:
     def _alone(self, data: Path, statement: str) -> subprocess.CompletedProcess[str]:
         """Run a statement on a data directory that no server is at work on."""
         # -j: a statement ends at a blank line; exit_on_error: its failure is the program's.
-        command = [
-            self.programs / "postgres",
-            *("--single", "-j", "-D", data),
-            *("-c", "exit_on_error=on", "postgres"),
-        ]
+        command: list[str | Path] = [self.programs / "postgres", "--single", "-j", "-D", data]
+        command += ["-c", "exit_on_error=on", "postgres"]
         return run(command, self.account, f"{statement};\n\n")
 
     def start(self, port: int, settings: Mapping[str, str]) -> None:
