@@ -310,6 +310,18 @@ def test_a_failed_migration_may_be_rolled_back(empty_database: str, tmp_path: Pa
     assert fetch(empty_database, "select to_regclass('i')::text") == [None]
 
 
+def test_a_rollback_drops_what_a_crash_left_invalid(empty_database: str, tmp_path: Path) -> None:
+    """Even if the rollback file does not name it."""
+    build = "create unique index concurrently u on t (id)"
+    folder_with(tmp_path, build + ";\n")
+    (tmp_path / f"{INDEX}.rollback.sql").write_text("-- transactional: false\nvacuum t;\n")
+    begin(empty_database, tmp_path, [], build)
+    leave_invalid(empty_database, build)
+    assert [d.id for d in migrator(empty_database, tmp_path).rollback()] == [INDEX]
+    assert invalid_indexes(empty_database) == []
+    assert state(empty_database, tmp_path) is State.PENDING
+
+
 @contextmanager
 def idle_transaction(url: str) -> Iterator[psycopg.Connection[object]]:
     """Hold a snapshot that a concurrent build has to wait for."""

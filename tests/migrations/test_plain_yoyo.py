@@ -79,6 +79,17 @@ def test_we_take_up_a_ledger_of_plain_yoyo(empty_database: str, tmp_path: Path) 
     assert states == [State.MODIFIED, State.APPLIED, State.APPLIED]
 
 
+def test_baseline_verifies_what_plain_yoyo_recorded(empty_database: str, tmp_path: Path) -> None:
+    """Its rows stay as they are, and get the checksums of the files."""
+    three_tables(tmp_path)
+    yoyo(empty_database, tmp_path, "apply")
+    assert migrator(empty_database, tmp_path).baseline(B) == [A, B]
+    entries = migrator(empty_database, tmp_path).status().entries
+    assert [bool(e.recorded and e.recorded.checksum) for e in entries] == [True, True, False]
+    assert fetch(empty_database, "select count(*) from _yoyo_migration") == [3]
+    assert migrator(empty_database, tmp_path).baseline(B) == []
+
+
 def test_a_migration_that_plain_yoyo_applied_anew_is_unverified(
     empty_database: str, tmp_path: Path
 ) -> None:

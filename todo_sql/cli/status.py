@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -98,7 +99,10 @@ def _remark(entry: Entry) -> str:
     if recorded is None:
         return ""
     if entry.state == "modified" and entry.migration:
-        return f"was {(recorded.checksum or '')[:12]}, is {entry.migration.forward.checksum[:12]}"
+        script = entry.migration.forward
+        changed = datetime.fromtimestamp(script.path.stat().st_mtime, UTC)
+        was, now = (recorded.checksum or "")[:12], script.checksum[:12]
+        return f"file of {changed:%Y-%m-%d %H:%M:%S} UTC, was {was}, is {now}"
     if entry.state == "missing":
         by = f"by todo-sql {recorded.tool_version}" if recorded.tool_version else "by plain yoyo"
         return f"applied {by}, checksum {(recorded.checksum or 'unknown')[:12]}"

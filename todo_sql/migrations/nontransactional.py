@@ -60,7 +60,9 @@ class StepwiseRun:
         self._statements = script.statements
         recorded = link.ledger.by_id.get(migration.id)
         begun = recorded.progress if recorded else None
-        self._progress = begun if begun and begun.direction == direction else Progress(direction)
+        ours = begun is not None and begun.direction == direction
+        self._progress = begun if begun and ours else Progress(direction)
+        self._given_up = begun if begun and not ours else None
 
     def run(self) -> None:
         """Run what is not done yet, and record the whole.
@@ -71,6 +73,7 @@ class StepwiseRun:
             LockNotHeld: This backend does not hold the migration lock.
         """
         began = time.monotonic()
+        self._clean_given_up()
         self._check_done()
         self._settle_begun()
         for number in range(len(self._done), len(self._statements)):
@@ -85,6 +88,13 @@ class StepwiseRun:
     @property
     def _done(self) -> tuple[Step, ...]:
         return tuple(step for step in self._progress.steps if step.done)
+
+    def _clean_given_up(self) -> None:
+        """Drop what the other direction left INVALID when it died: it is not gone on with."""
+        steps = self._given_up.steps if self._given_up else ()
+        if steps and not steps[-1].done:
+            begun = grammar.parse(steps[-1].sql)[0]
+            self._clean(self._catalog(0, begun), begun)
 
     def _check_done(self) -> None:
         """Refuse a file of which a done statement was changed; later ones may be."""
