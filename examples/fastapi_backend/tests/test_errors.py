@@ -120,6 +120,7 @@ def test_422_for_a_path_and_a_query(ann: TestClient) -> None:
     """Ids and query parameters are named as well."""
     assert field(ann.get("/api/tasks/1")) == ["path", "public_id"]
     assert field(ann.get("/api/tasks?limit=0")) == ["query", "limit"]
+    assert field(ann.get("/api/search?query=%00")) == ["query", "query"]
     assert field(ann.get("/api/tasks?sort=random")) == ["query", "sort"]
     assert field(ann.get("/api/tasks?complete=true")) == ["query", "complete"]
 

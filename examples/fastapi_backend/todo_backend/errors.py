@@ -97,7 +97,8 @@ async def bad_parameter(request: Request, error: Exception) -> JSONResponse:
     """422: a value that PostgreSQL cannot hold, such as text with a NUL."""
     assert isinstance(error, BadParameter)
     field = FIELDS.get(error.parameter, error.parameter)
-    return unusable(FieldProblem(loc=["body", field], msg="cannot be stored", type="value_error"))
+    where = "query" if request.method == "GET" else "body"
+    return unusable(FieldProblem(loc=[where, field], msg="cannot be stored", type="value_error"))
 
 
 async def bad_cursor(request: Request, error: Exception) -> JSONResponse:
