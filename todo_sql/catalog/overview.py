@@ -50,6 +50,22 @@ class TableView:
         return {name for key in self.foreign_keys for name in key["columns"]}
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One migration, as a document lists it.
+
+    Attributes:
+        why: The prose of its first comment.
+        irreversible: Why it cannot be undone, or None where it can.
+    """
+
+    version: str
+    description: str
+    why: str
+    transactional: bool
+    irreversible: str | None
+
+
 def short(name: str) -> str:
     """Return a name, or every name in a definition, without ``public.``."""
     return name.replace("public.", "")

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from todo_sql.catalog import diagram
 from todo_sql.catalog.document import Serving
-from todo_sql.catalog.overview import TableView, column_default, functions, short, tables
+from todo_sql.catalog.overview import Change, TableView, column_default, functions, short, tables
 from todo_sql.catalog.snapshot import Snapshot
 
-if TYPE_CHECKING:
-    from todo_sql.migrations.files import MigrationSet
 
-
-def render(snapshot: Snapshot, migrations: MigrationSet, serving: Serving) -> str:
+def render(snapshot: Snapshot, changes: Sequence[Change], serving: Serving) -> str:
     """Return the page."""
     found = tables(snapshot)
     style = (resources.files("todo_sql.catalog") / "page.css").read_text(encoding="utf-8")
@@ -26,7 +22,7 @@ def render(snapshot: Snapshot, migrations: MigrationSet, serving: Serving) -> st
             *_section("diagram", "Diagram", [f'<div class="scroll">{diagram.render(found)}</div>']),
             *(line for table in found for line in _table(table, serving)),
             *_functions(snapshot),
-            *_migrations(migrations),
+            *_migrations(changes),
         ]
     )
     return f"""<!doctype html>
@@ -146,16 +142,17 @@ def _functions(snapshot: Snapshot) -> Iterator[str]:
     yield from _section("functions", "Functions", [_grid(("function", "runs as", "does"), rows)])
 
 
-def _migrations(migrations: MigrationSet) -> Iterator[str]:
+def _migrations(changes: Sequence[Change]) -> Iterator[str]:
     rows = [
         (
-            _code(migration.version),
-            escape(migration.description),
-            "yes" if migration.rollback else escape(str(migration.forward.directives.irreversible)),
+            _code(change.version),
+            escape(change.description),
+            escape(change.why),
+            escape(change.irreversible or "yes"),
         )
-        for migration in migrations
+        for change in changes
     ]
-    lines = [_grid(("version", "migration", "can be undone"), rows)]
+    lines = [_grid(("version", "migration", "why", "can be undone"), rows)]
     yield from _section("migrations", "Migrations", lines)
 
 

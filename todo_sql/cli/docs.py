@@ -55,9 +55,10 @@ def _render(config: Config) -> dict[str, str]:
     from todo_sql.compiler.scratch import migrated_database
     from todo_sql.migrations.files import load
     from todo_sql.queries.loader import load_folder
+    from todo_sql.review import history
     from todo_sql.review.serving import fill, serving
 
-    migrations = load(config.migrations, config.root)
+    changes = history.changes(load(config.migrations, config.root))
     queries = load_folder(config.queries, config.root) if config.queries.is_dir() else {}
     loaded = migrated_database(config, "documented", lambda url: fill(url, config))
     with psycopg.connect(loaded, autocommit=True) as connection:
@@ -66,7 +67,7 @@ def _render(config: Config) -> dict[str, str]:
         used = serving(connection, queries, config.tenant, parents)
     return {
         "schema.md": document.schema(snapshot, used),
-        "migrations.md": document.migrations(migrations),
+        "migrations.md": document.migrations(changes),
         "schema.sql": schema_sql.render(snapshot),
-        "schema.html": page.render(snapshot, migrations, used),
+        "schema.html": page.render(snapshot, changes, used),
     }
