@@ -149,8 +149,8 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
 
 
-def side_by_side(options: argparse.Namespace) -> None:
-    """Load every side in turns and print a table."""
+def side_by_side(options: argparse.Namespace) -> int:
+    """Load every side in turns and print a table; return 1 if a request was not answered well."""
     with temporary_server(18) as server, ExitStack() as stack:
         users = template(server, options.connections, options.tasks)
         sides = [
@@ -175,7 +175,7 @@ def side_by_side(options: argparse.Namespace) -> None:
     print(f"{'side':20}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}{'ratio':>8}")
     for side in sides:
         times = sorted(reply.seconds for reply in side.replies)
-        errors = sum(reply.status >= 400 or reply.status == 0 for reply in side.replies)
+        errors = sum(map(_is_error, side.replies))
         rate = statistics.median(side.rates)
         print(
             f"{side.name:20}{rate:11.0f}{_at(times, 0.5):9.1f}{_at(times, 0.99):9.1f}"
@@ -189,6 +189,7 @@ def side_by_side(options: argparse.Namespace) -> None:
             statistics.median(r.seconds for r in side.replies if r.kind == kind) for kind in kinds
         ]
         print(f"{side.name:20}" + "".join(f"{median * 1e3:10.1f}" for median in medians))
+    return int(any(_is_error(reply) for side in sides for reply in side.replies))
 
 
 def _at(times: list[float], part: float) -> float:
@@ -284,10 +285,7 @@ def main() -> int:
     parser.add_argument("--outages", type=int, default=4)
     parser.add_argument("--away", type=float, default=3, help="seconds that an outage lasts")
     options = parser.parse_args()
-    if options.outage:
-        return outage(options)
-    side_by_side(options)
-    return 0
+    return outage(options) if options.outage else side_by_side(options)
 
 
 if __name__ == "__main__":
