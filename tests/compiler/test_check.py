@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 from support.compiling import TENANT, checked, codes, config_of
+from support.database import Owner, Server
+from support.database import database as make_database
 
 pytestmark = pytest.mark.database
 
@@ -32,12 +34,15 @@ create table houses (id int primary key, address address);
 """
 
 
-@pytest.fixture
-def database(empty_database: str, connect: Callable[..., Connection]) -> Connection:
-    """A small database of tenants."""
-    connection = connect(empty_database, autocommit=True)
-    connection.execute(SCHEMA)
-    return connection
+@pytest.fixture(scope="module")
+def database(server: Server, owner: Owner) -> Iterator[Connection]:
+    """A small database of tenants, which no test changes."""
+    with (
+        make_database(server, owner) as name,
+        psycopg.connect(server.url(name, owner.name), autocommit=True) as connection,
+    ):
+        connection.execute(SCHEMA)
+        yield connection
 
 
 CONFIG = config_of(Path("/nowhere"), tenant=TENANT)

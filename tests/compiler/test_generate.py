@@ -227,7 +227,8 @@ def test_type_checkers(package: Path, checker: str) -> None:
     else:
         (package.parent / "pyrightconfig.json").write_text(
             json.dumps({"typeCheckingMode": "strict", "pythonVersion": "3.11",
-                        "reportUnusedExpression": False, "reportUnusedCoroutine": False, "reportUnknownMemberType": False})
+                        "reportUnusedExpression": False, "reportUnusedCoroutine": False,
+                        "reportUnknownMemberType": False})
         )  # fmt: skip
         result = tool("pyright", "--pythonpath", sys.executable, "--outputjson",
                       "use.py", "notesdb", cwd=package.parent)  # fmt: skip
