@@ -57,7 +57,7 @@ _BASE = {
             *("text", "varchar", "bpchar", "char", "name", "money", "xml", "unknown"),
             *("bit", "varbit", "macaddr", "macaddr8", "tsvector", "tsquery", "jsonpath"),
             *("regclass", "regtype", "regproc", "regprocedure", "regrole", "regnamespace"),
-            *("regconfig", "pg_lsn", "tid", "xid", "xid8"),
+            *("regconfig", "pg_lsn", "tid", "cid", "xid", "xid8"),
             *("point", "line", "lseg", "box", "path", "polygon", "circle"),
         ),
         PythonType("str"),
