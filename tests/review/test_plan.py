@@ -172,9 +172,14 @@ def test_doctor_has_nothing_to_say_of_the_todo_database(
 
 
 def test_drift_of_the_todo_database(
-    todo_database: str, connect: Connect, capsys: pytest.CaptureFixture[str]
+    todo_database: str,
+    connect: Connect,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    server: Any,
 ) -> None:
-    """None at first; then what was done by hand, with what mends it."""
+    """None at first, whoever migrated; then what was done by hand, with what mends it."""
+    monkeypatch.setenv("TODO_SQL_SCRATCH_URL", server.url())
     assert main(["--database", todo_database, "--quiet", "drift"]) == ExitCode.OK
     connection = connect(todo_database, autocommit=True)
     connection.execute("alter table tasks alter column title drop not null")
