@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +87,14 @@ class Compiler:
         queries = list(queries)
         findings: list[Finding] = []
         self._look_up_types(queries)
-        checked = self.prepare(queries, findings)
-        answers = [self._inference.describe(entry, findings) for entry in checked]
-        described = [answer for answer in answers if answer is not None]
+        described = []
+        for checked in self._prepare(queries, findings):  # one at a time: trees are large
+            answer = self._inference.describe(checked, findings)
+            if answer is not None:
+                described.append(answer)
+            found = dict.fromkeys(finding for rule in rules for finding in rule(checked, self))
+            findings += [finding for finding in found if finding.code not in checked.query.allow]
         findings += self._check_pages(described)
-        for entry in checked:
-            found = dict.fromkeys(finding for rule in rules for finding in rule(entry, self))
-            findings += [finding for finding in found if finding.code not in entry.query.allow]
         described, disagreements = models.agree(described)
         return Analysis(tuple(described), (*findings, *disagreements))
 
@@ -117,8 +118,8 @@ class Compiler:
         }
         return list(found)
 
-    def prepare(self, queries: Sequence[NamedQuery], findings: list[Finding]) -> list[Checked]:
-        """Prepare every variant of every query; return those that PostgreSQL accepts."""
+    def _prepare(self, queries: Sequence[NamedQuery], findings: list[Finding]) -> Iterator[Checked]:
+        """Prepare every variant of every query; yield the queries that PostgreSQL accepts."""
         texts = [tuple(variants(query)) for query in queries]
         statements = [
             (variant.sql, [self._declared_type(query, name) for name in variant.parameters])
@@ -126,7 +127,6 @@ class Compiler:
             for variant in found
         ]
         answers = iter(prepare.prepare_all(self.connection, statements))
-        accepted = []
         for query, found in zip(queries, texts, strict=True):
             mine = [next(answers) for _ in found]
             refusals = {
@@ -137,8 +137,7 @@ class Compiler:
             findings += refusals
             good = tuple(answer for answer in mine if isinstance(answer, Prepared))
             if not refusals:
-                accepted.append(Checked.of(query, found, good))
-        return accepted
+                yield Checked.of(query, found, good)
 
     def _look_up_types(self, queries: Sequence[NamedQuery]) -> None:
         names = {
