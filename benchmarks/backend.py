@@ -282,8 +282,8 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, default=1000, help="for each of the users")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--outage", action="store_true", help="stop the database under load")
-    parser.add_argument("--outages", type=int, default=4)
-    parser.add_argument("--away", type=float, default=3, help="seconds that an outage lasts")
+    parser.add_argument("--outages", type=int, default=3)
+    parser.add_argument("--away", type=float, default=8, help="seconds that an outage lasts")
     options = parser.parse_args()
     return outage(options) if options.outage else side_by_side(options)
 
