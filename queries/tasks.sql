@@ -26,8 +26,9 @@ values (
         else coalesce((select id from lists where user_id = :user_id and public_id = :list_public_id), -1)
     end
 )
-on conflict (user_id, public_id) do update set public_id = excluded.public_id
-where tasks.deleted_at is null
+on conflict (user_id, public_id) do update
+    set public_id = excluded.public_id
+    where tasks.deleted_at is null
 returning
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
