@@ -12,7 +12,8 @@ from typing import Any
 from todo_sql.config import Tenant
 from todo_sql.errors import Severity
 from todo_sql.review.files import File, Kind, Spot
-from todo_sql.review.model import Schema, Table, build
+from todo_sql.review.model import Schema, Table
+from todo_sql.review.replay import build
 from todo_sql.sql.grammar import Statement
 
 
