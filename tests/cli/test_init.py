@@ -87,4 +87,4 @@ def test_a_name_that_cannot_be_a_package_is_refused(name: str) -> None:
 def test_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a folder there is nothing to do."""
     assert main(["init"]) == ExitCode.USAGE
-    assert "argument DIR is missing" in capsys.readouterr().err
+    assert "missing argument 'DIR'" in capsys.readouterr().err
