@@ -72,7 +72,12 @@ select
     end as storage,
     case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end as compression,
     nullif(a.attstattarget, -1)::integer as statistics,
-    array_to_string(a.attoptions, ', ') as options,
+    -- pg_attver is the server's own, not a setting: Debian's 15.20 counts with it.
+    (
+        select string_agg(o.option, ', ' order by o.option)
+        from unnest(a.attoptions) as o (option)
+        where o.option not like 'pg\_attver=%'
+    ) as options,
     case when a.attinhcount > 0 and not a.attislocal and not c.relispartition then true end as inherited
 from pg_attribute as a
 inner join pg_class as c on c.oid = a.attrelid
