@@ -36,6 +36,10 @@ def parse(verb: Verb, words: Sequence[str]) -> dict[str, Any] | None:
     Raises:
         UsageError: An unknown option, a missing or surplus word, a value that does not fit.
     """
+    _, *parameters = inspect.signature(verb.load()).parameters.values()
+    if not words and all(p.default is not p.empty for p in parameters):
+        # Nothing to parse: `todo-sql status` need not wait for pydantic, which typer imports.
+        return {p.name: p.default for p in parameters}
     command = command_of(verb)
     try:
         found = command.main(list(words), prog_name=f"{PROGRAM} {verb.name}", standalone_mode=False)
