@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from todo_sql.compiler.checks import order, tenancy, wording, writes
+from todo_sql.compiler.checks.equalities import Equalities
 from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.compiler.infer import Checked
 from todo_sql.errors import Finding
@@ -24,15 +25,19 @@ def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
     """
     query = checked.query
     seen: set[tuple[int, tuple[str, ...]]] = set()
+    known: dict[int, Equalities] = {}
     for variant, answer, tree in zip(checked.variants, checked.answers, checked.trees, strict=True):
         if variant.given and variant.given != query.optional:
             continue
+        if id(tree) not in known:
+            known[id(tree)] = Equalities(tree, compiler.schema)
+        equalities = known[id(tree)]
         if variant.given == query.optional:
             yield from wording.find(query, variant)
         if not variant.given:
-            yield from order.find(query, answer, compiler.schema)
+            yield from order.find(query, answer, equalities, compiler.schema)
         key = (id(tree), variant.parameters)
         if key not in seen:
             seen.add(key)
-            yield from tenancy.find(query, variant, tree, compiler.schema, compiler.config)
+            yield from tenancy.find(query, variant, equalities, compiler.schema, compiler.config)
             yield from writes.find(query, answer, tree)

@@ -28,9 +28,14 @@ _OLD_KINDS = {  # PostgreSQL 15 abbreviates some
 }
 _IRRELEVANT = re.compile(
     r" :(?:location|stmt_len|stmt_location|list_start|list_end) -?\d+"
+    r"| :(?:selectedCols|insertedCols|updatedCols|extraUpdatedCols) \(b[ \d]*\)"
     r"| :sortClause (?:<>|\(.*?\))(?= :limitOffset)"
 )
 _REFERENCES = re.compile(r" :ressortgroupref \d+")
+_SORTED_ONLY = re.compile(r" ?\{TARGETENTRY :expr \{VAR [^{}]*\} [^{}]*:resjunk true\}")
+_SORT_KEY = re.compile(r":tleSortGroupRef (\d+)")
+_SORT_CLAUSE = re.compile(r" :sortClause (<>|\(.*?\)) :limitOffset")
+_COLUMN = re.compile(r"\{TARGETENTRY :expr (\{VAR [^{}]*\}) [^{}]*?:ressortgroupref ([1-9]\d*) ")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -78,11 +83,36 @@ def parse(text: str) -> Tree:
 
 
 def canonical(text: str) -> str:
-    """Return a tree's text without what doesn't matter for its columns: places and order."""
+    """Return a tree's text without what doesn't matter for its columns: places and order.
+
+    Variants that differ in their order only have the same text, and share one proof. A
+    column that is sorted by and not returned is left out, too; an expression stays.
+    """
     text = _IRRELEVANT.sub("", text.replace("\n", " "))
     if ":groupClause (" in text:  # then the references tell what is grouped by
         return text
-    return _REFERENCES.sub("", text)
+    return _REFERENCES.sub("", _SORTED_ONLY.sub("", text))
+
+
+def plain_order(text: str) -> list[Node] | None:
+    """Return the columns that a statement of one level sorts by, without parsing the rest.
+
+    None where that takes the whole tree: subqueries, groups, expressions as sort keys.
+    """
+    text = text.replace("\n", " ")
+    clauses = _SORT_CLAUSE.findall(text)
+    if (
+        len(clauses) != 1
+        or text.count("{QUERY ") != 1
+        or ":groupClause <>" not in text
+        or ":distinctClause <>" not in text
+    ):
+        return None
+    columns = {reference: column for column, reference in _COLUMN.findall(text)}
+    keys = _SORT_KEY.findall(clauses[0])
+    if not columns.keys() >= set(keys):
+        return None
+    return [parse(columns[key]).queries[0] for key in keys]
 
 
 def _value(token: str, advance: Callable[[], str], kinds: dict[str, list[Node]]) -> Any:

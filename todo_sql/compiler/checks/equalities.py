@@ -54,6 +54,7 @@ class Equalities:
     """Classes of equal terms: columns as (level, index, number), parameters, constants."""
 
     def __init__(self, tree: Tree, schema: Schema) -> None:
+        self.tree = tree
         self.schema = schema
         self.levels: list[Level] = []
         self._parent: dict[Term, Term] = {}

@@ -7,8 +7,10 @@ nothing is said.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from todo_sql.compiler.checks.equalities import Equalities, Level, Term
-from todo_sql.compiler.nodes import Node
+from todo_sql.compiler.nodes import Node, plain_order
 from todo_sql.compiler.prepare import Prepared
 from todo_sql.compiler.schema import Schema
 from todo_sql.compiler.scope import (
@@ -27,20 +29,26 @@ from todo_sql.queries.named import Cardinality, NamedQuery
 _UNSEEN = frozenset((SUBQUERY, FUNCTION, TABLE_FUNCTION, CTE))
 
 
-def find(query: NamedQuery, answer: Prepared, schema: Schema) -> list[Finding]:
-    """Return the findings of one variant."""
-    if ":limitCount {" not in answer.tree.replace("\n", " "):
-        return []
-    tree = answer.parse()
-    node = tree.main
+def find(
+    query: NamedQuery, answer: Prepared, equalities: Equalities, schema: Schema
+) -> list[Finding]:
+    """Return the findings of one variant.
+
+    Args:
+        equalities: Of its tree, in which the order may be missing.
+    """
+    node = equalities.tree.main
     if node is None or node["commandType"] != str(SELECT) or not node["limitCount"]:
         return []
     if _is_null(node["limitCount"]) or node["setOperations"] or node["hasAggs"] == "true":
         return []
     paged = query.cardinality is Cardinality.PAGE
-    equalities = Equalities(tree, schema)
-    level = equalities.levels[0]
-    settled = _settled(level, equalities, schema)
+    keys: Sequence[Node | None] | None = plain_order(answer.tree)
+    if keys is None:
+        equalities = Equalities(answer.parse(), schema)
+        whole = equalities.levels[0].query
+        keys = [_by_reference(whole, key) for key in whole["sortClause"] or ()]
+    settled = _settled(equalities.levels[0], keys, equalities, schema)
     if settled is None or settled:
         return []
     if paged:
@@ -52,7 +60,7 @@ def find(query: NamedQuery, answer: Prepared, schema: Schema) -> list[Finding]:
         message, cause = (
             f"`limit` cuts `{query.name}` off in an order that isn't settled",
             "rows that are equal in every sort key come in any order"
-            if node["sortClause"]
+            if keys
             else "there is no `order by`",
         )
     return [
@@ -71,7 +79,9 @@ def _is_null(count: Node) -> bool:
     return bool(count["node"] == "CONST" and count["constisnull"] == "true")
 
 
-def _settled(level: Level, equalities: Equalities, schema: Schema) -> bool | None:
+def _settled(
+    level: Level, keys: Sequence[Node | None], equalities: Equalities, schema: Schema
+) -> bool | None:
     """Whether the order leaves no two rows equal; None: can't be seen."""
     query = level.query
     indexes = _read(query["jointree"])
@@ -88,16 +98,16 @@ def _settled(level: Level, equalities: Equalities, schema: Schema) -> bool | Non
             tables.append((index, relation))
     if not tables:
         return True
-    known = _sorted_terms(level, equalities)
+    known = _sorted_terms(keys, level, equalities)
     if known is None:
         return None
     if query["groupClause"] or query["distinctClause"]:
         clause = query["groupClause"] or query["distinctClause"]
-        keys = [equalities.term(_by_reference(query, key), level) for key in clause]
+        grouped = [equalities.term(_by_reference(query, key), level) for key in clause]
         return (
             None
-            if None in keys
-            else all(_is_known(key, known, equalities) for key in keys if key is not None)
+            if None in grouped
+            else all(_is_known(term, known, equalities) for term in grouped if term is not None)
         )
     settled: set[int] = set()
     while True:
@@ -121,11 +131,13 @@ def _settled(level: Level, equalities: Equalities, schema: Schema) -> bool | Non
         }
 
 
-def _sorted_terms(level: Level, equalities: Equalities) -> set[Term] | None:
+def _sorted_terms(
+    keys: Sequence[Node | None], level: Level, equalities: Equalities
+) -> set[Term] | None:
     """Return the columns sorted by; None if there is an expression among them."""
     found: set[Term] = set()
-    for key in level.query["sortClause"] or ():
-        term = equalities.term(_by_reference(level.query, key), level)
+    for key in keys:
+        term = equalities.term(key, level)
         if term is None:
             return None
         found.add(equalities.find(term))

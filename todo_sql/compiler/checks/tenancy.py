@@ -6,7 +6,7 @@ import re
 
 from todo_sql.compiler.checks.equalities import Equalities, Level
 from todo_sql.compiler.effects import is_tenant_table, needs_tenant, tables
-from todo_sql.compiler.nodes import Node, Tree
+from todo_sql.compiler.nodes import Node
 from todo_sql.compiler.schema import Relation, Schema
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place
@@ -15,19 +15,18 @@ from todo_sql.queries.variants import Variant
 
 
 def find(
-    query: NamedQuery, variant: Variant, tree: Tree, schema: Schema, config: Config
+    query: NamedQuery, variant: Variant, equalities: Equalities, schema: Schema, config: Config
 ) -> list[Finding]:
     """Return a finding for each table of tenants that isn't held to one tenant."""
     tenant = config.tenant
     if tenant is None or query.tenant == "none":
         return []
-    touched = tables([tree], schema)
+    touched = tables([equalities.tree], schema)
     if not needs_tenant(touched, tenant.parameter, config.exempt):
         return []
     number = 0
     if tenant.parameter in variant.parameters:
         number = variant.parameters.index(tenant.parameter) + 1
-    equalities = Equalities(tree, schema)
     found = []
     for level, index, relation in equalities.tables():
         if not is_tenant_table(relation, tenant.parameter, config.exempt):
