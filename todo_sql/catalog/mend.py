@@ -179,7 +179,7 @@ def _column(name: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
         case "generated":
             yield f"{BY_HAND}drop column {new.name} and add it again as generated"
         case "storage":
-            yield f"{alter} set storage {value or 'default'}"
+            yield f"{alter} set storage {value or _default_storage(new, after)}"
         case "compression":
             yield f"{alter} set compression {value or 'default'}"
         case "statistics":
@@ -188,6 +188,13 @@ def _column(name: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
             yield from _options(alter, old, new)
         case "position":
             yield f"{BY_HAND}no statement moves {new.name} from place {old[name]} to {value}"
+
+
+def _default_storage(column: Item, after: Snapshot) -> str:
+    """Return how to name the storage that a type has by default: PostgreSQL 15 has no word."""
+    if after.version >= 160000:
+        return "default"
+    return "main" if str(column["type"]).startswith(("numeric", "inet", "cidr")) else "extended"
 
 
 def _table(name: str, old: Item, new: Item) -> Iterator[str]:
