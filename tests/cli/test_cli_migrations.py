@@ -71,7 +71,7 @@ def test_migrate_status_rollback(project: Path, empty_database: str) -> None:
     done = document(project, empty_database, "migrate", "--to", "20260102000000")
     assert [entry["id"] for entry in done["applied"]] == [A, B]
     assert all(isinstance(entry["duration_ms"], int) for entry in done["applied"])
-    status = document(project, empty_database, "status")
+    status = document(project, empty_database, "status", code=1)
     assert status["database"] == psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"]
     first, _, last = status["migrations"]
     assert set(first) == {"id", "state", "applied_at", "duration_ms", "checksum", "rollback"}
@@ -82,6 +82,8 @@ def test_migrate_status_rollback(project: Path, empty_database: str) -> None:
     undone = document(project, empty_database, "rollback", "--steps", "2")
     assert [entry["id"] for entry in undone["rolled_back"]] == [B, A]
     assert tables(empty_database) == []
+    run(project, empty_database, "migrate")
+    assert document(project, empty_database, "status")["migrations"][-1]["state"] == "applied"
 
 
 def test_data_goes_to_stdout_and_the_rest_to_stderr(project: Path, empty_database: str) -> None:
@@ -178,7 +180,7 @@ def test_status_shows_every_state(project: Path, empty_database: str) -> None:
     write(folder, "20260109000000_next", "-- irreversible: x\nselect 1;", None)
     states = {
         entry["id"]: (entry["state"], entry["rollback"])
-        for entry in document(project, empty_database, "status")["migrations"]
+        for entry in document(project, empty_database, "status", code=1)["migrations"]
     }
     assert states == {
         A: ("modified", "file"),
@@ -187,7 +189,7 @@ def test_status_shows_every_state(project: Path, empty_database: str) -> None:
         C: ("applied", "file"),
         "20260109000000_next": ("pending", "irreversible"),
     }
-    table = run(project, empty_database, "status").stdout
+    table = run(project, empty_database, "status", code=1).stdout
     assert "was " in table and "applied by todo-sql" in table
 
 

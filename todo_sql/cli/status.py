@@ -35,14 +35,19 @@ def command(
         str | None, Option(metavar="DIR", help="Another folder of migrations.")
     ] = None,
 ) -> ExitCode:
-    """Show the state of every migration; read-only, takes no lock."""
+    """Show the state of every migration; read-only, takes no lock.
+
+    Exit code 0 if every migration is applied as its file stands, else 1.
+    """
     with migrator_of(context, migrations) as migrator:
         status = migrator.status(wait=wait)
     output = context.output
+    clean = all(entry.state.value == "applied" for entry in status.entries)
+    code = ExitCode.OK if clean else ExitCode.FINDINGS
     if output.json:
         entries = [_as_json(entry) for entry in status.entries]
         output.document({"database": status.database, "migrations": entries})
-        return ExitCode.OK
+        return code
     output.table(
         ("state", "migration", "applied at (UTC)", "ms", "rollback", ""),
         [_row(entry) for entry in status.entries],
@@ -55,7 +60,7 @@ def command(
         if counts[state]
     )
     output.message(f"{status.database}: {summary or 'no migrations'}")
-    return ExitCode.OK
+    return code
 
 
 def _rollback(entry: Entry) -> str:
