@@ -36,7 +36,7 @@ DOORS = {
     "yoyo": "migrations/backend.py",
     "postgast": "sql/grammar.py",
     "sqlfluff": "review/style.py",
-    "psycopg_pool": "database/pool.py",
+    "dotenv": "config.py",
 }
 
 # What the generated package may use besides itself.
