@@ -15,6 +15,7 @@ from support.database import Owner, Server
 from todo_sql import (
     AsyncDatabase,
     BadParameter,
+    BadRow,
     Database,
     DatabaseError,
     IntegrityError,
@@ -139,6 +140,33 @@ def test_one_statement_whatever_the_value(two_users: str) -> None:
         )
         assert len(names) == 1
         assert names[0].startswith("/* queries/tasks.sql:get_task */ select")
+
+
+@pytest.mark.parametrize("value", ["infinity", "-infinity", "0044-03-15 12:00+00 BC"])
+def test_a_value_that_python_cannot_hold(two_users: str, value: str) -> None:
+    """Written by another client, it is a typed error that names the column; other rows are read."""
+    file = q.TextFile(
+        "-- name: due :many\n"
+        "select title, due_date from tasks\n"
+        "where user_id = :user_id\n"
+        "    and title = :title  -- if: title"
+    )
+    due: Query[Any] = file.query(
+        "due", row=dict, parameters={"user_id": "text", "title": "text"}, tenant=True
+    )
+    with Database.connect(two_users) as db:
+        ann = db.as_user("ann")
+        for title in ("good", "odd"):
+            ann.one(q.ADD, {"title": title})
+        for _ in range(2):  # in text, then in binary
+            assert len(ann.many(due, {"title": "good"})) == 1
+        ann.sql(f"update tasks set due_date = '{value}' where title = 'odd'", dict)
+        for _ in range(2):
+            with pytest.raises(BadRow, match="column `due_date`") as caught:
+                ann.many(due, {})
+        assert "tasks.sql:due" in str(caught.value)
+        assert value not in str(caught.value)
+        assert len(ann.many(due, {"title": "good"})) == 1
 
 
 def test_a_violated_constraint_names_its_field(two_users: str) -> None:

@@ -138,6 +138,10 @@ def test_copies_directly_without_row_security(empty_database: str) -> None:
         assert session.sql("select max(b) from plain", datetime.datetime) == [now]
         with pytest.raises(BadParameter, match="`a`"):
             session.copyfrom(fill, [{"a": 2**31, "b": now}])
+        east = datetime.timezone(datetime.timedelta(hours=14))
+        beyond = datetime.datetime.min.replace(tzinfo=east)
+        with pytest.raises(BadParameter, match="`b`"):
+            session.copyfrom(fill, [{"a": 1, "b": now.astimezone(east)}, {"a": 1, "b": beyond}])
         with pytest.raises(IntegrityError) as caught:
             session.copyfrom(fill, [{"a": None, "b": now}])
         assert caught.value.field == "a"

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import pytest
 from psycopg.adapt import Transformer
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 from pydantic import BaseModel
 
 from todo_sql import BadParameter, Conflict, TenantRequired, Unavailable
@@ -173,6 +175,37 @@ def test_values_that_do_not_fit(pg_type: str, value: object) -> None:
         encoder.encode([value])
     assert caught.value.parameter == "due"
     assert pg_type in str(caught.value)
+
+
+EAST, WEST = (datetime.timezone(datetime.timedelta(hours=hours)) for hours in (14, -14))
+EARLY = datetime.datetime.min.replace(tzinfo=EAST)
+LATE = datetime.datetime.max.replace(tzinfo=WEST)
+
+
+@pytest.mark.parametrize(
+    ("pg_type", "value"),
+    [
+        ("timestamp with time zone", EARLY),
+        ("timestamp with time zone", LATE),
+        ("timestamp with time zone[]", [AWARE, None, LATE]),
+        ("tstzrange", Range(EARLY, AWARE)),
+        ("tstzmultirange", Multirange([Range(AWARE, LATE)])),
+        (None, LATE),
+    ],
+)
+def test_a_moment_that_could_not_be_read_back(pg_type: str | None, value: object) -> None:
+    """PostgreSQL would take the year 10000; no later read would find a datetime for it."""
+    encoder = Encoder([Parameter.of("due", pg_type)], Transformer(None))
+    with pytest.raises(BadParameter, match="years 1 to 9999") as caught:
+        encoder.encode([value])
+    assert caught.value.parameter == "due"
+
+
+def test_the_first_and_the_last_moment() -> None:
+    """Python's own ends of time, in UTC, are sent."""
+    encoder = Encoder([Parameter.of("due", "timestamp with time zone")], Transformer(None))
+    for end in (datetime.datetime.min, datetime.datetime.max):
+        encoder.encode([end.replace(tzinfo=datetime.UTC)])
 
 
 def test_none_where_it_cannot_be() -> None:

@@ -175,12 +175,12 @@ def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
         formatter = TextFormatter(transformer)
     encoder = Encoder(plan.parameters, Transformer(link.connection))
     fitting: set[tuple[type, ...]] = set()
-    is_narrow = any(parameter.is_narrow for parameter in plan.parameters)
+    is_tried = any(parameter.is_tried for parameter in plan.parameters)
     take = _taker([name for _, name in plan.copied], plan.bound)
     for row in rows:
         values = take(row)
         kinds = tuple(map(type, values))
-        if is_narrow or kinds not in fitting:
+        if is_tried or kinds not in fitting:
             encoder.encode(values)
             adapted = tuple(
                 None if value is None else parameter.adapt(value)

@@ -34,6 +34,8 @@ _TEXT = frozenset({"text", "varchar", "bpchar", "name"})
 _NARROW = {"int2": Struct("!h"), "int4": Struct("!i"), "oid": Struct("!I")}
 _OF_NARROW = frozenset({"int4range", "int4multirange"})
 _JSON = frozenset({"json", "jsonb"})
+# PostgreSQL's years go further than Python's: what lies outside could never be read back.
+_INSTANTS = frozenset({"timestamptz", "tstzrange", "tstzmultirange"})
 _CLASSES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_TEXT, (str,)),
     **dict.fromkeys(("int2", "int4", "int8", "oid"), (int,)),
@@ -103,12 +105,29 @@ class Parameter:
                 found = adapters.get_dumper_by_oid(self.oid, form)
             except errors.ProgrammingError:
                 continue
-            return found(NoneType, transformer).dump, form
+            dump = found(NoneType, transformer).dump
+            return (self._readable(dump) if base in _INSTANTS else dump), form
 
+        @self._readable
         def dump_by_value(value: Any) -> Any:
             return transformer.get_dumper(value, PyFormat.TEXT).dump(value)
 
         return dump_by_value, pq.Format.TEXT
+
+    def _readable(self, dump: Dump) -> Dump:
+        """Return a dumper that refuses a moment which Python could not read back."""
+
+        def dump_readable(value: Any) -> Any:
+            if _is_beyond_years(value):
+                raise BadParameter(
+                    f"parameter `{self.name}` is a moment outside the years 1 to 9999 in UTC",
+                    self.name,
+                    cause="Python could not read it back; nothing was sent",
+                    fix="pass a datetime within these years, or None for no moment",
+                )
+            return dump(value)
+
+        return dump_readable
 
     @property
     def is_binary(self) -> bool:
@@ -117,10 +136,10 @@ class Parameter:
         return bool(self.oid) and base not in _OF_NARROW and not (is_array and base in _NARROW)
 
     @property
-    def is_narrow(self) -> bool:
-        """Whether values need to be tried, since psycopg's form would wrap them."""
+    def is_tried(self) -> bool:
+        """Whether each value needs to be tried: psycopg would wrap it, or not read it back."""
         _, base, is_array = _builtin(self.pg_type)
-        return base in _NARROW and not is_array
+        return not self.oid or base in _INSTANTS or (base in _NARROW and not is_array)
 
     def adapt(self, value: object) -> object:
         """Return a value of one of the exact classes, or the value if it needs none.
@@ -225,6 +244,20 @@ def _dump_text(value: str) -> bytes:
     if b"\0" in data:
         raise ValueError("a text cannot hold the character U+0000")
     return data
+
+
+def _is_beyond_years(value: Any) -> bool:
+    if isinstance(value, datetime.datetime):
+        if value.year not in (datetime.MINYEAR, datetime.MAXYEAR) or value.tzinfo is None:
+            return False
+        try:
+            value.astimezone(datetime.UTC)
+        except OverflowError:
+            return True
+        return False
+    if isinstance(value, Range):
+        return _is_beyond_years(value.lower) or _is_beyond_years(value.upper)
+    return isinstance(value, (list, Multirange)) and any(map(_is_beyond_years, value))
 
 
 def _why(error: Exception) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, get_origin
 
+import psycopg
 from psycopg import pq
 from psycopg.abc import Transformer
 from pydantic import BaseModel, ValidationError
@@ -55,9 +56,49 @@ def _dataclasses(row: Any, names: Sequence[str]) -> Make:
 
 
 def load(result: pq.abc.PGresult, transformer: Transformer, make: Make, label: str) -> list[Any]:
-    """Return every row of a result."""
+    """Return every row of a result.
+
+    Raises:
+        BadRow: Python cannot hold a value, or a row does not fit the model.
+    """
     transformer.set_pgresult(result)
-    return make_rows(make, transformer.load_rows(0, result.ntuples, tuple), label)
+    try:
+        tuples = transformer.load_rows(0, result.ntuples, tuple)
+    except (psycopg.Error, ValueError, OverflowError) as error:
+        raise _unreadable(result, transformer, label, error) from None
+    return make_rows(make, tuples, label)
+
+
+def _unreadable(
+    result: pq.abc.PGresult, transformer: Transformer, label: str, error: Exception
+) -> BadRow:
+    """Return the error for a value that no loader takes, such as the timestamp ``infinity``."""
+    column = next(
+        (
+            name
+            for index, name in enumerate(column_names(result))
+            if not _is_readable(result, transformer, index)
+        ),
+        "?",
+    )
+    reason = str(error).partition(": ")[0]  # what follows quotes the value
+    return BadRow(
+        f"column `{column}` of a row of `{label}` holds a value that Python cannot",
+        cause=f"{reason}; another client wrote it",
+        fix=f"correct the value, or leave it out: where isfinite({column}), {column}::text",
+    )
+
+
+def _is_readable(result: pq.abc.PGresult, transformer: Transformer, index: int) -> bool:
+    loader = transformer.get_loader(result.ftype(index), pq.Format(result.fformat(index)))
+    values = (result.get_value(row, index) for row in range(result.ntuples))
+    try:
+        for value in values:
+            if value is not None:
+                loader.load(value)
+    except (psycopg.Error, ValueError, OverflowError):
+        return False
+    return True
 
 
 def make_rows(make: Make, tuples: list[tuple[Any, ...]], label: str) -> list[Any]:
