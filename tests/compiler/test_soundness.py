@@ -19,7 +19,7 @@ import pytest
 from support.querygen import Generator, read_tables
 from support.rows import fill, tables
 
-from todo_sql.compiler import nullability, prepare, schema
+from todo_sql.compiler import nodes, nullability, prepare, schema
 
 pytestmark = pytest.mark.database
 
@@ -44,6 +44,8 @@ def claims_of(
         if isinstance(answer, prepare.Prepared):
             claims = nullability.prove(answer.queries(), known)
             assert len(claims) == len(answer.columns), query
+            shortened = nodes.parse(nodes.canonical(answer.tree)).queries
+            assert nullability.prove(shortened, known) == claims, query
             found[query] = ([column.name for column in answer.columns], claims)
     connection.execute("set client_min_messages = warning; set debug_print_rewritten = off")
     return found

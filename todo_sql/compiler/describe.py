@@ -126,7 +126,7 @@ class Compiler:
             for query, found in zip(queries, texts, strict=True)
             for variant in found
         ]
-        answers = iter(prepare.prepare_all(self.connection, statements))
+        answers = prepare.prepare_all(self.connection, statements)
         for query, found in zip(queries, texts, strict=True):
             mine = [next(answers) for _ in found]
             refusals = {
@@ -138,6 +138,7 @@ class Compiler:
             good = tuple(answer for answer in mine if isinstance(answer, Prepared))
             if not refusals:
                 yield Checked.of(query, found, good)
+        assert next(answers, None) is None  # the connection is free again
 
     def _look_up_types(self, queries: Sequence[NamedQuery]) -> None:
         names = {

@@ -26,13 +26,14 @@ _OLD_KINDS = {  # PostgreSQL 15 abbreviates some
     "ROWCOMPARE": "ROWCOMPAREEXPR",
     "RTE": "RANGETBLENTRY",
 }
-_IRRELEVANT = re.compile(
-    r" :(?:location|stmt_len|stmt_location|list_start|list_end) -?\d+"
-    r"| :(?:selectedCols|insertedCols|updatedCols|extraUpdatedCols) \(b[ \d]*\)"
-    r"| :sortClause (?:<>|\(.*?\))(?= :limitOffset)"
+_IRRELEVANT = (
+    r" :(?:(?:location|stmt_len|stmt_location|list_start|list_end) -?\d+"
+    r"|(?:selectedCols|insertedCols|updatedCols|extraUpdatedCols) \(b[ \d]*\)"
+    r"|sortClause (?:<>|\(.*?\))(?= :limitOffset)%s)"
 )
-_REFERENCES = re.compile(r" :ressortgroupref \d+")
-_SORTED_ONLY = re.compile(r" ?\{TARGETENTRY :expr \{VAR [^{}]*\} [^{}]*:resjunk true\}")
+_WITH_GROUPS = re.compile(_IRRELEVANT % "")
+_WITHOUT_GROUPS = re.compile(_IRRELEVANT % r"|ressortgroupref \d+")
+_SORTED_ONLY = re.compile(r" \{TARGETENTRY :expr \{VAR [^{}]*\} [^{}]*:resjunk true\}")
 _SORT_KEY = re.compile(r":tleSortGroupRef (\d+)")
 _SORT_CLAUSE = re.compile(r" :sortClause (<>|\(.*?\)) :limitOffset")
 _COLUMN = re.compile(r"\{TARGETENTRY :expr (\{VAR [^{}]*\}) [^{}]*?:ressortgroupref ([1-9]\d*) ")
@@ -88,10 +89,11 @@ def canonical(text: str) -> str:
     Variants that differ in their order only have the same text, and share one proof. A
     column that is sorted by and not returned is left out, too; an expression stays.
     """
-    text = _IRRELEVANT.sub("", text.replace("\n", " "))
     if ":groupClause (" in text:  # then the references tell what is grouped by
-        return text
-    return _REFERENCES.sub("", _SORTED_ONLY.sub("", text))
+        return _WITH_GROUPS.sub("", text)
+    if ":resjunk true" in text:
+        text = _SORTED_ONLY.sub("", text)
+    return _WITHOUT_GROUPS.sub("", text)
 
 
 def plain_order(text: str) -> list[Node] | None:
@@ -99,7 +101,6 @@ def plain_order(text: str) -> list[Node] | None:
 
     None where that takes the whole tree: subqueries, groups, expressions as sort keys.
     """
-    text = text.replace("\n", " ")
     clauses = _SORT_CLAUSE.findall(text)
     if (
         len(clauses) != 1

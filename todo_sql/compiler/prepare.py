@@ -7,7 +7,7 @@ that one refusal doesn't spoil the next.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,11 @@ class ResultColumn:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What PostgreSQL says of a statement that it accepts."""
+    """What PostgreSQL says of a statement that it accepts.
+
+    Attributes:
+        tree: What it made of it, on one line.
+    """
 
     parameters: tuple[int, ...]
     columns: tuple[ResultColumn, ...]
@@ -76,38 +80,45 @@ def configure(connection: Connection[Any]) -> None:
 
 def prepare_all(
     connection: Connection[Any], statements: Sequence[tuple[str, Sequence[int]]]
-) -> list[Prepared | Refused]:
-    """Return what the server says of each pair of text and parameter types, in order.
+) -> Iterator[Prepared | Refused]:
+    """Yield what the server says of each pair of text and parameter types, in order.
+
+    The server works on the next statements meanwhile: until the last answer the connection
+    is good for nothing else.
 
     Args:
         connection: In autocommit mode, made ready by `configure`.
         statements: Texts with ``$n``; a type of 0 is inferred.
     """
     pgconn = connection.pgconn
-    answers: list[Prepared | Refused] = []
     trees: deque[str] = deque()  # libpq may read a tree ahead of its statement's answer
 
     def receive(notice: PGresult) -> None:
         if notice.error_field(DiagnosticField.MESSAGE_PRIMARY) == b"rewritten parse tree:":
-            trees.append((notice.error_field(DiagnosticField.MESSAGE_DETAIL) or b"").decode())
+            tree = notice.error_field(DiagnosticField.MESSAGE_DETAIL) or b""
+            trees.append(tree.replace(b"\n", b" ").decode())
 
     handler = pgconn.notice_handler
     pgconn.notice_handler = receive
     pgconn.enter_pipeline_mode()
     try:
+        waiting = 0
         for start in range(0, len(statements), _BATCH):
             batch = statements[start : start + _BATCH]
             for sql, types in batch:
                 pgconn.send_prepare(b"", sql.encode(), types)
                 pgconn.send_describe_prepared(b"")
                 pgconn.pipeline_sync()
-            answers += [_read(connection, trees) for _ in batch]
-            if trees:
-                raise AssertionError("PostgreSQL sent more trees than it accepted statements")
-    finally:
+            for _ in range(waiting):
+                yield _read(connection, trees)
+            waiting = len(batch)
+        for _ in range(waiting):
+            yield _read(connection, trees)
+        if trees:
+            raise AssertionError("PostgreSQL sent more trees than it accepted statements")
         pgconn.exit_pipeline_mode()
+    finally:
         pgconn.notice_handler = handler
-    return answers
 
 
 def _read(connection: Connection[Any], trees: deque[str]) -> Prepared | Refused:

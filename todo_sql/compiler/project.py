@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def check_folder(config: Config, folder: Path | None = None) -> Analysis:
     return Analysis(analysis.described, findings)
 
 
-def watch_folder(config: Config, pause: float = 0.05) -> Iterator[tuple[Analysis, float]]:
+def watch_folder(
+    config: Config, pause: float = 0.05
+) -> Generator[tuple[Analysis, float], None, None]:
     """Check every query, then those of each file that is saved, for ever.
 
     Yields:

@@ -1,0 +1,169 @@
+"""`describe`, `check`, `generate` and `query` as commands: exit codes, JSON, watching."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import psycopg
+import pytest
+from support.commands import clean_environment
+from support.database import Owner, Server
+
+from todo_sql.cli.app import main
+from todo_sql.compiler.project import watch_folder
+from todo_sql.config import load_config
+
+pytestmark = pytest.mark.database
+
+MIGRATION = """\
+create table notes (
+    id int primary key,
+    title text not null,
+    body text
+);
+"""
+QUERIES = """\
+-- name: list_notes :many -> Note
+-- The notes, oldest first.
+select id, title, body from notes
+where true
+    and title = :title -- if: title
+order by id;
+
+-- name: add_note :execrows
+insert into notes (id, title, body) values (:id, :title, :body);
+"""
+WRONG = "-- name: broken :many\nselect nope from notes;\n"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A small project and the database that it is for."""
+
+    root: Path
+    environment: dict[str, str]
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """Run a command here, expect an exit code, return what it wrote to stdout."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, clean_environment(**self.environment), clear=True),
+            contextlib.chdir(self.root),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            returned = main(list(words))
+        assert returned == code, out.getvalue() + err.getvalue()
+        return out.getvalue()
+
+    def document(self, *words: str, code: int = 0) -> Any:
+        """Return the one JSON document of a command."""
+        return json.loads(self.run(*words, "--json", code=code))
+
+
+@pytest.fixture
+def project(tmp_path: Path, server: Server, owner: Owner, empty_database: str) -> Project:
+    """One table, two queries, scratch databases on the server of the run."""
+    (tmp_path / "pyproject.toml").write_text('[tool.todo-sql]\ngenerate = "package"\n')
+    for folder, name, text in [
+        ("migrations", "20260101000000_create_notes.sql", MIGRATION),
+        ("migrations", "20260101000000_create_notes.rollback.sql", "drop table notes;\n"),
+        ("queries", "notes.sql", QUERIES),
+    ]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_text(text)
+    scratch = server.url(user=owner.name)
+    environment = {"DATABASE_URL": empty_database, "TODO_SQL_SCRATCH_URL": scratch}
+    return Project(tmp_path, environment)
+
+
+def test_describe(project: Project) -> None:
+    """Types and nullability, as text and as JSON."""
+    text = project.run("describe")
+    assert "list_notes :many -> list[Note]" in text
+    first, second = project.document("describe")["queries"]
+    assert {"name", "file", "line", "cardinality", "parameters", "columns"} <= set(first)
+    assert first["columns"][2] == {
+        "name": "body",
+        "pg_type": "text",
+        "python_type": "str | None",
+        "nullable": True,
+    }
+    assert (first["variants"], first["read_only"]) == (2, True)
+    assert [one["nullable"] for one in second["parameters"]] == [False, False, True]
+
+
+def test_check(project: Project) -> None:
+    """Clean is 0; an error is 1, with its place in text, JSON and GitHub's form."""
+    assert project.document("check")["findings"] == []
+    (project.root / "queries" / "more.sql").write_text(WRONG)
+    (finding,) = project.document("check", code=1)["findings"]
+    assert {"severity", "message", "cause", "fix"} <= set(finding)
+    place = (finding["file"], finding["line"], finding["column"])
+    assert (finding["code"], place) == ("C101", ("queries/more.sql", 2, 8))
+    assert "error[C101] queries/more.sql:2:8" in project.run("check", code=1)
+    annotation = project.run("check", "--format", "github", code=1)
+    assert annotation.startswith("::error file=queries/more.sql,line=2,col=8")
+    project.run("describe", code=1)
+    project.run("check", "--format", "xml", code=2)
+
+
+def test_generate(project: Project) -> None:
+    """Written once; `--check` is 1 when the queries changed, and a wrong query writes nothing."""
+    project.run("generate", "--check", code=1)
+    assert "package/models.py" in project.document("generate")["written"]
+    assert project.document("generate", "--check") == {"stale": [], "files": 5}
+    queries = project.root / "queries" / "notes.sql"
+    queries.write_text(QUERIES.replace("oldest first", "in their order"))
+    stale = project.document("generate", "--check", code=1)["stale"]
+    assert stale == ["package/notes.py", "package/notes.sql"]
+    queries.write_text(QUERIES + WRONG)
+    before = (project.root / "package" / "notes.sql").read_text()
+    project.run("generate", code=1)
+    assert (project.root / "package" / "notes.sql").read_text() == before
+
+
+def test_query(project: Project) -> None:
+    """A query runs on the project's database; a wrong name or value is the user's mistake."""
+    with psycopg.connect(project.environment["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(MIGRATION)
+    added = project.document("query", "add_note", "id=1", "title=a", "body=null")
+    assert added == {"query": "add_note", "affected": 1}
+    rows = project.document("query", "list_notes")["rows"]
+    assert rows == [{"id": 1, "title": "a", "body": None}]
+    assert project.document("query", "list_notes", "title=b")["rows"] == []
+    for words in (
+        ["list_note"],
+        ["list_notes", "titel=b"],
+        ["list_notes", "title"],
+        ["add_note", "id=1"],
+        ["add_note", "id=x", "title=a", "body=b"],
+        ["add_note", "id=1", "id=2", "title=a", "body=b"],
+    ):
+        assert "error" in project.document("query", *words, code=2)
+    project.run("query", "add_note", "id=1", "title=a", "body=null", code=3)
+
+
+def test_watch(project: Project) -> None:
+    """A saved file is checked again, by itself and fast."""
+    config = load_config(project.root, environment=project.environment)
+    more = project.root / "queries" / "more.sql"
+    passes = watch_folder(config, pause=0.005)
+    with contextlib.closing(passes):
+        analysis, _ = next(passes)
+        assert [entry.query.name for entry in analysis.described] == ["list_notes", "add_note"]
+        more.write_text(WRONG)
+        analysis, _ = next(passes)
+        assert [finding.code for finding in analysis.findings] == ["C101"]
+        more.write_text(WRONG.replace("nope", "title"))
+        analysis, seconds = next(passes)
+        assert not analysis.findings
+        assert [entry.query.name for entry in analysis.described] == ["broken"]
+        assert seconds < 2  # 0.2 on an idle machine

@@ -1,0 +1,97 @@
+"""Scratch databases: made once, cloned, filled, and never the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from support.compiling import config_of
+from support.database import Owner, Server
+
+from todo_sql.compiler.scratch import (
+    PREFIX,
+    connect_migrated,
+    fingerprint,
+    migrated_database,
+    scratch_database,
+)
+from todo_sql.config import Config
+from todo_sql.errors import TodoSqlError
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture
+def config(tmp_path: Path, server: Server, owner: Owner) -> Iterator[Config]:
+    """A project with one migration, and scratch databases on the server of the run."""
+    (tmp_path / "migrations").mkdir()
+    write(tmp_path, "create table things (id int primary key);\n")
+    url = server.url(user=owner.name)
+    yield replace(config_of(tmp_path), environment={"TODO_SQL_SCRATCH_URL": url})
+    for (name,) in databases(server, tmp_path):
+        server.admin.execute(f'drop database "{name}" with (force)')
+
+
+def write(root: Path, text: str) -> None:
+    """Write the one migration; the folder's name keeps other tests' templates apart."""
+    path = root / "migrations" / "20260101000000_create_things.sql"
+    path.write_text(f"-- {root}\n{text}")
+    path.with_suffix(".rollback.sql").write_text("drop table things;\n")
+
+
+def databases(server: Server, root: Path) -> list[tuple[str]]:
+    """Return the databases that were made of a project's migrations."""
+    stem = PREFIX + fingerprint(root / "migrations", server.admin.info.server_version)
+    return server.admin.execute(
+        "select datname from pg_database where starts_with(datname, %s) order by 1", [stem]
+    ).fetchall()
+
+
+def test_own_database(config: Config, server: Server) -> None:
+    """It is migrated, can be written to, and is gone afterwards; the template stays."""
+    with scratch_database(config) as url:
+        with psycopg.connect(url) as connection:
+            connection.execute("insert into things values (1)")
+        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    found = server.admin.execute("select 1 from pg_database where datname = %s", [name])
+    assert found.fetchone() is None
+    with scratch_database(config) as url, psycopg.connect(url) as connection:
+        assert connection.execute("select count(*) from things").fetchone() == (0,)
+    assert [name.rpartition("_")[2] for (name,) in databases(server, config.root)] == ["template"]
+
+
+def test_shared_database(config: Config) -> None:
+    """One for all readers, until a migration changes."""
+    first = migrated_database(config)
+    assert migrated_database(config) == first
+    write(config.root, "create table things (id int primary key, name text);\n")
+    assert migrated_database(config) != first
+    with connect_migrated(config) as connection:
+        assert connection.execute("select name from things").fetchall() == []
+
+
+def test_filled_once(config: Config) -> None:
+    """A database of another kind is filled when it is made, and only then."""
+    calls = []
+
+    def fill(url: str) -> None:
+        calls.append(url)
+        with psycopg.connect(url) as connection:
+            connection.execute("insert into things values (7)")
+
+    url = migrated_database(config, "full", fill)
+    assert migrated_database(config, "full", fill) == url
+    assert len(calls) == 1
+    with psycopg.connect(url) as connection:
+        assert connection.execute("select id from things").fetchall() == [(7,)]
+
+
+def test_wrong_migration_leaves_nothing(config: Config, server: Server) -> None:
+    """The draft of a template whose migrations fail is dropped."""
+    write(config.root, "create table things (id nonsense);\n")
+    with pytest.raises(TodoSqlError, match="nonsense"):
+        migrated_database(config)
+    assert databases(server, config.root) == []
