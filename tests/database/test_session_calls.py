@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from psycopg.types.range import Range
 from pydantic import BaseModel
 from support import functions as f
 from support import sessions as q
@@ -31,6 +33,14 @@ from todo_sql.database.query import Query
 
 pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A row of two columns."""
+
+    number: int
+    word: str
 
 
 def test_rows_become_models(two_users: str) -> None:
@@ -246,6 +256,42 @@ def test_ad_hoc_sql(two_users: str) -> None:
         assert db.session().sql("select 1 as one, 'x' as two", dict) == [{"one": 1, "two": "x"}]
         with pytest.raises(BadParameter):
             ann.sql("select :a::int", int)
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "made"),
+    [
+        ("select 7", int, 7),
+        ("select null::int", int | None, None),
+        ("select array[1, 2]", list[int], [1, 2]),
+        ("select 1.5::numeric", float, 1.5),
+        ("select 1, 'x'", tuple[int, str], (1, "x")),
+        ("select 1 as number, 'x' as word", Spot, Spot(1, "x")),
+        ("select int4range(1, 3)", Range, Range(1, 3)),
+    ],
+)
+def test_ad_hoc_rows_are_what_was_named(two_users: str, text: str, row: Any, made: object) -> None:
+    """A value, a tuple, a dataclass, an optional value."""
+    with Database.connect(two_users) as db:
+        assert db.session().sql(text, row) == [made]
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("select 'secret'", int),
+        ("select null::int", int),
+        ("select 1, 2", int),
+        ("select 'secret' as number, 'x' as word", Spot),
+        ("select 1 as number", Spot),
+        ("select 1, 'secret'", tuple[int, int]),
+    ],
+)
+def test_ad_hoc_rows_that_are_not_what_was_named(two_users: str, text: str, row: Any) -> None:
+    """The caller's type is held against every value; the message names no value."""
+    with Database.connect(two_users) as db, pytest.raises(BadRow) as caught:
+        db.session().sql(text, row)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_repeated_create_returns_the_same_row(two_users: str) -> None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from todo_sql.database.query import Query, QueryFile
+from todo_sql.database.rows import checked
 
 if TYPE_CHECKING:
     from todo_sql.queries.named import NamedQuery
@@ -37,4 +38,4 @@ def adhoc(text: str, row: type[R]) -> Query[R]:
 
 @lru_cache(maxsize=256)
 def _known(text: str, row: Hashable) -> Query[Any]:
-    return _Text(text).query("sql", row=row)
+    return _Text(text).query("sql", row=checked(row))

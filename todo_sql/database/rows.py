@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, get_origin
+from functools import lru_cache
+from typing import Any, get_origin, is_typeddict
 
 import psycopg
 from psycopg import pq
 from psycopg.abc import Transformer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from todo_sql.database.errors import BadRow
 
 Make = Callable[[list[tuple[Any, ...]]], list[Any]]
+
+
+class Checked:
+    """A type of row that a caller named: every value is held against it.
+
+    What the compiler named needs none of this, since it proved the types.
+    """
+
+    def __init__(self, row: Any) -> None:
+        try:
+            adapter = TypeAdapter(row, config=ConfigDict(arbitrary_types_allowed=True))
+        except PydanticUserError:  # a type that has a configuration of its own
+            adapter = TypeAdapter(row)
+        kind = get_origin(row) or row
+        self.validate = adapter.validator.validate_python
+        self.takes_mapping = dataclasses.is_dataclass(kind) or is_typeddict(kind)
+        self.takes_tuple = isinstance(kind, type) and issubclass(kind, tuple)
+
+
+@lru_cache(maxsize=256)
+def checked(row: Any) -> Any:
+    """Return what makes `maker` validate rows of this type; models and ``dict`` as they are."""
+    is_model = isinstance(row, type) and issubclass(row, BaseModel)
+    return (
+        row if is_model or row is None or row is dict or get_origin(row) is dict else Checked(row)
+    )
 
 
 def maker(row: Any, names: Sequence[str]) -> Make:
@@ -23,6 +50,8 @@ def maker(row: Any, names: Sequence[str]) -> Make:
         row: A pydantic model, a dataclass, or the type of a single column.
         names: The columns of the result.
     """
+    if isinstance(row, Checked):
+        return _checked(row, names)
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
     if is_model and not (len(names) == 1 and names[0] not in row.model_fields):
         return _models(row, names)
@@ -36,6 +65,15 @@ def maker(row: Any, names: Sequence[str]) -> Make:
     if len(names) == 1:
         return lambda rows: [value for (value,) in rows]
     return lambda rows: rows
+
+
+def _checked(row: Checked, names: Sequence[str]) -> Make:
+    validate = row.validate
+    if row.takes_mapping:
+        return lambda rows: [validate(dict(zip(names, values, strict=True))) for values in rows]
+    if len(names) == 1 and not row.takes_tuple:
+        return lambda rows: [validate(value) for (value,) in rows]
+    return lambda rows: [validate(values) for values in rows]
 
 
 def _models(row: type[BaseModel], names: Sequence[str]) -> Make:
