@@ -129,6 +129,15 @@ class TodoSqlError(Exception):
         super().__init__(message)
         self.finding = Finding(code or type(self).code, "error", message, place, cause, fix)
 
+    @property
+    def message(self) -> str:
+        """What is wrong, alone: one sentence without code, place, cause or fix."""
+        return self.finding.message
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a program may want to know beyond the finding; part of the JSON form."""
+        return {}
+
     def __str__(self) -> str:
         return self.finding.render()
 
@@ -160,6 +169,10 @@ class DatabaseError(TodoSqlError):
     def __init__(self, message: str, *, sqlstate: str | None = None, **details: Any) -> None:
         super().__init__(message, **details)
         self.sqlstate = sqlstate
+
+    def facts(self) -> dict[str, Any]:
+        """Return the SQLSTATE."""
+        return {"sqlstate": self.sqlstate}
 
 
 class FindingsError(TodoSqlError):

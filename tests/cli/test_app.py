@@ -18,6 +18,7 @@ from todo_sql.cli import help, verbs
 from todo_sql.cli.app import main
 from todo_sql.cli.context import Context, Options, split_options
 from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED
+from todo_sql.database.errors import ServerError, translate
 from todo_sql.errors import ExitCode, Finding, FindingsError, Place, UsageError
 
 
@@ -152,6 +153,30 @@ def test_an_error_is_a_document_with_json(capsys: pytest.CaptureFixture[str]) ->
     assert error["code"] == "U100"
     assert error["message"] == "unknown command `dbb`"
     assert error["fix"] == "did you mean `todo-sql db`?"
+
+
+def test_a_violated_constraint_names_its_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In text and with --json: the constraint, its columns, and what to do."""
+    refusal = ServerError(
+        "23514", "no", detail="secret", table="tasks", constraint="tasks_title_check"
+    )
+
+    def verb(*_: object) -> None:
+        raise translate(refusal, columns=("title",))
+
+    monkeypatch.setattr("todo_sql.cli.app._call", verb)
+    assert main(["db"]) == ExitCode.DATABASE
+    shown = capsys.readouterr().err
+    assert "cause: constraint tasks_title_check of table tasks, column title" in shown
+    assert "fix: give `title` a value" in shown
+    assert main(["db", "--json"]) == ExitCode.DATABASE
+    shown = capsys.readouterr().out
+    error = json.loads(shown)["error"]
+    assert (error["sqlstate"], error["constraint"]) == ("23514", "tasks_title_check")
+    assert (error["table"], error["columns"], error["field"]) == ("tasks", ["title"], "title")
+    assert "secret" not in shown
 
 
 def test_findings_are_shown_with_their_error(

@@ -192,12 +192,27 @@ def test_a_violated_constraint_names_its_field(two_users: str) -> None:
             assert caught.value.field == "title"
             assert caught.value.kind == "check"
             assert caught.value.sqlstate == "23514"
+            said = str(caught.value)
+            assert "constraint tasks_title_check of table tasks, column title;" in said
+            assert "fix: give `title` a value" in said
+            assert caught.value.message.startswith('new row for relation "tasks" violates')
+            assert "\n" not in caught.value.message
+            assert caught.value.facts() == {
+                "sqlstate": "23514",
+                "kind": "check",
+                "constraint": "tasks_title_check",
+                "table": "tasks",
+                "columns": ["title"],
+                "field": "title",
+            }
         made = ann.one(q.ADD, {"title": "x"})
         with pytest.raises(IntegrityError) as caught:
             ann.execute(q.MOVE, {"id": made.id, "list_id": 99})
         assert caught.value.kind == "foreign_key"
         assert caught.value.columns == ("user_id", "list_id")
         assert caught.value.field == "list_id"
+        assert "columns user_id, list_id;" in str(caught.value)
+        assert "fix: let `list_id` name a row that exists" in str(caught.value)
         with pytest.raises(IntegrityError) as caught:
             ann.one(q.ADD, {"title": None})
         assert (caught.value.kind, caught.value.field) == ("not_null", "title")

@@ -198,7 +198,7 @@ class Output:
         findings = [_without_secrets(finding) for finding in findings]
         summary = _without_secrets(error.finding)
         if self.json and not self._document_written:
-            document: dict[str, Any] = {"error": summary.as_dict()}
+            document: dict[str, Any] = {"error": {**summary.as_dict(), **error.facts()}}
             if findings:
                 document["findings"] = [finding.as_dict() for finding in findings]
             self.document(document)

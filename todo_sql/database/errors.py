@@ -93,6 +93,17 @@ class IntegrityError(DatabaseError):
         self.kind = kind
         self.detail = detail
 
+    def facts(self) -> dict[str, Any]:
+        """Return what was violated; DETAIL, which may hold values, is not among it."""
+        return {
+            **super().facts(),
+            "kind": self.kind,
+            "constraint": self.constraint,
+            "table": self.table,
+            "columns": list(self.columns),
+            "field": self.field,
+        }
+
 
 class Conflict(DatabaseError):
     """Two transactions were in each other's way (40001, 40P01); this one was rolled back."""
@@ -182,6 +193,23 @@ _KINDS = {
     "23P01": "exclusion",
 }
 
+_REMEDIES = {
+    "not_null": "give {} a value",
+    "foreign_key": "let {} name a row that exists; to delete, first see to the rows that refer "
+    "to this one",
+    "unique": "give {} another value, or change the row that has it",
+    "check": "give {} a value that the constraint allows",
+    "exclusion": "give {} a value that excludes no other row's",
+}
+
+
+def _violated(error: ServerError, columns: tuple[str, ...]) -> str:
+    """Say which constraint of which table covers which columns."""
+    what = f"constraint {error.constraint}" if error.constraint else "a constraint"
+    where = f" of table {error.table}" if error.table else ""
+    noun = "column" if len(columns) == 1 else "columns"
+    return what + where + (f", {noun} {', '.join(columns)}" if columns else "")
+
 
 def translate(
     error: ServerError,
@@ -202,6 +230,7 @@ def translate(
     if error.sqlstate in _KINDS:
         columns = columns or ((error.column,) if error.column else ())
         own = [column for column in columns if column != tenant_parameter]
+        kind = _KINDS[error.sqlstate]
         return IntegrityError(
             error.message,
             sqlstate=error.sqlstate,
@@ -209,10 +238,13 @@ def translate(
             table=error.table,
             columns=columns,
             field=own[0] if own else None,
-            kind=_KINDS[error.sqlstate],
+            kind=kind,
             detail=error.detail,
             place=place,
-            cause=cause,
+            cause=f"{_violated(error, columns)}; {cause}",
+            fix=_REMEDIES[kind].format(
+                " and ".join(f"`{name}`" for name in own or columns) or "the row"
+            ),
         )
     if error.sqlstate in ("40001", "40P01"):
         return Conflict(
