@@ -167,3 +167,13 @@ def test_watch(project: Project) -> None:
         assert not analysis.findings
         assert [entry.query.name for entry in analysis.described] == ["broken"]
         assert seconds < 2  # 0.2 on an idle machine
+        notes = project.root / "queries" / "notes.sql"
+        notes.write_text("-- A line above.\n" + QUERIES.replace(":body)", ":nothing, 1)"))
+        analysis, _ = next(passes)
+        assert [entry.query.name for entry in analysis.described] == ["list_notes"]
+        (finding,) = analysis.findings
+        assert finding.place and finding.place.line == 10
+        notes.write_text("-- A line above.\n" + QUERIES)
+        analysis, _ = next(passes)
+        assert [entry.query.place().line for entry in analysis.described] == [2, 9]
+        assert not analysis.findings

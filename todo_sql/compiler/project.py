@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from todo_sql.compiler import models
 from todo_sql.compiler.check import check
 from todo_sql.compiler.describe import Analysis, Compiler
+from todo_sql.compiler.described import Described
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError
 from todo_sql.queries.loader import QuerySet, read_folder, read_text
-from todo_sql.queries.named import NamedQuery
 from todo_sql.sql.source import Source
 
 
@@ -47,10 +49,14 @@ def watch_folder(
 ) -> Generator[tuple[Analysis, float], None, None]:
     """Check every query, then those of each file that is saved, for ever.
 
+    In a saved file only the queries whose text is new are prepared again, and those with
+    findings.
+
     Yields:
         What was found, and how many seconds it took since the change was seen.
     """
     with compiler_of(config) as compiler:
+        clean: dict[str, Described] = {}
         known: dict[Path, int] = {}
         while True:
             found = {
@@ -60,20 +66,36 @@ def watch_folder(
             if changed or found.keys() != known.keys():
                 known = found
                 start = time.perf_counter()
-                yield _check_files(compiler, changed), time.perf_counter() - start
+                yield _check_files(compiler, changed, clean), time.perf_counter() - start
             else:
                 time.sleep(pause)
 
 
-def _check_files(compiler: Compiler, paths: list[Path]) -> Analysis:
-    queries: list[NamedQuery] = []
+def _check_files(compiler: Compiler, paths: list[Path], clean: dict[str, Described]) -> Analysis:
+    """Check the queries of some files.
+
+    Args:
+        clean: Queries without findings, by their text with what stands above it; added to.
+    """
+    described: list[Described] = []
     findings: list[Finding] = []
     for path in paths:
-        good, mistakes = read_text(Source.read(path, compiler.config.root))
-        queries += good
+        source = Source.read(path, compiler.config.root)
+        queries, mistakes = read_text(source)
         findings += mistakes
-    analysis = check(compiler, queries)
-    return Analysis(analysis.described, tuple(in_file_order([*findings, *analysis.findings])))
+        end = 0
+        for query in queries:
+            text, end = source.text[end : query.end], query.end
+            if text in clean:
+                described.append(replace(clean[text], query=query))
+                continue
+            analysis = check(compiler, [query])
+            described += analysis.described
+            findings += analysis.findings
+            if not analysis.findings:
+                clean[text] = analysis.described[0]
+    described, disagreements = models.agree(described)
+    return Analysis(tuple(described), tuple(in_file_order([*findings, *disagreements])))
 
 
 def in_file_order(findings: list[Finding]) -> list[Finding]:
