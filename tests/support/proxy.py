@@ -289,6 +289,8 @@ class _Link:
                 if wait > 0:
                     time.sleep(wait)
                 self.moving.wait()
+                if fault is not None and fault.action == "stall":
+                    self.moving.clear()  # first: the answer to this message is not to pass either
                 self.sockets[other].sendall(raw)
                 if side == "server":
                     self.answered = True
@@ -296,9 +298,7 @@ class _Link:
                     continue
                 if fault.action == "cut":
                     break
-                if fault.action == "stall":
-                    self.moving.clear()
-                else:
+                if fault.action == "delay":
                     time.sleep(fault.seconds)
         except OSError:
             pass
