@@ -290,3 +290,12 @@ def test_progress_on_a_terminal(project: Path, empty_database: str) -> None:
     assert text.rstrip().splitlines()[-1].endswith("4 migrations applied in 2.5 s") or (
         "4 migrations applied in" in text
     )
+
+
+def test_a_draft_hinders_applying_but_not_undoing(project: Path, empty_database: str) -> None:
+    """What `new` wrote and nobody has finished stops `migrate` alone."""
+    run(project, empty_database, "migrate", "--to", B)
+    run(project, empty_database, "new", "add_more")
+    assert "M120" in run(project, empty_database, "migrate", code=2).stderr
+    undone = document(project, empty_database, "rollback", "--yes")
+    assert [entry["id"] for entry in undone["rolled_back"]] == [B]

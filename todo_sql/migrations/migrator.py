@@ -103,7 +103,7 @@ class Migrator:
         self, *, steps: int | None = None, to: str | None = None, wait: float | None = None
     ) -> tuple[list[Migration], list[Loss]]:
         """Return what `rollback` would undo, newest first, and what that would lose; read-only."""
-        statements.check(self._migrations)
+        statements.check(self._migrations, drafts=True)
         with self._open(writes=False, wait=wait) as link:
             chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
             return chosen, losses.find(link, chosen)
@@ -128,7 +128,7 @@ class Migrator:
             PlanError: `to` is not applied, or one of them is irreversible; nothing was changed.
             MigrationFailed: A statement failed; its place, and the state of things, are told.
         """
-        statements.check(self._migrations)
+        statements.check(self._migrations, drafts=True)
         with self._open(writes=True, wait=wait) as link:
             chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
             if not chosen:
@@ -161,7 +161,7 @@ class Migrator:
         Returns:
             The ids that were recorded or verified.
         """
-        statements.check(self._migrations)
+        statements.check(self._migrations, drafts=True)
         wanted = plan.up_to(self._migrations, id)
         with self._open(writes=True, wait=wait) as link:
             link.take_lock(wait, self._events)

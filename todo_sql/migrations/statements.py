@@ -13,6 +13,7 @@ from todo_sql.migrations.rerun import enum_name, is_concurrent, is_rerunnable
 from todo_sql.migrations.template import UNWRITTEN
 from todo_sql.sql.grammar import GrammarError, Statement, parse
 
+DRAFT = "M120"
 _META_COMMAND = re.compile(r"^[ \t]*\\[A-Za-z!?]", re.MULTILINE)
 _COPY_STDIN = re.compile(r"\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*;", re.IGNORECASE)
 _ALONE = {
@@ -25,8 +26,13 @@ _ALONE = {
 _UNLOCK = re.compile(r"\bpg_advisory_unlock", re.IGNORECASE)
 
 
-def check(migrations: MigrationSet) -> None:
+def check(migrations: MigrationSet, *, drafts: bool = False) -> None:
     """Parse every file and refuse what may not run; see `wrong_statements`.
+
+    Args:
+        migrations: All of them.
+        drafts: Whether a migration that is not written yet may stand among them: it hinders
+            applying, but not undoing what was applied.
 
     Raises:
         InvalidFiles: With every finding.
@@ -34,7 +40,8 @@ def check(migrations: MigrationSet) -> None:
     problems: list[Finding] = []
     for migration in migrations:
         for script in migration.scripts:
-            problems.extend(wrong_statements(script))
+            found = wrong_statements(script)
+            problems.extend(f for f in found if not (drafts and f.code == DRAFT))
     refuse(problems, migrations.shown)
 
 
@@ -48,7 +55,7 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
     unwritten = script.source.text.find(UNWRITTEN)
     if not found and unwritten >= 0:
         yield Finding(
-            "M120",
+            DRAFT,
             "error",
             "the migration is still the template that `todo-sql new` wrote",
             script.source.place(unwritten, unwritten + len(UNWRITTEN)),
