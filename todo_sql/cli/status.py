@@ -37,12 +37,13 @@ def command(
 ) -> ExitCode:
     """Show the state of every migration; read-only, takes no lock.
 
-    Exit code 0 if every migration is applied as its file stands, else 1.
+    Exit code 0 if each is applied as its file stands or pending, else 1: modified, missing,
+    out of order, failed. `migrate --check` exits 1 if anything is pending.
     """
     with migrator_of(context, migrations) as migrator:
         status = migrator.status(wait=wait)
     output = context.output
-    clean = all(entry.state.value == "applied" for entry in status.entries)
+    clean = all(entry.state.value in ("applied", "pending") for entry in status.entries)
     code = ExitCode.OK if clean else ExitCode.FINDINGS
     if output.json:
         entries = [_as_json(entry) for entry in status.entries]
