@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -22,6 +23,7 @@ from psycopg import sql
 
 from todo_sql.config import Config
 from todo_sql.database.server import server_for
+from todo_sql.errors import TodoSqlError
 
 PREFIX = "todo_sql_scratch_"
 _KEEP = 6
@@ -114,6 +116,9 @@ def _template(connection: Connection, server: str, config: Config) -> str:
             )
             try:
                 migrate(with_database(server, draft), config.migrations)
+            except TodoSqlError as error:
+                _drop(connection, draft)
+                raise _on_scratch(error, server) from error
             except BaseException:
                 _drop(connection, draft)
                 raise
@@ -121,6 +126,20 @@ def _template(connection: Connection, server: str, config: Config) -> str:
             _rename(connection, draft, name)
             _forget(connection, config)
     return name
+
+
+def _on_scratch(error: TodoSqlError, server: str) -> TodoSqlError:
+    """Say where the migrations failed: not on the database that they are meant for."""
+    where = urlsplit(server)
+    found = error.finding
+    error.finding = replace(
+        found,
+        cause=f"{found.cause or 'the migrations do not run'}; on the scratch server "
+        f"{where.hostname}:{where.port}, where they are tried on an empty database",
+        fix="what the migrations need from outside, such as a role, let them make themselves "
+        "(`if not exists`); or name a server that has it in TODO_SQL_SCRATCH_URL",
+    )
+    return error
 
 
 @contextmanager
