@@ -5,6 +5,8 @@ notice, in the format of `pg_node_tree`: names resolved to OIDs, overloads chose
 replaced by their bodies. A node becomes a dict whose key ``node`` holds its kind; lists
 become lists, ``<>`` becomes None, every other value stays a string.
 
+Trees share nodes: nothing here may be changed.
+
 Source: src/backend/nodes/outfuncs.c and read.c of PostgreSQL 15 to 18.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 Node = dict[str, Any]
@@ -37,6 +40,7 @@ _SORTED_ONLY = re.compile(r" \{TARGETENTRY :expr \{VAR [^{}]*\} [^{}]*:resjunk t
 _SORT_KEY = re.compile(r":tleSortGroupRef (\d+)")
 _SORT_CLAUSE = re.compile(r" :sortClause (<>|\(.*?\)) :limitOffset")
 _COLUMN = re.compile(r"\{TARGETENTRY :expr (\{VAR [^{}]*\}) [^{}]*?:ressortgroupref ([1-9]\d*) ")
+_LEAF = re.compile(r"(\{[A-Z_]+ (?>[^{}()]+|\(b[ \d]*\))*+\})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -73,9 +77,9 @@ def parse(text: str) -> Tree:
     if "\\" in text:
         tokens = _ESCAPED_TOKENS.findall(text)
     else:
-        for character in "(){}":
-            text = text.replace(character, f" {character} ")
-        tokens = text.split()
+        tokens = []
+        for index, part in enumerate(_LEAF.split(text)):
+            tokens += [part] if index % 2 else _tokens(part)
     stream = iter(tokens)
     kinds: dict[str, list[Node]] = {}
     value = _value(next(stream), stream.__next__, kinds)
@@ -116,6 +120,20 @@ def plain_order(text: str) -> list[Node] | None:
     return [parse(columns[key]).queries[0] for key in keys]
 
 
+def _tokens(text: str) -> list[str]:
+    for character in "(){}":
+        text = text.replace(character, f" {character} ")
+    return text.split()
+
+
+@lru_cache(maxsize=10_000)
+def _leaf(text: str) -> Node:
+    """Return a node without nodes below it; variants have most of theirs in common."""
+    stream = iter(_tokens(text))
+    node: Node = _value(next(stream), stream.__next__, {})
+    return node
+
+
 def _value(token: str, advance: Callable[[], str], kinds: dict[str, list[Node]]) -> Any:
     if token == "{":
         kind = advance()
@@ -132,7 +150,7 @@ def _value(token: str, advance: Callable[[], str], kinds: dict[str, list[Node]])
                 continue
             field = token[1:]
             token = advance()
-            if token in "{(":
+            if token[0] in "{(":
                 node[field] = _value(token, advance, kinds)
             else:
                 node[field] = None if token == "<>" else token
@@ -140,8 +158,12 @@ def _value(token: str, advance: Callable[[], str], kinds: dict[str, list[Node]])
     if token == "(":
         items = []
         while (token := advance()) != ")":
-            items.append(_value(token, advance, kinds) if token in "{(" else token)
+            items.append(_value(token, advance, kinds) if token[0] in "{(" else token)
         return items
+    if token[0] == "{":
+        node = _leaf(token)
+        kinds.setdefault(node["node"], []).append(node)
+        return node
     return None if token == "<>" else token
 
 

@@ -22,7 +22,7 @@ select order_id as o_v, sum(quantity) as q_v, avg(quantity) as a_v, max(product_
 select order_id as o_v, sum(quantity) filter (where product_id > 1) as q_n, count(*) filter (where product_id > 1) as c_v from items group by order_id
 select o.id as id_v, sum(i.quantity) as q_n, coalesce(sum(i.quantity), 0) as z_v, count(i.line) as c_v, array_agg(i.note) as notes_v from orders as o left join items as i on i.order_id = o.id group by o.id
 select coalesce(total, 0) as t_v, total + coalesce(discount, 0) as p_v, total - discount as d_n from orders
-select id as id_v, shipped - placed as took_n, placed + interval '1 day' as next_v, age(placed) as age_v, date_trunc('day', placed) as day_v, placed::date as d_v from orders
+select id as id_v, shipped - placed as took_n, placed + interval '1 day' as next_v, age(placed) as age_v, date_trunc('day', placed) as day_v, placed::date as d_v from orders where isfinite(placed) and isfinite(shipped) is not false
 select id as id_v, extract(year from placed) as y_v, extract(epoch from placed) as e_v, extract(day from placed) as d_n, to_char(placed, 'YYYY') as c_n from orders
 select id as id_v, placed at time zone 'UTC' as p_v, now() as now_v, current_date as today_v, current_user as who_v, gen_random_uuid() as u_v from orders
 select id as id_v, total::text as t_v, total::numeric / 2 as h_v, round(total::numeric / 3, 2) as r_v, total % 3 as m_v, abs(total) as a_v from orders
