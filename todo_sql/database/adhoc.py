@@ -18,6 +18,8 @@ R = TypeVar("R")
 class _Text(QueryFile):
     """A file of one query that never lay on a disk."""
 
+    is_adhoc = True
+
     def __init__(self, text: str) -> None:
         super().__init__(None, "session.sql")
         self._text = text

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 from todo_sql.database import retry, shapes
 from todo_sql.database.adhoc import adhoc
 from todo_sql.database.calls import Call, plan
-from todo_sql.database.engine import Engine, Shape, note_position, unavailable
+from todo_sql.database.engine import Engine, Shape, clear, note_position, unavailable
 from todo_sql.database.events import Watch, rows_of
 from todo_sql.database.flight import Answer, ConnectionLost
 from todo_sql.database.freshness import WRITTEN, Freshness
@@ -212,7 +212,7 @@ def _attempt(
 ) -> Work[None]:
     units: list[list[Step]] = []
     for entry in pending:
-        units += [[*entry.call.head, entry.call.step], [COMMIT]]
+        units += [[*entry.call.head, entry.call.step], [COMMIT, *entry.call.text.residue.resets]]
     wrote = engine.replica and not all(entry.call.query.read_only for entry in pending)
     if wrote:
         units.append([WRITTEN])
@@ -225,6 +225,7 @@ def _attempt(
             note_position(link, freshness, answers[-1].check()[0])
         for number, entry in enumerate(pending):
             answer, committed = answers[2 * number : 2 * number + 2]
+            clear(link, entry.call.text.residue, committed)
             if answer.failed or committed.failed:
                 failures.append((entry, answer if answer.failed else committed))
                 continue

@@ -29,6 +29,7 @@ from todo_sql.database.greeting import greet
 from todo_sql.database.link import Link
 from todo_sql.database.pool import Pool
 from todo_sql.database.replica import Replica
+from todo_sql.database.residue import NOTHING, Residue
 from todo_sql.database.statement import ROLLBACK, Step, texts
 from todo_sql.database.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
 
@@ -138,18 +139,23 @@ class Engine:
         self, call: Call, shape: Shape[T], freshness: Freshness, deadline: float
     ) -> Work[T]:
         unit = call.unit()
+        at = len(unit) - 2
         wrote = self.replica is not None and not call.query.read_only
         if wrote:
             unit.append(WRITTEN)
+        residue = call.text.residue
+        unit += residue.resets
         link = yield from self.acquire((call,), deadline)
         try:
             (answer,) = yield from self.flight(link, [unit], deadline)
+            if residue is not NOTHING:
+                clear(link, residue, answer)
             if answer.failed is not None:
                 yield from self.recover(link, answer.failed, deadline)
             results = answer.check()
             if wrote:
-                note_position(link, freshness, results.pop())
-            return shape(link, call, results[-2])
+                note_position(link, freshness, results[at + 2])
+            return shape(link, call, results[at])
         finally:
             self.pool.release(link)
 
@@ -229,6 +235,18 @@ class Engine:
             self.pool.release(link)
         self._columns[key] = tuple(rows[0]) if rows else ()
         return self._columns[key]
+
+
+def clear(link: Link, residue: Residue, answer: Answer) -> None:
+    """Let nothing of an ad hoc statement reach the connection's next user.
+
+    A reset that failed costs the connection and not the call, whose COMMIT was answered.
+    """
+    reset_failed = answer.failed is not None and answer.failed.step in residue.resets
+    if reset_failed:
+        answer.failed = None
+    if reset_failed or residue.closes:
+        link.broken = True
 
 
 def note_position(link: Link, freshness: Freshness, result: pq.abc.PGresult) -> None:

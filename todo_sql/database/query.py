@@ -29,7 +29,12 @@ class QueryFile:
         package: The package that holds the file as a resource.
         file: Its name in that package, such as ``tasks.sql``.
         tenant: How rows are isolated, or None in a project without tenants.
+
+    Attributes:
+        is_adhoc: Whether a caller wrote it on the spot and no compiler has read it.
     """
+
+    is_adhoc = False
 
     def __init__(self, package: str | None, file: str, *, tenant: Tenant | None = None) -> None:
         self.package = package or ""

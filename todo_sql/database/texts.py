@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.database.parameters import Parameter
+from todo_sql.database.residue import NOTHING, residue
 from todo_sql.database.retry import idempotency_keys
 from todo_sql.database.statement import Statement
 from todo_sql.queries.variants import Variant, choose
@@ -24,10 +25,11 @@ class Text:
         statement: What is prepared and sent, with the comment that names the query.
         names: The parameters of ``$1``, ``$2``, …
         keys: The columns that make a repeat harmless.
+        residue: What it may leave on its connection; nothing, unless it is ad hoc.
         variant: Where the text comes from.
     """
 
-    __slots__ = ("_head", "_named", "keys", "names", "statement", "variant")
+    __slots__ = ("_head", "_named", "keys", "names", "residue", "statement", "variant")
 
     def __init__(self, query: Query[Any], named: NamedQuery, variant: Variant) -> None:
         label = f"{named.source.file}:{named.name}"
@@ -46,6 +48,7 @@ class Text:
         )
         self.names = variant.parameters
         self.keys = frozenset() if query.read_only else idempotency_keys(variant.sql)
+        self.residue = residue(variant.sql) if query.file.is_adhoc else NOTHING
         self.variant = variant
         self._head = len(head)
         self._named = named

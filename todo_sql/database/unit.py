@@ -13,17 +13,21 @@ from typing import TypeVar
 
 from todo_sql.database import retry
 from todo_sql.database.calls import Call
-from todo_sql.database.engine import Engine, Shape, note_position, unavailable
+from todo_sql.database.engine import Engine, Shape, clear, note_position, unavailable
 from todo_sql.database.errors import TransactionAborted
 from todo_sql.database.flight import Answer, ConnectionLost
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.link import Link
+from todo_sql.database.residue import NOTHING, Residue
 from todo_sql.database.scope import Settings, scope_step
 from todo_sql.database.statement import COMMIT, ROLLBACK, Step, command
 from todo_sql.database.waiting import Pause, Work
 from todo_sql.errors import UsageError
 
 T = TypeVar("T")
+
+# The value of a setting that may have been changed; no setting holds U+0000.
+_UNKNOWN = "\0"
 
 
 class Isolation(StrEnum):
@@ -88,6 +92,7 @@ class Unit:
         self._begin = command(" ".join(words))
         self._unsent = [self._begin]
         self._settings: dict[str, str | None] = {}
+        self._residue = NOTHING
         self._link: Link | None = None
         self._depth = 0
         self._aborted = False
@@ -163,7 +168,14 @@ class Unit:
                 link.forget()
             raise (yield from self._engine.explain(answer.failed, call)) from None
         self._settings.update(call.settings)
+        if call.query.file.is_adhoc:
+            self._distrust(call.text.residue)
         return shape(link, call, answer.results[-1])
+
+    def _distrust(self, residue: Residue) -> None:
+        """Send the scope again with the next call: an ad hoc statement may have changed it."""
+        self._residue = Residue(residue.resets, self._residue.closes or residue.closes)
+        self._settings = dict.fromkeys(self._settings, _UNKNOWN)
 
     def _fly(self, link: Link, steps: list[Step], deadline: float) -> Work[Answer]:
         try:
@@ -230,13 +242,15 @@ class Unit:
         deadline = self._engine.deadline(None)
         wrote = self._engine.replica is not None and not self._read_only
         steps = [*self._unsent, COMMIT, *([WRITTEN] if wrote else [])]
+        last = len(steps) - 1
         try:
-            answer = yield from self._fly(link, steps, deadline)
+            answer = yield from self._fly(link, [*steps, *self._residue.resets], deadline)
+            clear(link, self._residue, answer)
             if answer.failed is not None:
                 yield from self._engine.recover(link, answer.failed, deadline)
                 raise (yield from self._engine.explain(answer.failed, None)) from None
             if wrote:
-                note_position(link, self._freshness, answer.results[-1])
+                note_position(link, self._freshness, answer.results[last])
         except ConnectionLost as lost:
             raise unavailable(lost, changed=not self._read_only) from None
         finally:
@@ -259,6 +273,7 @@ class Unit:
     def _let_go(self) -> None:
         link, self._link = self._link, None
         if link is not None:
+            link.broken = link.broken or self._residue.closes
             self._engine.pool.release(link)
 
     # -- savepoints ---------------------------------------------------------------------
