@@ -142,6 +142,9 @@ def test_findings(database: Connection, sql: str, expected: list[str]) -> None:
         (":many", "select address from houses", ["C104"]),
         (":many", "select id, id from settings", ["C108"]),
         (":many", "select id, count(*) + 1 from settings group by id", ["C108"]),
+        (":many", "select id, key as \"from\" from settings", ["C108"]),
+        (":many", "select id, key as \"copy\" from settings", ["C108"]),
+        (":many", "select key as \"from\" from settings", []),
         (":page", "select title, id from tasks where user_id = :user_id"
          " order by title limit :limit", ["C116"]),
         (":page", "select title, id from tasks where user_id = :user_id"

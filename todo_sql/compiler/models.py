@@ -6,9 +6,12 @@ be NULL in the model, and so for each of them.
 
 from __future__ import annotations
 
+import keyword
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+
+from pydantic import BaseModel
 
 from todo_sql.compiler.described import Described
 from todo_sql.errors import Finding
@@ -73,11 +76,18 @@ def _unusable_names(entry: Described) -> list[Finding]:
             "C108",
             "error",
             f"column {number} of `{entry.query.name}` "
-            + (f"repeats the name `{name}`" if name.isidentifier() else f"is named `{name}`"),
+            + (f"repeats the name `{name}`" if _is_field(name) else f"is named `{name}`"),
             entry.query.place(),
-            cause="the columns of a row become the fields of a model",
+            cause="the columns of a row become the fields of a pydantic model, which cannot have "
+            "two of one name, nor a keyword of Python, nor a name of its own or with a leading _",
             fix="name it with `as`",
         )
         for number, name in enumerate(names, start=1)
-        if not name.isidentifier() or name in names[: number - 1]
+        if name in names[: number - 1] or not (_is_field(name) or entry.model is None)
     ]
+
+
+def _is_field(name: str) -> bool:
+    """Whether a pydantic model may have a field of this name."""
+    usual = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
+    return usual and not hasattr(BaseModel, name)
