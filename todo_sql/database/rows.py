@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import keyword
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, get_origin, is_typeddict
@@ -29,6 +30,7 @@ class Checked:
         except PydanticUserError:  # a type that has a configuration of its own
             adapter = TypeAdapter(row)
         kind = get_origin(row) or row
+        self.row = kind
         self.validate = adapter.validator.validate_python
         self.takes_mapping = dataclasses.is_dataclass(kind) or is_typeddict(kind)
         self.takes_tuple = isinstance(kind, type) and issubclass(kind, tuple)
@@ -50,6 +52,10 @@ def maker(row: Any, names: Sequence[str]) -> Make:
         row: A pydantic model, a dataclass, or the type of a single column.
         names: The columns of the result.
     """
+    fields = getattr(row.row if isinstance(row, Checked) else row, "__annotations__", {})
+    names = [
+        f"{name}_" if keyword.iskeyword(name) and f"{name}_" in fields else name for name in names
+    ]
     if isinstance(row, Checked):
         return _checked(row, names)
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
