@@ -17,6 +17,7 @@ from support import sessions as q
 from support.proxy import Proxy
 
 from todo_sql import AsyncDatabase, Closed, Database, Timeout, UsageError
+from todo_sql.database.link import Link
 
 pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
@@ -128,6 +129,18 @@ def test_closing_is_bounded(two_users: str) -> None:
     assert not thread.is_alive()
     assert time.monotonic() - begin < 10
     assert [type(error) for error in errors] == [Closed]
+
+
+def test_closing_is_told_from_a_time_limit(two_users: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the server's word that it cancelled comes first, the call was closed."""
+    hang_up = Link.hang_up
+
+    def late(link: Link) -> None:
+        time.sleep(1.0)
+        hang_up(link)
+
+    monkeypatch.setattr(Link, "hang_up", late)
+    test_closing_is_bounded(two_users)
 
 
 def test_wakes_a_server_that_sleeps(two_users: str) -> None:

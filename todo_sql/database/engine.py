@@ -16,6 +16,7 @@ from psycopg import pq
 from todo_sql.database import retry
 from todo_sql.database.calls import Call
 from todo_sql.database.errors import (
+    Closed,
     DatabaseError,
     ServerError,
     Timeout,
@@ -167,8 +168,12 @@ class Engine:
         Raises:
             ConnectionLost: The connection broke.
             Timeout: The deadline passed; the server was told to cancel.
+            Closed: The database was closed, and with it what was at work.
         """
         answers: list[Answer] = yield from self.on_link(link, Fly(link, fly(link, units), deadline))
+        if link.closing and any(answer.failed is not None for answer in answers):
+            link.broken = True
+            raise Closed("the database was closed during the call", cause="it was rolled back")
         return answers
 
     def on_link(self, link: Link, request: Fly) -> Work[Any]:

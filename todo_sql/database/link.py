@@ -77,6 +77,7 @@ class Link:
         greeted: Whether the server has been asked who it is.
         vetted: The roles found fit to serve tenants.
         broken: Whether the connection must not be used again.
+        closing: Whether the pool is ending the call at work on it.
         replayed: Of a replica: how far it was known to have replayed, as an LSN.
     """
 
@@ -91,6 +92,7 @@ class Link:
         self.greeted = False
         self.vetted: set[str] = set()
         self.broken = False
+        self.closing = False
         self.replayed = 0
         self._prepared: OrderedDict[Statement, Prepared] = OrderedDict()
         self._doomed: list[bytes] = []
@@ -166,7 +168,10 @@ class Link:
     def hang_up(self) -> None:
         """End the conversation while another thread or task waits for its answer."""
         self.broken = True
-        with suppress(OSError), socket.socket(fileno=os.dup(self.pgconn.socket)) as line:
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self.pgconn.socket)) as line,
+        ):
             line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:

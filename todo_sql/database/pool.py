@@ -323,6 +323,7 @@ class Pool:
                 return
         if not (yield drained):
             for link in list(self._busy):
+                link.closing = True
                 yield Cancel(link)
                 link.hang_up()
 
