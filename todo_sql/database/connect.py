@@ -85,7 +85,16 @@ class _Source:
             max_lifetime: Seconds after which a connection is replaced.
             timeout: Seconds that a call may take, waiting and retries included.
             tenant: For ad hoc SQL on tenant sessions; default: the project's.
+
+        Raises:
+            UsageError: A size or a time is out of range.
         """
+        if max_size < 1 or not timeout > 0:
+            raise UsageError(
+                "a database needs at least one connection and some time for a call",
+                cause=f"max_size is {max_size}, timeout {timeout:g} seconds",
+                fix="pass max_size=1 or more, and a timeout above zero",
+            )
         config = load_config()
         given = url if url is not None else config.database_url
         if url is None and replica is None:

@@ -18,6 +18,7 @@ from todo_sql.database.scope import Scope
 from todo_sql.database.streaming import Stream
 from todo_sql.database.unit import Unit
 from todo_sql.database.waiting import Work
+from todo_sql.errors import UsageError
 from todo_sql.queries.cursor import Page
 
 if TYPE_CHECKING:
@@ -67,7 +68,15 @@ class Handle:
         """Return the same session with a time limit for each call.
 
         The server cancels the statement; if it does not answer at all, the call ends anyway.
+
+        Raises:
+            UsageError: The limit is not above zero.
         """
+        if not seconds > 0:
+            raise UsageError(
+                f"a call cannot end within {seconds:g} seconds",
+                fix="pass a number above zero",
+            )
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._scope = replace(self._scope, timeout=seconds)
