@@ -8,6 +8,7 @@ package's own plugin, `todo_sql.testing`.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -22,6 +23,10 @@ from todo_sql.database.temporary import temporary_server
 from todo_sql.testing import TestServer
 
 Connect = Callable[..., psycopg.Connection[Any]]
+
+
+# A shell starts a job in the background with SIGINT ignored, and every child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

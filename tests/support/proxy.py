@@ -247,10 +247,10 @@ class _Link:
 
     def cut(self) -> None:
         """Close both ends; what was delivered before stays delivered."""
-        self.moving.set()
         for one in self.sockets.values():
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+        self.moving.set()
 
     def close(self) -> None:
         self.cut()
@@ -289,7 +289,7 @@ class _Link:
                 if wait > 0:
                     time.sleep(wait)
                 self.moving.wait()
-                if fault is not None and fault.action == "stall":
+                if fault is not None and fault.action != "delay":
                     self.moving.clear()  # first: the answer to this message is not to pass either
                 self.sockets[other].sendall(raw)
                 if side == "server":
