@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from support import sessions as q
+from support.backends import backends_settle_at
 from support.proxy import Action, Proxy
 from support.soak import pick
 
@@ -119,7 +120,7 @@ def test_a_stalled_server_ends_in_time(proxied: Proxy) -> None:
 def test_cancelled_on_the_server(two_users: str) -> None:
     """A task that is cancelled does not leave its query running."""
 
-    async def main() -> int:
+    async def main() -> bool:
         async with AsyncDatabase.connect(two_users) as db:
             task = asyncio.create_task(db.as_user("ann").execute(q.NAP, {"seconds": 60.0}))
             await asyncio.sleep(0.3)
@@ -128,14 +129,10 @@ def test_cancelled_on_the_server(two_users: str) -> None:
                 await task
             with pytest.raises(Timeout):
                 await db.as_user("ann").within(0.2).execute(q.NAP, {"seconds": 60.0})
-            (count,) = await db.session().sql(
-                "select count(*) from pg_stat_activity where state = 'active' "
-                "and query like '%pg_sleep%' and pid <> pg_backend_pid()",
-                int,
-            )
-            return count
+            at_work = "state = 'active' and query like '%pg_sleep%'"
+            return backends_settle_at(0, two_users, where=at_work)
 
-    assert asyncio.run(main()) == 0
+    assert asyncio.run(main())
 
 
 class Load:
@@ -213,10 +210,8 @@ def test_fault_sweep() -> None:
             found = collections.Counter(
                 title for (title,) in connection.execute("select title from tasks")
             )
-            others = connection.execute(
-                "select count(*) from pg_stat_activity where application_name = 'todo-sql' "
-                "and datname = current_database()"
-            ).fetchone()
+        left = "application_name = 'todo-sql'"
+        none_left = backends_settle_at(0, server.url(), where=left)
     print(f"\n{dict(load.ends)}, longest {load.longest:.1f} s, {len(found)} rows")
     assert {title: found[title] for title in load.acknowledged if found[title] != 1} == {}
     assert {title: count for title, count in found.items() if count > 1} == {}
@@ -224,7 +219,7 @@ def test_fault_sweep() -> None:
     assert load.longest < CALL_SECONDS + SLACK
     assert load.ends["answer"] > WORKERS
     assert set(load.ends) <= {"answer", "Unavailable", "Timeout", "TransactionAborted"}
-    assert others == (0,)
+    assert none_left
 
 
 def _make_trouble(proxy: Proxy, server: EmbeddedServer) -> None:

@@ -11,9 +11,9 @@ import threading
 import time
 from pathlib import Path
 
-import psycopg
 import pytest
 from support import sessions as q
+from support.backends import backends_settle_at
 from support.proxy import Proxy
 
 from todo_sql import AsyncDatabase, Closed, Database, Timeout, UsageError
@@ -23,21 +23,10 @@ pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
 
-def connections(url: str) -> int:
-    """Count the server's connections that are ours."""
-    with psycopg.connect(url) as connection:
-        row = connection.execute(
-            "select count(*) from pg_stat_activity "
-            "where datname = current_database() and application_name = 'todo-sql'"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def test_opens_lazily_and_stays_small(two_users: str) -> None:
     """One caller at a time needs one connection; many need no more than allowed."""
     with Database.connect(two_users, max_size=3) as db:
-        assert connections(two_users) == 0
+        assert backends_settle_at(0, two_users)
         ann = db.as_user("ann")
         for _ in range(5):
             ann.one(q.COUNT, {})
@@ -50,8 +39,8 @@ def test_opens_lazily_and_stays_small(two_users: str) -> None:
         for thread in threads:
             thread.join()
         assert db.pool_size == 3
-        assert connections(two_users) == 3
-    assert connections(two_users) == 0
+        assert backends_settle_at(3, two_users)
+    assert backends_settle_at(0, two_users)
 
 
 def test_idle_and_old_connections_are_replaced(two_users: str) -> None:
@@ -103,7 +92,7 @@ def test_closing_waits_for_the_work_in_hand(two_users: str) -> None:
     thread.join()
     with pytest.raises(Closed):
         session.one(q.WHO, {})
-    assert connections(two_users) == 0
+    assert backends_settle_at(0, two_users)
     with db:
         assert db.session().one(q.WHO, {})
 
@@ -188,10 +177,10 @@ db.close()
 
 LEAKS = """
 import asyncio, gc, sys, threading, warnings
-import psycopg
 sys.path.insert(0, sys.argv[2])
 from support import functions as f
 from support import sessions as q
+from support.backends import backends_settle_at
 from todo_sql import AsyncDatabase, Database, IntegrityError, NoRow
 
 url = sys.argv[1]
@@ -244,11 +233,7 @@ async def main():
         assert len(asyncio.all_tasks()) == 1, asyncio.all_tasks()
 asyncio.run(main())
 gc.collect()
-with psycopg.connect(url) as connection:
-    left = connection.execute(
-        "select count(*) from pg_stat_activity where datname = current_database()"
-    ).fetchone()
-assert left == (1,), left
+assert backends_settle_at(0, url)
 """
 
 
@@ -286,7 +271,7 @@ def test_queued_tasks_can_be_cancelled(two_users: str) -> None:
 
     asyncio.run(main())
     gc.collect()
-    assert connections(two_users) == 0
+    assert backends_settle_at(0, two_users)
 
 
 def test_importing_is_light() -> None:

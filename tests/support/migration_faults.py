@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 
 from support import migrate_process
+from support.backends import backends_settle_at
 from support.migrations import applied, fetch, invalid_indexes, tables, write
 from support.proxy import Proxy
 from todo_sql.errors import TodoSqlError
@@ -92,7 +93,7 @@ def cut_after(url: str, folder: Path, ids: list[str], message: int) -> str:
             migrate(proxy.url, folder)
         except (TodoSqlError, psycopg.Error) as error:
             said = str(error)
-    _await_sessions(url)
+    assert backends_settle_at(0, url), "the session of the run that was cut off lives on"
     check_torn(url, ids)
     migrate(url, folder)
     check_whole(url, ids)
@@ -106,21 +107,7 @@ def kill_within(url: str, folder: Path, ids: list[str], seconds: float) -> None:
     time.sleep(random.uniform(0, seconds))
     process.kill()
     process.communicate(timeout=30)
-    _await_sessions(url)
+    assert backends_settle_at(0, url), "the session of the run that was cut off lives on"
     check_torn(url, ids)
     migrate(url, folder)
     check_whole(url, ids)
-
-
-def _await_sessions(url: str) -> None:
-    """Wait until the sessions of the run that was cut off are gone."""
-    for _ in range(300):
-        others = fetch(
-            url,
-            "select count(*) from pg_stat_activity where datname = current_database() "
-            "and backend_type = 'client backend' and pid <> pg_backend_pid()",
-        )
-        if others == [0]:
-            return
-        time.sleep(0.05)
-    raise AssertionError("the session of the run that was cut off lives on")
