@@ -22,6 +22,8 @@ from todo_sql.database.link import Link
 pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
 
+AT_WORK = "state = 'active' and query like '%pg_sleep%'"
+
 
 def test_opens_lazily_and_stays_small(two_users: str) -> None:
     """One caller at a time needs one connection; many need no more than allowed."""
@@ -81,15 +83,15 @@ def test_closing_waits_for_the_work_in_hand(two_users: str) -> None:
     outcome: list[object] = []
 
     def work() -> None:
-        session.execute(q.NAP, {"seconds": 0.5})
+        session.execute(q.NAP, {"seconds": 1.0})
         outcome.append("done")
 
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(0.2)
+    assert backends_settle_at(1, two_users, where=AT_WORK)
     db.close()
-    assert outcome == ["done"]
     thread.join()
+    assert outcome == ["done"]
     with pytest.raises(Closed):
         session.one(q.WHO, {})
     assert backends_settle_at(0, two_users)
@@ -111,7 +113,7 @@ def test_closing_is_bounded(two_users: str) -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(0.3)
+    assert backends_settle_at(1, two_users, where=AT_WORK)
     begin = time.monotonic()
     db.close(timeout=0.3)
     thread.join(10)
