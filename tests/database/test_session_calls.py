@@ -398,18 +398,6 @@ def test_a_database_must_be_open(two_users: str) -> None:
         session.sql("select 1", int)
 
 
-def test_limits_out_of_range_are_refused(two_users: str) -> None:
-    """No connection, or no time, is not a limit but a mistake."""
-    with pytest.raises(UsageError, match="at least one connection"):
-        Database.connect(two_users, max_size=0)
-    with pytest.raises(UsageError, match="some time"):
-        Database.connect(two_users, timeout=-1)
-    with Database.connect(two_users) as db:
-        for seconds in (0, -1):
-            with pytest.raises(UsageError, match="cannot end within"):
-                db.as_user("ann").within(seconds)
-
-
 def test_listeners_hear_of_each_call(two_users: str) -> None:
     """on_query gets name, duration, rows and SQLSTATE."""
     with Database.connect(two_users) as db:

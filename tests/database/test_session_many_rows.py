@@ -21,6 +21,7 @@ from todo_sql import (
     IntegrityError,
     TenantRequired,
 )
+from todo_sql.queries.cursor import Cursor, encode
 
 pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
@@ -65,6 +66,22 @@ def test_pages_forwards_and_back(two_users: str) -> None:
         with ann.transaction() as tx:
             assert len(tx.page(q.PAGE, {"limit": 5}).items) == 5
         assert db.as_user("bob").page(q.PAGE, {"limit": 5}).items == []
+
+
+def test_a_cursor_with_values_that_no_row_has(two_users: str) -> None:
+    """What PostgreSQL cannot read is the fault of who forged it, not of the database."""
+    with Database.connect(two_users) as db:
+        ann = db.as_user("ann")
+        ann.copyfrom(q.IMPORT, rows(3))
+        named = q.PAGE.named
+        for key in ("x", "9" * 30, "", "1\0", "1; drop table tasks"):
+            forged = encode(named, Cursor(False, ("title", key), {"sort": "title"}))
+            with pytest.raises(BadCursor, match="forged"):
+                ann.page(q.PAGE, {"limit": 10}, forged)
+            with pytest.raises(BadCursor, match="forged"), ann.transaction() as tx:
+                tx.page(q.PAGE, {"limit": 10}, forged)
+        fits = encode(named, Cursor(False, ("title", "7"), {"sort": "title"}))
+        assert ann.page(q.PAGE, {"limit": 10}, fits).next is None
 
 
 def test_streams(two_users: str) -> None:

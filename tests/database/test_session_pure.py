@@ -15,13 +15,14 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 from pydantic import BaseModel
 
-from todo_sql import BadParameter, Conflict, TenantRequired, Unavailable
+from todo_sql import AsyncDatabase, BadParameter, Conflict, Database, TenantRequired, Unavailable
 from todo_sql.config import Tenant
 from todo_sql.database import retry
 from todo_sql.database.errors import BadRow, ServerError, translate
 from todo_sql.database.parameters import Encoder, Parameter
 from todo_sql.database.rows import checked, make_rows, maker
 from todo_sql.database.scope import Scope, checked_tenant
+from todo_sql.errors import ConfigError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -294,3 +295,47 @@ def test_messages_hold_no_detail() -> None:
     assert "me@example.test" not in str(found)
     assert getattr(found, "field", None) == "email"
     assert getattr(found, "detail", None) == error.detail
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_size": 0}, "`max_size` is no number of connections: 0"),
+        ({"max_size": True}, "`max_size` is no number"),
+        ({"max_size": 2.5}, "`max_size` is no number"),
+        ({"min_size": -1}, "`min_size` is no number of connections: -1"),
+        ({"min_size": 4, "max_size": 3}, "0 to max_size, which is 3"),
+        ({"max_idle": 0}, "`max_idle` is no length of time: 0"),
+        ({"max_idle": "60"}, "`max_idle` is no length of time: '60'"),
+        ({"max_lifetime": float("nan")}, "`max_lifetime` is no length of time: nan"),
+        ({"timeout": -1}, "`timeout` is no length of time: -1"),
+        ({"timeout": float("inf")}, "`timeout` is no length of time: inf"),
+        ({"timeout": None}, "`timeout` is no length of time: None"),
+        ({"tenant": "ann"}, "`tenant` takes a Tenant, not str"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Database, AsyncDatabase])
+def test_options_out_of_range(kind: Any, options: dict[str, Any], says: str) -> None:
+    """What cannot be meant is refused before anything is opened, with what to pass."""
+    with pytest.raises(UsageError) as caught:
+        kind.connect("postgresql://localhost/x", **options)
+    assert says in str(caught.value)
+    assert caught.value.finding.fix
+
+
+@pytest.mark.parametrize("given", [{"url": 5}, {"url": b"postgresql://x/x"}, {"replica": 5}])
+def test_a_url_that_is_no_text(given: dict[str, Any]) -> None:
+    """A URL of another type is a ConfigError, as is one that cannot be read."""
+    with pytest.raises(ConfigError, match="the database URL is not a text but"):
+        Database.connect(**({"url": "postgresql://localhost/x"} | given))
+
+
+def test_limits_of_a_session() -> None:
+    """No time is not a limit but a mistake; nor is a text a position."""
+    with Database.connect("postgresql://localhost/x") as db:
+        for seconds in (0, -1, float("nan"), "1"):
+            with pytest.raises(UsageError, match="`seconds` is no length of time"):
+                db.as_user("ann").within(seconds)  # type: ignore[arg-type]
+        for position in (-1, "7", None):
+            with pytest.raises(UsageError, match="no position of a session"):
+                db.as_user("ann", after=position)  # type: ignore[arg-type]

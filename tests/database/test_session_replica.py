@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any, overload
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from support import sessions as q
 from support.soak import pick
 from support.standby import Pair, primary_and_standby
 
-from todo_sql import AsyncDatabase, Database, DatabaseError, NoRow
+from todo_sql import AsyncDatabase, AsyncSession, Database, DatabaseError, NoRow, Session
 from todo_sql.migrations import migrate
 
 pytestmark = pytest.mark.database
@@ -22,6 +23,24 @@ PAIRS = int(pick(200, 1_000))
 WHERE = q.TextFile("-- name: where :one\nselect pg_is_in_recovery() as replica").query(
     "where", row=bool, read_only=True
 )
+DIVIDE = q.TextFile("-- name: divide :one\nselect 1 / 0 as nothing").query(
+    "divide", row=int, read_only=True
+)
+
+
+@overload
+def is_on_replica(session: Session) -> bool: ...
+@overload
+def is_on_replica(session: AsyncSession) -> Coroutine[Any, Any, bool]: ...
+def is_on_replica(session: Session | AsyncSession) -> Any:
+    """Say where the call is made."""
+    return session.one(WHERE, {})
+
+
+def divide(session: Session) -> int:
+    """Fail on either server."""
+    nothing: int = session.one(DIVIDE, {})
+    return nothing
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +113,58 @@ def test_a_replica_that_is_not_there(urls: tuple[str, str]) -> None:
         assert ann.one(WHERE, {}) is False
 
 
-def test_a_replica_that_dies_costs_nothing_but_time(pair: Pair, urls: tuple[str, str]) -> None:
-    """Killed in the middle of reads and writes, the standby is given up."""
+def test_batches_of_reads_go_to_the_replica(urls: tuple[str, str]) -> None:
+    """As fresh as the session's writes; where a call fails there, each has its own outcome."""
+    with Database.connect(urls[0], replica=urls[1]) as db:
+        ann = db.as_user("ann")
+        on_standby = 0
+        for number in range(20):
+            made = ann.one(q.ADD, {"title": str(number)})
+            with ann.batch() as batch:
+                got = batch.add(f.get_task, id=made.id)
+                where = batch.add(is_on_replica)
+            assert got.result() == made
+            on_standby += where.result()
+        assert on_standby > 10
+        with ann.batch() as batch:
+            missing, count = batch.add(f.get_task, id=0), batch.add(f.count_tasks)
+            wrong, where = batch.add(divide), batch.add(is_on_replica)
+        assert count.result() == 20
+        assert where.result() is False
+        with pytest.raises(NoRow):
+            missing.result()
+        with pytest.raises(DatabaseError, match="division by zero"):
+            wrong.result()
+
+
+def test_a_batch_of_reads_asynchronously(urls: tuple[str, str]) -> None:
+    """The same with tasks."""
+
+    async def main() -> None:
+        async with AsyncDatabase.connect(urls[0], replica=urls[1]) as db:
+            async with db.as_user("ann").batch() as batch:
+                count = batch.add(f.count_tasks)
+                where = batch.add(is_on_replica)
+            assert (count.result(), where.result()) == (0, True)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["stop", "kill"])
+def test_a_replica_that_dies_costs_nothing_but_time(
+    pair: Pair, urls: tuple[str, str], way: str
+) -> None:
+    """Stopped, or killed with no word, in the middle of reads and writes: it is given up."""
     with Database.connect(urls[0], replica=urls[1]) as db:
         ann = db.as_user("ann")
         for number in range(60):
             made = ann.one(q.ADD, {"title": str(number)})
             assert ann.one(q.GET, {"id": made.id}) == made
+            with ann.batch() as batch:
+                count = batch.add(f.count_tasks)
+            assert count.result() == number + 1
             if number == 30:
-                pair.cluster.stop()
+                pair.cluster.stop() if way == "stop" else pair.kill()
         assert ann.one(WHERE, {}) is False
         assert ann.one(q.COUNT, {}) == 60
+    pair.start()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from todo_sql.database.cluster import Cluster
+from todo_sql.database.cluster import Cluster, postmaster
 from todo_sql.database.programs import Account, binaries, reachable, run
 from todo_sql.database.temporary import temporary_server
 
@@ -25,12 +27,27 @@ class Pair:
     Attributes:
         primary: URL of the primary's database ``postgres``, as superuser.
         standby: The same on the standby.
-        cluster: The standby, to stop it.
+        cluster: The standby.
     """
 
     primary: str
     standby: str
     cluster: Cluster
+
+    def start(self) -> None:
+        """Start the standby, also after a crash."""
+        port = urlsplit(self.standby).port
+        assert port is not None
+        self.cluster.start(port, {"listen_addresses": "127.0.0.1", **SETTINGS} | _SOCKETS)
+
+    def kill(self) -> None:
+        """End every process of the standby with SIGKILL, as a machine that loses power."""
+        running = postmaster(self.cluster.data)
+        assert running is not None
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        for pid in (running.pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def of(self, database: str) -> tuple[str, str]:
         """Return the URLs of a database on both."""
@@ -54,8 +71,9 @@ def primary_and_standby(version: int) -> Iterator[Pair]:
             answer = run([*command, "-D", cluster.data, "-d", url, "-c", "fast"], account)
             assert answer.returncode == 0, answer.stdout
             port = _free_port()
-            cluster.start(port, {"listen_addresses": "127.0.0.1", **SETTINGS} | _SOCKETS)
-            yield Pair(url, _with(url, port=port), cluster)
+            pair = Pair(url, _with(url, port=port), cluster)
+            pair.start()
+            yield pair
         finally:
             cluster.stop()
             shutil.rmtree(home, ignore_errors=True)

@@ -10,13 +10,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from psycopg import pq
+
 from todo_sql.database import retry, shapes
 from todo_sql.database.adhoc import adhoc
 from todo_sql.database.calls import Call, plan
 from todo_sql.database.engine import Engine, Shape, clear, note_position, unavailable
 from todo_sql.database.events import Watch, rows_of
-from todo_sql.database.flight import Answer, ConnectionLost
+from todo_sql.database.flight import Answer, ConnectionLost, Failed
 from todo_sql.database.freshness import WRITTEN, Freshness
+from todo_sql.database.link import Link
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.statement import COMMIT, Step
@@ -66,9 +69,12 @@ class Pending(Generic[R]):
         else:
             watch.ended(rows_of(self._value, self.shape is shapes.affected))
 
-    def settle(self, value: R) -> None:
-        """Put the result in."""
-        self._value, self._done = value, True
+    def take(self, link: Link, result: pq.abc.PGresult) -> None:
+        """Put in what the call's statement gave."""
+        try:
+            self._value, self._done = self.shape(link, self.call, result), True
+        except TodoSqlError as error:
+            self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         """Put the error in."""
@@ -192,6 +198,8 @@ def _settle(engine: Engine, pending: list[Pending[Any]], freshness: Freshness) -
     """Make every call and give each its result or error."""
     timeouts = [entry.call.timeout for entry in pending if entry.call.timeout]
     deadline = engine.deadline(sum(timeouts) if len(timeouts) == len(pending) else None)
+    if (yield from _read(engine, pending, freshness, deadline)):
+        return
     attempt = 1
     while True:
         try:
@@ -205,6 +213,26 @@ def _settle(engine: Engine, pending: list[Pending[Any]], freshness: Freshness) -
                 return
         yield Pause(retry.pause(attempt))
         attempt += 1
+
+
+def _read(
+    engine: Engine, pending: list[Pending[Any]], freshness: Freshness, deadline: float
+) -> Work[bool]:
+    """Make every call on the replica; where one cannot, the primary has to make them all."""
+    calls = [entry.call for entry in pending]
+    if engine.replica is None or not all(call.query.read_only for call in calls):
+        return False
+
+    def take(link: Link, results: list[pq.abc.PGresult]) -> bool:
+        for entry, result in zip(pending, results, strict=True):
+            entry.take(link, result)
+        return True
+
+    try:
+        found = yield from engine.replica.read(engine, calls, freshness, deadline, take)
+    except Failed:
+        return False
+    return found is not None
 
 
 def _attempt(
@@ -229,10 +257,7 @@ def _attempt(
             if answer.failed or committed.failed:
                 failures.append((entry, answer if answer.failed else committed))
                 continue
-            try:
-                entry.settle(entry.shape(link, entry.call, answer.results[-1]))
-            except TodoSqlError as error:
-                entry.fail(error)
+            entry.take(link, answer.results[-1])
     finally:
         engine.pool.release(link)
     for entry, answer in failures:

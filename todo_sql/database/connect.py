@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from todo_sql.config import Config, Tenant, load_config
 from todo_sql.database.asession import AsyncSession, AsyncTransaction
 from todo_sql.database.engine import Engine
 from todo_sql.database.events import Listener
 from todo_sql.database.freshness import Freshness
-from todo_sql.database.pool import Limits, Pool
+from todo_sql.database.handle import Handle
+from todo_sql.database.limits import Limits, check_seconds
+from todo_sql.database.pool import Pool
 from todo_sql.database.replica import Replica
 from todo_sql.database.scope import Scope, checked_tenant
 from todo_sql.database.session import Session, Transaction
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Handle)
 L = TypeVar("L", bound=Listener)
 
 _DEFAULTS = {
@@ -36,8 +39,10 @@ _DEFAULTS = {
 }
 
 
-class _Source:
+class _Source(Generic[S]):
     """What both databases are made of: a URL, a pool that opens lazily, an engine."""
+
+    _kind: type[S]
 
     def __init__(
         self,
@@ -88,12 +93,15 @@ class _Source:
 
         Raises:
             UsageError: A size or a time is out of range.
+            ConfigError: A URL is none, or one of another product.
         """
-        if max_size < 1 or not timeout > 0:
+        limits = Limits(min_size, max_size, max_idle, max_lifetime)
+        check_seconds("timeout", timeout)
+        if not isinstance(tenant, Tenant | None):
             raise UsageError(
-                "a database needs at least one connection and some time for a call",
-                cause=f"max_size is {max_size}, timeout {timeout:g} seconds",
-                fix="pass max_size=1 or more, and a timeout above zero",
+                f"`tenant` takes a Tenant, not {type(tenant).__name__}",
+                fix="pass `todo_sql.config.Tenant(parameter=…, setting=…, role=…)`; "
+                "whose rows a session sees is said with `db.as_user(id)`",
             )
         config = load_config()
         given = url if url is not None else config.database_url
@@ -102,11 +110,32 @@ class _Source:
         return cls(
             DatabaseUrl.parse(given) if given is not None else None,
             DatabaseUrl.parse(replica) if replica is not None else None,
-            Limits(min_size, max_size, max_idle, max_lifetime),
+            limits,
             timeout,
             tenant or config.tenant,
             config,
         )
+
+    def as_user(self, tenant_id: object, *, after: int = 0) -> S:
+        """Return the session of one tenant: its calls see this tenant's rows alone.
+
+        Args:
+            tenant_id: Whose.
+            after: The `position` of another session whose changes must be seen.
+
+        Raises:
+            TenantRequired: The id is None or empty.
+        """
+        scope = Scope(checked_tenant(tenant_id), None, None, self._tenant)
+        return self._kind(self._opened(), scope, Freshness(after))
+
+    def session(self, role: str | None = None) -> S:
+        """Return a session without a tenant, for queries that need none.
+
+        Args:
+            role: The role that its calls run as; default: the login.
+        """
+        return self._kind(self._opened(), Scope(None, role, None, self._tenant))
 
     def on_query(self, listener: L) -> L:
         """Call a function with a `QueryEvent` after each call; usable as a decorator."""
@@ -152,15 +181,14 @@ class _Source:
             if engine.replica is not None:
                 yield from engine.replica.pool.close(timeout)
 
-    def _scope(self, tenant_id: object, role: str | None) -> Scope:
-        return Scope(tenant_id, role, None, self._tenant)
 
-
-class Database(_Source):
+class Database(_Source[Session]):
     """A database for threads: open it with ``with``.
 
     Safe to share among threads. After a fork the child opens connections of its own.
     """
+
+    _kind = Session
 
     def open(self) -> Self:
         """Let sessions run; connections are opened by the calls that need them."""
@@ -188,35 +216,15 @@ class Database(_Source):
     ) -> None:
         self.close()
 
-    def as_user(self, tenant_id: object, *, after: int = 0) -> Session:
-        """Return the session of one tenant: its calls see this tenant's rows alone.
-
-        Args:
-            tenant_id: Whose.
-            after: The `position` of another session whose changes must be seen.
-
-        Raises:
-            TenantRequired: The id is None or empty.
-        """
-        return Session(
-            self._opened(), self._scope(checked_tenant(tenant_id), None), Freshness(after)
-        )
-
-    def session(self, role: str | None = None) -> Session:
-        """Return a session without a tenant, for queries that need none.
-
-        Args:
-            role: The role that its calls run as; default: the login.
-        """
-        return Session(self._opened(), self._scope(None, role))
-
     def run(self, function: Callable[[Transaction], T], **options: Any) -> T:
         """Run a unit of work without a tenant; see `Session.run`."""
         return self.session().run(function, **options)
 
 
-class AsyncDatabase(_Source):
+class AsyncDatabase(_Source[AsyncSession]):
     """A database for tasks of one event loop: open it with ``async with``."""
+
+    _kind = AsyncSession
 
     async def open(self) -> Self:
         """Let sessions run; connections are opened by the calls that need them."""
@@ -243,28 +251,6 @@ class AsyncDatabase(_Source):
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-
-    def as_user(self, tenant_id: object, *, after: int = 0) -> AsyncSession:
-        """Return the session of one tenant: its calls see this tenant's rows alone.
-
-        Args:
-            tenant_id: Whose.
-            after: The `position` of another session whose changes must be seen.
-
-        Raises:
-            TenantRequired: The id is None or empty.
-        """
-        return AsyncSession(
-            self._opened(), self._scope(checked_tenant(tenant_id), None), Freshness(after)
-        )
-
-    def session(self, role: str | None = None) -> AsyncSession:
-        """Return a session without a tenant, for queries that need none.
-
-        Args:
-            role: The role that its calls run as; default: the login.
-        """
-        return AsyncSession(self._opened(), self._scope(None, role))
 
     async def run(self, function: Callable[[AsyncTransaction], Awaitable[T]], **options: Any) -> T:
         """Run a unit of work without a tenant; see `AsyncSession.run`."""

@@ -102,7 +102,16 @@ class Engine:
         """Make one call as a transaction of its own."""
         deadline = self.deadline(call.timeout)
         if self.replica is not None and call.query.read_only:
-            found = yield from self.replica.call(self, call, shape, freshness, deadline)
+            try:
+                found = yield from self.replica.read(
+                    self,
+                    (call,),
+                    freshness,
+                    deadline,
+                    lambda link, results: shape(link, call, results[0]),
+                )
+            except Failed as failed:
+                raise (yield from self.explain(failed, call)) from None
             if found is not None:
                 return found[0]
         attempt = 1

@@ -185,6 +185,10 @@ class ServerError:
         )
 
 
+# What PostgreSQL says of a text that is no value of the type wanted: representation,
+# range, time, time zone, encoding.
+UNREADABLE = frozenset({"22P02", "22003", "22007", "22008", "22023", "22021"})
+
 _KINDS = {
     "23502": "not_null",
     "23503": "foreign_key",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from todo_sql.database.statement import Statement, Step, command
+from todo_sql.errors import UsageError
 
 # How long a read waits for the replica to catch up before it goes to the primary.
 PATIENCE = 0.2
@@ -33,9 +34,17 @@ class Freshness:
 
     Args:
         position: Of a change made before, such as another process's.
+
+    Raises:
+        UsageError: It is no position.
     """
 
     def __init__(self, position: int = 0) -> None:
+        if not isinstance(position, int) or position < 0:
+            raise UsageError(
+                f"`after` is no position of a session: {position!r}",
+                fix="pass the `position` of another session, a whole number",
+            )
         self.position = position
         self._lock = threading.Lock()
 

@@ -11,15 +11,16 @@ from todo_sql.database import shapes
 from todo_sql.database.calls import Call, plan, plan_page
 from todo_sql.database.copying import Row, copy_rows, plan_copy
 from todo_sql.database.engine import Engine, Shape
+from todo_sql.database.errors import UNREADABLE, BadCursor, BadParameter, DatabaseError
 from todo_sql.database.events import observed
 from todo_sql.database.freshness import Freshness
+from todo_sql.database.limits import check_seconds
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.streaming import Stream
 from todo_sql.database.unit import Unit
 from todo_sql.database.waiting import Work
-from todo_sql.errors import UsageError
-from todo_sql.queries.cursor import Page
+from todo_sql.queries.cursor import Cursor, Page
 
 if TYPE_CHECKING:
     from typing import Self
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
+# What the names of a cursor's parameters begin with.
+CURSOR = "cursor."
 # Calls of a :batch query that are sent before answers are read.
 MOST_IN_FLIGHT = 1000
 
@@ -70,13 +73,9 @@ class Handle:
         The server cancels the statement; if it does not answer at all, the call ends anyway.
 
         Raises:
-            UsageError: The limit is not above zero.
+            UsageError: The limit is no length of time.
         """
-        if not seconds > 0:
-            raise UsageError(
-                f"a call cannot end within {seconds:g} seconds",
-                fix="pass a number above zero",
-            )
+        check_seconds("seconds", seconds)
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._scope = replace(self._scope, timeout=seconds)
@@ -99,6 +98,8 @@ class Handle:
     ) -> Work[Page[R]]:
         call, found, variant, size = plan_page(self._scope, query, arguments, cursor)
         work = self._make(call, shapes.page(found, variant, size))
+        if found is not None:
+            work = _from(found, call, work)
         return observed(self._engine.listeners, query, work)
 
     def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
@@ -137,3 +138,21 @@ class Handle:
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._engine.call(call, shape, self._freshness)
+
+
+def _from(cursor: Cursor, call: Call, work: Work[T]) -> Work[T]:
+    """Read a page; where PostgreSQL cannot read a value of the cursor, say that it was forged."""
+    try:
+        return (yield from work)
+    except BadParameter as error:
+        if not error.parameter.startswith(CURSOR):
+            raise
+    except DatabaseError as error:
+        own = call.values[: len(call.values) - len(cursor.values)]
+        if error.sqlstate not in UNREADABLE or any(f'"{value}"' in error.message for value in own):
+            raise
+    raise BadCursor(
+        "the cursor was forged",
+        cause="PostgreSQL cannot read one of its values",
+        fix="start at the first page, without a cursor",
+    )

@@ -14,7 +14,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -23,6 +22,7 @@ import psycopg
 from todo_sql.database import retry
 from todo_sql.database.errors import Closed, Timeout, Unavailable
 from todo_sql.database.flight import ConnectionLost, fly
+from todo_sql.database.limits import Limits
 from todo_sql.database.link import AnyConnection, Link
 from todo_sql.database.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
 
@@ -30,23 +30,6 @@ from todo_sql.database.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
 QUIET = 60.0
 # How long a server that does not answer is knocked at, within the call's deadline.
 PATIENCE = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The size of a pool and the age of its connections.
-
-    Attributes:
-        min_size: How many idle connections are kept for longer than `max_idle`.
-        max_size: How many connections there may be.
-        max_idle: Seconds after which an unused connection is closed.
-        max_lifetime: Seconds after which a connection is replaced, give or take a tenth.
-    """
-
-    min_size: int = 0
-    max_size: int = 10
-    max_idle: float = 240.0
-    max_lifetime: float = 1800.0
 
 
 class Connect:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -38,18 +38,25 @@ class Replica:
         self.pool = pool
         self._rests_until = 0.0
 
-    def call(
+    def read(
         self,
         engine: Engine,
-        call: Call,
-        shape: Callable[[Link, Call, pq.abc.PGresult], T],
+        calls: Sequence[Call],
         freshness: Freshness,
         deadline: float,
+        use: Callable[[Link, list[pq.abc.PGresult]], T],
     ) -> Work[tuple[T] | None]:
-        """Make a call here; None: the primary has to.
+        """Make read-only calls here, in one flight; None: the primary has to.
+
+        Args:
+            engine: Whose calls they are.
+            calls: Each a transaction of its own.
+            freshness: How far the replica must have come.
+            deadline: When the primary, if it has to, must have answered.
+            use: Makes of the calls' results what the caller gets.
 
         Raises:
-            Timeout: The query took longer than it may.
+            Failed: A query took longer than it may.
         """
         now = monotonic()
         patience = min(deadline, now + PATIENCE)
@@ -57,14 +64,14 @@ class Replica:
         pause = FIRST_PAUSE
         while monotonic() >= self._rests_until:
             try:
-                link = yield from engine.acquire((call,), min(deadline, now + CONNECT), self.pool)
+                link = yield from engine.acquire(calls, min(deadline, now + CONNECT), self.pool)
             except DatabaseError:
                 self._rest()
                 return None
             try:
-                found = yield from self._attempt(engine, link, call, freshness, deadline)
-                if found is not None:
-                    return (shape(link, call, found),)
+                results = yield from self._attempt(engine, link, calls, freshness, deadline)
+                if results is not None:
+                    return (use(link, results),)
             except ConnectionLost:
                 self._rest()
             except Timeout:
@@ -72,7 +79,7 @@ class Replica:
                 return None
             except Failed as failed:
                 if failed.error.sqlstate == "57014":
-                    raise (yield from engine.explain(failed, call)) from None
+                    raise
                 return None
             finally:
                 self.pool.release(link)
@@ -86,19 +93,25 @@ class Replica:
         self._rests_until = monotonic() + REST
 
     def _attempt(
-        self, engine: Engine, link: Link, call: Call, freshness: Freshness, deadline: float
-    ) -> Work[pq.abc.PGresult | None]:
-        """Return the result, or None if the replica is behind the session's last change."""
+        self,
+        engine: Engine,
+        link: Link,
+        calls: Sequence[Call],
+        freshness: Freshness,
+        deadline: float,
+    ) -> Work[list[pq.abc.PGresult] | None]:
+        """Return each call's result, or None if the replica is behind the session's last change."""
         asks = freshness.position > link.replayed
-        unit = call.unit_on_replica(asks_position=asks)
-        (answer,) = yield from engine.flight(link, [unit], deadline)
-        if answer.failed is not None:
-            yield from engine.recover(link, answer.failed, deadline)
-        results = answer.check()
-        if asks:
-            rows = link.prepared(REPLAYED.statement).rows(results[-3], int, "position")
-            # Null: no replica (any more), and so not behind one.
-            link.replayed = freshness.position if rows[0] is None else rows[0]
-            if link.replayed < freshness.position:
-                return None
-        return results[-2]
+        units = [call.unit_on_replica(asks_position=asks) for call in calls]
+        answers = yield from engine.flight(link, units, deadline)
+        for answer in answers:
+            if answer.failed is not None:
+                yield from engine.recover(link, answer.failed, deadline)
+                raise answer.failed
+            if asks:
+                rows = link.prepared(REPLAYED.statement).rows(answer.results[-3], int, "position")
+                # Null: no replica (any more), and so not behind one.
+                link.replayed = freshness.position if rows[0] is None else rows[0]
+                if link.replayed < freshness.position:
+                    return None
+        return [answer.results[-2] for answer in answers]

@@ -52,6 +52,12 @@ class DatabaseUrl:
             ConfigError: It is not one of PostgreSQL, or libpq cannot read it.
         """
         environment = os.environ if environment is None else environment
+        if not isinstance(text, str):
+            raise ConfigError(
+                f"the database URL is not a text but {type(text).__name__}",
+                code="U201",
+                fix=f"write it like {EXAMPLE}",
+            )
         text = text.strip()
         scheme, separator, _ = text.partition("://")
         if separator and scheme.lower() not in SCHEMES:
