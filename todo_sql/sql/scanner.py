@@ -58,7 +58,8 @@ class ScanError(ValueError):
 
 
 _START = r"[A-Za-z_\u0080-\U0010ffff]"
-_NAME = rf"{_START}[A-Za-z0-9_$\u0080-\U0010ffff]*"
+_REST = r"[A-Za-z0-9_$\u0080-\U0010ffff]*"
+_NAME = rf"{_START}{_REST}"
 _TAG = rf"{_START}[A-Za-z0-9_\u0080-\U0010ffff]*"
 # No possessive quantifier over a group: re mistakes them before Python 3.11.5 (gh-106052).
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
@@ -71,9 +72,14 @@ _BITS = rf"'[^']*(?:'{_JOINT}'[^']*)*'(?!{_JOINT}')"
 _PLAIN = rf"'[^']*(?:'(?:{_JOINT})?'[^']*)*'(?!(?:{_JOINT})?')"
 _ESCAPED = rf"'[^'\\]*(?:(?:\\[\s\S]|'(?:{_JOINT})?')[^'\\]*)*'(?!(?:{_JOINT})?')"
 
+# What there is most of comes first: words that can't begin a string, and marks that can't
+# begin anything longer.
 _TOKEN = re.compile(
     rf"""[ \t\n\r\f\v]*(?:
-      (?P<STRING> [eE]{_ESCAPED} | [bBxX]{_BITS} | (?:[uU]&)?{_PLAIN} )
+      (?P<PLAIN_WORD> [ac-df-tv-wyzAC-DF-TV-WYZ_\u0080-\U0010ffff]{_REST} )
+    | (?P<MARK> [,;] | \.(?![.0-9]) )
+    | (?P<BRACKET> [()\[\]] )
+    | (?P<STRING> [eE]{_ESCAPED} | [bBxX]{_BITS} | (?:[uU]&)?{_PLAIN} )
     | (?P<QUOTED> (?:[uU]&)?"[^"]*(?:""[^"]*)*"(?!") )
     | (?P<OPEN> (?:[eEbBxX]|[uU]&)?' | (?:[uU]&)?" )
     | (?P<WORD> {_NAME} )
@@ -85,7 +91,7 @@ _TOKEN = re.compile(
     | (?P<DOLLAR> \$(?:{_TAG})?\$ )
     | (?P<POSITIONAL> \$[0-9]+ )
     | (?P<PARAMETER> :(?![eEbBxX]'|[uU]&['"]){_NAME} )
-    | (?P<SYMBOL> :: | := | \.\. | [()\[\],;.:] )
+    | (?P<SYMBOL> :: | := | \.\. | : )
     | (?P<OPERATOR> [~!@\#^&|`?+\-*/%<>=]+ )
     | (?P<OTHER> [^ \t\n\r\f\v] )
     | (?P<END> \Z ) )
@@ -100,8 +106,17 @@ _NAME_INSIDE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEEPS_SIGN = frozenset("~!@#^&|`?%")
 _AFTER_VALUE = (Kind.QUOTED, Kind.PARAMETER, Kind.POSITIONAL, Kind.STRING)
 _GROUPS = ["", *_TOKEN.groupindex]
-_KINDS = [Kind.__members__.get(name) for name in _GROUPS]
-_PLAIN_KINDS = (Kind.WORD, Kind.STRING, Kind.LINE_COMMENT, Kind.POSITIONAL)
+_KINDS_BY_GROUP = {
+    **Kind.__members__,
+    "PLAIN_WORD": Kind.WORD,
+    "MARK": Kind.SYMBOL,
+    "BRACKET": Kind.SYMBOL,
+}
+_KINDS = [_KINDS_BY_GROUP.get(name) for name in _GROUPS]
+_WHOLE = [
+    name in ("PLAIN_WORD", "WORD", "MARK", "STRING", "LINE_COMMENT", "POSITIONAL")
+    for name in _GROUPS
+]
 
 
 def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
@@ -114,18 +129,22 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     tokens: list[Token] = []
     subscripts: list[bool | None] = []  # per open bracket: is its slice's colon still to come?
     position = start
+    read, new = _TOKEN.match, tuple.__new__  # a named tuple's own is slower
     while True:
-        match = _TOKEN.match(text, position, end)
+        match = read(text, position, end)
         assert match is not None and match.lastindex is not None
-        position, stop = match.span(match.lastindex)
-        kind = _KINDS[match.lastindex]
+        group = match.lastindex
+        position, stop = match.span(group)
+        kind = _KINDS[group]
+        if _WHOLE[group]:
+            tokens.append(new(Token, (kind, position, stop)))
+            position = stop
+            continue
         if kind is None:
-            name = _GROUPS[match.lastindex]
+            name = _GROUPS[group]
             if name == "END":
                 return tokens
             kind, stop = _special(text, name, position, stop, end)
-        elif kind in _PLAIN_KINDS:
-            pass
         elif kind is Kind.OPERATOR:
             comment = _COMMENT_IN_OPERATOR.search(text, position, stop)
             stop = stop if comment is None else comment.start()
