@@ -87,7 +87,7 @@ left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
 left join pg_collation as co on co.oid = a.attcollation
 left join pg_namespace as cn on cn.oid = co.collnamespace
 left join pg_constraint as nn
-    on nn.conrelid = a.attrelid and nn.contype = 'n' and nn.conkey = array[a.attnum]
+    on nn.conrelid = a.attrelid and nn.contype = 'n' and nn.conkey[1] = a.attnum
 where
     a.attnum > 0 and not a.attisdropped
     and c.relkind in ('r', 'p', 'f', 'v', 'm')
@@ -139,6 +139,12 @@ where
     );
 
 -- name: index :many
+with made_by as materialized (
+    select k.conindid, k.conname::text as name
+    from pg_constraint as k
+    where k.contype in ('p', 'u', 'x')
+)
+
 select
     format('%I.%I', n.nspname, i.relname) as object,
     case c.relkind when 'm' then 'materialized view ' else 'table ' end
@@ -156,19 +162,25 @@ select
     array_to_string(i.reloptions, ', ') as options,
     (select s.spcname::text from pg_tablespace as s where s.oid = i.reltablespace) as tablespace,
     keys.statistics,
-    (
-        select k.conname::text from pg_constraint as k
-        where k.conindid = i.oid and k.contype in ('p', 'u', 'x')
-    ) as constraint,
+    made_by.name as constraint,
     (select h.inhparent::regclass::text from pg_inherits as h where h.inhrelid = i.oid) as partition_of
 from pg_index as x
 inner join pg_class as i on i.oid = x.indexrelid
 inner join pg_class as c on c.oid = x.indrelid
 inner join pg_namespace as n on n.oid = c.relnamespace
+left join made_by on made_by.conindid = x.indexrelid
 cross join lateral (
     select
-        array_agg(pg_get_indexdef(a.attrelid, a.attnum, true) order by a.attnum)
-            filter (where a.attnum <= x.indnkeyatts) as columns,
+        -- pg_get_indexdef would say the same of a plain column, but takes its time.
+        array_agg(
+            case
+                when x.indkey[a.attnum - 1] = 0 then pg_get_indexdef(a.attrelid, a.attnum, true)
+                else (
+                    select quote_ident(p.attname) from pg_attribute as p
+                    where p.attrelid = c.oid and p.attnum = x.indkey[a.attnum - 1]
+                )
+            end order by a.attnum
+        ) filter (where a.attnum <= x.indnkeyatts) as columns,
         string_agg(a.attnum || ': ' || a.attstattarget, ', ' order by a.attnum)
             filter (where a.attstattarget >= 0) as statistics
     from pg_attribute as a
