@@ -151,7 +151,7 @@ def test_a_directive_is_found_anywhere_in_the_leading_comments(tmp_path: Path, t
 
 
 def test_a_comment_after_the_first_statement_is_no_directive(tmp_path: Path) -> None:
-    """Only leading comments hold directives."""
+    """Only leading comments hold directives; `check` refuses what looks like one later."""
     write(tmp_path, ID, "select 1;\n-- transactional: false\n-- nonsense: 1\n")
     assert forward(tmp_path).directives.transactional
 

@@ -84,14 +84,49 @@ def test_it_passes(tmp_path: Path, text: str) -> None:
 
 
 def test_a_rollback_file_is_checked_too(tmp_path: Path) -> None:
-    """With directives of its own; it may be empty."""
+    """With directives of its own."""
     write(tmp_path, ID, "select 1;", "-- transactional: false\ndrop table t;")
     with pytest.raises(InvalidFiles) as caught:
         check(load(tmp_path))
     (finding,) = caught.value.findings
     assert finding.code == "M127"
-    write(tmp_path, ID, "select 1;", "-- Nothing to undo.\n")
-    check(load(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "-- Nothing to undo.\n", "\ufeff/* drop table t; */ ; ;\n"])
+def test_a_rollback_file_without_a_statement_counts_for_none(tmp_path: Path, text: str) -> None:
+    """It would strike the migration from the ledger and undo nothing."""
+    write(tmp_path, ID, "select 1;", text)
+    with pytest.raises(InvalidFiles) as caught:
+        check(load(tmp_path))
+    (finding,) = caught.value.findings
+    assert finding.code == "M104" and "irreversible" in (finding.fix or "")
+    assert [migration.undoing for migration in load(tmp_path)] == ["missing"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("select 1;\n-- transactional: false\nvacuum;", ["M112", "M128"]),
+        ("create table t ();\n  -- lock-timeout: 5s", ["M112"]),
+        ("create table t (); -- irreversible: gone", ["M112"]),
+        ("-- Why: x.\nselect 1;\n-- nonsense: 1\n-- see depends::text", []),
+        ("do $$\nbegin\n    -- allow: anything here\n    null;\nend\n$$;", []),
+        ("select '\n-- depends: x\n';\n/*\n-- depends: y\n*/", []),
+    ],
+)
+def test_a_directive_after_the_first_statement_is_refused(
+    tmp_path: Path, text: str, code: list[str]
+) -> None:
+    """There it would have no effect, in silence; strings and bodies hold none."""
+    write(tmp_path, ID, text)
+    if not code:
+        check(load(tmp_path))
+        return
+    with pytest.raises(InvalidFiles) as caught:
+        check(load(tmp_path))
+    assert sorted(finding.code for finding in caught.value.findings) == code
+    late = next(finding for finding in caught.value.findings if finding.code == "M112")
+    assert late.place and (late.place.excerpt or "")[late.place.column - 1 :].startswith("--")
 
 
 def test_a_caret_points_into_a_file_with_crlf_and_other_alphabets(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from todo_sql.migrations.files import MigrationSet, load
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.progress import Events
 
+NOTHING = "select 'nothing to undo';\n"
+
 
 class Recorder(Events):
     """Keeps what a run tells."""
@@ -34,7 +36,7 @@ class Recorder(Events):
         self.blockers.append(by)
 
 
-def write(folder: Path, id: str, forward: str, rollback: str | None = "") -> Path:
+def write(folder: Path, id: str, forward: str, rollback: str | None = NOTHING) -> Path:
     """Write a pair of files; without a rollback (None) only the first. Return its path."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{id}.sql"

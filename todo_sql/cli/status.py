@@ -65,9 +65,7 @@ def command(
 
 
 def _rollback(entry: Entry) -> str:
-    if entry.migration is None:
-        return "missing"
-    return "file" if entry.migration.rollback else "irreversible"
+    return entry.migration.undoing if entry.migration else "missing"
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Link:
         target: The database.
         ledger: The ledger when it was last read.
         lock: The migration lock of this ledger; see `take_lock`.
+        warned: Whether it was said that there is no second connection to watch from.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Link:
         self.target = target
         self.ledger = ledger
         self.lock = MigrationLock.of(target)
+        self.warned = False
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from todo_sql.errors import Finding
 from todo_sql.sql.source import Source
 
+_COMMENT = re.compile(r"\s*(--[^\r\n]*|/\*)")
+_BLOCK = re.compile(r"/\*|\*/")
 _LINE = re.compile(r"--[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:(?!:|//)[ \t]*(.*)")
 _UNFINISHED = re.compile(r"[^\s.!?:;*=-]\s*$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)?")
@@ -57,37 +59,36 @@ class Directives:
 
 def leading_comments(text: str) -> Iterator[tuple[int, str]]:
     """Yield offset and text of each line comment before the first statement."""
+    for start, end in _leading(text):
+        if text.startswith("--", start):
+            yield start, text[start:end]
+
+
+def is_empty(text: str) -> bool:
+    """Tell whether a text holds comments at most, and no statement."""
+    comments = list(_leading(text))
+    end = comments[-1][1] if comments else 0
+    return not text[end:].strip("; \t\r\n\f\v")
+
+
+def _leading(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each comment before the first statement."""
     position = 0
-    while position < len(text):
-        if text[position].isspace():
-            position += 1
-        elif text.startswith("--", position):
-            end = position
-            while end < len(text) and text[end] not in "\r\n":
-                end += 1
-            yield position, text[position:end]
-            position = end
-        elif text.startswith("/*", position):
-            position = _after_block(text, position)
-        else:
-            return
+    while match := _COMMENT.match(text, position):
+        start, position = match.start(1), match.end()
+        if match.group(1) == "/*":
+            position = _after_block(text, start)
+        yield start, position
 
 
-def _after_block(text: str, position: int) -> int:
-    """Return where the block comment that opens at `position` ends; they nest."""
+def _after_block(text: str, start: int) -> int:
+    """Return where the block comment that opens at `start` ends; they nest."""
     depth = 0
-    while position < len(text):
-        if text.startswith("/*", position):
-            depth += 1
-            position += 2
-        elif text.startswith("*/", position):
-            depth -= 1
-            position += 2
-            if depth == 0:
-                return position
-        else:
-            position += 1
-    return position
+    for mark in _BLOCK.finditer(text, start):
+        depth += 1 if mark.group() == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    return len(text)
 
 
 def read(source: Source) -> tuple[Directives, list[Finding]]:

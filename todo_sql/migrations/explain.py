@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import psycopg
 
 from todo_sql.errors import Place
 from todo_sql.migrations.errors import MigrationFailed
 from todo_sql.migrations.files import Script
+from todo_sql.migrations.retry import passing
+from todo_sql.migrations.settings import hold_of
 from todo_sql.migrations.watch import HoldExceeded
 from todo_sql.sql.grammar import Statement
 
 _WORD = re.compile(r'"(?:[^"]|"")*"|\w+|\S')
 
 
-def failed(
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a try failed.
+
+    Attributes:
+        error: The server's.
+        number: Of the statement, from 0; None: a deferred constraint, or the bookkeeping.
+        exceeded: Set if we cancelled it to let others at its tables.
+    """
+
+    error: psycopg.Error
+    number: int | None
+    exceeded: HoldExceeded | None = None
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether another try may succeed."""
+        return self.exceeded.waiting if self.exceeded else passing(self.error)
+
+    def explained(self, script: Script, state: str, again: str) -> MigrationFailed:
+        """Return the error that names the place.
+
+        Args:
+            script: The file.
+            state: What state the database is in now.
+            again: The command that one runs when the file is mended.
+        """
+        if self.exceeded:
+            return _held_too_long(script, self.number, state, self.exceeded)
+        return _failed(self.error, script, self.number, state, again)
+
+
+def _failed(
     error: psycopg.Error, script: Script, number: int | None, state: str, again: str
 ) -> MigrationFailed:
-    """Return the error for a statement that failed.
-
-    Args:
-        error: The server's.
-        script: The file.
-        number: Of the statement, from 0; None: a deferred constraint, or the bookkeeping.
-        state: What state the database is in now.
-        again: The command that one runs when the file is mended.
-    """
     diag = error.diag
     message = diag.message_primary or str(error).strip()
     statements = script.statements
@@ -51,20 +77,18 @@ def failed(
     )
 
 
-def held_too_long(
-    script: Script, number: int | None, hold: float, exceeded: HoldExceeded
+def _held_too_long(
+    script: Script, number: int | None, state: str, exceeded: HoldExceeded
 ) -> MigrationFailed:
-    """Return the error for a migration that was cancelled to let others at its tables."""
     statements = script.statements
     number = len(statements) - 1 if number is None else number
     while_ = "waiting for another lock" if exceeded.waiting else "at work"
     return MigrationFailed(
-        f"an exclusive lock was held for {hold:g} s, while this statement was {while_}",
+        f"an exclusive lock was held for {hold_of(script):g} s, while this statement was {while_}",
         sqlstate="57014",
         code="M305",
         place=script.source.place(*first_line(statements[number])) if statements else None,
-        cause=f"others had to wait for it in statement {number + 1} of {len(statements)}; "
-        "the transaction was rolled back, nothing changed",
+        cause=f"others had to wait for it in statement {number + 1} of {len(statements)}; {state}",
         fix="do the work in steps that lock for less long, or allow it with `-- max-lock-hold:`",
     )
 

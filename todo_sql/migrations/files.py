@@ -7,14 +7,16 @@ PostgreSQL's grammar is in `statements.py`.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from todo_sql.errors import ConfigError, Finding, Place, UsageError
-from todo_sql.migrations.directives import Directives, leading_comments
+from todo_sql.migrations.directives import Directives, is_empty, leading_comments
 from todo_sql.migrations.directives import read as read_directives
 from todo_sql.migrations.errors import InvalidFiles
 from todo_sql.sql.grammar import Statement, parse
@@ -22,6 +24,8 @@ from todo_sql.sql.source import Source
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
 _ROLLBACK = ".rollback.sql"
+
+Undoing = Literal["file", "irreversible", "missing"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Script:
     path: Path
     source: Source
     directives: Directives
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether it undoes a migration."""
+        return self.path.name.endswith(_ROLLBACK)
 
     @cached_property
     def checksum(self) -> str:
@@ -46,6 +55,11 @@ class Script:
             GrammarError: The text is not PostgreSQL.
         """
         return tuple(parse(self.source.text))
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds comments at most, and no statement."""
+        return is_empty(self.source.text)
 
     def place_of_directive(self, name: str) -> Place:
         """Return the place of a directive in the file."""
@@ -78,6 +92,13 @@ class Migration:
     def description(self) -> str:
         """The words after the digits."""
         return self.id[15:].replace("_", " ")
+
+    @property
+    def undoing(self) -> Undoing:
+        """Whether it can be undone; a rollback file without a statement counts for none."""
+        if self.rollback is None:
+            return "irreversible"
+        return "missing" if self.rollback.empty else "file"
 
     @property
     def scripts(self) -> tuple[Script, ...]:
@@ -125,8 +146,9 @@ def load(folder: Path, root: Path | None = None) -> MigrationSet:
         )
     shown = (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
     problems: list[Finding] = []
-    scripts = _read_scripts(folder, root, problems)
-    migrations = _pair(scripts, problems)
+    names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())
+    scripts = _read_scripts(folder, shown, names, problems)
+    migrations = _pair(scripts, set(names), problems)
     _check_versions(migrations, problems)
     ordered = _order(migrations, problems)
     refuse(problems, shown)
@@ -150,32 +172,33 @@ def _by_place(finding: Finding) -> tuple[str, int, int]:
     return place.file, place.line, place.column
 
 
-def _read_scripts(folder: Path, root: Path, problems: list[Finding]) -> dict[str, Script]:
-    """Return the scripts of a folder by file name."""
+def _read_scripts(
+    folder: Path, shown: str, names: Sequence[str], problems: list[Finding]
+) -> dict[str, Script]:
+    """Return the scripts among the files of a folder, by name."""
+    prefix = "" if shown == "." else f"{shown}/"
     scripts = {}
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        if path.name.startswith(".") or path.suffix.lower() not in (".sql", ".py"):
+    for name in names:
+        if name.startswith(".") or not name.lower().endswith((".sql", ".py")):
             continue
-        if path.is_dir():
-            continue
-        shown = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-        wrong = _wrong_name(path.name)
+        wrong = _wrong_name(name)
         if wrong:
-            problems.append(Finding("M101", "error", wrong[0], Place(shown, 1), fix=wrong[1]))
+            place = Place(prefix + name, 1)
+            problems.append(Finding("M101", "error", wrong[0], place, fix=wrong[1]))
             continue
+        path = folder / name
         try:
-            source = Source.read(path, root)
+            source = Source.from_bytes(prefix + name, path.read_bytes())
         except UsageError as error:
             problems.append(error.finding)
             continue
         except OSError as error:
-            problems.append(
-                Finding("M102", "error", f"cannot be read: {error.strerror}", Place(shown, 1))
-            )
+            message = f"cannot be read: {error.strerror}"
+            problems.append(Finding("M102", "error", message, Place(prefix + name, 1)))
             continue
         directives, wrong_directives = read_directives(source)
         problems.extend(wrong_directives)
-        scripts[path.name] = Script(path, source, directives)
+        scripts[name] = Script(path, source, directives)
     return scripts
 
 
@@ -195,11 +218,11 @@ def _wrong_name(name: str) -> tuple[str, str] | None:
     )
 
 
-def _pair(scripts: dict[str, Script], problems: list[Finding]) -> list[Migration]:
+def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) -> list[Migration]:
     migrations = []
     for name, script in scripts.items():
         if name.endswith(_ROLLBACK):
-            if not script.path.with_name(name.removesuffix(_ROLLBACK) + ".sql").exists():
+            if name.removesuffix(_ROLLBACK) + ".sql" not in names:
                 problems.append(
                     Finding(
                         "M103",
@@ -212,15 +235,17 @@ def _pair(scripts: dict[str, Script], problems: list[Finding]) -> list[Migration
             continue
         stem = name.removesuffix(".sql")
         rollback = scripts.get(stem + _ROLLBACK)
-        problems.extend(_wrong_pair(script, rollback, stem))
+        there = stem + _ROLLBACK in names  # if it cannot be read, that is told
+        problems.extend(_wrong_pair(script, rollback, stem, there))
         migrations.append(Migration(stem, script, rollback))
     return migrations
 
 
-def _wrong_pair(script: Script, rollback: Script | None, stem: str) -> Iterator[Finding]:
+def _wrong_pair(
+    script: Script, rollback: Script | None, stem: str, there: bool
+) -> Iterator[Finding]:
     irreversible = script.directives.irreversible
-    there = script.path.with_name(stem + _ROLLBACK).exists()  # if not readable, that is told
-    if rollback is None and irreversible is None and not there:
+    if not there and irreversible is None:
         yield Finding(
             "M104",
             "error",
@@ -288,7 +313,8 @@ def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migrat
                 )
             )
     ordered = topological(by_id, depends)
-    circle = [migration for migration in migrations if migration.id not in set(ordered)]
+    sorted_ids = set(ordered)
+    circle = [migration for migration in migrations if migration.id not in sorted_ids]
     if circle:
         problems.append(
             Finding(

@@ -1,7 +1,8 @@
 """Sends commands to the server in one flight and reads the answers as they are made.
 
-A flight is libpq's pipeline mode driven by hand: a Flush follows each command, so that
-one knows which statement is at work; a Sync ends the flight, or a command that says so.
+A flight is libpq's pipeline mode driven by hand: a Flush stands before and after each
+statement of a migration, so that one knows which is at work, and nowhere else, since each
+answer that comes by itself wakes us. A Sync ends the flight, or a command that says so.
 While the server works, a watcher is called several times a second.
 """
 
@@ -118,7 +119,7 @@ class Flight:
             pgconn.send_query_params(command.sql.encode(), values)
             if command.sync or index == last:
                 pgconn.pipeline_sync()
-            else:
+            elif any(c.statement is not None for c in self.commands[index : index + 2]):
                 pgconn.send_flush_request()
 
     def _read(self, deadline: float | None) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Literal
+
+import psycopg
 
 from todo_sql.migrations.errors import LedgerError
 from todo_sql.migrations.flight import Answer, Command
@@ -94,6 +96,10 @@ class Ledger:
     def applied(self) -> tuple[Recorded, ...]:
         """What is applied, oldest first."""
         return tuple(entry for entry in self.recorded if entry.applied_at is not None)
+
+    def created(self) -> Ledger:
+        """Return it with all its tables."""
+        return replace(self, complete=True, extended=True)
 
     @property
     def unfinished(self) -> tuple[Recorded, ...]:
@@ -180,6 +186,18 @@ def _unreadable(answer: Answer) -> LedgerError:
         code="M403",
         fix="grant the migrating role the tables _yoyo_migration, _yoyo_log, _yoyo_version and "
         "_todo_sql_ledger, or migrate as their owner",
+    )
+
+
+def unwritable(error: psycopg.Error, target: Target) -> LedgerError:
+    """Return the error for a ledger whose tables cannot be made or changed."""
+    return LedgerError(
+        f"the ledger cannot be written: {error.diag.message_primary}",
+        sqlstate=error.sqlstate,
+        code="M404",
+        cause=f"PostgreSQL {error.sqlstate} in schema {target.schema} as role "
+        f"{target.role}; nothing was changed",
+        fix="let the migrating role create tables there, or migrate as the schema's owner",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from todo_sql.errors import DatabaseError
 from todo_sql.migrations import aftermath, losses, plan, pooler, statements, transactional
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connection import Link, open_link
-from todo_sql.migrations.errors import LedgerError, MigrationFailed, TargetRefused
-from todo_sql.migrations.files import Migration, MigrationSet
+from todo_sql.migrations.errors import MigrationFailed, TargetRefused
+from todo_sql.migrations.files import Migration, MigrationSet, Script
 from todo_sql.migrations.flight import Command, ConnectionLost, Flight
-from todo_sql.migrations.ledger import Direction, Writer
+from todo_sql.migrations.ledger import Direction, Writer, unwritable
 from todo_sql.migrations.losses import Loss
 from todo_sql.migrations.nontransactional import StepwiseRun
 from todo_sql.migrations.plan import Entry
@@ -71,7 +71,6 @@ class Migrator:
         self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
     ) -> list[Migration]:
         """Return what `migrate` would apply; read-only, takes no lock."""
-        statements.check(self._migrations)
         with self._open(writes=False, wait=wait) as link:
             return self._pending(link, to, allow_out_of_order)
 
@@ -86,11 +85,10 @@ class Migrator:
             wait: How long to wait for the server and for another migrator, in seconds.
 
         Raises:
-            InvalidFiles: A file is wrong; the database was not touched.
+            InvalidFiles: A file of what is pending is wrong; nothing was changed.
             LedgerMismatch: Folder and ledger disagree; nothing was changed.
             MigrationFailed: A statement failed; its place, and the state of things, are told.
         """
-        statements.check(self._migrations)
         with self._open(writes=True, wait=wait) as link:
             self._refuse_foreign(link)
             if not self._pending(link, to, allow_out_of_order):
@@ -103,9 +101,8 @@ class Migrator:
         self, *, steps: int | None = None, to: str | None = None, wait: float | None = None
     ) -> tuple[list[Migration], list[Loss]]:
         """Return what `rollback` would undo, newest first, and what that would lose; read-only."""
-        statements.check(self._migrations, drafts=True)
         with self._open(writes=False, wait=wait) as link:
-            chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+            chosen = self._to_roll_back(link, steps, to)
             return chosen, losses.find(link, chosen)
 
     def rollback(
@@ -128,16 +125,15 @@ class Migrator:
             PlanError: `to` is not applied, or one of them is irreversible; nothing was changed.
             MigrationFailed: A statement failed; its place, and the state of things, are told.
         """
-        statements.check(self._migrations, drafts=True)
         with self._open(writes=True, wait=wait) as link:
-            chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+            chosen = self._to_roll_back(link, steps, to)
             if not chosen:
                 return []
             lost = losses.find(link, chosen) if confirm else []
             if confirm and lost:
                 confirm(lost)
             link.take_lock(wait, self._events)
-            if plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to) != chosen:
+            if self._to_roll_back(link, steps, to) != chosen:
                 raise MigrationFailed(
                     "another migrator changed the ledger in the meantime",
                     code="M309",
@@ -161,7 +157,6 @@ class Migrator:
         Returns:
             The ids that were recorded or verified.
         """
-        statements.check(self._migrations, drafts=True)
         wanted = plan.up_to(self._migrations, id)
         with self._open(writes=True, wait=wait) as link:
             link.take_lock(wait, self._events)
@@ -171,6 +166,8 @@ class Migrator:
                 if entry.id in wanted and entry.migration
             ]
             plan.refuse_unfinished(link.ledger)
+            unknown = [e.migration for e in entries if e.migration and e.recorded is None]
+            statements.check(self._migrations, _scripts(unknown))
             if compare:
                 compare()
             writer = self._prepare(link)
@@ -239,6 +236,7 @@ class Migrator:
         """Make what is missing of the ledger's tables."""
         writer = Writer(link.target)
         self._change_ledger(link, writer.create(link.ledger))
+        link.ledger = link.ledger.created()
         return writer
 
     def _change_ledger(self, link: Link, commands: list[Command]) -> None:
@@ -252,19 +250,21 @@ class Migrator:
             link.roll_back()
             if command is proof:
                 raise link.lock.lost()
-            raise LedgerError(
-                f"the ledger cannot be written: {answer.error.diag.message_primary}",
-                sqlstate=answer.error.sqlstate,
-                code="M404",
-                cause=f"PostgreSQL {answer.error.sqlstate} in schema {link.target.schema} as role "
-                f"{link.target.role}; nothing was changed",
-                fix="let the migrating role create tables there, or migrate as the schema's owner",
-            )
+            raise unwritable(answer.error, link.target)
 
     def _pending(self, link: Link, to: str | None, allow_out_of_order: bool) -> list[Migration]:
-        return plan.pending(
+        """Return what is to be applied; only these files are parsed."""
+        pending = plan.pending(
             self._migrations, link.ledger, to=to, allow_out_of_order=allow_out_of_order
         )
+        statements.check(self._migrations, _scripts(pending))
+        return pending
+
+    def _to_roll_back(self, link: Link, steps: int | None, to: str | None) -> list[Migration]:
+        chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+        scripts = [migration.rollback for migration in chosen if migration.rollback]
+        statements.check(self._migrations, scripts)
+        return chosen
 
     def _refuse_foreign(self, link: Link) -> None:
         if self._foreign or link.target.ledger or link.target.empty:
@@ -281,7 +281,7 @@ class Migrator:
     def _run_all(
         self, link: Link, migrations: Sequence[Migration], direction: Direction
     ) -> list[Done]:
-        writer = self._prepare(link)
+        writer = Writer(link.target)
         done = []
         for number, migration in enumerate(migrations, 1):
             self._events.started(migration, direction, number, len(migrations))
@@ -299,6 +299,8 @@ class Migrator:
         script = migration.forward if direction == "apply" else migration.rollback
         assert script
         if not script.directives.transactional:
+            if not link.ledger.extended:
+                self._prepare(link)
             StepwiseRun(link, writer, migration, direction, self._events).run()
             return
 
@@ -308,7 +310,10 @@ class Migrator:
             return writer.rolled_back(migration.id)
 
         again = "todo-sql migrate" if direction == "apply" else "todo-sql rollback"
-        transactional.run(link, script, bookkeeping, self._events, again)
+        creation = writer.create(link.ledger)
+        transactional.run(link, script, creation, bookkeeping, self._events, again)
+        if creation:
+            link.ledger = link.ledger.created()
 
     def _cut_off(
         self, link: Link, migration: Migration, direction: Direction, error: BaseException
@@ -325,3 +330,7 @@ class Migrator:
             cause=state,
             fix=f"run `todo-sql {verb}` again",
         )
+
+
+def _scripts(migrations: Iterable[Migration]) -> Iterator[Script]:
+    return (script for migration in migrations for script in migration.scripts)

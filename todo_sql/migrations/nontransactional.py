@@ -11,21 +11,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-import psycopg
-
-from todo_sql.errors import TodoSqlError
-from todo_sql.migrations import explain
+from todo_sql.migrations import explain, watch
 from todo_sql.migrations.concurrent import Catalog, Fate
 from todo_sql.migrations.connection import Link
 from todo_sql.migrations.errors import MigrationFailed, PlanError
+from todo_sql.migrations.explain import Failure
 from todo_sql.migrations.files import Migration, Script
 from todo_sql.migrations.flight import Command, Flight
 from todo_sql.migrations.ledger import Direction, Progress, Step, Writer
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.rerun import detached_partition, is_concurrent, is_session_setting
-from todo_sql.migrations.retry import passing, pauses
-from todo_sql.migrations.settings import RESET, settings
-from todo_sql.migrations.watch import Watcher
+from todo_sql.migrations.retry import pauses
+from todo_sql.migrations.settings import RESET, hold_of, settings
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
 
@@ -155,51 +152,51 @@ class StepwiseRun:
         self._refuse_strangers(catalog, statement)
         for pause in pauses():
             self._save((*self._done, _step(statement, done=False)))
-            error = self._execute_or_clean(number, catalog)
-            if error is None:
+            failure = self._execute_or_clean(number, catalog)
+            if failure is None:
                 break
             if detached_partition(statement) and catalog.fate(statement) is Fate.DONE:
                 break
             self._save(self._done)
-            failed = self._failed(error, number)
-            if pause is None or not passing(error):
-                raise failed
-            self._events.waiting(f"{failed.finding.message}; gives way, then tries again")
+            error = failure.explained(self._script, self._state, f"todo-sql {self._verb}")
+            if pause is None or not failure.may_pass:
+                raise error
+            self._events.waiting(f"{error.finding.message}; gives way, then tries again")
             time.sleep(pause)
         self._refuse_invalid(catalog, statement, number)
         self._save((*self._done, _step(statement, done=True)))
 
-    def _execute_or_clean(self, number: int, catalog: Catalog) -> psycopg.Error | None:
+    def _execute_or_clean(self, number: int, catalog: Catalog) -> Failure | None:
         """Run a statement; if it fails or is stopped, drop at once what it left INVALID."""
         statement = self._statements[number]
         try:
-            error = self._execute(number)
+            failure = self._execute(number)
         except KeyboardInterrupt:
             if not self._link.connection.closed:
                 self._clean(catalog, statement)
                 self._save(self._done)
             raise
-        if error is not None and error.sqlstate != "42P07":  # else it is somebody else's
+        # An index of that name that was there before is somebody else's.
+        if failure is not None and failure.error.sqlstate != "42P07":
             self._clean(catalog, statement)
-        return error
+        return failure
 
-    def _execute(self, number: int) -> psycopg.Error | None:
-        """Run a statement, and return the server's error."""
+    def _execute(self, number: int) -> Failure | None:
+        """Run a statement; return why it failed, if it did.
+
+        Concurrent work is not cancelled for the locks that it holds: it takes them at its
+        very end, and would leave INVALID what it had done.
+        """
         statement = self._statements[number]
-        with Watcher(self._link) as watcher:
-
-            def watch(flight: Flight) -> None:
-                self._events.at_work(statement, flight)
-                watcher.look(flight)
-                if watcher.blocked_by:
-                    self._events.blocked(watcher.blocked_by)
-
-            for setting in self._before(number, statement):
-                answer = Flight(self._link.connection, [setting]).fly()[0]
-                if answer.error:
-                    return answer.error
-            command = Command(statement.text, statement=number)
-            return Flight(self._link.connection, [command], watch).fly()[0].error
+        for setting in self._before(number, statement):
+            answer = Flight(self._link.connection, [setting]).fly()[0]
+            if answer.error:
+                return Failure(answer.error, number)
+        command = Command(statement.text, statement=number)
+        max_hold = None if is_concurrent(statement) else hold_of(self._script)
+        answers, exceeded = watch.fly(self._link, [command], self._script, self._events, max_hold)
+        error = answers[0].error
+        return Failure(error, number, exceeded) if error else None
 
     def _before(self, number: int, statement: Statement) -> list[Command]:
         """Return what the session is set to before a statement: ours, then the file's own."""
@@ -268,10 +265,9 @@ class StepwiseRun:
             fix="run `todo-sql migrate` again",
         )
 
-    def _failed(self, error: psycopg.Error, number: int) -> TodoSqlError:
-        done = len(self._done)
-        state = f"{done} of {len(self._statements)} statements are done and recorded"
-        return explain.failed(error, self._script, number, state, f"todo-sql {self._verb}")
+    @property
+    def _state(self) -> str:
+        return f"{len(self._done)} of {len(self._statements)} statements are done and recorded"
 
     @property
     def _verb(self) -> str:

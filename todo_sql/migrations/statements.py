@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from todo_sql.errors import Finding
-from todo_sql.migrations.directives import UNKNOWN_FATE
+from todo_sql.migrations.directives import KNOWN, UNKNOWN_FATE
 from todo_sql.migrations.files import MigrationSet, Script, refuse
 from todo_sql.migrations.rerun import enum_name, is_concurrent, is_rerunnable
 from todo_sql.migrations.template import UNWRITTEN
-from todo_sql.sql.grammar import GrammarError, Statement, parse
+from todo_sql.sql.grammar import GrammarError, Statement, parse, scan
 
-DRAFT = "M120"
+_DIRECTIVE = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
 _META_COMMAND = re.compile(r"^[ \t]*\\[A-Za-z!?]", re.MULTILINE)
 _COPY_STDIN = re.compile(r"\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*;", re.IGNORECASE)
 _ALONE = {
@@ -26,22 +26,20 @@ _ALONE = {
 _UNLOCK = re.compile(r"\bpg_advisory_unlock", re.IGNORECASE)
 
 
-def check(migrations: MigrationSet, *, drafts: bool = False) -> None:
-    """Parse every file and refuse what may not run; see `wrong_statements`.
+def check(migrations: MigrationSet, scripts: Iterable[Script] | None = None) -> None:
+    """Parse files and refuse what may not run; see `wrong_statements`.
 
     Args:
-        migrations: All of them.
-        drafts: Whether a migration that is not written yet may stand among them: it hinders
-            applying, but not undoing what was applied.
+        migrations: The folder.
+        scripts: Those of its files that are about to run; default: all. What was applied
+            was checked then, and parsing thousands of files takes seconds.
 
     Raises:
         InvalidFiles: With every finding.
     """
-    problems: list[Finding] = []
-    for migration in migrations:
-        for script in migration.scripts:
-            found = wrong_statements(script)
-            problems.extend(f for f in found if not (drafts and f.code == DRAFT))
+    if scripts is None:
+        scripts = (script for migration in migrations for script in migration.scripts)
+    problems = [finding for script in scripts for finding in wrong_statements(script)]
     refuse(problems, migrations.shown)
 
 
@@ -52,15 +50,9 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
     except GrammarError as error:
         yield _explain(script, error)
         return
-    unwritten = script.source.text.find(UNWRITTEN)
-    if not found and unwritten >= 0:
-        yield Finding(
-            DRAFT,
-            "error",
-            "the migration is still the template that `todo-sql new` wrote",
-            script.source.place(unwritten, unwritten + len(UNWRITTEN)),
-            fix="write it, or delete its files",
-        )
+    if not found:
+        yield from _nothing(script)
+    yield from _directives_too_late(script)
     for statement in found:
         wrong = _forbidden(statement)
         if wrong is None and not script.directives.transactional:
@@ -70,6 +62,47 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
         if wrong:
             code, message, fix = wrong
             yield Finding(code, "error", message, _place(script, statement), fix=fix)
+
+
+def _nothing(script: Script) -> Iterator[Finding]:
+    """Yield what is wrong with a file without statements."""
+    unwritten = script.source.text.find(UNWRITTEN)
+    if unwritten >= 0:
+        yield Finding(
+            "M120",
+            "error",
+            "the migration is still the template that `todo-sql new` wrote",
+            script.source.place(unwritten, unwritten + len(UNWRITTEN)),
+            fix="write it, or delete its files",
+        )
+    elif script.is_rollback:
+        yield Finding(
+            "M104",
+            "error",
+            "the rollback file holds no statement: it would undo nothing",
+            script.source.place(0),
+            fix="write what undoes the migration (`select 1;` where nothing has to be), or delete "
+            "the file and say `-- irreversible: reason` in the migration's own",
+        )
+
+
+def _directives_too_late(script: Script) -> Iterator[Finding]:
+    """Yield the directives after the first statement, where none is read."""
+    source = script.source
+    if not _DIRECTIVE.search(source.text):
+        return
+    begin = next((s.start for s in script.statements), len(source.text))
+    for token in scan(source.text):
+        match = _DIRECTIVE.match(source.text, token.start, token.end)
+        if token.kind == "SQL_COMMENT" and token.start > begin and match:
+            yield Finding(
+                "M112",
+                "error",
+                f"the directive `{match.group(1)}` stands after the first statement, "
+                "where it has no effect",
+                source.place(token.start, token.end),
+                fix="move it to the top of the file; if it is prose, put it in other words",
+            )
 
 
 def _place(script: Script, statement: Statement) -> Any:
