@@ -93,6 +93,7 @@ def _query(entry: Described, queries: QuerySet, config: Config) -> Query[Any]:
         row=dict if entry.columns else None,
         parameters={one.name: one.pg_type for one in entry.parameters if one.pg_type},
         nullable=[one.name for one in entry.parameters if one.nullable],
+        forms=entry.forms,
         read_only=entry.read_only,
         tenant=entry.tenant,
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import keyword
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from todo_sql.compiler.constraints import UNCONSTRAINED, Constraint
 from todo_sql.compiler.types import PythonType, quoted
 from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
+
+if TYPE_CHECKING:
+    from todo_sql.database.forms import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class ResultColumn:
 
     Attributes:
         origin: The table and column that it comes from, or None for an expression.
+        form: How it is loaded if psycopg does not know its type, else None.
     """
 
     name: str
@@ -88,6 +92,7 @@ class ResultColumn:
     python: PythonType
     nullable: bool
     origin: Origin | None = None
+    form: Form | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -175,6 +180,11 @@ class Described:
         """The keys of a ``:page`` query that never are NULL."""
         keys = {key for variant in page_variants(self.query) for key in variant.keys}
         return sorted(keys & self.not_null)
+
+    @property
+    def forms(self) -> dict[str, Form]:
+        """How columns are loaded whose types psycopg does not know."""
+        return {column.name: column.form for column in self.columns if column.form is not None}
 
     @property
     def row(self) -> PythonType:

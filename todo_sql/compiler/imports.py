@@ -30,10 +30,14 @@ class Imports:
         for module, name in python.imports:
             self.add(module, name)
 
-    def lines(self) -> list[str]:
-        """Return the import lines: standard library, other packages, ours, this package."""
+    def lines(self, without: str | None = None) -> list[str]:
+        """Return the import lines: standard library, other packages, ours, this package.
+
+        Args:
+            without: The module that the lines are for, which has its own names.
+        """
         groups: list[list[str]] = [[], [], [], []]
-        for module in sorted(self._names):
+        for module in sorted(self._names.keys() - {without}):
             names = sorted(self._names[module], key=_order)
             if names:
                 groups[self._group(module)] += _import(module, names)

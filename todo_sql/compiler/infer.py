@@ -46,6 +46,15 @@ class Checked:
         return cls(query, variants, answers, tuple(trees))
 
     @property
+    def shapes(self) -> list[Prepared]:
+        """The answers that can have columns of their own: a tree says what it returns."""
+        seen = {
+            id(tree) if tree.main else id(answer): answer
+            for tree, answer in zip(self.trees, self.answers, strict=True)
+        }
+        return list(seen.values())
+
+    @property
     def distinct(self) -> list[Tree]:
         """Each tree once."""
         return list({id(tree): tree for tree in self.trees}.values())
@@ -111,7 +120,7 @@ class Inference:
         first = checked.answers[0].columns
         shapes = {
             tuple((column.name, column.type) for column in answer.columns)
-            for answer in checked.answers
+            for answer in checked.shapes
         }
         found = []
         if len(shapes) > 1:
@@ -181,9 +190,12 @@ class Inference:
                 for relation, column in feed.targets
             }
             target = self._origin(*next(iter(targets.values()))) if len(targets) == 1 else None
-            python = self._python(oid, target)
+            python = self._python(oid, target, query, name)
             if python is None:
                 wrong.append(self._no_type(query, f"parameter `{name}`", oid))
+                continue
+            if self._holds_composite(oid):
+                wrong.append(self._composite_parameter(query, name, oid))
                 continue
             directive = query.parameters.get(name)
             nullable = bool(feeds[name]) and all(feed.nullable for feed in feeds[name])
@@ -239,12 +251,12 @@ class Inference:
                 oid = self._named_types[directive.pg_type] or oid
             if directive is not None and directive.nullable is not None:
                 not_null = not directive.nullable
-            python = self._python(oid, origin)
+            python = self._python(oid, origin, query, column.name)
             if python is None:
                 wrong.append(self._no_type(query, f"column `{column.name}`", oid))
                 continue
-            shown = self._shown(oid, column.typmod)
-            columns.append(ResultColumn(column.name, shown, python, not not_null, origin))
+            shown, form = self._shown(oid, column.typmod), types.form(oid, self.schema)
+            columns.append(ResultColumn(column.name, shown, python, not not_null, origin, form))
         findings += wrong
         return None if wrong else tuple(columns)
 
@@ -261,12 +273,32 @@ class Inference:
             )
         return self._origins[key]
 
-    def _python(self, oid: int, origin: Origin | None) -> types.PythonType | None:
-        if origin is not None:
-            path = self.config.types.get(f"{origin.table}.{origin.column}")
-            if path:
-                return types.named(path)
+    def _python(
+        self, oid: int, origin: Origin | None, query: NamedQuery, name: str
+    ) -> types.PythonType | None:
+        """Return the Python type: of this query's or model's name, of the column, of the type."""
+        keys = [f"{owner}.{name}" for owner in (query.name, query.model) if owner]
+        keys += [f"{origin.table}.{origin.column}"] if origin is not None else []
+        for key in keys:
+            if key in self.config.types:
+                return types.named(self.config.types[key])
         return types.python_type(oid, self.schema, self.config.types)
+
+    def _holds_composite(self, oid: int) -> bool:
+        found = self.schema.types[oid]
+        return found.kind == "c" or (found.element != 0 and self._holds_composite(found.element))
+
+    def _composite_parameter(self, query: NamedQuery, name: str, oid: int) -> Finding:
+        shown = self._shown(oid)
+        return Finding(
+            "C104",
+            "error",
+            f"parameter `{name}` of `{query.name}` is a composite",
+            query.place(),
+            cause=f"its type in PostgreSQL is {shown}, whose fields are known by their order only",
+            fix=f"pass the fields, as in row(:a, :b)::{shown.removesuffix('[]')}, or for many "
+            "of them a jsonb: jsonb_populate_recordset",
+        )
 
     def _no_type(self, query: NamedQuery, what: str, oid: int) -> Finding:
         shown = self._shown(oid)

@@ -37,7 +37,7 @@ def render(described: list[Described], shown: str, own: str | None) -> str | Non
         "",
         "from __future__ import annotations",
         "",
-        *imports.lines(),
+        *imports.lines(without=".models"),
     ]
     for name in sorted(classes):
         lines += ["", "", *classes[name]]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from todo_sql.compiler import layout
 from todo_sql.compiler.described import Described, Parameter, identifier
 from todo_sql.compiler.imports import Imports
 from todo_sql.compiler.layout import HEADER, Group, lay_out
 from todo_sql.compiler.model_source import constrained
-from todo_sql.compiler.types import PythonType
+from todo_sql.compiler.types import PythonType, quoted
 from todo_sql.config import Config, Tenant
 from todo_sql.queries.named import Cardinality
 from todo_sql.sql.source import Source
+
+if TYPE_CHECKING:
+    from todo_sql.database.forms import Form
 
 _METHODS = {
     Cardinality.ONE: "one",
@@ -99,12 +104,26 @@ def _handle(entry: Described) -> list[str]:
     if entry.query.cardinality is Cardinality.PAGE:
         keys = tuple(f'"{name}"' for name in entry.settled_keys)
         items.append(Group("not_null=[", keys, "]"))
+    if entry.forms:
+        columns = tuple(f'"{name}": {_form(form)}' for name, form in entry.forms.items())
+        items.append(Group("forms={", columns, "}"))
+    if entry.row.mapped:
+        items.append("validated=True")
     if entry.read_only:
         items.append("read_only=True")
     if entry.tenant:
         items.append("tenant=True")
     head = f"_{entry.query.name.upper()}: Query[{entry.row.text}] = _FILE.query("
     return lay_out(Group(head, tuple(items), ")"))
+
+
+def _form(form: Form) -> str:
+    """Return a form as Python source."""
+    if isinstance(form, str):
+        return f'"{form}"'
+    if isinstance(form, list):
+        return f"[{', '.join(map(_form, form))}]"
+    return "{" + ", ".join(f"{quoted(name)}: {_form(one)}" for name, one in form.items()) + "}"
 
 
 def _functions(entry: Described) -> list[str]:

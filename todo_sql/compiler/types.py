@@ -5,10 +5,15 @@ What psycopg loads is what a row holds, so this table follows psycopg's adapters
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from todo_sql.compiler.schema import Schema, Type
+
+if TYPE_CHECKING:
+    from todo_sql.database.forms import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,26 +23,38 @@ class PythonType:
     Attributes:
         text: The annotation, such as ``list[datetime]``.
         imports: Pairs of module and name.
+        mapped: Whether the configuration named it, so that a value has yet to become one.
     """
 
     text: str
     imports: frozenset[tuple[str, str]] = frozenset()
+    mapped: bool = False
 
     def optional(self) -> PythonType:
         """Return the type that takes None, too."""
         if self.text in ("Any", "None") or self.text.endswith("| None"):
             return self
-        return PythonType(f"{self.text} | None", self.imports)
+        return replace(self, text=f"{self.text} | None")
 
     def listed(self) -> PythonType:
         """Return a list of this."""
-        return PythonType(f"list[{self.text}]", self.imports)
+        return replace(self, text=f"list[{self.text}]")
 
 
-def named(path: str) -> PythonType:
-    """Return the type that a configuration names by its dotted path."""
-    module, _, name = path.rpartition(".")
-    return PythonType(name, frozenset({(module, name)})) if module else PythonType(path)
+def named(words: str) -> PythonType:
+    """Return the type that a configuration names, such as ``list[app.models.Task] | None``.
+
+    A name that begins with a dot is one of the generated package: ``.models.Task``.
+    """
+    imports = set()
+
+    def shorten(found: re.Match[str]) -> str:
+        module, _, name = found[0].rpartition(".")
+        imports.add((module, name))
+        return name
+
+    text = re.sub(r"\.?[A-Za-z_]\w*(?:\.\w+)*\.\w+|\.\w+", shorten, words)
+    return PythonType(text, frozenset(imports), mapped=True)
 
 
 ANY = PythonType("Any", frozenset({("typing", "Any")}))
@@ -77,6 +94,8 @@ _BASE = {
     "cidr": _from("ipaddress", "IPv4Network", "IPv6Network"),
     "void": PythonType("None"),
 }
+# Of PostgreSQL's own extensions, whose values are texts on both sides.
+_EXTENSIONS = frozenset(("citext", "ltree", "lquery", "ltxtquery"))
 _RANGE = frozenset({("psycopg.types.range", "Range")})
 _MULTIRANGE = frozenset({("psycopg.types.multirange", "Multirange")})
 
@@ -97,7 +116,8 @@ def python_type(oid: int, schema: Schema, overrides: Mapping[str, str]) -> Pytho
         return named(path)
     if found.element:
         element = python_type(found.element, schema, overrides)
-        return element.listed() if element else None
+        # psycopg puts commas in a list, and PostgreSQL semicolons in one of boxes.
+        return element.listed() if element and found.name != "_box" else None
     if found.kind == "d":
         return python_type(found.base, schema, overrides)
     if found.kind == "e":
@@ -105,10 +125,40 @@ def python_type(oid: int, schema: Schema, overrides: Mapping[str, str]) -> Pytho
     if found.kind in ("r", "m"):
         bound = python_type(found.base, schema, overrides)
         name, imports = ("Range", _RANGE) if found.kind == "r" else ("Multirange", _MULTIRANGE)
-        if bound is None:
+        if bound is None or schema.types[found.base].element or schema.types[found.base].relation:
             return None
-        return PythonType(f"{name}[{bound.text}]", bound.imports | imports)
+        return PythonType(f"{name}[{bound.text}]", bound.imports | imports, bound.mapped)
+    if found.kind == "b" and found.name in _EXTENSIONS:
+        return PythonType("str")
     return _BASE.get(found.name) if found.schema == "pg_catalog" else None
+
+
+def form(oid: int, schema: Schema) -> Form | None:
+    """Return how values of a type are loaded that psycopg does not know; None: it knows it.
+
+    The scalars that it does not know, such as an enum, it loads as texts.
+    """
+    found = schema.types.get(oid)
+    if found is None or (found.schema == "pg_catalog" and not found.relation):
+        return None
+    shape = _shape(oid, schema)
+    return None if isinstance(shape, str) and " " not in shape else shape
+
+
+def _shape(oid: int, schema: Schema) -> Form:
+    found = schema.types[oid]
+    if found.element:
+        return [_shape(found.element, schema)]
+    if found.kind == "d":
+        return _shape(found.base, schema)
+    if found.kind == "c":
+        attributes = schema.relations[found.relation].columns
+        return {one.name: _shape(one.type, schema) for one in attributes.values()}
+    if found.schema == "pg_catalog":
+        return found.name
+    if found.kind in ("r", "m"):
+        return f"{_shape(found.base, schema)} {'range' if found.kind == 'r' else 'multirange'}"
+    return "text"
 
 
 def literal(values: tuple[str, ...]) -> PythonType:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import socket
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
 from psycopg import pq
 from psycopg.adapt import Transformer
 
+from todo_sql.database.forms import Form, transformer_for
 from todo_sql.database.parameters import Encoder
 from todo_sql.database.rows import Make, column_names, load, make_rows, maker
 from todo_sql.database.statement import Statement, Step
 
 MOST_PREPARED = 300
+NO_FORMS: Mapping[str, Form] = MappingProxyType({})
 
 AnyConnection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
@@ -31,7 +35,15 @@ class Prepared:
         result_format: Text until the first result shows that every column loads from binary.
     """
 
-    __slots__ = ("_makers", "encoder", "name", "ready", "result_format", "transformer")
+    __slots__ = (
+        "_learnt",
+        "_makers",
+        "encoder",
+        "name",
+        "ready",
+        "result_format",
+        "transformer",
+    )
 
     def __init__(self, statement: Statement, name: bytes, connection: AnyConnection) -> None:
         self.name = name
@@ -40,23 +52,50 @@ class Prepared:
         self.transformer = Transformer(connection)
         self.encoder = Encoder(statement.parameters, self.transformer)
         self._makers: dict[Any, Make] = {}
+        self._learnt = False
 
     def pairs(
-        self, result: pq.abc.PGresult, row: Any, label: str, extra: int
+        self,
+        result: pq.abc.PGresult,
+        row: Any,
+        label: str,
+        extra: int,
+        forms: Mapping[str, Form] = NO_FORMS,
     ) -> list[tuple[Any, tuple[Any, ...]]]:
         """Return the rows as objects of `row`, each with its last `extra` columns apart."""
         names = column_names(result)[:-extra]
+        self._learn(result, forms)
         tuples = load(result, self.transformer, maker(tuple, ("", "")), label)
         items = make_rows(maker(row, names), [values[:-extra] for values in tuples], label)
         return [(item, values[-extra:]) for item, values in zip(items, tuples, strict=True)]
 
-    def rows(self, result: pq.abc.PGresult, row: Any, label: str) -> list[Any]:
-        """Return the rows of a result as objects of `row`."""
+    def rows(
+        self,
+        result: pq.abc.PGresult,
+        row: Any,
+        label: str,
+        forms: Mapping[str, Form] = NO_FORMS,
+    ) -> list[Any]:
+        """Return the rows of a result as objects of `row`.
+
+        Args:
+            forms: Of the columns whose types psycopg does not know.
+        """
         make = self._makers.get(row)
         if make is None:
             make = self._makers[row] = maker(row, column_names(result))
-            self.result_format = self._best_format(result)
+            self._learn(result, forms)
+            if not forms:
+                self.result_format = self._best_format(result)
         return load(result, self.transformer, make, label)
+
+    def _learn(self, result: pq.abc.PGresult, forms: Mapping[str, Form]) -> None:
+        """Load the columns that psycopg does not know by their forms; once."""
+        if forms and not self._learnt:
+            self._learnt = True
+            names = enumerate(column_names(result))
+            known = {result.ftype(index): forms[name] for index, name in names if name in forms}
+            self.transformer = transformer_for(self.transformer, known)
 
     def _best_format(self, result: pq.abc.PGresult) -> pq.Format:
         adapters = self.transformer.adapters

@@ -102,10 +102,9 @@ class Parameter:
         forms = (pq.Format.BINARY, pq.Format.TEXT) if self.is_binary else (pq.Format.TEXT,)
         for form in forms if self.oid else ():
             try:
-                found = adapters.get_dumper_by_oid(self.oid, form)
-            except errors.ProgrammingError:
+                dump = adapters.get_dumper_by_oid(self.oid, form)(NoneType, transformer).dump
+            except errors.ProgrammingError:  # it knows the type, or that of the elements, not
                 continue
-            dump = found(NoneType, transformer).dump
             return (self._readable(dump) if base in _INSTANTS else dump), form
 
         @self._readable
@@ -133,7 +132,9 @@ class Parameter:
     def is_binary(self) -> bool:
         """Whether psycopg's binary form can be trusted with every value of this type."""
         _, base, is_array = _builtin(self.pg_type)
-        return bool(self.oid) and base not in _OF_NARROW and not (is_array and base in _NARROW)
+        if not self.oid or base in _OF_NARROW:
+            return False
+        return not is_array or (base not in _NARROW and _has_binary(base))
 
     @property
     def is_tried(self) -> bool:
@@ -237,6 +238,16 @@ def _builtin(pg_type: str | None) -> tuple[int, str, bool]:
     if info is None:
         return 0, "", is_array
     return (info.array_oid if is_array else info.oid), info.name, is_array
+
+
+@cache
+def _has_binary(base: str) -> bool:
+    """Whether psycopg has a binary form of a built-in type, such as for the elements of a list."""
+    try:
+        adapters.get_dumper_by_oid(adapters.types[base].oid, pq.Format.BINARY)
+    except errors.ProgrammingError:
+        return False
+    return True
 
 
 def _dump_text(value: str) -> bytes:

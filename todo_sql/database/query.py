@@ -15,6 +15,7 @@ from todo_sql.config import Tenant
 from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
+    from todo_sql.database.forms import Form
     from todo_sql.database.texts import Texts
     from todo_sql.queries.named import NamedQuery
 
@@ -52,6 +53,8 @@ class QueryFile:
         parameters: Mapping[str, str] | None = None,
         nullable: Collection[str] | None = None,
         not_null: Collection[str] = (),
+        forms: Mapping[str, Form] | None = None,
+        validated: bool = False,
         read_only: bool = False,
         tenant: bool = False,
     ) -> Query[Any]:
@@ -64,6 +67,9 @@ class QueryFile:
             parameters: PostgreSQL's type by parameter, as ``format_type`` names it.
             nullable: The parameters that accept None; default: every one does.
             not_null: The keys of a ``:page`` query that the compiler proved NOT NULL.
+            forms: How columns are loaded whose types psycopg does not know, by name.
+            validated: Whether `row` is the type of a single column that the configuration
+                named, so that each value has yet to become one.
             read_only: Whether the compiler proved that the query changes nothing.
             tenant: Whether the query needs a tenant.
         """
@@ -74,6 +80,8 @@ class QueryFile:
             dict(parameters or {}),
             None if nullable is None else frozenset(nullable),
             frozenset(not_null),
+            dict(forms or {}),
+            validated,
             read_only,
             tenant,
         )
@@ -99,6 +107,8 @@ class Query(Generic[R]):
     parameters: Mapping[str, str]
     nullable: frozenset[str] | None
     not_null: frozenset[str]
+    forms: Mapping[str, Form]
+    validated: bool
     read_only: bool
     tenant: bool
 
@@ -118,6 +128,13 @@ class Query(Generic[R]):
             ) from None
 
     @cached_property
+    def made(self) -> Any:
+        """What `todo_sql.database.rows` makes of each row."""
+        from todo_sql.database.rows import Checked
+
+        return Checked(self.row, single=True) if self.validated else self.row
+
+    @cached_property
     def texts(self) -> Texts:
         """The statements that the query is sent as."""
         from todo_sql.database.texts import Texts
@@ -126,4 +143,4 @@ class Query(Generic[R]):
 
     def into(self, row: type[S]) -> Query[S]:
         """Return the same query with another type of row, such as a slots dataclass."""
-        return replace(self, row=row)  # type: ignore[return-value]
+        return replace(self, row=row, validated=False)  # type: ignore[return-value]

@@ -19,12 +19,16 @@ Make = Callable[[list[tuple[Any, ...]]], list[Any]]
 
 
 class Checked:
-    """A type of row that a caller named: every value is held against it.
+    """A type that a caller named, or the configuration: every value is held against it.
 
     What the compiler named needs none of this, since it proved the types.
+
+    Args:
+        row: The type.
+        single: Whether it is always that of a single column, never of a whole row.
     """
 
-    def __init__(self, row: Any) -> None:
+    def __init__(self, row: Any, *, single: bool = False) -> None:
         try:
             adapter = TypeAdapter(row, config=ConfigDict(arbitrary_types_allowed=True))
         except PydanticUserError:  # a type that has a configuration of its own
@@ -32,8 +36,8 @@ class Checked:
         kind = get_origin(row) or row
         self.row = kind
         self.validate = adapter.validator.validate_python
-        self.takes_mapping = dataclasses.is_dataclass(kind) or is_typeddict(kind)
-        self.takes_tuple = isinstance(kind, type) and issubclass(kind, tuple)
+        self.takes_mapping = not single and (dataclasses.is_dataclass(kind) or is_typeddict(kind))
+        self.takes_tuple = not single and isinstance(kind, type) and issubclass(kind, tuple)
 
 
 @lru_cache(maxsize=256)

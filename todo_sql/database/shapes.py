@@ -16,8 +16,8 @@ from todo_sql.queries.keyset import PageVariant
 
 def many(link: Link, call: Call, result: pq.abc.PGresult) -> list[Any]:
     """Return every row."""
-    statement = call.statement
-    return link.prepared(statement).rows(result, call.query.row, statement.label)
+    statement, query = call.statement, call.query
+    return link.prepared(statement).rows(result, query.made, statement.label, query.forms)
 
 
 def optional(link: Link, call: Call, result: pq.abc.PGresult) -> Any:
@@ -69,9 +69,10 @@ def page(
     """Return what makes a page of a result that has its keys behind the row's columns."""
 
     def shape(link: Link, call: Call, result: pq.abc.PGresult) -> Page[Any]:
-        rows = link.prepared(call.statement).pairs(
-            result, call.query.row, call.statement.label, len(variant.keys)
+        query, statement = call.query, call.statement
+        rows = link.prepared(statement).pairs(
+            result, query.made, statement.label, len(variant.keys), query.forms
         )
-        return make_page(call.query.named, cursor, variant.cases, rows, size)
+        return make_page(query.named, cursor, variant.cases, rows, size)
 
     return shape
