@@ -47,6 +47,9 @@ def divide(session: Session) -> int:
 def pair(pytestconfig: pytest.Config) -> Iterator[Pair]:
     """A primary and its standby."""
     with primary_and_standby(pytestconfig.getoption("postgres")) as pair:
+        with psycopg.connect(pair.primary, autocommit=True) as admin:
+            admin.execute("create database migrated")
+        migrate(pair.of("migrated")[0], q.MIGRATIONS)
         yield pair
 
 
@@ -55,9 +58,8 @@ def urls(pair: Pair, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]
     """A migrated database on both."""
     name = f"replica_{abs(hash(request.node.name))}"
     with psycopg.connect(pair.primary, autocommit=True) as admin:
-        admin.execute(f"create database {name}")
+        admin.execute(f"create database {name} template migrated")
     primary, standby = pair.of(name)
-    migrate(primary, q.MIGRATIONS)
     q.add_users(primary, "ann", "bob")
     yield primary, standby
 

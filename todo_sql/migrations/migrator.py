@@ -60,6 +60,17 @@ class Migrator:
         self._migrations = migrations
         self._events = events or Events()
         self._foreign = foreign
+        self._held: Link | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the changes within the block on one connection, under one lock."""
+        with self._open(writes=True, wait=None) as link:
+            self._held = link
+            try:
+                yield
+            finally:
+                self._held = None
 
     def status(self, *, wait: float | None = None) -> Status:
         """Return the state of every migration; read-only, takes no lock."""
@@ -219,6 +230,10 @@ class Migrator:
 
     @contextmanager
     def _open(self, *, writes: bool, wait: float | None) -> Iterator[Link]:
+        if self._held is not None:
+            self._held.take_lock(wait, self._events)  # also reads the ledger again
+            yield self._held
+            return
         try:
             with open_link(self._url, writes=writes, wait=wait, events=self._events) as link:
                 if writes:

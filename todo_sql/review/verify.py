@@ -61,8 +61,9 @@ def verify(
     import psycopg
 
     proofs = []
-    with psycopg.connect(url, autocommit=True) as connection:
-        trial = _Trial(url, migrations, connection)
+    migrator = Migrator(url, migrations)
+    with psycopg.connect(url, autocommit=True) as connection, migrator.held():
+        trial = _Trial(migrator, connection)
         for migration in migrations:
             proof = trial.prove(migration)
             proofs.append(proof)
@@ -73,8 +74,8 @@ def verify(
 
 
 class _Trial:
-    def __init__(self, url: str, migrations: MigrationSet, connection: Connection[Any]) -> None:
-        self._migrator = Migrator(url, migrations)
+    def __init__(self, migrator: Migrator, connection: Connection[Any]) -> None:
+        self._migrator = migrator
         self._connection = connection
         self._now = take(connection)
 
