@@ -13,13 +13,13 @@ Source: src/backend/nodes/outfuncs.c and read.c of PostgreSQL 15 to 18.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 Node = dict[str, Any]
 
-_ESCAPED_TOKENS = re.compile(r"[(){}]|(?:[^\s(){}\\]|\\.)+", re.DOTALL)
 _OLD_KINDS = {  # PostgreSQL 15 abbreviates some
     "CASE": "CASEEXPR",
     "COALESCE": "COALESCEEXPR",
@@ -29,19 +29,17 @@ _OLD_KINDS = {  # PostgreSQL 15 abbreviates some
     "ROWCOMPARE": "ROWCOMPAREEXPR",
     "RTE": "RANGETBLENTRY",
 }
-_IRRELEVANT = (
-    r" :(?:(?:location|stmt_len|stmt_location|list_start|list_end) -?\d+"
-    r"|(?:selectedCols|insertedCols|updatedCols|extraUpdatedCols) \(b[ \d]*\)"
-    r"|sortClause (?:<>|\(.*?\))(?= :limitOffset)%s)"
-)
-_WITH_GROUPS = re.compile(_IRRELEVANT % "")
-_WITHOUT_GROUPS = re.compile(_IRRELEVANT % r"|ressortgroupref \d+")
 _SORTED_ONLY = re.compile(r" \{TARGETENTRY :expr \{VAR [^{}]*\} [^{}]*:resjunk true\}")
 _SORT_KEY = re.compile(r":tleSortGroupRef (\d+)")
 _SORT_CLAUSE = re.compile(r" :sortClause (<>|\(.*?\)) :limitOffset")
-_COLUMN = re.compile(r"\{TARGETENTRY :expr (\{VAR [^{}]*\}) [^{}]*?:ressortgroupref ([1-9]\d*) ")
-_LEAF = re.compile(r"(\{[A-Z_]+ (?>[^{}()]+|\(b[ \d]*\))*+\})")
+_TARGET = "{TARGETENTRY :expr "
+_COLUMN = re.compile(_TARGET + r"(\{VAR [^{}]*\})[^{}]*\Z")
+_TARGETS = " :targetList "
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_MOST_KEPT = 50_000
+# While a tree is taken apart, a mark of its own stands for what a name escapes.
+_STAND_INS = {character: chr(number) for number, character in enumerate("{}() ", start=1)}
+_ESCAPED = {ord(mark): "\\" + character for character, mark in _STAND_INS.items()}
 
 
 class Tree:
@@ -49,7 +47,7 @@ class Tree:
 
     Attributes:
         queries: The query nodes; a rewrite rule can make several, or none.
-        kinds: Every node by its kind, in order of the text.
+        kinds: Every node by its kind, in order of their ends in the text.
     """
 
     __slots__ = ("kinds", "queries")
@@ -70,21 +68,89 @@ class Tree:
         return main[0] if len(main) == 1 else None
 
 
+class _Reader:
+    """Reads trees from the inside out: in a node's text, ``{7`` stands for a node below it.
+
+    A query, or a node with one below it, gets a number of its own each time: ``{=7``.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Node]] = {}
+        self._nodes: dict[str, Node] = {}
+        self._numbers = count()
+
+    def read(self, text: str) -> Tree:
+        if len(self._nodes) > _MOST_KEPT:
+            self._known.clear()
+            self._nodes.clear()
+        if "\\" in text:
+            text = _ESCAPE.sub(lambda found: _STAND_INS.get(found[1], found[0]), text)
+        kinds: dict[str, list[Node]] = {}
+        outer: list[list[str]] = []
+        own: list[str] = []
+        first, *opened = text.split("{")
+        parts = [first]
+        for begun in opened:
+            outer.append(parts)
+            first, *closed = begun.split("}")
+            parts = [first]
+            for following in closed:
+                written = "".join(parts)
+                found = self._known.get(written)
+                if found is None:
+                    found = self._make(written, own)
+                reference, node = found
+                kind = node["node"]
+                if kind in kinds:
+                    kinds[kind].append(node)
+                else:
+                    kinds[kind] = [node]
+                parts = outer.pop()
+                parts += reference, following
+        tokens = _tokens("".join(parts))
+        value = self._value(tokens[0], iter(tokens[1:]))
+        for reference in own:
+            del self._nodes[reference]
+        queries: list[Node] = value if isinstance(value, list) else [value] if value else []
+        return Tree(queries, kinds)
+
+    def _make(self, written: str, own: list[str]) -> tuple[str, Node]:
+        stream = iter(_tokens(written))
+        kind = next(stream)
+        node: Node = {"node": _OLD_KINDS.get(kind, kind)}
+        field = ""
+        for token in stream:
+            if token[0] == ":":
+                field = token[1:]
+                node[field] = self._value(next(stream), stream)
+            elif token == "[":  # the bytes of a constant follow their count
+                node[field] = list(iter(stream.__next__, "]"))
+        if kind == "QUERY" or "{=" in written:
+            reference = f"{{={next(self._numbers)}"
+            own.append(reference)
+        else:
+            reference = f"{{{next(self._numbers)}"
+            self._known[written] = reference, node
+        self._nodes[reference] = node
+        return reference, node
+
+    def _value(self, token: str, stream: Iterator[str]) -> Any:
+        if token == "(":
+            items = []
+            while (token := next(stream)) != ")":
+                items.append(self._value(token, stream))
+            return items
+        if token[0] == "{":
+            return self._nodes[token]
+        return None if token == "<>" else token
+
+
+_reader = _Reader()
+
+
 def parse(text: str) -> Tree:
     """Return the tree of one notice."""
-    if not text:
-        return Tree([], {})
-    if "\\" in text:
-        tokens = _ESCAPED_TOKENS.findall(text)
-    else:
-        tokens = []
-        for index, part in enumerate(_LEAF.split(text)):
-            tokens += [part] if index % 2 else _tokens(part)
-    stream = iter(tokens)
-    kinds: dict[str, list[Node]] = {}
-    value = _value(next(stream), stream.__next__, kinds)
-    queries: list[Node] = value if isinstance(value, list) else [value] if value else []
-    return Tree(queries, kinds)
+    return _reader.read(text) if text else Tree([], {})
 
 
 def canonical(text: str) -> str:
@@ -93,11 +159,34 @@ def canonical(text: str) -> str:
     Variants that differ in their order only have the same text, and share one proof. A
     column that is sorted by and not returned is left out, too; an expression stays.
     """
-    if ":groupClause (" in text:  # then the references tell what is grouped by
-        return _WITH_GROUPS.sub("", text)
-    if ":resjunk true" in text:
+    ordered = ":groupClause (" not in text  # else the references tell what is grouped by
+    if ordered and ":resjunk true" in text:
         text = _SORTED_ONLY.sub("", text)
-    return _WITHOUT_GROUPS.sub("", text)
+    before, targets, after = text.rpartition(_TARGETS)  # an order changes nothing before
+    return _shortened(before, ordered) + targets + _shortened.__wrapped__(after, ordered)
+
+
+@lru_cache(maxsize=256)
+def _shortened(text: str, ordered: bool) -> str:
+    if ordered:
+        text = _without_numbers(text, " :ressortgroupref ")
+    first, *others = text.split(" :sortClause ")
+    text = "".join([first, *[part[part.index(" :limitOffset ") :] for part in others]])
+    first, *others = text.split("edCols (b")
+    text = "edCols (b".join([first, *[part[part.index(")") :] for part in others]])
+    for field in (" :list_start ", " :list_end ") if " :list_" in text else ():
+        text = _without_numbers(text, field)
+    return _without_numbers(_without_numbers(text, ":stmt_len "), "location ", "location 0")
+
+
+def _without_numbers(text: str, field: str, instead: str = "") -> str:
+    first, *others = text.split(field)
+    return instead.join([first, *[part.lstrip("-0123456789") for part in others]])
+
+
+def _tokens(text: str) -> list[str]:
+    tokens = [token for token in text.replace("(", "( ").replace(")", " )").split(" ") if token]
+    return tokens if text.isprintable() else [token.translate(_ESCAPED) for token in tokens]
 
 
 def plain_order(text: str) -> list[Node] | None:
@@ -105,66 +194,21 @@ def plain_order(text: str) -> list[Node] | None:
 
     None where that takes the whole tree: subqueries, groups, expressions as sort keys.
     """
-    clauses = _SORT_CLAUSE.findall(text)
-    if (
-        len(clauses) != 1
-        or text.count("{QUERY ") != 1
-        or ":groupClause <>" not in text
-        or ":distinctClause <>" not in text
-    ):
+    if text.count("{QUERY ") != 1:
         return None
-    columns = {reference: column for column, reference in _COLUMN.findall(text)}
-    keys = _SORT_KEY.findall(clauses[0])
-    if not columns.keys() >= set(keys):
+    rest = text.rpartition(_TARGETS)[2]
+    clause = _SORT_CLAUSE.search(rest)
+    plain = ":groupClause <>" in rest and ":distinctClause <>" in rest and "{AGGREF " not in rest
+    if clause is None or not plain:
         return None
-    return [parse(columns[key]).queries[0] for key in keys]
-
-
-def _tokens(text: str) -> list[str]:
-    for character in "(){}":
-        text = text.replace(character, f" {character} ")
-    return text.split()
-
-
-@lru_cache(maxsize=10_000)
-def _leaf(text: str) -> Node:
-    """Return a node without nodes below it; variants have most of theirs in common."""
-    stream = iter(_tokens(text))
-    node: Node = _value(next(stream), stream.__next__, {})
-    return node
-
-
-def _value(token: str, advance: Callable[[], str], kinds: dict[str, list[Node]]) -> Any:
-    if token == "{":
-        kind = advance()
-        kind = _OLD_KINDS.get(kind, kind)
-        node: Node = {"node": kind}
-        kinds.setdefault(kind, []).append(node)
-        field = ""
-        while (token := advance()) != "}":
-            if token == "[":  # the bytes of a constant follow their count
-                octets = []
-                while (token := advance()) != "]":
-                    octets.append(token)
-                node[field] = octets
-                continue
-            field = token[1:]
-            token = advance()
-            if token[0] in "{(":
-                node[field] = _value(token, advance, kinds)
-            else:
-                node[field] = None if token == "<>" else token
-        return node
-    if token == "(":
-        items = []
-        while (token := advance()) != ")":
-            items.append(_value(token, advance, kinds) if token[0] in "{(" else token)
-        return items
-    if token[0] == "{":
-        node = _leaf(token)
-        kinds.setdefault(node["node"], []).append(node)
-        return node
-    return None if token == "<>" else token
+    found = []
+    for key in _SORT_KEY.findall(clause[1]):
+        reference = rest.index(f" :ressortgroupref {key} ")
+        column = _COLUMN.match(rest, rest.rindex(_TARGET, 0, reference), reference)
+        if column is None:
+            return None
+        found += parse(column[1]).queries
+    return found
 
 
 def name_of(value: str | None) -> str:

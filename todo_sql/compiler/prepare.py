@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from psycopg import errors
@@ -35,17 +36,33 @@ class ResultColumn:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
     """What PostgreSQL says of a statement that it accepts.
 
     Attributes:
         tree: What it made of it, on one line.
+        answer: To Describe.
     """
 
     parameters: tuple[int, ...]
-    columns: tuple[ResultColumn, ...]
     tree: str
+    answer: PGresult
+
+    @cached_property
+    def columns(self) -> tuple[ResultColumn, ...]:
+        """The columns of the result."""
+        answer = self.answer
+        return tuple(
+            ResultColumn(
+                (answer.fname(index) or b"").decode(),
+                answer.ftype(index),
+                answer.fmod(index),
+                answer.ftable(index),
+                answer.ftablecol(index),
+            )
+            for index in range(answer.nfields)
+        )
 
     def queries(self) -> list[nodes.Node]:
         """Return the rewritten trees."""
@@ -122,32 +139,19 @@ def prepare_all(
 
 
 def _read(connection: Connection[Any], trees: deque[str]) -> Prepared | Refused:
-    results = []
-    while True:
-        result = connection.pgconn.get_result()
+    pgconn = connection.pgconn
+    refusal = described = None
+    while (result := pgconn.get_result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
         if result is None:
             continue
-        if result.status == ExecStatus.PIPELINE_SYNC:
-            break
-        results.append(result)
-    for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
-            return _refused(result)
-    described = results[-1]
-    return Prepared(
-        tuple(described.param_type(index) for index in range(described.nparams)),
-        tuple(
-            ResultColumn(
-                (described.fname(index) or b"").decode(),
-                described.ftype(index),
-                described.fmod(index),
-                described.ftable(index),
-                described.ftablecol(index),
-            )
-            for index in range(described.nfields)
-        ),
-        trees.popleft() if trees else "",
-    )
+            refusal = refusal or _refused(result)
+        described = result
+    if refusal is not None:
+        return refusal
+    assert described is not None
+    parameters = tuple([described.param_type(index) for index in range(described.nparams)])
+    return Prepared(parameters, trees.popleft() if trees else "", described)
 
 
 def _refused(result: PGresult) -> Refused:

@@ -69,16 +69,17 @@ def read_lines(report: Report, tokens: Sequence[Token]) -> list[Line]:
     lines: list[Line] = []
     waiting: Condition | None = None  # of directives that stand alone above
     waiting_from: tuple[int, int, int] = (0, 0, 0)  # their span, and the line that must follow
+    line_comment = Kind.LINE_COMMENT
     for row in _rows(text, tokens):
-        code = [token for token in row if token.kind is not Kind.LINE_COMMENT]
-        comment = row[-1] if row[-1].kind is Kind.LINE_COMMENT else None
+        comment = row[-1] if row[-1].kind is line_comment else None
+        code = [token for token in row if token.kind is not line_comment]
         start = text.rfind("\n", 0, row[0].start) + 1
         stop = text.find("\n", row[-1].end) + 1 or len(text)
         if waiting is not None and start != waiting_from[2]:
             _unbound(report, waiting_from)
             waiting = None
         for token in row[:-1]:
-            inside = token.kind is Kind.LINE_COMMENT  # its line ends in a bare carriage return
+            inside = token.kind is line_comment  # its line ends in a bare carriage return
             if inside and LINE_DIRECTIVE.search(text, token.start, token.end):
                 _unbound(report, (token.start, token.end, stop))
         condition = waiting or Condition()
@@ -121,7 +122,7 @@ def _rows(text: str, tokens: Sequence[Token]) -> list[list[Token]]:
     rows: list[list[Token]] = []
     end = 0
     for token in tokens:
-        if rows and text.find("\n", end, token.start) < 0:
+        if rows and (token.start == end or text.find("\n", end, token.start) < 0):
             rows[-1].append(token)
         else:
             rows.append([token])
@@ -246,9 +247,10 @@ def segments(text: str, lines: Sequence[Line]) -> tuple[Segment, ...]:
 
 def _pieces(text: str, line: Line, *, first: bool) -> tuple[Piece, ...]:
     pieces: list[Piece] = []
+    parameter = Kind.PARAMETER
     at = line.tokens[0].start if first else line.start
     for token in line.tokens:
-        if token.kind is Kind.PARAMETER:
+        if token.kind is parameter:
             if at < token.start:
                 pieces.append(Piece(at, token.start))
             pieces.append(Piece(token.start, token.end, text[token.start + 1 : token.end]))

@@ -144,6 +144,7 @@ def read_text(
 def _sections(report: Report) -> Iterator[tuple[Token | None, list[Token]]]:
     """Cut a text at its headers; what stands before the first one comes with None."""
     text = report.source.text
+    comment = Kind.LINE_COMMENT
     header: Token | None = None
     section: list[Token] = []
     position = 0
@@ -156,7 +157,7 @@ def _sections(report: Report) -> Iterator[tuple[Token | None, list[Token]]]:
             following = _HEADER_LINE.search(text, end)
             position = following.start() if following else len(text)
         for token in tokens:
-            if _is_header(text, token):
+            if token.kind is comment and _is_header(text, token):
                 yield header, section
                 header, section = token, []
             else:
@@ -178,16 +179,17 @@ def _scan(text: str, start: int) -> tuple[list[Token], ScanError | None]:
     except ScanError as found:
         error = found
         tokens = scan(text, start, found.offset)
+    string, identifier = Kind.STRING, Kind.QUOTED
     for index, (kind, at, end) in enumerate(tokens):
-        quoted = kind in (Kind.STRING, Kind.QUOTED) and text[at] != "$"
+        quoted = (kind is string or kind is identifier) and text[at] != "$"
         if quoted and _HEADER_LINE.search(text, at, end):
-            what = "string" if kind is Kind.STRING else "identifier"
+            what = "string" if kind is string else "identifier"
             return tokens[:index], ScanError(f"unterminated quoted {what}", at)
     return tokens, error
 
 
 def _is_header(text: str, token: Token) -> bool:
-    if token.kind is not Kind.LINE_COMMENT or not HEADER.match(text, token.start, token.end):
+    if not HEADER.match(text, token.start, token.end):
         return False
     return not text[text.rfind("\n", 0, token.start) + 1 : token.start].strip()
 

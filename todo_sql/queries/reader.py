@@ -36,8 +36,8 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
     text = report.source.text
     declaration = read_declaration(report, header.start, header.end)
     code = [token for token in tokens if token.kind not in COMMENTS]
-    terminator = next((token for token in code if text[token.start : token.end] == ";"), None)
-    statement = code[: code.index(terminator)] if terminator else code
+    ends = (index for index, token in enumerate(code) if text[token.start : token.end] == ";")
+    statement = code[: next(ends, None)]
     if not statement:
         what = f"query `{declaration.name}`" if declaration else "the query"
         report.add("Q107", f"{what} has no SQL", header.start, header.end, fix="write it below")
@@ -53,7 +53,13 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
         )
     first = statement[0].start
     directives, doc = _read_comments(report, tokens, first, statement[-1].end)
-    body = [t for t in tokens if text[t.start : t.end] != ";" and not _is_leading(text, t, first)]
+    symbol = Kind.SYMBOL
+    body = [
+        token
+        for token in tokens
+        if (token.kind is not symbol or text[token.start] != ";")
+        and (token.start >= first or not _is_leading(text, token))
+    ]
     lines = read_lines(report, body)
     names = _names(report, lines)
     cases = _cases(report, lines)
@@ -99,11 +105,10 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
     return query if len(report) == mistakes else None
 
 
-def _is_leading(text: str, token: Token, first: int) -> bool:
-    """Tell whether a token is a comment above the SQL that binds to no line of it."""
+def _is_leading(text: str, token: Token) -> bool:
+    """Tell whether a comment above the SQL binds to no line of it."""
     return (
-        token.start < first
-        and token.kind is Kind.LINE_COMMENT
+        token.kind is Kind.LINE_COMMENT
         and LINE_DIRECTIVE.match(text, token.start, token.end) is None
     )
 
@@ -115,8 +120,9 @@ def _read_comments(
     text = report.source.text
     directives = Directives()
     doc: list[str] = []
+    comment = Kind.LINE_COMMENT
     for token in tokens:
-        if token.kind is not Kind.LINE_COMMENT:
+        if token.kind is not comment:
             continue
         if LINE_DIRECTIVE.match(text, token.start, token.end):
             continue
@@ -143,19 +149,19 @@ def _names(report: Report, lines: Iterable[Line]) -> dict[str, Token]:
     """Return every parameter with its first token."""
     text = report.source.text
     names: dict[str, Token] = {}
+    parameter, positional = Kind.PARAMETER, Kind.POSITIONAL
     for line in lines:
         for token in line.tokens:
-            word = text[token.start : token.end]
-            if token.kind is Kind.POSITIONAL:
+            if token.kind is parameter:
+                names.setdefault(text[token.start + 1 : token.end], token)
+            elif token.kind is positional:
                 report.add(
                     "Q113",
-                    f"`{word}` is not a named parameter",
+                    f"`{text[token.start : token.end]}` is not a named parameter",
                     token.start,
                     token.end,
                     fix="write `:name`",
                 )
-            elif token.kind is Kind.PARAMETER:
-                names.setdefault(word[1:], token)
     return names
 
 
@@ -200,8 +206,9 @@ def _required(
 ) -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
     """Tell required from optional parameters, and group those that are given together."""
     text = report.source.text
+    parameter = Kind.PARAMETER
     used = [
-        [(text[t.start + 1 : t.end], t) for t in line.tokens if t.kind is Kind.PARAMETER]
+        [(text[t.start + 1 : t.end], t) for t in line.tokens if t.kind is parameter]
         for line in lines
     ]
     required = {

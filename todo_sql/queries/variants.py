@@ -98,7 +98,9 @@ def compose(query: NamedQuery, given: frozenset[str], cases: Mapping[str, str]) 
     numbers: dict[str, int] = {}
     length = 0
     for segment in query.segments:
-        if segment.needs & absent or any(cases[name] != value for name, value in segment.cases):
+        if segment.needs and segment.needs & absent:
+            continue
+        if segment.cases and any(cases[name] != value for name, value in segment.cases):
             continue
         for piece in segment.pieces:
             if piece.parameter is None:

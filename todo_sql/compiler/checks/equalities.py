@@ -91,6 +91,18 @@ class Equalities:
             if isinstance(term, tuple) and (term[0] in fixed or term[0] != outermost)
         }
 
+    def classes_of(self, level: Level, index: int) -> set[Term]:
+        """Return the classes in which columns of a table are equal to something else."""
+        return self._classes.get((id(level), index), set())
+
+    @cached_property
+    def _classes(self) -> dict[tuple[Hashable, ...], set[Term]]:
+        classes: dict[tuple[Hashable, ...], set[Term]] = {}
+        for term in (*self._parent, *self._parent.values()):
+            if isinstance(term, tuple):
+                classes.setdefault(term[:2], set()).add(self.find(term))
+        return classes
+
     def same(self, one: Term, other: Term) -> bool:
         """Whether two terms are equal in every row."""
         return self.find(one) == self.find(other)

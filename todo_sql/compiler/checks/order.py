@@ -123,12 +123,8 @@ def _settled(
         if not news:
             return len(settled) == len(tables)
         settled |= news
-        known |= {
-            equalities.find((id(level), index, number))
-            for index, relation in tables
-            if index in news
-            for number in relation.columns
-        }
+        for index in news:
+            known |= equalities.classes_of(level, index)
 
 
 def _sorted_terms(
