@@ -1,6 +1,7 @@
 """The long forms of the fault tests: ``python tests/soak_migrations.py RUN``.
 
     cuts [STEP]     cut the connection after the k-th message, for every STEP-th k of a run
+                    (default: every k, some 1,800 of them)
     kills [N]       SIGKILL at N random moments
     crowd [N]       N migrators at once on an empty database
     roles [N]       the Todo migrations on two databases of one cluster at once, N times
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -41,15 +43,17 @@ TODO = Path(__file__).parent.parent / "migrations"
 
 
 def cuts(server: Server, folder: Path, step: int) -> str:
-    """Cut after every `step`-th message."""
-    ids = write_folder(folder)
+    """Cut after every `step`-th message, two runs at a time."""
+    ids = write_folder(folder, tables="ad")
     with database(server, SUPERUSER) as name:
         messages = count_messages(server.url(name), folder)
-    said: Counter[str] = Counter()
-    for message in range(1, messages + 1, step):
+
+    def cut(message: int) -> str:
         with database(server, SUPERUSER) as name:
-            words = cut_after(server.url(name), folder, ids, message)
-            said[words.split(" ", 1)[0]] += 1
+            return cut_after(server.url(name), folder, ids, message).split(" ", 1)[0]
+
+    with ThreadPoolExecutor(2) as workers:
+        said = Counter(workers.map(cut, range(1, messages + 1, step)))
     return f"{messages} messages a run, {said.total()} cuts, none torn; first words: {dict(said)}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.database import Server
 from support.migrations import applied, fetch, migrator, tables, three_tables, write
 
 from todo_sql.migrations import migrate
@@ -258,6 +259,46 @@ def test_session_state_of_a_file_reaches_neither_the_ledger_nor_the_next(
     assert len(applied(empty_database)) == 4
     assert fetch(empty_database, "select count(*) from public._yoyo_log") == [4]
     assert migrate(empty_database, tmp_path) == []
+
+
+@pytest.mark.parametrize("plpgsql", [True, False])
+def test_nothing_that_a_file_leaves_in_the_session_remains(
+    empty_database: str, server: Server, tmp_path: Path, plpgsql: bool
+) -> None:
+    """Settings, role, temporary tables, channels, cursors, prepared statements: each is gone."""
+    if not plpgsql:
+        name = str(psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"])
+        with psycopg.connect(server.url(name)) as superuser:
+            superuser.execute("drop extension plpgsql")
+    write(
+        tmp_path,
+        A,
+        """\
+        create role mig_left; grant mig_left to current_user; set role mig_left;
+        reset role; drop role mig_left;
+        set work_mem = '1MB'; select set_config('app.x', 'left', false);
+        create temporary table left_over (id int);
+        listen left_over;
+        declare left_over cursor with hold for select 1;
+        prepare left_over as select 1;
+        """,
+    )
+    write(
+        tmp_path,
+        B,
+        """\
+        select 1 / (case when
+            exists (select from pg_settings where name = 'work_mem' and source = 'session')
+            or current_setting('app.x') <> ''
+            or current_user <> session_user
+            or to_regclass('pg_temp.left_over') is not null
+            or exists (select from pg_listening_channels())
+            or exists (select from pg_cursors where name = 'left_over')
+            or exists (select from pg_prepared_statements)
+        then 0 else 1 end);
+        """,
+    )
+    assert migrate(empty_database, tmp_path) == [A, B]
 
 
 def test_the_ledger_is_found_when_the_search_path_has_changed(

@@ -18,20 +18,21 @@ from todo_sql.migrations import migrate
 NONTRANSACTIONAL = "20260103000000_index"
 
 
-def write_folder(folder: Path, pause: float = 0.0) -> list[str]:
+def write_folder(folder: Path, pause: float = 0.0, tables: str = "abdefg") -> list[str]:
     """Write transactional and non-transactional migrations; return their ids.
 
     Args:
         folder: Where.
         pause: Seconds that each migration sleeps, so that a kill finds it at work.
+        tables: Each is made by a migration; `a` stands before the index work, `d` after it.
     """
     sleep = f"select pg_sleep({pause});\n" if pause else ""
     ids = []
-    for number, name in enumerate("abcdefg", 1):
-        if number == 3:
-            continue
-        id = f"202601{number:02}000000_create_{name}"
-        write(folder, id, f"{sleep}create table {name} (id int);\n{sleep}", f"drop table {name};")
+    for name in tables:
+        id = f"202601{'abcdefg'.index(name) + 1:02}000000_create_{name}"
+        more = "create index idx_a_gone on a (id, id);\n" if name == "a" else ""
+        text = f"{sleep}create table {name} (id int);\n{more}{sleep}"
+        write(folder, id, text, f"drop table {name};")
         ids.append(id)
     write(
         folder,
@@ -42,7 +43,6 @@ def write_folder(folder: Path, pause: float = 0.0) -> list[str]:
         create index concurrently idx_a_id on a (id);
         create unique index concurrently if not exists idx_a_unique on a (id) where id > 0;
         reindex index concurrently idx_a_id;
-        create index concurrently idx_a_gone on a (id, id);
         drop index concurrently idx_a_gone;
         vacuum a;
         """,

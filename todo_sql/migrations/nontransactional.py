@@ -22,7 +22,7 @@ from todo_sql.migrations.ledger import Direction, Progress, Step, Writer
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.rerun import detached_partition, is_concurrent, is_session_setting
 from todo_sql.migrations.retry import pauses
-from todo_sql.migrations.settings import RESET, hold_of, settings
+from todo_sql.migrations.settings import hold_of, reset, settings
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
 
@@ -282,7 +282,7 @@ class StepwiseRun:
         proof = self._link.lock.require()
         flight = [
             Command("begin read write"),
-            *(Command(text) for text in RESET),
+            *reset(self._link.target),
             proof,
             *commands,
             Command("commit"),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from todo_sql.migrations.files import Script
 from todo_sql.migrations.flight import Command
-from todo_sql.migrations.target import CHECK_INTERVAL
+from todo_sql.migrations.target import CHECK_INTERVAL, Target
 
 LOCK_TIMEOUT = 2.0
 MAX_LOCK_HOLD = 5.0
 
 # What DISCARD ALL does, but for the advisory locks that it would release, and in a
 # transaction. RESET ALL keeps the role, so that comes first; older releases keep it too
-# when the session's user is reset. Together they cost the server 0.07 ms.
-RESET = (
+# when the session's user is reset.
+_RESET = (
     "reset session authorization",
     "reset role",
     "reset all",
@@ -21,6 +21,12 @@ RESET = (
     "close all",
     "deallocate all",
 )
+_RESET_AT_ONCE = "do $$ begin " + "".join(f"execute '{text}'; " for text in _RESET) + "end $$"
+
+
+def reset(target: Target) -> list[Command]:
+    """Return the commands that make the session as it was: one where PL/pgSQL may be used."""
+    return [Command(text) for text in ((_RESET_AT_ONCE,) if target.plpgsql else _RESET)]
 
 
 def settings(

@@ -21,6 +21,11 @@ select
     pg_catalog.pg_is_in_recovery(),
     pg_catalog.current_setting('transaction_read_only'),
     pg_catalog.pg_backend_pid(),
+    exists (
+        select
+        from pg_catalog.pg_language as l
+        where l.lanname = 'plpgsql' and pg_catalog.has_language_privilege(l.oid, 'usage')
+    ),
     pg_catalog.to_char(
         pg_catalog.clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US'
     ),
@@ -69,6 +74,7 @@ class Target:
         schema: Where the ledger is or would be made: its own schema where it exists.
         ledger: Whether there is a ledger.
         backend: The process that serves us, as it sees itself.
+        plpgsql: Whether the role may use PL/pgSQL.
         empty: Whether the database holds nothing but what extensions made.
         notices_death: Whether its backends can be made to notice that their client died.
     """
@@ -78,6 +84,7 @@ class Target:
     schema: str
     ledger: bool
     backend: int
+    plpgsql: bool
     empty: bool
     notices_death: bool
     _clock: datetime
@@ -102,7 +109,9 @@ def read(answers: list[Answer], *, writes: bool) -> Target:
     refuse_product(str(words), int(number or 0))
     if facts.error:
         raise facts.error
-    (database, role, schema, recovery, read_only, backend, clock, ledger, objects) = facts.rows[0]
+    database, role, schema, recovery, read_only, backend, plpgsql, clock, ledger, objects = (
+        facts.rows[0]
+    )
     if writes:
         refuse_unwritable(str(database), recovery == "t", read_only == "on")
     if ledger is None and schema is None:
@@ -118,6 +127,7 @@ def read(answers: list[Answer], *, writes: bool) -> Target:
         schema=str(ledger or schema),
         ledger=ledger is not None,
         backend=int(backend or 0),
+        plpgsql=plpgsql == "t",
         empty=objects == "f",
         notices_death=check.error is None,
         _clock=datetime.fromisoformat(str(clock)),

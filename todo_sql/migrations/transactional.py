@@ -18,7 +18,7 @@ from todo_sql.migrations.files import Script
 from todo_sql.migrations.flight import Command
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.retry import pauses
-from todo_sql.migrations.settings import RESET, hold_of, settings
+from todo_sql.migrations.settings import hold_of, reset, settings
 
 _STATE = "the transaction was rolled back, nothing changed"
 
@@ -74,7 +74,7 @@ def _try(
         *creation,
         *(Command(s.text, statement=number) for number, s in enumerate(script.statements)),
         Command("set constraints all immediate"),
-        *(Command(text) for text in RESET),
+        *reset(link.target),
         ours,
         *bookkeeping(),
         Command("commit"),
