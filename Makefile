@@ -41,8 +41,8 @@ project: $(READY)
 # The suite: on PostgreSQL 18, migrated by a superuser; then everything that touches the
 # database once more on 16, migrated by an owner that is neither superuser nor BYPASSRLS.
 suite: $(READY)
-	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --postgres 18 --owner superuser
-	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --postgres 16 --owner plain -m database
+	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --postgres 18 --owner superuser
+	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --postgres 16 --owner plain -m database
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("todo-sql needs Python 3.11 or newer; try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
