@@ -13,6 +13,14 @@ from support.compiling import TENANT, checked, codes, config_of
 from support.database import Owner, Server
 from support.database import database as make_database
 
+from todo_sql.compiler import infer
+from todo_sql.compiler.check import examine
+from todo_sql.compiler.describe import Compiler
+from todo_sql.errors import Finding
+from todo_sql.queries.loader import load_text
+from todo_sql.queries.reader import MOST_VARIANTS
+from todo_sql.sql.source import Source
+
 pytestmark = pytest.mark.database
 
 Connection = psycopg.Connection[Any]
@@ -205,3 +213,43 @@ def test_types_by_configuration(database: Connection) -> None:
     assert first.columns[0].python.text == "Address"
     assert first.columns[0].python.imports == {("app.models", "Address")}
     assert second.columns[0].python.text == "Flag"
+
+
+@pytest.mark.parametrize(
+    ("sql", "read"),
+    [
+        ("select id, list_id, title from tasks where user_id = :user_id\n"
+         "    and list_id = :list_id -- if: list_id\n    and title = :title -- if: title\n"
+         "    and done = :done -- if: done\n    and id in (select l.id from lists as l"
+         " where l.user_id = :user_id and l.name = :name) -- if: name", 4),
+        ("select t.id, l.name from tasks as t\n"
+         "    left join lists as l on l.user_id = t.user_id and l.id = t.list_id\n"
+         "where t.user_id = :user_id\n    and l.name = :name -- if: name\n"
+         "    and t.done = :done -- if: done\n    and t.title = :title -- if: title\n"
+         "order by t.id -- case sort: id\n-- order by t.title, t.id -- case sort: title", 4),
+        ("update tasks set list_id = :list_id where user_id = :user_id\n"
+         "    and list_id is distinct from :list_id -- if: changed, list_id\n"
+         "    and title = :changed -- if: changed\n    and id = :id -- if: id\n"
+         "    and done = :done -- if: done\nreturning id, list_id", 2),
+        ("select max(id) as top, list_id from tasks where user_id = :user_id\n"
+         "    or list_id = :list_id -- if: list_id\n    and title = :title -- if: title\n"
+         "    and done = :done -- if: done\ngroup by list_id", 6),
+    ],
+)  # fmt: skip
+def test_few_variants_tell_all(
+    database: Connection, monkeypatch: pytest.MonkeyPatch, sql: str, read: int
+) -> None:
+    """What the variants with the fewest and the most conditions show, all of them show."""
+    known: list[int] = []
+
+    def count(checked: infer.Checked, _: Compiler) -> list[Finding]:
+        known.append(len(checked.known))
+        return []
+
+    queries = load_text(Source("q.sql", f"-- name: a :many\n-- tenant: none\n{sql}"))
+    compiler = Compiler(database, CONFIG)
+    short = compiler.analyse(queries, [examine, count])
+    monkeypatch.setattr(infer, "_FEW", MOST_VARIANTS)
+    whole = compiler.analyse(queries, [examine, count])
+    assert short == whole
+    assert known == [read, whole.described[0].variants]

@@ -26,7 +26,7 @@ def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
     query = checked.query
     seen: set[tuple[int, tuple[str, ...]]] = set()
     known: dict[int, Equalities] = {}
-    for variant, answer, tree in zip(checked.variants, checked.answers, checked.trees, strict=True):
+    for variant, answer, tree in checked.known:
         if variant.given and variant.given != query.optional:
             continue
         if id(tree) not in known:

@@ -13,7 +13,7 @@ Source: src/backend/nodes/outfuncs.c and read.c of PostgreSQL 15 to 18.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -34,6 +34,8 @@ _SORT_KEY = re.compile(r":tleSortGroupRef (\d+)")
 _SORT_CLAUSE = re.compile(r" :sortClause (<>|\(.*?\)) :limitOffset")
 _TARGET = "{TARGETENTRY :expr "
 _COLUMN = re.compile(_TARGET + r"(\{VAR [^{}]*\})[^{}]*\Z")
+_AND = "{BOOLEXPR :boolop and :args ("
+_BRACE = re.compile(r"[{}]")
 _TARGETS = " :targetList "
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _MOST_KEPT = 50_000
@@ -182,6 +184,47 @@ def _shortened(text: str, ordered: bool) -> str:
 def _without_numbers(text: str, field: str, instead: str = "") -> str:
     first, *others = text.split(field)
     return instead.join([first, *[part.lstrip("-0123456789") for part in others]])
+
+
+def conditions(text: str, parameters: Sequence[str]) -> tuple[str, frozenset[str]] | None:
+    """Take the conditions that the outermost WHERE joins by AND out of a canonical text.
+
+    Args:
+        text: Of one statement.
+        parameters: Their names, which are the same in texts that number them differently.
+
+    Returns:
+        What is left, and the conditions; None where they can't be told.
+    """
+    first, *others = text.split(":paramid ")
+    named = dict(enumerate(parameters, start=1))
+    for number, other in enumerate(others):
+        digits, _, rest = other.partition(" ")
+        others[number] = f"{named.get(int(digits), digits)} {rest}"
+    text = ":paramid ".join([first, *others])
+    start = _find(text, " :jointree {FROMEXPR ", 0, depth=1)
+    where = _find(text, " :quals ", start, depth=2) + len(" :quals ")
+    end = _find(text, "} :merge", start, depth=2)
+    if "\\" in text or min(start, where, end) < len(" :quals "):
+        return None
+    joined, found = text[where:end], []
+    if joined.startswith(_AND):
+        joined = joined[len(_AND) : joined.rindex(")")]
+    depth = begin = 0
+    for brace in _BRACE.finditer(joined):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            found.append(joined[begin : brace.end()].strip())
+            begin = brace.end()
+    return text[:where] + text[end:], frozenset(found)
+
+
+def _find(text: str, wanted: str, start: int, *, depth: int) -> int:
+    """Return where a text stands inside so many braces, or -1."""
+    at = text.find(wanted, max(start, 0))
+    while at >= 0 and text.count("{", 0, at) - text.count("}", 0, at) != depth:
+        at = text.find(wanted, at + 1)
+    return at
 
 
 def _tokens(text: str) -> list[str]:
