@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from ipaddress import (
     IPv4Address,
@@ -29,8 +29,9 @@ from support.database import database as make_database
 from support.sessions import TextFile
 
 from todo_sql import Database
-from todo_sql.compiler.describe import Compiler
+from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.compiler.described import Described
+from todo_sql.compiler.models import misnamed
 from todo_sql.compiler.types import ANY
 from todo_sql.compiler.values import resolve
 from todo_sql.database.query import Query
@@ -53,6 +54,12 @@ create type street as (name text, moods mood[]);
 create type address as (street street, number int, until tstzrange, "the city?" text);
 create table houses (
     id int primary key, address address not null, former address[] not null default '{}'
+);
+create table tasks (
+    id int primary key,
+    status text not null check (status in ('open', 'done')),
+    state varchar(9) check (state = any (array['open', 'done'])),
+    size text check (size in ('s', 'm')), title text not null
 );
 insert into houses values
     (1, (('High "St", 1', '{sad,ok}'), 5, '[2026-01-01 00:00:00+00,)', 'Ulm'), array[
@@ -179,16 +186,24 @@ select former from houses order by id;
 class World:
     """A database with every type, and what is known of the queries on it."""
 
-    url: str
+    connection: psycopg.Connection[Any]
     session: Session
     described: dict[str, Described]
+    compilers: dict[frozenset[tuple[str, str]], Compiler] = field(default_factory=dict)
+
+    def analyse(self, sql: str, types: dict[str, str], cardinality: str = "many") -> Analysis:
+        """Describe a query."""
+        key = frozenset(types.items())
+        if key not in self.compilers:
+            config = config_of(Path("/nowhere"), types=types)
+            self.compilers[key] = Compiler(self.connection, config)
+        model = " -> Row" if cardinality == "many" else ""
+        text = f"-- name: a :{cardinality}{model}\n{sql}"
+        return self.compilers[key].analyse(load_text(Source("queries/test.sql", text)))
 
     def refusal(self, sql: str, types: dict[str, str]) -> Finding:
         """Return what is wrong with a query."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            compiler = Compiler(connection, config_of(Path("/nowhere"), types=types))
-            queries = load_text(Source("queries/test.sql", f"-- name: a :many\n{sql}"))
-            (finding,) = compiler.analyse(queries).findings
+        (finding,) = self.analyse(sql, types).findings
         return finding
 
 
@@ -225,18 +240,19 @@ def world(server: Server, owner: Owner) -> Iterator[World]:
     """A database that no test changes but for rows that nobody reads."""
     own = f"{__name__.rpartition('.')[2]}.Address"
     config = config_of(Path("/nowhere"), types={"address": own})
-    with make_database(server, owner) as name:
-        url = server.url(name, owner.name)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(SCHEMA)
-            columns = ", ".join(f"{column} {pg_type}" for pg_type, column in COLUMNS.items())
-            connection.execute(f"create table everything ({columns})")
-            queries = load_text(Source("queries/types.sql", QUERIES + HOUSES))
-            analysis = Compiler(connection, config).analyse(queries)
-        assert not analysis.findings, analysis.findings
-        with Database.connect(url) as db:
-            described = {entry.query.name: entry for entry in analysis.described}
-            yield World(url, db.session(), described)
+    with (
+        make_database(server, owner) as name,
+        psycopg.connect(server.url(name, owner.name), autocommit=True) as connection,
+        Database.connect(server.url(name, owner.name)) as db,
+    ):
+        connection.execute(SCHEMA)
+        columns = ", ".join(f"{column} {pg_type}" for pg_type, column in COLUMNS.items())
+        connection.execute(f"create table everything ({columns})")
+        queries = load_text(Source("queries/types.sql", QUERIES + HOUSES))
+        analysis = Compiler(connection, config).analyse(queries)
+        assert not analysis.findings
+        described = {entry.query.name: entry for entry in analysis.described}
+        yield World(connection, db.session(), described)
 
 
 def handle(entry: Described, row: Any, *, validated: bool = False) -> Query[Any]:
@@ -299,6 +315,38 @@ def test_composites(world: World) -> None:
         assert list(rows) == [FORMER]
 
 
+OPEN = 'Literal["open", "done"]'
+
+
+@pytest.mark.parametrize(
+    ("sql", "python"),
+    [
+        ("select id from tasks where status = :p", OPEN),
+        ("select id from tasks where :p <> state", OPEN),
+        ("select id from tasks where status = any(:p)", f"list[{OPEN}]"),
+        ("select id from tasks where not status <> all(:p::text[])", f"list[{OPEN}]"),
+        ("select t.id from houses as h left join tasks as t on t.state = :p", OPEN),
+        ("select (select count(*) from tasks as t where t.status = :p) as n from houses", OPEN),
+        ("select id from houses where id in (select id from tasks where status = :p)", OPEN),
+        ("select 1 as v from (select id from tasks where status = :p) as t, houses as h", OPEN),
+        ("select id from tasks where status = :p or state = :p", OPEN),
+        ("update tasks set status = :p where status <> :p and id = 1", OPEN),
+        ("insert into tasks (id, status, title) values (1, :p, '')", OPEN),
+        ("select id from tasks where status > :p", "str"),
+        ("select id from tasks where status = :p and title = :p", "str"),
+        ("select id from tasks where status = lower(:p)", "str"),
+        ("select id from tasks where status = :p or size = :p", "str"),
+        ("select id from tasks where title = :p", "str"),
+        ("select h.id from houses as h, tasks as t where h.id = :p and t.id = h.id", "int"),
+    ],
+)
+def test_one_of_a_list(world: World, sql: str, python: str) -> None:
+    """What is compared with a column that takes some values only is one of these."""
+    cardinality = "many" if sql.startswith("select") else "exec"
+    (entry,) = world.analyse(sql, {}, cardinality).described
+    assert entry.parameters[0].python.text == python
+
+
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
@@ -321,3 +369,17 @@ def test_no_composite_is_passed(world: World) -> None:
     """The fields of a model may stand in another order than those of the composite."""
     found = world.refusal("select 1 where :p::address[] is not null", {"address": "app.Address"})
     assert (found.code, "row(:a, :b)::address," in (found.fix or "")) == ("C104", True)
+
+
+def test_models_that_the_configuration_names(world: World) -> None:
+    """A name that begins with a dot is of a query's model; no other class may have its name."""
+    sql = "select id, status, state from tasks"
+    for path, found in (
+        (".models.Row", []),
+        (".models.Rwo", ["C117"]),
+        ("app.Row", ["C117"]),
+        ("app.Status", []),
+    ):
+        analysis = world.analyse(sql, {"a.status": f"list[{path}]", "Row.state": "str"})
+        assert [one.python.mapped for one in analysis.described[0].columns] == [False, True, True]
+        assert [finding.code for finding in misnamed(analysis.described)] == found

@@ -194,9 +194,9 @@ def test_lists_with_tasks(me: Session) -> None:
     [home] = lists.list_lists_with_tasks(me, tasks_per_list=1)
     assert home.open_tasks == 2
     [task] = home.newest_tasks
-    assert task["title"] in ("ada task 1", "ada task 2")
+    assert task.title in ("ada task 1", "ada task 2")
     [home] = lists.list_lists_with_tasks(me)
-    assert sorted(tuple(task["tags"]) for task in home.newest_tasks) == [(), ("urgent",)]
+    assert sorted(tuple(task.tags) for task in home.newest_tasks) == [(), ("urgent",)]
 
 
 def test_tags(me: Session) -> None:

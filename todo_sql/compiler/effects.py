@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from todo_sql.compiler.nodes import Node, Tree
 from todo_sql.compiler.schema import Column, Function, Relation, Schema
@@ -31,10 +32,13 @@ class Feed:
     Attributes:
         uses: How often it stands in the statement.
         targets: The columns of an INSERT or UPDATE that it is stored in as it is.
+        compared: The columns with a list of values, by table and number, that it is equal or
+            unequal to.
     """
 
     uses: int = 0
     targets: list[tuple[Relation, Column]] = field(default_factory=list)
+    compared: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def nullable(self) -> bool:
@@ -91,8 +95,14 @@ def _is_harmless(function: Function | None) -> bool:
     return function.volatility != "v" or (function.builtin and function.name in _HARMLESS)
 
 
-def feeds(tree: Tree, schema: Schema) -> dict[int, Feed]:
-    """Return where each parameter goes, by its number."""
+def feeds(tree: Tree, schema: Schema, listed: Container[tuple[int, int]]) -> dict[int, Feed]:
+    """Return where each parameter goes, by its number.
+
+    Args:
+        tree: Of the statement.
+        schema: The catalog.
+        listed: The columns, by table and number, that take some values only.
+    """
     found: dict[int, Feed] = {}
     for node in tree.of("PARAM"):
         if node["paramkind"] == "0":
@@ -100,7 +110,68 @@ def feeds(tree: Tree, schema: Schema) -> dict[int, Feed]:
     for query in tree.of("QUERY"):
         for number, relation, column in _stores(query, schema):
             found[number].targets.append((relation, column))
+    for number, key in _comparisons(tree, schema, listed):
+        found[number].compared.append(key)
     return found
+
+
+def _comparisons(
+    tree: Tree, schema: Schema, listed: Container[tuple[int, int]]
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield each parameter that is compared with a listed column, and the column."""
+    levels = list(tree.of("QUERY"))
+    found = [
+        (node, pair)
+        for node in tree.of("OPEXPR", "SCALARARRAYOPEXPR")
+        if schema.operators.get(int(node["opno"])) in ("=", "<>")
+        for pair in _column_and_parameter(node)
+        if any(_key(level, pair[0]) in listed for level in levels)
+    ]
+    if len(levels) == 1:
+        yield from ((number, _key(levels[0], column)) for _, (column, number) in found)
+        return
+    candidates = {id(node): pair for node, pair in found}
+    for level in levels if candidates else ():
+        for node in _own_nodes(level):
+            if id(node) in candidates:
+                column, number = candidates[id(node)]
+                key = _key(level, column)
+                if key in listed:
+                    yield number, key
+
+
+def _column_and_parameter(node: Node) -> Iterator[tuple[Node, int]]:
+    one, other = (_uncoerced(argument) for argument in node["args"])
+    for column, parameter in ((one, other), (other, one)):
+        is_column = column["node"] == "VAR" and column["varlevelsup"] == "0"
+        if is_column and parameter["node"] == "PARAM" and parameter["paramkind"] == "0":
+            yield column, int(parameter["paramid"])
+
+
+def _key(level: Node, column: Node) -> tuple[int, int]:
+    """Return table and number of a column, zeros if it is not one of a table."""
+    entries, index = level["rtable"] or (), int(column["varno"])
+    if not 0 < index <= len(entries) or entries[index - 1]["rtekind"] != str(RELATION):
+        return 0, 0
+    return int(entries[index - 1]["relid"]), int(column["varattno"])
+
+
+def _own_nodes(level: Node) -> Iterator[Node]:
+    """Yield the nodes of one level, not those of its subqueries."""
+    stack: list[Any] = list(level.values())
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, dict) and item["node"] != "QUERY":
+            yield item
+            stack.extend(item.values())
+
+
+def _uncoerced(node: Node) -> Node:
+    while node["node"] in _COERCIONS:
+        node = node["arg"]
+    return node
 
 
 def _stores(query: Node, schema: Schema) -> Iterator[tuple[int, Relation, Column]]:

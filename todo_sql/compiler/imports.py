@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 
 from todo_sql.compiler.layout import WIDTH
 from todo_sql.compiler.types import PythonType
-
-_STANDARD = ("collections.abc", "datetime", "decimal", "ipaddress", "typing", "uuid")
 
 
 class Imports:
@@ -49,9 +48,10 @@ class Imports:
     def _group(self, module: str) -> int:
         if module.startswith("."):
             return 3
-        if module.partition(".")[0] == self._own:
+        top = module.partition(".")[0]
+        if top == self._own:
             return 2
-        return 0 if module in _STANDARD else 1
+        return 0 if top in sys.stdlib_module_names else 1
 
 
 def _import(module: str, names: list[str]) -> list[str]:

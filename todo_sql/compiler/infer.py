@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from todo_sql.compiler import constraints, effects, types
 from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
@@ -195,7 +196,9 @@ class Inference:
         query = checked.query
         oids: dict[str, set[int]] = defaultdict(set)
         feeds: dict[str, list[effects.Feed]] = defaultdict(list)
-        fed_by = {id(tree): effects.feeds(tree, self.schema) for tree in checked.distinct}
+        fed_by = {
+            id(tree): effects.feeds(tree, self.schema, self._listed) for tree in checked.distinct
+        }
         for variant, answer in zip(checked.variants, checked.answers, strict=True):
             for name, oid in zip(variant.parameters, answer.parameters, strict=True):
                 oids[name].add(oid)
@@ -234,6 +237,9 @@ class Inference:
             if self._holds_composite(oid):
                 wrong.append(self._composite_parameter(query, name, oid))
                 continue
+            listed = self._values(feeds[name], target)
+            if listed and not python.mapped:
+                python = types.narrowed(python, listed)
             directive = query.parameters.get(name)
             nullable = bool(feeds[name]) and all(feed.nullable for feed in feeds[name])
             if directive is not None and directive.nullable is not None:
@@ -296,6 +302,26 @@ class Inference:
             columns.append(ResultColumn(column.name, shown, python, not not_null, origin, form))
         findings += wrong
         return None if wrong else tuple(columns)
+
+    @cached_property
+    def _listed(self) -> dict[tuple[int, int], tuple[str, ...]]:
+        """The texts that CHECK constraints allow, by table and number of the column."""
+        return {
+            (relation.oid, number): values
+            for relation in self.schema.relations.values()
+            if relation.checks
+            for number, column in relation.columns.items()
+            if (values := self._origin(relation, column).constraint.values)
+        }
+
+    def _values(self, feeds: list[effects.Feed], target: Origin | None) -> tuple[str, ...]:
+        """Return the only values that are of use for a parameter, or none: any."""
+        if target is not None:
+            return target.constraint.values
+        if any(feed.uses > len(feed.compared) for feed in feeds):
+            return ()
+        lists = {self._listed[key] for feed in feeds for key in feed.compared}
+        return lists.pop() if len(lists) == 1 else ()
 
     def _origin(self, relation: Relation, column: Column) -> Origin:
         key = (relation.oid, column.name)

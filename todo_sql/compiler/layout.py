@@ -35,6 +35,8 @@ def lay_out(group: Group, indent: str = "", suffix: str = "") -> list[str]:
     inner = indent + _INDENT
     together = inner + Group("", group.items, "").flat()
     if len(together) <= WIDTH and not group.head.endswith("{"):
+        alone = len(group.items) == 1 and group.head.startswith("def ")
+        together += "," if alone else ""  # as Black has it
         return [indent + group.head, together, indent + group.tail + suffix]
     lines = [indent + group.head]
     for item in group.items:

@@ -11,7 +11,7 @@ from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.described import Described, Parameter, ResultColumn, identifier
 from todo_sql.compiler.imports import Imports
 from todo_sql.compiler.layout import HEADER, WIDTH, Group, lay_out
-from todo_sql.compiler.types import PythonType, literal, quoted
+from todo_sql.compiler.types import PythonType, quoted
 
 _CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
 
@@ -123,13 +123,14 @@ def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
     types = [parameter.python for parameter in entry.model_parameters]
     lines = _head(name, doc, types, 'extra="forbid"', imports)
     for parameter in entry.model_parameters:
-        python, items = constrained(parameter)
-        imports.add_type(python)
-        text: str | Group = python.text
-        if items:
+        imports.add_type(parameter.python)
+        text: str | Group = parameter.python.text
+        bounds = _bounds(parameter)
+        if bounds:
             imports.add("typing", "Annotated")
             imports.add("pydantic", "Field")
-            text = Group("Annotated[", (python.text, f"Field({', '.join(items)})"), "]")
+            field = f"Field({', '.join(bounds)})"
+            text = Group("Annotated[", (parameter.python.text, field), "]")
         end = _default(parameter, imports)
         lines += _constrained_field(parameter, text, end)
         if parameter.target and parameter.target.comment:
@@ -151,14 +152,12 @@ def _constrained_field(parameter: Parameter, text: str | Group, end: str) -> lis
     return _annotated(name, text, f"{union}{end}")
 
 
-def constrained(parameter: Parameter) -> tuple[PythonType, list[str]]:
-    """Return the type of a parameter that is stored in a column, and bounds for `Field`."""
-    constraint = parameter.target.constraint if parameter.target else Constraint()
-    if parameter.python.text not in _CONSTRAINED:
-        return parameter.python, []
-    if constraint.values and parameter.python.text == "str":
-        return literal(constraint.values), []
-    return parameter.python, [f"{name}={value!r}" for name, value in constraint.arguments().items()]
+def _bounds(parameter: Parameter) -> list[str]:
+    """Return what CHECK constraints say of the column that a parameter is stored in."""
+    if parameter.target is None or parameter.python.text not in _CONSTRAINED:
+        return []
+    arguments = parameter.target.constraint.arguments()
+    return [f"{name}={value!r}" for name, value in arguments.items()]
 
 
 def _default(parameter: Parameter, imports: Imports) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from todo_sql.compiler.described import Described
+from todo_sql.compiler.described import Described, Parameter, ResultColumn
 from todo_sql.errors import Finding
 
 
@@ -67,6 +67,35 @@ def _disagreement(model: str, entry: Described, first: Described) -> Finding:
         cause="; ".join(differences),
         fix="select the same columns, override one with `-- column:`, or name another model",
     )
+
+
+def misnamed(described: Iterable[Described]) -> list[Finding]:
+    """Return what is wrong with the types of the configuration in the generated package.
+
+    There, a name is one class only; and one that begins with a dot is of a query's model.
+    """
+    described = list(described)
+    models = {entry.model for entry in described} | {
+        name for entry in described for name in (entry.query.params_model, entry.parameters_type)
+    }
+    found: dict[tuple[str, str], Finding] = {}
+    for entry in described:
+        items: list[Parameter | ResultColumn] = [*entry.columns, *entry.parameters]
+        for one in items:
+            for module, name in sorted(one.python.imports if one.python.mapped else ()):
+                if (module == ".models") != (name in models):
+                    found.setdefault((module, name), _misnamed(entry, one.name, module, name))
+    return list(found.values())
+
+
+def _misnamed(entry: Described, item: str, module: str, name: str) -> Finding:
+    message = f"`{module}.{name}` and a model of the queries have one name"
+    fix = f'rename one of them, or mean the model: ".models.{name}"'
+    if module == ".models":
+        message = f"the configuration names a model {name}, which no query has"
+        fix = f"correct it there, or write `-> {name}` in the header of a query"
+    cause = f"[tool.todo-sql.types] gives this type to `{item}` of `{entry.query.name}`"
+    return Finding("C117", "error", message, entry.query.place(), cause, fix)
 
 
 def _unusable_names(entry: Described) -> list[Finding]:

@@ -8,7 +8,6 @@ from todo_sql.compiler import layout
 from todo_sql.compiler.described import Described, Parameter, identifier
 from todo_sql.compiler.imports import Imports
 from todo_sql.compiler.layout import HEADER, Group, lay_out
-from todo_sql.compiler.model_source import constrained
 from todo_sql.compiler.types import PythonType, quoted
 from todo_sql.config import Config, Tenant
 from todo_sql.queries.named import Cardinality
@@ -81,7 +80,7 @@ def _note_imports(entry: Described, imports: Imports, for_types: Imports) -> Non
             for_types.add("collections.abc", "Iterable")
         return
     for parameter in entry.own_parameters:
-        imports.add_type(constrained(parameter)[0])
+        imports.add_type(parameter.python)
         if parameter.optional:
             imports.add("todo_sql.queries.variants", "UNSET", "Unset")
 
@@ -105,8 +104,7 @@ def _handle(entry: Described) -> list[str]:
         keys = tuple(f'"{name}"' for name in entry.settled_keys)
         items.append(Group("not_null=[", keys, "]"))
     if entry.forms:
-        columns = tuple(f'"{name}": {_form(form)}' for name, form in entry.forms.items())
-        items.append(Group("forms={", columns, "}"))
+        items.append(_form("forms=", entry.forms))
     if entry.row.mapped:
         items.append("validated=True")
     if entry.read_only:
@@ -117,13 +115,14 @@ def _handle(entry: Described) -> list[str]:
     return lay_out(Group(head, tuple(items), ")"))
 
 
-def _form(form: Form) -> str:
-    """Return a form as Python source."""
+def _form(head: str, form: Form) -> str | Group:
+    """Return a form as Python source behind what stands before it."""
     if isinstance(form, str):
-        return f'"{form}"'
+        return f'{head}"{form}"'
     if isinstance(form, list):
-        return f"[{', '.join(map(_form, form))}]"
-    return "{" + ", ".join(f"{quoted(name)}: {_form(one)}" for name, one in form.items()) + "}"
+        return Group(f"{head}[", tuple(_form("", one) for one in form), "]")
+    fields = tuple(_form(f"{quoted(name)}: ", one) for name, one in form.items())
+    return Group(f"{head}{{", fields, "}")
 
 
 def _functions(entry: Described) -> list[str]:
@@ -197,7 +196,7 @@ def _documentation(entry: Described, parameters: list[Parameter]) -> str:
 
 
 def _argument(parameter: Parameter) -> str:
-    python = constrained(parameter)[0]
+    python = parameter.python
     if parameter.optional:
         omissible = PythonType(f"{python.text} | Unset")
         annotation = omissible.optional() if parameter.nullable else omissible

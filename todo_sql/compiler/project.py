@@ -30,18 +30,21 @@ def analyse_folder(config: Config, folder: Path | None = None) -> tuple[QuerySet
     """Describe every query of a folder; mistakes of the files come with the findings."""
     queries = read_folder(folder or config.queries, config.root)
     with compiler_of(config) as compiler:
-        analysis = compiler.analyse(queries.values())
-    findings = tuple(in_file_order([*queries.findings, *analysis.findings]))
-    return queries, Analysis(analysis.described, findings)
+        analysis = _whole(queries, compiler.analyse(queries.values()))
+    return queries, analysis
 
 
 def check_folder(config: Config, folder: Path | None = None) -> Analysis:
     """Check every query of a folder."""
     queries = read_folder(folder or config.queries, config.root)
     with compiler_of(config) as compiler:
-        analysis = check(compiler, queries.values())
-    findings = tuple(in_file_order([*queries.findings, *analysis.findings]))
-    return Analysis(analysis.described, findings)
+        return _whole(queries, check(compiler, queries.values()))
+
+
+def _whole(queries: QuerySet, analysis: Analysis) -> Analysis:
+    """Add what only all queries together show, and the mistakes of their files."""
+    findings = [*queries.findings, *analysis.findings, *models.misnamed(analysis.described)]
+    return Analysis(analysis.described, tuple(in_file_order(findings)))
 
 
 def watch_folder(

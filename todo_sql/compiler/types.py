@@ -167,6 +167,12 @@ def literal(values: tuple[str, ...]) -> PythonType:
     return PythonType(f"Literal[{body}]", frozenset({("typing", "Literal")}))
 
 
+def narrowed(python: PythonType, values: tuple[str, ...]) -> PythonType:
+    """Return a text, or a list of texts, as one of some values."""
+    narrow = literal(values)
+    return {"str": narrow, "list[str]": narrow.listed()}.get(python.text, python)
+
+
 def quoted(text: str) -> str:
     """Return a string literal as a formatter would write it."""
     shown = repr(text)

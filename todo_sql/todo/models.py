@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from todo_sql.queries.variants import UNSET, Unset
+from todo_sql.types import OpenTask
 
 
 class AuditEntry(BaseModel):
@@ -191,7 +192,9 @@ class TaskFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     completed: bool | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
-    priority: str | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    priority: Literal["low", "medium", "high"] | SkipJsonSchema[Unset] = Field(
+        default_factory=lambda: UNSET
+    )
     list_public_id: UUID | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
     due_before: datetime | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
     tag_public_id: UUID | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
@@ -253,7 +256,7 @@ class TaskListWithTasks(BaseModel):
     updated_at: datetime
     """When the row last changed, kept by a trigger."""
     open_tasks: int
-    newest_tasks: list[Any]
+    newest_tasks: list[OpenTask]
 
 
 class TaskQuery(BaseModel):
@@ -262,7 +265,9 @@ class TaskQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     completed: bool | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
-    priority: str | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
+    priority: Literal["low", "medium", "high"] | SkipJsonSchema[Unset] = Field(
+        default_factory=lambda: UNSET
+    )
     list_public_id: UUID | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
     due_before: datetime | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
     tag_public_id: UUID | SkipJsonSchema[Unset] = Field(default_factory=lambda: UNSET)
