@@ -12,6 +12,7 @@ from support.database import Server
 from support.migrations import Recorder, applied, fetch, migrator, tables, three_tables, write
 from support.pgbouncer import pgbouncer
 from support.proxy import Proxy
+from support.standby import primary_and_standby
 
 from todo_sql.errors import DatabaseError
 from todo_sql.migrations import migrate, watch
@@ -77,6 +78,20 @@ def test_a_replica_is_refused() -> None:
     """With the primary as the way out."""
     with pytest.raises(TargetRefused, match="replica"):
         refuse_unwritable("shop", True, True)
+
+
+@pytest.mark.database
+def test_a_hot_standby_is_refused(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    """A real one, whether or not anything is pending; `status` reads there."""
+    three_tables(tmp_path)
+    with primary_and_standby(pytestconfig.getoption("postgres")) as pair:
+        migrate(pair.primary, tmp_path)
+        with pytest.raises(TargetRefused, match="is a replica") as caught:
+            migrate(pair.standby, tmp_path)
+        assert caught.value.finding.code == "M503"
+        with pytest.raises(TargetRefused, match="is a replica"):
+            migrator(pair.standby, tmp_path).rollback()
+        assert len(migrator(pair.standby, tmp_path).status().entries) == 3
 
 
 @pytest.mark.database
