@@ -100,6 +100,24 @@ def test_describe(project: Project) -> None:
     assert [one["nullable"] for one in second["parameters"]] == [False, False, True]
 
 
+def test_describe_some(project: Project) -> None:
+    """Queries by name, each with its own findings; an unknown one is a mistake of the user."""
+    (project.root / "queries" / "more.sql").write_text(WRONG)
+    assert [one["name"] for one in project.document("describe", code=1)["queries"]] == [
+        "list_notes",
+        "add_note",
+    ]
+    only = project.document("describe", "add_note")
+    assert ([one["name"] for one in only["queries"]], only["findings"]) == (["add_note"], [])
+    wrong = project.document("describe", "broken", "list_notes", code=1)
+    assert ([one["name"] for one in wrong["queries"]], len(wrong["findings"])) == (
+        ["list_notes"],
+        1,
+    )
+    error = project.document("describe", "add_notes", code=2)["error"]
+    assert "did you mean `add_note`?" in error["fix"]
+
+
 def test_check(project: Project) -> None:
     """Clean is 0; an error is 1, with its place in text, JSON and GitHub's form."""
     assert project.document("check")["findings"] == []

@@ -1,30 +1,41 @@
-"""`todo-sql describe`: parameters and columns of every query."""
+"""`todo-sql describe`: parameters and columns of queries."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Option
+from typer import Argument, Option
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.offers import query_names
+from todo_sql.cli.query import find_query
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
+    from todo_sql.compiler.describe import Analysis
     from todo_sql.compiler.described import Described
+    from todo_sql.queries.named import NamedQuery
 
 
 def command(
     context: Context,
+    names: Annotated[
+        list[str] | None,
+        Argument(metavar="[NAME]…", help="Queries; default: all.", autocompletion=query_names),
+    ] = None,
     queries: Annotated[
         Path | None, Option(metavar="DIR", help="Another folder of queries.")
     ] = None,
 ) -> ExitCode:
-    """Show every query's parameters and columns with types and nullability."""
+    """Show parameters and columns of queries with types and nullability."""
     from todo_sql.compiler.project import analyse_folder
 
     folder = queries.absolute() if queries else None
-    _, analysis = analyse_folder(context.config, folder)
+    found, analysis = analyse_folder(context.config, folder)
+    if names:
+        analysis = _only([find_query(found, name) for name in names], analysis)
     output = context.output
     if output.json:
         output.document(
@@ -40,6 +51,25 @@ def command(
             output.data("")
             output.findings(analysis.findings)
     return ExitCode.FINDINGS if analysis.errors else ExitCode.OK
+
+
+def _only(queries: list[NamedQuery], analysis: Analysis) -> Analysis:
+    """Return what was found out about some of the queries."""
+    names = {query.name for query in queries}
+    lines = {
+        (query.source.file, line)
+        for query in queries
+        for line in range(query.place().line, query.source.place(query.end).line + 1)
+    }
+    return replace(
+        analysis,
+        described=tuple(entry for entry in analysis.described if entry.query.name in names),
+        findings=tuple(
+            finding
+            for finding in analysis.findings
+            if finding.place and (finding.place.file, finding.place.line) in lines
+        ),
+    )
 
 
 def _text(entry: Described) -> str:

@@ -79,12 +79,24 @@ def described_query(config: Config, queries: QuerySet, name: str) -> Described:
     from todo_sql.compiler.describe import describe
     from todo_sql.compiler.scratch import connect_migrated
 
-    if name not in queries:
-        close = get_close_matches(name, list(queries), n=1)
-        fix = f"did you mean `{close[0]}`?" if close else "see `todo-sql describe` for the queries"
-        raise UsageError(f"there is no query `{name}`", fix=fix)
+    query = find_query(queries, name)
     with connect_migrated(config) as connection:
-        return describe(connection, {name: queries[name]}, config)[0]
+        return describe(connection, {name: query}, config)[0]
+
+
+def find_query(queries: QuerySet, name: str) -> NamedQuery:
+    """Return a query of a folder.
+
+    Raises:
+        UsageError: There is no such query; the message names the likeliest.
+    """
+    if name in queries:
+        return queries[name]
+    close = get_close_matches(name, list(queries), n=1)
+    fix = f"did you mean `{close[0]}`?" if close else "see `todo-sql describe` for the queries"
+    wrong = len(queries.findings)
+    cause = f"{wrong} mistake{'s' if wrong > 1 else ''} in the files of queries may hide it"
+    raise UsageError(f"there is no query `{name}`", cause=cause if wrong else None, fix=fix)
 
 
 def _query(entry: Described, queries: QuerySet, config: Config) -> Query[Any]:
