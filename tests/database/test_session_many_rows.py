@@ -122,6 +122,23 @@ def test_copies_rows_of_a_tenant(two_users: str) -> None:
         assert ann.one(q.COUNT, {}) == 5006
 
 
+def test_copies_what_has_a_default(two_users: str) -> None:
+    """A row may leave out what has a default in the header, and nothing else."""
+    with Database.connect(two_users) as db:
+        ann = db.as_user("ann")
+        given = [{"title": "a"}, {"title": "b", "completed": False}]
+        assert ann.copyfrom(q.IMPORT_TITLES, given) == 2
+        assert [(one.title, one.completed) for one in ann.many(q.LIST, {})] == [
+            ("a", True),
+            ("b", False),
+        ]
+        with pytest.raises(BadParameter, match="lacks `title`"):
+            ann.copyfrom(q.IMPORT_TITLES, [{"completed": True}])
+        for row in ({"title": "a", "x": 1}, {"title": "a", "x": 1, "completed": True}):
+            with pytest.raises(BadParameter, match="surplus `x`"):
+                ann.copyfrom(q.IMPORT_TITLES, [row])
+
+
 def test_copies_objects_and_undescribed_types(two_users: str) -> None:
     """Rows may be objects; without described types the text form is used."""
 

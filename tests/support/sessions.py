@@ -123,6 +123,12 @@ insert into tasks (user_id, public_id, title, description, completed)
 values (:user_id, :public_id, :title, :description, :completed)
 on conflict (user_id, public_id) do nothing;
 
+-- name: import_titles :copyfrom
+-- param: completed = true
+-- param: description = null
+insert into tasks (user_id, title, description, completed)
+values (:user_id, :title, :description, :completed);
+
 -- name: add_each :batch
 insert into tasks (user_id, title) values (:user_id, :title) returning title;
 
@@ -167,6 +173,9 @@ PAGE: Query[Task] = FILE.query(
 STREAM: Query[str] = _scoped("stream_titles", str, True)
 IMPORT: Query[None] = _scoped(
     "import_tasks", public_id="uuid", title="text", description="text", completed="boolean"
+)
+IMPORT_TITLES: Query[None] = _scoped(
+    "import_titles", title="text", description="text", completed="boolean"
 )
 ADD_EACH: Query[str] = _scoped("add_each", str, title="text")
 RENAME_EACH: Query[None] = _scoped("rename_each", title="text", id="bigint")

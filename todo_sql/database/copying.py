@@ -60,6 +60,13 @@ class CopyPlan:
         self.temporary = f"pg_temp.todo_sql_copy_{next(_numbers)}"
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        """What a row that is a mapping may leave out, and what it has then."""
+        copied = {name for _, name in self.copied}
+        defaults = self.call.query.named.defaults()
+        return {name: value for name, value in defaults.items() if name in copied}
+
+    @property
     def columns(self) -> str:
         """The copied columns, as written."""
         return ", ".join(column for column, _ in self.copied)
@@ -176,7 +183,7 @@ def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
     encoder = Encoder(plan.parameters, Transformer(link.connection))
     fitting: set[tuple[type, ...]] = set()
     is_tried = any(parameter.is_tried for parameter in plan.parameters)
-    take = _taker([name for _, name in plan.copied], plan.bound)
+    take = _taker([name for _, name in plan.copied], plan.bound, plan.defaults)
     for row in rows:
         values = take(row)
         kinds = tuple(map(type, values))
@@ -201,7 +208,9 @@ def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
         yield data
 
 
-def _taker(names: list[str], bound: str | None) -> Callable[[Any], tuple[Any, ...]]:
+def _taker(
+    names: list[str], bound: str | None, defaults: dict[str, Any]
+) -> Callable[[Any], tuple[Any, ...]]:
     """Return the function that takes a row's values: of a mapping, or of an object."""
     key, attribute = itemgetter(*names), attrgetter(*names)
     expected = set(names)
@@ -210,11 +219,15 @@ def _taker(names: list[str], bound: str | None) -> Callable[[Any], tuple[Any, ..
         try:
             if isinstance(row, Mapping):
                 if len(row) != len(expected):
+                    row = {**defaults, **row}
+                if len(row) != len(expected):
                     raise _misfit(row, expected, bound)
                 found = key(row)
             else:
                 found = attribute(row)
-        except (KeyError, AttributeError):
+        except KeyError:
+            raise _misfit({**defaults, **row}, expected, bound) from None
+        except AttributeError:
             raise _misfit(row, expected, bound) from None
         return found if len(names) > 1 else (found,)
 
