@@ -3,10 +3,10 @@
 Understands diesel (``NAME/up.sql``), golang-migrate (``N_name.up.sql``), goose (one file
 with ``-- +goose Up``), dbmate (one file with ``-- migrate:up``) and plain ``.sql`` files.
 Each file gets a name of ours; nothing else is changed but for a line ``-- irreversible:``
-where there is no rollback, and ``-- transactional: false`` where the project's own tool
-runs the file outside a transaction. Each is applied by itself, in order; what does not
-apply is told with the reason and left out. Then everything is rolled back again, as far
-as the project's own rollback files go.
+where there is no rollback, or one without a statement, and ``-- transactional: false``
+where the project's own tool runs the file outside a transaction. Each is applied by
+itself, in order; what does not apply is told with the reason and left out. Then
+everything is rolled back again, as far as the project's own rollback files go.
 
 The server is a temporary one; ``--postgres 15`` (Debian's) has the contrib extensions.
 """
@@ -26,6 +26,7 @@ import psycopg
 
 from todo_sql.database.temporary import temporary_server
 from todo_sql.errors import Finding, FindingsError, Place, TodoSqlError
+from todo_sql.migrations.directives import is_empty
 from todo_sql.migrations.files import load
 from todo_sql.migrations.migrator import Migrator
 
@@ -64,7 +65,8 @@ def _order(path: Path) -> tuple[int, str]:
 
 
 def _pair(up: Path, down: Path) -> tuple[str, str | None]:
-    return up.read_text(), down.read_text() if down.is_file() else None
+    text = down.read_text() if down.is_file() else ""
+    return up.read_text(), None if is_empty(text) else text
 
 
 def _single(path: Path) -> Found:
@@ -73,7 +75,7 @@ def _single(path: Path) -> Found:
         [] if re.search(r"(?mi)^--\s*(\+goose down|migrate:down)", text) else ["", ""]
     )
     outside = re.search(r"(?mi)^--\s*(\+goose no transaction|.*transaction:false)", text)
-    return Found(path.stem, up, down or None, outside is None)
+    return Found(path.stem, up, None if is_empty(down) else down, outside is None)
 
 
 def write(folder: Path, number: int, found: Found) -> str:

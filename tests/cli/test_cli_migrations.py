@@ -250,6 +250,12 @@ def test_new_writes_a_pair(project: Path, empty_database: str) -> None:
     run(project, empty_database, "new", "!!", code=2)
 
 
+def test_the_name_of_a_new_migration_is_of_ascii(project: Path) -> None:
+    """Accents are taken off; a letter that has no plain form is named."""
+    assert document(project, "", "new", "Größe für Café")["id"].endswith("_grosse_fur_cafe")
+    assert "`日` cannot stand" in run(project, "", "new", "add 日本", code=2).stderr
+
+
 def test_the_packaged_project_is_not_for_new(tmp_path: Path) -> None:
     """Where no project is found, none is written into."""
     assert "no project" in run(tmp_path, "", "new", "x", code=2).stderr

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
+from support.database import Server
 from support.migrations import Recorder, fetch, migrator, write
 from support.traffic import Traffic, holding
 
@@ -87,6 +89,49 @@ def test_work_under_an_exclusive_lock_is_bounded(empty_database: str, tmp_path: 
     assert caught.value.finding.code == "M305"
     assert caught.value.finding.place and caught.value.finding.place.line == 3
     assert "max-lock-hold" in (caught.value.finding.fix or "")
+
+
+def test_a_statement_outside_a_transaction_is_bounded_too(
+    empty_database: str, tmp_path: Path
+) -> None:
+    """What was done before it is told."""
+    change(
+        tmp_path,
+        """\
+        -- transactional: false
+        -- max-lock-hold: 300ms
+        -- allow: unknown-fate a test
+        analyze t;
+        do $$ begin lock table t; perform pg_sleep(30); end $$;
+        """,
+    )
+    with pytest.raises(MigrationFailed) as caught:
+        migrate(empty_database, tmp_path)
+    assert caught.value.finding.code == "M305"
+    assert caught.value.finding.place and caught.value.finding.place.line == 5
+    assert "1 of 2 statements are done and recorded" in (caught.value.finding.cause or "")
+
+
+def test_it_is_said_that_nobody_looks(empty_database: str, server: Server, tmp_path: Path) -> None:
+    """Without a second connection nothing is bounded: said once, with the reason."""
+    change(tmp_path, "select pg_sleep(0.8);")
+    write(tmp_path, "20260103000000_slow", "select pg_sleep(0.8);")
+    name = str(psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"])
+    server.admin.execute(
+        f"create role mig_single login connection limit 1 password '{server.password}'".encode()
+    )
+    recorder = Recorder()
+    try:
+        with psycopg.connect(server.url(name), autocommit=True) as superuser:
+            superuser.execute("create schema mig_single authorization mig_single")
+        migrator(server.url(name, "mig_single"), tmp_path, recorder).migrate()
+        (note,) = recorder.notes
+        assert "`max-lock-hold` is not enforced" in note
+        assert "no free connection" in note
+    finally:
+        with psycopg.connect(server.url(name), autocommit=True) as superuser:
+            superuser.execute("drop schema mig_single cascade")
+        server.admin.execute("drop role mig_single")
 
 
 def test_work_on_new_tables_is_not_bounded(empty_database: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated
 
 from typer import Argument
@@ -18,7 +19,7 @@ def command(
     """Write a new pair of migration files from a template."""
     from todo_sql.migrations.template import write_pair
 
-    description = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    description = _description(name)
     if not description:
         raise UsageError(
             f"`{name}` holds no letter or digit", fix="describe the change, such as add_notes"
@@ -40,3 +41,17 @@ def command(
         for path in shown:
             context.output.data(path)
     return ExitCode.OK
+
+
+def _description(name: str) -> str:
+    """Return a name as words of ASCII joined by underscores; accents are taken off."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    foreign = [sign for sign in plain if sign.isalnum() and not sign.isascii()]
+    if foreign:
+        raise UsageError(
+            f"`{foreign[0]}` cannot stand in the name of a migration: `{name}`",
+            cause="file names are of ASCII, so that each system and tool reads them alike",
+            fix="describe the change in letters from a to z and digits, such as add_notes",
+        )
+    plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")

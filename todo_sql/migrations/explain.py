@@ -16,6 +16,7 @@ from todo_sql.migrations.settings import hold_of
 from todo_sql.migrations.watch import HoldExceeded
 from todo_sql.sql.grammar import Statement
 
+_LEDGER = "_yoyo_migration|_yoyo_log|_yoyo_version|_todo_sql_ledger"
 _WORD = re.compile(r'"(?:[^"]|"")*"|\w+|\S')
 
 
@@ -26,11 +27,13 @@ class Failure:
     Attributes:
         error: The server's.
         number: Of the statement, from 0; None: a deferred constraint, or the bookkeeping.
+        recording: Whether it was the bookkeeping.
         exceeded: Set if we cancelled it to let others at its tables.
     """
 
     error: psycopg.Error
     number: int | None
+    recording: bool = False
     exceeded: HoldExceeded | None = None
 
     @property
@@ -48,17 +51,22 @@ class Failure:
         """
         if self.exceeded:
             return _held_too_long(script, self.number, state, self.exceeded)
-        return _failed(self.error, script, self.number, state, again)
+        return _failed(self, script, state, again)
 
 
-def _failed(
-    error: psycopg.Error, script: Script, number: int | None, state: str, again: str
-) -> MigrationFailed:
+def _failed(failure: Failure, script: Script, state: str, again: str) -> MigrationFailed:
+    error, number = failure.error, failure.number
     diag = error.diag
     message = diag.message_primary or str(error).strip()
     statements = script.statements
+    position = diag.statement_position
     if number is None:
-        number = _statement_of(diag.table_name, statements)
+        number = _last_naming(
+            _LEDGER if failure.recording else re.escape(diag.table_name or ""), statements
+        )
+        position = None  # it is one in our own statement
+    if failure.recording:
+        message = f"the migration could not be recorded in the ledger: {message}"
     where = f"statement {number + 1} of {len(statements)}" if statements else "an empty file"
     causes = [f"PostgreSQL {error.sqlstate} in {where}; {state}"]
     if diag.message_detail:
@@ -71,7 +79,7 @@ def _failed(
         message,
         sqlstate=error.sqlstate,
         code=_code(error),
-        place=_place(error, script, statements[number]) if statements else None,
+        place=_place(error, position, script, statements[number]) if statements else None,
         cause="\n".join(causes),
         fix=_fix(error, again),
     )
@@ -93,17 +101,18 @@ def _held_too_long(
     )
 
 
-def _statement_of(table: str | None, statements: Sequence[Statement]) -> int:
-    """Return the last statement that names a table, else the last one."""
+def _last_naming(pattern: str, statements: Sequence[Statement]) -> int:
+    """Return the last statement in which a pattern stands as a word, else the last one."""
     for number in range(len(statements) - 1, -1, -1):
-        if table and re.search(rf"\b{re.escape(table)}\b", statements[number].text):
+        if pattern and re.search(rf"\b(?:{pattern})\b", statements[number].text):
             return number
     return max(0, len(statements) - 1)
 
 
-def _place(error: psycopg.Error, script: Script, statement: Statement) -> Place:
+def _place(
+    error: psycopg.Error, position: str | None, script: Script, statement: Statement
+) -> Place:
     source = script.source
-    position = error.diag.statement_position
     if position is not None:
         start = statement.start + int(position) - 1
         word = _WORD.match(source.text, start)

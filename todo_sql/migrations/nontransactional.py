@@ -196,7 +196,7 @@ class StepwiseRun:
         max_hold = None if is_concurrent(statement) else hold_of(self._script)
         answers, exceeded = watch.fly(self._link, [command], self._script, self._events, max_hold)
         error = answers[0].error
-        return Failure(error, number, exceeded) if error else None
+        return Failure(error, number, exceeded=exceeded) if error else None
 
     def _before(self, number: int, statement: Statement) -> list[Command]:
         """Return what the session is set to before a statement: ours, then the file's own."""

@@ -67,20 +67,21 @@ def _try(
 ) -> Failure | None:
     ours = settings(script, notices_death=link.target.notices_death)
     proof = link.lock.require()
+    constraints = Command("set constraints all immediate")
     commands = [
         Command("begin read write"),
         ours,
         proof,
         *creation,
         *(Command(s.text, statement=number) for number, s in enumerate(script.statements)),
-        Command("set constraints all immediate"),
+        constraints,
         *reset(link.target),
         ours,
         *bookkeeping(),
         Command("commit"),
     ]
     answers, exceeded = watch.fly(link, commands, script, events, hold_of(script))
-    for command, answer in zip(commands, answers, strict=True):
+    for index, (command, answer) in enumerate(zip(commands, answers, strict=True)):
         if answer.error is None:
             continue
         link.roll_back()
@@ -88,5 +89,6 @@ def _try(
             raise link.lock.lost()
         if command in creation:
             raise ledger.unwritable(answer.error, link.target)
-        return Failure(answer.error, command.statement, exceeded)
+        recording = index > commands.index(constraints)
+        return Failure(answer.error, command.statement, recording, exceeded)
     return None
