@@ -195,3 +195,42 @@ def test_watch(project: Project) -> None:
         analysis, _ = next(passes)
         assert [entry.query.place().line for entry in analysis.described] == [2, 9]
         assert not analysis.findings
+
+
+def test_offline(project: Project) -> None:
+    """What `check --cache` wrote is enough to check and generate; what is stale is refused."""
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    offline = Project(project.root, {"DATABASE_URL": nowhere, "TODO_SQL_SCRATCH_URL": nowhere})
+    (finding, _) = offline.document("check", "--offline", code=1)["findings"]
+    assert (finding["code"], finding["line"]) == ("C120", 1)
+    assert "todo-sql check --cache" in finding["fix"]
+
+    notes = project.root / "queries" / "notes.sql"
+    notes.write_text(QUERIES + "\n-- name: every_note :many -> Every\nselect * from notes;\n")
+    online = project.document("check", "--cache", code=1)
+    assert [finding["code"] for finding in online["findings"]] == ["C112"]
+    assert offline.document("check", "--offline", code=1) == online
+    assert offline.document("describe", "--offline")["queries"] == online["queries"]
+    project.run("generate")
+    assert offline.document("generate", "--check", "--offline")["stale"] == []
+
+    notes.write_text("-- A line above.\n\n" + notes.read_text().replace("select id,", "select"))
+    first, moved = offline.document("check", "--offline", code=1)["findings"]
+    assert (first["code"], first["line"]) == ("C120", 3)
+    assert "the query changed" in first["cause"]
+    assert (moved["code"], moved["line"]) == ("C112", online["findings"][0]["line"] + 2)
+    offline.run("generate", "--offline", code=1)
+
+    notes.write_text(QUERIES)
+    project.document("check")  # a cache that there is follows
+    cached = sorted(path.name for path in (project.root / "queries" / ".cache").iterdir())
+    assert cached == ["add_note.json", "list_notes.json"]
+    assert offline.document("check", "--offline")["findings"] == []
+    added = project.root / "migrations" / "20260101000001_add_mood.sql"
+    added.write_text("alter table notes add column mood text;\n")
+    causes = {one["cause"] for one in offline.document("check", "--offline", code=1)["findings"]}
+    assert causes == {"since it was written, the migrations changed"}
+    (project.root / "queries" / ".cache" / "add_note.json").write_text("{}")
+    second = offline.document("check", "--offline", code=1)["findings"][1]
+    assert "can't be read" in second["message"]
+    offline.run("check", "--offline", "--watch", code=2)

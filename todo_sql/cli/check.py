@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Option
 
 from todo_sql.cli.context import Context
-from todo_sql.errors import ExitCode
+from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from todo_sql.compiler.describe import Analysis
@@ -23,15 +23,24 @@ def command(
     watch: Annotated[
         bool, Option("--watch", help="Stay, and check each file again when it is saved.")
     ] = False,
+    offline: Annotated[
+        bool, Option("--offline", help="Ask the cache in queries/.cache, and no server.")
+    ] = False,
+    cache: Annotated[
+        bool, Option("--cache", help="Write queries/.cache; later runs keep it in line.")
+    ] = False,
 ) -> ExitCode:
     """Check every variant of every query on a scratch database; executes none."""
     from todo_sql.compiler.project import check_folder, watch_folder
 
+    if offline and (watch or cache):
+        raise UsageError("--offline only reads", fix="leave out --watch and --cache")
     if watch:
         for analysis, seconds in watch_folder(context.config):
             show(context, analysis, format)
             context.output.message(f"{seconds * 1000:.0f} ms; watching, Ctrl-C ends")
-    analysis = check_folder(context.config, queries.absolute() if queries else None)
+    folder = queries.absolute() if queries else None
+    analysis = check_folder(context.config, folder, offline=offline, keep=cache)
     return show(context, analysis, format)
 
 

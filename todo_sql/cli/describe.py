@@ -28,12 +28,15 @@ def command(
     queries: Annotated[
         Path | None, Option(metavar="DIR", help="Another folder of queries.")
     ] = None,
+    offline: Annotated[
+        bool, Option("--offline", help="Ask the cache in queries/.cache, and no server.")
+    ] = False,
 ) -> ExitCode:
     """Show parameters and columns of queries with types and nullability."""
     from todo_sql.compiler.project import analyse_folder
 
     folder = queries.absolute() if queries else None
-    found, analysis = analyse_folder(context.config, folder)
+    found, analysis = analyse_folder(context.config, folder, offline=offline)
     if names:
         analysis = _only([find_query(found, name) for name in names], analysis)
     output = context.output

@@ -15,6 +15,9 @@ def command(
     check: Annotated[
         bool, Option("--check", help="Write nothing; exit 1 if something would change.")
     ] = False,
+    offline: Annotated[
+        bool, Option("--offline", help="Ask the cache in queries/.cache, and no server.")
+    ] = False,
 ) -> ExitCode:
     """Write the typed package from the named queries."""
     from todo_sql.compiler import generate
@@ -26,7 +29,7 @@ def command(
             "this project generates nothing",
             fix='write generate = "PACKAGE FOLDER" under [tool.todo-sql]',
         )
-    queries, analysis = analyse_folder(config)
+    queries, analysis = analyse_folder(config, offline=offline)
     demand_no_errors(analysis)
     files = generate.render(analysis.described, queries.files, config)
     if check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.compiler import models, prepare, schema
@@ -34,6 +34,25 @@ class Analysis:
     def errors(self) -> list[Finding]:
         """The findings of severity error."""
         return [finding for finding in self.findings if finding.severity == "error"]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One query by itself: what it is, or None where that can't be told, and what is wrong."""
+
+    query: NamedQuery
+    described: Described | None
+    findings: tuple[Finding, ...]
+
+
+def gather(examined: Iterable[Examined]) -> Analysis:
+    """Put queries together: those that share a model agree."""
+    examined = list(examined)
+    findings = [finding for one in examined for finding in one.findings]
+    described, disagreements = models.agree(
+        one.described for one in examined if one.described is not None
+    )
+    return Analysis(tuple(described), (*findings, *disagreements))
 
 
 Rule = Callable[[Checked, "Compiler"], Iterable[Finding]]
@@ -84,21 +103,29 @@ class Compiler:
             queries: In the order in which they are to be reported.
             rules: Further checks of each query that PostgreSQL accepts.
         """
-        queries = list(queries)
-        findings: list[Finding] = []
-        self._look_up_types(queries)
-        described = []
-        for checked in self._prepare(queries, findings):  # one at a time: trees are large
-            answer = self._inference.describe(checked, findings)
-            if answer is not None:
-                described.append(answer)
-            found = dict.fromkeys(finding for rule in rules for finding in rule(checked, self))
-            findings += [finding for finding in found if finding.code not in checked.query.allow]
-        findings += self._check_pages(described)
-        described, disagreements = models.agree(described)
-        return Analysis(tuple(described), (*findings, *disagreements))
+        return gather(self.examine(queries, rules))
 
-    def _check_pages(self, described: list[Described]) -> list[Finding]:
+    def examine(self, queries: Iterable[NamedQuery], rules: Sequence[Rule] = ()) -> list[Examined]:
+        """Describe queries, each by itself, in their order."""
+        queries = list(queries)
+        self._look_up_types(queries)
+        examined = []
+        for query, answer in self._prepare(queries):  # one at a time: trees are large
+            if not isinstance(answer, Checked):
+                examined.append(Examined(query, None, answer))
+                continue
+            findings: list[Finding] = []
+            described = self._inference.describe(answer, findings)
+            found = dict.fromkeys(finding for rule in rules for finding in rule(answer, self))
+            findings += [finding for finding in found if finding.code not in query.allow]
+            examined.append(Examined(query, described, tuple(findings)))
+        wrong = self._check_pages([one.described for one in examined if one.described])
+        return [
+            replace(one, findings=(*one.findings, *wrong[one.query])) if one.query in wrong else one
+            for one in examined
+        ]
+
+    def _check_pages(self, described: list[Described]) -> dict[NamedQuery, list[Finding]]:
         """Prepare the texts that pages are read with."""
         pages = [
             (entry.query, variant)
@@ -106,27 +133,22 @@ class Compiler:
             if entry.query.cardinality is Cardinality.PAGE
             for variant in page_variants(entry.query, entry.not_null)
         ]
-        statements = [
-            (variant.sql, [self._declared_type(query, name) for name in variant.parameters])
-            for query, variant in pages
-        ]
-        answers = prepare.prepare_all(self.connection, statements)
-        found = {
-            refused(query, variant, answer): None
-            for (query, variant), answer in zip(pages, answers, strict=True)
-            if isinstance(answer, Refused)
-        }
-        return list(found)
+        found: dict[NamedQuery, list[Finding]] = {}
+        answers = prepare.prepare_all(self.connection, self._statements(pages))
+        for (query, variant), answer in zip(pages, answers, strict=True):
+            if isinstance(answer, Refused):
+                finding = refused(query, variant, answer)
+                if finding not in found.setdefault(query, []):
+                    found[query].append(finding)
+        return found
 
-    def _prepare(self, queries: Sequence[NamedQuery], findings: list[Finding]) -> Iterator[Checked]:
-        """Prepare every variant of every query; yield the queries that PostgreSQL accepts."""
+    def _prepare(
+        self, queries: Sequence[NamedQuery]
+    ) -> Iterator[tuple[NamedQuery, Checked | tuple[Finding, ...]]]:
+        """Prepare every variant of every query; yield what is wrong with those that are refused."""
         texts = [tuple(variants(query)) for query in queries]
-        statements = [
-            (variant.sql, [self._declared_type(query, name) for name in variant.parameters])
-            for query, found in zip(queries, texts, strict=True)
-            for variant in found
-        ]
-        answers = prepare.prepare_all(self.connection, statements)
+        pairs = [(query, one) for query, found in zip(queries, texts, strict=True) for one in found]
+        answers = prepare.prepare_all(self.connection, self._statements(pairs))
         for query, found in zip(queries, texts, strict=True):
             mine = [next(answers) for _ in found]
             refusals = {
@@ -134,11 +156,17 @@ class Compiler:
                 for variant, answer in zip(found, mine, strict=True)
                 if isinstance(answer, Refused)
             }
-            findings += refusals
             good = tuple(answer for answer in mine if isinstance(answer, Prepared))
-            if not refusals:
-                yield Checked.of(query, found, good)
+            yield query, tuple(refusals) if refusals else Checked.of(query, found, good)
         assert next(answers, None) is None  # the connection is free again
+
+    def _statements(
+        self, pairs: Iterable[tuple[NamedQuery, Variant]]
+    ) -> list[tuple[str, list[int]]]:
+        return [
+            (variant.sql, [self._declared_type(query, name) for name in variant.parameters])
+            for query, variant in pairs
+        ]
 
     def _look_up_types(self, queries: Sequence[NamedQuery]) -> None:
         names = {

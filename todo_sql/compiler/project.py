@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from todo_sql.compiler import models
-from todo_sql.compiler.check import check
-from todo_sql.compiler.describe import Analysis, Compiler
+from todo_sql.compiler import cache, models
+from todo_sql.compiler.check import examine
+from todo_sql.compiler.describe import Analysis, Compiler, Examined, gather
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError
 from todo_sql.queries.loader import QuerySet, read_folder, read_text
+from todo_sql.queries.named import NamedQuery
 from todo_sql.sql.source import Source
 
 
@@ -26,23 +27,52 @@ def compiler_of(config: Config) -> Iterator[Compiler]:
         yield Compiler(connection, config)
 
 
-def analyse_folder(config: Config, folder: Path | None = None) -> tuple[QuerySet, Analysis]:
-    """Describe every query of a folder; mistakes of the files come with the findings."""
+def analyse_folder(
+    config: Config, folder: Path | None = None, *, offline: bool = False
+) -> tuple[QuerySet, Analysis]:
+    """Describe every query of a folder; mistakes of the files come with the findings.
+
+    Args:
+        config: Of the project.
+        folder: The queries, or those of the project.
+        offline: Whether to ask the cache, and no server.
+    """
     queries = read_folder(folder or config.queries, config.root)
+    if offline:
+        return queries, _whole(queries, _from_cache(config, folder, queries))
     with compiler_of(config) as compiler:
-        analysis = _whole(queries, compiler.analyse(queries.values()))
-    return queries, analysis
+        return queries, _whole(queries, compiler.examine(queries.values()))
 
 
-def check_folder(config: Config, folder: Path | None = None) -> Analysis:
-    """Check every query of a folder."""
+def check_folder(
+    config: Config, folder: Path | None = None, *, offline: bool = False, keep: bool = False
+) -> Analysis:
+    """Check every query of a folder; a cache that there is follows.
+
+    Args:
+        config: Of the project.
+        folder: The queries, or those of the project.
+        offline: Whether to ask the cache, and no server.
+        keep: Whether to begin a cache.
+    """
     queries = read_folder(folder or config.queries, config.root)
+    if offline:
+        return _whole(queries, _from_cache(config, folder, queries))
     with compiler_of(config) as compiler:
-        return _whole(queries, check(compiler, queries.values()))
+        examined = compiler.examine(queries.values(), [examine])
+    kept = cache.folder_of(folder or config.queries)
+    if keep or kept.is_dir():
+        cache.write(kept, examined, config)
+    return _whole(queries, examined)
 
 
-def _whole(queries: QuerySet, analysis: Analysis) -> Analysis:
+def _from_cache(config: Config, folder: Path | None, queries: QuerySet) -> list[Examined]:
+    return cache.read(cache.folder_of(folder or config.queries), queries.values(), config)
+
+
+def _whole(queries: QuerySet, examined: list[Examined]) -> Analysis:
     """Add what only all queries together show, and the mistakes of their files."""
+    analysis = gather(examined)
     findings = [*queries.findings, *analysis.findings, *models.misnamed(analysis.described)]
     return Analysis(analysis.described, tuple(in_file_order(findings)))
 
@@ -80,7 +110,7 @@ def _check_files(compiler: Compiler, paths: list[Path], clean: dict[str, Describ
     Args:
         clean: Queries without findings, by their text with what stands above it; added to.
     """
-    described: list[Described] = []
+    texts: dict[NamedQuery, str] = {}
     findings: list[Finding] = []
     for path in paths:
         source = Source.read(path, compiler.config.root)
@@ -88,17 +118,17 @@ def _check_files(compiler: Compiler, paths: list[Path], clean: dict[str, Describ
         findings += mistakes
         end = 0
         for query in queries:
-            text, end = source.text[end : query.end], query.end
-            if text in clean:
-                described.append(replace(clean[text], query=query))
-                continue
-            analysis = check(compiler, [query])
-            described += analysis.described
-            findings += analysis.findings
-            if not analysis.findings:
-                clean[text] = analysis.described[0]
-    described, disagreements = models.agree(described)
-    return Analysis(tuple(described), tuple(in_file_order([*findings, *disagreements])))
+            texts[query], end = source.text[end : query.end], query.end
+    news = compiler.examine([one for one, text in texts.items() if text not in clean], [examine])
+    found = {one.query: one for one in news}
+    for one in news:
+        if one.described and not one.findings:
+            clean[texts[one.query]] = one.described
+    analysis = gather(
+        found.get(query) or Examined(query, replace(clean[text], query=query), ())
+        for query, text in texts.items()
+    )
+    return Analysis(analysis.described, tuple(in_file_order([*findings, *analysis.findings])))
 
 
 def in_file_order(findings: list[Finding]) -> list[Finding]:
