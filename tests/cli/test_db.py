@@ -23,7 +23,7 @@ def project() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="todo-sql-test-"))
     path.chmod(0o755)
     yield path
-    todo_sql("db", "stop", cwd=path)
+    todo_sql("db", "destroy", "--yes", cwd=path)
     shutil.rmtree(path)
 
 
@@ -64,6 +64,16 @@ def test_a_day_with_the_embedded_server(project: Path) -> None:
     assert todo_sql("db", "stop", cwd=project).stderr == "stopped\n"
     assert todo_sql("db", "stop", cwd=project).stderr == "it was not running\n"
     assert todo_sql("db", "stop", "--json", cwd=project).stdout.startswith("{")
+
+    unconfirmed = todo_sql("db", "destroy", cwd=project)
+    assert unconfirmed.returncode == ExitCode.USAGE
+    assert "stop the server and delete " in unconfirmed.stderr
+    destroyed = todo_sql("db", "destroy", "--yes", "--json", cwd=project)
+    assert destroyed.returncode == ExitCode.OK
+    (gone,) = json.loads(destroyed.stdout)["deleted"]
+    assert Path(gone).parent == project / ".todo-sql"
+    assert not Path(gone).exists()
+    assert todo_sql("db", "destroy", cwd=project).stderr == "there is nothing to delete\n"
 
 
 def test_the_state_is_ignored_by_git(project: Path) -> None:

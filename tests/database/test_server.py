@@ -428,6 +428,8 @@ def test_goes_outside_a_folder_that_its_account_cannot_reach() -> None:
         assert ask(embedded.ensure_running(), "select 1") == 1
         shutil.rmtree(embedded.folder)  # as `git clean` would
         assert ask(embedded.ensure_running(), "select 1") == 1
+        shutil.rmtree(embedded.folder)
+        assert embedded.remains() == [home]
         embedded.destroy()
         assert not home.exists()
     finally:

@@ -23,18 +23,20 @@ class Action(StrEnum):
     URL = "url"
     SHELL = "shell"
     RESET = "reset"
+    DESTROY = "destroy"
 
 
 def command(
     context: Context,
     action: Annotated[
-        Action, Argument(metavar="ACTION", help="start, stop, status, url, shell or reset.")
+        Action,
+        Argument(metavar="ACTION", help="start, stop, status, url, shell, reset or destroy."),
     ],
     arguments: Annotated[
         list[str] | None,
         Argument(help="For `shell`, after a --: arguments of psql."),
     ] = None,
-    yes: Annotated[bool, Option("--yes", help="For `reset`: do not ask.")] = False,
+    yes: Annotated[bool, Option("--yes", help="For `reset` and `destroy`: do not ask.")] = False,
 ) -> ExitCode | int:
     """Start, stop and enter the embedded PostgreSQL.
 
@@ -44,6 +46,7 @@ def command(
     url      print its URL, with the password; starts it
     shell    open psql on the database: on DATABASE_URL, where that is set
     reset    delete all its data and begin anew
+    destroy  delete all its data, and whatever else it left on this machine
     """
     if arguments and action is not Action.SHELL:
         raise UsageError(f"`db {action}` takes no further arguments")
@@ -68,6 +71,8 @@ def command(
             context.output.confirm(f"delete all data in {context.server.status().data}?", yes=yes)
             context.server.reset()
             _report(context)
+        case Action.DESTROY:
+            _destroy(context, yes=yes)
     return ExitCode.OK
 
 
@@ -95,6 +100,20 @@ def _report(context: Context, said: str | None = None) -> ExitCode:
     else:
         context.output.data(f"PostgreSQL {status.version} does not run\ndata  {status.data}")
     return ExitCode.OK if status.running else ExitCode.FINDINGS
+
+
+def _destroy(context: Context, *, yes: bool) -> None:
+    left = context.server.remains()
+    if left:
+        folders = " and ".join(str(folder) for folder in left)
+        context.output.confirm(f"stop the server and delete {folders}?", yes=yes)
+        context.server.destroy()
+    if context.output.json:
+        context.output.document({"deleted": [str(folder) for folder in left]})
+    for folder in left:
+        context.output.message(f"deleted {folder}")
+    if not left:
+        context.output.message("there is nothing to delete")
 
 
 def _shell(context: Context, arguments: list[str]) -> int:

@@ -153,14 +153,26 @@ class EmbeddedServer:
             self._erase()
             self._start()
 
+    def remains(self) -> list[Path]:
+        """Return the folders that `destroy` would delete.
+
+        The one outside is found even where the project was deleted without its server.
+        """
+        outside = self._place_outside()
+        folders = [self.folder, *([outside] if _is_ours(outside) else [])]
+        if (state := self._state()) and state.outside:
+            folders.append(Path(state.outside))  # of a project that was moved
+        return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+
     def destroy(self) -> None:
         """Stop the server and delete all that it left on this machine."""
-        if not self.folder.is_dir():
+        if not self.remains():
             return
         with self._locked():
-            self._stop()
-            shutil.rmtree(self._home())
-            shutil.rmtree(self.folder, ignore_errors=True)
+            for home in reversed(self.remains()):  # our folder, which holds the lock, last
+                if self._postmaster(home) is not None:
+                    self._cluster(home).stop()
+                shutil.rmtree(home, ignore_errors=home == self.folder)
 
     def status(self) -> Status:
         """Say whether the server runs, and where; read-only."""
@@ -304,13 +316,16 @@ class EmbeddedServer:
             self.folder.chmod(0o755)
         if is_plain(self.folder) and (account is None or account.reaches(self.folder)):
             return None
-        key = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        outside = OUTSIDE / f"todo-sql-{key}"
+        outside = self._place_outside()
         outside.mkdir(exist_ok=True)
-        if outside.is_symlink() or outside.stat().st_uid != os.geteuid():
+        if not _is_ours(outside):
             raise _belongs_to_another(outside)
         outside.chmod(0o755)
         return str(outside)
+
+    def _place_outside(self) -> Path:
+        key = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        return OUTSIDE / f"todo-sql-{key}"
 
     def _cluster(self, home: Path) -> Cluster:
         account = Account.choose(data_directory(home))
@@ -348,6 +363,11 @@ def _free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _is_ours(folder: Path) -> bool:
+    """Say whether a folder at a place that anybody can guess was made by us."""
+    return not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.geteuid()
 
 
 def _ignore_by_git(folder: Path) -> None:
