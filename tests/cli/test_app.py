@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from support.commands import clean_environment, todo_sql
 from todo_sql.cli import help, verbs
 from todo_sql.cli.app import main
 from todo_sql.cli.context import Context, Options, split_options
-from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED
+from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED, UNWRITABLE
 from todo_sql.database.errors import ServerError, translate
 from todo_sql.errors import ExitCode, Finding, FindingsError, Place, UsageError
 
@@ -248,6 +249,29 @@ def test_a_file_that_cannot_be_read_is_named(
     assert "error[U301] migrations/a.sql: permission denied" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [
+        ("--help > /dev/full", UNWRITABLE),
+        ("--version --json > /dev/full", UNWRITABLE),
+        ("--help > /dev/full 2> /dev/full", UNWRITABLE),
+        ("nonsense 2> /dev/full", ExitCode.USAGE),
+    ],
+)
+def test_a_full_disk(redirection: str, code: int, tmp_path: Path) -> None:
+    """Output that cannot be written is said so, and is no fault of ours."""
+    command = f"{shlex.quote(sys.executable)} -m todo_sql {redirection}"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    if "2>" not in redirection:
+        assert done.stderr.startswith("error[U302] the output cannot be written: no space left")
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
+
+
 def test_a_second_document_is_never_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -353,7 +377,7 @@ def test_completion_script(shell: str, capsys: pytest.CaptureFixture[str]) -> No
     [
         ("d", {"db", "describe", "docs", "doctor", "drift"}),
         ("--js", {"--json"}),
-        ("db ", {"start", "stop", "status", "url", "shell", "reset"}),
+        ("db ", {"start", "stop", "status", "url", "shell", "reset", "destroy"}),
         ("--json db st", {"start", "stop", "status"}),
         ("db reset --y", {"--yes"}),
         ("db reset --ver", {"--verbose", "--version"}),

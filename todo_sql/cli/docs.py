@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.written import tell
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,30 +21,19 @@ def command(
     ] = False,
 ) -> ExitCode:
     """Write schema.md, migrations.md, schema.sql and schema.html."""
-    config, output = context.config, context.output
-    folder = config.specs
-    shown = folder.relative_to(config.root) if folder.is_relative_to(config.root) else folder
+    config = context.config
     files = _render(config)
     stale = [
         name
         for name, text in files.items()
-        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
+        if not (config.specs / name).is_file()
+        or (config.specs / name).read_text(encoding="utf-8") != text
     ]
     if not check:
-        folder.mkdir(parents=True, exist_ok=True)
+        config.specs.mkdir(parents=True, exist_ok=True)
         for name in stale:
-            (folder / name).write_text(files[name], encoding="utf-8", newline="\n")
-    names = [f"{shown.as_posix()}/{name}" for name in stale]
-    if output.json:
-        output.document({"stale" if check else "written": names, "files": len(files)})
-    else:
-        for name in names:
-            output.data(name)
-    if check and stale:
-        output.message("stale: run `todo-sql docs`")
-        return ExitCode.FINDINGS
-    output.message(f"{len(files)} files, {len(stale)} changed" if stale else "up to date")
-    return ExitCode.OK
+            (config.specs / name).write_text(files[name], encoding="utf-8", newline="\n")
+    return tell(context, "docs", config.specs, stale, of=len(files), check=check)
 
 
 def _render(config: Config) -> dict[str, str]:

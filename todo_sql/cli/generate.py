@@ -7,6 +7,7 @@ from typing import Annotated
 from typer import Option
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.written import tell
 from todo_sql.errors import ConfigError, ExitCode
 
 
@@ -23,7 +24,7 @@ def command(
     from todo_sql.compiler import generate
     from todo_sql.compiler.project import analyse_folder, demand_no_errors
 
-    config, output = context.config, context.output
+    config = context.config
     if config.generate is None:
         raise ConfigError(
             "this project generates nothing",
@@ -36,16 +37,4 @@ def command(
         changed = generate.stale(files, config.generate)
     else:
         changed = generate.write(files, config.generate)
-    folder = config.generate
-    shown = folder.relative_to(config.root) if folder.is_relative_to(config.root) else folder
-    names = [f"{shown.as_posix()}/{name}" for name in changed]
-    if output.json:
-        output.document({"stale" if check else "written": names, "files": len(files)})
-    else:
-        for name in names:
-            output.data(name)
-    if check and changed:
-        output.message("stale: run `todo-sql generate`")
-        return ExitCode.FINDINGS
-    output.message(f"{len(files)} files, {len(changed)} changed" if changed else "up to date")
-    return ExitCode.OK
+    return tell(context, "generate", config.generate, changed, of=len(files), check=check)

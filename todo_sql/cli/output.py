@@ -7,6 +7,7 @@ person goes to stderr.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -19,9 +20,13 @@ from todo_sql.errors import ExitCode, Finding, FindingsError, TodoSqlError, Usag
 if TYPE_CHECKING:
     from todo_sql.cli.context import Options
 
+UNEXPECTED = 70
+UNWRITABLE = 74
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-UNEXPECTED = 70
+
+_EXIT_CODES = {"T999": UNEXPECTED, "U302": UNWRITABLE}
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _STYLES = {"bold": "1", "red": "1;31", "yellow": "1;33", "green": "32", "cyan": "36", "dim": "2"}
 _SEVERITY_STYLE = {"error": "red", "warning": "yellow", "info": "cyan"}
@@ -190,8 +195,9 @@ class Output:
         try:
             show(what)
             sys.stdout.flush()
-        except BrokenPipeError:
+        except OSError:  # nobody is there to read it, or there is no room for it
             _discard(sys.stdout)
+            _discard(sys.stderr)
 
     def _show(self, error: TodoSqlError) -> None:
         findings = error.findings if isinstance(error, FindingsError) else []
@@ -217,7 +223,9 @@ class Output:
 
             self._say(redact("".join(traceback.format_exception(error))))
         shown = self._translated(error)
-        self.exit_code = UNEXPECTED if shown.finding.code == "T999" else shown.exit_code
+        self.exit_code = _EXIT_CODES.get(shown.finding.code, shown.exit_code)
+        if self.exit_code == UNWRITABLE:
+            _discard(sys.stdout)
         self._show(shown)
 
     def _translated(self, error: Exception) -> TodoSqlError:
@@ -230,6 +238,13 @@ class Output:
                 f"{error.filename}: {(error.strerror or type(error).__name__).lower()}",
                 code="U301",
                 fix="correct the path or its permissions",
+            )
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return TodoSqlError(
+                f"the output cannot be written: {os.strerror(error.errno).lower()}",
+                code="U302",
+                cause="what had to be done may have been done; only its report was lost",
+                fix="make room, or send stdout somewhere else",
             )
         return TodoSqlError(
             f"unexpected {type(error).__name__}: {error}",
