@@ -48,11 +48,15 @@ def test_a_new_project_passes_its_own_make_test(folder: Path) -> None:
         assert "3 passed" in tested.stdout
         left = {path.relative_to(project).parts[0] for path in set(project.rglob("*")) - before}
         assert left <= {".todo-sql", ".pytest_cache"}
+        assert todo_sql("migrate", cwd=project).returncode == ExitCode.OK
+        for rows in (2, 0):
+            seeded = todo_sql("seed", cwd=project)
+            assert seeded.stderr == f"seeded seeds/development.sql: {rows} rows\n"
         again = todo_sql("init", "my-notes", cwd=folder)
         assert again.returncode == ExitCode.USAGE
         assert "exists in my-notes" in again.stderr
     finally:
-        todo_sql("db", "stop", cwd=project)
+        todo_sql("db", "destroy", "--yes", cwd=project)
 
 
 def test_init_without_postgresql(folder: Path) -> None:

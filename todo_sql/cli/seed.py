@@ -19,11 +19,14 @@ def command(
     """Load development data; running it again changes nothing."""
     from todo_sql.database.seeds import seed
 
-    seeded = seed(context.direct_url(), context.config.seeds, scale=scale)
+    folder = context.config.seeds
+    seeded = seed(context.direct_url(), folder, scale=scale)
     if context.output.json:
         context.output.document(
             {"seeded": [{"file": entry.file, "rows": entry.rows} for entry in seeded]}
         )
         return
+    if not seeded:
+        context.output.message(f"there are no seeds: write .sql files into {folder}")
     for entry in seeded:
         context.output.message(f"seeded {entry.file}: {entry.rows} rows")

@@ -29,16 +29,20 @@ class Seeded:
 def seed(url: str, folder: Path, *, scale: int | None = None) -> list[Seeded]:
     """Run the seed files in order of their names; all of them or none.
 
+    A folder that is not there holds none.
+
     Args:
         url: The database, migrated, as the owner of its tables.
         folder: Where the files are.
         scale: How much load-test data to make besides; its unit is scale.sql's own.
 
     Raises:
-        ConfigError: There is no such folder, no file in it, or no scale.sql for a scale.
+        ConfigError: There is no scale.sql for a scale.
         DatabaseError: A statement failed, with its place; nothing was changed.
     """
     sources = _sources(folder, with_scale=scale is not None)
+    if not sources:
+        return []
     with psycopg.connect(url) as connection:
         # Rows that row security would hide from this login are an error, not 0 rows.
         connection.execute("set local row_security = off")
@@ -47,8 +51,6 @@ def seed(url: str, folder: Path, *, scale: int | None = None) -> list[Seeded]:
 
 
 def _sources(folder: Path, *, with_scale: bool) -> list[Source]:
-    if not folder.is_dir():
-        raise ConfigError(f"there is no folder {folder}", fix="make it, or set `seeds`")
     paths = [path for path in sorted(folder.glob("*.sql")) if path.name != SCALE_FILE]
     if with_scale:
         paths.append(folder / SCALE_FILE)
@@ -57,8 +59,6 @@ def _sources(folder: Path, *, with_scale: bool) -> list[Source]:
                 f"there is no {SCALE_FILE} in {folder}",
                 fix="write one that reads current_setting('seed.scale')",
             )
-    if not paths:
-        raise ConfigError(f"there is no .sql file in {folder}", fix="write one")
     return [Source.read(path, folder.parent) for path in paths]
 
 
