@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,9 +17,12 @@ import pytest
 from support.queries import mistakes
 from support.sessions import add_users
 
+import todo_sql.compiler
 from todo_sql import Database
 from todo_sql.compiler import generate
+from todo_sql.compiler.check import check
 from todo_sql.compiler.describe import Compiler
+from todo_sql.compiler.models import misnamed
 from todo_sql.config import packaged_config
 from todo_sql.queries.header import DIRECTIVES, LINE_DIRECTIVES
 from todo_sql.queries.loader import load_text
@@ -43,10 +48,13 @@ def package(
 ) -> Iterator[ModuleType]:
     """The package that is generated from the queries of the guide."""
     source = Source("queries/tasks.sql", "\n".join(sql for _, sql in blocks("sql")))
-    config = packaged_config(tmp_path, {})
+    ((_, section),) = blocks("toml")
+    types = tomllib.loads(section)["tool"]["todo-sql"]["types"]
+    config = replace(packaged_config(tmp_path, {}), types=types)
     with psycopg.connect(todo_database, autocommit=True) as connection:
-        analysis = Compiler(connection, config).analyse(load_text(source))
-    assert not analysis.errors, "\n".join(finding.render() for finding in analysis.errors)
+        analysis = check(Compiler(connection, config), load_text(source))
+    findings = [*analysis.findings, *misnamed(analysis.described)]
+    assert not findings, "\n".join(finding.render() for finding in findings)
     files = generate.render(analysis.described, [source], config)
     generate.write(files, tmp_path / "guide_queries")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -88,3 +96,10 @@ def test_every_directive_is_explained(word: str) -> None:
 def test_every_cardinality_is_explained(cardinality: Cardinality) -> None:
     """The page has every cardinality in its table."""
     assert f"| `:{cardinality}` |" in GUIDE
+
+
+def test_every_finding_of_check_is_explained() -> None:
+    """The page has a line for every code that the compiler has."""
+    sources = [path.read_text() for path in Path(todo_sql.compiler.__path__[0]).rglob("*.py")]
+    codes = set(re.findall(r'"(C\d+)"', "\n".join(sources))) - {"C100"}  # the sum of the others
+    assert re.findall(r"^\| (C\d+) \|", GUIDE, re.MULTILINE) == sorted(codes)
