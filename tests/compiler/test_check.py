@@ -92,6 +92,18 @@ def test_untyped_parameter(database: Connection) -> None:
     assert "cast its first use" in (finding.fix or "")
 
 
+def test_parameter_in_a_subscript(database: Connection) -> None:
+    """A colon in a subscript is that of a slice; PostgreSQL's message does not say so."""
+    text = "-- name: a :many\nselect (array[id])[:n] as x from settings"
+    (finding,) = checked(database, text).findings
+    assert (finding.message, finding.place and finding.place.column) == (
+        'column "n" does not exist',
+        21,
+    )
+    assert "write [(:name)]" in (finding.fix or "")
+    assert not checked(database, text.replace("[:n]", "[(:n)]")).findings
+
+
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [

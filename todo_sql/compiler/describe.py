@@ -204,4 +204,6 @@ def refused(query: NamedQuery, variant: Variant, answer: Refused) -> Finding:
     fix = answer.hint or "correct the query, or the migrations that it relies on"
     if answer.sqlstate in UNDEFINED_PARAMETER:
         fix = "cast its first use, as in :name::text, or declare it: -- param: name text"
+    if text[offset - 1 : offset] == ":" and text[offset - 2 : offset - 1] != ":":
+        fix = "in a subscript the colon is the slice's: write [(:name)] for a parameter"
     return Finding("C101", "error", answer.message, query.source.place(offset, end), cause, fix)
