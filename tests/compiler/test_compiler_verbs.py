@@ -234,3 +234,43 @@ def test_offline(project: Project) -> None:
     second = offline.document("check", "--offline", code=1)["findings"][1]
     assert "can't be read" in second["message"]
     offline.run("check", "--offline", "--watch", code=2)
+
+
+def test_plans(project: Project, owner: Owner) -> None:
+    """Variants that load-test data shows to be badly served; what an index serves is not named."""
+    project.run("check", "--plans", "5000", code=2)  # there is no scale.sql
+    (project.root / "pyproject.toml").write_text(
+        "[tool.todo-sql]\n"
+        f'tenant = {{ parameter = "user_id", setting = "app.user", role = "{owner.name}" }}\n'
+    )
+    (project.root / "migrations" / "20260101000001_create_items.sql").write_text(
+        "-- irreversible: a test\n"
+        "create table items (id int primary key, user_id text not null, title text not null);\n"
+        "create table links (user_id text, id int, title text not null, primary key (user_id, id));"
+        "\nalter table items enable row level security;\n"
+        "alter table links enable row level security;\n"
+    )
+    (project.root / "seeds").mkdir()
+    rows = "from generate_series(1, current_setting('seed.scale')::int) as n;\n"
+    (project.root / "seeds" / "scale.sql").write_text(
+        f"insert into notes (id, title, body) select n, 'title ' || n, 'body' {rows}"
+        f"insert into items select n, 'user ' || n % 20, 'title ' || n {rows}"
+        f"insert into links select 'user ' || n % 20, n, 'title ' || n {rows}"
+    )
+    (project.root / "queries" / "notes.sql").write_text(
+        "-- name: find_note :many\nselect id, body from notes\nwhere true\n"
+        "    and title = :title -- if: title\n    and id = :id -- if: id\norder by id;\n"
+        "-- name: first_notes :many\nselect id, title from notes order by title, id limit :limit;\n"
+        "-- name: last_note :many\nselect id from notes order by id desc limit 1;\n"
+        "-- name: list_items :many\nselect id, title from items where user_id = :user_id;\n"
+        "-- name: list_links :page\nselect id, title from links\nwhere user_id = :user_id\n"
+        "order by id -- case sort: id\n-- order by title, id -- case sort: title\nlimit :limit;\n"
+        "-- name: any_note :many\n-- allow: C122 rare\nselect id from notes where title = :title;\n"
+    )
+    assert project.document("check")["findings"] == []
+    found = project.document("check", "--plans", "5000", code=1)["findings"]
+    assert [(one["code"], one["line"]) for one in found] == [
+        ("C122", 4), ("C123", 7), ("C121", 11), ("C122", 12), ("C123", 13),
+    ]  # fmt: skip
+    assert found[0]["cause"] == "with title: PostgreSQL filters by (title = $1)"
+    assert "sort title" in found[-1]["cause"]

@@ -29,18 +29,22 @@ def command(
     cache: Annotated[
         bool, Option("--cache", help="Write queries/.cache; later runs keep it in line.")
     ] = False,
+    plans: Annotated[
+        int | None,
+        Option(metavar="N", min=1, help="Plan each on load-test data, too: seeds/scale.sql, N."),
+    ] = None,
 ) -> ExitCode:
     """Check every variant of every query on a scratch database; executes none."""
     from todo_sql.compiler.project import check_folder, watch_folder
 
-    if offline and (watch or cache):
-        raise UsageError("--offline only reads", fix="leave out --watch and --cache")
+    if offline and (watch or cache or plans):
+        raise UsageError("--offline only reads", fix="leave out --watch, --cache and --plans")
     if watch:
         for analysis, seconds in watch_folder(context.config):
             show(context, analysis, format)
             context.output.message(f"{seconds * 1000:.0f} ms; watching, Ctrl-C ends")
     folder = queries.absolute() if queries else None
-    analysis = check_folder(context.config, folder, offline=offline, keep=cache)
+    analysis = check_folder(context.config, folder, offline=offline, keep=cache, scale=plans)
     return show(context, analysis, format)
 
 

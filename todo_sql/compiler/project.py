@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from todo_sql.compiler import cache, models
+import psycopg
+
+from todo_sql.compiler import cache, models, plans
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Analysis, Compiler, Examined, gather
 from todo_sql.compiler.described import Described
@@ -45,7 +47,12 @@ def analyse_folder(
 
 
 def check_folder(
-    config: Config, folder: Path | None = None, *, offline: bool = False, keep: bool = False
+    config: Config,
+    folder: Path | None = None,
+    *,
+    offline: bool = False,
+    keep: bool = False,
+    scale: int | None = None,
 ) -> Analysis:
     """Check every query of a folder; a cache that there is follows.
 
@@ -54,6 +61,7 @@ def check_folder(
         folder: The queries, or those of the project.
         offline: Whether to ask the cache, and no server.
         keep: Whether to begin a cache.
+        scale: How much load-test data to plan the queries on, if at all.
     """
     queries = read_folder(folder or config.queries, config.root)
     if offline:
@@ -63,6 +71,9 @@ def check_folder(
     kept = cache.folder_of(folder or config.queries)
     if keep or kept.is_dir():
         cache.write(kept, examined, config)
+    if scale is not None:
+        with psycopg.connect(plans.loaded_database(config, scale), autocommit=True) as connection:
+            examined = plans.find(connection, examined, config)
     return _whole(queries, examined)
 
 
