@@ -21,7 +21,7 @@ RULE = Rule(
     message="policy {policy} for {command} has no `with check`",
     cause=(
         "for an update the `using` expression then also checks the new row, which a reader has "
-        "to know; for an insert nothing is checked at all"
+        "to know; for an insert there is no expression, and PostgreSQL refuses every row"
     ),
     fix="write `with check (…)`",
     bad="""\
