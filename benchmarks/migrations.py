@@ -3,12 +3,17 @@
     python benchmarks/migrations.py                     1, 20, 200 and 2,000 migrations
     python benchmarks/migrations.py --sizes 1 20        a quick look
     python benchmarks/migrations.py --latency-up-to 2000
+    python benchmarks/migrations.py --chart docs/migrations.svg     the chart that is kept
 
 Each run is a process of the tool's own command line, on an empty database; then once
 more, with nothing pending. The tools take turns, so that whatever else the machine does
 meets all of them; shown are medians. With latency, a proxy delays each message by 10 ms
-each way (a round trip takes 20 ms) and counts connections and round trips; signing in
-and the goodbye are among them. The server keeps fsync on.
+each way (a round trip takes 20 ms) and counts connections and round trips. Signing in is
+among them: three with a password. TCP's own greeting is not, nor is the goodbye, which
+nobody answers. The server keeps fsync on.
+
+The floor is no tool: it runs the files as they are, each as one transaction in one message
+on one connection, and records nothing. What it takes is PostgreSQL's own time.
 
 yoyo comes with todo-sql. Alembic is installed from PyPI and dbmate from npm, once, below
 `.todo-sql/peers`; a tool that cannot be had is left out, and that is said.
@@ -32,6 +37,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
+import psycopg.sql
 
 ROOT = Path(__file__).parent.parent
 PEERS = ROOT / ".todo-sql" / "peers"
@@ -44,6 +50,16 @@ from todo_sql.database.temporary import temporary_server  # noqa: E402
 
 ONE_WAY = 0.01
 _FIRST = datetime(2026, 1, 1)
+
+
+def floor(folder: Path, url: str) -> None:
+    """Run what `write_pairs` wrote, each file as one transaction, if it was not run yet."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        if connection.execute("select to_regclass('t0')").fetchone() != (None,):
+            return
+        for path in sorted(folder.glob("*.sql")):
+            if not path.name.endswith(".rollback.sql"):
+                connection.execute(f"begin; {path.read_text()} commit".encode())
 
 
 @dataclass(frozen=True)
@@ -149,6 +165,11 @@ def tools() -> Iterator[Tool]:
             *(python, "-m", "yoyo", "apply", "--batch", "--no-config-file", "--database"),
             *(url.replace("postgresql:", "postgresql+psycopg:"), str(folder)),
         ],
+    )
+    yield Tool(
+        "floor",
+        write_pairs,
+        lambda folder, url: [python, __file__, "--floor", str(folder), url],
     )
     alembic = installed("alembic", _install_alembic, PEERS / "alembic" / "bin" / "alembic")
     if alembic:
@@ -288,7 +309,13 @@ def table(benchmark: Benchmark) -> str:
     return "\n".join(lines)
 
 
-_COLOURS = {"todo-sql": "#2563eb", "yoyo": "#9ca3af", "alembic": "#d97706", "dbmate": "#059669"}
+_COLOURS = {
+    "todo-sql": "#2563eb",
+    "yoyo": "#9ca3af",
+    "floor": "#e5e7eb",
+    "alembic": "#d97706",
+    "dbmate": "#059669",
+}
 
 
 def chart(benchmark: Benchmark) -> str:
@@ -329,6 +356,13 @@ def chart(benchmark: Benchmark) -> str:
     )
 
 
+def _sign_in_as_usual(admin: psycopg.Connection[object]) -> None:
+    """Store the password with as many iterations as PostgreSQL has; dbmate refuses fewer."""
+    password = psycopg.sql.Literal(admin.info.password)
+    admin.execute("set scram_iterations = 4096")
+    admin.execute(psycopg.sql.SQL("alter role current_user password {}").format(password))
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Measure, print the table, write the chart."""
     parser = argparse.ArgumentParser(
@@ -338,11 +372,16 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="fewer for large sizes")
     parser.add_argument("--latency-up-to", type=int, default=200, metavar="SIZE")
     parser.add_argument("--chart", type=Path, default=CHART)
+    parser.add_argument("--floor", nargs=2, metavar=("DIR", "URL"), help=argparse.SUPPRESS)
     options = parser.parse_args(words)
+    if options.floor:
+        floor(Path(options.floor[0]), options.floor[1])
+        return
     with (
         temporary_server(18, settings={"fsync": "on", "synchronous_commit": "on"}) as server,
         psycopg.connect(server.url("postgres"), autocommit=True) as admin,
     ):
+        _sign_in_as_usual(admin)
         benchmark = Benchmark(admin, server.url)
         for size in options.sizes:
             repeats = max(1, min(options.repeats, 1000 // size))

@@ -40,6 +40,7 @@ Side = Literal["client", "server"]
 Action = Literal["cut", "stall", "delay"]
 
 _NEGOTIATIONS = (80877103, 80877104)  # SSLRequest, GSSENCRequest
+_GOODBYE = b"X"
 _JOIN_SECONDS = 5
 
 
@@ -57,9 +58,9 @@ class Counts:
     """What has gone through the proxy.
 
     Attributes:
-        round_trips: How often a client began to send after an answer had reached it. Exact
-            when the proxy adds a latency of some milliseconds; without one, an early answer
-            to a long flight may count it twice.
+        round_trips: How often a client began to send after an answer had reached it; the
+            goodbye is none, since nobody answers it. Exact when the proxy adds a latency of
+            some milliseconds; without one, an early answer to a long flight may count it twice.
     """
 
     connections: int = 0
@@ -209,7 +210,7 @@ class Proxy:
         with self._lock:
             if message.side == "client":
                 self.counts.from_client += 1
-                if link.answered:
+                if link.answered and message.type != _GOODBYE:
                     self.counts.round_trips += 1
                     link.answered = False
             else:
@@ -291,9 +292,9 @@ class _Link:
                 self.moving.wait()
                 if fault is not None and fault.action != "delay":
                     self.moving.clear()  # first: the answer to this message is not to pass either
-                self.sockets[other].sendall(raw)
                 if side == "server":
-                    self.answered = True
+                    self.answered = True  # before: the client may be quicker than we are
+                self.sockets[other].sendall(raw)
                 if fault is None:
                     continue
                 if fault.action == "cut":
