@@ -61,6 +61,7 @@ create table tasks (
     state varchar(9) check (state = any (array['open', 'done'])),
     size text check (size in ('s', 'm')), title text not null
 );
+create table walks (id int primary key, streets jsonb not null);
 insert into houses values
     (1, (('High "St", 1', '{sad,ok}'), 5, '[2026-01-01 00:00:00+00,)', 'Ulm'), array[
         ((null, null), null, null, '')::address,
@@ -174,6 +175,12 @@ select former from houses where id = 1;
 -- name: get_house :one
 select id, address, former from houses where id = 1;
 
+-- name: put_walk :one
+insert into walks (id, streets) values (1, :streets) returning streets;
+
+-- name: copy_walks :copyfrom
+insert into walks (id, streets) values (:id, :streets);
+
 -- name: page_houses :page
 select id, former from houses order by id limit 5;
 
@@ -238,8 +245,8 @@ FILE = TextFile(QUERIES + HOUSES, tenant=None)
 @pytest.fixture(scope="module")
 def world(server: Server, owner: Owner) -> Iterator[World]:
     """A database that no test changes but for rows that nobody reads."""
-    own = f"{__name__.rpartition('.')[2]}.Address"
-    config = config_of(Path("/nowhere"), types={"address": own})
+    types = {"address": "app.Address", "walks.streets": "list[app.Street]"}
+    config = config_of(Path("/nowhere"), types=types)
     with (
         make_database(server, owner) as name,
         psycopg.connect(server.url(name, owner.name), autocommit=True) as connection,
@@ -313,6 +320,19 @@ def test_composites(world: World) -> None:
     stream = handle(described["stream_houses"], list[Address], validated=True)
     with world.session.stream(stream, {}) as rows:
         assert list(rows) == [FORMER]
+
+
+def test_json_of_models(world: World) -> None:
+    """A jsonb column that holds a list of models, there and back."""
+    entry = world.described["put_walk"]
+    assert entry.parameters[0].python.text == entry.columns[0].python.text == "list[Street]"
+    streets = [Street(name="a", moods=["ok"]), Street(name=None, moods=None)]
+    put = handle(entry, list[Street], validated=True)
+    assert world.session.one(put, {"streets": streets}) == streets
+    copy = handle(world.described["copy_walks"], None)
+    assert world.session.copyfrom(copy, [{"id": 2, "streets": streets}]) == 1
+    (copied,) = world.session.sql("select streets from walks where id = 2", list[Street])
+    assert copied == streets
 
 
 OPEN = 'Literal["open", "done"]'

@@ -14,9 +14,10 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 import psycopg
-from psycopg import pq
+from psycopg import abc, pq
 from psycopg._copy_base import BinaryFormatter, Formatter, TextFormatter
 from psycopg.adapt import Transformer
+from psycopg.types.json import set_json_dumps
 from psycopg.waiting import Ready, Wait
 
 from todo_sql.database import shapes
@@ -25,7 +26,7 @@ from todo_sql.database.engine import Engine, unavailable
 from todo_sql.database.errors import BadParameter, ServerError
 from todo_sql.database.flight import ConnectionLost, Failed
 from todo_sql.database.link import Link
-from todo_sql.database.parameters import Encoder, Parameter
+from todo_sql.database.parameters import Encoder, Parameter, dump_json
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.statement import Statement, Step
@@ -173,7 +174,7 @@ def _copy(engine: Engine, link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Wo
 
 def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
     """Yield the rows in COPY's form, some 32 kB at a time."""
-    transformer = Transformer(link.connection)
+    transformer = _transformer(link, plan.parameters)
     formatter: Formatter
     if plan.is_binary:
         formatter = BinaryFormatter(transformer)
@@ -206,6 +207,15 @@ def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
     data = formatter.end()
     if data:
         yield data
+
+
+def _transformer(link: Link, parameters: list[Parameter]) -> abc.Transformer:
+    """Return what dumps the rows: models in JSON, too."""
+    if not any(parameter.is_json for parameter in parameters):
+        return Transformer(link.connection)
+    context = link.connection.cursor()  # adapters of its own
+    set_json_dumps(dump_json, context)
+    return Transformer(context)
 
 
 def _taker(

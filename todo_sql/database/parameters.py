@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,6 +25,7 @@ from psycopg.adapt import PyFormat
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from todo_sql.database.errors import BadParameter
 
@@ -102,9 +104,12 @@ class Parameter:
         forms = (pq.Format.BINARY, pq.Format.TEXT) if self.is_binary else (pq.Format.TEXT,)
         for form in forms if self.oid else ():
             try:
-                dump = adapters.get_dumper_by_oid(self.oid, form)(NoneType, transformer).dump
+                dumper = adapters.get_dumper_by_oid(self.oid, form)(NoneType, transformer)
             except errors.ProgrammingError:  # it knows the type, or that of the elements, not
                 continue
+            if base in _JSON and not is_array:
+                dumper.dumps = dump_json  # type: ignore[attr-defined]
+            dump = dumper.dump
             return (self._readable(dump) if base in _INSTANTS else dump), form
 
         @self._readable
@@ -127,6 +132,11 @@ class Parameter:
             return dump(value)
 
         return dump_readable
+
+    @property
+    def is_json(self) -> bool:
+        """Whether its values, or their elements, are sent as JSON."""
+        return _builtin(self.pg_type)[1] in _JSON
 
     @property
     def is_binary(self) -> bool:
@@ -248,6 +258,11 @@ def _has_binary(base: str) -> bool:
     except errors.ProgrammingError:
         return False
     return True
+
+
+def dump_json(value: Any) -> str:
+    """Return JSON; models in lists and dicts as pydantic has them in JSON, too."""
+    return json.dumps(value, default=to_jsonable_python)
 
 
 def _dump_text(value: str) -> bytes:
