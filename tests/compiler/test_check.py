@@ -176,6 +176,28 @@ def test_cardinalities(database: Connection, header: str, sql: str, expected: li
     assert codes(checked(database, f"-- name: a {header}\n{sql}", CONFIG)) == expected
 
 
+@pytest.mark.parametrize(
+    ("sql", "marked"),
+    [
+        ("select a.id from tasks as a\njoin tasks as b on b.id = a.id where a.user_id = :user_id",
+         "tasks as b"),
+        ("select b.id from tasks a\njoin tasks b on b.id = a.id where b.user_id = :user_id",
+         "tasks a"),
+        ("select a.id from tasks as a\njoin tasks on tasks.id = a.id"
+         " where a.user_id = :user_id and a.title <> 'tasks as x'", "tasks on"),
+        ("select l.id -- tasks\nfrom lists as l join \"tasks\" on tasks.list_id = l.id"
+         " where l.user_id = :user_id", '"tasks" on'),
+    ],
+)  # fmt: skip
+def test_the_use_without_a_tenant(database: Connection, sql: str, marked: str) -> None:
+    """Of several uses of a table, the one without its tenant is marked."""
+    (finding,) = checked(database, f"-- name: a :many\n{sql}", CONFIG).findings
+    place = finding.place
+    assert finding.code == "C110" and place and place.excerpt
+    assert place.excerpt[place.column - 1 :].startswith(marked)
+    assert place.width == len(marked.split()[0])
+
+
 def test_allow(database: Connection) -> None:
     """A finding can be waived for one query, with a reason."""
     text = "-- name: a :many\n-- allow: C115 any five will do\nselect id from settings limit 5"

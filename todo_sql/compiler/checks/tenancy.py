@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from todo_sql.compiler.checks.equalities import Equalities, Level
 from todo_sql.compiler.effects import is_tenant_table, needs_tenant, tables
-from todo_sql.compiler.nodes import Node
+from todo_sql.compiler.nodes import Node, name_of
 from todo_sql.compiler.schema import Relation, Schema
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place
+from todo_sql.queries.clauses import Words
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant
+from todo_sql.sql.scanner import Kind
 
 
 def find(
@@ -37,7 +37,7 @@ def find(
                     "C110",
                     "error",
                     f"`{query.name}` uses `{relation.name}` without its tenant",
-                    table_place(query, relation),
+                    _place(query, variant, equalities, level.entry(index), relation),
                     cause="row security would filter the rows, but no index can: "
                     "every tenant's rows are read",
                     fix=f"add `{tenant.parameter} = :{tenant.parameter}` for this table, "
@@ -76,8 +76,31 @@ def _mentions(item: Node | None, index: int) -> bool:
     return _mentions(item["larg"], index) or _mentions(item["rarg"], index)
 
 
-def table_place(query: NamedQuery, relation: Relation) -> Place:
-    """Return where a query first names a table, or the query itself."""
-    pattern = re.compile(rf"\b{re.escape(relation.name)}\b")
-    match = pattern.search(query.source.text, query.start, query.end)
-    return query.source.place(match.start(), match.end()) if match else query.place()
+def _place(
+    query: NamedQuery, variant: Variant, equalities: Equalities, entry: Node, relation: Relation
+) -> Place:
+    """Return where a query names a table for this use of it, or the query itself."""
+    own = _alias(entry)
+    others = {
+        _alias(level.entry(index))
+        for level, index, one in equalities.tables()
+        if one is relation and _alias(level.entry(index)) != own
+    }
+    words = Words.of(variant.sql)
+    spots = []
+    for index, token in enumerate(words.tokens):
+        following = [word.strip('"') for word in words.texts[index + 1 : index + 3]]
+        if token.kind not in (Kind.WORD, Kind.QUOTED) or following[:1] == ["."]:
+            continue
+        if words.texts[index].strip('"') == relation.name:
+            alias = following[1:] if following[:1] == ["as"] else following[:1]
+            spots.append((alias != [own], alias[0] in others if alias else False, index))
+    if not spots:
+        return query.place()
+    token = words.tokens[min(spots)[2]]
+    start = variant.source_offset(token.start)
+    return query.source.place(start, start + token.end - token.start)
+
+
+def _alias(entry: Node) -> str | None:
+    return name_of(entry["alias"]["aliasname"]) if entry["alias"] else None
