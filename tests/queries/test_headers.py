@@ -108,6 +108,8 @@ def test_timeouts(value: str, seconds: float) -> None:
         (f"{HEADER}-- parms: T\nselect 1", "Q103 2:4 parms"),
         (f"{HEADER}-- retries: 3\nselect 1", "Q103 2:4 retries"),
         (f"{HEADER}select 1 -- fi: a\nwhere true", "Q103 2:13 fi"),
+        (f"{HEADER}select 1;\n-- timeout: 2s\n", "Q103 3:1 -- timeout: 2s"),
+        (f"-- tenant: none\n{HEADER}select 1", "Q103 1:1 -- tenant: none"),
         ("-- name: q :mony\nselect 1", "Q104 1:12 :mony"),
         ("-- name: q :\nselect 1", "Q104 1:12 :"),
         ("-- name: list-tasks :many\nselect 1", "Q105 1:10 list-tasks"),

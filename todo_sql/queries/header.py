@@ -113,6 +113,19 @@ def check_almost_header(report: Report, start: int, end: int) -> bool:
     return True
 
 
+def check_stray(report: Report, start: int, end: int) -> None:
+    """Report a directive that stands in no query's header."""
+    word = directive_word(report.source.text, start, end)
+    if word in DIRECTIVES:
+        report.add(
+            "Q103",
+            f"`{word}:` belongs to no query",
+            start,
+            end,
+            fix="put it between the `-- name:` of its query and the SQL",
+        )
+
+
 def directive_word(text: str, start: int, end: int) -> str | None:
     """Return the word before the colon if a comment looks like a directive."""
     found = _DIRECTIVE.match(text, start, end)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from todo_sql.errors import Finding, UsageError
 from todo_sql.queries.errors import QueryFileError
-from todo_sql.queries.header import HEADER, check_almost_header
+from todo_sql.queries.header import HEADER, check_almost_header, check_stray
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.reader import read_section
 from todo_sql.queries.report import Report
@@ -197,8 +197,10 @@ def _is_header(text: str, token: Token) -> bool:
 def _check_preamble(report: Report, tokens: list[Token]) -> None:
     """Nothing but comments may stand above the first header."""
     for token in tokens:
-        if token.kind is Kind.LINE_COMMENT and check_almost_header(report, token.start, token.end):
-            return
+        if token.kind is Kind.LINE_COMMENT:
+            if check_almost_header(report, token.start, token.end):
+                return
+            check_stray(report, token.start, token.end)
         if token.kind not in COMMENTS:
             report.add(
                 "Q102",

@@ -11,6 +11,7 @@ from todo_sql.queries.header import (
     REMARKS,
     Directives,
     check_almost_header,
+    check_stray,
     directive_word,
     read_declaration,
     read_directive,
@@ -140,6 +141,8 @@ def _read_comments(
         word = directive_word(text, token.start, token.end)
         if word is not None and word not in REMARKS and token.start < last:
             read_directive(report, directives, token.start, token.end)
+        elif token.start > last:
+            check_stray(report, token.start, token.end)
         elif token.start < first and word not in REMARKS:
             doc.append(text[token.start : token.end].lstrip("-").strip())
     return directives, "\n".join(doc).strip()
