@@ -197,6 +197,8 @@ def test_a_violated_constraint_names_its_field(two_users: str) -> None:
             assert "fix: give `title` a value" in said
             assert caught.value.message.startswith('new row for relation "tasks" violates')
             assert "\n" not in caught.value.message
+            place = caught.value.finding.place
+            assert place and (place.excerpt or "")[place.column - 1 :].startswith(":title")
             assert caught.value.facts() == {
                 "sqlstate": "23514",
                 "kind": "check",
@@ -219,6 +221,8 @@ def test_a_violated_constraint_names_its_field(two_users: str) -> None:
         with pytest.raises(IntegrityError) as caught:
             db.as_user("nobody").one(q.ADD, {"title": "x"})
         assert caught.value.constraint == "tasks_user_id_fkey"
+        place = caught.value.finding.place
+        assert place and (place.excerpt or "").startswith("insert into tasks")
 
 
 def test_a_unique_expression_names_its_column(two_users: str) -> None:

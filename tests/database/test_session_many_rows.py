@@ -181,6 +181,32 @@ def test_copies_directly_without_row_security(empty_database: str) -> None:
         assert caught.value.field == "a"
 
 
+def test_none_is_refused_in_every_set(empty_database: str) -> None:
+    """The compiler's proof of `returning a` relies on it, where the column would take NULL."""
+    file = q.TextFile(
+        "-- name: fill :copyfrom\n-- param: a not null\n"
+        "insert into loose (a, b) values (:a, :b);\n"
+        "-- name: add :batch\n-- param: a not null\n"
+        "insert into loose (a, b) values (:a, :b) returning :a::int as a;\n",
+        tenant=None,
+    )
+    types = {"a": "integer", "b": "integer"}
+    fill = file.query("fill", parameters=types, nullable=("b",))
+    add = file.query("add", row=int, parameters=types, nullable=("b",))
+    good, bad = {"a": 1, "b": None}, {"a": None, "b": 1}
+    with Database.connect(empty_database) as db:
+        session = db.session()
+        session.sql("create table loose (a int, b int)", dict)
+        for sets in ([bad], [good, bad], [good] * 1500 + [bad]):
+            with pytest.raises(BadParameter, match="`a`"):
+                session.copyfrom(fill, sets)
+            with pytest.raises(BadParameter, match="`a`"):
+                session.batch_execute(add, sets)
+        assert session.sql("select count(*) from loose", int) == [0]
+        assert session.batch_execute(add, [good]) == [1]
+        assert session.copyfrom(fill, [good]) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "parameter"),
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -20,7 +19,7 @@ from todo_sql.config import Tenant
 from todo_sql.database import retry
 from todo_sql.database.errors import BadRow, ServerError, translate
 from todo_sql.database.parameters import Encoder, Parameter
-from todo_sql.database.rows import checked, make_rows, maker
+from todo_sql.database.rows import make_rows, maker
 from todo_sql.database.scope import Scope, checked_tenant
 from todo_sql.errors import ConfigError, UsageError
 
@@ -255,28 +254,6 @@ class Pair(BaseModel):
 def test_rows(row: Any, names: list[str], values: tuple[Any, ...], made: object) -> None:
     """A model, a bare value, a document, a mapping."""
     assert make_rows(maker(row, names), [values], "q") == [made]
-
-
-class Keyword(BaseModel):
-    """A column whose name Python keeps for itself, as the compiler writes it."""
-
-    a: int
-    from_: int
-
-
-@dataclass
-class KeywordOnTheSpot:
-    """The same."""
-
-    a: int
-    from_: int
-
-
-@pytest.mark.parametrize("row", [Keyword, KeywordOnTheSpot, checked(KeywordOnTheSpot)])
-def test_a_column_named_like_a_keyword(row: Any) -> None:
-    """`from` is the field `from_`."""
-    (made,) = make_rows(maker(row, ["a", "from"]), [(1, 2)], "q")
-    assert (made.a, made.from_) == (1, 2)
 
 
 def test_a_row_that_does_not_fit_its_model() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import keyword
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -225,11 +224,6 @@ class Described:
             "variants": self.variants,
             "read_only": self.read_only,
         }
-
-
-def identifier(name: str) -> str:
-    """Return a name that Python takes."""
-    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def pascal(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from todo_sql.compiler import layout
 from todo_sql.compiler.constraints import Constraint
-from todo_sql.compiler.described import Described, Parameter, ResultColumn, identifier
+from todo_sql.compiler.described import Described, Parameter, ResultColumn
 from todo_sql.compiler.imports import Imports
 from todo_sql.compiler.layout import HEADER, WIDTH, Group, lay_out
 from todo_sql.compiler.types import PythonType, quoted
@@ -71,7 +71,7 @@ def _head(name: str, doc: str, types: list[PythonType], option: str, imports: Im
 
 def _field(column: ResultColumn, imports: Imports) -> list[str]:
     imports.add_type(column.annotation)
-    name = identifier(column.name)
+    name = column.name
     constraint = column.origin.constraint if column.origin else Constraint()
     schema = constraint.json_schema() if column.python.text in _CONSTRAINED else {}
     end = " | None" if column.nullable else ""
@@ -139,7 +139,7 @@ def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
 
 
 def _constrained_field(parameter: Parameter, text: str | Group, end: str) -> list[str]:
-    name = identifier(parameter.name)
+    name = parameter.name
     union = " | SkipJsonSchema[Unset]" if parameter.optional else ""
     union += " | None" if parameter.nullable else ""
     flat = f"{text if isinstance(text, str) else text.flat()}{union}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from todo_sql.compiler import layout
-from todo_sql.compiler.described import Described, Parameter, identifier
+from todo_sql.compiler.described import Described, Parameter
 from todo_sql.compiler.imports import Imports
 from todo_sql.compiler.layout import HEADER, Group, lay_out
 from todo_sql.compiler.types import PythonType, quoted
@@ -163,9 +163,7 @@ def _functions(entry: Described) -> list[str]:
 
 
 def _call(entry: Described, ordered: list[Parameter], handle: str) -> Group:
-    values: str | Group = Group(
-        "{", tuple(f'"{one.name}": {identifier(one.name)}' for one in ordered), "}"
-    )
+    values: str | Group = Group("{", tuple(f'"{one.name}": {one.name}' for one in ordered), "}")
     defaults = [one for one in ordered if one.default is not None]
     if entry.query.cardinality is Cardinality.COPYFROM:
         values = "rows"
@@ -186,7 +184,7 @@ def _documentation(entry: Described, parameters: list[Parameter]) -> str:
     doc = entry.query.doc.strip() or f"Run `{entry.query.name}`."
     lines = [doc]
     explained = [
-        f"    {identifier(parameter.name)}: {' '.join(parameter.target.comment.split())}"
+        f"    {parameter.name}: {' '.join(parameter.target.comment.split())}"
         for parameter in parameters
         if parameter.target and parameter.target.comment
     ]
@@ -200,9 +198,9 @@ def _argument(parameter: Parameter) -> str:
     if parameter.optional:
         omissible = PythonType(f"{python.text} | Unset")
         annotation = omissible.optional() if parameter.nullable else omissible
-        return f"{identifier(parameter.name)}: {annotation.text} = UNSET"
+        return f"{parameter.name}: {annotation.text} = UNSET"
     annotation = python.optional() if parameter.nullable else python
-    text = f"{identifier(parameter.name)}: {annotation.text}"
+    text = f"{parameter.name}: {annotation.text}"
     return text if parameter.default is None else f"{text} = {parameter.default_source}"
 
 

@@ -222,9 +222,10 @@ class Engine:
         if call is None:
             return translate(error, columns=columns)
         own = failed.step.statement is call.statement
+        at_fault = [column for column in columns if column != call.bound]
         return translate(
             error,
-            place=call.text.place(error) if own else call.query.named.place(),
+            place=call.text.place(error, at_fault) if own else call.query.named.place(),
             columns=columns,
             tenant_parameter=call.bound,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import keyword
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, get_origin, is_typeddict
@@ -56,10 +55,6 @@ def maker(row: Any, names: Sequence[str]) -> Make:
         row: A pydantic model, a dataclass, or the type of a single column.
         names: The columns of the result.
     """
-    fields = getattr(row.row if isinstance(row, Checked) else row, "__annotations__", {})
-    names = [
-        f"{name}_" if keyword.iskeyword(name) and f"{name}_" in fields else name for name in names
-    ]
     if isinstance(row, Checked):
         return _checked(row, names)
     is_model = isinstance(row, type) and issubclass(row, BaseModel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.database.parameters import Parameter
@@ -53,12 +53,27 @@ class Text:
         self._head = len(head)
         self._named = named
 
-    def place(self, error: ServerError) -> Place:
-        """Return the place of an error in the query's file."""
-        if error.position is None or error.position <= self._head:
-            return self._named.place()
-        offset = self.variant.source_offset(error.position - 1 - self._head)
-        return self._named.source.place(offset, offset + 1)
+    def place(self, error: ServerError, columns: Sequence[str] = ()) -> Place:
+        """Return the place of an error in the query's file.
+
+        Without a position from PostgreSQL: of the parameter that is named like a column at
+        fault, or of the statement.
+
+        Args:
+            error: What the server said.
+            columns: The columns at fault, when known.
+        """
+        source = self._named.source
+        if error.position is not None and error.position > self._head:
+            offset = self.variant.source_offset(error.position - 1 - self._head)
+            return source.place(offset, offset + 1)
+        for column in columns or (error.column,):
+            for segment in self._named.segments:
+                for piece in segment.pieces:
+                    if column is not None and piece.parameter == column:
+                        return source.place(piece.start, piece.end)
+        first = self._named.text.splitlines()[0].rstrip()
+        return source.place(self._named.start, self._named.start + len(first))
 
 
 class Texts:
