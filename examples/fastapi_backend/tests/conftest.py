@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from people import SECRET, Person, Urls
-from psycopg import conninfo, sql
+from people import SECRET, Person, Urls, browser
+from psycopg import sql
 from todo_sql.testing import TestServer
 
 from todo_backend.app import create_app
@@ -40,12 +40,7 @@ def logins(todo_sql_server: TestServer, todo_sql_template: str) -> Iterator[dict
 @pytest.fixture
 def urls(migrated_database: str, logins: dict[str, str]) -> Urls:
     """The URLs of this test's database."""
-    parts = conninfo.conninfo_to_dict(migrated_database)
-
-    def url(login: str) -> str:
-        return f"postgresql://{login}:{login}@{parts['host']}:{parts['port']}/{parts['dbname']}"
-
-    return Urls(migrated_database, url(logins["todo_app"]), url(logins["todo_auth"]))
+    return Urls.of(migrated_database, logins)
 
 
 @pytest.fixture
@@ -78,7 +73,7 @@ def sign_in(app: FastAPI, client: TestClient, urls: Urls) -> Person:
                 " values (gen_random_uuid()::text, %s, %s, now() + %s::interval)",
                 (name, token, expires),
             )
-        signed_in = TestClient(app, raise_server_exceptions=False)
+        signed_in = browser(app, client)
         signed_in.headers["Cookie"] = f"{cookie_name('')}={signed(token, SECRET)}"
         return signed_in
 

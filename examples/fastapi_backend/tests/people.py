@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from psycopg import conninfo
 
 SECRET = "a secret of the tests, 32 letters long"
 
@@ -20,3 +22,20 @@ class Urls:
     owner: str
     app: str
     auth: str
+
+    @classmethod
+    def of(cls, owner: str, logins: dict[str, str]) -> Urls:
+        """Return the URLs of a database whose owner's is given."""
+        parts = conninfo.conninfo_to_dict(owner)
+
+        def url(login: str) -> str:
+            return f"postgresql://{login}:{login}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+
+        return cls(owner, url(logins["todo_app"]), url(logins["todo_auth"]))
+
+
+def browser(app: FastAPI, running: TestClient, cookies: dict[str, str] | None = None) -> TestClient:
+    """Return one more client of an application that runs, in the event loop that it runs in."""
+    client = TestClient(app, cookies=cookies, raise_server_exceptions=False)
+    client.portal = running.portal
+    return client

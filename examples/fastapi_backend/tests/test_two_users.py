@@ -12,7 +12,8 @@ import pytest
 from better_auth import FOLDER, better_auth, environment, install, sign_in, sign_out, sign_up
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from people import SECRET, Urls
+from people import SECRET, Urls, browser
+from todo_sql.testing import TestServer
 
 from todo_backend.app import create_app
 from todo_backend.settings import Settings
@@ -25,20 +26,30 @@ class Site:
     """The backend and the sign-in service on one database."""
 
     app: FastAPI
+    running: TestClient
     auth: str
 
     def client(self, cookies: dict[str, str] | None = None) -> TestClient:
         """Return a browser with these cookies."""
-        return TestClient(self.app, cookies=cookies, raise_server_exceptions=False)
+        return browser(self.app, self.running, cookies)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def urls(
+    todo_sql_server: TestServer, todo_sql_template: str, logins: dict[str, str]
+) -> Iterator[Urls]:
+    """One database for all these tests, which sign up different people."""
+    with todo_sql_server.database(todo_sql_template) as name:
+        yield Urls.of(todo_sql_server.url(name), logins)
+
+
+@pytest.fixture(scope="module")
 def site(urls: Urls) -> Iterator[Site]:
     """Both services, each with a login of its own."""
     with better_auth(urls.auth, SECRET) as auth:
         app = create_app(Settings(auth_secret=SECRET, auth_url=auth, database_url=urls.app))
-        with TestClient(app):
-            yield Site(app, auth)
+        with TestClient(app) as running:
+            yield Site(app, running, auth)
 
 
 def test_better_auth_finds_nothing_to_do(urls: Urls) -> None:
@@ -69,19 +80,19 @@ def test_each_service_has_a_role_of_its_own(urls: Urls) -> None:
 
 def test_signing_in_and_out(site: Site) -> None:
     """A cookie of Better Auth opens the API until its user signs out."""
-    sign_up(site.auth, "ann")
-    cookies = sign_in(site.auth, "ann")
-    ann = site.client(cookies)
-    assert ann.get("/api/me").json()["name"] == "ann"
+    sign_up(site.auth, "cleo")
+    cookies = sign_in(site.auth, "cleo")
+    cleo = site.client(cookies)
+    assert cleo.get("/api/me").json()["name"] == "cleo"
     sign_out(site.auth, cookies)
-    assert ann.get("/api/me").status_code == 401
+    assert cleo.get("/api/me").status_code == 401
 
 
 def test_one_users_signature_does_not_open_anothers_session(site: Site) -> None:
     """A token with another token's signature is nobody's cookie."""
-    ann, bob = (sign_up(site.auth, name) for name in ("ann", "bob"))
-    (name,) = ann.keys()
-    mixed = f"{ann[name].split('.')[0]}.{bob[name].split('.')[1]}"
+    dora, eve = (sign_up(site.auth, name) for name in ("dora", "eve"))
+    (name,) = dora.keys()
+    mixed = f"{dora[name].split('.')[0]}.{eve[name].split('.')[1]}"
     assert site.client({name: mixed}).get("/api/me").status_code == 401
 
 
