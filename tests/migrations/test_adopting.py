@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
-from support.commands import todo_sql
+from support.commands import clean_environment
 from support.database import Server
 from support.migrations import fetch, migrator
+from support.plain_yoyo import yoyo
 
+from todo_sql.cli.app import main
 from todo_sql.database.programs import binaries
 from todo_sql.migrations import migrate
 from todo_sql.migrations.plan import State
@@ -26,21 +31,21 @@ LEDGER = ("_yoyo_migration", "_yoyo_log", "_yoyo_version", "yoyo_lock", "_todo_s
 
 def baseline(server: Server, url: str, id: str) -> Any:
     """Adopt the database as the Todo project's; return the JSON document."""
-    said = todo_sql(
-        *("baseline", id, "--json"),
-        cwd=ROOT,
-        DATABASE_URL=url,
-        TODO_SQL_SCRATCH_URL=server.url(),
-    )
-    assert said.returncode == 0, said.stderr
-    return json.loads(said.stdout)
+    variables = clean_environment(DATABASE_URL=url, TODO_SQL_SCRATCH_URL=server.url())
+    out = io.StringIO()
+    with (
+        mock.patch.dict(os.environ, variables, clear=True),
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(out),
+    ):
+        assert main(["baseline", id, "--json"]) == 0
+    return json.loads(out.getvalue())
 
 
-def program(*words: str | Path) -> str:
-    """Run one of PostgreSQL's programs and return what it prints."""
+def program(*words: str | Path) -> None:
+    """Run one of PostgreSQL's programs."""
     result = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 def test_a_restored_dump_is_adopted(
@@ -64,9 +69,7 @@ def test_a_restored_dump_is_adopted(
 
 def test_a_database_made_by_plain_yoyo_is_adopted(server: Server, empty_database: str) -> None:
     """Its rows stay, and get the checksums of the files."""
-    uri = empty_database.replace("postgresql://", "postgresql+psycopg://")
-    options = ("--batch", "--no-config-file", "--database", uri)
-    program(sys.executable, "-m", "yoyo", "apply", *options, TODO)
+    yoyo(empty_database, TODO, "apply")
     made = fetch(empty_database, "select migration_id from _yoyo_migration order by 1")
     last = made[-1]
     assert baseline(server, empty_database, last) == {"recorded": made}

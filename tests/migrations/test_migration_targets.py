@@ -194,10 +194,10 @@ def test_wait_waits_for_a_server_that_is_starting(empty_database: str, tmp_path:
 def test_costs(empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One connection; a round trip a migration plus six; at most four when nothing is pending."""
     monkeypatch.setattr(watch, "_PATIENCE", 60.0)  # on a slow machine it would look around
-    number = 12
+    number = 6
     for n in range(number):
         write(tmp_path, f"202601{n + 1:02}000000_t{n}", f"create table t{n} (id int);")
-    with Proxy(empty_database, latency=0.05) as proxy:
+    with Proxy(empty_database, latency=0.03) as proxy:
         with proxy.counting() as fresh:
             migrate(proxy.url, tmp_path)
         with proxy.counting() as again:

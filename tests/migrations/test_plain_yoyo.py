@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 from support.migrations import applied, fetch, migrator, tables, three_tables, write
+from support.plain_yoyo import yoyo
 
 from todo_sql.migrations import migrate
 from todo_sql.migrations.errors import LedgerError
@@ -17,21 +16,6 @@ from todo_sql.migrations.plan import State
 pytestmark = pytest.mark.database
 
 A, B, C = (f"2026010{n}000000_create_{name}" for n, name in enumerate("abc", 1))
-
-
-def yoyo(url: str, folder: Path, *words: str) -> str:
-    """Run plain yoyo and return what it prints."""
-    uri = url.replace("postgresql://", "postgresql+psycopg://")
-    options = ("--batch", "--no-config-file", "--database", uri)
-    result = subprocess.run(
-        [sys.executable, "-m", "yoyo", words[0], *options, *words[1:], str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 def listed(url: str, folder: Path) -> dict[str, str]:
