@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +111,10 @@ class Compiler:
         """Describe queries, each by itself, in their order."""
         queries = list(queries)
         self._look_up_types(queries)
+        with _without_collecting():
+            return self._examine(queries, rules)
+
+    def _examine(self, queries: list[NamedQuery], rules: Sequence[Rule]) -> list[Examined]:
         examined = []
         for query, answer in self._prepare(queries):  # one at a time: trees are large
             if not isinstance(answer, Checked):
@@ -187,6 +193,19 @@ class Compiler:
         if directive is None or directive.pg_type is None:
             return 0
         return self._named_types.get(directive.pg_type) or 0
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Leave garbage until the end: thousands of trees live on, and would be gone through often."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def refused(query: NamedQuery, variant: Variant, answer: Refused) -> Finding:

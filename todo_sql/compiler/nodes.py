@@ -19,6 +19,7 @@ from itertools import count
 from typing import Any
 
 Node = dict[str, Any]
+Kinds = dict[str, list[Node]]
 
 _OLD_KINDS = {  # PostgreSQL 15 abbreviates some
     "CASE": "CASEEXPR",
@@ -36,6 +37,7 @@ _TARGET = "{TARGETENTRY :expr "
 _COLUMN = re.compile(_TARGET + r"(\{VAR [^{}]*\})[^{}]*\Z")
 _AND = "{BOOLEXPR :boolop and :args ("
 _BRACE = re.compile(r"[{}]")
+_TABLES = " :rtable ("
 _TARGETS = " :targetList "
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _MOST_KEPT = 50_000
@@ -79,23 +81,51 @@ class _Reader:
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, Node]] = {}
         self._nodes: dict[str, Node] = {}
+        self._tables: dict[str, tuple[str, Kinds]] = {}
         self._numbers = count()
 
     def read(self, text: str) -> Tree:
         if len(self._nodes) > _MOST_KEPT:
-            self._known.clear()
-            self._nodes.clear()
+            for kept in (self._known, self._nodes, self._tables):
+                kept.clear()
         if "\\" in text:
             text = _ESCAPE.sub(lambda found: _STAND_INS.get(found[1], found[0]), text)
-        kinds: dict[str, list[Node]] = {}
-        outer: list[list[str]] = []
+        kinds: Kinds = {}
         own: list[str] = []
+        first, *others = text.split(_TABLES)
+        for index, other in enumerate(others):
+            tables, end, rest = other.partition(") :rteperminfos ")
+            if end and "{QUERY " not in tables:
+                others[index] = self._read_tables(tables, kinds) + end + rest
+        tokens = _tokens(self._reduce(_TABLES.join([first, *others]), kinds, own))
+        value = self._value(tokens[0], iter(tokens[1:]))
+        for reference in own:
+            del self._nodes[reference]
+        queries: list[Node] = value if isinstance(value, list) else [value] if value else []
+        return Tree(queries, kinds)
+
+    def _read_tables(self, text: str, kinds: Kinds) -> str:
+        """Read a whole range table, which variants have in common; return what stands for it."""
+        if text not in self._tables:
+            news: Kinds = {}
+            self._tables[text] = self._reduce(text, news, []), news
+        reduced, found = self._tables[text]
+        for kind, nodes in found.items():
+            kinds.setdefault(kind, []).extend(nodes)
+        return reduced
+
+    def _reduce(self, text: str, kinds: Kinds, own: list[str]) -> str:
+        """Put references in place of a text's nodes."""
+        outer: list[list[str]] = []
         first, *opened = text.split("{")
         parts = [first]
         for begun in opened:
-            outer.append(parts)
             first, *closed = begun.split("}")
-            parts = [first]
+            if first[0].isdigit():  # a reference already
+                parts.append("{" + first)
+            else:
+                outer.append(parts)
+                parts = [first]
             for following in closed:
                 written = "".join(parts)
                 found = self._known.get(written)
@@ -109,12 +139,7 @@ class _Reader:
                     kinds[kind] = [node]
                 parts = outer.pop()
                 parts += reference, following
-        tokens = _tokens("".join(parts))
-        value = self._value(tokens[0], iter(tokens[1:]))
-        for reference in own:
-            del self._nodes[reference]
-        queries: list[Node] = value if isinstance(value, list) else [value] if value else []
-        return Tree(queries, kinds)
+        return "".join(parts)
 
     def _make(self, written: str, own: list[str]) -> tuple[str, Node]:
         stream = iter(_tokens(written))
