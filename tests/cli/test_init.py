@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import clean_environment, todo_sql
+from support.commands import NO_FUZZERS, clean_environment, todo_sql
 
 from todo_sql.cli.app import main
 from todo_sql.cli.init import package_name
@@ -39,7 +39,9 @@ def test_a_new_project_passes_its_own_make_test(folder: Path) -> None:
         tested = subprocess.run(
             ["make", "test"],
             cwd=project,
-            env=clean_environment(VIRTUAL_ENV=str(PREFIX), PYTHONDONTWRITEBYTECODE="1"),
+            env=clean_environment(
+                VIRTUAL_ENV=str(PREFIX), PYTHONDONTWRITEBYTECODE="1", **NO_FUZZERS
+            ),
             capture_output=True,
             text=True,
             check=False,

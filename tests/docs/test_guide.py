@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.commands import clean_environment, todo_sql
+from support.commands import NO_FUZZERS, clean_environment, todo_sql
 from support.database import Owner, Server, database
 
 from todo_sql.cli.app import main
@@ -61,7 +61,9 @@ def write(project: Path, block: Block) -> None:
 @pytest.mark.database
 def test_the_guide_works(folder: Path, server: Server, owner: Owner) -> None:
     """Every command that needs no network exits 0; Neon is played by the test's server."""
-    environment = clean_environment(VIRTUAL_ENV=sys.prefix, PYTHONDONTWRITEBYTECODE="1")
+    environment = clean_environment(
+        VIRTUAL_ENV=sys.prefix, PYTHONDONTWRITEBYTECODE="1", **NO_FUZZERS
+    )
     place = folder
     with database(server, owner) as production:
         branch = f"{production}_branch"

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# pytest plugins of this environment that another project's tests would only wait for.
+NO_FUZZERS = {"PYTEST_ADDOPTS": "-p no:schemathesis -p no:hypothesispytest"}
+
 _OURS = ("DATABASE_URL", "TODO_SQL_", "PG", "NO_COLOR", "FORCE_COLOR", "_TODO_SQL")
 
 
