@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,11 @@ SETUP = "20260101000000_setup"
 CHANGE = "20260102000000_change"
 
 
+def waited(recorder: Recorder, times: int) -> bool:
+    """Tell whether the migrator has given way so often."""
+    return len(recorder.waited) >= times
+
+
 def change(folder: Path, text: str) -> None:
     """Write two tables and a migration that changes them."""
     write(
@@ -35,12 +41,12 @@ def test_a_lock_that_is_not_to_be_had_gives_way_to_traffic(
     change(tmp_path, "-- lock-timeout: 300ms\nalter table t add column note text;")
     migrator(empty_database, tmp_path).migrate(to=SETUP)
     recorder = Recorder()
-    with Traffic(empty_database) as traffic, holding(empty_database, "t", 3):
+    until = partial(waited, recorder, 3)
+    with Traffic(empty_database) as traffic, holding(empty_database, "t", until):
         done = migrator(empty_database, tmp_path, recorder).migrate()
     assert [entry.id for entry in done] == [CHANGE]
-    assert len(recorder.waited) >= 2
     assert traffic.longest < 1.5
-    assert traffic.count > 50
+    assert traffic.count > 10
 
 
 def test_timeouts_are_set_again_on_every_try(empty_database: str, tmp_path: Path) -> None:
@@ -52,7 +58,7 @@ def test_timeouts_are_set_again_on_every_try(empty_database: str, tmp_path: Path
     )
     migrator(empty_database, tmp_path).migrate(to=SETUP)
     recorder = Recorder()
-    with holding(empty_database, "t", 2):
+    with holding(empty_database, "t", partial(waited, recorder, 2)):
         migrator(empty_database, tmp_path, recorder).migrate()
     assert len(recorder.waited) >= 2
 
@@ -68,7 +74,8 @@ def test_a_second_lock_is_not_waited_for_longer_than_max_lock_hold(
     )
     migrator(empty_database, tmp_path).migrate(to=SETUP)
     recorder = Recorder()
-    with Traffic(empty_database) as traffic, holding(empty_database, "u", 4):
+    until = partial(waited, recorder, 1)
+    with Traffic(empty_database) as traffic, holding(empty_database, "u", until):
         migrator(empty_database, tmp_path, recorder).migrate()
     assert traffic.longest < 3
     assert any("exclusive lock was held" in reason for reason in recorder.waited)
@@ -156,10 +163,10 @@ def test_statement_timeout_is_the_files(empty_database: str, tmp_path: Path) -> 
 
 def test_who_is_in_the_way_is_told(empty_database: str, tmp_path: Path) -> None:
     """With pid and application, while a lock is waited for."""
-    change(tmp_path, "-- lock-timeout: 5s\nalter table t add column note text;")
+    change(tmp_path, "-- lock-timeout: 30s\nalter table t add column note text;")
     migrator(empty_database, tmp_path).migrate(to=SETUP)
     recorder = Recorder()
     url = empty_database + "?application_name=report"
-    with holding(url, "t", 2):
+    with holding(url, "t", lambda: bool(recorder.blockers)):
         migrator(empty_database, tmp_path, recorder).migrate()
     assert any("report" in by for by in recorder.blockers)

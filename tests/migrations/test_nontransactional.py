@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from support.migrations import (
     migrator,
     write,
 )
+from support.traffic import once
 
 from todo_sql.migrations import migrate
 from todo_sql.migrations.connection import Link, open_link
@@ -335,7 +335,6 @@ def test_a_build_waits_for_an_idle_transaction_and_says_for_whom(
     empty_database: str, tmp_path: Path
 ) -> None:
     """No timeout ends its harmless wait, nothing is left INVALID."""
-    seconds = 4.0
     folder_with(
         tmp_path,
         "-- lock-timeout: 200ms\n-- statement-timeout: 500ms\n"
@@ -343,12 +342,16 @@ def test_a_build_waits_for_an_idle_transaction_and_says_for_whom(
     )
     migrator(empty_database, tmp_path).migrate(to=TABLE)
     recorder = Recorder()
-    with idle_transaction(empty_database) as sleeper:
-        threading.Timer(seconds, sleeper.rollback).start()
-        began = time.monotonic()
+    seen: list[float] = []
+
+    def waits_for_long() -> bool:
+        if any("sleeper" in by for by in recorder.blockers):
+            seen.append(time.monotonic())
+        return bool(seen) and seen[-1] - seen[0] > 1  # longer than both timeouts
+
+    with idle_transaction(empty_database) as sleeper, once(waits_for_long, sleeper.rollback):
         migrator(empty_database, tmp_path, recorder).migrate()
-        assert time.monotonic() - began >= seconds - 0.5
-    assert any("sleeper" in by for by in recorder.blockers)
+    assert seen
     assert invalid_indexes(empty_database) == []
 
 
@@ -368,9 +371,12 @@ def test_a_build_that_is_cancelled_leaves_nothing_invalid(
             )
             sleeper.rollback()
 
-        threading.Timer(1.5, cancel).start()
-        with pytest.raises(MigrationFailed) as caught:
-            migrate(empty_database, tmp_path)
+        recorder = Recorder()
+        with (
+            once(lambda: bool(recorder.blockers), cancel),
+            pytest.raises(MigrationFailed) as caught,
+        ):
+            migrator(empty_database, tmp_path, recorder).migrate()
     assert caught.value.sqlstate == "57014"
     assert invalid_indexes(empty_database) == []
     assert migrate(empty_database, tmp_path) == [INDEX]

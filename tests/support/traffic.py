@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -44,12 +44,39 @@ class Traffic:
 
 
 @contextmanager
-def holding(url: str, table: str, seconds: float) -> Iterator[None]:
-    """Read a table in a transaction that stays open for a while, with its snapshot."""
+def once(condition: Callable[[], bool], act: Callable[[], object]) -> Iterator[None]:
+    """Act in a thread as soon as a condition holds, or after a minute."""
+
+    def run() -> None:
+        deadline = time.monotonic() + 60
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        act()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@contextmanager
+def holding(url: str, table: str, until: float | Callable[[], bool]) -> Iterator[None]:
+    """Read a table in a transaction that stays open, with its snapshot.
+
+    Args:
+        url: Of the database.
+        table: What to read.
+        until: For how many seconds, or until this is true.
+    """
     with psycopg.connect(url) as connection:
         connection.execute("set transaction isolation level repeatable read")
         connection.execute(f"select * from {table}".encode())
-        timer = threading.Timer(seconds, connection.rollback)
-        timer.start()
-        yield
-        timer.join()
+        began = time.monotonic()
+
+        def ends() -> bool:
+            return until() if callable(until) else time.monotonic() - began > until
+
+        with once(ends, connection.rollback):
+            yield
