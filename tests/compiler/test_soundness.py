@@ -129,7 +129,7 @@ def test_random_queries(empty_database: str, connect: Connect, name: str) -> Non
     queries = [Generator(found, first + number).query() for number in range(70 * SOAK)]
     claims = claims_of(connection, queries)
     assert len(claims) > 0.9 * len(queries)
-    seen = run(connection, claims)
+    seen = run(connection, {query: one for query, one in claims.items() if any(one[1])})
     wrong = [
         (column, query)
         for query, (_, claimed) in claims.items()

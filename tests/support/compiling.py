@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 
@@ -31,12 +32,18 @@ def config_of(root: Path, *, tenant: Tenant | None = None, types: Mapping[str, s
     )
 
 
+_compilers: WeakKeyDictionary[psycopg.Connection[Any], dict[str, Compiler]] = WeakKeyDictionary()
+
+
 def checked(
     connection: psycopg.Connection[Any], text: str, config: Config | None = None
 ) -> Analysis:
-    """Check the queries of a text."""
-    compiler = Compiler(connection, config or config_of(Path("/nowhere")))
-    return check(compiler, load_text(Source("queries/test.sql", text)))
+    """Check the queries of a text; the schema is read once per connection and configuration."""
+    config = config or config_of(Path("/nowhere"))
+    known = _compilers.setdefault(connection, {})
+    if repr(config) not in known:
+        known[repr(config)] = Compiler(connection, config)
+    return check(known[repr(config)], load_text(Source("queries/test.sql", text)))
 
 
 def codes(analysis: Analysis) -> list[str]:
