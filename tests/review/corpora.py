@@ -27,6 +27,7 @@ from todo_sql.review.databases import empty_database
 from todo_sql.review.files import File
 from todo_sql.review.locks import Tracer
 from todo_sql.review.plan import Step, hazards
+from todo_sql.review.proved import unproved
 from todo_sql.review.rule import Project, all_rules
 from todo_sql.sql.grammar import parse
 from todo_sql.sql.source import Source
@@ -88,7 +89,8 @@ def codes(sections: list[str], tenant: Tenant | None = None) -> set[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / files[-1].name
         path.write_text(sections[-1], encoding="utf-8")
-        found |= {one.code for one in squawk.check(files[-1:], {files[-1].name: path}, 18)}
+        checked = squawk.check(files[-1:], {files[-1].name: path}, 18)
+        found |= {one.code for one in unproved(checked, files)}
     return found
 
 

@@ -48,6 +48,43 @@ def test_a_clean_project(project: Path) -> None:
     assert codes(project) == []
 
 
+@pytest.mark.parametrize(
+    ("steps", "flagged"),
+    [
+        (["add constraint notes_body_check check (body is not null) not valid"], True),
+        (
+            [
+                "add constraint notes_body_check check (body is not null) not valid",
+                "validate constraint notes_body_check",
+            ],
+            False,
+        ),
+        (
+            [
+                "add constraint notes_body_check check (body is not null) not valid",
+                "validate constraint notes_body_check",
+                "drop constraint notes_body_check",
+            ],
+            True,
+        ),
+        (
+            [
+                "add constraint notes_body_check check (body is null) not valid",
+                "validate constraint notes_body_check",
+            ],
+            True,
+        ),
+    ],
+)
+def test_not_null_that_a_check_has_proved(project: Path, steps: list[str], flagged: bool) -> None:
+    """The last step of the way that squawk recommends is not flagged; without proof it is."""
+    write(project, SECOND, "alter table notes add column body text;\n", "select 1;\n")
+    for number, step in enumerate([*steps, "alter column body\n    set not null"], 3):
+        name = f"2026010{number}090000_step_{number}"
+        write(project, name, f"alter table notes {step};\n", "select 1;\n")
+    assert ("adding-not-nullable-field" in codes(project)) is flagged
+
+
 def test_a_finding_of_each_source(project: Path) -> None:
     """Our rule, squawk's and sqlfluff's come from one run, each with its place and fix."""
     write(

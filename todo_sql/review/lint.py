@@ -16,6 +16,7 @@ from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.queries.variants import variants
 from todo_sql.review import squawk
 from todo_sql.review.files import File, Kind
+from todo_sql.review.proved import unproved
 from todo_sql.review.rule import Edit, Hit, Project, Rule, all_rules
 from todo_sql.review.style import Style, installed
 from todo_sql.sql.grammar import GrammarError, parse
@@ -71,7 +72,7 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
             findings.append(finding(rule, hit))
             edits += [(hit.spot.file, edit) for edit in hit.edits]
     scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]
-    findings += squawk.check(scripts, paths, config.postgres)
+    findings += unproved(squawk.check(scripts, paths, config.postgres), project.files)
     skipped = []
     if squawk.binary() is None:
         skipped.append("squawk is not installed: the safety of migrations is half checked")
