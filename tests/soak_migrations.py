@@ -1,7 +1,7 @@
 """The long forms of the fault tests: ``python tests/soak_migrations.py RUN``.
 
     cuts [STEP]     cut the connection after the k-th message, for every STEP-th k of a run
-                    (default: every k, some 1,800 of them)
+                    (default: every k, some 1,200 of them)
     kills [N]       SIGKILL at N random moments
     crowd [N]       N migrators at once on an empty database
     roles [N]       the Todo migrations on two databases of one cluster at once, N times

@@ -119,16 +119,24 @@ def test_a_deferred_constraint_fails_with_a_place(empty_database: str, tmp_path:
     assert tables(empty_database) == []
 
 
-def test_a_migration_that_drops_the_ledger_is_named(empty_database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transactional", ["true", "false"])
+def test_a_migration_that_drops_the_ledger_is_named(
+    empty_database: str, tmp_path: Path, transactional: str
+) -> None:
     """The caret stands in the file, not at the position in our own statement."""
     write(
-        tmp_path, A, "create table a (id int);\ndrop table _yoyo_migration;\ncreate table b ();\n"
+        tmp_path,
+        A,
+        f"-- transactional: {transactional}\ncreate table if not exists a (id int);\n"
+        "drop table if exists _yoyo_migration;\ncreate table if not exists b ();\n",
     )
     with pytest.raises(MigrationFailed, match="could not be recorded") as caught:
         migrate(empty_database, tmp_path)
     place = caught.value.finding.place
-    assert place and (place.line, place.column, place.width) == (2, 1, 26)
-    assert tables(empty_database) == []
+    assert place and (place.line, place.column, place.width) == (3, 1, 36)
+    done = [] if transactional == "true" else ["a", "b"]
+    assert tables(empty_database) == done
+    assert ("3 of 3 statements are done" in (caught.value.finding.cause or "")) == bool(done)
 
 
 def test_a_broken_file_stops_the_run_before_anything(empty_database: str, tmp_path: Path) -> None:

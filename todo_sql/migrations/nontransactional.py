@@ -158,7 +158,7 @@ class StepwiseRun:
             if detached_partition(statement) and catalog.fate(statement) is Fate.DONE:
                 break
             self._save(self._done)
-            error = failure.explained(self._script, self._state, f"todo-sql {self._verb}")
+            error = self._explained(failure)
             if pause is None or not failure.may_pass:
                 raise error
             self._events.waiting(f"{error.finding.message}; gives way, then tries again")
@@ -265,9 +265,9 @@ class StepwiseRun:
             fix="run `todo-sql migrate` again",
         )
 
-    @property
-    def _state(self) -> str:
-        return f"{len(self._done)} of {len(self._statements)} statements are done and recorded"
+    def _explained(self, failure: Failure) -> MigrationFailed:
+        state = f"{len(self._done)} of {len(self._statements)} statements are done and recorded"
+        return failure.explained(self._script, state, f"todo-sql {self._verb}")
 
     @property
     def _verb(self) -> str:
@@ -292,7 +292,9 @@ class StepwiseRun:
         ):
             if answer.error is not None:
                 self._link.roll_back()
-                raise self._link.lock.lost() if command is proof else answer.error
+                if command is proof:
+                    raise self._link.lock.lost()
+                raise self._explained(Failure(answer.error, None, recording=True))
 
 
 def _step(statement: Statement, *, done: bool) -> Step:
