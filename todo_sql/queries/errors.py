@@ -36,7 +36,7 @@ class BadParameter(UsageError):
 
 
 class BadCursor(UsageError):
-    """A page cursor was not made by this query, or was altered; nothing was sent."""
+    """A page cursor was not made by this query, or was altered; no row was read."""
 
     code = "D205"
 
