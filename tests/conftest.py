@@ -55,7 +55,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with temporary_server(version) as embedded:
         password = psycopg.conninfo.conninfo_to_dict(embedded.url())["password"]
         with psycopg.connect(embedded.url("postgres"), autocommit=True) as admin:
-            if version >= 16:  # for the logins that tests make; see `Cluster`
+            if version >= 16:  # for the logins that tests make, too; see `Cluster`
                 admin.execute("set scram_iterations = 1")
             yield Server(embedded, version, str(password), admin)
 

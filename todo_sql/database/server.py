@@ -274,7 +274,7 @@ class EmbeddedServer:
         else:
             self._check_version(cluster.data, version)
             if remembered is None:
-                cluster.set_password(version, SUPERUSER, state.password)
+                cluster.set_password(SUPERUSER, state.password)
         for _ in range(PORTS_TRIED):
             if not _is_free(state.port):
                 state = replace(state, port=_free_port())
