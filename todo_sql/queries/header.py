@@ -163,7 +163,7 @@ _USAGE = {
     "parameters, such as `-- params: TaskCreate (title, priority)`",
     "timeout": "write a duration, such as `-- timeout: 2s`, `500ms` or `1min`",
     "tenant": "write `-- tenant: required` or `-- tenant: none`",
-    "allow": "write `-- allow: CODE REASON`, such as `-- allow: C130 a table of ten rows`",
+    "allow": "write `-- allow: CODE REASON`, such as `-- allow: C122 a table of ten rows`",
 }
 
 
