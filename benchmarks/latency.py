@@ -2,8 +2,8 @@
 
     python benchmarks/latency.py [--latency 20] [--repeat 20]
 
-A proxy adds the latency to every message, each way. What a call takes is divided by what a
-bare round trip takes.
+A proxy adds the latency to every message, each way. The kinds of call take turns with a bare
+round trip (`select 1`, by psycopg); the median of a kind is divided by the median of those.
 """
 
 from __future__ import annotations
@@ -28,32 +28,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.proxy import Proxy
 
+BARE = "a bare round trip"
 
-def timed(repeat: int, call: Callable[[], object]) -> float:
-    """Return the median time of a call."""
-    call()
-    taken = []
-    for _ in range(repeat):
-        begin = perf_counter()
-        call()
-        taken.append(perf_counter() - begin)
-    return statistics.median(taken)
+Times = dict[str, list[float]]
 
 
-async def timed_async(repeat: int, call: Callable[[], Awaitable[object]]) -> float:
-    """The same for a coroutine."""
-    await call()
-    taken = []
-    for _ in range(repeat):
-        begin = perf_counter()
-        await call()
-        taken.append(perf_counter() - begin)
-    return statistics.median(taken)
-
-
-def with_threads(url: str, repeat: int) -> dict[str, float]:
-    """Return seconds by kind of call."""
-    with Database.connect(url, max_size=1) as db:
+def with_threads(url: str, repeat: int) -> Times:
+    """Return the seconds that each kind of call took, in turns."""
+    connection: Any
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        Database.connect(url, max_size=1) as db,
+    ):
         me = db.as_user("u20")
 
         def transaction() -> None:
@@ -67,17 +53,30 @@ def with_threads(url: str, repeat: int) -> dict[str, float]:
                 for _ in range(10):
                     batch.add(tasks.list_tasks, limit=5)
 
-        return {
-            "a scoped read": timed(repeat, lambda: tasks.list_tasks(me, limit=20)),
-            "a scoped write": timed(repeat, lambda: tasks.create_task(me, title="x")),
-            "a transaction of three": timed(repeat, transaction),
-            "a batch of ten reads": timed(repeat, batch),
+        calls: dict[str, Callable[[], object]] = {
+            BARE: lambda: connection.execute("select 1"),
+            "a scoped read": lambda: tasks.list_tasks(me, limit=20),
+            "a scoped write": lambda: tasks.create_task(me, title="x"),
+            "a transaction of three": transaction,
+            "a batch of ten reads": batch,
         }
+        taken: Times = {name: [] for name in calls}
+        for turn in range(repeat + 1):
+            for name, call in calls.items():
+                begin = perf_counter()
+                call()
+                if turn:  # the first only warms up
+                    taken[name].append(perf_counter() - begin)
+        return taken
 
 
-async def with_tasks(url: str, repeat: int) -> dict[str, float]:
+async def with_tasks(url: str, repeat: int) -> Times:
     """The same on an event loop."""
-    async with AsyncDatabase.connect(url, max_size=1) as db:
+    connection: Any
+    async with (
+        await psycopg.AsyncConnection.connect(url, autocommit=True) as connection,
+        AsyncDatabase.connect(url, max_size=1) as db,
+    ):
         me = db.as_user("u20")
 
         async def transaction() -> None:
@@ -91,19 +90,21 @@ async def with_tasks(url: str, repeat: int) -> dict[str, float]:
                 for _ in range(10):
                     batch.add(tasks.list_tasks, limit=5)
 
-        return {
-            "a scoped read": await timed_async(repeat, lambda: tasks.list_tasks(me, limit=20)),
-            "a scoped write": await timed_async(repeat, lambda: tasks.create_task(me, title="x")),
-            "a transaction of three": await timed_async(repeat, transaction),
-            "a batch of ten reads": await timed_async(repeat, batch),
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            BARE: lambda: connection.execute("select 1"),
+            "a scoped read": lambda: tasks.list_tasks(me, limit=20),
+            "a scoped write": lambda: tasks.create_task(me, title="x"),
+            "a transaction of three": transaction,
+            "a batch of ten reads": batch,
         }
-
-
-def bare(url: str, repeat: int) -> float:
-    """Return what the smallest round trip takes."""
-    connection: Any
-    with psycopg.connect(url, autocommit=True) as connection:
-        return timed(repeat, lambda: connection.execute("select 1"))
+        taken: Times = {name: [] for name in calls}
+        for turn in range(repeat + 1):
+            for name, call in calls.items():
+                begin = perf_counter()
+                await call()
+                if turn:
+                    taken[name].append(perf_counter() - begin)
+        return taken
 
 
 def serve(url: str, seconds: float, pipe: Any) -> None:
@@ -126,14 +127,19 @@ def main() -> None:
         )
         process.start()
         slow = here.recv()
-        trip = bare(slow, options.repeat)
         threads = with_threads(slow, options.repeat)
         found = asyncio.run(with_tasks(slow, options.repeat))
         here.send("done")
         process.join()
-    print(f"round trips of {trip * 1000:.1f} ms{'threads':>20}{'tasks':>10}")
-    for name, seconds in threads.items():
-        print(f"{name:26}{seconds / trip:14.2f}{found[name] / trip:10.2f}")
+    trips = [statistics.median(times[BARE]) for times in (threads, found)]
+    said = " and ".join(f"{trip * 1000:.1f}" for trip in trips)
+    print(f"{f'round trips of {said} ms':36}{'threads':>10}{'tasks':>10}")
+    for name in threads:
+        ratios = [
+            statistics.median(times[name]) / trip
+            for times, trip in zip((threads, found), trips, strict=True)
+        ]
+        print(f"{name:36}{ratios[0]:10.2f}{ratios[1]:10.2f}")
 
 
 if __name__ == "__main__":
