@@ -189,7 +189,10 @@ def side_by_side(options: argparse.Namespace) -> int:
             statistics.median(r.seconds for r in side.replies if r.kind == kind) for kind in kinds
         ]
         print(f"{side.name:20}" + "".join(f"{median * 1e3:10.1f}" for median in medians))
-    return int(any(_is_error(reply) for side in sides for reply in side.replies))
+    wrong = [(side.name, reply) for side in sides for reply in side.replies if _is_error(reply)]
+    for name, reply in wrong[:20]:
+        print(f"{name}: {reply}")
+    return int(bool(wrong))
 
 
 def _at(times: list[float], part: float) -> float:

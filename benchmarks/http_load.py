@@ -159,9 +159,9 @@ class Load:
     async def _work(self, number: int, end: float, chance: random.Random) -> None:
         person = self.people[number % len(self.people)]
         connection = Connection(self.port)
-        for request in person.requests(chance):
-            if perf_counter() > end:
-                break
+        requests = person.requests(chance)
+        while perf_counter() < end:
+            request = next(requests)  # what is made is sent: its task counts as there
             repeated = False
             while True:
                 started = perf_counter()
