@@ -13,7 +13,7 @@ import asyncio
 import multiprocessing
 import statistics
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -29,8 +29,25 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.proxy import Proxy
 
 BARE = "a bare round trip"
+KINDS = (
+    BARE,
+    "a scoped read",
+    "a scoped write",
+    "a transaction of three",
+    "a batch of ten reads",
+)
 
 Times = dict[str, list[float]]
+
+
+def in_turns(times: Times, repeat: int) -> Iterator[str]:
+    """Yield the name of what is to be called, and note how long it took until the next."""
+    for turn in range(repeat + 1):
+        for name, taken in times.items():
+            begin = perf_counter()
+            yield name
+            if turn:  # the first only warms up
+                taken.append(perf_counter() - begin)
 
 
 def with_threads(url: str, repeat: int) -> Times:
@@ -53,21 +70,18 @@ def with_threads(url: str, repeat: int) -> Times:
                 for _ in range(10):
                     batch.add(tasks.list_tasks, limit=5)
 
-        calls: dict[str, Callable[[], object]] = {
-            BARE: lambda: connection.execute("select 1"),
-            "a scoped read": lambda: tasks.list_tasks(me, limit=20),
-            "a scoped write": lambda: tasks.create_task(me, title="x"),
-            "a transaction of three": transaction,
-            "a batch of ten reads": batch,
-        }
-        taken: Times = {name: [] for name in calls}
-        for turn in range(repeat + 1):
-            for name, call in calls.items():
-                begin = perf_counter()
-                call()
-                if turn:  # the first only warms up
-                    taken[name].append(perf_counter() - begin)
-        return taken
+        calls: tuple[Callable[[], object], ...] = (
+            lambda: connection.execute("select 1"),
+            lambda: tasks.list_tasks(me, limit=20),
+            lambda: tasks.create_task(me, title="x"),
+            transaction,
+            batch,
+        )
+        kinds = dict(zip(KINDS, calls, strict=True))
+        times: Times = {name: [] for name in KINDS}
+        for name in in_turns(times, repeat):
+            kinds[name]()
+        return times
 
 
 async def with_tasks(url: str, repeat: int) -> Times:
@@ -90,21 +104,18 @@ async def with_tasks(url: str, repeat: int) -> Times:
                 for _ in range(10):
                     batch.add(tasks.list_tasks, limit=5)
 
-        calls: dict[str, Callable[[], Awaitable[object]]] = {
-            BARE: lambda: connection.execute("select 1"),
-            "a scoped read": lambda: tasks.list_tasks(me, limit=20),
-            "a scoped write": lambda: tasks.create_task(me, title="x"),
-            "a transaction of three": transaction,
-            "a batch of ten reads": batch,
-        }
-        taken: Times = {name: [] for name in calls}
-        for turn in range(repeat + 1):
-            for name, call in calls.items():
-                begin = perf_counter()
-                await call()
-                if turn:
-                    taken[name].append(perf_counter() - begin)
-        return taken
+        calls: tuple[Callable[[], Awaitable[object]], ...] = (
+            lambda: connection.execute("select 1"),
+            lambda: tasks.list_tasks(me, limit=20),
+            lambda: tasks.create_task(me, title="x"),
+            transaction,
+            batch,
+        )
+        kinds = dict(zip(KINDS, calls, strict=True))
+        times: Times = {name: [] for name in KINDS}
+        for name in in_turns(times, repeat):
+            await kinds[name]()
+        return times
 
 
 def serve(url: str, seconds: float, pipe: Any) -> None:

@@ -13,6 +13,7 @@ from typer import Argument, Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of, load_migrations, migrator_of
 from todo_sql.cli.offers import migration_ids
+from todo_sql.cli.options import Migrations, WaitForMigrator
 from todo_sql.errors import ExitCode, Finding, FindingsError
 
 if TYPE_CHECKING:
@@ -39,13 +40,8 @@ def command(
     force: Annotated[
         bool, Option("--force", help="Record even if the schema is another; says how.")
     ] = False,
-    wait: Annotated[
-        float | None,
-        Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
-    ] = None,
-    migrations: Annotated[
-        str | None, Option(metavar="DIR", help="Another folder of migrations.")
-    ] = None,
+    wait: WaitForMigrator = None,
+    migrations: Migrations = None,
 ) -> ExitCode:
     """Record migrations up to ID as applied without running them.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.options import Format, Offline, Queries
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -16,16 +16,12 @@ if TYPE_CHECKING:
 
 def command(
     context: Context,
-    format: Annotated[Literal["text", "github"], Option(help="How findings are shown.")] = "text",
-    queries: Annotated[
-        Path | None, Option(metavar="DIR", help="Another folder of queries.")
-    ] = None,
+    format: Format = "text",
+    queries: Queries = None,
     watch: Annotated[
         bool, Option("--watch", help="Stay, and check each file again when it is saved.")
     ] = False,
-    offline: Annotated[
-        bool, Option("--offline", help="Ask the cache in queries/.cache, and no server.")
-    ] = False,
+    offline: Offline = False,
     cache: Annotated[
         bool, Option("--cache", help="Write queries/.cache; later runs keep it in line.")
     ] = False,

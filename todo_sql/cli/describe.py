@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
+from typer import Argument
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.offers import query_names
+from todo_sql.cli.options import Offline, Queries
 from todo_sql.cli.query import find_query
 from todo_sql.errors import ExitCode
 
@@ -25,12 +25,8 @@ def command(
         list[str] | None,
         Argument(metavar="[NAME]…", help="Queries; default: all.", autocompletion=query_names),
     ] = None,
-    queries: Annotated[
-        Path | None, Option(metavar="DIR", help="Another folder of queries.")
-    ] = None,
-    offline: Annotated[
-        bool, Option("--offline", help="Ask the cache in queries/.cache, and no server.")
-    ] = False,
+    queries: Queries = None,
+    offline: Offline = False,
 ) -> ExitCode:
     """Show parameters and columns of queries with types and nullability."""
     from todo_sql.compiler.project import analyse_folder

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-from typer import Option
+from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.options import OnlyCheck
 from todo_sql.cli.written import tell
 from todo_sql.errors import ExitCode
 
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
 
 def command(
     context: Context,
-    check: Annotated[
-        bool, Option("--check", help="Write nothing; exit 1 if something would change.")
-    ] = False,
+    check: OnlyCheck = False,
 ) -> ExitCode:
     """Write schema.md, migrations.md, schema.sql and schema.html."""
     config = context.config

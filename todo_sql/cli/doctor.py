@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from typer import Option
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.options import Format
 from todo_sql.errors import ExitCode
 
 
 def command(
     context: Context,
-    format: Annotated[Literal["text", "github"], Option(help="How findings are printed.")] = "text",
+    format: Format = "text",
 ) -> ExitCode:
     """Examine a live database: isolation, roles, indexes, sequences, partitions, connections.
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from typer import Option
-
 from todo_sql.cli.context import Context
+from todo_sql.cli.options import Offline, OnlyCheck
 from todo_sql.cli.written import tell
 from todo_sql.errors import ConfigError, ExitCode
 
 
 def command(
     context: Context,
-    check: Annotated[
-        bool, Option("--check", help="Write nothing; exit 1 if something would change.")
-    ] = False,
-    offline: Annotated[
-        bool, Option("--offline", help="Ask the cache in queries/.cache, and no server.")
-    ] = False,
+    check: OnlyCheck = False,
+    offline: Offline = False,
 ) -> ExitCode:
     """Write the typed package from the named queries."""
     from todo_sql.compiler import generate

@@ -9,6 +9,7 @@ from typer import Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of, migrator_of
 from todo_sql.cli.offers import migration_ids
+from todo_sql.cli.options import Migrations
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ def command(
         bool,
         Option("--allow-out-of-order", help="Apply also what is older than the newest."),
     ] = False,
-    migrations: Annotated[
-        str | None, Option(metavar="DIR", help="Another folder of migrations.")
-    ] = None,
+    migrations: Migrations = None,
 ) -> ExitCode:
     """Apply what is pending, oldest first.
 

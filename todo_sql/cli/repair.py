@@ -9,6 +9,7 @@ from typer import Argument, Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.offers import migration_ids
+from todo_sql.cli.options import Migrations, WaitForMigrator
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -31,13 +32,8 @@ def command(
     ] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Show the changes only.")] = False,
     yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
-    wait: Annotated[
-        float | None,
-        Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
-    ] = None,
-    migrations: Annotated[
-        str | None, Option(metavar="DIR", help="Another folder of migrations.")
-    ] = None,
+    wait: WaitForMigrator = None,
+    migrations: Migrations = None,
 ) -> ExitCode:
     """Make the ledger agree with the folder, showing every change first.
 

@@ -9,6 +9,7 @@ from typer import Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of, migrator_of
 from todo_sql.cli.offers import migration_ids
+from todo_sql.cli.options import Migrations
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def command(
             help="How long to wait for the server and for another migrator.",
         ),
     ] = None,
-    migrations: Annotated[
-        str | None, Option(metavar="DIR", help="Another folder of migrations.")
-    ] = None,
+    migrations: Migrations = None,
 ) -> ExitCode:
     """Undo migrations in the reverse of the order in which they were applied.
 

@@ -10,6 +10,7 @@ from typer import Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
+from todo_sql.cli.options import Migrations
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def command(
         float | None,
         Option(metavar="SECONDS", min=0, help="How long to wait for the server."),
     ] = None,
-    migrations: Annotated[
-        str | None, Option(metavar="DIR", help="Another folder of migrations.")
-    ] = None,
+    migrations: Migrations = None,
 ) -> ExitCode:
     """Show the state of every migration; read-only, takes no lock.
 

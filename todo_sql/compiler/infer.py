@@ -52,7 +52,9 @@ class Checked:
     @property
     def shapes(self) -> list[Prepared]:
         """The answers that can have columns of their own: a tree says what it returns."""
-        seen = {id(tree) if tree.main else id(answer): answer for _, answer, tree in self.known}
+        seen: dict[int, Prepared] = {}
+        for _, answer, tree in self.known:
+            seen.setdefault(id(tree) if tree.main else id(answer), answer)
         return list(seen.values())
 
     @property
@@ -352,28 +354,28 @@ class Inference:
         return found.kind == "c" or (found.element != 0 and self._holds_composite(found.element))
 
     def _composite_parameter(self, query: NamedQuery, name: str, oid: int) -> Finding:
-        shown = self._shown(oid)
-        return Finding(
-            "C104",
-            "error",
+        fields = self._shown(oid).removesuffix("[]")
+        return self._unusable(
+            query,
             f"parameter `{name}` of `{query.name}` is a composite",
-            query.place(),
-            cause=f"its type in PostgreSQL is {shown}, whose fields are known by their order only",
-            fix=f"pass the fields, as in row(:a, :b)::{shown.removesuffix('[]')}, or for many "
-            "of them a jsonb: jsonb_populate_recordset",
+            f"{self._shown(oid)}, whose fields are known by their order only",
+            f"pass the fields, as in row(:a, :b)::{fields}, or for many of them a jsonb: "
+            "jsonb_populate_recordset",
         )
 
     def _no_type(self, query: NamedQuery, what: str, oid: int) -> Finding:
         shown = self._shown(oid)
-        return Finding(
-            "C104",
-            "error",
+        return self._unusable(
+            query,
             f"{what} of `{query.name}` has no Python type",
-            query.place(),
-            cause=f"its type in PostgreSQL is {shown}",
-            fix=f'cast it to text or jsonb, or map it: "{shown}" = "module.Name" under '
+            shown,
+            f'cast it to text or jsonb, or map it: "{shown}" = "module.Name" under '
             "[tool.todo-sql.types]",
         )
+
+    def _unusable(self, query: NamedQuery, message: str, pg_type: str, fix: str) -> Finding:
+        cause = f"its type in PostgreSQL is {pg_type}"
+        return Finding("C104", "error", message, query.place(), cause, fix)
 
     def _shown(self, oid: int, typmod: int = -1) -> str:
         found = self.schema.types.get(oid)

@@ -208,9 +208,4 @@ def _named(variant: Variant) -> str:
 def _finding(
     code: str, message: str, query: NamedQuery, parameter: str | None, cause: str, fix: str
 ) -> Finding:
-    place = query.place()
-    for segment in query.segments:
-        for piece in segment.pieces:
-            if parameter is not None and piece.parameter == parameter:
-                place = query.source.place(piece.start, piece.end)
-    return Finding(code, "warning", message, place, cause, fix)
+    return Finding(code, "warning", message, query.place_of(parameter) or query.place(), cause, fix)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import psycopg
 
 from todo_sql.compiler import cache, models, plans
 from todo_sql.compiler.check import examine
-from todo_sql.compiler.describe import Analysis, Compiler, Examined, gather
+from todo_sql.compiler.describe import Analysis, Compiler, Examined, Rule, gather
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
@@ -39,11 +39,8 @@ def analyse_folder(
         folder: The queries, or those of the project.
         offline: Whether to ask the cache, and no server.
     """
-    queries = read_folder(folder or config.queries, config.root)
-    if offline:
-        return queries, _whole(queries, _from_cache(config, folder, queries))
-    with compiler_of(config) as compiler:
-        return queries, _whole(queries, compiler.examine(queries.values()))
+    queries, examined = _examined(config, folder or config.queries, (), offline=offline)
+    return queries, _whole(queries, examined)
 
 
 def check_folder(
@@ -63,13 +60,10 @@ def check_folder(
         keep: Whether to begin a cache.
         scale: How much load-test data to plan the queries on, if at all.
     """
-    queries = read_folder(folder or config.queries, config.root)
-    if offline:
-        return _whole(queries, _from_cache(config, folder, queries))
-    with compiler_of(config) as compiler:
-        examined = compiler.examine(queries.values(), [examine])
-    kept = cache.folder_of(folder or config.queries)
-    if keep or kept.is_dir():
+    folder = folder or config.queries
+    queries, examined = _examined(config, folder, [examine], offline=offline)
+    kept = cache.folder_of(folder)
+    if not offline and (keep or kept.is_dir()):
         cache.write(kept, examined, config)
     if scale is not None:
         with psycopg.connect(plans.loaded_database(config, scale), autocommit=True) as connection:
@@ -77,8 +71,15 @@ def check_folder(
     return _whole(queries, examined)
 
 
-def _from_cache(config: Config, folder: Path | None, queries: QuerySet) -> list[Examined]:
-    return cache.read(cache.folder_of(folder or config.queries), queries.values(), config)
+def _examined(
+    config: Config, folder: Path, rules: Sequence[Rule], *, offline: bool
+) -> tuple[QuerySet, list[Examined]]:
+    """Read a folder, and ask the cache or a server about each query."""
+    queries = read_folder(folder, config.root)
+    if offline:
+        return queries, cache.read(cache.folder_of(folder), queries.values(), config)
+    with compiler_of(config) as compiler:
+        return queries, compiler.examine(queries.values(), rules)
 
 
 def _whole(queries: QuerySet, examined: list[Examined]) -> Analysis:

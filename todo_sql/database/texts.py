@@ -68,10 +68,8 @@ class Text:
             offset = self.variant.source_offset(error.position - 1 - self._head)
             return source.place(offset, offset + 1)
         for column in columns or (error.column,):
-            for segment in self._named.segments:
-                for piece in segment.pieces:
-                    if column is not None and piece.parameter == column:
-                        return source.place(piece.start, piece.end)
+            if (place := self._named.place_of(column)) is not None:
+                return place
         first = self._named.text.splitlines()[0].rstrip()
         return source.place(self._named.start, self._named.start + len(first))
 

@@ -20,7 +20,7 @@ from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from todo_sql.errors import Place
 from todo_sql.sql.source import Source
@@ -98,8 +98,7 @@ class Case:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A span of the source that goes into the text: verbatim, or as a parameter.
 
     Attributes:
@@ -205,6 +204,14 @@ class NamedQuery:
     def place(self) -> Place:
         """Return the place of the name in the header."""
         return self.source.place(self.name_start, self.name_start + len(self.name))
+
+    def place_of(self, parameter: str | None) -> Place | None:
+        """Return the place where a parameter is first used, or None."""
+        for segment in self.segments:
+            for piece in segment.pieces:
+                if parameter is not None and piece.parameter == parameter:
+                    return self.source.place(piece.start, piece.end)
+        return None
 
     def defaults(self) -> dict[str, Any]:
         """Return the values of ``-- param: NAME = DEFAULT`` by name."""
