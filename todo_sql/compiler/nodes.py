@@ -32,13 +32,16 @@ _OLD_KINDS = {  # PostgreSQL 15 abbreviates some
 }
 _SORTED_ONLY = re.compile(r" \{TARGETENTRY :expr \{VAR [^{}]*\} [^{}]*:resjunk true\}")
 _SORT_KEY = re.compile(r":tleSortGroupRef (\d+)")
+_SORT, _LIMIT, _SORT_REFERENCE = " :sortClause ", " :limitOffset ", " :ressortgroupref "
 _SORT_CLAUSE = re.compile(r" :sortClause (<>|\(.*?\)) :limitOffset")
 _TARGET = "{TARGETENTRY :expr "
 _COLUMN = re.compile(_TARGET + r"(\{VAR [^{}]*\})[^{}]*\Z")
 _AND = "{BOOLEXPR :boolop and :args ("
 _BRACE = re.compile(r"[{}]")
+_SHALLOW = re.compile(r"\{[^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*\}")  # of three levels
 _TABLES = " :rtable ("
 _TARGETS = " :targetList "
+_PERMISSIONS = ") :rteperminfos "
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _MOST_KEPT = 50_000
 # While a tree is taken apart, a mark of its own stands for what a name escapes.
@@ -94,7 +97,7 @@ class _Reader:
         own: list[str] = []
         first, *others = text.split(_TABLES)
         for index, other in enumerate(others):
-            tables, end, rest = other.partition(") :rteperminfos ")
+            tables, end, rest = other.partition(_PERMISSIONS)
             if end and "{QUERY " not in tables:
                 others[index] = self._read_tables(tables, kinds) + end + rest
         tokens = _tokens(self._reduce(_TABLES.join([first, *others]), kinds, own))
@@ -186,24 +189,34 @@ def canonical(text: str) -> str:
     Variants that differ in their order only have the same text, and share one proof. A
     column that is sorted by and not returned is left out, too; an expression stays.
     """
-    ordered = ":groupClause (" not in text  # else the references tell what is grouped by
-    if ordered and ":resjunk true" in text:
-        text = _SORTED_ONLY.sub("", text)
-    before, targets, after = text.rpartition(_TARGETS)  # an order changes nothing before
-    return _shortened(before, ordered) + targets + _shortened.__wrapped__(after, ordered)
+    # In pieces, since most of them are those of other variants, too.
+    tables, permissions, rest = text.partition(_PERMISSIONS)
+    before, targets, after = rest.rpartition(_TARGETS)
+    outputs, sort, after = after.rpartition(_SORT)
+    ordered = ":groupClause (" not in rest  # else the references tell what is grouped by
+    if ordered:
+        outputs = _without_numbers(outputs, _SORT_REFERENCE)
+        if ":resjunk true" in outputs:
+            outputs = _SORTED_ONLY.sub("", outputs)
+    if sort:
+        after = after[after.index(_LIMIT) :]
+    parts = (tables, permissions, before, targets, outputs)
+    return "".join([*[_kept_short(part, ordered) for part in parts], _shortened(after, ordered)])
 
 
-@lru_cache(maxsize=256)
 def _shortened(text: str, ordered: bool) -> str:
     if ordered:
-        text = _without_numbers(text, " :ressortgroupref ")
-    first, *others = text.split(" :sortClause ")
-    text = "".join([first, *[part[part.index(" :limitOffset ") :] for part in others]])
+        text = _without_numbers(text, _SORT_REFERENCE)
+    first, *others = text.split(_SORT)
+    text = "".join([first, *[part[part.index(_LIMIT) :] for part in others]])
     first, *others = text.split("edCols (b")
     text = "edCols (b".join([first, *[part[part.index(")") :] for part in others]])
     for field in (" :list_start ", " :list_end ") if " :list_" in text else ():
         text = _without_numbers(text, field)
     return _without_numbers(_without_numbers(text, ":stmt_len "), "location ", "location 0")
+
+
+_kept_short = lru_cache(maxsize=256)(_shortened)
 
 
 def _without_numbers(text: str, field: str, instead: str = "") -> str:
@@ -227,28 +240,41 @@ def conditions(text: str, parameters: Sequence[str]) -> tuple[str, frozenset[str
         digits, _, rest = other.partition(" ")
         others[number] = f"{named.get(int(digits), digits)} {rest}"
     text = ":paramid ".join([first, *others])
-    start = _find(text, " :jointree {FROMEXPR ", 0, depth=1)
-    where = _find(text, " :quals ", start, depth=2) + len(" :quals ")
-    end = _find(text, "} :merge", start, depth=2)
-    if "\\" in text or min(start, where, end) < len(" :quals "):
+    start = _find(text, " :jointree {FROMEXPR ", 0, 0, depth=1)
+    where = _find(text, " :quals ", start, 1, depth=2)
+    end = _find(text, "} :merge", where, 2, depth=2)
+    if "\\" in text or min(start, where, end) < 0:
         return None
+    where += len(" :quals ")
     joined, found = text[where:end], []
     if joined.startswith(_AND):
         joined = joined[len(_AND) : joined.rindex(")")]
-    depth = begin = 0
-    for brace in _BRACE.finditer(joined):
-        depth += 1 if brace[0] == "{" else -1
-        if depth == 0:
-            found.append(joined[begin : brace.end()].strip())
-            begin = brace.end()
+    at = joined.find("{")
+    while at >= 0:
+        shallow = _SHALLOW.match(joined, at)
+        after = shallow.end() if shallow else _after_node(joined, at)
+        found.append(joined[at:after])
+        at = joined.find("{", after)
     return text[:where] + text[end:], frozenset(found)
 
 
-def _find(text: str, wanted: str, start: int, *, depth: int) -> int:
-    """Return where a text stands inside so many braces, or -1."""
-    at = text.find(wanted, max(start, 0))
-    while at >= 0 and text.count("{", 0, at) - text.count("}", 0, at) != depth:
-        at = text.find(wanted, at + 1)
+def _after_node(text: str, start: int) -> int:
+    depth = 0
+    for brace in _BRACE.finditer(text, start):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
+    return len(text)
+
+
+def _find(text: str, wanted: str, start: int, around: int, *, depth: int) -> int:
+    """Return where a text stands inside so many braces, or -1; `around` are those at `start`."""
+    at = text.find(wanted, start) if start >= 0 else -1
+    while at >= 0:
+        around += text.count("{", start, at) - text.count("}", start, at)
+        if around == depth:
+            return at
+        start, at = at, text.find(wanted, at + 1)
     return at
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import errors
 from psycopg.pq import DiagnosticField, ExecStatus
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _BATCH = 64
 
 
-@dataclass(frozen=True, slots=True)
-class ResultColumn:
+class ResultColumn(NamedTuple):
     """A column of a result as Describe reports it; `table` and `number` are 0 for none."""
 
     name: str

@@ -50,6 +50,19 @@ class Level:
         return None
 
 
+@dataclass(eq=False)
+class Source:
+    """A table in FROM.
+
+    Attributes:
+        keys: Of each unique key the columns that the conditions leave open.
+        equal: The classes in which its columns are equal to something else.
+    """
+
+    keys: list[set[Term]]
+    equal: set[Term]
+
+
 class Equalities:
     """Classes of equal terms: columns as (level, index, number), parameters, constants."""
 
@@ -91,9 +104,26 @@ class Equalities:
             if isinstance(term, tuple) and (term[0] in fixed or term[0] != outermost)
         }
 
-    def classes_of(self, level: Level, index: int) -> set[Term]:
-        """Return the classes in which columns of a table are equal to something else."""
-        return self._classes.get((id(level), index), set())
+    @cached_property
+    def sources(self) -> list[Source] | None:
+        """The tables in FROM of the outermost level; None where there is something else."""
+        level = self.levels[0]
+        found = []
+        for index in _joined(level.query["jointree"]):
+            entry = level.entry(index)
+            kind = int(entry["rtekind"])
+            if kind not in (RELATION, JOIN, GROUP):
+                return None
+            if kind == RELATION:
+                relation = self.schema.relations.get(int(entry["relid"]))
+                if relation is None or not relation.is_table:
+                    return None
+                keys = [
+                    {self.find((id(level), index, number)) for number in unique} - self.fixed
+                    for unique in relation.unique
+                ]
+                found.append(Source(keys, self._classes.get((id(level), index), set())))
+        return found
 
     @cached_property
     def _classes(self) -> dict[tuple[Hashable, ...], set[Term]]:
@@ -196,6 +226,15 @@ def _sublinks(query: Node) -> Iterator[Node]:
             stack.extend([item["testexpr"]] if item["testexpr"] else [])
         elif item["node"] != "QUERY":
             stack.extend(child for child in item.values() if isinstance(child, (dict, list)))
+
+
+def _joined(item: Node) -> list[int]:
+    """Return what a jointree joins, as indexes of the range table."""
+    if item["node"] == "RANGETBLREF":
+        return [int(item["rtindex"])]
+    if item["node"] == "FROMEXPR":
+        return [index for part in item["fromlist"] or () for index in _joined(part)]
+    return [*_joined(item["larg"]), *_joined(item["rarg"])]
 
 
 def _inserted(query: Node) -> Iterator[tuple[int, Node]]:

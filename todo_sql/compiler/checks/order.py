@@ -13,20 +13,9 @@ from todo_sql.compiler.checks.equalities import Equalities, Level, Term
 from todo_sql.compiler.nodes import Node, plain_order
 from todo_sql.compiler.prepare import Prepared
 from todo_sql.compiler.schema import Schema
-from todo_sql.compiler.scope import (
-    CTE,
-    FUNCTION,
-    GROUP,
-    JOIN,
-    RELATION,
-    SELECT,
-    SUBQUERY,
-    TABLE_FUNCTION,
-)
+from todo_sql.compiler.scope import SELECT
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
-
-_UNSEEN = frozenset((SUBQUERY, FUNCTION, TABLE_FUNCTION, CTE))
 
 
 def find(
@@ -48,7 +37,7 @@ def find(
         equalities = Equalities(answer.parse(), schema)
         whole = equalities.levels[0].query
         keys = [_by_reference(whole, key) for key in whole["sortClause"] or ()]
-    settled = _settled(equalities.levels[0], keys, equalities, schema)
+    settled = _settled(keys, equalities)
     if settled is None or settled:
         return []
     if paged:
@@ -79,52 +68,31 @@ def _is_null(count: Node) -> bool:
     return bool(count["node"] == "CONST" and count["constisnull"] == "true")
 
 
-def _settled(
-    level: Level, keys: Sequence[Node | None], equalities: Equalities, schema: Schema
-) -> bool | None:
+def _settled(keys: Sequence[Node | None], equalities: Equalities) -> bool | None:
     """Whether the order leaves no two rows equal; None: can't be seen."""
-    query = level.query
-    indexes = _read(query["jointree"])
-    tables = []
-    for index in indexes:
-        entry = level.entry(index)
-        kind = int(entry["rtekind"])
-        if kind in _UNSEEN or kind not in (RELATION, JOIN, GROUP):
-            return None
-        if kind == RELATION:
-            relation = schema.relations.get(int(entry["relid"]))
-            if relation is None or not relation.is_table:
-                return None
-            tables.append((index, relation))
-    if not tables:
+    level = equalities.levels[0]
+    sources = equalities.sources
+    if sources is None:
+        return None
+    if not sources:
         return True
     known = _sorted_terms(keys, level, equalities)
     if known is None:
         return None
-    if query["groupClause"] or query["distinctClause"]:
-        clause = query["groupClause"] or query["distinctClause"]
-        grouped = [equalities.term(_by_reference(query, key), level) for key in clause]
+    clause = level.query["groupClause"] or level.query["distinctClause"]
+    if clause:
+        grouped = [equalities.term(_by_reference(level.query, key), level) for key in clause]
         return (
             None
             if None in grouped
             else all(_is_known(term, known, equalities) for term in grouped if term is not None)
         )
-    settled: set[int] = set()
-    while True:
-        news = {
-            index
-            for index, relation in tables
-            if index not in settled
-            and any(
-                all(_is_known((id(level), index, number), known, equalities) for number in unique)
-                for unique in relation.unique
-            )
-        }
-        if not news:
-            return len(settled) == len(tables)
-        settled |= news
-        for index in news:
-            known |= equalities.classes_of(level, index)
+    left = list(sources)
+    while news := [source for source in left if any(key <= known for key in source.keys)]:
+        for source in news:
+            left.remove(source)
+            known |= source.equal
+    return not left
 
 
 def _sorted_terms(
@@ -151,11 +119,3 @@ def _by_reference(query: Node, key: Node) -> Node | None:
             found: Node = target["expr"]
             return found
     return None
-
-
-def _read(item: Node) -> list[int]:
-    if item["node"] == "RANGETBLREF":
-        return [int(item["rtindex"])]
-    if item["node"] == "FROMEXPR":
-        return [index for part in item["fromlist"] or () for index in _read(part)]
-    return [*_read(item["larg"]), *_read(item["rarg"])]
