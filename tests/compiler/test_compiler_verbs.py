@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from unittest import mock
 
 import psycopg
 import pytest
-from support.commands import clean_environment
+from support.commands import clean_environment, todo_sql
 from support.database import Owner, Server
 
 from todo_sql.cli.app import main
@@ -131,6 +132,41 @@ def test_check(project: Project) -> None:
     assert annotation.startswith("::error file=queries/more.sql,line=2,col=8")
     project.run("describe", code=1)
     project.run("check", "--format", "xml", code=2)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="one processor"
+)
+def test_check_says_the_same_on_several_processors(project: Project) -> None:
+    """Types, shared models, and the place of a mistake in what another process checked."""
+    query = """\
+-- name: notes_{n} :many -> Note
+select id, title, body from notes
+where id > {n}
+    and title = :title -- if: title
+    and body = :body -- if: body
+order by id -- case sort: id
+-- order by title, id -- case sort: title
+;
+"""
+    many = "\n".join(query.format(n=n) for n in range(300))
+    (project.root / "queries" / "many.sql").write_text(many + "\n" + WRONG)
+
+    def check() -> str:
+        run = todo_sql("check", "--json", cwd=project.root, **project.environment)
+        assert run.returncode == 1, run.stderr
+        return run.stdout
+
+    processors = os.sched_getaffinity(0)
+    shared = check()
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        assert check() == shared
+    finally:
+        os.sched_setaffinity(0, processors)
+    found = json.loads(shared)
+    assert [one["code"] for one in found["findings"]] == ["C101"]
+    assert sum(one["variants"] for one in found["queries"]) == 300 * 8 + 3
 
 
 def test_generate(project: Project) -> None:

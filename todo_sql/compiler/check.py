@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.checks import order, tenancy, wording, writes
 from todo_sql.compiler.checks.equalities import Equalities
 from todo_sql.compiler.describe import Analysis, Compiler
-from todo_sql.compiler.infer import Checked
 from todo_sql.errors import Finding
 from todo_sql.queries.named import NamedQuery
 

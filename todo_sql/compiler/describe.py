@@ -5,19 +5,25 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+from psycopg.conninfo import make_conninfo
+
 from todo_sql.compiler import models, prepare, schema
+from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.described import Described
-from todo_sql.compiler.infer import Checked, Inference, directives
+from todo_sql.compiler.infer import Inference, directives
 from todo_sql.compiler.prepare import Prepared, Refused
 from todo_sql.compiler.schema import Schema
+from todo_sql.compiler.workers import share_out
 from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError
 from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
-from todo_sql.queries.variants import Variant, variants
+from todo_sql.queries.variants import Variant, count_variants, variants
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -111,10 +117,30 @@ class Compiler:
         """Describe queries, each by itself, in their order."""
         queries = list(queries)
         self._look_up_types(queries)
-        with _without_collecting():
-            return self._examine(queries, rules)
+        counts = [count_variants(query.groups, query.cases) for query in queries]
 
-    def _examine(self, queries: list[NamedQuery], rules: Sequence[Rule]) -> list[Examined]:
+        def here(part: Sequence[NamedQuery]) -> list[Examined]:
+            return self._examine(part, rules)
+
+        def there(part: Sequence[NamedQuery]) -> list[Examined]:
+            with self._elsewhere() as other:
+                return other._examine(part, rules)
+
+        with _without_collecting():
+            return share_out(queries, counts, here, there)
+
+    @contextmanager
+    def _elsewhere(self) -> Iterator[Compiler]:
+        """Yield a compiler that knows the same and has a connection of its own."""
+        info = self.connection.info
+        target = make_conninfo(**info.get_parameters(), password=info.password)
+        with psycopg.connect(target, autocommit=True) as connection:
+            prepare.configure(connection)
+            other = copy(self)
+            other.connection = connection
+            yield other
+
+    def _examine(self, queries: Sequence[NamedQuery], rules: Sequence[Rule]) -> list[Examined]:
         examined = []
         for query, answer in self._prepare(queries):  # one at a time: trees are large
             if not isinstance(answer, Checked):
@@ -156,14 +182,9 @@ class Compiler:
         pairs = [(query, one) for query, found in zip(queries, texts, strict=True) for one in found]
         answers = prepare.prepare_all(self.connection, self._statements(pairs))
         for query, found in zip(queries, texts, strict=True):
-            mine = [next(answers) for _ in found]
-            refusals = {
-                refused(query, variant, answer): None
-                for variant, answer in zip(found, mine, strict=True)
-                if isinstance(answer, Refused)
-            }
-            good = tuple(answer for answer in mine if isinstance(answer, Prepared))
-            yield query, tuple(refusals) if refusals else Checked.of(query, found, good)
+            refusals: dict[Finding, None] = {}
+            checked = Checked.of(query, _accepted(query, found, answers, refusals))
+            yield query, tuple(refusals) if refusals else checked
         assert next(answers, None) is None  # the connection is free again
 
     def _statements(
@@ -193,6 +214,21 @@ class Compiler:
         if directive is None or directive.pg_type is None:
             return 0
         return self._named_types.get(directive.pg_type) or 0
+
+
+def _accepted(
+    query: NamedQuery,
+    texts: Iterable[Variant],
+    answers: Iterator[Prepared | Refused],
+    refusals: dict[Finding, None],
+) -> Iterator[tuple[Variant, Prepared]]:
+    """Yield the variants that PostgreSQL accepts; note what is wrong with the other ones."""
+    for variant in texts:
+        answer = next(answers)
+        if isinstance(answer, Refused):
+            refusals[refused(query, variant, answer)] = None
+        else:
+            yield variant, answer
 
 
 @contextmanager

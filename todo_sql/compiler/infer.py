@@ -3,101 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 
 from todo_sql.compiler import constraints, effects, types
+from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
-from todo_sql.compiler.nodes import Tree, canonical, conditions, parse
 from todo_sql.compiler.nullability import prove
-from todo_sql.compiler.prepare import Prepared
 from todo_sql.compiler.schema import Column, Relation, Schema
 from todo_sql.config import Config
 from todo_sql.errors import Finding
 from todo_sql.queries.named import ColumnDirective, NamedQuery, ParameterDirective
-from todo_sql.queries.variants import Variant
-
-_FEW = 4
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A query with its variants, and what PostgreSQL says of each.
-
-    Attributes:
-        known: The variants that stand for all, with their trees without places and order.
-    """
-
-    query: NamedQuery
-    variants: tuple[Variant, ...]
-    answers: tuple[Prepared, ...]
-    known: tuple[tuple[Variant, Prepared, Tree], ...]
-
-    @classmethod
-    def of(
-        cls, query: NamedQuery, variants: tuple[Variant, ...], answers: tuple[Prepared, ...]
-    ) -> Checked:
-        """Read the trees; variants that differ in their order only share one."""
-        texts = [canonical(answer.tree) for answer in answers]
-        trees: dict[str, Tree] = {}
-        known = []
-        for index in sorted(_telling(query, variants, texts)):
-            text = texts[index]
-            if text not in trees:
-                trees[text] = parse(text)
-            known.append((variants[index], answers[index], trees[text]))
-        return cls(query, variants, answers, tuple(known))
-
-    @property
-    def shapes(self) -> list[Prepared]:
-        """The answers that can have columns of their own: a tree says what it returns."""
-        seen: dict[int, Prepared] = {}
-        for _, answer, tree in self.known:
-            seen.setdefault(id(tree) if tree.main else id(answer), answer)
-        return list(seen.values())
-
-    @property
-    def distinct(self) -> list[Tree]:
-        """Each tree once."""
-        return list({id(tree): tree for *_, tree in self.known}.values())
-
-
-def _telling(
-    query: NamedQuery, variants: tuple[Variant, ...], texts: Sequence[str]
-) -> Iterable[int]:
-    """Return the variants whose trees tell all.
-
-    Of those that differ in the conditions of WHERE only, these are the ones with the fewest
-    and with the most. More conditions leave fewer rows: what never is NULL under the fewest
-    never is under more. And all that is used somewhere is used under the most.
-    """
-    if len(set(texts)) <= _FEW:
-        return range(len(texts))
-    found = {
-        index
-        for index, variant in enumerate(variants)
-        if not variant.given or variant.given == query.optional
-    }
-    alike: dict[str, dict[frozenset[str], int]] = defaultdict(dict)
-    for index, variant in enumerate(variants):
-        parts = conditions(texts[index], variant.parameters)
-        if parts is None:
-            found.add(index)
-        else:
-            alike[parts[0]].setdefault(parts[1], index)
-    for group in alike.values():
-        ordered = sorted(group, key=len)
-        fewest: list[frozenset[str]] = []
-        most: list[frozenset[str]] = []
-        for one in ordered:
-            if not any(other <= one for other in fewest):
-                fewest.append(one)
-        for one in reversed(ordered):
-            if not any(other >= one for other in most):
-                most.append(one)
-        found |= {group[one] for one in fewest + most}
-    return found
 
 
 class Inference:

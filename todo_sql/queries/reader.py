@@ -20,6 +20,7 @@ from todo_sql.queries.lines import Line, read_lines, segments
 from todo_sql.queries.named import Cardinality, Case, NamedQuery
 from todo_sql.queries.report import Report, did_you_mean, not_a_name
 from todo_sql.queries.shape import check_shape
+from todo_sql.queries.variants import count_variants
 from todo_sql.sql.scanner import COMMENTS, Kind, Token
 
 MOST_VARIANTS = 1024
@@ -67,9 +68,7 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
     required, groups = _required(report, lines, names, cases, directives)
     paged = declaration is not None and declaration.cardinality is Cardinality.PAGE
     _check_names(report, names, cases, directives, paged=paged)
-    count = 2 ** len(groups)
-    for case in cases.values():
-        count *= len(case.values)
+    count = count_variants(groups, cases)
     if count > MOST_VARIANTS:
         report.add(
             "Q117",

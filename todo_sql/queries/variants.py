@@ -7,14 +7,15 @@ query itself.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
+from math import prod
 from typing import Final, TypeVar
 
 from todo_sql.queries.errors import BadParameter
-from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.named import Case, NamedQuery
 from todo_sql.queries.report import did_you_mean
 
 T = TypeVar("T")
@@ -77,6 +78,11 @@ def variants(query: NamedQuery) -> Iterator[Variant]:
         for kept in product((True, False), repeat=len(query.groups)):
             groups = (group for group, keep in zip(query.groups, kept, strict=True) if keep)
             yield compose(query, frozenset().union(*groups), cases)
+
+
+def count_variants(groups: Collection[frozenset[str]], cases: Mapping[str, Case]) -> int:
+    """Return how many texts a query with these optional parameters and cases has."""
+    return (1 << len(groups)) * prod(len(case.values) for case in cases.values())
 
 
 def cases_of(query: NamedQuery) -> Iterator[dict[str, str]]:

@@ -1,0 +1,128 @@
+"""Share work out among processes forked from this one, where that pays.
+
+Such a process has at hand all that was read already. What it finds comes back pickled, with
+the items that it was given by their number. Where it dies, its part is done here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+Work = Callable[[Sequence[Item]], list[Found]]
+
+_LEAST = 1_000
+"""The weight of a part that is worth a process: it takes longer than to fork and to sign in."""
+_MOST_PROCESSES = 8
+
+
+def share_out(
+    items: Sequence[Item],
+    weights: Sequence[int],
+    here: Work[Item, Found],
+    there: Work[Item, Found],
+) -> list[Found]:
+    """Return what work on the items finds, in their order.
+
+    Args:
+        items: At least one.
+        weights: How much work each is.
+        here: Does a part in this process.
+        there: Does a part in a process of its own; connections of this one are not for it.
+    """
+    parts = _parts(items, weights, min(_processors(), sum(weights) // _LEAST))
+    if len(parts) < 2:
+        return here(items)
+    import multiprocessing
+
+    context = multiprocessing.get_context("fork")
+    helpers = []
+    try:
+        for part in parts[1:]:
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=_help, args=(there, part, sender), daemon=True)
+            process.start()
+            sender.close()
+            helpers.append((process, receiver, part))
+        found = here(parts[0])
+        for _, receiver, part in helpers:
+            theirs = _receive(receiver, part)
+            found += here(part) if theirs is None else theirs
+        return found
+    finally:
+        for process, receiver, _ in helpers:
+            process.terminate()
+            process.join()
+            receiver.close()
+
+
+def _processors() -> int:
+    """Return how many processes may work at once; a process with threads can't be forked."""
+    if sys.platform != "linux" or threading.active_count() > 1:
+        return 1
+    return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+
+
+def _parts(items: Sequence[Item], weights: Sequence[int], most: int) -> list[Sequence[Item]]:
+    """Cut items into runs of about the same weight."""
+    parts: list[Sequence[Item]] = []
+    share, begin, weight = sum(weights) / max(most, 1), 0, 0
+    for index, one in enumerate(weights, start=1):
+        weight += one
+        if weight >= share * (len(parts) + 1) or index == len(weights):
+            parts.append(items[begin:index])
+            begin = index
+    return parts
+
+
+def _help(there: Work[Any, Any], part: Sequence[Any], sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits is the one to stop
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with suppress(Exception):  # whatever it is, it is met again, and told, over there
+        sender.send_bytes(_packed(there(part), part))
+
+
+def _receive(receiver: Connection, part: Sequence[Any]) -> list[Any] | None:
+    """Return what a helper found, or None if it came to nothing."""
+    try:
+        packed = receiver.recv_bytes()
+    except EOFError:
+        return None
+    found: list[Any] = _Unpickler(io.BytesIO(packed), part).load()
+    return found
+
+
+def _packed(found: list[Any], part: Sequence[Any]) -> bytes:
+    packed = io.BytesIO()
+    _Pickler(packed, part).dump(found)
+    return packed.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, items: Sequence[Any]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._numbers = {id(item): number for number, item in enumerate(items)}
+
+    def persistent_id(self, obj: Any) -> int | None:
+        return self._numbers.get(id(obj))
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, items: Sequence[Any]) -> None:
+        super().__init__(file)
+        self._items = items
+
+    def persistent_load(self, pid: int) -> Any:
+        return self._items[pid]
