@@ -126,7 +126,23 @@ def test_a_syntax_error_has_its_place(project: Path) -> None:
     write(project, SECOND, "select 1;\ncreate tabel x ();\n", "lock table notes;\n")
     found = {f.code: f.place for f in lint(load_config(project, environment={})).findings}
     assert "R405" in found
-    assert found["R001"] and (found["R001"].line, found["R001"].column) == (2, 8)
+    assert found["M121"] and (found["M121"].line, found["M121"].column) == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "rollback"),
+    [
+        ("M104", "select 1;\n", "-- nothing\n"),
+        ("M112", "select 1;\n-- transactional: false\n", "select 1;\n"),
+        ("M122", "\\set on\nselect 1;\n", "select 1;\n"),
+        ("M124", "-- allow: M124 please\nbegin;\nselect 1;\ncommit;\n", "select 1;\n"),
+        ("M128", "create index concurrently i on notes (id);\n", "select 1;\n"),
+    ],
+)
+def test_what_the_migrator_would_refuse(project: Path, code: str, text: str, rollback: str) -> None:
+    """It is found without a database, and no waiver helps."""
+    write(project, SECOND, text, rollback)
+    assert code in codes(project)
 
 
 def test_a_rule_sees_the_whole_history(project: Path) -> None:

@@ -12,6 +12,7 @@ from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.migrations.directives import UNKNOWN_FATE
 from todo_sql.migrations.files import MigrationSet, Script, load
+from todo_sql.migrations.statements import wrong_statements
 from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.queries.variants import variants
 from todo_sql.review import squawk
@@ -65,7 +66,7 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
         sources.append(source)
         paths[source.file] = config.root / source.file
     chosen = {name for name, path in paths.items() if only is None or path.resolve() in only}
-    findings = [*broken, *(queries.findings if queries else ())]
+    findings = [*(queries.findings if queries else ())]
     edits = []
     for rule in all_rules():
         for hit in rule.check(project):
@@ -81,10 +82,13 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
         findings += Style(config.root, cache).check(s for s in sources if s.file in chosen)
     else:
         skipped.append("sqlfluff is not installed: style is not checked")
-    selected = [one for one in findings if one.place is None or one.place.file in chosen]
+    refused, selected = (
+        [one for one in some if one.place is None or one.place.file in chosen]
+        for some in (broken, findings)
+    )
     kept, waived, unused = _waive(selected, [f for f in project.files if f.name in chosen])
     return Review(
-        tuple(sorted([*kept, *unused], key=_by_place)),
+        tuple(sorted([*refused, *kept, *unused], key=_by_place)),
         tuple(sorted(waived, key=_by_place)),
         tuple((file, edit) for file, edit in edits if file.name in chosen),
         tuple(f"{reason} (pip install 'todo-sql[review]')" for reason in skipped),
@@ -94,7 +98,7 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
 def read(
     config: Config, migrations: MigrationSet, queries: QuerySet | None
 ) -> tuple[Project, list[Finding]]:
-    """Parse everything; return what parses, and a finding for what does not."""
+    """Parse everything; return what parses, and findings for what the migrator would refuse."""
     files: list[File] = []
     broken: list[Finding] = []
     for migration in migrations:
@@ -120,11 +124,10 @@ def read(
 
 
 def _parsed(script: Script, kind: Kind, broken: list[Finding]) -> Iterator[File]:
+    broken += wrong_statements(script)
     try:
         statements = script.statements
-    except GrammarError as error:
-        place = script.source.place(error.offset)
-        broken.append(Finding("R001", "error", error.message, place, fix="mend the statement"))
+    except GrammarError:
         statements = ()
     yield File(script.source, kind, statements, script.directives.transactional)
 

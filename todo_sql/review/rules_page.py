@@ -21,8 +21,8 @@ def render() -> str:
         "`lint` also runs squawk (safety of migrations) and sqlfluff (style), whose rules have "
         "pages of their own.",
         "A file waives a rule by a line in its leading comments, `-- allow: RULE reason`, with "
-        "the code or the name; a waiver that waives nothing is a finding (R002). R001 is a text "
-        "that PostgreSQL's grammar rejects.",
+        "the code or the name; a waiver that waives nothing is a finding (R002). What `migrate` "
+        "would refuse (M101 and so on) is found here, too, and cannot be waived.",
         _table(),
     ]
     group = ""
