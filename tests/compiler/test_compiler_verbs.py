@@ -169,6 +169,34 @@ order by id -- case sort: id
     assert sum(one["variants"] for one in found["queries"]) == 300 * 8 + 3
 
 
+def test_a_type_of_the_configuration_that_matches_nothing(project: Project) -> None:
+    """A slip would leave the type of PostgreSQL, in silence."""
+    config = project.root / "pyproject.toml"
+    types = {
+        "notes.body": "str",
+        "list_notes.title": "str",
+        "Note.id": "int",
+        "text": "str",
+        "broken.anything": "str",  # a query that is wrong: what it has can't be told
+        "Note.tilte": "str",
+        "note.body": "str",
+        "txet": "str",
+    }
+    lines = [f'"{key}" = "{value}"' for key, value in types.items()]
+    config.write_text("\n".join([config.read_text(), "[tool.todo-sql.types]", *lines]))
+    (project.root / "queries" / "more.sql").write_text(WRONG)
+    found = project.document("check", code=1)["findings"]
+    slips = [one for one in found if one["code"] == "C118"]
+    assert [(one["file"], one["line"]) for one in slips] == [
+        ("pyproject.toml", n) for n in (10, 11, 12)
+    ]
+    assert [one["fix"] for one in slips] == [
+        "did you mean `Note.title`?",
+        "did you mean `notes.body`?",
+        "correct the name, or take the line out",
+    ]
+
+
 def test_generate(project: Project) -> None:
     """Written once; `--check` is 1 when the queries changed, and a wrong query writes nothing."""
     project.run("generate", "--check", code=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from todo_sql.compiler import cache, models, plans
+from todo_sql.compiler import cache, mapping, models, plans
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Analysis, Compiler, Examined, Rule, gather
 from todo_sql.compiler.described import Described
@@ -79,7 +79,13 @@ def _examined(
     if offline:
         return queries, cache.read(cache.folder_of(folder), queries.values(), config)
     with compiler_of(config) as compiler:
-        return queries, compiler.examine(queries.values(), rules)
+        examined = compiler.examine(queries.values(), rules)
+        schema = compiler.schema
+    if folder == config.queries:  # the configuration is about those
+        described = [one.described for one in examined if one.described]
+        wrong = mapping.unmatched(config, queries.values(), described, schema)
+        queries = replace(queries, findings=(*queries.findings, *wrong))
+    return queries, examined
 
 
 def _whole(queries: QuerySet, examined: list[Examined]) -> Analysis:

@@ -1,0 +1,78 @@
+"""C118: what [tool.todo-sql.types] names and is not there."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+from todo_sql.compiler.described import Described
+from todo_sql.compiler.schema import Schema
+from todo_sql.config import Config
+from todo_sql.errors import Finding, Place
+from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.report import did_you_mean
+from todo_sql.sql.source import Source
+
+_FILE = "pyproject.toml"
+
+
+def unmatched(
+    config: Config,
+    queries: Iterable[NamedQuery],
+    described: Iterable[Described],
+    schema: Schema,
+) -> list[Finding]:
+    """Return a finding for each key that is no column, parameter or type.
+
+    Args:
+        queries: All of the project; of those that could not be described nothing is said.
+        described: The other ones.
+    """
+    columns: dict[str, set[str]] = defaultdict(set)
+    for relation in schema.relations.values():
+        prefix = "" if relation.schema == "public" else f"{relation.schema}."
+        columns[prefix + relation.name] |= {one.name for one in relation.columns.values()}
+    known = set()
+    for entry in described:
+        known.add(entry.query.name)
+        for owner in filter(None, (entry.query.name, entry.query.model)):
+            columns[owner] |= {one.name for one in entry.columns}
+            columns[owner] |= {one.name for one in entry.parameters}
+    unknown = {
+        owner for query in queries if query.name not in known for owner in (query.name, query.model)
+    }
+    types = {
+        name for one in schema.types.values() for name in (one.shown, f"{one.schema}.{one.name}")
+    }
+    found = []
+    for key in config.types:
+        owner, _, column = key.rpartition(".")
+        theirs = columns.get(owner, set())
+        if key in types or column in theirs or owner in unknown:
+            continue
+        names = [f"{owner}.{one}" for one in theirs] or _all(columns, column)
+        found.append(
+            Finding(
+                "C118",
+                "warning",
+                f"[tool.todo-sql.types] names `{key}`, which is not there",
+                _place(config, key),
+                cause=f"`{owner}` has no column or parameter `{column}`"
+                if theirs
+                else "no type, table, query or model is called so",
+                fix=did_you_mean(key, names, "correct the name, or take the line out"),
+            )
+        )
+    return found
+
+
+def _all(columns: dict[str, set[str]], column: str) -> list[str]:
+    """Return the keys that end with a column, of whatever table or query."""
+    return [f"{owner}.{column}" for owner, names in columns.items() if column in names]
+
+
+def _place(config: Config, key: str) -> Place:
+    source = Source.read(config.root / _FILE, config.root)
+    line = re.search(rf"^[ \t]*([\"']?){re.escape(key)}\1[ \t]*=", source.text, re.MULTILINE)
+    return source.place(*line.span()) if line else Place(_FILE, 1)
