@@ -53,6 +53,7 @@ where user_id = :user_id
 -- params: TaskFilter (completed, priority, list_public_id, due_before, tag_public_id)
 -- param: limit = 50
 -- param: offset = 0
+-- allow: C122 a priority has three values: at worst one user's tasks are gone through
 select
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id
@@ -81,6 +82,7 @@ limit :limit offset :offset;
 -- the same wherever it lies; the numbered pages of list_tasks cost more the further back.
 -- params: TaskQuery (completed, priority, list_public_id, due_before, tag_public_id, sort, limit)
 -- param: limit = 50
+-- allow: C122 a priority has three values: at worst one user's tasks are gone through
 select
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id,
@@ -115,6 +117,7 @@ limit :limit;
 -- Count tasks that are not deleted, as list_tasks would list them.
 -- params: TaskFilter (completed, priority, list_public_id, due_before, tag_public_id)
 -- column: count not null
+-- allow: C122 a priority has three values: at worst one user's tasks are gone through
 select count(*) as count
 from tasks
 where user_id = :user_id
