@@ -45,7 +45,8 @@ def overview(colours: bool) -> str:
         "",
         f"`{PROGRAM} COMMAND --help` shows a command's own options.",
         "Exit codes: 0 done or clean, 1 findings or pending, 2 usage or configuration,",
-        "3 database error.",
+        "3 database error, 70 a defect of ours, 74 output not written, 130 stopped,",
+        "141 nobody reads.",
     ]
     return "\n".join(lines)
 
