@@ -13,7 +13,7 @@ from support.compiling import TENANT, checked, codes, config_of
 from support.database import Owner, Server
 from support.database import database as make_database
 
-from todo_sql.compiler import infer
+from todo_sql.compiler import checked as checking
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Compiler
 from todo_sql.errors import Finding
@@ -276,14 +276,14 @@ def test_few_variants_tell_all(
     """What the variants with the fewest and the most conditions show, all of them show."""
     known: list[int] = []
 
-    def count(checked: infer.Checked, _: Compiler) -> list[Finding]:
-        known.append(len(checked.known))
+    def count(one: checking.Checked, _: Compiler) -> list[Finding]:
+        known.append(len(one.known))
         return []
 
     queries = load_text(Source("q.sql", f"-- name: a :many\n-- tenant: none\n{sql}"))
     compiler = Compiler(database, CONFIG)
     short = compiler.analyse(queries, [examine, count])
-    monkeypatch.setattr(infer, "_FEW", MOST_VARIANTS)
+    monkeypatch.setattr(checking, "_FEW", MOST_VARIANTS)
     whole = compiler.analyse(queries, [examine, count])
     assert short == whole
     assert known == [read, whole.described[0].variants]

@@ -53,3 +53,18 @@ def test_order(empty_database: str, connect: Connect) -> None:
     numbers = [[node["varattno"] for node in order] for order in orders if order is not None]
     assert numbers == [["1"], ["2", "1"], ["3", "1"], ["3", "2"]]
     assert orders[len(plain) :] == [None, None, None]
+
+
+@pytest.mark.database
+def test_an_interruption_leaves_no_connection_in_the_middle(
+    empty_database: str, connect: Connect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by Ctrl-C: what is still under way is of no use, and nothing is printed about it."""
+    with connect(empty_database, autocommit=True) as connection:
+        prepare.configure(connection)
+        answers = prepare.prepare_all(connection, [("select 1", ())] * 500)
+        next(answers)
+        with pytest.raises(KeyboardInterrupt):
+            answers.throw(KeyboardInterrupt())
+        assert connection.closed
+    assert capsys.readouterr().err == ""

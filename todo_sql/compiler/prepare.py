@@ -7,7 +7,7 @@ that one refusal doesn't spoil the next.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,7 +96,7 @@ def configure(connection: Connection[Any]) -> None:
 
 def prepare_all(
     connection: Connection[Any], statements: Sequence[tuple[str, Sequence[int]]]
-) -> Iterator[Prepared | Refused]:
+) -> Generator[Prepared | Refused, None, None]:
     """Yield what the server says of each pair of text and parameter types, in order.
 
     The server works on the next statements meanwhile: until the last answer the connection
@@ -133,6 +133,9 @@ def prepare_all(
         if trees:
             raise AssertionError("PostgreSQL sent more trees than it accepted statements")
         pgconn.exit_pipeline_mode()
+    except BaseException:
+        connection.close()  # answers are still to come
+        raise
     finally:
         pgconn.notice_handler = handler
 
