@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.soak import pick
 
 from todo_sql.sql import grammar
-from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, after_blanks, scan
 
 
 def parameters(text: str) -> list[str]:
@@ -200,6 +200,19 @@ def test_agrees_with_libpg_query(text: str) -> None:
         assert _only_values_are_wrong(text)
     else:
         assert mine == yours
+
+
+@settings(max_examples=int(pick(300, 30_000)), deadline=None)
+@given(st.lists(st.sampled_from(["--a", "\n", "\r", " ", "\v", "/*", "*/", "-", "a"])).map("".join))
+@example("-- a\n/* b /* c */ -- d\n */\n\t-- e\rselect")
+def test_what_comes_after_blanks(text: str) -> None:
+    """It is the first token that is no comment, or the end."""
+    try:
+        tokens = scan(text)
+    except ScanError:
+        return
+    first = [token.start for token in tokens if token.kind not in COMMENTS]
+    assert after_blanks(text) == (first[0] if first else len(text))
 
 
 def _only_values_are_wrong(text: str) -> bool:

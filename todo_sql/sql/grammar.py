@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from todo_sql.sql.scanner import after_blanks
+
 if TYPE_CHECKING:
     from postgast.pg_query_pb2 import Node
 
@@ -73,7 +75,7 @@ def parse(text: str) -> list[Statement]:
     for raw in result.stmts:
         start = characters.at(raw.stmt_location)
         end = characters.at(raw.stmt_location + raw.stmt_len) if raw.stmt_len else len(text)
-        start += _leading(text[start:end])
+        start = after_blanks(text, start)
         body = text[start:end].rstrip()
         statements.append(Statement(body, start, start + len(body), raw.stmt))
     return statements
@@ -125,15 +127,6 @@ def deparse(node: Node) -> str:
     from postgast import pg_query_pb2 as pb
 
     return str(postgast.deparse(pb.ParseResult(stmts=[pb.RawStmt(stmt=node)])))
-
-
-def _leading(text: str) -> int:
-    """Return how many characters of white space and comments a statement's text begins with."""
-    tokens = scan(text)
-    for token in tokens:
-        if token.kind not in ("SQL_COMMENT", "C_COMMENT"):
-            return token.start
-    return 0
 
 
 def _translated(error: Any) -> GrammarError:

@@ -98,6 +98,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_BLANKS = re.compile(rf"(?:[ \t\n\r\f\v]+|{_LINE_COMMENT})*")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _COMMENT_IN_OPERATOR = re.compile(r"/\*|--")
 _JUNK = re.compile(_START)
@@ -181,6 +182,20 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
                 subscripts[-1] = False
         tokens.append(Token(kind, position, stop))
         position = stop
+
+
+def after_blanks(text: str, start: int = 0) -> int:
+    """Return where the white space and the comments from `start` on end.
+
+    Raises:
+        ScanError: A comment is left open.
+    """
+    while True:
+        found = _BLANKS.match(text, start)
+        assert found is not None
+        if not text.startswith("/*", found.end()):
+            return found.end()
+        start = _comment_end(text, found.end(), len(text))
 
 
 def _special(text: str, name: str, start: int, stop: int, end: int) -> tuple[Kind, int]:
