@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.soak import pick
 
 from todo_sql.sql import grammar
-from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, after_blanks, scan
+from todo_sql.sql.comments import ScanError, after_blanks
+from todo_sql.sql.scanner import COMMENTS, Kind, scan
 
 
 def parameters(text: str) -> list[str]:

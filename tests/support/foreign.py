@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
+from todo_sql.sql.comments import ScanError
+from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Literal
 from todo_sql.errors import Place
 from todo_sql.queries.named import Cardinality, ColumnDirective, ParameterDirective
 from todo_sql.queries.report import Report, did_you_mean, not_a_name
-from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, scan
+from todo_sql.sql.comments import ScanError
+from todo_sql.sql.scanner import COMMENTS, Kind, scan
 
 HEADER = re.compile(r"--[ \t]*name[ \t]*:[ \t]*(?P<rest>.*)")
 _ALMOST_HEADER = re.compile(r"-{2,}[ \t]*name\b.*[ \t]:[a-z]+\b", re.IGNORECASE)

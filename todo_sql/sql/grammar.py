@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.sql.scanner import after_blanks
+from todo_sql.sql.comments import after_blanks
 
 if TYPE_CHECKING:
     from postgast.pg_query_pb2 import Node

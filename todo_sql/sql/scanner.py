@@ -16,6 +16,8 @@ import re
 from enum import Enum
 from typing import Final, NamedTuple
 
+from todo_sql.sql.comments import LINE_COMMENT, ScanError, comment_end
+
 
 class Kind(Enum):
     """What a token is."""
@@ -43,20 +45,6 @@ class Token(NamedTuple):
     end: int
 
 
-class ScanError(ValueError):
-    """The text is not lexical: a quote or comment is left open, a number runs into a name.
-
-    Attributes:
-        message: In PostgreSQL's words.
-        offset: Where the offending token begins.
-    """
-
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.offset = offset
-
-
 _START = r"[A-Za-z_\u0080-\U0010ffff]"
 _REST = r"[A-Za-z0-9_$\u0080-\U0010ffff]*"
 _NAME = rf"{_START}{_REST}"
@@ -64,10 +52,9 @@ _TAG = rf"{_START}[A-Za-z0-9_\u0080-\U0010ffff]*"
 # No possessive quantifier over a group: re mistakes them before Python 3.11.5 (gh-106052).
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _DECIMAL = rf"{_DIGITS}(?!\.\.)\.(?:{_DIGITS})?|\.{_DIGITS}|{_DIGITS}"
-_LINE_COMMENT = r"--[^\n\r]*"
 # A string goes on in the next literal if a line break, and otherwise only white space and
 # line comments, stand between the two. Except in bits, a doubled quote is a quote.
-_JOINT = rf"[ \t\f\v]*(?:{_LINE_COMMENT})?[\n\r](?:[ \t\n\r\f\v]|{_LINE_COMMENT}[\n\r])*"
+_JOINT = rf"[ \t\f\v]*(?:{LINE_COMMENT})?[\n\r](?:[ \t\n\r\f\v]|{LINE_COMMENT}[\n\r])*"
 _BITS = rf"'[^']*(?:'{_JOINT}'[^']*)*'(?!{_JOINT}')"
 _PLAIN = rf"'[^']*(?:'(?:{_JOINT})?'[^']*)*'(?!(?:{_JOINT})?')"
 _ESCAPED = rf"'[^'\\]*(?:(?:\\[\s\S]|'(?:{_JOINT})?')[^'\\]*)*'(?!(?:{_JOINT})?')"
@@ -86,7 +73,7 @@ _TOKEN = re.compile(
     | (?P<NUMBER>
           0[xX](?:_?[0-9A-Fa-f])+ | 0[oO](?:_?[0-7])+ | 0[bB](?:_?[01])+
         | (?: {_DECIMAL} ) (?: [eE][-+]?{_DIGITS} )? )
-    | (?P<LINE_COMMENT> {_LINE_COMMENT} )
+    | (?P<LINE_COMMENT> {LINE_COMMENT} )
     | (?P<BLOCK_COMMENT> /\* )
     | (?P<DOLLAR> \$(?:{_TAG})?\$ )
     | (?P<POSITIONAL> \$[0-9]+ )
@@ -98,8 +85,6 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_BLANKS = re.compile(rf"(?:[ \t\n\r\f\v]+|{_LINE_COMMENT})*")
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
 _COMMENT_IN_OPERATOR = re.compile(r"/\*|--")
 _JUNK = re.compile(_START)
 _GOES_ON = re.compile(r"[0-9$]")  # more of a name, if one began inside the number, as 0b012 has
@@ -156,7 +141,7 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
                 position = stop
                 continue
         elif kind is Kind.BLOCK_COMMENT:
-            stop = _comment_end(text, position, end)
+            stop = comment_end(text, position, end)
         elif kind is Kind.NUMBER:
             if _JUNK.match(text, stop, end) or (
                 _GOES_ON.match(text, stop, end) and _NAME_INSIDE.search(text, position, stop)
@@ -184,20 +169,6 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
         position = stop
 
 
-def after_blanks(text: str, start: int = 0) -> int:
-    """Return where the white space and the comments from `start` on end.
-
-    Raises:
-        ScanError: A comment is left open.
-    """
-    while True:
-        found = _BLANKS.match(text, start)
-        assert found is not None
-        if not text.startswith("/*", found.end()):
-            return found.end()
-        start = _comment_end(text, found.end(), len(text))
-
-
 def _special(text: str, name: str, start: int, stop: int, end: int) -> tuple[Kind, int]:
     """Return the kind and the end of a dollar-quoted string or an odd character."""
     if name == "OPEN":
@@ -219,18 +190,6 @@ def _trailing_signs(text: str, start: int, end: int) -> int:
     if _KEEPS_SIGN.intersection(text[start : end - 1]):
         return 0
     return end - max(start + 1, start + len(text[start:end].rstrip("+-")))
-
-
-def _comment_end(text: str, start: int, end: int) -> int:
-    depth = 1
-    position = start + 2
-    while depth:
-        edge = _COMMENT_EDGE.search(text, position, end)
-        if edge is None:
-            raise ScanError("unterminated /* comment", start)
-        depth += 1 if edge[0] == "/*" else -1
-        position = edge.end()
-    return position
 
 
 def _is_subscript(text: str, tokens: list[Token]) -> bool:
