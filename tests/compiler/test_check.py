@@ -250,6 +250,28 @@ def test_types_by_configuration(database: Connection) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cardinality", "sql", "expected"),
+    [
+        (":page", "select t.id from tasks as t\njoin lists as l on l.user_id = t.user_id -- if: n\n"
+         "    and l.name <> :n -- if: n\nwhere t.user_id = :user_id order by t.id limit :limit",
+         "C116"),
+        (":many", "select id from tasks where user_id = :user_id order by title\n"
+         "limit :n -- if: n", "C115"),
+        (":many", "select t.id from tasks as t\n"
+         "join lists as l on l.id = t.list_id and l.user_id = :user_id and l.name = :m -- if: m\n"
+         "where t.user_id = :user_id\n    or t.title = :n -- if: n", "C110"),
+        (":many", "select id from tasks where user_id = :user_id\n    or title = :a -- if: a\n"
+         "    and list_id = :b -- if: b\n    and done = :c -- if: c", "C110"),
+    ],
+)  # fmt: skip
+def test_what_only_an_optional_line_causes(
+    database: Connection, cardinality: str, sql: str, expected: str
+) -> None:
+    """A join makes more rows, a LIMIT cuts them off, an OR lets others in."""
+    assert codes(checked(database, f"-- name: a {cardinality}\n{sql}", CONFIG)) == [expected]
+
+
+@pytest.mark.parametrize(
     ("sql", "read"),
     [
         ("select id, list_id, title from tasks where user_id = :user_id\n"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SCRIPT = """
-import os, signal, sys, threading
+import contextlib, os, signal, sys, threading
 from todo_sql.compiler.workers import share_out
 
 def here(part):
@@ -25,11 +27,22 @@ def here(part):
 def dies(part):
     os.kill(os.getpid(), signal.SIGKILL)
 
+def torn(part):  # as of one that is killed while it sends
+    for fd in range(3, 20):
+        with contextlib.suppress(OSError):
+            os.write(fd, (1000).to_bytes(4, "big") + b"some")
+    os._exit(1)
+
+def cannot_fork():
+    raise BlockingIOError("no more processes")
+
 def fails(part):
     raise RuntimeError("no connection")
 
 items = [object() for _ in range(10)]
-there = {"here": here, "dies": dies, "fails": fails}[sys.argv[1]]
+there = {"here": here, "dies": dies, "torn": torn, "fails": fails, "unforked": here}[sys.argv[1]]
+if sys.argv[1] == "unforked":
+    os.fork = cannot_fork
 if "threads" in sys.argv:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 found = share_out(items, [int(sys.argv[2])] * 10, here, there)
@@ -54,7 +67,7 @@ def test_much_work_is_shared_out_and_comes_back_in_order() -> None:
     assert processes("here", "500") > 1
 
 
-@pytest.mark.parametrize("how", ["dies", "fails"])
+@pytest.mark.parametrize("how", ["dies", "torn", "fails", "unforked"])
 def test_the_part_of_a_helper_that_comes_to_nothing_is_done_here(how: str) -> None:
     """Killed, or failed: nothing is lost, and nothing is printed."""
     assert processes(how, "500") == 1
@@ -68,3 +81,18 @@ def test_little_work_stays_here() -> None:
 def test_a_process_with_threads_is_not_forked() -> None:
     """A lock that another thread holds would stay locked for ever."""
     assert processes("here", "500", "threads") == 1
+
+
+def test_a_helper_ends_with_its_parent() -> None:
+    """However that ends: nothing works on, and nothing holds the output open."""
+    script = SCRIPT.replace("def fails", "def sleeps(part): time.sleep(60)\n\ndef fails")
+    script = script.replace('"here": here,', '"here": here, "sleeps": sleeps,')
+    script = script.replace("import contextlib", "import time, contextlib")
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "sleeps", "500"], stdout=subprocess.PIPE
+    ) as parent:
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        while not children.read_text():
+            time.sleep(0.01)
+        parent.kill()
+        assert parent.communicate(timeout=10)[0] == b""

@@ -123,6 +123,17 @@ def test_a_byte_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     assert finding.place and (finding.place.line, finding.place.column) == (2, 7)
 
 
+@pytest.mark.parametrize("rollback", [False, True])
+def test_a_character_that_would_end_the_text_is_refused(tmp_path: Path, rollback: bool) -> None:
+    """The grammar would read up to it, and the rest would count as run."""
+    write(tmp_path, ID, "select 1;")
+    name = f"{ID}.rollback.sql" if rollback else f"{ID}.sql"
+    (tmp_path / name).write_bytes(b"create table a ();\n\0create table b ();")
+    finding = one(tmp_path)
+    assert (finding.code, finding.message) == ("S102", "a text cannot hold the character 0")
+    assert finding.place and (finding.place.line, finding.place.column) == (2, 1)
+
+
 def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     """One run shows them all."""
     write(tmp_path, "20260101000000_a", "select 1;", None)

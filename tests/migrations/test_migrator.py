@@ -11,7 +11,13 @@ from support.database import Server
 from support.migrations import applied, fetch, migrator, tables, three_tables, write
 
 from todo_sql.migrations import migrate
-from todo_sql.migrations.errors import InvalidFiles, LedgerMismatch, MigrationFailed, PlanError
+from todo_sql.migrations.errors import (
+    InvalidFiles,
+    LedgerMismatch,
+    LockNotHeld,
+    MigrationFailed,
+    PlanError,
+)
 from todo_sql.migrations.losses import Loss
 from todo_sql.migrations.plan import State
 
@@ -279,6 +285,24 @@ def test_session_state_of_a_file_reaches_neither_the_ledger_nor_the_next(
     assert len(applied(empty_database)) == 4
     assert fetch(empty_database, "select count(*) from public._yoyo_log") == [4]
     assert migrate(empty_database, tmp_path) == []
+
+
+def test_a_lock_that_a_function_releases_is_missed_before_the_commit(
+    empty_database: str, tmp_path: Path
+) -> None:
+    """Nobody sees it in the file: the last migration of a run is rolled back like any other."""
+    write(
+        tmp_path,
+        "20260101000000_evil",
+        "create function evil() returns void language plpgsql as "
+        "$$ begin execute 'select pg_adv' || 'isory_unlock_all()'; end $$;",
+    )
+    write(tmp_path, "20260101000001_calls_it", "create table a (); select evil();")
+    with pytest.raises(LockNotHeld) as caught:
+        migrate(empty_database, tmp_path)
+    assert caught.value.finding.code == "M312"
+    assert tables(empty_database) == []
+    assert len(applied(empty_database)) == 1
 
 
 @pytest.mark.parametrize("plpgsql", [True, False])

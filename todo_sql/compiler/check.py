@@ -20,22 +20,19 @@ def check(compiler: Compiler, queries: Iterable[NamedQuery]) -> Analysis:
 def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
     """Yield what is wrong with a query that PostgreSQL accepts.
 
-    Optional lines are looked at all together and all left out: each of them can only add
-    to what there is without it.
+    Every variant that tells something is looked at: an optional line may be a condition, but
+    also a join that makes more rows, a LIMIT, or one side of an OR.
     """
     query = checked.query
     seen: set[tuple[int, tuple[str, ...]]] = set()
     known: dict[int, Equalities] = {}
     for variant, answer, tree in checked.known:
-        if variant.given and variant.given != query.optional:
-            continue
         if id(tree) not in known:
             known[id(tree)] = Equalities(tree, compiler.schema)
         equalities = known[id(tree)]
         if variant.given == query.optional:
             yield from wording.find(query, variant)
-        if not variant.given:
-            yield from order.find(query, answer, equalities, compiler.schema)
+        yield from order.find(query, answer, equalities, compiler.schema)
         key = (id(tree), variant.parameters)
         if key not in seen:
             seen.add(key)

@@ -48,23 +48,28 @@ def share_out(
     import multiprocessing
 
     context = multiprocessing.get_context("fork")
-    helpers = []
+    helpers, receivers = [], []
     try:
         for part in parts[1:]:
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_help, args=(there, part, sender), daemon=True)
-            process.start()
+            process = context.Process(
+                target=_help, args=(there, part, receiver, sender), daemon=True
+            )
+            with suppress(OSError):  # no more processes: its part is done here
+                process.start()
+                helpers.append(process)
             sender.close()
-            helpers.append((process, receiver, part))
+            receivers.append((receiver, part))
         found = here(parts[0])
-        for _, receiver, part in helpers:
+        for receiver, part in receivers:
             theirs = _receive(receiver, part)
             found += here(part) if theirs is None else theirs
         return found
     finally:
-        for process, receiver, _ in helpers:
+        for process in helpers:
             process.terminate()
             process.join()
+        for receiver, _ in receivers:
             receiver.close()
 
 
@@ -87,18 +92,33 @@ def _parts(items: Sequence[Item], weights: Sequence[int], most: int) -> list[Seq
     return parts
 
 
-def _help(there: Work[Any, Any], part: Sequence[Any], sender: Connection) -> None:
+def _help(
+    there: Work[Any, Any], part: Sequence[Any], receiver: Connection, sender: Connection
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits is the one to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _end_with_parent()
+    receiver.close()  # else what nobody reads would never end
     with suppress(Exception):  # whatever it is, it is met again, and told, over there
         sender.send_bytes(_packed(there(part), part))
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, however that comes."""
+    import ctypes
+    import multiprocessing
+
+    ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # PR_SET_PDEATHSIG, see prctl(2)
+    parent = multiprocessing.parent_process()
+    if parent is None or os.getppid() != parent.pid:  # it has ended already
+        os._exit(1)
 
 
 def _receive(receiver: Connection, part: Sequence[Any]) -> list[Any] | None:
     """Return what a helper found, or None if it came to nothing."""
     try:
         packed = receiver.recv_bytes()
-    except EOFError:
+    except (EOFError, OSError):  # nothing, or cut off in the middle
         return None
     found: list[Any] = _Unpickler(io.BytesIO(packed), part).load()
     return found

@@ -77,6 +77,7 @@ def _try(
         constraints,
         *reset(link.target),
         ours,
+        proof,  # a function may have released the lock
         *bookkeeping(),
         Command("commit"),
     ]

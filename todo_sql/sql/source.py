@@ -27,7 +27,8 @@ class Source:
         """Decode UTF-8, with or without a byte order mark.
 
         Raises:
-            UsageError: A byte is not UTF-8; the place names its line and column.
+            UsageError: A byte is not UTF-8, or is 0, where PostgreSQL's parser would take the
+                text to end; the place names its line and column.
         """
         try:
             text = data.decode("utf-8-sig")
@@ -41,7 +42,15 @@ class Source:
                 place=Place(file, line, column),
                 fix="save the file as UTF-8",
             ) from None
-        return cls(file, text)
+        source = cls(file, text)
+        if (zero := text.find("\0")) >= 0:
+            raise UsageError(
+                "a text cannot hold the character 0",
+                code="S102",
+                place=source.place(zero),
+                fix="remove it",
+            )
+        return source
 
     @classmethod
     def read(cls, path: Path, root: Path | None = None) -> Source:
