@@ -18,7 +18,8 @@ from support.commands import clean_environment, todo_sql
 from support.database import Owner, Server
 
 from todo_sql.cli.app import main
-from todo_sql.compiler.project import watch_folder
+from todo_sql.compiler.describe import Analysis
+from todo_sql.compiler.watching import watch_folder
 from todo_sql.config import load_config
 
 pytestmark = pytest.mark.database
@@ -247,17 +248,51 @@ def test_watch(project: Project) -> None:
         more.write_text(WRONG.replace("nope", "title"))
         analysis, _ = next(passes)
         assert not analysis.findings
-        assert [entry.query.name for entry in analysis.described] == ["broken"]
+        assert names(analysis) == ["broken", "list_notes", "add_note"]
         notes = project.root / "queries" / "notes.sql"
         notes.write_text("-- A line above.\n" + QUERIES.replace(":body)", ":nothing, 1)"))
         analysis, _ = next(passes)
-        assert [entry.query.name for entry in analysis.described] == ["list_notes"]
+        assert names(analysis) == ["broken", "list_notes"]
         (finding,) = analysis.findings
         assert finding.place and finding.place.line == 10
         notes.write_text("-- A line above.\n" + QUERIES)
         analysis, _ = next(passes)
-        assert [entry.query.place().line for entry in analysis.described] == [2, 9]
+        assert [entry.query.place().line for entry in analysis.described] == [1, 2, 9]
         assert not analysis.findings
+
+
+def names(analysis: Analysis) -> list[str]:
+    """Return the queries that could be described."""
+    return [entry.query.name for entry in analysis.described]
+
+
+def test_watch_sees_all_files_and_the_migrations(project: Project) -> None:
+    """What two files share is compared, and nothing that is saved ends the watch."""
+    config = load_config(project.root, environment=project.environment)
+    more = project.root / "queries" / "more.sql"
+    table = project.root / "migrations" / "20260102000000_create_lists.sql"
+
+    def found() -> list[str]:
+        analysis, _ = next(passes)
+        return [finding.code for finding in analysis.findings]
+
+    passes = watch_folder(config, pause=0.005)
+    with contextlib.closing(passes):
+        assert found() == []
+        more.write_text("-- name: add_note :many\nselect 1 as id\n")
+        assert found() == ["Q106"]
+        more.write_text("-- name: one_note :many -> Note\nselect 1 as id\n")
+        assert found() == ["C107"]
+        more.write_bytes(b"-- \xff\n")
+        assert found() == ["S101"]
+        more.write_text("-- name: list_lists :many\nselect id from lists\n")
+        assert found() == ["C101"]
+        table.write_text("-- irreversible: a test\ncreate tabel lists (id int primary key);\n")
+        assert found() == ["M121"]
+        table.write_text("-- irreversible: a test\ncreate table lists (id int primary key);\n")
+        assert found() == []
+        more.unlink()
+        assert found() == []
 
 
 def test_offline(project: Project) -> None:

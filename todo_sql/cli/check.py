@@ -31,7 +31,8 @@ def command(
     ] = None,
 ) -> ExitCode:
     """Check every variant of every query on a scratch database; executes none."""
-    from todo_sql.compiler.project import check_folder, watch_folder
+    from todo_sql.compiler.project import check_folder
+    from todo_sql.compiler.watching import watch_folder
 
     if offline and (watch or cache or plans):
         raise UsageError("--offline only reads", fix="leave out --watch, --cache and --plans")

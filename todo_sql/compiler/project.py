@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +12,10 @@ import psycopg
 from todo_sql.compiler import cache, mapping, models, plans
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Analysis, Compiler, Examined, Rule, gather
-from todo_sql.compiler.described import Described
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError
-from todo_sql.queries.loader import QuerySet, read_folder, read_text
-from todo_sql.queries.named import NamedQuery
-from todo_sql.sql.source import Source
+from todo_sql.queries.loader import QuerySet, read_folder
 
 
 @contextmanager
@@ -40,7 +36,7 @@ def analyse_folder(
         offline: Whether to ask the cache, and no server.
     """
     queries, examined = _examined(config, folder or config.queries, (), offline=offline)
-    return queries, _whole(queries, examined)
+    return queries, whole(queries, examined)
 
 
 def check_folder(
@@ -68,7 +64,7 @@ def check_folder(
     if scale is not None:
         with psycopg.connect(plans.loaded_database(config, scale), autocommit=True) as connection:
             examined = plans.find(connection, examined, config)
-    return _whole(queries, examined)
+    return whole(queries, examined)
 
 
 def _examined(
@@ -80,73 +76,23 @@ def _examined(
         return queries, cache.read(cache.folder_of(folder), queries.values(), config)
     with compiler_of(config) as compiler:
         examined = compiler.examine(queries.values(), rules)
-        schema = compiler.schema
     if folder == config.queries:  # the configuration is about those
-        described = [one.described for one in examined if one.described]
-        wrong = mapping.unmatched(config, queries.values(), described, schema)
-        queries = replace(queries, findings=(*queries.findings, *wrong))
+        queries = with_slips(queries, examined, compiler)
     return queries, examined
 
 
-def _whole(queries: QuerySet, examined: list[Examined]) -> Analysis:
+def with_slips(queries: QuerySet, examined: Iterable[Examined], compiler: Compiler) -> QuerySet:
+    """Add what the configuration names and is not there to the findings of the queries."""
+    described = [one.described for one in examined if one.described]
+    slips = mapping.unmatched(compiler.config, queries.values(), described, compiler.schema)
+    return replace(queries, findings=(*queries.findings, *slips))
+
+
+def whole(queries: QuerySet, examined: list[Examined]) -> Analysis:
     """Add what only all queries together show, and the mistakes of their files."""
     analysis = gather(examined)
     findings = [*queries.findings, *analysis.findings, *models.misnamed(analysis.described)]
     return Analysis(analysis.described, tuple(in_file_order(findings)))
-
-
-def watch_folder(
-    config: Config, pause: float = 0.05
-) -> Generator[tuple[Analysis, float], None, None]:
-    """Check every query, then those of each file that is saved, for ever.
-
-    In a saved file only the queries whose text is new are prepared again, and those with
-    findings.
-
-    Yields:
-        What was found, and how many seconds it took since the change was seen.
-    """
-    with compiler_of(config) as compiler:
-        clean: dict[str, Described] = {}
-        known: dict[Path, int] = {}
-        while True:
-            found = {
-                path: path.stat().st_mtime_ns for path in sorted(config.queries.rglob("*.sql"))
-            }
-            changed = [path for path in found if known.get(path) != found[path]]
-            if changed or found.keys() != known.keys():
-                known = found
-                start = time.perf_counter()
-                yield _check_files(compiler, changed, clean), time.perf_counter() - start
-            else:
-                time.sleep(pause)
-
-
-def _check_files(compiler: Compiler, paths: list[Path], clean: dict[str, Described]) -> Analysis:
-    """Check the queries of some files.
-
-    Args:
-        clean: Queries without findings, by their text with what stands above it; added to.
-    """
-    texts: dict[NamedQuery, str] = {}
-    findings: list[Finding] = []
-    for path in paths:
-        source = Source.read(path, compiler.config.root)
-        queries, mistakes = read_text(source)
-        findings += mistakes
-        end = 0
-        for query in queries:
-            texts[query], end = source.text[end : query.end], query.end
-    news = compiler.examine([one for one, text in texts.items() if text not in clean], [examine])
-    found = {one.query: one for one in news}
-    for one in news:
-        if one.described and not one.findings:
-            clean[texts[one.query]] = one.described
-    analysis = gather(
-        found.get(query) or Examined(query, replace(clean[text], query=query), ())
-        for query, text in texts.items()
-    )
-    return Analysis(analysis.described, tuple(in_file_order([*findings, *analysis.findings])))
 
 
 def in_file_order(findings: list[Finding]) -> list[Finding]:

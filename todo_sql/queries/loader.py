@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -92,34 +92,64 @@ def read_folder(path: Path, root: Path | None = None) -> QuerySet:
             code="Q120",
             fix="name the folder of queries in [tool.todo-sql], or make it",
         )
-    sources: list[Source] = []
+    return together(read_one(file, root) for file in sorted(path.rglob("*.sql")))
+
+
+@dataclass(frozen=True)
+class Read:
+    """What one file holds: its sound queries and its mistakes; no source: it can't be read."""
+
+    source: Source | None
+    queries: tuple[NamedQuery, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_one(path: Path, root: Path | None = None) -> Read:
+    """Read one file; its places are shown relative to `root`."""
+    try:
+        source = Source.read(path, root)
+    except UsageError as error:  # not UTF-8
+        return Read(None, (), (error.finding,))
+    queries, findings = read_text(source)
+    return Read(source, queries, tuple(findings))
+
+
+def together(files: Iterable[Read]) -> QuerySet:
+    """Return the queries of several files; of two that have one name the first is kept."""
     queries: dict[str, NamedQuery] = {}
     findings: list[Finding] = []
-    for file in sorted(path.rglob("*.sql")):
-        try:
-            source = Source.read(file, root)
-        except UsageError as error:  # not UTF-8
-            findings.append(error.finding)
-            continue
-        found, mistakes = read_text(source, taken=queries)
-        sources.append(source)
-        queries.update((query.name, query) for query in found)
-        findings += mistakes
+    sources: list[Source] = []
+    for file in files:
+        sources += [file.source] if file.source else []
+        twice = []
+        for query in file.queries:
+            first = queries.setdefault(query.name, query)
+            if first is not query:
+                twice.append(_defined_twice(query, first))
+        findings += sorted([*file.findings, *twice], key=_by_place)
     return QuerySet(MappingProxyType(queries), tuple(sources), tuple(findings))
 
 
-def read_text(
-    source: Source, taken: Mapping[str, NamedQuery] | None = None
-) -> tuple[tuple[NamedQuery, ...], list[Finding]]:
-    """Return the sound queries of a text, and its mistakes.
+def _by_place(finding: Finding) -> tuple[int, int]:
+    place = finding.place
+    return (place.line, place.column) if place else (0, 0)
 
-    Args:
-        source: The text.
-        taken: Queries of other files, whose names are not free.
-    """
+
+def _defined_twice(query: NamedQuery, first: NamedQuery) -> Finding:
+    return Finding(
+        "Q106",
+        "error",
+        f"query `{query.name}` is defined twice",
+        query.place(),
+        cause=f"the first one stands at {first.place()}",
+        fix="rename one of the two",
+    )
+
+
+def read_text(source: Source) -> tuple[tuple[NamedQuery, ...], list[Finding]]:
+    """Return the sound queries of a text, and its mistakes."""
     report = Report(source)
-    names: dict[str, NamedQuery] = dict(taken or {})
-    queries: list[NamedQuery] = []
+    names: dict[str, NamedQuery] = {}
     for header, tokens in _sections(report):
         if header is None:
             _check_preamble(report, tokens)
@@ -127,19 +157,10 @@ def read_text(
         query = read_section(report, header, tokens)
         if query is None:
             continue
-        if query.name in names:
-            first = names[query.name].place()
-            report.add_at(
-                "Q106",
-                f"query `{query.name}` is defined twice",
-                query.place(),
-                cause=f"the first one stands at {first}",
-                fix="rename one of the two",
-            )
-            continue
-        names[query.name] = query
-        queries.append(query)
-    return tuple(queries), report.findings
+        first = names.setdefault(query.name, query)
+        if first is not query:
+            report.add_finding(_defined_twice(query, first))
+    return tuple(names.values()), report.findings
 
 
 def _sections(report: Report) -> Iterator[tuple[Token | None, list[Token]]]:

@@ -42,7 +42,11 @@ class Report:
         cause: str | None = None,
     ) -> None:
         """Note a mistake at a place of the source."""
-        self._found.append(Finding(code, "error", message, place, cause, fix))
+        self.add_finding(Finding(code, "error", message, place, cause, fix))
+
+    def add_finding(self, finding: Finding) -> None:
+        """Note a mistake of the source."""
+        self._found.append(finding)
 
     @property
     def findings(self) -> list[Finding]:
