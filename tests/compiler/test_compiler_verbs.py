@@ -182,6 +182,7 @@ def test_a_type_of_the_configuration_that_matches_nothing(project: Project) -> N
         "Note.tilte": "str",
         "note.body": "str",
         "txet": "str",
+        "int8": "int",
     }
     lines = [f'"{key}" = "{value}"' for key, value in types.items()]
     config.write_text("\n".join([config.read_text(), "[tool.todo-sql.types]", *lines]))
@@ -189,12 +190,13 @@ def test_a_type_of_the_configuration_that_matches_nothing(project: Project) -> N
     found = project.document("check", code=1)["findings"]
     slips = [one for one in found if one["code"] == "C118"]
     assert [(one["file"], one["line"]) for one in slips] == [
-        ("pyproject.toml", n) for n in (10, 11, 12)
+        ("pyproject.toml", n) for n in (10, 11, 12, 13)
     ]
     assert [one["fix"] for one in slips] == [
         "did you mean `Note.title`?",
         "did you mean `notes.body`?",
         "correct the name, or take the line out",
+        "write `bigint`",
     ]
 
 

@@ -127,6 +127,16 @@ def test_a_syntax_error_has_its_place(project: Path) -> None:
     found = {f.code: f.place for f in lint(load_config(project, environment={})).findings}
     assert "R405" in found
     assert found["M121"] and (found["M121"].line, found["M121"].column) == (2, 8)
+    assert not {"PRS", "syntax-error"} & found.keys()  # it is told once
+
+
+def test_what_another_tool_cannot_read_may_be_right(project: Path) -> None:
+    """Sqlfluff gives a long file up; that is no mistake of the file."""
+    rows = "".join(f"insert into notes (id) values ({n});\n" for n in range(12_000))
+    write(project, SECOND, rows, "delete from notes where true;\n")
+    (finding,) = [f for f in lint(load_config(project, environment={})).findings if f.code == "PRS"]
+    assert finding.severity == "info"
+    assert finding.message.startswith("sqlfluff cannot read this file")
 
 
 @pytest.mark.parametrize(

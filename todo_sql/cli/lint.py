@@ -29,6 +29,7 @@ def command(
     from todo_sql.review import lint as review
     from todo_sql.review.rules_page import render
 
+    context.output.json = context.output.json or format == "json"  # of errors, too
     if rules:
         context.output.data(render().rstrip("\n"))
         return ExitCode.OK
@@ -47,7 +48,7 @@ def command(
     for reason in found.skipped:
         context.output.warning(reason)
     serious = [one for one in found.findings if one.severity != "info"]
-    if context.output.json or format == "json":
+    if context.output.json:
         context.output.document(
             {
                 "findings": [one.as_dict() for one in found.findings],

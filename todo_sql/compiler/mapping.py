@@ -49,22 +49,24 @@ def unmatched(
     for key in config.types:
         owner, _, column = key.rpartition(".")
         theirs = columns.get(owner, set())
-        if key in types or column in theirs or owner in unknown:
+        if key in types or owner in unknown or _is_column(key, columns):
             continue
         names = [f"{owner}.{one}" for one in theirs] or _all(columns, column)
-        found.append(
-            Finding(
-                "C118",
-                "warning",
-                f"[tool.todo-sql.types] names `{key}`, which is not there",
-                _place(config, key),
-                cause=f"`{owner}` has no column or parameter `{column}`"
-                if theirs
-                else "no type, table, query or model is called so",
-                fix=did_you_mean(key, names, "correct the name, or take the line out"),
-            )
-        )
+        cause = "no type, table, query or model is called so"
+        fix = did_you_mean(key, names, "correct the name, or take the line out")
+        if theirs:
+            cause = f"`{owner}` has no column or parameter `{column}`"
+        elif other := schema.type_by_name(key):
+            cause, fix = "a type goes by its whole name here", f"write `{other.shown}`"
+        message = f"[tool.todo-sql.types] names `{key}`, which is not there"
+        found.append(Finding("C118", "warning", message, _place(config, key), cause, fix))
     return found
+
+
+def _is_column(key: str, columns: dict[str, set[str]]) -> bool:
+    """Tell whether some table or query has it; a column's name may hold a dot."""
+    dots = [index for index, character in enumerate(key) if character == "."]
+    return any(key[dot + 1 :] in columns.get(key[:dot], set()) for dot in dots)
 
 
 def _all(columns: dict[str, set[str]], column: str) -> list[str]:

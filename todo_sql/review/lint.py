@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from todo_sql.sql.source import Source
 # Waivers that others look at: the migrator, `plan` and `check`.
 _OTHERS = (UNKNOWN_FATE,)
 _OTHER_CODES = ("C", "P")
+_UNREADABLE = {"PRS": "sqlfluff", "syntax-error": "squawk"}
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,18 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
             findings.append(finding(rule, hit))
             edits += [(hit.spot.file, edit) for edit in hit.edits]
     scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]
-    findings += unproved(squawk.check(scripts, paths, config.postgres), project.files)
+    unparsed = {one.place.file for one in broken if one.code == "M121" and one.place}
+    parsed = {file.name for file in scripts} - unparsed
+    others = unproved(squawk.check(scripts, paths, config.postgres), project.files)
     skipped = []
     if squawk.binary() is None:
         skipped.append("squawk is not installed: the safety of migrations is half checked")
     if installed():
         cache = None if config.packaged else config.state / "cache" / "style.json"
-        findings += Style(config.root, cache).check(s for s in sources if s.file in chosen)
+        others += Style(config.root, cache).check(s for s in sources if s.file in chosen)
     else:
         skipped.append("sqlfluff is not installed: style is not checked")
+    findings += _readable(others, parsed, unparsed)
     refused, selected = (
         [one for one in some if one.place is None or one.place.file in chosen]
         for some in (broken, findings)
@@ -93,6 +97,25 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
         tuple((file, edit) for file, edit in edits if file.name in chosen),
         tuple(f"{reason} (pip install 'todo-sql[review]')" for reason in skipped),
     )
+
+
+def _readable(others: Iterable[Finding], parsed: Set[str], unparsed: Set[str]) -> Iterator[Finding]:
+    """Judge by PostgreSQL's own grammar what other tools say that they cannot read.
+
+    What it rejects is told already; what it accepts is right, and only not looked at.
+    """
+    for one in others:
+        file = one.place.file if one.place else ""
+        if one.code not in _UNREADABLE or file not in parsed | unparsed:
+            yield one
+        elif file in parsed:
+            yield replace(
+                one,
+                severity="info",
+                message=f"{_UNREADABLE[one.code]} cannot read this file: {one.message}",
+                cause="PostgreSQL's own grammar accepts it",
+                fix=None,
+            )
 
 
 def read(
