@@ -61,6 +61,7 @@ create table tasks (
     state varchar(9) check (state = any (array['open', 'done'])),
     size text check (size in ('s', 'm')), title text not null
 );
+create table people (id int primary key, email email not null, feeling feeling);
 create table walks (id int primary key, streets jsonb not null);
 insert into houses values
     (1, (('High "St", 1', '{sad,ok}'), 5, '[2026-01-01 00:00:00+00,)', 'Ulm'), array[
@@ -403,3 +404,11 @@ def test_models_that_the_configuration_names(world: World) -> None:
         analysis = world.analyse(sql, {"a.status": f"list[{path}]", "Row.state": "str"})
         assert [one.python.mapped for one in analysis.described[0].columns] == [False, True, True]
         assert [finding.code for finding in misnamed(analysis.described)] == found
+
+
+def test_a_domain_that_the_configuration_names(world: World) -> None:
+    """Of a column, though PostgreSQL describes what the domain is made of, and of a parameter."""
+    sql = "select email, feeling, email || '' as text from people where email = :email::email"
+    (described,) = world.analyse(sql, {"email": "app.Email", "feeling": "app.Mood"}).described
+    assert [one.python.text for one in described.columns] == ["Email", "Mood", "str"]
+    assert [one.python.text for one in described.parameters] == ["Email"]

@@ -210,9 +210,12 @@ class Inference:
             oid = column.type
             if directive is not None and directive.pg_type is not None:
                 oid = self._named_types[directive.pg_type] or oid
+            declared = oid  # Describe tells what a domain is made of
+            if found is not None and oid == column.type and self._is_domain(found.type):
+                declared = found.type
             if directive is not None and directive.nullable is not None:
                 not_null = not directive.nullable
-            python = self._python(oid, origin, query, column.name)
+            python = self._python(declared, origin, query, column.name)
             if python is None:
                 wrong.append(self._no_type(query, f"column `{column.name}`", oid))
                 continue
@@ -264,6 +267,10 @@ class Inference:
             if key in self.config.types:
                 return types.named(self.config.types[key])
         return types.python_type(oid, self.schema, self.config.types)
+
+    def _is_domain(self, oid: int) -> bool:
+        found = self.schema.types.get(oid)
+        return found is not None and found.kind == "d"
 
     def _holds_composite(self, oid: int) -> bool:
         found = self.schema.types[oid]
