@@ -13,7 +13,7 @@ import asyncio
 import multiprocessing
 import statistics
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -29,15 +29,19 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.proxy import Proxy
 
 BARE = "a bare round trip"
-KINDS = (
-    BARE,
-    "a scoped read",
-    "a scoped write",
-    "a transaction of three",
-    "a batch of ten reads",
-)
 
 Times = dict[str, list[float]]
+
+
+def kinds(connection: Any, me: Any, transaction: Any, batch: Any) -> dict[str, Callable[[], Any]]:
+    """Return what is measured; a call of an asynchronous session is to be awaited."""
+    return {
+        BARE: lambda: connection.execute("select 1"),
+        "a scoped read": lambda: tasks.list_tasks(me, limit=20),
+        "a scoped write": lambda: tasks.create_task(me, title="x"),
+        "a transaction of three": transaction,
+        "a batch of ten reads": batch,
+    }
 
 
 def in_turns(times: Times, repeat: int) -> Iterator[str]:
@@ -70,17 +74,10 @@ def with_threads(url: str, repeat: int) -> Times:
                 for _ in range(10):
                     batch.add(tasks.list_tasks, limit=5)
 
-        calls: tuple[Callable[[], object], ...] = (
-            lambda: connection.execute("select 1"),
-            lambda: tasks.list_tasks(me, limit=20),
-            lambda: tasks.create_task(me, title="x"),
-            transaction,
-            batch,
-        )
-        kinds = dict(zip(KINDS, calls, strict=True))
-        times: Times = {name: [] for name in KINDS}
+        calls = kinds(connection, me, transaction, batch)
+        times: Times = {name: [] for name in calls}
         for name in in_turns(times, repeat):
-            kinds[name]()
+            calls[name]()
         return times
 
 
@@ -104,17 +101,10 @@ async def with_tasks(url: str, repeat: int) -> Times:
                 for _ in range(10):
                     batch.add(tasks.list_tasks, limit=5)
 
-        calls: tuple[Callable[[], Awaitable[object]], ...] = (
-            lambda: connection.execute("select 1"),
-            lambda: tasks.list_tasks(me, limit=20),
-            lambda: tasks.create_task(me, title="x"),
-            transaction,
-            batch,
-        )
-        kinds = dict(zip(KINDS, calls, strict=True))
-        times: Times = {name: [] for name in KINDS}
+        calls = kinds(connection, me, transaction, batch)
+        times: Times = {name: [] for name in calls}
         for name in in_turns(times, repeat):
-            await kinds[name]()
+            await calls[name]()
         return times
 
 

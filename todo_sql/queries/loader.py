@@ -13,7 +13,7 @@ from todo_sql.queries.errors import QueryFileError
 from todo_sql.queries.header import HEADER, check_almost_header, check_stray
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.reader import read_section
-from todo_sql.queries.report import Report
+from todo_sql.queries.report import Report, position
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
 from todo_sql.sql.source import Source
@@ -108,7 +108,7 @@ def read_one(path: Path, root: Path | None = None) -> Read:
     """Read one file; its places are shown relative to `root`."""
     try:
         source = Source.read(path, root)
-    except UsageError as error:  # not UTF-8
+    except UsageError as error:  # not UTF-8, or with a 0 in it
         return Read(None, (), (error.finding,))
     queries, findings = read_text(source)
     return Read(source, queries, tuple(findings))
@@ -126,13 +126,8 @@ def together(files: Iterable[Read]) -> QuerySet:
             first = queries.setdefault(query.name, query)
             if first is not query:
                 twice.append(_defined_twice(query, first))
-        findings += sorted([*file.findings, *twice], key=_by_place)
+        findings += sorted([*file.findings, *twice], key=position)
     return QuerySet(MappingProxyType(queries), tuple(sources), tuple(findings))
-
-
-def _by_place(finding: Finding) -> tuple[int, int]:
-    place = finding.place
-    return (place.line, place.column) if place else (0, 0)
 
 
 def _defined_twice(query: NamedQuery, first: NamedQuery) -> Finding:

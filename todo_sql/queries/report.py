@@ -51,13 +51,14 @@ class Report:
     @property
     def findings(self) -> list[Finding]:
         """Every mistake noted, in order of the text."""
-        return sorted(self._found, key=_position)
+        return sorted(self._found, key=position)
 
     def __len__(self) -> int:
         return len(self._found)
 
 
-def _position(finding: Finding) -> tuple[int, int]:
+def position(finding: Finding) -> tuple[int, int]:
+    """Return where in its file a finding stands, to sort by."""
     assert finding.place is not None
     return finding.place.line, finding.place.column
 

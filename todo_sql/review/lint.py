@@ -67,7 +67,7 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
         sources.append(source)
         paths[source.file] = config.root / source.file
     chosen = {name for name, path in paths.items() if only is None or path.resolve() in only}
-    findings = [*(queries.findings if queries else ())]
+    findings = list(queries.findings) if queries else []
     edits = []
     for rule in all_rules():
         for hit in rule.check(project):

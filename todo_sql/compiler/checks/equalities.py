@@ -109,7 +109,7 @@ class Equalities:
         """The tables in FROM of the outermost level; None where there is something else."""
         level = self.levels[0]
         found = []
-        for index in _joined(level.query["jointree"]):
+        for index in joined(level.query["jointree"]):
             entry = level.entry(index)
             kind = int(entry["rtekind"])
             if kind not in (RELATION, JOIN, GROUP):
@@ -228,13 +228,15 @@ def _sublinks(query: Node) -> Iterator[Node]:
             stack.extend(child for child in item.values() if isinstance(child, (dict, list)))
 
 
-def _joined(item: Node) -> list[int]:
+def joined(item: Node | None) -> list[int]:
     """Return what a jointree joins, as indexes of the range table."""
+    if item is None:
+        return []
     if item["node"] == "RANGETBLREF":
         return [int(item["rtindex"])]
     if item["node"] == "FROMEXPR":
-        return [index for part in item["fromlist"] or () for index in _joined(part)]
-    return [*_joined(item["larg"]), *_joined(item["rarg"])]
+        return [index for part in item["fromlist"] or () for index in joined(part)]
+    return [*joined(item["larg"]), *joined(item["rarg"])]
 
 
 def _inserted(query: Node) -> Iterator[tuple[int, Node]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from todo_sql.compiler.checks.equalities import Equalities, Level
+from todo_sql.compiler.checks.equalities import Equalities, Level, joined
 from todo_sql.compiler.effects import is_tenant_table, needs_tenant, tables
 from todo_sql.compiler.nodes import Node, name_of
 from todo_sql.compiler.schema import Relation, Schema
@@ -60,20 +60,10 @@ def _held(
     if query["commandType"] == "3" and int(query["resultRelation"]) == index:
         return True  # an insert: row security checks the value, and NOT NULL demands one
     written = int(query["resultRelation"]) == index
-    if not written and not _mentions(query["jointree"], index):
+    if not written and index not in joined(query["jointree"]):
         return True  # not read from: a view's own entry, or `excluded`
     term = (id(level), index, numbers[0])
     return parameter > 0 and equalities.same(term, ("parameter", parameter))
-
-
-def _mentions(item: Node | None, index: int) -> bool:
-    if item is None:
-        return False
-    if item["node"] == "RANGETBLREF":
-        return int(item["rtindex"]) == index
-    if item["node"] == "FROMEXPR":
-        return any(_mentions(part, index) for part in item["fromlist"] or ())
-    return _mentions(item["larg"], index) or _mentions(item["rarg"], index)
 
 
 def _place(
