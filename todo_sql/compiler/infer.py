@@ -247,9 +247,8 @@ class Inference:
     def _origin(self, relation: Relation, column: Column) -> Origin:
         key = (relation.oid, column.name)
         if key not in self._origins:
-            prefix = "" if relation.schema == "public" else f"{relation.schema}."
             self._origins[key] = Origin(
-                prefix + relation.name,
+                relation.shown,
                 column.name,
                 relation.comment,
                 column.comment,

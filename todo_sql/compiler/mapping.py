@@ -29,10 +29,11 @@ def unmatched(
         queries: All of the project; of those that could not be described nothing is said.
         described: The other ones.
     """
+    if not config.types:
+        return []
     columns: dict[str, set[str]] = defaultdict(set)
     for relation in schema.relations.values():
-        prefix = "" if relation.schema == "public" else f"{relation.schema}."
-        columns[prefix + relation.name] |= {one.name for one in relation.columns.values()}
+        columns[relation.shown] |= relation.column_names
     known = set()
     for entry in described:
         known.add(entry.query.name)

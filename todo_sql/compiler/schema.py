@@ -55,6 +55,11 @@ class Relation:
     checks: list[tuple[str, str]] = field(default_factory=list)
 
     @property
+    def shown(self) -> str:
+        """Its name, with the schema unless that is `public`."""
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+    @property
     def is_table(self) -> bool:
         """Whether PostgreSQL itself stores and guards the rows."""
         return self.kind in ("r", "p")

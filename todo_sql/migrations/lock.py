@@ -6,7 +6,7 @@ holder would wait in turn.
 
 It is held twice. To prove that a backend holds it, one hold is given back and taken again:
 that succeeds in the holder alone, where the lock is never free meanwhile, and it costs
-nothing. Looking into pg_locks took as long as a small migration does.
+next to nothing. Looking into pg_locks took a tenth of the time of a small migration.
 """
 
 from __future__ import annotations
