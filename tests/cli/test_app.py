@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.commands import clean_environment, todo_sql
 
-from todo_sql.cli import help, verbs
+from todo_sql.cli import help, table
 from todo_sql.cli.app import main
 from todo_sql.cli.context import Context, Options, split_options
 from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED, UNWRITABLE
@@ -38,7 +38,7 @@ def test_overview_lists_every_verb_with_an_example(
     """The overview has groups, a line and an example per command, and the global options."""
     assert main(words) == ExitCode.OK
     shown = capsys.readouterr().out
-    for verb in verbs.available():
+    for verb in table.available():
         assert f"  {verb.name} " in shown
         assert verb.example in shown
         assert verb.example.startswith(f"todo-sql {verb.name}")
@@ -49,8 +49,8 @@ def test_overview_lists_every_verb_with_an_example(
 
 def test_every_file_of_a_verb_has_a_line_in_the_table() -> None:
     """A verb that is in the folder is in the table."""
-    names = {verb.name for verb in verbs.VERBS}
-    folder = Path(verbs.__file__).parent
+    names = {verb.name for verb in table.VERBS}
+    folder = Path(table.__file__).parent / "verbs"
     for path in folder.glob("*.py"):
         if "\ndef command(" in path.read_text(encoding="utf-8"):
             assert path.stem in names
@@ -58,8 +58,8 @@ def test_every_file_of_a_verb_has_a_line_in_the_table() -> None:
             pytest.fail(f"{path.name} has no `command`")
 
 
-@pytest.mark.parametrize("verb", verbs.available(), ids=lambda verb: verb.name)
-def test_help_of_each_verb(verb: verbs.Verb, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("verb", table.available(), ids=lambda verb: verb.name)
+def test_help_of_each_verb(verb: table.Verb, capsys: pytest.CaptureFixture[str]) -> None:
     """Each verb says what it does and gives an example."""
     assert main([verb.name, "--help"]) == ExitCode.OK
     shown = capsys.readouterr().out
@@ -395,7 +395,7 @@ def test_completion_of_words(
     """The shell completes commands, their arguments and their options."""
     monkeypatch.setenv("_TODO_SQL_COMPLETE", "1")
     assert main(line.split(" ")) == ExitCode.OK
-    there = {verb.name for verb in verbs.VERBS} - {verb.name for verb in verbs.available()}
+    there = {verb.name for verb in table.VERBS} - {verb.name for verb in table.available()}
     assert set(capsys.readouterr().out.split()) == expected - there
 
 

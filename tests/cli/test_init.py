@@ -13,7 +13,7 @@ import pytest
 from support.commands import NO_FUZZERS, clean_environment, todo_sql
 
 from todo_sql.cli.app import main
-from todo_sql.cli.init import package_name
+from todo_sql.cli.verbs.init import package_name
 from todo_sql.errors import ExitCode, UsageError
 
 PREFIX = Path(sys.prefix)

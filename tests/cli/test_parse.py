@@ -10,7 +10,7 @@ import pytest
 from typer import Argument, Option
 
 from todo_sql.cli.parse import parse
-from todo_sql.cli.verbs import Verb
+from todo_sql.cli.table import Verb
 from todo_sql.errors import UsageError
 
 

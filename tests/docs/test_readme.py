@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from todo_sql.cli.app import main
-from todo_sql.cli.verbs import VERBS
+from todo_sql.cli.table import VERBS
 
 pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database

@@ -1,6 +1,6 @@
 """The command line: what happens around a verb.
 
-A verb is one file, ``cli/<verb>.py``, with one function:
+A verb is one file, ``cli/verbs/<verb>.py``, with one function:
 
     from typing import Annotated
     from typer import Argument, Option
@@ -28,7 +28,7 @@ A verb is one file, ``cli/<verb>.py``, with one function:
   Raise a TodoSqlError for anything else: it is rendered here, with its exit code. A
   KeyboardInterrupt may carry a sentence on the state that things are in.
 - A verb appears in help and completion as soon as its file exists; its line, group and
-  example stand in the table in `verbs.py`.
+  example stand in the table in `table.py`.
 
 Only the verb that was asked for is imported; `--help` imports none.
 """
@@ -41,7 +41,7 @@ from collections.abc import Sequence
 
 from todo_sql.cli.context import Context, Options, split_options
 from todo_sql.cli.output import Output
-from todo_sql.cli.verbs import PROGRAM, find
+from todo_sql.cli.table import PROGRAM, find
 from todo_sql.errors import ExitCode, UsageError
 
 

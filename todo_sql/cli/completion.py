@@ -11,7 +11,7 @@ from typing import Any
 
 from todo_sql.cli.context import FLAGS, VALUES, Context, split_options
 from todo_sql.cli.output import Output
-from todo_sql.cli.verbs import PROGRAM, available, find
+from todo_sql.cli.table import PROGRAM, available, find
 from todo_sql.errors import TodoSqlError, UsageError
 
 VARIABLE = "_TODO_SQL_COMPLETE"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from todo_sql.cli.verbs import PROGRAM, available
+from todo_sql.cli.table import PROGRAM, available
 
 GLOBAL_OPTIONS = (
     ("--project DIR", "folder of the project; default: the nearest pyproject.toml"),

@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 import typer
 from typer.main import get_command
 
-from todo_sql.cli.verbs import PROGRAM, Verb
+from todo_sql.cli.table import PROGRAM, Verb
 from todo_sql.errors import UsageError
 
 

@@ -38,7 +38,7 @@ def command(
     """
     import psycopg
 
-    from todo_sql.cli.query import described_query
+    from todo_sql.cli.verbs.query import described_query
     from todo_sql.compiler.values import parse_arguments
     from todo_sql.queries.loader import load_folder
     from todo_sql.review.plans import slow_spots, tree

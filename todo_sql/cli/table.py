@@ -14,7 +14,7 @@ PROGRAM = "todo-sql"
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One command: its file is ``cli/<name>.py``."""
+    """One command: its file is ``cli/verbs/<name>.py``."""
 
     group: str
     name: str
@@ -25,7 +25,9 @@ class Verb:
         """Import the verb's file and return its function."""
         from importlib import import_module
 
-        command: Callable[..., int | None] = import_module(f"todo_sql.cli.{self.name}").command
+        command: Callable[..., int | None] = import_module(
+            f"todo_sql.cli.verbs.{self.name}"
+        ).command
         return command
 
 
@@ -73,7 +75,7 @@ VERBS = (
 @cache
 def available() -> tuple[Verb, ...]:
     """Return the verbs whose file exists."""
-    files = {path.stem for path in Path(__file__).parent.glob("*.py")}
+    files = {path.stem for path in (Path(__file__).parent / "verbs").glob("*.py")}
     return tuple(verb for verb in VERBS if verb.name in files)
 
 

@@ -15,7 +15,7 @@ from typer import Argument
 from todo_sql.cli.context import Context
 from todo_sql.errors import ConfigError, DatabaseError, ExitCode, UsageError
 
-TEMPLATE = Path(__file__).parent / "template"
+TEMPLATE = Path(__file__).parents[1] / "template"
 
 
 def command(
