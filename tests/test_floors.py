@@ -20,6 +20,7 @@ FLOORS = (
     ("sql",),
     ("queries",),
     ("database",),
+    ("runtime",),
     ("todo",),
     ("catalog",),
     ("migrations",),
@@ -40,7 +41,7 @@ DOORS = {
 }
 
 # What the generated package may use besides itself.
-BELOW_TODO = {"database", "queries", "config", "errors", "types", "todo"}
+BELOW_TODO = {"runtime", "types", "todo"}
 
 
 def modules() -> Iterator[Path]:

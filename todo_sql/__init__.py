@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from todo_sql.database.events import QueryEvent
     from todo_sql.database.session import Session, Transaction
+    from todo_sql.database.streaming import AsyncRowStream, RowStream
     from todo_sql.database.unit import Isolation
     from todo_sql.errors import DatabaseError, TodoSqlError, UsageError
     from todo_sql.queries.cursor import Page
@@ -51,6 +52,7 @@ _HOMES = {
     ),
     "todo_sql.database.events": ("QueryEvent",),
     "todo_sql.database.session": ("Session", "Transaction"),
+    "todo_sql.database.streaming": ("AsyncRowStream", "RowStream"),
     "todo_sql.database.unit": ("Isolation",),
     "todo_sql.errors": ("DatabaseError", "TodoSqlError", "UsageError"),
     "todo_sql.queries.cursor": ("Page",),
@@ -79,6 +81,8 @@ __all__ = [  # noqa: RUF022 (by home)
     "QueryEvent",
     "Session",
     "Transaction",
+    "AsyncRowStream",
+    "RowStream",
     "Isolation",
     "DatabaseError",
     "TodoSqlError",

@@ -164,7 +164,7 @@ def _default(parameter: Parameter, imports: Imports) -> str:
     if parameter.optional:
         imports.add("pydantic", "Field")
         imports.add("pydantic.json_schema", "SkipJsonSchema")
-        imports.add("todo_sql.queries.variants", "UNSET", "Unset")
+        imports.add("todo_sql.runtime", "UNSET", "Unset")
         return ""
     return "" if parameter.default is None else f" = {parameter.default_source}"
 

@@ -34,7 +34,7 @@ def render(
 ) -> str:
     """Return the text of a module."""
     imports, for_types = Imports(own), Imports(own)
-    imports.add("todo_sql.database.query", "QueryFile")
+    imports.add("todo_sql.runtime", "QueryFile")
     handles: list[str] = []
     functions: list[str] = []
     for entry in described:
@@ -42,7 +42,7 @@ def render(
         handles += _handle(entry)
         functions += ["", "", *_functions(entry)]
     if config.tenant is not None:
-        imports.add("todo_sql.config", "Tenant")
+        imports.add("todo_sql.runtime", "Tenant")
     doc = _file_comment(source) or f"Typed functions for the queries in {source.file}."
     lines = [
         HEADER.format(source=source.file).rstrip("\n"),
@@ -60,20 +60,20 @@ def render(
 
 
 def _note_imports(entry: Described, imports: Imports, for_types: Imports) -> None:
-    imports.add("todo_sql.database.query", "Query")
+    imports.add("todo_sql.runtime", "Query")
     imports.add("typing", "TYPE_CHECKING", "Any", "overload")
-    for_types.add("todo_sql.database.asession", "AsyncSession")
-    for_types.add("todo_sql.database.session", "Session")
+    for_types.add("todo_sql.runtime", "AsyncSession")
+    for_types.add("todo_sql.runtime", "Session")
     if entry.model:
         imports.add(".models", entry.model)
     else:
         imports.add_type(entry.row)
     if entry.query.cardinality is Cardinality.STREAM:
-        for_types.add("todo_sql.database.streaming", "AsyncRowStream", "RowStream")
+        for_types.add("todo_sql.runtime", "AsyncRowStream", "RowStream")
     else:
         for_types.add("collections.abc", "Coroutine")
     if entry.query.cardinality is Cardinality.PAGE:
-        for_types.add("todo_sql.queries.cursor", "Page")
+        for_types.add("todo_sql.runtime", "Page")
     if entry.parameters_type:
         for_types.add(".models", entry.parameters_type)
         if entry.is_bulk:
@@ -82,7 +82,7 @@ def _note_imports(entry: Described, imports: Imports, for_types: Imports) -> Non
     for parameter in entry.own_parameters:
         imports.add_type(parameter.python)
         if parameter.optional:
-            imports.add("todo_sql.queries.variants", "UNSET", "Unset")
+            imports.add("todo_sql.runtime", "UNSET", "Unset")
 
 
 def _file_handle(name: str, tenant: Tenant | None) -> list[str]:

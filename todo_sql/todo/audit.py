@@ -7,17 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
-from todo_sql.config import Tenant
-from todo_sql.database.query import Query, QueryFile
-from todo_sql.queries.variants import UNSET, Unset
+from todo_sql.runtime import UNSET, Query, QueryFile, Tenant, Unset
 
 from .models import AuditEntry
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from todo_sql.database.asession import AsyncSession
-    from todo_sql.database.session import Session
+    from todo_sql.runtime import AsyncSession, Session
 
 _FILE = QueryFile(
     __package__, "audit.sql", tenant=Tenant("user_id", "app.current_user_id", "todo_app")

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from todo_sql.queries.variants import UNSET, Unset
+from todo_sql.runtime import UNSET, Unset
 from todo_sql.types import OpenTask
 
 

@@ -6,17 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
-from todo_sql.config import Tenant
-from todo_sql.database.query import Query, QueryFile
-from todo_sql.queries.variants import UNSET, Unset
+from todo_sql.runtime import UNSET, Query, QueryFile, Tenant, Unset
 
 from .models import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from todo_sql.database.asession import AsyncSession
-    from todo_sql.database.session import Session
+    from todo_sql.runtime import AsyncSession, Session
 
 _FILE = QueryFile(
     __package__, "tags.sql", tenant=Tenant("user_id", "app.current_user_id", "todo_app")

@@ -9,18 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import UUID
 
-from todo_sql.config import Tenant
-from todo_sql.database.query import Query, QueryFile
-from todo_sql.queries.variants import UNSET, Unset
+from todo_sql.runtime import UNSET, Query, QueryFile, Tenant, Unset
 
 from .models import DeletedTask, Task, TaskWithTags
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
-    from todo_sql.database.asession import AsyncSession
-    from todo_sql.database.session import Session
-    from todo_sql.queries.cursor import Page
+    from todo_sql.runtime import AsyncSession, Page, Session
 
     from .models import TaskImport
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from todo_sql.config import Tenant
-from todo_sql.database.query import Query, QueryFile
+from todo_sql.runtime import Query, QueryFile, Tenant
 
 from .models import UserProfile
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from todo_sql.database.asession import AsyncSession
-    from todo_sql.database.session import Session
+    from todo_sql.runtime import AsyncSession, Session
 
 _FILE = QueryFile(
     __package__, "users.sql", tenant=Tenant("user_id", "app.current_user_id", "todo_app")
