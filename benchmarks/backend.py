@@ -31,8 +31,8 @@ from urllib.request import urlopen
 import psycopg
 from http_load import Load, Person, Reply, statuses
 
-from todo_sql.database.server import EmbeddedServer
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.server import EmbeddedServer
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
 
 ROOT = Path(__file__).parent.parent

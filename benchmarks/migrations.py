@@ -46,7 +46,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support.proxy import Proxy  # noqa: E402  (a neighbour of the tests)
 
-from todo_sql.database.temporary import temporary_server  # noqa: E402
+from todo_sql.embedded.temporary import temporary_server  # noqa: E402
 
 ONE_WAY = 0.01
 _FIRST = datetime(2026, 1, 1)

@@ -18,7 +18,7 @@ import time
 import venv
 from pathlib import Path
 
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
 
 PROJECT = Path(__file__).parent.parent

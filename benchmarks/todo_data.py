@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
 
 ROOT = Path(__file__).parent.parent

@@ -18,8 +18,8 @@ import pytest
 from psycopg import sql
 from support.database import Owner, Server
 
-from todo_sql.database.programs import binaries, major_version
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.programs import binaries, major_version
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.testing import TestServer
 
 Connect = Callable[..., psycopg.Connection[Any]]

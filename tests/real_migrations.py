@@ -24,10 +24,10 @@ from pathlib import Path
 
 import psycopg
 
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import Finding, FindingsError, Place, TodoSqlError
-from todo_sql.migrations.directives import is_empty
-from todo_sql.migrations.files import load
+from todo_sql.migrations.files.directives import is_empty
+from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migrator import Migrator
 
 _BEGINNING = datetime(2000, 1, 1)

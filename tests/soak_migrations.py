@@ -36,7 +36,7 @@ from support.migration_faults import (
 from support.migrations import Recorder, applied, invalid_indexes, migrator, write
 from support.traffic import Traffic, holding
 
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.temporary import temporary_server
 
 SUPERUSER = Owner("superuser", "postgres")
 TODO = Path(__file__).parent.parent / "migrations"

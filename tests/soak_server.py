@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psycopg
 
-from todo_sql.database.server import EmbeddedServer, binaries
+from todo_sql.embedded.server import EmbeddedServer, binaries
 
 
 def work(folder: Path, seconds: float) -> None:

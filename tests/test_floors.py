@@ -19,6 +19,8 @@ FLOORS = (
     ("errors", "config", "types"),
     ("sql",),
     ("queries",),
+    ("embedded",),
+    ("wire",),
     ("database",),
     ("runtime",),
     ("todo",),
@@ -36,7 +38,7 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = {
     "yoyo": "migrations/backend.py",
     "postgast": "sql/grammar.py",
-    "sqlfluff": "review/style.py",
+    "sqlfluff": "review/linting/style.py",
     "dotenv": "config.py",
 }
 

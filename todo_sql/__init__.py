@@ -6,9 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from todo_sql.database.asession import AsyncSession, AsyncTransaction
+    from todo_sql.database.async_session import AsyncSession, AsyncTransaction
     from todo_sql.database.connect import AsyncDatabase, Database
-    from todo_sql.database.errors import (
+    from todo_sql.database.events import QueryEvent
+    from todo_sql.database.session import Session, Transaction
+    from todo_sql.database.streaming import AsyncRowStream, RowStream
+    from todo_sql.database.transaction import Isolation
+    from todo_sql.errors import DatabaseError, TodoSqlError, UsageError
+    from todo_sql.queries.cursor import Page
+    from todo_sql.queries.variants import UNSET, Unset, given
+    from todo_sql.wire.call_errors import (
         BadCursor,
         BadParameter,
         BadRow,
@@ -23,19 +30,12 @@ if TYPE_CHECKING:
         TransactionAborted,
         Unavailable,
     )
-    from todo_sql.database.events import QueryEvent
-    from todo_sql.database.session import Session, Transaction
-    from todo_sql.database.streaming import AsyncRowStream, RowStream
-    from todo_sql.database.unit import Isolation
-    from todo_sql.errors import DatabaseError, TodoSqlError, UsageError
-    from todo_sql.queries.cursor import Page
-    from todo_sql.queries.variants import UNSET, Unset, given
 
 # Imported on first use (PEP 562), so that `import todo_sql` is light.
 _HOMES = {
-    "todo_sql.database.asession": ("AsyncSession", "AsyncTransaction"),
+    "todo_sql.database.async_session": ("AsyncSession", "AsyncTransaction"),
     "todo_sql.database.connect": ("AsyncDatabase", "Database"),
-    "todo_sql.database.errors": (
+    "todo_sql.wire.call_errors": (
         "BadCursor",
         "BadParameter",
         "BadRow",
@@ -53,7 +53,7 @@ _HOMES = {
     "todo_sql.database.events": ("QueryEvent",),
     "todo_sql.database.session": ("Session", "Transaction"),
     "todo_sql.database.streaming": ("AsyncRowStream", "RowStream"),
-    "todo_sql.database.unit": ("Isolation",),
+    "todo_sql.database.transaction": ("Isolation",),
     "todo_sql.errors": ("DatabaseError", "TodoSqlError", "UsageError"),
     "todo_sql.queries.cursor": ("Page",),
     "todo_sql.queries.variants": ("UNSET", "Unset", "given"),

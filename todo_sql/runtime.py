@@ -13,7 +13,7 @@ from todo_sql.database.query import Query, QueryFile
 from todo_sql.queries.variants import UNSET, Unset
 
 if TYPE_CHECKING:
-    from todo_sql.database.asession import AsyncSession
+    from todo_sql.database.async_session import AsyncSession
     from todo_sql.database.session import Session
     from todo_sql.database.streaming import AsyncRowStream, RowStream
     from todo_sql.queries.cursor import Page

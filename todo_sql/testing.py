@@ -58,7 +58,7 @@ class TestServer:
         import psycopg
         from psycopg import sql
 
-        from todo_sql.database.url import DatabaseUrl
+        from todo_sql.wire.url import DatabaseUrl
 
         name = f"test_{uuid.uuid4().hex[:12]}"
         owner = DatabaseUrl.parse(self.owner_url).parameters["user"]
@@ -74,7 +74,7 @@ class TestServer:
 
     def url(self, database: str) -> str:
         """Return the owner's URL of a database."""
-        from todo_sql.database.url import DatabaseUrl
+        from todo_sql.wire.url import DatabaseUrl
 
         return DatabaseUrl.parse(self.owner_url).with_database(database).text
 
@@ -93,7 +93,7 @@ def todo_sql_server(todo_sql_config: Config) -> Iterator[TestServer]:
     if todo_sql_config.scratch_url:
         yield TestServer(todo_sql_config.scratch_url, todo_sql_config.scratch_url)
         return
-    from todo_sql.database.temporary import temporary_server
+    from todo_sql.embedded.temporary import temporary_server
 
     with temporary_server(todo_sql_config.postgres) as server:
         url = server.url("postgres")

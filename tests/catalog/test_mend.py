@@ -9,11 +9,11 @@ import pytest
 from psycopg import Connection
 from support.catalog_faults import FAULTS, SCHEMA
 
+from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.mend import statements
 from todo_sql.catalog.schema_sql import render
 from todo_sql.catalog.snapshot import take
-from todo_sql.catalog.statements import BY_HAND
 from todo_sql.review.databases import empty_database as scratch_database
 
 pytestmark = pytest.mark.database

@@ -19,8 +19,8 @@ from todo_sql.cli import help, table
 from todo_sql.cli.app import main
 from todo_sql.cli.context import Context, Options, split_options
 from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED, UNWRITABLE
-from todo_sql.database.errors import ServerError, translate
 from todo_sql.errors import ExitCode, Finding, FindingsError, Place, UsageError
+from todo_sql.wire.call_errors import ServerError, translate
 
 
 @pytest.fixture(autouse=True)

@@ -37,8 +37,8 @@ from support.foreign import Case
 
 from todo_sql.compiler.describe import Compiler
 from todo_sql.compiler.described import Described
-from todo_sql.database.server import binaries
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.server import binaries
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import ConfigError, Finding
 from todo_sql.queries.loader import read_text
 from todo_sql.queries.variants import variants

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from todo_sql.compiler import functions, schema
+from todo_sql.compiler import schema
+from todo_sql.compiler.proof import functions
 
 pytestmark = pytest.mark.database
 
@@ -180,7 +181,8 @@ def test_operators_that_never_return_null(
 )
 def test_traps(empty_database: str, connect: Callable[..., Any], call: str) -> None:
     """What looks harmless and isn't: each really answers NULL, and is never claimed."""
-    from todo_sql.compiler import nullability, prepare
+    from todo_sql.compiler import prepare
+    from todo_sql.compiler.proof import nullability
 
     connection = connect(empty_database, autocommit=True)
     assert connection.execute(f"select {call}").fetchone() == (None,)

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from support.compiling import TENANT, config_of
 
-from todo_sql.compiler import generate
 from todo_sql.compiler.describe import Compiler
+from todo_sql.compiler.generating import generate
 from todo_sql.config import load_config
 from todo_sql.queries.loader import load_folder
 
@@ -167,7 +167,7 @@ def test_formatted(package: Path) -> None:
 USE = """
 from notesdb import notes
 from notesdb.models import NoteCreate, NotePatch
-from todo_sql.database.asession import AsyncSession
+from todo_sql.database.async_session import AsyncSession
 from todo_sql.database.session import Session
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from todo_sql.compiler import nodes, prepare
+from todo_sql.compiler import prepare
+from todo_sql.compiler.proof import nodes
 
 Connect = Callable[..., psycopg.Connection[Any]]
 

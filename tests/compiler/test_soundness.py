@@ -19,7 +19,8 @@ import pytest
 from support.querygen import Generator, read_tables
 from support.rows import fill, tables
 
-from todo_sql.compiler import nodes, nullability, prepare, schema
+from todo_sql.compiler import prepare, schema
+from todo_sql.compiler.proof import nodes, nullability
 
 pytestmark = pytest.mark.database
 

@@ -32,7 +32,7 @@ from todo_sql import Database
 from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.models import misnamed
-from todo_sql.compiler.types import ANY
+from todo_sql.compiler.python_types import ANY
 from todo_sql.compiler.values import resolve
 from todo_sql.database.query import Query
 from todo_sql.database.session import Session

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from todo_sql.compiler.described import Parameter
-from todo_sql.compiler.types import PythonType
+from todo_sql.compiler.python_types import PythonType
 from todo_sql.compiler.values import parse_value
 from todo_sql.errors import UsageError
 

@@ -23,17 +23,17 @@ import pytest
 from support.accounts import as_root_only, ordinary_user, python_as_ordinary_user
 
 from todo_sql.config import load_config
-from todo_sql.database import cluster, server
-from todo_sql.database.filelock import exclusive
-from todo_sql.database.programs import OVERRIDE, binaries, major_version
-from todo_sql.database.server import EmbeddedServer, server_for
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded import cluster, server
+from todo_sql.embedded.filelock import exclusive
+from todo_sql.embedded.programs import OVERRIDE, binaries, major_version
+from todo_sql.embedded.server import EmbeddedServer, server_for
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import ConfigError, DatabaseError
 
 ENSURE = """
 import sys
 from pathlib import Path
-from todo_sql.database.server import EmbeddedServer, binaries
+from todo_sql.embedded.server import EmbeddedServer, binaries
 print(EmbeddedServer(Path(sys.argv[1]), binaries(18), durable=False).ensure_running())
 """
 
@@ -379,7 +379,7 @@ def test_a_temporary_server_ends_with_its_killed_owner(folder: Path) -> None:
     """A test run that is killed leaves neither a server nor a folder."""
     code = """
 import sys
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.temporary import temporary_server
 with temporary_server(18) as server:
     print(server.status().pid, server.folder.parent, flush=True)
     sys.stdin.read()

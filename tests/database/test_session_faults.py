@@ -19,8 +19,8 @@ from support.proxy import Action, Proxy
 from support.soak import pick
 
 from todo_sql import AsyncDatabase, Database, Session, Timeout, TodoSqlError, Unavailable
-from todo_sql.database.server import EmbeddedServer
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.server import EmbeddedServer
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
 
 pytest_plugins = ["support.session_fixtures"]

@@ -17,7 +17,7 @@ from support.backends import backends_settle_at
 from support.proxy import Proxy
 
 from todo_sql import AsyncDatabase, Closed, Database, Timeout, UsageError
-from todo_sql.database.link import Link
+from todo_sql.wire.connection import Link
 
 pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database

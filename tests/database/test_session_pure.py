@@ -16,12 +16,12 @@ from pydantic import BaseModel
 
 from todo_sql import AsyncDatabase, BadParameter, Conflict, Database, TenantRequired, Unavailable
 from todo_sql.config import Tenant
-from todo_sql.database import retry
-from todo_sql.database.errors import BadRow, ServerError, translate
-from todo_sql.database.parameters import Encoder, Parameter
-from todo_sql.database.rows import make_rows, maker
 from todo_sql.database.scope import Scope, checked_tenant
 from todo_sql.errors import ConfigError, UsageError
+from todo_sql.wire import retry
+from todo_sql.wire.call_errors import BadRow, ServerError, translate
+from todo_sql.wire.parameters import Encoder, Parameter
+from todo_sql.wire.rows import make_rows, maker
 
 
 @pytest.mark.parametrize(

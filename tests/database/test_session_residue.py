@@ -8,7 +8,7 @@ import pytest
 from support import sessions as q
 
 from todo_sql import AsyncDatabase, Database, UsageError
-from todo_sql.database.residue import residue
+from todo_sql.wire.residue import residue
 
 pytest_plugins = ["support.session_fixtures"]
 

@@ -13,8 +13,8 @@ from support import functions as f
 from support import sessions as q
 
 from todo_sql import Database, DatabaseError, Timeout, Unavailable
-from todo_sql.database.programs import Account, binaries
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.programs import Account, binaries
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
 
 pytest_plugins = ["support.session_fixtures"]

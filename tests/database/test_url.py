@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from todo_sql.database.url import DatabaseUrl, redact
 from todo_sql.errors import ConfigError
+from todo_sql.wire.url import DatabaseUrl, redact
 
 NOTHING: dict[str, str] = {}
 

@@ -18,9 +18,9 @@ from support.migrations import fetch, migrator
 from support.plain_yoyo import yoyo
 
 from todo_sql.cli.app import main
-from todo_sql.database.programs import binaries
+from todo_sql.embedded.programs import binaries
 from todo_sql.migrations import migrate
-from todo_sql.migrations.plan import State
+from todo_sql.migrations.pending import State
 
 pytestmark = pytest.mark.database
 

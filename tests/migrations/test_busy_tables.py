@@ -13,7 +13,7 @@ from support.migrations import Recorder, fetch, migrator, write
 from support.traffic import Traffic, holding
 
 from todo_sql.migrations import migrate
-from todo_sql.migrations.errors import MigrationFailed
+from todo_sql.migrations.migration_errors import MigrationFailed
 
 pytestmark = pytest.mark.database
 

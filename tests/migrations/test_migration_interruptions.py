@@ -29,9 +29,9 @@ from support.migrations import (
 )
 from support.proxy import Proxy
 
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
-from todo_sql.migrations.errors import MigrationFailed
+from todo_sql.migrations.migration_errors import MigrationFailed
 
 pytestmark = pytest.mark.database
 

@@ -8,9 +8,9 @@ import pytest
 from support.migrations import write
 
 from todo_sql.errors import Finding
-from todo_sql.migrations.errors import InvalidFiles
-from todo_sql.migrations.files import load
-from todo_sql.migrations.statements import check
+from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.files.statements import check
+from todo_sql.migrations.migration_errors import InvalidFiles
 
 ID = "20260101000000_first"
 

@@ -15,10 +15,11 @@ from support.proxy import Proxy
 from support.standby import primary_and_standby
 
 from todo_sql.errors import DatabaseError
-from todo_sql.migrations import migrate, watch
-from todo_sql.migrations.connection import open_link
-from todo_sql.migrations.errors import LedgerError, LockNotHeld, TargetRefused
-from todo_sql.migrations.files import load
+from todo_sql.migrations import migrate
+from todo_sql.migrations.connecting import open_link
+from todo_sql.migrations.engine import watch
+from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.migration_errors import LedgerError, LockNotHeld, TargetRefused
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.target import refuse_product, refuse_unwritable

@@ -11,15 +11,15 @@ from support.database import Server
 from support.migrations import applied, fetch, migrator, tables, three_tables, write
 
 from todo_sql.migrations import migrate
-from todo_sql.migrations.errors import (
+from todo_sql.migrations.losses import Loss
+from todo_sql.migrations.migration_errors import (
     InvalidFiles,
     LedgerMismatch,
     LockNotHeld,
     MigrationFailed,
     PlanError,
 )
-from todo_sql.migrations.losses import Loss
-from todo_sql.migrations.plan import State
+from todo_sql.migrations.pending import State
 
 pytestmark = pytest.mark.database
 
@@ -398,7 +398,7 @@ def test_a_file_of_many_statements(empty_database: str, tmp_path: Path) -> None:
 
 def test_a_dry_run_changes_nothing_and_takes_no_lock(empty_database: str, tmp_path: Path) -> None:
     """It is read-only on the server, even while another migrator holds the lock."""
-    from todo_sql.migrations.connection import open_link
+    from todo_sql.migrations.connecting import open_link
     from todo_sql.migrations.progress import Events
 
     three_tables(tmp_path)

@@ -20,11 +20,11 @@ from support.migrations import (
 from support.traffic import once
 
 from todo_sql.migrations import migrate
-from todo_sql.migrations.connection import Link, open_link
-from todo_sql.migrations.errors import MigrationFailed, PlanError
+from todo_sql.migrations.connecting import Link, open_link
+from todo_sql.migrations.engine.nontransactional import statement_hash
 from todo_sql.migrations.ledger import Progress, Step, Writer
-from todo_sql.migrations.nontransactional import statement_hash
-from todo_sql.migrations.plan import State
+from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
+from todo_sql.migrations.pending import State
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repair import Change
 from todo_sql.sql.grammar import parse
@@ -399,7 +399,7 @@ def test_the_ledger_is_written_only_under_the_lock(empty_database: str, tmp_path
 
     folder_with(tmp_path, "create index concurrently i on t (id);\n")
     migrator(empty_database, tmp_path).migrate(to=TABLE)
-    from todo_sql.migrations.errors import LockNotHeld
+    from todo_sql.migrations.migration_errors import LockNotHeld
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Link, "take_lock", take_lock)

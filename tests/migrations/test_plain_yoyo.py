@@ -10,8 +10,8 @@ from support.migrations import applied, fetch, migrator, tables, three_tables, w
 from support.plain_yoyo import yoyo
 
 from todo_sql.migrations import migrate
-from todo_sql.migrations.errors import LedgerError
-from todo_sql.migrations.plan import State
+from todo_sql.migrations.migration_errors import LedgerError
+from todo_sql.migrations.pending import State
 
 pytestmark = pytest.mark.database
 
@@ -142,7 +142,7 @@ def test_tables_of_another_yoyo_are_refused(empty_database: str, tmp_path: Path)
 
 def test_two_folders_with_the_same_ids_do_not_meet(empty_database: str, tmp_path: Path) -> None:
     """yoyo's registry is of the process; ours is none."""
-    from todo_sql.migrations.files import load
+    from todo_sql.migrations.files.folder import load
 
     three_tables(tmp_path / "one")
     write(tmp_path / "two", A, "create table z (id int);")

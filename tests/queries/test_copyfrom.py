@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.queries import one_query, shown
 
-from todo_sql.queries.copyfrom import CopyTarget, copy_target
+from todo_sql.queries.copy_target import CopyTarget, copy_target
 from todo_sql.queries.variants import choose
 
 

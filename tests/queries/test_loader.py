@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from todo_sql.errors import UsageError
-from todo_sql.queries.errors import QueryFileError
 from todo_sql.queries.loader import load_file, load_folder, load_text, read_folder
+from todo_sql.queries.query_errors import QueryFileError
 from todo_sql.sql.source import Source
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,9 +17,9 @@ from support.queries import one_query, shown
 from support.soak import pick
 
 from todo_sql.queries.cursor import Cursor, Page, decode, encode, make_page
-from todo_sql.queries.errors import BadCursor, BadParameter
 from todo_sql.queries.keyset import choose_page, page_size, page_variants
 from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.query_errors import BadCursor, BadParameter
 
 TASKS = """-- name: page_tasks :page -> Task
 -- param: limit = 50

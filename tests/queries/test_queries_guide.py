@@ -19,9 +19,9 @@ from support.sessions import add_users
 
 import todo_sql.compiler
 from todo_sql import Database
-from todo_sql.compiler import generate
 from todo_sql.compiler.check import check
 from todo_sql.compiler.describe import Compiler
+from todo_sql.compiler.generating import generate
 from todo_sql.compiler.models import misnamed
 from todo_sql.config import packaged_config
 from todo_sql.queries.header import DIRECTIVES, LINE_DIRECTIVES

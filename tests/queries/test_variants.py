@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from support.queries import one_query, shown
 
 from todo_sql import UNSET, Unset, given
-from todo_sql.queries.errors import BadParameter
 from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.query_errors import BadParameter
 from todo_sql.queries.variants import choose, variants
 from todo_sql.sql.scanner import Kind, scan
 

@@ -21,14 +21,14 @@ import psycopg
 
 from todo_sql.catalog.doctor import examine
 from todo_sql.config import Config, Tenant
-from todo_sql.database.temporary import temporary_server
-from todo_sql.review import squawk
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.review.databases import empty_database
-from todo_sql.review.files import File
+from todo_sql.review.linting import squawk
+from todo_sql.review.linting.proved import unproved
+from todo_sql.review.linting.reviewed import File
+from todo_sql.review.linting.rule import Project, all_rules
 from todo_sql.review.locks import Tracer
 from todo_sql.review.plan import Step, hazards
-from todo_sql.review.proved import unproved
-from todo_sql.review.rule import Project, all_rules
 from todo_sql.sql.grammar import parse
 from todo_sql.sql.source import Source
 

@@ -14,7 +14,7 @@ from psycopg import Connection
 from todo_sql.catalog import document, page
 from todo_sql.catalog.overview import Change, tables
 from todo_sql.catalog.snapshot import Snapshot, take
-from todo_sql.migrations.files import load
+from todo_sql.migrations.files.folder import load
 from todo_sql.review import history
 
 pytestmark = pytest.mark.database

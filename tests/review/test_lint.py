@@ -11,7 +11,7 @@ import pytest
 from todo_sql.cli.app import main
 from todo_sql.config import load_config
 from todo_sql.errors import ExitCode
-from todo_sql.review.lint import lint
+from todo_sql.review.linting.lint import lint
 
 TABLE = """create table notes (id bigint constraint notes_pkey primary key);
 

@@ -13,7 +13,7 @@ from psycopg import Connection
 from todo_sql.cli.app import main
 from todo_sql.errors import ExitCode
 from todo_sql.migrations import migrate
-from todo_sql.review.plans import slow_spots, tree
+from todo_sql.review.plan_tree import slow_spots, tree
 
 pytestmark = pytest.mark.database
 

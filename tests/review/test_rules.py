@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from todo_sql.config import Tenant
-from todo_sql.review.files import File
-from todo_sql.review.rule import Project, Rule, all_rules
-from todo_sql.review.rules_page import render
+from todo_sql.review.linting.reviewed import File
+from todo_sql.review.linting.rule import Project, Rule, all_rules
+from todo_sql.review.linting.rules_page import render
 from todo_sql.sql.grammar import parse
 from todo_sql.sql.source import Source
 

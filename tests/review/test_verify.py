@@ -10,7 +10,7 @@ import pytest
 from psycopg import Connection
 
 from todo_sql.catalog.snapshot import take
-from todo_sql.migrations.files import load
+from todo_sql.migrations.files.folder import load
 from todo_sql.review.drift import drift
 from todo_sql.review.verify import verify
 

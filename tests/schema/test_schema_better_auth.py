@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from support.people import Connection, Login, LoginUrl
 
-from todo_sql.database.filelock import exclusive
+from todo_sql.embedded.filelock import exclusive
 
 pytestmark = pytest.mark.database
 

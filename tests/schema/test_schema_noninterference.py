@@ -32,7 +32,7 @@ from support.worlds import ADA, ADAS, GRACES, NOBODYS, World, public_id, worlds
 
 import todo_sql.todo
 from todo_sql import Database, TenantRequired
-from todo_sql.database.asession import AsyncSession
+from todo_sql.database.async_session import AsyncSession
 from todo_sql.database.session import Session
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations import migrate

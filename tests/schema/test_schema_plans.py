@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 from support.people import Connection, tenant
 
-from todo_sql.database.seeds import seed
+from todo_sql.migrations.seeds import seed
 from todo_sql.queries.loader import load_folder
 from todo_sql.queries.variants import choose
 from todo_sql.testing import TestServer

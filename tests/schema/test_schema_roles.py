@@ -14,8 +14,8 @@ import pytest
 from psycopg import sql
 from support.people import Connection
 
-from todo_sql.database.temporary import temporary_server
-from todo_sql.migrations.files import load
+from todo_sql.embedded.temporary import temporary_server
+from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migrator import Migrator
 
 pytestmark = pytest.mark.database

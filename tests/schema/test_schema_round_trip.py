@@ -10,7 +10,7 @@ import pytest
 
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.snapshot import Snapshot, take
-from todo_sql.migrations.files import load
+from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migrator import Migrator
 
 pytestmark = pytest.mark.database

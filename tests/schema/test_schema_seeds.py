@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from todo_sql.cli.app import main
-from todo_sql.database.seeds import seed
 from todo_sql.errors import ConfigError, DatabaseError
+from todo_sql.migrations.seeds import seed
 
 pytestmark = pytest.mark.database
 

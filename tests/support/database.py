@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from todo_sql.database.server import EmbeddedServer
+from todo_sql.embedded.server import EmbeddedServer
 from todo_sql.testing import TestServer
 
 Kind = Literal["superuser", "plain"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from todo_sql.migrations.files import MigrationSet, load
+from todo_sql.migrations.files.folder import MigrationSet, load
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.progress import Events
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from todo_sql.database.programs import Account
+from todo_sql.embedded.programs import Account
 
 
 @contextmanager

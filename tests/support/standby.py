@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from todo_sql.database.cluster import Cluster, postmaster
-from todo_sql.database.programs import Account, binaries, reachable, run
-from todo_sql.database.temporary import temporary_server
+from todo_sql.embedded.cluster import Cluster, postmaster
+from todo_sql.embedded.programs import Account, binaries, reachable, run
+from todo_sql.embedded.temporary import temporary_server
 
 SETTINGS = {"wal_level": "replica", "max_wal_senders": "5", "synchronous_commit": "on"}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from todo_sql.catalog.ddl import BY_HAND, create, in_table, sequence_options
 from todo_sql.catalog.diff import Difference
 from todo_sql.catalog.names import column_name, quoted, role, table_of, target
 from todo_sql.catalog.privileges import grants
 from todo_sql.catalog.schema_sql import attach
 from todo_sql.catalog.snapshot import Item, Snapshot
-from todo_sql.catalog.statements import BY_HAND, create, in_table, sequence_options
 
 
 def statements(difference: Difference, before: Snapshot, after: Snapshot) -> list[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from todo_sql.catalog.ddl import create, in_table
 from todo_sql.catalog.names import role
 from todo_sql.catalog.snapshot import Item, Snapshot
-from todo_sql.catalog.statements import create, in_table
 
 _FIRST = ("schema", "extension")
 _ORDERED = ("type", "domain", "function", "sequence", "table", "view", "materialized_view")

@@ -13,7 +13,7 @@ from todo_sql.errors import UsageError
 if TYPE_CHECKING:
     from todo_sql.cli.output import Output
     from todo_sql.config import Config
-    from todo_sql.database.server import EmbeddedServer
+    from todo_sql.embedded.server import EmbeddedServer
 
 FLAGS = {
     "--json": "json",
@@ -92,7 +92,7 @@ class Context:
     @cached_property
     def server(self) -> EmbeddedServer:
         """The project's embedded PostgreSQL; nothing is started."""
-        from todo_sql.database.server import server_for
+        from todo_sql.embedded.server import server_for
 
         return server_for(self.config)
 
@@ -110,7 +110,7 @@ class Context:
     def _url(self, given: str | None, *, direct: bool) -> str:
         if given is None:
             return self.start_server()
-        from todo_sql.database.url import DatabaseUrl
+        from todo_sql.wire.url import DatabaseUrl
 
         url = DatabaseUrl.parse(given)
         return (url.direct() if direct else url).text

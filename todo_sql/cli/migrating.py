@@ -16,7 +16,7 @@ from todo_sql.migrations.progress import Events
 if TYPE_CHECKING:
     from todo_sql.cli.context import Context
     from todo_sql.cli.output import Output
-    from todo_sql.migrations.files import Migration, MigrationSet
+    from todo_sql.migrations.files.folder import Migration, MigrationSet
     from todo_sql.migrations.flight import Flight
     from todo_sql.migrations.ledger import Direction
     from todo_sql.migrations.migrator import Migrator
@@ -31,7 +31,7 @@ _DOING = {"apply": "applying", "rollback": "rolling back"}
 
 def load_migrations(context: Context, folder: str | None = None) -> MigrationSet:
     """Return the project's migrations, or those of another folder."""
-    from todo_sql.migrations.files import load
+    from todo_sql.migrations.files.folder import load
 
     config = context.config
     return load(Path(folder).resolve() if folder else config.migrations, config.root)
@@ -70,7 +70,7 @@ def _stop_on_signals() -> dict[signal.Signals, Any]:
 def _say_that_the_pooler_is_passed(context: Context) -> None:
     if context.config.direct_url is None:
         return
-    from todo_sql.database.url import DatabaseUrl
+    from todo_sql.wire.url import DatabaseUrl
 
     url = DatabaseUrl.parse(context.config.direct_url)
     if url.is_neon_pooler:

@@ -216,7 +216,7 @@ class Output:
 
     def _show_other(self, error: Exception) -> None:
         """Show an error that is not one of ours, with a traceback if ``--verbose``."""
-        from todo_sql.database.url import redact
+        from todo_sql.wire.url import redact
 
         if self.verbose:
             import traceback
@@ -230,7 +230,7 @@ class Output:
 
     def _translated(self, error: Exception) -> TodoSqlError:
         if type(error).__module__.partition(".")[0] == "psycopg":
-            from todo_sql.database.refusal import explain
+            from todo_sql.wire.connect_errors import explain
 
             return explain(error)
         if isinstance(error, OSError) and error.filename:
@@ -281,7 +281,7 @@ class Output:
 
 def _without_secrets(finding: Finding) -> Finding:
     """Return a finding with every password in its words redacted, wherever it came from."""
-    from todo_sql.database.url import redact
+    from todo_sql.wire.url import redact
 
     return replace(
         finding,

@@ -19,8 +19,8 @@ from typing import Any
 from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
+from todo_sql.compiler.python_types import PythonType
 from todo_sql.compiler.scratch import fingerprint
-from todo_sql.compiler.types import PythonType
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, Severity
 from todo_sql.queries.named import NamedQuery

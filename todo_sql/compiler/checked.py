@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from todo_sql.compiler.nodes import Tree, canonical, conditions, parse
 from todo_sql.compiler.prepare import Prepared
+from todo_sql.compiler.proof.nodes import Tree, canonical, conditions, parse
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant
 

@@ -6,9 +6,9 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from todo_sql.compiler.nodes import Node, Tree
+from todo_sql.compiler.proof.levels import INSERT, MERGE, RELATION, SELECT, SUBQUERY, UPDATE, VALUES
+from todo_sql.compiler.proof.nodes import Node, Tree
 from todo_sql.compiler.schema import Column, Function, Relation, Schema
-from todo_sql.compiler.scope import INSERT, MERGE, RELATION, SELECT, SUBQUERY, UPDATE, VALUES
 
 _HARMLESS = frozenset(
     ("random", "clock_timestamp", "gen_random_uuid", "timeofday", "uuidv4", "uuidv7")

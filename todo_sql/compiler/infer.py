@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
-from todo_sql.compiler import constraints, effects, types
+from todo_sql.compiler import constraints, effects, python_types
 from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
-from todo_sql.compiler.nullability import prove
+from todo_sql.compiler.proof.nullability import prove
 from todo_sql.compiler.schema import Column, Relation, Schema
 from todo_sql.config import Config
 from todo_sql.errors import Finding
@@ -157,7 +157,7 @@ class Inference:
                 continue
             listed = self._values(feeds[name], target)
             if listed and not python.mapped:
-                python = types.narrowed(python, listed)
+                python = python_types.narrowed(python, listed)
             directive = query.parameters.get(name)
             nullable = bool(feeds[name]) and all(feed.nullable for feed in feeds[name])
             if directive is not None and directive.nullable is not None:
@@ -169,7 +169,7 @@ class Inference:
                 Parameter(name, self._shown(oid), python, nullable, default, optional, target)
             )
         for case in query.cases.values():
-            values, default = types.literal(case.values), types.quoted(case.default)
+            values, default = python_types.literal(case.values), python_types.quoted(case.default)
             parameters += [Parameter(case.parameter, None, values, False, default)]
         findings += wrong
         return None if wrong else tuple(parameters)
@@ -219,7 +219,7 @@ class Inference:
             if python is None:
                 wrong.append(self._no_type(query, f"column `{column.name}`", oid))
                 continue
-            shown, form = self._shown(oid, column.typmod), types.form(oid, self.schema)
+            shown, form = self._shown(oid, column.typmod), python_types.form(oid, self.schema)
             columns.append(ResultColumn(column.name, shown, python, not not_null, origin, form))
         findings += wrong
         return None if wrong else tuple(columns)
@@ -258,14 +258,14 @@ class Inference:
 
     def _python(
         self, oid: int, origin: Origin | None, query: NamedQuery, name: str
-    ) -> types.PythonType | None:
+    ) -> python_types.PythonType | None:
         """Return the Python type: of this query's or model's name, of the column, of the type."""
         keys = [f"{owner}.{name}" for owner in (query.name, query.model) if owner]
         keys += [f"{origin.table}.{origin.column}"] if origin is not None else []
         for key in keys:
             if key in self.config.types:
-                return types.named(self.config.types[key])
-        return types.python_type(oid, self.schema, self.config.types)
+                return python_types.named(self.config.types[key])
+        return python_types.python_type(oid, self.schema, self.config.types)
 
     def _is_domain(self, oid: int) -> bool:
         found = self.schema.types.get(oid)
@@ -302,7 +302,7 @@ class Inference:
     def _shown(self, oid: int, typmod: int = -1) -> str:
         found = self.schema.types.get(oid)
         name = found.shown if found else f"type {oid}"
-        return name + types.modifier(found, typmod) if found else name
+        return name + python_types.modifier(found, typmod) if found else name
 
     def _tenant(self, query: NamedQuery, relations: list[Relation]) -> bool:
         tenant = self.config.tenant

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg import errors
 from psycopg.pq import DiagnosticField, ExecStatus
 
-from todo_sql.compiler import nodes
+from todo_sql.compiler.proof import nodes
 
 if TYPE_CHECKING:
     from psycopg import Connection

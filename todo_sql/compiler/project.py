@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psycopg
 
-from todo_sql.compiler import cache, mapping, models, plans
+from todo_sql.compiler import cache, models
 from todo_sql.compiler.check import examine
+from todo_sql.compiler.checks import configuration, serving
 from todo_sql.compiler.describe import Analysis, Compiler, Examined, Rule, gather
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
@@ -62,8 +63,8 @@ def check_folder(
     if not offline and (keep or kept.is_dir()):
         cache.write(kept, examined, config)
     if scale is not None:
-        with psycopg.connect(plans.loaded_database(config, scale), autocommit=True) as connection:
-            examined = plans.find(connection, examined, config)
+        with psycopg.connect(serving.loaded_database(config, scale), autocommit=True) as connection:
+            examined = serving.find(connection, examined, config)
     return whole(queries, examined)
 
 
@@ -84,7 +85,7 @@ def _examined(
 def with_slips(queries: QuerySet, examined: Iterable[Examined], compiler: Compiler) -> QuerySet:
     """Add what the configuration names and is not there to the findings of the queries."""
     described = [one.described for one in examined if one.described]
-    slips = mapping.unmatched(compiler.config, queries.values(), described, compiler.schema)
+    slips = configuration.unmatched(compiler.config, queries.values(), described, compiler.schema)
     return replace(queries, findings=(*queries.findings, *slips))
 
 

@@ -22,7 +22,7 @@ import psycopg
 from psycopg import sql
 
 from todo_sql.config import Config
-from todo_sql.database.server import server_for
+from todo_sql.embedded.server import server_for
 from todo_sql.errors import TodoSqlError
 
 PREFIX = "todo_sql_scratch_"

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from todo_sql.compiler.described import Described, Parameter
-from todo_sql.compiler.types import PythonType
+from todo_sql.compiler.python_types import PythonType
 from todo_sql.errors import UsageError
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from todo_sql.database.query import Query, QueryFile
-from todo_sql.database.rows import checked
+from todo_sql.wire.rows import checked
 
 if TYPE_CHECKING:
     from todo_sql.queries.named import NamedQuery

@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from psycopg import pq
 
-from todo_sql.database import retry, shapes
+from todo_sql.database import results
 from todo_sql.database.adhoc import adhoc
-from todo_sql.database.calls import Call, plan
-from todo_sql.database.engine import Engine, Shape, clear, note_position, unavailable
+from todo_sql.database.call import Call, plan
 from todo_sql.database.events import Watch, rows_of
-from todo_sql.database.flight import Answer, ConnectionLost, Failed
+from todo_sql.database.executor import Engine, Shape, clear, note_position, unavailable
 from todo_sql.database.freshness import WRITTEN, Freshness
-from todo_sql.database.link import Link
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
-from todo_sql.database.statement import COMMIT, Step
-from todo_sql.database.waiting import Pause, Work, run, run_async
 from todo_sql.errors import TodoSqlError, UsageError
+from todo_sql.wire import retry
+from todo_sql.wire.connection import Link
+from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
+from todo_sql.wire.statement import COMMIT, Step
+from todo_sql.wire.waiting import Pause, Work, run, run_async
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from todo_sql.database.asession import AsyncSession
+    from todo_sql.database.async_session import AsyncSession
     from todo_sql.database.session import Session
 
 P = ParamSpec("P")
@@ -67,7 +68,7 @@ class Pending(Generic[R]):
         if self._error is not None:
             watch.failed(self._error)
         else:
-            watch.ended(rows_of(self._value, self.shape is shapes.affected))
+            watch.ended(rows_of(self._value, self.shape is results.affected))
 
     def take(self, link: Link, result: pq.abc.PGresult) -> None:
         """Put in what the call's statement gave."""
@@ -88,22 +89,22 @@ class _Recorder:
         self._scope = scope
 
     def one(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), shapes.one)
+        return Pending(plan(self._scope, query, arguments), results.one)
 
     def optional(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), shapes.optional)
+        return Pending(plan(self._scope, query, arguments), results.optional)
 
     def many(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), shapes.many)
+        return Pending(plan(self._scope, query, arguments), results.many)
 
     def execute(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), shapes.nothing)
+        return Pending(plan(self._scope, query, arguments), results.nothing)
 
     def execrows(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), shapes.affected)
+        return Pending(plan(self._scope, query, arguments), results.affected)
 
     def sql(self, text: str, row: type[Any], /, **arguments: object) -> Pending[Any]:
-        return Pending(plan(self._scope, adhoc(text, row), arguments), shapes.many)
+        return Pending(plan(self._scope, adhoc(text, row), arguments), results.many)
 
 
 class _Calls:

@@ -8,19 +8,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from todo_sql.config import Config, Tenant, load_config
-from todo_sql.database.asession import AsyncSession, AsyncTransaction
-from todo_sql.database.engine import Engine
+from todo_sql.database.async_session import AsyncSession, AsyncTransaction
+from todo_sql.database.base_session import Handle
 from todo_sql.database.events import Listener
+from todo_sql.database.executor import Engine
 from todo_sql.database.freshness import Freshness
-from todo_sql.database.handle import Handle
-from todo_sql.database.limits import Limits, check_seconds
-from todo_sql.database.pool import Pool
 from todo_sql.database.replica import Replica
 from todo_sql.database.scope import Scope, checked_tenant
 from todo_sql.database.session import Session, Transaction
-from todo_sql.database.url import DatabaseUrl
-from todo_sql.database.waiting import Work, run, run_async
 from todo_sql.errors import UsageError
+from todo_sql.wire.limits import Limits, check_seconds
+from todo_sql.wire.pool import Pool
+from todo_sql.wire.url import DatabaseUrl
+from todo_sql.wire.waiting import Work, run, run_async
 
 if TYPE_CHECKING:
     from typing import Self
@@ -149,7 +149,7 @@ class _Source(Generic[S]):
 
     def _start_embedded(self) -> None:
         if self._url is None:
-            from todo_sql.database.server import server_for
+            from todo_sql.embedded.server import server_for
 
             self._url = DatabaseUrl.parse(server_for(self._config).ensure_running())
 

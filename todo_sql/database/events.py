@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from todo_sql.database.query import Query
-from todo_sql.database.waiting import Work
 from todo_sql.queries.cursor import Page
+from todo_sql.wire.waiting import Work
 
 T = TypeVar("T")
 

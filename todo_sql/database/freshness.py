@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from todo_sql.database.statement import Statement, Step, command
 from todo_sql.errors import UsageError
+from todo_sql.wire.statement import Statement, Step, command
 
 # How long a read waits for the replica to catch up before it goes to the primary.
 PATIENCE = 0.2

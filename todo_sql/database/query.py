@@ -15,9 +15,9 @@ from todo_sql.config import Tenant
 from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
-    from todo_sql.database.forms import Form
     from todo_sql.database.texts import Texts
     from todo_sql.queries.named import NamedQuery
+    from todo_sql.wire.loaders import Form
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -129,8 +129,8 @@ class Query(Generic[R]):
 
     @cached_property
     def made(self) -> Any:
-        """What `todo_sql.database.rows` makes of each row."""
-        from todo_sql.database.rows import Checked
+        """What `todo_sql.wire.rows` makes of each row."""
+        from todo_sql.wire.rows import Checked
 
         return Checked(self.row, single=True) if self.validated else self.row
 

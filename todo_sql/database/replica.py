@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from psycopg import pq
 
-from todo_sql.database.errors import DatabaseError, Timeout
-from todo_sql.database.flight import ConnectionLost, Failed
 from todo_sql.database.freshness import FIRST_PAUSE, PATIENCE, REPLAYED, Freshness
-from todo_sql.database.link import Link
-from todo_sql.database.pool import Pool
-from todo_sql.database.waiting import Pause, Work
+from todo_sql.wire.call_errors import DatabaseError, Timeout
+from todo_sql.wire.connection import Link
+from todo_sql.wire.pipeline import ConnectionLost, Failed
+from todo_sql.wire.pool import Pool
+from todo_sql.wire.waiting import Pause, Work
 
 if TYPE_CHECKING:
-    from todo_sql.database.calls import Call
-    from todo_sql.database.engine import Engine
+    from todo_sql.database.call import Call
+    from todo_sql.database.executor import Engine
 
 T = TypeVar("T")
 

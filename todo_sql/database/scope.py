@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from todo_sql.config import Tenant
-from todo_sql.database.errors import TenantRequired
-from todo_sql.database.statement import Statement, Step, texts
 from todo_sql.errors import UsageError
+from todo_sql.wire.call_errors import TenantRequired
+from todo_sql.wire.statement import Statement, Step, texts
 
 Settings = tuple[tuple[str, str | None], ...]
 

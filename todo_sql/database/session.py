@@ -8,21 +8,22 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from todo_sql.database import retry, shapes
+from todo_sql.database import results
 from todo_sql.database.adhoc import adhoc
+from todo_sql.database.base_session import Handle
 from todo_sql.database.batch import Batch
-from todo_sql.database.calls import Call, plan
-from todo_sql.database.copying import Row
-from todo_sql.database.engine import Engine, Shape
+from todo_sql.database.call import Call, plan
+from todo_sql.database.copyfrom import Row
+from todo_sql.database.executor import Engine, Shape
 from todo_sql.database.freshness import Freshness
-from todo_sql.database.handle import Handle
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.streaming import RowStream, Stream
-from todo_sql.database.unit import Isolation, Savepoint, Unit
-from todo_sql.database.waiting import Work, run
+from todo_sql.database.transaction import Isolation, Savepoint, Unit
 from todo_sql.errors import UsageError
 from todo_sql.queries.cursor import Page
+from todo_sql.wire import retry
+from todo_sql.wire.waiting import Work, run
 
 if TYPE_CHECKING:
     from typing import Self
@@ -44,25 +45,25 @@ class Session(Handle):
             NoRow: There is none.
             TooManyRows: There is more than one.
         """
-        row: R = self._call(query, arguments, shapes.one)
+        row: R = self._call(query, arguments, results.one)
         return row
 
     def optional(self, query: Query[R], arguments: Mapping[str, object]) -> R | None:
         """Return one row or None."""
-        row: R | None = self._call(query, arguments, shapes.optional)
+        row: R | None = self._call(query, arguments, results.optional)
         return row
 
     def many(self, query: Query[R], arguments: Mapping[str, object]) -> list[R]:
         """Return every row."""
-        return self._call(query, arguments, shapes.many)
+        return self._call(query, arguments, results.many)
 
     def execute(self, query: Query[Any], arguments: Mapping[str, object]) -> None:
         """Run a query that returns no row."""
-        return self._call(query, arguments, shapes.nothing)
+        return self._call(query, arguments, results.nothing)
 
     def execrows(self, query: Query[Any], arguments: Mapping[str, object]) -> int:
         """Run a query and return how many rows it affected."""
-        return self._call(query, arguments, shapes.affected)
+        return self._call(query, arguments, results.affected)
 
     def sql(self, text: str, row: type[R], /, **arguments: object) -> list[R]:
         """Run ad hoc SQL with ``:name`` parameters and return its rows as `row`.
@@ -72,7 +73,7 @@ class Session(Handle):
             row: A pydantic model, a dataclass, ``dict``, or the type of a single column.
             arguments: The parameters, dumped by their Python type.
         """
-        return self._call(adhoc(text, row), arguments, shapes.many)
+        return self._call(adhoc(text, row), arguments, results.many)
 
     def page(
         self, query: Query[R], arguments: Mapping[str, object], cursor: str | None = None

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from todo_sql.database import shapes
-from todo_sql.database.calls import Call
+from todo_sql.database import results
+from todo_sql.database.call import Call
 from todo_sql.database.events import Listener, Watch
-from todo_sql.database.statement import Statement
-from todo_sql.database.unit import Unit
-from todo_sql.database.waiting import Work
+from todo_sql.database.transaction import Unit
+from todo_sql.wire.statement import Statement
+from todo_sql.wire.waiting import Work
 
 if TYPE_CHECKING:
     from typing import Self
@@ -56,12 +56,12 @@ class Stream:
     def open(self) -> Work[None]:
         """Begin to read."""
         call = self._call.around(self._declare, self._call.values)
-        yield from self._unit.call(call, shapes.nothing)
+        yield from self._unit.call(call, results.nothing)
 
     def piece(self) -> Work[list[Any]]:
         """Return the next rows; none at the end."""
         rows: list[Any] = yield from self._unit.call(
-            self._call.around(self._fetch, []), shapes.many
+            self._call.around(self._fetch, []), results.many
         )
         self._rows += len(rows)
         return rows
@@ -75,7 +75,7 @@ class Stream:
         if self._owns_unit:
             yield from self._unit.rollback()
         elif error is None:
-            yield from self._unit.call(self._call.around(self._close, []), shapes.nothing)
+            yield from self._unit.call(self._call.around(self._close, []), results.nothing)
 
 
 class RowStream(Generic[R]):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.database.parameters import Parameter
-from todo_sql.database.residue import NOTHING, residue
-from todo_sql.database.retry import idempotency_keys
-from todo_sql.database.statement import Statement
 from todo_sql.queries.variants import Variant, choose
+from todo_sql.wire.parameters import Parameter
+from todo_sql.wire.residue import NOTHING, residue
+from todo_sql.wire.retry import idempotency_keys
+from todo_sql.wire.statement import Statement
 
 if TYPE_CHECKING:
-    from todo_sql.database.errors import ServerError
     from todo_sql.database.query import Query
     from todo_sql.errors import Place
     from todo_sql.queries.named import NamedQuery
+    from todo_sql.wire.call_errors import ServerError
 
 
 class Text:

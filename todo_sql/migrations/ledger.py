@@ -17,8 +17,8 @@ from typing import Literal
 
 import psycopg
 
-from todo_sql.migrations.errors import LedgerError
 from todo_sql.migrations.flight import Answer, Command
+from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.target import Target
 
 FORMAT = 1

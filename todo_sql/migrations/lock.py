@@ -15,8 +15,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from todo_sql.migrations.errors import LockNotHeld
 from todo_sql.migrations.flight import Answer, Command
+from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.target import Target
 
 

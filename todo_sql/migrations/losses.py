@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from todo_sql.migrations.connection import Link
-from todo_sql.migrations.files import Migration
+from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.files.folder import Migration
+from todo_sql.migrations.files.rerun import enum_name
 from todo_sql.migrations.flight import Command, Flight
 from todo_sql.migrations.ledger import quoted
-from todo_sql.migrations.rerun import enum_name
 from todo_sql.sql.grammar import Statement
 
 _MOST = 100_000  # counting stops here

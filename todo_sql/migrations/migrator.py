@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from todo_sql.errors import DatabaseError
-from todo_sql.migrations import aftermath, losses, plan, pooler, statements, transactional
+from todo_sql.migrations import losses, pending, pooler
 from todo_sql.migrations import repair as repairing
-from todo_sql.migrations.connection import Link, open_link
-from todo_sql.migrations.errors import MigrationFailed, TargetRefused
-from todo_sql.migrations.files import Migration, MigrationSet, Script
+from todo_sql.migrations.connecting import Link, open_link
+from todo_sql.migrations.engine import aftermath, transactional
+from todo_sql.migrations.engine.nontransactional import StepwiseRun
+from todo_sql.migrations.files import statements
+from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.flight import Command, ConnectionLost, Flight
 from todo_sql.migrations.ledger import Direction, Writer, unwritable
 from todo_sql.migrations.losses import Loss
-from todo_sql.migrations.nontransactional import StepwiseRun
-from todo_sql.migrations.plan import Entry
+from todo_sql.migrations.migration_errors import MigrationFailed, TargetRefused
+from todo_sql.migrations.pending import Entry
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repair import Change
 
@@ -75,7 +77,7 @@ class Migrator:
     def status(self, *, wait: float | None = None) -> Status:
         """Return the state of every migration; read-only, takes no lock."""
         with self._open(writes=False, wait=wait) as link:
-            entries = plan.compare(self._migrations, link.ledger)
+            entries = pending.compare(self._migrations, link.ledger)
             return Status(link.target.database, tuple(entries))
 
     def pending(
@@ -168,15 +170,15 @@ class Migrator:
         Returns:
             The ids that were recorded or verified.
         """
-        wanted = plan.up_to(self._migrations, id)
+        wanted = pending.up_to(self._migrations, id)
         with self._open(writes=True, wait=wait) as link:
             link.take_lock(wait, self._events)
             entries = [
                 entry
-                for entry in plan.compare(self._migrations, link.ledger)
+                for entry in pending.compare(self._migrations, link.ledger)
                 if entry.id in wanted and entry.migration
             ]
-            plan.refuse_unfinished(link.ledger)
+            pending.refuse_unfinished(link.ledger)
             unknown = [e.migration for e in entries if e.migration and e.recorded is None]
             statements.check(self._migrations, _scripts(unknown))
             if compare:
@@ -269,14 +271,14 @@ class Migrator:
 
     def _pending(self, link: Link, to: str | None, allow_out_of_order: bool) -> list[Migration]:
         """Return what is to be applied; only these files are parsed."""
-        pending = plan.pending(
+        todo = pending.pending(
             self._migrations, link.ledger, to=to, allow_out_of_order=allow_out_of_order
         )
-        statements.check(self._migrations, _scripts(pending))
-        return pending
+        statements.check(self._migrations, _scripts(todo))
+        return todo
 
     def _to_roll_back(self, link: Link, steps: int | None, to: str | None) -> list[Migration]:
-        chosen = plan.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+        chosen = pending.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
         scripts = [migration.rollback for migration in chosen if migration.rollback]
         statements.check(self._migrations, scripts)
         return chosen

@@ -12,9 +12,9 @@ from contextlib import closing
 import psycopg
 
 from todo_sql.errors import TodoSqlError
-from todo_sql.migrations.connection import Link, ask
-from todo_sql.migrations.errors import TargetRefused
+from todo_sql.migrations.connecting import Link, ask
 from todo_sql.migrations.flight import Command
+from todo_sql.migrations.migration_errors import TargetRefused
 
 _PATIENCE = 2.0  # seconds for the pooler to serve a second client
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from todo_sql.migrations import plan
-from todo_sql.migrations.errors import PlanError
-from todo_sql.migrations.files import MigrationSet
+from todo_sql.migrations import pending
+from todo_sql.migrations.files.folder import MigrationSet
 from todo_sql.migrations.flight import Command
 from todo_sql.migrations.ledger import Ledger, Writer
-from todo_sql.migrations.plan import Entry, State
+from todo_sql.migrations.migration_errors import PlanError
+from todo_sql.migrations.pending import Entry, State
 
 Fate = Literal["done", "redo"]
 
@@ -34,7 +34,7 @@ def changes(
     migrations: MigrationSet, ledger: Ledger, writer: Writer, id: str | None = None
 ) -> list[Change]:
     """Return what makes the ledger agree with the folder, in the order of the folder."""
-    entries = plan.compare(migrations, ledger)
+    entries = pending.compare(migrations, ledger)
     if id is not None:
         entries = [entry for entry in entries if id in (entry.id, entry.id[:14])]
         if not entries:

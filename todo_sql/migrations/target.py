@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from todo_sql.migrations.errors import TargetRefused
 from todo_sql.migrations.flight import Answer, Command
+from todo_sql.migrations.migration_errors import TargetRefused
 
 OLDEST = 150000
 

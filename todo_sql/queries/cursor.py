@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
-from todo_sql.queries.errors import BadCursor
 from todo_sql.queries.named import FINGERPRINT_SIZE, NamedQuery
+from todo_sql.queries.query_errors import BadCursor
 
 R = TypeVar("R")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from todo_sql.errors import Place
+from todo_sql.queries.mistakes import Report, did_you_mean, not_a_name
 from todo_sql.queries.named import Cardinality, ColumnDirective, ParameterDirective
-from todo_sql.queries.report import Report, did_you_mean, not_a_name
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import COMMENTS, Kind, scan
 

@@ -42,9 +42,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from todo_sql.queries.cursor import Cursor
-from todo_sql.queries.errors import BadCursor, BadParameter
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.order import Key, Plan, plan
+from todo_sql.queries.query_errors import BadCursor, BadParameter
 from todo_sql.queries.variants import Variant, choose, variants
 
 

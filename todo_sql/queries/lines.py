@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from todo_sql.queries.header import LINE_DIRECTIVE
+from todo_sql.queries.mistakes import Report, not_a_name
 from todo_sql.queries.named import Piece, Segment
-from todo_sql.queries.report import Report, not_a_name
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
 

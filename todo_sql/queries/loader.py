@@ -9,11 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from todo_sql.errors import Finding, UsageError
-from todo_sql.queries.errors import QueryFileError
 from todo_sql.queries.header import HEADER, check_almost_header, check_stray
+from todo_sql.queries.mistakes import Report, position
 from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.query_errors import QueryFileError
 from todo_sql.queries.reader import read_section
-from todo_sql.queries.report import Report, position
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
 from todo_sql.sql.source import Source

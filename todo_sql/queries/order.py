@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from todo_sql.queries.clauses import Words
-from todo_sql.queries.errors import ShapeError
+from todo_sql.queries.query_errors import ShapeError
 from todo_sql.queries.variants import Variant
 from todo_sql.sql.scanner import Kind
 

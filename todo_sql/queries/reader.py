@@ -17,8 +17,8 @@ from todo_sql.queries.header import (
     read_directive,
 )
 from todo_sql.queries.lines import Line, read_lines, segments
+from todo_sql.queries.mistakes import Report, did_you_mean, not_a_name
 from todo_sql.queries.named import Cardinality, Case, NamedQuery
-from todo_sql.queries.report import Report, did_you_mean, not_a_name
 from todo_sql.queries.shape import check_shape
 from todo_sql.queries.variants import count_variants
 from todo_sql.sql.scanner import COMMENTS, Kind, Token

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from todo_sql.queries.clauses import Words
-from todo_sql.queries.copyfrom import copy_target
-from todo_sql.queries.errors import ShapeError
+from todo_sql.queries.copy_target import copy_target
+from todo_sql.queries.mistakes import Report
 from todo_sql.queries.named import Cardinality, NamedQuery
 from todo_sql.queries.order import plan
-from todo_sql.queries.report import Report
+from todo_sql.queries.query_errors import ShapeError
 from todo_sql.queries.variants import Variant, cases_of, compose
 
 _READS = ("select", "with", "values", "table")

@@ -14,9 +14,9 @@ from itertools import product
 from math import prod
 from typing import Final, TypeVar
 
-from todo_sql.queries.errors import BadParameter
+from todo_sql.queries.mistakes import did_you_mean
 from todo_sql.queries.named import Case, NamedQuery
-from todo_sql.queries.report import did_you_mean
+from todo_sql.queries.query_errors import BadParameter
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from todo_sql.errors import Place
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant, variants
-from todo_sql.review.serving import explain, lookups
-from todo_sql.review.tree import shown
+from todo_sql.review.index_use import explain, lookups
+from todo_sql.review.linting.tree import shown
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog import schema_sql
+from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.snapshot import Snapshot
-from todo_sql.catalog.statements import BY_HAND
 from todo_sql.errors import ConfigError, TodoSqlError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def cluster(config: Config, live: Connection[Any], *, across_majors: bool) -> It
     """
     import psycopg
 
-    from todo_sql.database.temporary import temporary_server
+    from todo_sql.embedded.temporary import temporary_server
 
     major = live.info.server_version // 10000
     if config.scratch_url is not None:

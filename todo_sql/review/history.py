@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from todo_sql.catalog.overview import Change
-from todo_sql.migrations.files import Migration, MigrationSet
+from todo_sql.migrations.files.folder import Migration, MigrationSet
 
 
 def changes(migrations: MigrationSet) -> list[Change]:

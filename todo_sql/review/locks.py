@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.read import rows
-from todo_sql.review.tree import of_type, qualified, relation
+from todo_sql.review.linting.tree import of_type, qualified, relation
 from todo_sql.sql.grammar import Statement
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.snapshot import take
 from todo_sql.errors import Finding, Place, Severity
-from todo_sql.migrations.files import Migration, Script
+from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.review.broken import Broken, Queries
+from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import WRITES, Trace, Tracer, named_relations
-from todo_sql.review.tree import shown
 from todo_sql.sql.grammar import Statement
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from todo_sql.catalog import mend
 from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding, Place, TodoSqlError
-from todo_sql.migrations.files import Migration, MigrationSet, Script
+from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.migrator import Migrator
-from todo_sql.review import rows
+from todo_sql.review import sample_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -80,11 +80,11 @@ class _Trial:
         self._now = take(connection)
 
     def prove(self, migration: Migration) -> Proof:
-        before, rows_before = self._now, rows.read(self._connection, self._now)
+        before, rows_before = self._now, sample_rows.read(self._connection, self._now)
         self._migrator.migrate(to=migration.id)
         after = take(self._connection)
         changed = _changed_tables(before, after)
-        empty = rows.fill(self._connection, after, changed)
+        empty = sample_rows.fill(self._connection, after, changed)
         notes = tuple(f"no rows could be made for {table}" for table in empty)
         self._now = after
         if migration.rollback is None:
@@ -107,16 +107,19 @@ class _Trial:
         self._now = take(self._connection)
         if not findings:  # else it may well differ
             findings += _differences(migration.forward, "R904", self._now, after)
-        rows.fill(self._connection, self._now, changed)  # for the migrations that follow
+        sample_rows.fill(self._connection, self._now, changed)  # for the migrations that follow
         outcome: Outcome = "different" if findings else "reversible"
         return Proof(migration.id, outcome, findings=tuple(findings), notes=notes)
 
     def _lost_rows(
-        self, script: Script, before: rows.Rows, catalogs: tuple[Snapshot, Snapshot, Snapshot]
+        self,
+        script: Script,
+        before: sample_rows.Rows,
+        catalogs: tuple[Snapshot, Snapshot, Snapshot],
     ) -> Iterator[Finding]:
         kept = _kept_columns(*catalogs)
-        after = rows.read(self._connection, catalogs[-1])
-        for table in rows.lost(before, after, kept):
+        after = sample_rows.read(self._connection, catalogs[-1])
+        for table in sample_rows.lost(before, after, kept):
             yield Finding(
                 "R905",
                 "error",

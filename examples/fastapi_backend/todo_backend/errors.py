@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from todo_sql import BadCursor, BadParameter, IntegrityError, NoRow, TodoSqlError, Unavailable
-from todo_sql.database.errors import Conflict, Timeout
+from todo_sql.wire.call_errors import Conflict, Timeout
 
 from todo_backend.csv_tasks import BadFile
 

@@ -105,7 +105,7 @@ def _scratch(context: Context) -> Iterator[str]:
     """Yield the URL of a new database on the scratch server, dropped afterwards."""
     import psycopg
 
-    from todo_sql.database.url import DatabaseUrl
+    from todo_sql.wire.url import DatabaseUrl
 
     server = context.config.scratch_url or context.start_server()
     name = f"todo_sql_baseline_{uuid.uuid4().hex[:12]}"

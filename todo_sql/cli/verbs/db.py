@@ -118,8 +118,8 @@ def _destroy(context: Context, *, yes: bool) -> None:
 
 def _shell(context: Context, arguments: list[str]) -> int:
     """Run psql on the database; it takes over the terminal, or reads what is piped in."""
-    from todo_sql.database.programs import binaries
-    from todo_sql.database.url import DatabaseUrl
+    from todo_sql.embedded.programs import binaries
+    from todo_sql.wire.url import DatabaseUrl
 
     url = DatabaseUrl.parse(context.url())
     config = context.config

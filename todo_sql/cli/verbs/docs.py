@@ -40,10 +40,10 @@ def _render(config: Config) -> dict[str, str]:
     from todo_sql.catalog import document, page, schema_sql
     from todo_sql.catalog.snapshot import take
     from todo_sql.compiler.scratch import migrated_database
-    from todo_sql.migrations.files import load
+    from todo_sql.migrations.files.folder import load
     from todo_sql.queries.loader import load_folder
     from todo_sql.review import history
-    from todo_sql.review.serving import fill, serving
+    from todo_sql.review.index_use import fill, serving
 
     changes = history.changes(load(config.migrations, config.root))
     queries = load_folder(config.queries, config.root) if config.queries.is_dir() else {}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from todo_sql.config import Config
-    from todo_sql.migrations.files import MigrationSet
+    from todo_sql.migrations.files.folder import MigrationSet
 
 
 def command(context: Context) -> ExitCode:
@@ -20,9 +20,9 @@ def command(context: Context) -> ExitCode:
     import psycopg
 
     from todo_sql.catalog.snapshot import take
-    from todo_sql.migrations.files import MigrationSet, load
+    from todo_sql.migrations.files.folder import MigrationSet, load
     from todo_sql.migrations.migrator import Migrator
-    from todo_sql.migrations.plan import State
+    from todo_sql.migrations.pending import State
     from todo_sql.review.drift import drift
 
     config, output = context.config, context.output

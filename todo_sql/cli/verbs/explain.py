@@ -41,7 +41,7 @@ def command(
     from todo_sql.cli.verbs.query import described_query
     from todo_sql.compiler.values import parse_arguments
     from todo_sql.queries.loader import load_folder
-    from todo_sql.review.plans import slow_spots, tree
+    from todo_sql.review.plan_tree import slow_spots, tree
 
     config, output = context.config, context.output
     entry = described_query(config, load_folder(config.queries, config.root), name)

@@ -14,7 +14,7 @@ def command(
     offline: Offline = False,
 ) -> ExitCode:
     """Write the typed package from the named queries."""
-    from todo_sql.compiler import generate
+    from todo_sql.compiler.generating import generate
     from todo_sql.compiler.project import analyse_folder, demand_no_errors
 
     config = context.config

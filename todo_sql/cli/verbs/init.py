@@ -86,7 +86,7 @@ def _files(package: str) -> dict[str, str]:
 
 def _generate(context: Context, root: Path) -> list[str]:
     """Write the typed package; say how to do it later where there is no PostgreSQL."""
-    from todo_sql.compiler import generate
+    from todo_sql.compiler.generating import generate
     from todo_sql.compiler.project import analyse_folder
     from todo_sql.config import load_config
 

@@ -26,8 +26,8 @@ def command(
     rules: Annotated[bool, Option("--rules", help="Print the page on our rules and stop.")] = False,
 ) -> ExitCode:
     """Review migrations and queries: our own rules, squawk, sqlfluff."""
-    from todo_sql.review import lint as review
-    from todo_sql.review.rules_page import render
+    from todo_sql.review.linting import lint as review
+    from todo_sql.review.linting.rules_page import render
 
     context.output.json = context.output.json or format == "json"  # of errors, too
     if rules:

@@ -17,7 +17,7 @@ def command(
     name: Annotated[str, Argument(help="What it does, such as add_notes.")],
 ) -> ExitCode:
     """Write a new pair of migration files from a template."""
-    from todo_sql.migrations.template import write_pair
+    from todo_sql.migrations.files.template import write_pair
 
     description = _description(name)
     if not description:

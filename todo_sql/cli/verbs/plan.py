@@ -11,7 +11,7 @@ from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
     from todo_sql.errors import Finding
-    from todo_sql.migrations.files import MigrationSet
+    from todo_sql.migrations.files.folder import MigrationSet
     from todo_sql.review.plan import Plan
 
 _ORDER = ("info", "warning", "error")
@@ -41,19 +41,19 @@ def command(
     Reads the target only. The copy has no rows, on a server of its own; how many rows are
     concerned is taken from the live statistics.
     """
-    from todo_sql.migrations.files import load
-    from todo_sql.review import report
+    from todo_sql.migrations.files.folder import load
+    from todo_sql.review import plan_report
 
     config, output = context.config, context.output
     migrations = load(config.migrations, config.root)
     plan = _plan(context, migrations, to, across_majors, allow_out_of_order)
     findings = [finding for planned in plan.migrations for finding in planned.findings]
     if output.json:
-        output.document(report.document(plan))
+        output.document(plan_report.document(plan))
     elif markdown:
-        output.data(report.markdown(plan))
+        output.data(plan_report.markdown(plan))
     else:
-        output.data(report.text(plan))
+        output.data(plan_report.text(plan))
         if findings:
             output.data("")
         output.findings(findings)
@@ -101,7 +101,7 @@ def _plan(
 
 
 def _lint_by_file(context: Context) -> dict[str, list[Finding]]:
-    from todo_sql.review.lint import lint
+    from todo_sql.review.linting.lint import lint
 
     by_file: dict[str, list[Finding]] = {}
     for finding in lint(context.config).findings:

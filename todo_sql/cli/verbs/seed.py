@@ -17,7 +17,7 @@ def command(
     ] = None,
 ) -> None:
     """Load development data; running it again changes nothing."""
-    from todo_sql.database.seeds import seed
+    from todo_sql.migrations.seeds import seed
 
     folder = context.config.seeds
     seeded = seed(context.direct_url(), folder, scale=scale)

@@ -14,7 +14,7 @@ from todo_sql.cli.options import Migrations
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
-    from todo_sql.migrations.plan import Entry
+    from todo_sql.migrations.pending import Entry
 
 _COLOURS = {
     "applied": "green",

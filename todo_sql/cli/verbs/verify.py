@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def command(context: Context) -> ExitCode:
     """Apply, roll back and apply every migration on a scratch database, with rows in place."""
     from todo_sql.compiler.scratch import scratch_server
-    from todo_sql.migrations.files import load
-    from todo_sql.migrations.statements import check
+    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.files.statements import check
     from todo_sql.review.databases import empty_database
     from todo_sql.review.verify import verify
 

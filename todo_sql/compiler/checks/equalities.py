@@ -10,9 +10,9 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from todo_sql.compiler.nodes import Node, Tree, name_of
+from todo_sql.compiler.proof.levels import CTE, GROUP, INSERT, JOIN, RELATION, SUBQUERY
+from todo_sql.compiler.proof.nodes import Node, Tree, name_of
 from todo_sql.compiler.schema import Relation, Schema
-from todo_sql.compiler.scope import CTE, GROUP, INSERT, JOIN, RELATION, SUBQUERY
 
 Term = Hashable
 _BINARY = frozenset(("RELABELTYPE", "COERCEVIAIO", "COLLATEEXPR"))

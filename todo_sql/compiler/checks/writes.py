@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from todo_sql.compiler.nodes import Tree
 from todo_sql.compiler.prepare import Prepared
-from todo_sql.compiler.scope import DELETE, UPDATE
+from todo_sql.compiler.proof.levels import DELETE, UPDATE
+from todo_sql.compiler.proof.nodes import Tree
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
 

@@ -1,0 +1,81 @@
+"""C118: what [tool.todo-sql.types] names and is not there."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+from todo_sql.compiler.described import Described
+from todo_sql.compiler.schema import Schema
+from todo_sql.config import Config
+from todo_sql.errors import Finding, Place
+from todo_sql.queries.mistakes import did_you_mean
+from todo_sql.queries.named import NamedQuery
+from todo_sql.sql.source import Source
+
+_FILE = "pyproject.toml"
+
+
+def unmatched(
+    config: Config,
+    queries: Iterable[NamedQuery],
+    described: Iterable[Described],
+    schema: Schema,
+) -> list[Finding]:
+    """Return a finding for each key that is no column, parameter or type.
+
+    Args:
+        queries: All of the project; of those that could not be described nothing is said.
+        described: The other ones.
+    """
+    if not config.types:
+        return []
+    columns: dict[str, set[str]] = defaultdict(set)
+    for relation in schema.relations.values():
+        columns[relation.shown] |= relation.column_names
+    known = set()
+    for entry in described:
+        known.add(entry.query.name)
+        for owner in filter(None, (entry.query.name, entry.query.model)):
+            columns[owner] |= {one.name for one in entry.columns}
+            columns[owner] |= {one.name for one in entry.parameters}
+    unknown = {
+        owner for query in queries if query.name not in known for owner in (query.name, query.model)
+    }
+    types = {
+        name for one in schema.types.values() for name in (one.shown, f"{one.schema}.{one.name}")
+    }
+    found = []
+    for key in config.types:
+        owner, _, column = key.rpartition(".")
+        theirs = columns.get(owner, set())
+        if key in types or owner in unknown or _is_column(key, columns):
+            continue
+        names = [f"{owner}.{one}" for one in theirs] or _all(columns, column)
+        cause = "no type, table, query or model is called so"
+        fix = did_you_mean(key, names, "correct the name, or take the line out")
+        if theirs:
+            cause = f"`{owner}` has no column or parameter `{column}`"
+        elif other := schema.type_by_name(key):
+            cause, fix = "a type goes by its whole name here", f"write `{other.shown}`"
+        message = f"[tool.todo-sql.types] names `{key}`, which is not there"
+        found.append(Finding("C118", "warning", message, _place(config, key), cause, fix))
+    return found
+
+
+def _is_column(key: str, columns: dict[str, set[str]]) -> bool:
+    """Tell whether some table or query has it; a column's name may hold a dot."""
+    dots = [index for index, character in enumerate(key) if character == "."]
+    return any(key[dot + 1 :] in columns.get(key[:dot], set()) for dot in dots)
+
+
+def _all(columns: dict[str, set[str]], column: str) -> list[str]:
+    """Return the keys that end with a column, of whatever table or query."""
+    return [f"{owner}.{column}" for owner, names in columns.items() if column in names]
+
+
+def _place(config: Config, key: str) -> Place:
+    source = Source.read(config.root / _FILE, config.root)
+    line = re.search(rf"^[ \t]*([\"']?){re.escape(key)}\1[ \t]*=", source.text, re.MULTILINE)
+    return source.place(*line.span()) if line else Place(_FILE, 1)

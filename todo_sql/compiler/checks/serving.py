@@ -1,0 +1,211 @@
+"""C121 to C124: variants that PostgreSQL would serve badly, seen on load-test data.
+
+The rows are those of the project's `seeds/scale.sql`, made once and kept. Variants with no
+optional condition, and with each by itself, are planned for any value, as a prepared
+statement soon is, in the tenant's role; none is run. Where several conditions meet, an index
+for one of them is enough. In tables of few rows an index is of no use: they are left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from todo_sql.compiler.describe import Examined
+from todo_sql.compiler.described import Described
+from todo_sql.compiler.scratch import migrated_database
+from todo_sql.config import Config
+from todo_sql.errors import Finding
+from todo_sql.migrations.seeds import SCALE_FILE, seed
+from todo_sql.queries.keyset import page_variants
+from todo_sql.queries.named import Cardinality, NamedQuery
+from todo_sql.queries.variants import Variant, variants
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+MANY_ROWS = 1_000
+_SORTED_ROWS = 100
+_INDEX_SCANS = ("Index Scan", "Index Only Scan")
+_SCANS = ("Seq Scan", *_INDEX_SCANS, "Bitmap Heap Scan")
+_EQUAL = re.compile(r"(?<![<>!=]) = (?:ANY )?\(?\$(\d+)")
+_SIZES = """
+select c.relname, c.reltuples::int8,
+    c.relrowsecurity and exists (
+        select 1 from pg_catalog.pg_attribute as a
+        where a.attrelid = c.oid and a.attname = %s and not a.attisdropped
+    )
+from pg_catalog.pg_class as c
+where c.relkind = 'r' and c.relnamespace not in (select oid from pg_catalog.pg_namespace
+    where nspname in ('pg_catalog', 'information_schema'))
+"""
+
+Node = Mapping[str, Any]
+
+
+class _Table(NamedTuple):
+    rows: int
+    is_tenants: bool
+
+
+def loaded_database(config: Config, scale: int) -> str:
+    """Return the URL of a scratch database that holds load-test data; makes it once.
+
+    Raises:
+        ConfigError: The project has no scale.sql.
+    """
+    digest = hashlib.sha256(str(scale).encode())
+    for path in sorted(config.seeds.glob("*.sql")):
+        digest.update(path.read_bytes())
+
+    def fill(url: str) -> None:
+        seed(url, config.seeds, scale=scale)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("vacuum analyze")
+
+    if not (config.seeds / SCALE_FILE).is_file():
+        seed("", config.seeds, scale=scale)  # says so, before a database is made
+    return migrated_database(config, f"load_{digest.hexdigest()[:8]}", fill)
+
+
+def find(
+    connection: Connection[Any], examined: Iterable[Examined], config: Config
+) -> list[Examined]:
+    """Return the queries with what their plans show added.
+
+    Args:
+        connection: To a loaded database, in autocommit mode.
+        examined: Queries of the same schema.
+        config: Of the project.
+    """
+    parameter = config.tenant.parameter if config.tenant else ""
+    tables = {name: _Table(*sizes) for name, *sizes in connection.execute(_SIZES, [parameter])}
+    tables = {
+        name: table._replace(is_tenants=table.is_tenants and name not in config.exempt)
+        for name, table in tables.items()
+    }
+    found = []
+    for one in examined:
+        news: dict[tuple[str, str], Finding] = {}
+        for variant in _texts(one.described) if one.described else ():
+            assert one.described is not None
+            plan = _plan(connection, variant, one.described, config)
+            for finding in _judge(plan, variant, one.query, tables):
+                if finding.code not in one.query.allow:
+                    news.setdefault((finding.code, finding.message), finding)
+        found.append(replace(one, findings=(*one.findings, *news.values())))
+    return found
+
+
+def _texts(entry: Described) -> Iterator[Variant]:
+    """Yield the texts that are planned: of pages, those without NULL in the cursor."""
+    query = entry.query
+    if query.cardinality is not Cardinality.PAGE:
+        yield from (one for one in variants(query) if _is_plain(one, query))
+        return
+    for page in page_variants(query, entry.not_null):
+        keys = sum(name.startswith("cursor.") for name in page.parameters)
+        if keys in (0, len(page.keys)) and _is_plain(page, query):
+            yield page
+
+
+def _is_plain(variant: Variant, query: NamedQuery) -> bool:
+    return not variant.given or variant.given in query.groups
+
+
+def _plan(connection: Connection[Any], variant: Variant, entry: Described, config: Config) -> Node:
+    """Return the generic plan of a text; nothing is executed."""
+    types = {one.name: one.pg_type for one in entry.parameters}
+    declared = [types.get(name) or "unknown" for name in variant.parameters]
+    signature = f" ({', '.join(declared)})" if declared else ""
+    nulls = f" ({', '.join(['null'] * len(declared))})" if declared else ""
+    with connection.transaction(force_rollback=True):
+        connection.execute("set local plan_cache_mode = force_generic_plan")
+        if config.tenant is not None and entry.tenant:
+            role = sql.SQL("set local role {}").format(sql.Identifier(config.tenant.role))
+            connection.execute(role)
+            connection.execute("select set_config(%s, 'x', true)", [config.tenant.setting])
+        connection.execute(f"prepare todo_sql_planned{signature} as {variant.sql}".encode())
+        row = connection.execute(
+            f"explain (format json) execute todo_sql_planned{nulls}".encode()
+        ).fetchone()
+        connection.execute("deallocate todo_sql_planned")
+    plan: Node = row[0][0]["Plan"] if row else {}
+    return plan
+
+
+def _judge(
+    plan: Node, variant: Variant, query: NamedQuery, tables: Mapping[str, _Table]
+) -> Iterator[Finding]:
+    """Yield what is wrong with one plan."""
+    which = _named(variant)
+    for node, limited in _nodes(plan, limited=False):
+        table = tables.get(node.get("Relation Name", ""), _Table(0, False))
+        name = f"`{node.get('Relation Name')}`"
+        kind = node["Node Type"]
+        if kind in _SCANS and table.rows >= MANY_ROWS:
+            for number in map(int, _EQUAL.findall(str(node.get("Filter", "")))):
+                parameter = variant.parameters[number - 1]
+                yield _finding(
+                    "C122",
+                    f"`:{parameter}` is compared with each row of {name}, not looked up",
+                    query,
+                    parameter,
+                    f"{which}PostgreSQL filters by {node['Filter']}",
+                    "add an index whose first columns are those compared by `=`",
+                )
+            if kind == "Seq Scan" and table.is_tenants:
+                yield _finding(
+                    "C121",
+                    f"`{query.name}` reads all of {name}, every tenant's rows",
+                    query,
+                    None,
+                    f"{which}no index serves its conditions",
+                    "add an index that begins with the tenant's column",
+                )
+            selects = table.is_tenants or "$" in str(node.get("Filter", ""))
+            if kind in _INDEX_SCANS and "Index Cond" not in node and selects:
+                yield _finding(
+                    "C124",
+                    f"`{query.name}` walks through all of {name} by `{node['Index Name']}`",
+                    query,
+                    None,
+                    f"{which}no condition is looked up in the index",
+                    "put the columns of the conditions before those of the order",
+                )
+        if limited and kind == "Sort" and node["Plans"][0]["Plan Rows"] >= _SORTED_ROWS:
+            keys = ", ".join(node["Sort Key"])
+            yield _finding(
+                "C123",
+                f"`{query.name}` sorts all its rows to return the first",
+                query,
+                None,
+                f"{which}no index has the order {keys}",
+                "add an index on the columns compared by `=`, then those of the order",
+            )
+
+
+def _nodes(node: Node, *, limited: bool) -> Iterator[tuple[Node, bool]]:
+    """Yield every node, and whether a LIMIT above wants its first rows only."""
+    yield node, limited
+    through = ("Limit", "Result", "Subquery Scan", "LockRows", "Append", "Merge Append")
+    for child in node.get("Plans", ()):
+        wanted = node["Node Type"] == "Limit" or (limited and node["Node Type"] in through)
+        yield from _nodes(child, limited=wanted)
+
+
+def _named(variant: Variant) -> str:
+    parts = [*sorted(variant.given), *(f"{key} {value}" for key, value in variant.cases.items())]
+    return f"with {', '.join(parts)}: " if parts else ""
+
+
+def _finding(
+    code: str, message: str, query: NamedQuery, parameter: str | None, cause: str, fix: str
+) -> Finding:
+    return Finding(code, "warning", message, query.place_of(parameter) or query.place(), cause, fix)

@@ -1,0 +1,121 @@
+"""C115 and C116: rows cut off by LIMIT, or paged, whose order isn't settled.
+
+An order is settled when the sort keys, with what the conditions hold constant, determine
+a unique key of every table in FROM. Where that can't be seen (a subquery, a function),
+nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from todo_sql.compiler.checks.equalities import Equalities, Level, Term
+from todo_sql.compiler.prepare import Prepared
+from todo_sql.compiler.proof.levels import SELECT
+from todo_sql.compiler.proof.nodes import Node, plain_order
+from todo_sql.compiler.schema import Schema
+from todo_sql.errors import Finding
+from todo_sql.queries.named import Cardinality, NamedQuery
+
+
+def find(
+    query: NamedQuery, answer: Prepared, equalities: Equalities, schema: Schema
+) -> list[Finding]:
+    """Return the findings of one variant.
+
+    Args:
+        equalities: Of its tree, in which the order may be missing.
+    """
+    node = equalities.tree.main
+    if node is None or node["commandType"] != str(SELECT) or not node["limitCount"]:
+        return []
+    if _is_null(node["limitCount"]) or node["setOperations"] or node["hasAggs"] == "true":
+        return []
+    paged = query.cardinality is Cardinality.PAGE
+    keys: Sequence[Node | None] | None = plain_order(answer.tree)
+    if keys is None:
+        equalities = Equalities(answer.parse(), schema)
+        whole = equalities.levels[0].query
+        keys = [_by_reference(whole, key) for key in whole["sortClause"] or ()]
+    settled = _settled(keys, equalities)
+    if settled is None or settled:
+        return []
+    if paged:
+        message, cause = (
+            f"the order of `{query.name}` doesn't end with a unique key",
+            "rows that are equal in every key can be skipped between pages, or come twice",
+        )
+    else:
+        message, cause = (
+            f"`limit` cuts `{query.name}` off in an order that isn't settled",
+            "rows that are equal in every sort key come in any order"
+            if keys
+            else "there is no `order by`",
+        )
+    return [
+        Finding(
+            "C116" if paged else "C115",
+            "error" if paged else "warning",
+            message,
+            query.place(),
+            cause,
+            "end `order by` with a unique key, such as the primary key",
+        )
+    ]
+
+
+def _is_null(count: Node) -> bool:
+    return bool(count["node"] == "CONST" and count["constisnull"] == "true")
+
+
+def _settled(keys: Sequence[Node | None], equalities: Equalities) -> bool | None:
+    """Whether the order leaves no two rows equal; None: can't be seen."""
+    level = equalities.levels[0]
+    sources = equalities.sources
+    if sources is None:
+        return None
+    if not sources:
+        return True
+    known = _sorted_terms(keys, level, equalities)
+    if known is None:
+        return None
+    clause = level.query["groupClause"] or level.query["distinctClause"]
+    if clause:
+        grouped = [equalities.term(_by_reference(level.query, key), level) for key in clause]
+        return (
+            None
+            if None in grouped
+            else all(_is_known(term, known, equalities) for term in grouped if term is not None)
+        )
+    left = list(sources)
+    while news := [source for source in left if any(key <= known for key in source.keys)]:
+        for source in news:
+            left.remove(source)
+            known |= source.equal
+    return not left
+
+
+def _sorted_terms(
+    keys: Sequence[Node | None], level: Level, equalities: Equalities
+) -> set[Term] | None:
+    """Return the columns sorted by; None if there is an expression among them."""
+    found: set[Term] = set()
+    for key in keys:
+        term = equalities.term(key, level)
+        if term is None:
+            return None
+        found.add(equalities.find(term))
+    return found
+
+
+def _is_known(term: Term, known: set[Term], equalities: Equalities) -> bool:
+    root = equalities.find(term)
+    return root in known or root in equalities.fixed
+
+
+def _by_reference(query: Node, key: Node) -> Node | None:
+    for target in query["targetList"] or ():
+        if target["ressortgroupref"] == key["tleSortGroupRef"]:
+            found: Node = target["expr"]
+            return found
+    return None

@@ -1,0 +1,1 @@
+"""Python source from described queries. Pure but for writing."""

@@ -1,0 +1,95 @@
+"""Write the typed package: models, one module per .sql file, a copy of the .sql beside it.
+
+`render` is pure and returns every file of the package; `write` and `stale` bring a folder
+in line with it, or compare.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from todo_sql.compiler.described import Described
+from todo_sql.compiler.generating import model_source, module_source
+from todo_sql.compiler.generating.layout import HEADER
+from todo_sql.config import Config
+from todo_sql.sql.source import Source
+
+
+def render(
+    described: Iterable[Described], sources: Iterable[Source], config: Config
+) -> dict[str, str]:
+    """Return the text of every file of the package by its name.
+
+    Args:
+        described: The queries, in the order of their files.
+        sources: Every query file.
+        config: Of the project.
+    """
+    by_file: dict[str, list[Described]] = defaultdict(list)
+    for entry in described:
+        by_file[entry.query.source.file].append(entry)
+    shown = _shown(config.queries, config.root)
+    title = f'"""Typed functions for the named queries in {shown}/."""\n'
+    files = {"py.typed": "", "__init__.py": HEADER.format(source=f"{shown}/") + title}
+    everything = [entry for entries in by_file.values() for entry in entries]
+    own = _own_package(config)
+    models = model_source.render(everything, shown, own)
+    if models:
+        files["models.py"] = models
+    for source in sources:
+        stem = _stem(source, shown)
+        files[f"{stem}.sql"] = source.text
+        files[f"{stem}.py"] = module_source.render(stem, by_file[source.file], source, config, own)
+    return dict(sorted(files.items()))
+
+
+def stale(files: Mapping[str, str], folder: Path) -> list[str]:
+    """Return the files of a folder that `render` would change, add or remove."""
+    present = set()
+    if folder.is_dir():
+        present = {
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob("*")
+            if path.is_file() and path.suffix in (".py", ".sql", ".typed")
+        }
+    changed = present - set(files)
+    for name, text in files.items():
+        path = folder / name
+        if name not in present or path.read_bytes() != text.encode():
+            changed.add(name)
+    return sorted(changed)
+
+
+def write(files: Mapping[str, str], folder: Path) -> list[str]:
+    """Bring a folder in line with `render`; return the files that changed."""
+    changed = stale(files, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in changed:
+        path = folder / name
+        if name in files:
+            path.write_bytes(files[name].encode())
+        else:
+            path.unlink()
+    return changed
+
+
+def _own_package(config: Config) -> str | None:
+    """Return the top package that the generated one lies in."""
+    folder = config.generate
+    if folder is None or not folder.is_relative_to(config.root):
+        return None
+    return folder.relative_to(config.root).parts[0]
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _stem(source: Source, shown: str) -> str:
+    """Return the module's name: the path below the folder of queries, joined by underscores."""
+    path = PurePosixPath(source.file)
+    if path.is_relative_to(shown):
+        path = path.relative_to(shown)
+    return "_".join(path.with_suffix("").parts)

@@ -1,0 +1,1 @@
+"""Proof of what cannot be NULL, over PostgreSQL's analysed tree. Pure."""

@@ -1,0 +1,412 @@
+"""Whether an expression can be NULL: True only with proof. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from todo_sql.compiler.proof import conditions, functions
+from todo_sql.compiler.proof.levels import (
+    FULL,
+    GROUP,
+    INSERT,
+    JOIN,
+    MERGE,
+    RELATION,
+    SELECT,
+    UPDATE,
+    Hole,
+    Key,
+    Scope,
+)
+from todo_sql.compiler.proof.nodes import Node
+from todo_sql.compiler.schema import Function
+
+EXISTS, _, ANY, _, EXPRESSION, _, ARRAY = "0123456"
+NEW, OLD = "2", "1"
+CURRENT_SCHEMA = "14"
+JSON_OBJECT, JSON_ARRAY = "12"
+_NEVER_NULL = {
+    "NULLTEST",
+    "BOOLEANTEST",
+    "DISTINCTEXPR",
+    "ARRAYEXPR",
+    "ROWEXPR",
+    "GROUPINGFUNC",
+    "NEXTVALUEEXPR",
+    "MERGESUPPORTFUNC",
+}
+_AS_ITS_ARGUMENT = {
+    "RELABELTYPE",
+    "COLLATEEXPR",
+    "ARRAYCOERCEEXPR",
+    "CONVERTROWTYPEEXPR",
+    "COERCETODOMAIN",
+    "NAMEDARGEXPR",
+}
+# Bits of WindowClause.frameOptions (src/include/nodes/parsenodes.h).
+_NONDEFAULT, _START_UNBOUNDED, _END_UNBOUNDED = 0x1, 0x20, 0x100
+_START_CURRENT, _END_CURRENT, _EXCLUSION = 0x200, 0x400, 0x8000 | 0x10000 | 0x20000
+
+
+def never_null(node: Node | None, scope: Scope) -> bool:
+    """Whether an expression has a value in every row that its query returns."""
+    if node is None:
+        return False
+    if scope.grouping_sets and not scope.marks_grouped and _may_be_grouped(node, scope):
+        return False  # whatever equals a grouping expression is NULL in a subtotal
+    if scope.is_known(scope.key(node)):
+        return True
+    kind = node["node"]
+    if kind in _NEVER_NULL:
+        return True
+    if kind in _AS_ITS_ARGUMENT:
+        return never_null(node["arg"], scope)
+    rule = _RULES.get(kind)
+    return rule(node, scope) if rule else False
+
+
+def _may_be_grouped(node: Node, scope: Scope) -> bool:
+    """Whether an expression may equal one that is grouped by, in whole or in part."""
+    if node["node"] == "COALESCEEXPR":
+        return not scope.grouping_kinds().isdisjoint(("COALESCEEXPR", "CONST"))
+    return node["node"] not in ("AGGREF", "GROUPINGFUNC", "CONST")
+
+
+def _all(nodes: list[Node] | None, scope: Scope) -> bool:
+    return all(never_null(node, scope) for node in nodes or ())
+
+
+def _any(nodes: list[Node] | None, scope: Scope) -> bool:
+    return any(never_null(node, scope) for node in nodes or ())
+
+
+def _arguments(node: Node, scope: Scope) -> bool:
+    return _all(node["args"], scope)
+
+
+def _some_argument(node: Node, scope: Scope) -> bool:
+    return _any(node["args"], scope)
+
+
+def _coalesce(node: Node, scope: Scope) -> bool:
+    if _any(node["args"], scope):
+        return True
+    # A row of a FULL JOIN has one of its sides: then it is enough if each has a good argument.
+    return any(
+        all(
+            _with_closed({(index, side)}, lambda: _any(node["args"], scope), scope)
+            for side in ("left", "right")
+        )
+        for index, join in scope.joins.items()
+        if int(join["jointype"]) == FULL
+    )
+
+
+def _with_closed(holes: set[Hole], look: Callable[[], bool], scope: Scope) -> bool:
+    """Look again, supposing that some holes are closed."""
+    added = holes - scope.closed
+    scope.closed |= added
+    try:
+        return look()
+    finally:
+        scope.closed -= added
+
+
+def _constant(node: Node, scope: Scope) -> bool:
+    return bool(node["constisnull"] == "false")
+
+
+def _parameter(node: Node, scope: Scope) -> bool:
+    if node["paramkind"] == "2":  # a column of the sublink at hand
+        return scope.sublink
+    return node["paramkind"] == "0" and int(node["paramid"]) not in scope.nullable_parameters
+
+
+def _column(node: Node, scope: Scope) -> bool:
+    scope = scope.level(int(node["varlevelsup"]))
+    if scope.grouping_sets:
+        return False
+    index, number = int(node["varno"]), int(node["varattno"])
+    returning = node.get("varreturningtype", "0")
+    if returning != "0":
+        return _returning_column(returning, index, number, scope)
+    if not scope.is_present(index):
+        entry = scope.entry(index)
+        return int(entry["rtekind"]) == GROUP and never_null(entry["groupexprs"][number - 1], scope)
+    if ("column", index, number) in scope.known:
+        return True
+    entry = scope.entry(index)
+    if int(entry["rtekind"]) == JOIN:
+        return _join_column(index, number, entry, scope)
+    return base_column(index, number, scope)
+
+
+def _returning_column(returning: str, index: int, number: int, scope: Scope) -> bool:
+    if returning == OLD and scope.command in (INSERT, MERGE):
+        return False
+    if returning == NEW and scope.command not in (INSERT, UPDATE):
+        return False
+    return base_column(index, number, scope)
+
+
+def base_column(index: int, number: int, scope: Scope) -> bool:
+    """Whether a column of a range table entry has a value in each of the entry's own rows."""
+    entry = scope.entry(index)
+    kind = int(entry["rtekind"])
+    if kind == RELATION:
+        relation = scope.schema.relations.get(int(entry["relid"]))
+        if relation is None or not relation.is_table:
+            return False
+        if number <= 0:
+            return True
+        column = relation.columns.get(number)
+        return column is not None and column.not_null
+    if number <= 0:
+        return False
+    columns = scope.entry_columns.get(index, [])
+    return number <= len(columns) and columns[number - 1]
+
+
+def _join_column(index: int, number: int, entry: Node, scope: Scope) -> bool:
+    if number <= 0:
+        return False
+    alias = entry["joinaliasvars"][number - 1]
+    if never_null(alias, scope):
+        return True
+    join = scope.joins.get(index)
+    if (
+        join is None
+        or int(join["jointype"]) != FULL
+        or not alias
+        or alias["node"] != "COALESCEEXPR"
+    ):
+        return False
+    # USING of a FULL JOIN: one side is always real, so each must be good on its own.
+    holes = {(index, "left"), (index, "right")}
+    return _with_closed(holes, lambda: _all(alias["args"], scope), scope)
+
+
+def _call(node: Node, scope: Scope) -> bool:
+    function = scope.schema.functions.get(int(node["funcid"]))
+    if function is None:
+        return False
+    arguments = node["args"] or []
+    if node["funcretset"] == "true":  # several at once: the shorter ones are filled up
+        return scope.set_functions == 1 and set_element(node, function, scope)
+    if node["funcvariadic"] == "false":
+        if functions.always_a_value(function):
+            return True
+        if functions.needs_first_only(function):
+            return never_null(arguments[0], scope)
+    elif functions.always_a_value(function):
+        return _all(arguments, scope)
+    if functions.never_null_function(function):
+        return _all(arguments, scope)
+    return (
+        function.builtin
+        and function.name in ("date_part", "extract")
+        and _text_constant(arguments[0]) in functions.MONOTONIC_FIELDS
+        and function.arguments[1] in functions.PLAIN
+        and never_null(arguments[1], scope)
+    )
+
+
+def set_element(node: Node, function: Function, scope: Scope) -> bool:
+    """Whether every row of a set-returning function of one column has a value."""
+    if not function.builtin:
+        return False
+    if function.name == "unnest" and len(node["args"]) == 1:
+        array = node["args"][0]
+        while array["node"] in ("RELABELTYPE", "ARRAYCOERCEEXPR"):
+            array = array["arg"]
+        return (
+            array["node"] == "ARRAYEXPR"
+            and array["multidims"] == "false"
+            and _all(array["elements"], scope)
+        )
+    return function.name in functions.SETS_NEVER_NULL
+
+
+def _operator(node: Node, scope: Scope) -> bool:
+    function = scope.schema.functions.get(int(node["opfuncid"]))
+    name = scope.schema.operators.get(int(node["opno"]))
+    if function is None:
+        return False
+    if functions.always_a_value(function):
+        return True
+    return functions.never_null_operator(name, function) and _all(node["args"], scope)
+
+
+def _array_operator(node: Node, scope: Scope) -> bool:
+    scalar, array = node["args"]
+    while array["node"] in ("RELABELTYPE", "ARRAYCOERCEEXPR"):
+        array = array["arg"]
+    return (
+        array["node"] == "ARRAYEXPR"
+        and array["multidims"] == "false"
+        and _all(array["elements"], scope)
+        and _operator({**node, "args": [scalar]}, scope)
+    )
+
+
+def _row_comparison(node: Node, scope: Scope) -> bool:
+    return _all(node["largs"], scope) and _all(node["rargs"], scope)
+
+
+def _through_text(node: Node, scope: Scope) -> bool:
+    types = scope.schema.types
+    result = types.get(int(node["resulttype"]))
+    if result is None or (result.schema != "pg_catalog" and result.kind not in ("e", "c")):
+        return False
+    return never_null(node["arg"], scope)
+
+
+def _case(node: Node, scope: Scope) -> bool:
+    if node["defresult"] is None:
+        return False
+
+    def with_facts(facts: set[Key], expression: Node) -> bool:
+        """Look at a branch knowing what brought a row there."""
+        news = {key for key in facts if key not in scope.known and key[0] != "outer"}
+        closed: set[Hole] = set()
+        for key in news:
+            if key[0] == "column":
+                closed |= scope.holes.get(key[1], frozenset()) - scope.closed
+        scope.known |= news
+        scope.closed |= closed
+        try:
+            return never_null(expression, scope)
+        finally:
+            scope.known -= news
+            scope.closed -= closed
+
+    before: set[Key] = set()
+    for branch in node["args"]:
+        facts: set[Key] = set(before)
+        if node["arg"] is None:
+            facts |= conditions.if_true(branch["expr"], scope)
+            before |= conditions.if_not_true(branch["expr"], scope)
+        if not with_facts(facts, branch["result"]):
+            return False
+    return with_facts(before, node["defresult"])
+
+
+def _sublink(node: Node, scope: Scope) -> bool:
+    kind = node["subLinkType"]
+    if kind in (EXISTS, ARRAY):
+        return True
+    query = node["subselect"]
+    if kind == EXPRESSION:
+        return exactly_one_row(query) and all(scope.outputs(query, scope))
+    if kind == ANY:
+        before = scope.sublink
+        scope.sublink = all(scope.outputs(query, scope))
+        try:
+            return never_null(node["testexpr"], scope)
+        finally:
+            scope.sublink = before
+    return False
+
+
+def exactly_one_row(query: Node) -> bool:
+    """Whether a query returns one row whatever its tables hold."""
+    if (
+        query["commandType"] != str(SELECT)
+        or query["groupClause"]
+        or query["groupingSets"]
+        or query["havingQual"]
+        or query["limitCount"]
+        or query["limitOffset"]
+        or query["setOperations"]
+        or query["hasTargetSRFs"] == "true"
+    ):
+        return False
+    tree = query["jointree"]
+    return query["hasAggs"] == "true" or not (tree["fromlist"] or tree["quals"])
+
+
+def _aggregate(node: Node, scope: Scope) -> bool:
+    function = scope.schema.functions.get(int(node["aggfnoid"]))
+    if function is None or not function.builtin:
+        return False
+    if function.name in functions.ALWAYS_AGGREGATES:
+        return True
+    if node["agglevelsup"] != "0" or node["aggfilter"] or not scope.grouped:
+        return False
+    if function.name in functions.ONE_ROW_AGGREGATES:
+        return True
+    return function.name in functions.ONE_VALUE_AGGREGATES and never_null(
+        node["args"][0]["expr"], scope
+    )
+
+
+def _window(node: Node, scope: Scope) -> bool:
+    function = scope.schema.functions.get(int(node["winfnoid"]))
+    if function is None or not function.builtin:
+        return False
+    name, arguments = function.name, node["args"] or []
+    if name in functions.RANKING or name in functions.ALWAYS_AGGREGATES:
+        return True
+    if name == "ntile":
+        return _all(arguments, scope)
+    if name in ("lag", "lead"):
+        return len(arguments) == 3 and _all(arguments, scope)
+    if node["aggfilter"] or not _frame_has_current_row(node, scope):
+        return False
+    if name in functions.ONE_ROW_AGGREGATES:
+        return True
+    if name in functions.ONE_VALUE_AGGREGATES or name in ("first_value", "last_value"):
+        return never_null(arguments[0], scope)
+    return False
+
+
+def _frame_has_current_row(node: Node, scope: Scope) -> bool:
+    for clause in scope.query["windowClause"]:
+        if clause["winref"] == node["winref"]:
+            options = int(clause["frameOptions"])
+            starts = options & (_START_UNBOUNDED | _START_CURRENT)
+            ends = options & (_END_UNBOUNDED | _END_CURRENT)
+            return bool(starts and ends) and not options & _EXCLUSION
+    return False
+
+
+def _sql_value(node: Node, scope: Scope) -> bool:
+    return bool(node["op"] != CURRENT_SCHEMA)
+
+
+def _json_constructor(node: Node, scope: Scope) -> bool:
+    return node["type"] in (JSON_OBJECT, JSON_ARRAY)
+
+
+def _json_test(node: Node, scope: Scope) -> bool:
+    return never_null(node["expr"], scope)
+
+
+def _text_constant(node: Node) -> str | None:
+    """Return the value of a constant of type text."""
+    if node["node"] != "CONST" or node["consttype"] != "25" or node["constisnull"] == "true":
+        return None
+    octets = bytes(int(octet) & 0xFF for octet in node["constvalue"])
+    return octets[4:].decode(errors="replace").lower()
+
+
+_RULES: dict[str, Callable[[Node, Scope], bool]] = {
+    "CONST": _constant,
+    "PARAM": _parameter,
+    "VAR": _column,
+    "FUNCEXPR": _call,
+    "OPEXPR": _operator,
+    "SCALARARRAYOPEXPR": _array_operator,
+    "ROWCOMPAREEXPR": _row_comparison,
+    "BOOLEXPR": _arguments,
+    "COALESCEEXPR": _coalesce,
+    "MINMAXEXPR": _some_argument,
+    "COERCEVIAIO": _through_text,
+    "CASEEXPR": _case,
+    "SUBLINK": _sublink,
+    "AGGREF": _aggregate,
+    "WINDOWFUNC": _window,
+    "SQLVALUEFUNCTION": _sql_value,
+    "JSONCONSTRUCTOREXPR": _json_constructor,
+    "JSONISPREDICATE": _json_test,
+}

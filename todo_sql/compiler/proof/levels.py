@@ -1,0 +1,272 @@
+"""One level of a query: its relations, which joins can null them, what its rows prove. Pure.
+
+A join that finds no partner fills the columns of one side with NULL. Each such side of
+each outer join is a *hole*. A relation lies in the holes of every outer join above it; a
+column of it can be trusted only where no hole can be open. A condition that a row must
+satisfy can close holes (a row with ``b.x = 1`` has a real `b`) and can prove that an
+expression has a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from todo_sql.compiler.proof.nodes import Node, name_of
+from todo_sql.compiler.schema import Schema
+
+Hole = tuple[int, str]
+Key = tuple[Any, ...]
+"""An expression in comparable form: see `Scope.key`."""
+
+Visit = Callable[[Node | None, frozenset[Hole], set[int] | None], None]
+
+RELATION, SUBQUERY, JOIN, FUNCTION, TABLE_FUNCTION, VALUES, CTE = range(7)
+GROUP = 9
+INNER, LEFT, FULL, RIGHT = range(4)
+NOT_MATCHED_BY_SOURCE = "1"
+SELECT, UPDATE, INSERT, DELETE, MERGE = range(1, 6)
+
+
+@dataclass
+class Scope:
+    """One query level under analysis.
+
+    Attributes:
+        query: The level's query node.
+        parent: The level around it, or None.
+        outputs: Computes the output columns of a subquery within this level.
+        holes: Holes by index in the range table; an index that is absent can't be trusted.
+        closed: Holes that no row of the result has open.
+        known: Expressions proven to have a value in every row of the result.
+        ctes: Output columns of this level's WITH queries.
+        nullable_parameters: The numbers of the parameters that accept NULL.
+        joins: Join nodes by index in the range table.
+        conditions: Of each outer join: its own holes, its condition, the holes around it.
+        sublink: Whether the columns of the sublink at hand all have values.
+        entry_columns: Which output columns of each subquery, function, … have values.
+        set_functions: How many set-returning functions stand in the select list.
+    """
+
+    query: Node
+    parent: Scope | None
+    schema: Schema
+    nullable_parameters: frozenset[int]
+    outputs: Callable[[Node, Scope], list[bool]]
+    holes: dict[int, frozenset[Hole]] = field(default_factory=dict)
+    closed: set[Hole] = field(default_factory=set)
+    known: set[Key] = field(default_factory=set)
+    ctes: dict[str, list[bool]] = field(default_factory=dict)
+    joins: dict[int, Node] = field(default_factory=dict)
+    sublink: bool = False
+    conditions: list[tuple[frozenset[Hole], Node | None, frozenset[Hole]]] = field(
+        default_factory=list
+    )
+    entry_columns: dict[int, list[bool]] = field(default_factory=dict)
+    set_functions: int = 0
+
+    @property
+    def command(self) -> int:
+        """SELECT, UPDATE, INSERT, DELETE or MERGE."""
+        return int(self.query["commandType"])
+
+    @property
+    def result_relation(self) -> int:
+        """The range table index that is written to, or 0."""
+        return int(self.query["resultRelation"])
+
+    @property
+    def grouping_sets(self) -> bool:
+        """Whether grouping sets null the grouped columns."""
+        return bool(self.query["groupingSets"])
+
+    @property
+    def marks_grouped(self) -> bool:
+        """Whether grouped expressions are columns of an entry of their own (PostgreSQL 18)."""
+        return bool(self.query.get("hasGroupRTE") == "true")
+
+    def grouping_kinds(self) -> set[str]:
+        """Return the kinds of node that are grouped by."""
+        references = {clause["tleSortGroupRef"] for clause in self.query["groupClause"] or ()}
+        return {
+            target["expr"]["node"]
+            for target in self.query["targetList"] or ()
+            if target["ressortgroupref"] in references
+        }
+
+    @property
+    def grouped(self) -> bool:
+        """Whether every output row stands for a group that has at least one row."""
+        return bool(self.query["groupClause"]) and not self.grouping_sets
+
+    @property
+    def one_group(self) -> bool:
+        """Whether a row comes out though no row went in."""
+        return not self.query["groupClause"] and (
+            self.query["hasAggs"] == "true" or bool(self.query["havingQual"])
+        )
+
+    def level(self, up: int) -> Scope:
+        """Return the scope so many levels up."""
+        scope = self
+        for _ in range(up):
+            assert scope.parent is not None
+            scope = scope.parent
+        return scope
+
+    def entry(self, index: int) -> Node:
+        """Return a range table entry by its 1-based index."""
+        found: Node = self.query["rtable"][index - 1]
+        return found
+
+    def find_cte(self, entry: Node) -> list[bool] | None:
+        """Return the output columns of the WITH query that a range table entry names."""
+        scope = self.level(int(entry["ctelevelsup"]))
+        return scope.ctes.get(name_of(entry["ctename"]))
+
+    def walk_joins(
+        self, visit: Callable[[Node | None, frozenset[Hole], set[int] | None], None]
+    ) -> None:
+        """Note the holes of every relation; call `visit` for each condition.
+
+        `visit` gets the condition, the holes in which it stands, and the relations to
+        which its facts are confined (None: all).
+        """
+        if self.result_relation:
+            self.holes[self.result_relation] = frozenset()
+        found: list[tuple[Node | None, frozenset[Hole], set[int] | None]] = []
+        self.conditions.clear()
+        if self.query["jointree"]:
+            self._walk(self.query["jointree"], self._outermost_holes(), found)
+        for condition, holes, confined in found:
+            visit(condition, holes, confined)
+        # Where an outer join's holes turn out closed it is an inner join: its condition
+        # holds, and may close more.
+        while closed := [one for one in self.conditions if one[0] <= self.closed]:
+            for one in closed:
+                self.conditions.remove(one)
+                visit(one[1], one[2], None)
+
+    def _outermost_holes(self) -> frozenset[Hole]:
+        """Return the hole that MERGE fills with `when not matched by source`."""
+        actions = self.query["mergeActionList"] or ()
+        by_source = any(action.get("matchKind") == NOT_MATCHED_BY_SOURCE for action in actions)
+        return frozenset({(0, "source")}) if by_source else frozenset()
+
+    def _walk(
+        self,
+        item: Node,
+        holes: frozenset[Hole],
+        found: list[tuple[Node | None, frozenset[Hole], set[int] | None]],
+    ) -> set[int]:
+        if item["node"] == "RANGETBLREF":
+            index = int(item["rtindex"])
+            self.holes[index] = holes
+            return {index}
+        if item["node"] == "FROMEXPR":
+            below = set().union(
+                *(self._walk(part, holes, found) for part in item["fromlist"] or ())
+            )
+            if item["quals"]:
+                found.append((item["quals"], holes, None))
+            return below
+        index, kind = int(item["rtindex"]), int(item["jointype"])
+        left_hole, right_hole = (index, "left"), (index, "right")
+        left_holes = holes | {left_hole} if kind in (FULL, RIGHT) else holes
+        right_holes = holes | {right_hole} if kind in (FULL, LEFT) else holes
+        left = self._walk(item["larg"], left_holes, found)
+        right = self._walk(item["rarg"], right_holes, found)
+        self.joins[index] = item
+        self.holes[index] = holes
+        if kind == INNER:
+            found.append((item["quals"], holes, None))
+        elif kind == LEFT:
+            found.append((item["quals"], right_holes, right))
+        elif kind == RIGHT:
+            found.append((item["quals"], left_holes, left))
+        if kind in (LEFT, RIGHT, FULL):
+            own = (left_holes | right_holes) - holes
+            self.conditions.append((own, item["quals"], holes))
+        elif kind != INNER:  # no other kind leaves the parser
+            self.holes.pop(index)
+        return left | right | {index}
+
+    def prove(self, keys: set[Key], holes: frozenset[Hole], confined: set[int] | None) -> None:
+        """Record that expressions have values wherever none of `holes` is open."""
+        for key in keys:
+            indexes = relations_of(key)
+            if (holes or confined is not None) and not indexes:
+                continue  # says nothing about rows where the join found no partner
+            if confined is not None and not indexes <= confined:
+                continue
+            if self.result_relation in indexes and self.command not in (SELECT, DELETE):
+                continue  # the condition saw the old row
+            self.known.add(key)
+            if key[0] == "column":
+                self.closed |= self.holes.get(key[1], frozenset()) - holes
+
+    def is_known(self, key: Key | None) -> bool:
+        """Whether an expression was proven to have a value, and no hole voids the proof."""
+        return (
+            key is not None
+            and key in self.known
+            and all(self.is_present(index) for index in relations_of(key))
+        )
+
+    def is_present(self, index: int) -> bool:
+        """Whether a relation's part of the row is real, never filled up by a join."""
+        holes = self.holes.get(index)
+        return holes is not None and holes <= self.closed
+
+    def key(self, node: Node | None) -> Key | None:
+        """Return an expression in comparable form, or None for one that could vary.
+
+        Equal keys have equal values within one row: columns, parameters, constants and
+        immutable functions of these.
+        """
+        if node is None:
+            return None
+        kind = node["node"]
+        if kind == "VAR":
+            return self._column_key(node)
+        if kind == "PARAM":
+            return ("parameter", node["paramid"]) if node["paramkind"] == "0" else None
+        if kind == "CONST":
+            value = node["constvalue"]
+            return ("constant", node["consttype"], tuple(value) if value else None)
+        if kind == "RELABELTYPE":
+            return self.key(node["arg"])
+        if kind in ("OPEXPR", "FUNCEXPR"):
+            oid = int(node["opfuncid" if kind == "OPEXPR" else "funcid"])
+            function = self.schema.functions.get(oid)
+            if function is None or function.volatility != "i" or function.returns_set:
+                return None
+            keys = [self.key(argument) for argument in node["args"] or ()]
+            return ("call", oid, *keys) if None not in keys else None
+        return None
+
+    def _column_key(self, node: Node) -> Key | None:
+        if node.get("varreturningtype", "0") != "0":
+            return None
+        up, index, number = int(node["varlevelsup"]), int(node["varno"]), int(node["varattno"])
+        if up:
+            return ("outer", up, index, number)
+        entry = self.entry(index)
+        kind = int(entry["rtekind"])
+        if kind == JOIN and number > 0:
+            alias = entry["joinaliasvars"][number - 1]
+            if alias and alias["node"] == "VAR":
+                return self.key(alias)
+        if kind == GROUP:
+            return None if self.grouping_sets else self.key(entry["groupexprs"][number - 1])
+        return ("column", index, number)
+
+
+def relations_of(key: Key) -> set[int]:
+    """Return the range table indexes of this level that a key mentions."""
+    if key[0] == "column":
+        return {key[1]}
+    if key[0] == "call":
+        return set().union(*(relations_of(part) for part in key[2:] if isinstance(part, tuple)))
+    return set()

@@ -1,0 +1,173 @@
+"""Which output columns of a query never are NULL: claimed only with proof. Pure.
+
+The proof runs over PostgreSQL's own analysed tree, so that names, overloads, operators
+and views are what the server will run, not what we guess. A wrong claim is a bug of the
+first order, a missed one of the second: whatever isn't understood counts as nullable.
+"""
+
+from __future__ import annotations
+
+from todo_sql.compiler.proof import conditions, functions
+from todo_sql.compiler.proof.expressions import never_null, set_element
+from todo_sql.compiler.proof.levels import CTE, FUNCTION, SELECT, SUBQUERY, VALUES, Scope
+from todo_sql.compiler.proof.nodes import Node, name_of, walk
+from todo_sql.compiler.schema import Schema
+
+UNION, INTERSECT, EXCEPT = "123"
+_FIRST_USER_OID = 16384
+_TYPE_FIELDS = {
+    "VAR": "vartype",
+    "CONST": "consttype",
+    "PARAM": "paramtype",
+    "FUNCEXPR": "funcresulttype",
+    "OPEXPR": "opresulttype",
+    "AGGREF": "aggtype",
+    "WINDOWFUNC": "wintype",
+    "RELABELTYPE": "resulttype",
+    "COERCEVIAIO": "resulttype",
+    "COERCETODOMAIN": "resulttype",
+    "CASEEXPR": "casetype",
+    "COALESCEEXPR": "coalescetype",
+    "MINMAXEXPR": "minmaxtype",
+}
+
+
+def prove(
+    queries: list[Node], schema: Schema, nullable_parameters: frozenset[int] = frozenset()
+) -> list[bool]:
+    """Return for each output column whether it never is NULL.
+
+    Args:
+        queries: The rewritten trees of one statement.
+        schema: The catalog they refer to.
+        nullable_parameters: The numbers of the parameters for which a caller may send NULL.
+    """
+    main = [query for query in queries if query["canSetTag"] == "true"]
+    if len(main) != 1:
+        return []
+    return _Prover(schema, nullable_parameters).outputs(main[0], None)
+
+
+class _Prover:
+    def __init__(self, schema: Schema, nullable_parameters: frozenset[int]) -> None:
+        self.schema = schema
+        self.nullable_parameters = nullable_parameters
+
+    def outputs(self, query: Node, parent: Scope | None) -> list[bool]:
+        """Return the output columns of a query node."""
+        if query["node"] != "QUERY" or query["commandType"] == "6":
+            return []
+        scope = Scope(query, parent, self.schema, self.nullable_parameters, self.outputs)
+        for cte in query["cteList"] or ():
+            self._with(cte, scope)
+        if query["setOperations"]:
+            return self._set_operation(query["setOperations"], scope)
+        self._read_conditions(scope)
+        for index, entry in enumerate(query["rtable"] or (), start=1):
+            scope.entry_columns[index] = self._entry(entry, scope)
+        targets = query["targetList" if scope.command == SELECT else "returningList"]
+        visible = [target for target in targets or () if target["resjunk"] == "false"]
+        if query["hasTargetSRFs"] == "true":
+            scope.set_functions = sum(
+                node.get("funcretset") == "true" or node.get("opretset") == "true"
+                for target in targets
+                for node in walk(target)
+            )
+        return [never_null(target["expr"], scope) for target in visible]
+
+    def _read_conditions(self, scope: Scope) -> None:
+        def visit(
+            condition: Node | None, holes: frozenset[tuple[int, str]], confined: set[int] | None
+        ) -> None:
+            scope.prove(conditions.if_true(condition, scope), holes, confined)
+
+        scope.walk_joins(visit)
+        if scope.one_group or scope.grouping_sets:  # a row may come out though none went in
+            scope.known.clear()
+            scope.closed.clear()
+        if not scope.grouping_sets:
+            scope.prove(conditions.if_true(scope.query["havingQual"], scope), frozenset(), None)
+
+    def _with(self, cte: Node, scope: Scope) -> None:
+        name = name_of(cte["ctename"])
+        if cte["cterecursive"] != "true":
+            scope.ctes[name] = self.outputs(cte["ctequery"], scope)
+            return
+        # What holds of the first rows, and of each next row if it holds of the one before.
+        claims = [True] * len(cte["ctecolnames"] or ())
+        while True:
+            scope.ctes[name] = claims
+            found = self.outputs(cte["ctequery"], scope)
+            agreed = [one and other for one, other in zip(claims, found, strict=False)]
+            if agreed == claims:
+                return
+            claims = agreed
+
+    def _set_operation(self, node: Node, scope: Scope) -> list[bool]:
+        if node["node"] == "RANGETBLREF":
+            return self._entry(scope.entry(int(node["rtindex"])), scope)
+        left, right = (self._arm(node, side, scope) for side in ("larg", "rarg"))
+        pairs = zip(left, right, strict=False)
+        if node["op"] == UNION:
+            return [one and other for one, other in pairs]
+        if node["op"] == INTERSECT:
+            return [one or other for one, other in pairs]
+        return left if node["op"] == EXCEPT else [False for _ in left]
+
+    def _arm(self, node: Node, side: str, scope: Scope) -> list[bool]:
+        """Return an arm's columns; one that a user's cast converts can't be trusted."""
+        arm = node[side]
+        columns = self._set_operation(arm, scope)
+        wanted = [int(oid) for oid in node["colTypes"][1:]]
+        if arm["node"] == "RANGETBLREF":
+            subquery = scope.entry(int(arm["rtindex"]))["subquery"]
+            targets = [one for one in subquery["targetList"] or () if one["resjunk"] == "false"]
+            types = [
+                int(target["expr"].get(_TYPE_FIELDS.get(target["expr"]["node"], ""), 0))
+                for target in targets
+            ]
+        else:
+            types = [int(oid) for oid in arm["colTypes"][1:]]
+        return [
+            column and (found == want or (max(found, want) < _FIRST_USER_OID))
+            for column, found, want in zip(columns, types, wanted, strict=False)
+        ]
+
+    def _entry(self, entry: Node, scope: Scope) -> list[bool]:
+        """Return the columns of a range table entry that isn't a table or a join."""
+        kind = int(entry["rtekind"])
+        if kind == SUBQUERY and entry["subquery"]:
+            return self.outputs(entry["subquery"], scope)
+        if kind == CTE:
+            return scope.find_cte(entry) or []
+        if kind == VALUES:
+            return [
+                all(never_null(value, scope) for value in column)
+                for column in zip(*entry["values_lists"], strict=False)
+            ]
+        if kind == FUNCTION:
+            return self._function(entry, scope)
+        return []
+
+    def _function(self, entry: Node, scope: Scope) -> list[bool]:
+        columns: list[bool] = []
+        several = len(entry["functions"]) > 1  # ROWS FROM fills up the shorter ones
+        for function in entry["functions"]:
+            width = int(function["funccolcount"])
+            found = [] if several else self._function_columns(function["funcexpr"], width, scope)
+            columns += found or [False] * width
+        if entry["funcordinality"] == "true":
+            columns.append(True)
+        return columns
+
+    def _function_columns(self, call: Node, width: int, scope: Scope) -> list[bool]:
+        if call["node"] != "FUNCEXPR" or call["funcretset"] != "true":
+            return [never_null(call, scope)] if width == 1 else []
+        function = self.schema.functions.get(int(call["funcid"]))
+        if function is None:
+            return []
+        if width == 1:
+            return [set_element(call, function, scope)]
+        if function.builtin:
+            return list(functions.SET_COLUMNS_NEVER_NULL.get(function.name, ()))
+        return []

@@ -1,0 +1,197 @@
+"""Which Python type a PostgreSQL type becomes. Pure.
+
+What psycopg loads is what a row holds, so this table follows psycopg's adapters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from todo_sql.compiler.schema import Schema, Type
+
+if TYPE_CHECKING:
+    from todo_sql.wire.loaders import Form
+
+
+@dataclass(frozen=True, slots=True)
+class PythonType:
+    """A Python annotation with the imports it needs.
+
+    Attributes:
+        text: The annotation, such as ``list[datetime]``.
+        imports: Pairs of module and name.
+        mapped: Whether the configuration named it, so that a value has yet to become one.
+    """
+
+    text: str
+    imports: frozenset[tuple[str, str]] = frozenset()
+    mapped: bool = False
+
+    def optional(self) -> PythonType:
+        """Return the type that takes None, too."""
+        if self.text in ("Any", "None") or self.text.endswith("| None"):
+            return self
+        return replace(self, text=f"{self.text} | None")
+
+    def listed(self) -> PythonType:
+        """Return a list of this."""
+        return replace(self, text=f"list[{self.text}]")
+
+
+def named(words: str) -> PythonType:
+    """Return the type that a configuration names, such as ``list[app.models.Task] | None``.
+
+    A name that begins with a dot is one of the generated package: ``.models.Task``.
+    """
+    imports = set()
+
+    def shorten(found: re.Match[str]) -> str:
+        module, _, name = found[0].rpartition(".")
+        imports.add((module, name))
+        return name
+
+    text = re.sub(r"\.?[A-Za-z_]\w*(?:\.\w+)*\.\w+|\.\w+", shorten, words)
+    return PythonType(text, frozenset(imports), mapped=True)
+
+
+ANY = PythonType("Any", frozenset({("typing", "Any")}))
+_DECIMAL = PythonType("Decimal", frozenset({("decimal", "Decimal")}))
+
+
+def _from(module: str, *names: str) -> PythonType:
+    return PythonType(" | ".join(names), frozenset((module, name) for name in names))
+
+
+_BASE = {
+    **dict.fromkeys(("bool",), PythonType("bool")),
+    **dict.fromkeys(("int2", "int4", "int8", "oid"), PythonType("int")),
+    **dict.fromkeys(("float4", "float8"), PythonType("float")),
+    **dict.fromkeys(
+        (
+            *("text", "varchar", "bpchar", "char", "name", "money", "xml", "unknown"),
+            *("bit", "varbit", "macaddr", "macaddr8", "tsvector", "tsquery", "jsonpath"),
+            *("regclass", "regtype", "regproc", "regprocedure", "regrole", "regnamespace"),
+            *("regconfig", "pg_lsn", "tid", "cid", "xid", "xid8"),
+            *("point", "line", "lseg", "box", "path", "polygon", "circle"),
+        ),
+        PythonType("str"),
+    ),
+    "bytea": PythonType("bytes"),
+    "numeric": _DECIMAL,
+    "json": ANY,
+    "jsonb": ANY,
+    "date": _from("datetime", "date"),
+    "time": _from("datetime", "time"),
+    "timetz": _from("datetime", "time"),
+    "timestamp": _from("datetime", "datetime"),
+    "timestamptz": _from("datetime", "datetime"),
+    "interval": _from("datetime", "timedelta"),
+    "uuid": _from("uuid", "UUID"),
+    "inet": _from("ipaddress", "IPv4Address", "IPv4Interface", "IPv6Address", "IPv6Interface"),
+    "cidr": _from("ipaddress", "IPv4Network", "IPv6Network"),
+    "void": PythonType("None"),
+}
+# Of PostgreSQL's own extensions, whose values are texts on both sides.
+_EXTENSIONS = frozenset(("citext", "ltree", "lquery", "ltxtquery"))
+_RANGE = frozenset({("psycopg.types.range", "Range")})
+_MULTIRANGE = frozenset({("psycopg.types.multirange", "Multirange")})
+
+
+def python_type(oid: int, schema: Schema, overrides: Mapping[str, str]) -> PythonType | None:
+    """Return the Python type of a PostgreSQL type, or None if there is no honest one.
+
+    Args:
+        oid: Of the type.
+        schema: The catalog.
+        overrides: Dotted Python paths by the name of a type, from the configuration.
+    """
+    found = schema.types.get(oid)
+    if found is None:
+        return None
+    path = overrides.get(found.shown) or overrides.get(f"{found.schema}.{found.name}")
+    if path:
+        return named(path)
+    if found.element:
+        element = python_type(found.element, schema, overrides)
+        # psycopg puts commas in a list, and PostgreSQL semicolons in one of boxes.
+        return element.listed() if element and found.name != "_box" else None
+    if found.kind == "d":
+        return python_type(found.base, schema, overrides)
+    if found.kind == "e":
+        return literal(found.labels)
+    if found.kind in ("r", "m"):
+        bound = python_type(found.base, schema, overrides)
+        name, imports = ("Range", _RANGE) if found.kind == "r" else ("Multirange", _MULTIRANGE)
+        if bound is None or schema.types[found.base].element or schema.types[found.base].relation:
+            return None
+        return PythonType(f"{name}[{bound.text}]", bound.imports | imports, bound.mapped)
+    if found.kind == "b" and found.name in _EXTENSIONS:
+        return PythonType("str")
+    return _BASE.get(found.name) if found.schema == "pg_catalog" else None
+
+
+def form(oid: int, schema: Schema) -> Form | None:
+    """Return how values of a type are loaded that psycopg does not know; None: it knows it.
+
+    The scalars that it does not know, such as an enum, it loads as texts.
+    """
+    found = schema.types.get(oid)
+    if found is None or (found.schema == "pg_catalog" and not found.relation):
+        return None
+    shape = _shape(oid, schema)
+    return None if isinstance(shape, str) and " " not in shape else shape
+
+
+def _shape(oid: int, schema: Schema) -> Form:
+    found = schema.types[oid]
+    if found.element:
+        return [_shape(found.element, schema)]
+    if found.kind == "d":
+        return _shape(found.base, schema)
+    if found.kind == "c":
+        attributes = schema.relations[found.relation].columns
+        return {one.name: _shape(one.type, schema) for one in attributes.values()}
+    if found.schema == "pg_catalog":
+        return found.name
+    if found.kind in ("r", "m"):
+        return f"{_shape(found.base, schema)} {'range' if found.kind == 'r' else 'multirange'}"
+    return "text"
+
+
+def literal(values: tuple[str, ...]) -> PythonType:
+    """Return a Literal of strings."""
+    body = ", ".join(quoted(value) for value in values)
+    return PythonType(f"Literal[{body}]", frozenset({("typing", "Literal")}))
+
+
+def narrowed(python: PythonType, values: tuple[str, ...]) -> PythonType:
+    """Return a text, or a list of texts, as one of some values."""
+    narrow = literal(values)
+    return {"str": narrow, "list[str]": narrow.listed()}.get(python.text, python)
+
+
+def quoted(text: str) -> str:
+    """Return a string literal as a formatter would write it."""
+    shown = repr(text)
+    if shown.startswith("'") and '"' not in shown:
+        return f'"{shown[1:-1]}"'
+    return shown
+
+
+def is_json(found: Type | None) -> bool:
+    """Whether a type is json or jsonb."""
+    return found is not None and found.schema == "pg_catalog" and found.name in ("json", "jsonb")
+
+
+def modifier(found: Type, typmod: int) -> str:
+    """Return a type modifier as `format_type` writes it, such as ``(10,2)``."""
+    if typmod < 0 or found.schema != "pg_catalog":
+        return ""
+    if found.name in ("varchar", "bpchar"):
+        return f"({typmod - 4})"
+    if found.name == "numeric":
+        return f"({(typmod - 4 >> 16) & 0xFFFF},{(typmod - 4) & 0x7FF})"
+    return ""

@@ -1,0 +1,241 @@
+"""The asynchronous session: the methods of `Session` as coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from todo_sql.database import results
+from todo_sql.database.adhoc import adhoc
+from todo_sql.database.base_session import Handle
+from todo_sql.database.batch import AsyncBatch
+from todo_sql.database.call import Call, plan
+from todo_sql.database.copyfrom import Row
+from todo_sql.database.executor import Engine, Shape
+from todo_sql.database.freshness import Freshness
+from todo_sql.database.query import Query
+from todo_sql.database.scope import Scope
+from todo_sql.database.streaming import AsyncRowStream, Stream
+from todo_sql.database.transaction import Isolation, Savepoint, Unit
+from todo_sql.errors import UsageError
+from todo_sql.queries.cursor import Page
+from todo_sql.wire import retry
+from todo_sql.wire.waiting import Work, run_async
+
+if TYPE_CHECKING:
+    from typing import Self
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class AsyncSession(Handle):
+    """A cheap handle on a database that holds no connection between calls.
+
+    Each call is a transaction of its own, in one round trip.
+    """
+
+    async def one(self, query: Query[R], arguments: Mapping[str, object]) -> R:
+        """Return exactly one row.
+
+        Raises:
+            NoRow: There is none.
+            TooManyRows: There is more than one.
+        """
+        row: R = await self._call(query, arguments, results.one)
+        return row
+
+    async def optional(self, query: Query[R], arguments: Mapping[str, object]) -> R | None:
+        """Return one row or None."""
+        row: R | None = await self._call(query, arguments, results.optional)
+        return row
+
+    async def many(self, query: Query[R], arguments: Mapping[str, object]) -> list[R]:
+        """Return every row."""
+        return await self._call(query, arguments, results.many)
+
+    async def execute(self, query: Query[Any], arguments: Mapping[str, object]) -> None:
+        """Run a query that returns no row."""
+        return await self._call(query, arguments, results.nothing)
+
+    async def execrows(self, query: Query[Any], arguments: Mapping[str, object]) -> int:
+        """Run a query and return how many rows it affected."""
+        return await self._call(query, arguments, results.affected)
+
+    async def sql(self, text: str, row: type[R], /, **arguments: object) -> list[R]:
+        """Run ad hoc SQL with ``:name`` parameters and return its rows as `row`.
+
+        Args:
+            text: One statement; ``-- if:`` lines work as in a query file.
+            row: A pydantic model, a dataclass, ``dict``, or the type of a single column.
+            arguments: The parameters, dumped by their Python type.
+        """
+        return await self._call(adhoc(text, row), arguments, results.many)
+
+    async def page(
+        self, query: Query[R], arguments: Mapping[str, object], cursor: str | None = None
+    ) -> Page[R]:
+        """Return one page of a ``:page`` query.
+
+        Args:
+            query: The query.
+            arguments: Its parameters, the page size among them.
+            cursor: ``next`` or ``previous`` of another page; None: the first page.
+
+        Raises:
+            BadCursor: The cursor is not one of this query, or was changed.
+        """
+        page: Page[R] = await self._run(self._page(query, arguments, cursor))
+        return page
+
+    def stream(self, query: Query[R], arguments: Mapping[str, object]) -> AsyncRowStream[R]:
+        """Return the rows of a query piece by piece, in an ``async with`` block.
+
+        Never sent again: a connection that breaks is `Unavailable`.
+        """
+        return AsyncRowStream(self._stream(query, arguments), self._run)
+
+    async def copyfrom(self, query: Query[Any], rows: Iterable[Row]) -> int:
+        """Insert many rows through COPY in one transaction; return how many.
+
+        Args:
+            query: A ``:copyfrom`` query.
+            rows: Mappings or objects that have its parameters; read as they are sent.
+
+        Raises:
+            BadParameter: A row lacks a value, or one does not fit; nothing is kept.
+        """
+        return await self._run(self._copy(query, rows))
+
+    @overload
+    async def batch_execute(
+        self, query: Query[None], sets: Iterable[Mapping[str, object]]
+    ) -> int: ...
+    @overload
+    async def batch_execute(
+        self, query: Query[R], sets: Iterable[Mapping[str, object]]
+    ) -> list[R]: ...
+    async def batch_execute(self, query: Query[Any], sets: Iterable[Mapping[str, object]]) -> Any:
+        """Run one query with many sets of arguments, in one transaction and pipelined.
+
+        Returns:
+            Every row, in the order of the sets; for a query without rows how many it affected.
+        """
+        return await self._run(self._each(query, sets))
+
+    def batch(self) -> AsyncBatch:
+        """Send many independent calls in one round trip, each its own transaction.
+
+        Each call's result or error is in the `Pending` that `add` returns.
+        """
+        return AsyncBatch(self._engine, self._scope, self._freshness)
+
+    def transaction(
+        self, *, isolation: Isolation | str | None = None, read_only: bool = False
+    ) -> AsyncTransaction:
+        """Run several calls in one transaction; nothing is sent before the first.
+
+        Args:
+            isolation: ``read committed``, ``repeatable read`` or ``serializable``.
+            read_only: Whether the server is to refuse changes.
+        """
+        unit = Unit(self._engine, self._freshness, isolation=isolation, read_only=read_only)
+        return AsyncTransaction(self._engine, self._scope, self._freshness, unit)
+
+    async def run(
+        self,
+        function: Callable[[AsyncTransaction], Awaitable[T]],
+        *,
+        isolation: Isolation | str | None = None,
+        read_only: bool = False,
+    ) -> T:
+        """Run a unit of work in a transaction, and again if it got in another's way.
+
+        Redone on 40001, 40P01, and a connection lost before COMMIT was sent: so the
+        function must do nothing outside the transaction that cannot be done twice.
+        """
+        attempt = 1
+        while True:
+            try:
+                async with self.transaction(isolation=isolation, read_only=read_only) as tx:
+                    return await function(tx)
+            except Exception as error:
+                if not retry.may_redo_unit(error, attempt):
+                    raise
+            await asyncio.sleep(retry.pause(attempt))
+            attempt += 1
+
+    async def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:
+        return await self._run(self._work(query, arguments, shape))
+
+    async def _run(self, work: Work[T]) -> T:
+        return await run_async(work)
+
+
+class AsyncTransaction(AsyncSession):
+    """A session whose calls are one transaction; as a context manager it commits.
+
+    An error that leaves the ``async with`` block rolls back. Tasks that share it take turns.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        scope: Scope,
+        freshness: Freshness,
+        unit: Unit,
+        outer: AsyncTransaction | None = None,
+    ) -> None:
+        super().__init__(engine, scope, freshness)
+        self._unit = unit
+        self._outer = outer
+        self._turn: Any = outer._turn if outer is not None else asyncio.Lock()
+        self._savepoint: Savepoint | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._outer is not None:
+            self._savepoint = self._unit.nest()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        async with self._turn:
+            if self._savepoint is not None:
+                self._unit.end_nested(self._savepoint, keep=kind is None)
+            else:
+                await run_async(self._unit.commit() if kind is None else self._unit.rollback())
+
+    def transaction(
+        self, *, isolation: Isolation | str | None = None, read_only: bool = False
+    ) -> AsyncTransaction:
+        """Nest a transaction: a savepoint. It has the outer one's isolation."""
+        self._unit.check_nested(isolation, read_only)
+        return AsyncTransaction(self._engine, self._scope, self._freshness, self._unit, self)
+
+    def batch(self) -> AsyncBatch:
+        """Refuse: the calls of a batch are transactions of their own."""
+        raise UsageError(
+            "a transaction has no batch",
+            cause="the calls of a batch are transactions of their own",
+            fix="call `batch()` on the session",
+        )
+
+    async def _run(self, work: Work[T]) -> T:
+        async with self._turn:
+            return await run_async(work)
+
+    def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
+        return body(self._unit)
+
+    def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
+        call = plan(self._scope, query, arguments)
+        return Stream(self._unit, call, self._engine.listeners, owns_unit=False)
+
+    def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
+        return self._unit.call(call, shape)

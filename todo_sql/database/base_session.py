@@ -1,0 +1,158 @@
+"""What sessions, transactions and batches share: an engine, a scope, and how a call starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from todo_sql.database import results
+from todo_sql.database.call import Call, plan, plan_page
+from todo_sql.database.copyfrom import Row, copy_rows, plan_copy
+from todo_sql.database.events import observed
+from todo_sql.database.executor import Engine, Shape
+from todo_sql.database.freshness import Freshness
+from todo_sql.database.query import Query
+from todo_sql.database.scope import Scope
+from todo_sql.database.streaming import Stream
+from todo_sql.database.transaction import Unit
+from todo_sql.queries.cursor import Cursor, Page
+from todo_sql.wire.call_errors import UNREADABLE, BadCursor, BadParameter, DatabaseError
+from todo_sql.wire.limits import check_seconds
+from todo_sql.wire.waiting import Work
+
+if TYPE_CHECKING:
+    from typing import Self
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+# What the names of a cursor's parameters begin with.
+CURSOR = "cursor."
+# Calls of a :batch query that are sent before answers are read.
+MOST_IN_FLIGHT = 1000
+
+
+class Handle:
+    """A cheap handle that holds no connection.
+
+    Args:
+        engine: Makes the calls.
+        scope: Whose rows they see.
+        freshness: How far a replica must have come before they read from it.
+    """
+
+    def __init__(self, engine: Engine, scope: Scope, freshness: Freshness | None = None) -> None:
+        self._engine = engine
+        self._scope = scope
+        self._freshness = freshness or Freshness()
+
+    def __repr__(self) -> str:
+        scope = self._scope
+        if scope.tenant_id is not None:
+            return f"{type(self).__name__}(tenant={scope.tenant_id!r})"
+        return f"{type(self).__name__}(role={scope.role!r})"
+
+    @property
+    def tenant_id(self) -> object:
+        """The tenant's id, or None."""
+        return self._scope.tenant_id
+
+    @property
+    def position(self) -> int:
+        """Where the session's last change stands in the write-ahead log, with a replica.
+
+        Pass it to ``as_user(id, after=position)`` elsewhere, to read what was written here.
+        """
+        return self._freshness.position
+
+    def within(self, seconds: float) -> Self:
+        """Return the same session with a time limit for each call.
+
+        The server cancels the statement; if it does not answer at all, the call ends anyway.
+
+        Raises:
+            UsageError: The limit is no length of time.
+        """
+        check_seconds("seconds", seconds)
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._scope = replace(self._scope, timeout=seconds)
+        return twin
+
+    def _work(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> Work[T]:
+        listeners = self._engine.listeners
+        if listeners:
+            work = self._planned(query, arguments, shape)
+            return observed(listeners, query, work, counts=shape is results.affected)
+        return self._make(plan(self._scope, query, arguments), shape)
+
+    def _planned(
+        self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]
+    ) -> Work[T]:
+        return (yield from self._make(plan(self._scope, query, arguments), shape))
+
+    def _page(
+        self, query: Query[R], arguments: Mapping[str, object], cursor: str | None
+    ) -> Work[Page[R]]:
+        call, found, variant, size = plan_page(self._scope, query, arguments, cursor)
+        work = self._make(call, results.page(found, variant, size))
+        if found is not None:
+            work = _from(found, call, work)
+        return observed(self._engine.listeners, query, work)
+
+    def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
+        """Do something in a transaction of its own."""
+        unit = Unit(self._engine, self._freshness)
+        try:
+            value = yield from body(unit)
+        except BaseException:
+            yield from unit.rollback()
+            raise
+        yield from unit.commit()
+        return value
+
+    def _copy(self, query: Query[Any], rows: Iterable[Row]) -> Work[int]:
+        plan = plan_copy(self._scope, query)
+        work = self._in_unit(lambda unit: copy_rows(self._engine, unit, plan, rows))
+        return observed(self._engine.listeners, query, work, counts=True)
+
+    def _each(self, query: Query[Any], sets: Iterable[Mapping[str, object]]) -> Work[Any]:
+        calls = [plan(self._scope, query, arguments) for arguments in sets]
+        returns_rows = query.row is not None
+        shape: Shape[Any] = results.many if returns_rows else results.affected
+
+        def body(unit: Unit) -> Work[Any]:
+            results: list[Any] = []
+            for start in range(0, len(calls), MOST_IN_FLIGHT):
+                results += yield from unit.call_each(calls[start : start + MOST_IN_FLIGHT], shape)
+            return list(chain.from_iterable(results)) if returns_rows else sum(results)
+
+        return observed(self._engine.listeners, query, self._in_unit(body), counts=True)
+
+    def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
+        unit = Unit(self._engine, self._freshness, read_only=True)
+        call = plan(self._scope, query, arguments)
+        return Stream(unit, call, self._engine.listeners, owns_unit=True)
+
+    def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
+        return self._engine.call(call, shape, self._freshness)
+
+
+def _from(cursor: Cursor, call: Call, work: Work[T]) -> Work[T]:
+    """Read a page; where PostgreSQL cannot read a value of the cursor, say that it was forged."""
+    try:
+        return (yield from work)
+    except BadParameter as error:
+        if not error.parameter.startswith(CURSOR):
+            raise
+    except DatabaseError as error:
+        own = call.values[: len(call.values) - len(cursor.values)]
+        if error.sqlstate not in UNREADABLE or any(f'"{value}"' in error.message for value in own):
+            raise
+    raise BadCursor(
+        "the cursor was forged",
+        cause="PostgreSQL cannot read one of its values",
+        fix="start at the first page, without a cursor",
+    )

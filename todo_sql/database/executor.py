@@ -1,0 +1,297 @@
+"""How a call is made: a connection, the flight, its answer, and what to do when it fails.
+
+Written once, as generators, for threads and for tasks (`todo_sql.wire.waiting`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any, TypeVar
+
+from psycopg import pq
+
+from todo_sql.database.call import Call
+from todo_sql.database.events import Listener
+from todo_sql.database.freshness import WRITTEN, Freshness
+from todo_sql.database.handshake import greet
+from todo_sql.database.replica import Replica
+from todo_sql.wire import retry
+from todo_sql.wire.call_errors import (
+    Closed,
+    DatabaseError,
+    ServerError,
+    Timeout,
+    Unavailable,
+    translate,
+)
+from todo_sql.wire.connection import Link
+from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed, fly
+from todo_sql.wire.pool import Pool
+from todo_sql.wire.residue import NOTHING, Residue
+from todo_sql.wire.statement import ROLLBACK, Step, texts
+from todo_sql.wire.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
+
+T = TypeVar("T")
+
+# Turns the result of a call's statement into what the caller gets.
+Shape = Callable[[Link, Call, pq.abc.PGresult], T]
+
+# After the server's own statement_timeout should have struck.
+GRACE = 1.0
+
+_COLUMNS = texts(
+    """
+    select array(
+        select a.attname::text
+        from unnest(k.numbers) with ordinality as n (number, place)
+        join pg_catalog.pg_attribute as a on a.attrelid = k.relation and a.attnum = n.number
+        order by n.place
+    ) as columns
+    from (
+        select conrelid as relation, conkey as numbers
+        from pg_catalog.pg_constraint
+        where conname = $3 and conrelid = to_regclass(format('%I.%I', $1, $2))
+        union all
+        select i.indrelid, i.indkey::smallint[] || array(
+            select d.refobjsubid::smallint -- what an expression of the index reads
+            from pg_catalog.pg_depend as d
+            where d.classid = 'pg_catalog.pg_class'::regclass
+                and d.objid = i.indexrelid
+                and d.refclassid = 'pg_catalog.pg_class'::regclass
+                and d.refobjid = i.indrelid
+                and d.refobjsubid <> all (i.indkey::smallint[])
+            order by d.refobjsubid
+        )
+        from pg_catalog.pg_index as i
+        join pg_catalog.pg_class as c on c.oid = i.indexrelid
+        where c.relname = $3 and i.indrelid = to_regclass(format('%I.%I', $1, $2))
+    ) as k
+    limit 1
+    """,
+    "schema",
+    "table",
+    "constraint",
+    label="columns of a constraint",
+)
+
+
+class Engine:
+    """Makes calls on a pool.
+
+    Args:
+        pool: Connections to the primary.
+        replica: Reads on a replica, or None.
+        timeout: Seconds that a call may take when nothing says otherwise.
+    """
+
+    def __init__(self, pool: Pool, timeout: float, replica: Replica | None = None) -> None:
+        self.pool = pool
+        self.replica = replica
+        self.timeout = timeout
+        self.listeners: list[Listener] = []
+        self._columns: dict[tuple[str, str, str], tuple[str, ...]] = {}
+
+    def deadline(self, timeout: float | None) -> float:
+        """Return when a call that starts now has to be answered."""
+        return monotonic() + (self.timeout if timeout is None else timeout + GRACE)
+
+    def call(self, call: Call, shape: Shape[T], freshness: Freshness) -> Work[T]:
+        """Make one call as a transaction of its own."""
+        deadline = self.deadline(call.timeout)
+        if self.replica is not None and call.query.read_only:
+            try:
+                found = yield from self.replica.read(
+                    self,
+                    (call,),
+                    freshness,
+                    deadline,
+                    lambda link, results: shape(link, call, results[0]),
+                )
+            except Failed as failed:
+                raise (yield from self.explain(failed, call)) from None
+            if found is not None:
+                return found[0]
+        attempt = 1
+        while True:
+            try:
+                return (yield from self._attempt(call, shape, freshness, deadline))
+            except ConnectionLost as lost:
+                if not (call.repeatable or lost.untouched) or not retry.time_left(
+                    deadline, attempt
+                ):
+                    raise unavailable(lost, changed=not call.query.read_only) from None
+            except Failed as failed:
+                if not _may_redo(failed.error) or not retry.time_left(deadline, attempt):
+                    raise (yield from self.explain(failed, call)) from None
+            yield Pause(retry.pause(attempt))
+            attempt += 1
+
+    def acquire(
+        self, calls: Sequence[Call], deadline: float, pool: Pool | None = None
+    ) -> Work[Link]:
+        """Take a connection that may serve these calls, of the primary if nothing is said."""
+        pool = pool or self.pool
+        link = yield from pool.acquire(deadline)
+        try:
+            for call in calls:
+                if not link.greeted or (call.role and call.role not in link.vetted):
+                    yield from greet(link, call.settings if call.role else (), deadline)
+        except BaseException:
+            link.broken = True
+            pool.release(link)
+            raise
+        return link
+
+    def _attempt(
+        self, call: Call, shape: Shape[T], freshness: Freshness, deadline: float
+    ) -> Work[T]:
+        unit = call.unit()
+        at = len(unit) - 2
+        wrote = self.replica is not None and not call.query.read_only
+        if wrote:
+            unit.append(WRITTEN)
+        residue = call.text.residue
+        unit += residue.resets
+        link = yield from self.acquire((call,), deadline)
+        try:
+            (answer,) = yield from self.flight(link, [unit], deadline)
+            if residue is not NOTHING:
+                clear(link, residue, answer)
+            if answer.failed is not None:
+                yield from self.recover(link, answer.failed, deadline)
+            results = answer.check()
+            if wrote:
+                note_position(link, freshness, results[at + 2])
+            return shape(link, call, results[at])
+        finally:
+            self.pool.release(link)
+
+    def flight(
+        self, link: Link, units: Sequence[Sequence[Step]], deadline: float
+    ) -> Work[list[Answer]]:
+        """Fly on a connection; whatever goes wrong, leave nothing running on the server.
+
+        Raises:
+            ConnectionLost: The connection broke.
+            Timeout: The deadline passed; the server was told to cancel.
+            Closed: The database was closed, and with it what was at work.
+        """
+        answers: list[Answer] = yield from self.on_link(link, Fly(link, fly(link, units), deadline))
+        if link.closing and any(answer.failed is not None for answer in answers):
+            link.broken = True
+            raise Closed("the database was closed during the call", cause="it was rolled back")
+        return answers
+
+    def on_link(self, link: Link, request: Fly) -> Work[Any]:
+        """Drive something on a connection; see `flight`."""
+        try:
+            return (yield request)
+        except DeadlinePassed:
+            link.broken = True
+            yield Cancel(link)
+            raise Timeout(
+                "no answer in time",
+                cause="the server was told to cancel; a change may have been made before that",
+                fix="give the call more time, or see what it waits for in pg_stat_activity",
+            ) from None
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            link.broken = True
+            yield Cancel(link)
+            raise
+        except BaseException:
+            link.broken = link.broken or _is_busy(link)
+            raise
+
+    def recover(self, link: Link, failed: Failed, deadline: float) -> Work[None]:
+        """Leave a connection idle after a failed transaction."""
+        if failed.error.sqlstate in retry.STALE_PLANS:
+            link.forget()
+        if link.pgconn.transaction_status == pq.TransactionStatus.INERROR:
+            with suppress(ConnectionLost):
+                yield from self.flight(link, [[ROLLBACK]], min(deadline, monotonic() + 5.0))
+
+    def explain(self, failed: Failed, call: Call | None) -> Work[DatabaseError]:
+        """Return the exception for a failed call, or for a failed COMMIT without one."""
+        error = failed.error
+        columns: tuple[str, ...] = ()
+        if error.constraint and error.table and error.schema:
+            columns = yield from self._columns_of(error.schema, error.table, error.constraint)
+        if call is None:
+            return translate(error, columns=columns)
+        own = failed.step.statement is call.statement
+        at_fault = [column for column in columns if column != call.bound]
+        return translate(
+            error,
+            place=call.text.place(error, at_fault) if own else call.query.named.place(),
+            columns=columns,
+            tenant_parameter=call.bound,
+        )
+
+    def _columns_of(self, schema: str, table: str, constraint: str) -> Work[tuple[str, ...]]:
+        key = (schema, table, constraint)
+        found = self._columns.get(key)
+        if found is not None:
+            return found
+        deadline = monotonic() + 1.0
+        step = Step(_COLUMNS, key)
+        try:
+            link = yield from self.pool.acquire(deadline)
+        except DatabaseError:
+            return ()
+        try:
+            (answer,) = yield from self.flight(link, [[step]], deadline)
+            rows = link.prepared(_COLUMNS).rows(answer.check()[0], list, "columns")
+        except (ConnectionLost, Failed, DatabaseError):
+            return ()
+        finally:
+            self.pool.release(link)
+        self._columns[key] = tuple(rows[0]) if rows else ()
+        return self._columns[key]
+
+
+def clear(link: Link, residue: Residue, answer: Answer) -> None:
+    """Let nothing of an ad hoc statement reach the connection's next user.
+
+    A reset that failed costs the connection and not the call, whose COMMIT was answered.
+    """
+    reset_failed = answer.failed is not None and answer.failed.step in residue.resets
+    if reset_failed:
+        answer.failed = None
+    if reset_failed or residue.closes:
+        link.broken = True
+
+
+def note_position(link: Link, freshness: Freshness, result: pq.abc.PGresult) -> None:
+    """Take down how far the primary was behind a COMMIT."""
+    (position,) = link.prepared(WRITTEN.statement).rows(result, int, "position")
+    freshness.note(position)
+
+
+def unavailable(lost: ConnectionLost, *, changed: bool) -> Unavailable:
+    """Return the exception for a connection that broke in a call."""
+    return Unavailable(
+        f"the connection broke: {lost}",
+        outcome_unknown=changed,
+        cause="the change may have been made: COMMIT had been sent" if changed else None,
+        fix="read before you repeat it, or create with a public_id of your own"
+        if changed
+        else "try again",
+    )
+
+
+def _may_redo(error: ServerError) -> bool:
+    if error.sqlstate in retry.CONFLICTS:
+        return True
+    return error.sqlstate == "26000" or (
+        error.sqlstate == "0A000" and "cached plan" in error.message
+    )
+
+
+def _is_busy(link: Link) -> bool:
+    return bool(
+        link.pgconn.pipeline_status != pq.PipelineStatus.OFF
+        or link.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
+    )

@@ -1,0 +1,323 @@
+"""A transaction of several calls on one connection, and savepoints within it.
+
+Nothing is sent before the first call: BEGIN and the scope ride in its flight, savepoints
+and their ends in the flight of the call after them.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from time import monotonic
+from typing import TypeVar
+
+from todo_sql.database.call import Call
+from todo_sql.database.executor import Engine, Shape, clear, note_position, unavailable
+from todo_sql.database.freshness import WRITTEN, Freshness
+from todo_sql.database.scope import Settings, scope_step
+from todo_sql.errors import UsageError
+from todo_sql.wire import retry
+from todo_sql.wire.call_errors import TransactionAborted
+from todo_sql.wire.connection import Link
+from todo_sql.wire.pipeline import Answer, ConnectionLost
+from todo_sql.wire.residue import NOTHING, Residue
+from todo_sql.wire.statement import COMMIT, ROLLBACK, Step, command
+from todo_sql.wire.waiting import Pause, Work
+
+T = TypeVar("T")
+
+# The value of a setting that may have been changed; no setting holds U+0000.
+_UNKNOWN = "\0"
+
+
+class Isolation(StrEnum):
+    """How much a transaction sees of others."""
+
+    READ_COMMITTED = "read committed"
+    REPEATABLE_READ = "repeatable read"
+    SERIALIZABLE = "serializable"
+
+
+def _isolation(name: Isolation | str) -> Isolation:
+    try:
+        return Isolation(name)
+    except ValueError:
+        raise UsageError(
+            f"there is no isolation level `{name}`",
+            fix=f"use one of {', '.join(Isolation)}",
+        ) from None
+
+
+class Savepoint:
+    """The state of a transaction where a nested one began.
+
+    Attributes:
+        name: Of the savepoint.
+        begin: The step that sets it.
+        settings: What held then, and holds again after a rollback to it.
+    """
+
+    def __init__(self, name: str, settings: dict[str, str | None]) -> None:
+        self.name = name
+        self.begin = command(f"savepoint {name}")
+        self.settings = settings
+
+
+class Unit:
+    """One transaction.
+
+    Args:
+        engine: Makes the calls.
+        freshness: Where the position of the transaction's end is noted.
+        isolation: None: the server's default.
+        read_only: Whether the server is to refuse changes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        freshness: Freshness,
+        *,
+        isolation: Isolation | str | None = None,
+        read_only: bool = False,
+    ) -> None:
+        words = ["begin"]
+        if isolation is not None:
+            words += ["isolation level", _isolation(isolation).value]
+        if read_only:
+            words.append("read only")
+        self._engine = engine
+        self._freshness = freshness
+        self._read_only = read_only
+        self._begin = command(" ".join(words))
+        self._unsent = [self._begin]
+        self._settings: dict[str, str | None] = {}
+        self._residue = NOTHING
+        self._link: Link | None = None
+        self._depth = 0
+        self._aborted = False
+        self._over = False
+
+    # -- calls --------------------------------------------------------------------------
+
+    def call(self, call: Call, shape: Shape[T]) -> Work[T]:
+        """Make one call within the transaction."""
+        deadline = self._engine.deadline(call.timeout)
+        attempt = 1
+        while True:
+            self._check_usable()
+            is_first = self._begin in self._unsent
+            try:
+                return (yield from self._attempt(call, shape, deadline))
+            except ConnectionLost as lost:
+                self._let_go()
+                # COMMIT was not sent, so nothing of the transaction was done: where this
+                # call is the first, it can be made again.
+                if not is_first or not retry.time_left(deadline, attempt):
+                    self._over = True
+                    raise unavailable(lost, changed=False) from None
+            yield Pause(retry.pause(attempt))
+            attempt += 1
+
+    @property
+    def link(self) -> Link:
+        """The connection of a transaction that has begun."""
+        assert self._link is not None
+        return self._link
+
+    def abort(self) -> None:
+        """Take down that something other than a call has made the transaction fail."""
+        self._aborted = True
+
+    def call_each(self, calls: list[Call], shape: Shape[T]) -> Work[list[T]]:
+        """Make calls of one query within the transaction, all in one flight."""
+        first, *rest = calls
+        results = [(yield from self.call(first, shape))]
+        if rest:
+            deadline = self._engine.deadline(first.timeout)
+            link = self.link
+            try:
+                answer = yield from self._fly(link, [call.step for call in rest], deadline)
+            except ConnectionLost as lost:
+                self._let_go()
+                self._over = True
+                raise unavailable(lost, changed=False) from None
+            if answer.failed is not None:
+                self._aborted = True
+                raise (yield from self._engine.explain(answer.failed, first)) from None
+            results += [
+                shape(link, call, result) for call, result in zip(rest, answer.results, strict=True)
+            ]
+        return results
+
+    def _attempt(self, call: Call, shape: Shape[T], deadline: float) -> Work[T]:
+        link = self._link
+        if link is None:
+            link = self._link = yield from self._engine.acquire((call,), deadline)
+        if call.role and call.role not in link.vetted:
+            raise UsageError(
+                f"`{call.query.name}` runs as `{call.role}`, the transaction as another role",
+                fix="call it in a transaction of its own",
+            )
+        steps = [*self._unsent, *self._scope_steps(call.settings), call.step]
+        answer = yield from self._fly(link, steps, deadline)
+        self._unsent.clear()
+        if answer.failed is not None:
+            self._aborted = True
+            if answer.failed.error.sqlstate in retry.STALE_PLANS:
+                link.forget()
+            raise (yield from self._engine.explain(answer.failed, call)) from None
+        self._settings.update(call.settings)
+        if call.query.file.is_adhoc:
+            self._distrust(call.text.residue)
+        return shape(link, call, answer.results[-1])
+
+    def _distrust(self, residue: Residue) -> None:
+        """Send the scope again with the next call: an ad hoc statement may have changed it."""
+        self._residue = Residue(residue.resets, self._residue.closes or residue.closes)
+        self._settings = dict.fromkeys(self._settings, _UNKNOWN)
+
+    def _fly(self, link: Link, steps: list[Step], deadline: float) -> Work[Answer]:
+        try:
+            (answer,) = yield from self._engine.flight(link, [steps], deadline)
+        except ConnectionLost:
+            raise
+        except BaseException:
+            if link.broken:
+                self._over = True
+                self._let_go()
+            raise
+        return answer
+
+    def _scope_steps(self, settings: Settings) -> list[Step]:
+        """Return what makes the settings of this call hold, and lifts those of the last."""
+        wanted = dict(settings)
+        for name in self._settings.keys() - wanted.keys():
+            wanted[name] = None
+        changes = {
+            name: value
+            for name, value in wanted.items()
+            if name not in self._settings or self._settings[name] != value
+        }
+        return [scope_step(tuple(changes.items()))] if changes else []
+
+    def _check_usable(self) -> None:
+        if self._over:
+            raise UsageError(
+                "the transaction is over", fix="begin another with `session.transaction()`"
+            )
+        if self._aborted and not self._unsent:
+            raise TransactionAborted(
+                "an earlier statement of this transaction failed",
+                sqlstate="25P02",
+                cause="PostgreSQL ignores every statement until it is rolled back",
+                fix="let the error leave the `with` block, or nest `transaction()` around it",
+            )
+        if self._link is not None and self._link.pid != os.getpid():
+            raise UsageError(
+                "the transaction belongs to the parent process",
+                fix="begin another in the child",
+            )
+
+    # -- the end ------------------------------------------------------------------------
+
+    def commit(self) -> Work[None]:
+        """Commit.
+
+        Raises:
+            TransactionAborted: A statement had failed; everything was rolled back.
+        """
+        link, self._over = self._link, True
+        if link is None or self._begin in self._unsent:
+            self._let_go()
+            return
+        if self._aborted and not self._unsent:
+            yield from self.rollback()
+            raise TransactionAborted(
+                "the transaction was rolled back, not committed",
+                sqlstate="25P02",
+                cause="an earlier statement of it had failed, and its error was caught",
+                fix="let the error leave the `with` block, or nest `transaction()` around it",
+            )
+        deadline = self._engine.deadline(None)
+        wrote = self._engine.replica is not None and not self._read_only
+        steps = [*self._unsent, COMMIT, *([WRITTEN] if wrote else [])]
+        last = len(steps) - 1
+        try:
+            answer = yield from self._fly(link, [*steps, *self._residue.resets], deadline)
+            clear(link, self._residue, answer)
+            if answer.failed is not None:
+                yield from self._engine.recover(link, answer.failed, deadline)
+                raise (yield from self._engine.explain(answer.failed, None)) from None
+            if wrote:
+                note_position(link, self._freshness, answer.results[last])
+        except ConnectionLost as lost:
+            raise unavailable(lost, changed=not self._read_only) from None
+        finally:
+            self._let_go()
+
+    def rollback(self) -> Work[None]:
+        """Roll back; a connection that broke has done so already."""
+        link, self._over = self._link, True
+        if link is None or self._begin in self._unsent:
+            self._let_go()
+            return
+        try:
+            deadline = min(self._engine.deadline(None), monotonic() + 5.0)
+            yield from self._fly(link, [ROLLBACK], deadline)
+        except ConnectionLost:
+            pass
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.broken = link.broken or self._residue.closes
+            self._engine.pool.release(link)
+
+    # -- savepoints ---------------------------------------------------------------------
+
+    def check_nested(self, isolation: Isolation | str | None, read_only: bool) -> None:
+        """Refuse what a savepoint cannot have."""
+        if isolation is not None or (read_only and not self._read_only):
+            raise UsageError(
+                "a nested transaction is a savepoint of the outer one",
+                cause="isolation and read-only belong to the whole transaction",
+                fix="give them to the outer `transaction()`",
+            )
+
+    def nest(self) -> Savepoint:
+        """Begin a nested transaction."""
+        self._check_usable()
+        self._depth += 1
+        savepoint = Savepoint(f"nested_{self._depth}", dict(self._settings))
+        self._unsent.append(savepoint.begin)
+        return savepoint
+
+    def end_nested(self, savepoint: Savepoint, *, keep: bool) -> None:
+        """End a nested transaction; what it takes rides in the next flight.
+
+        Raises:
+            TransactionAborted: A statement in it had failed, and it was to be kept.
+        """
+        self._depth -= 1
+        if savepoint.begin in self._unsent:
+            del self._unsent[self._unsent.index(savepoint.begin) :]
+            return
+        if self._over:
+            return
+        release = command(f"release savepoint {savepoint.name}")
+        if keep and not self._aborted:
+            self._unsent.append(release)
+            return
+        self._unsent = [command(f"rollback to savepoint {savepoint.name}"), release]
+        self._settings = savepoint.settings
+        was_aborted, self._aborted = self._aborted, False
+        if keep and was_aborted:
+            raise TransactionAborted(
+                "the nested transaction was rolled back, not kept",
+                sqlstate="25P02",
+                cause="an earlier statement of it had failed, and its error was caught",
+                fix="let the error leave the `with` block",
+            )

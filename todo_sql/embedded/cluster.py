@@ -1,0 +1,309 @@
+"""One data directory and the PostgreSQL programs at work on it: create, start, stop.
+
+Nothing here takes a lock or remembers anything; `server.py` does. Root writes nothing into
+the data directory, where the account that owns it could have put a link.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from todo_sql.embedded.programs import Account, run
+from todo_sql.errors import DatabaseError
+
+START_SECONDS = 60
+STOP_SECONDS = 60
+LOG_LIMIT = 5_000_000
+LOG_LINES_SHOWN = 12
+BUILTIN_LOCALE_SINCE = 17
+SCRAM_ITERATIONS_SINCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Postmaster:
+    """A server process that is at work on a data directory."""
+
+    pid: int
+    port: int
+
+
+class PortTaken(Exception):
+    """The server could not listen: something else has the port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A data directory below `home`, its log beside it.
+
+    Attributes:
+        home: A folder of our own.
+        programs: The folder of PostgreSQL's programs, reachable for `account`.
+        account: The account to run them as, or None: our own.
+    """
+
+    home: Path
+    programs: Path
+    account: Account | None
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return data_directory(self.home)
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return log_file(self.home)
+
+    def create(
+        self, version: int, superuser: str, password: str, database: str, *, durable: bool
+    ) -> None:
+        """Make the data directory with a database in it.
+
+        It is made aside and then renamed, so that it is whole or absent.
+        """
+        building = self.home / "data.new"
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(mode=0o700)
+        secret = self.home / "password.new"
+        secret.unlink(missing_ok=True)
+        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(password)
+        if self.account:
+            self.account.own(building)
+            self.account.own(secret)
+        try:
+            answer = self._initdb(building, version, superuser, secret, durable=durable)
+        finally:
+            secret.unlink()
+        if answer.returncode == 0:
+            statements = [f'create database "{database}"']
+            if not durable and version >= SCRAM_ITERATIONS_SINCE:
+                # The rounds of SCRAM protect passwords that can be guessed, at 16 ms of a
+                # processor for each sign-in; ours is random. Go's lib/pq refuses a single
+                # round, so what a person may use keeps the default.
+                statements += ["set scram_iterations = 1", _set_password(superuser, password)]
+            answer = self._alone(building, *statements)
+        if answer.returncode != 0:
+            shutil.rmtree(building, ignore_errors=True)
+            raise DatabaseError(
+                f"the data directory {self.data} could not be made",
+                code="E103",
+                cause=f"PostgreSQL's programs say:\n{_tail(answer.stdout)}",
+                fix="correct what they complain of, or set DATABASE_URL",
+            )
+        building.rename(self.data)
+
+    def _initdb(
+        self, folder: Path, version: int, superuser: str, secret: Path, *, durable: bool
+    ) -> subprocess.CompletedProcess[str]:
+        command: list[str | Path] = [
+            self.programs / "initdb",
+            f"--pgdata={folder}",
+            f"--username={superuser}",
+            f"--pwfile={secret}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            *([] if durable else ["--no-sync"]),
+        ]
+        if version >= BUILTIN_LOCALE_SINCE:
+            builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+            return run([*command, *builtin], self.account)
+        answer = run([*command, "--locale=C.UTF-8"], self.account)
+        if answer.returncode != 0 and "invalid locale" in answer.stdout:
+            answer = run([*command, "--locale=C"], self.account)
+        return answer
+
+    def _alone(self, data: Path, *statements: str) -> subprocess.CompletedProcess[str]:
+        """Run statements on a data directory that no server is at work on."""
+        # -j: a statement ends at a blank line; exit_on_error: its failure is the program's.
+        command: list[str | Path] = [self.programs / "postgres", "--single", "-j", "-D", data]
+        command += ["-c", "exit_on_error=on", "postgres"]
+        return run(command, self.account, "".join(f"{each};\n\n" for each in statements))
+
+    def start(self, port: int, settings: Mapping[str, str]) -> None:
+        """Start the server on `port` and wait until it takes connections.
+
+        Raises:
+            PortTaken: Something else listens there.
+            DatabaseError: It does not start; the message shows the end of its log.
+        """
+        options = [f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items()]
+        self._prepare_log()
+        self._clear_the_way()
+        before = self.log.stat().st_size
+        command: list[str | Path] = [
+            self.programs / "pg_ctl",
+            "start",
+            f"--pgdata={self.data}",
+            f"--log={self.log}",
+            "--wait",
+            f"--timeout={START_SECONDS}",
+            f"--options=-p {port} {' '.join(options)}",
+        ]
+        # Backends of a killed postmaster may need a moment to notice that it is gone.
+        for _ in range(10):
+            answer = run(command, self.account)
+            if answer.returncode == 0:
+                return
+            said = self._log_since(before)
+            if "could not bind" in said:
+                raise PortTaken
+            if "is still in use" not in said:
+                break
+            time.sleep(0.5)
+            before = self.log.stat().st_size
+        raise DatabaseError(
+            "the embedded PostgreSQL does not start",
+            code="E102",
+            cause=f"the end of {self.log}:\n{_tail(said or answer.stdout)}",
+            fix="correct what the log complains of; `todo-sql db reset` begins anew, "
+            "without the data",
+        )
+
+    def _prepare_log(self) -> None:
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
+            self.log.replace(self.log.with_suffix(".old"))
+        if not self.log.exists():
+            os.close(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            if self.account:
+                self.account.own(self.log)
+
+    def _log_since(self, offset: int) -> str:
+        with self.log.open("rb") as file:
+            file.seek(offset)
+            return file.read().decode("utf-8", errors="replace")
+
+    def _clear_the_way(self) -> None:
+        """Wait for a server that is starting or stopping; remove a stale ``postmaster.pid``."""
+        deadline = time.monotonic() + START_SECONDS
+        while (pid := _recorded_pid(self.data)) is not None and _alive(pid):
+            if _works_on(pid, self.data) is False:
+                # PostgreSQL removes a stale file itself, unless its pid is now another
+                # process of the same account.
+                (self.data / "postmaster.pid").unlink()
+                return
+            if postmaster(self.data) is not None or time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
+
+    def set_password(self, superuser: str, password: str) -> None:
+        """Set the superuser's password while the server is stopped."""
+        answer = self._alone(self.data, _set_password(superuser, password))
+        if answer.returncode != 0:
+            raise DatabaseError(
+                "the password of the embedded PostgreSQL is lost and cannot be set again",
+                code="E103",
+                cause=_tail(answer.stdout),
+                fix="`todo-sql db reset` begins anew, without the data",
+            )
+
+    def stop(self) -> bool:
+        """Stop the server by a fast shutdown; return whether one was running."""
+        if postmaster(self.data) is None:
+            return False
+        answer = run(
+            [
+                self.programs / "pg_ctl",
+                "stop",
+                f"--pgdata={self.data}",
+                "--mode=fast",
+                "--wait",
+                f"--timeout={STOP_SECONDS}",
+            ],
+            self.account,
+        )
+        if answer.returncode != 0 and postmaster(self.data) is not None:
+            raise DatabaseError(
+                f"the embedded PostgreSQL did not stop within {STOP_SECONDS} seconds",
+                code="E108",
+                cause=_tail(answer.stdout),
+                fix=f"see {self.log}",
+            )
+        return True
+
+
+def _set_password(superuser: str, password: str) -> str:
+    return f"alter role {superuser} password '{password}'"
+
+
+def data_directory(home: Path) -> Path:
+    """Return the data directory below `home`."""
+    return home / "data"
+
+
+def log_file(home: Path) -> Path:
+    """Return the log below `home`."""
+    return home / "log"
+
+
+def postmaster(data: Path) -> Postmaster | None:
+    """Return the server that is at work on `data` and takes connections, or None.
+
+    Reads ``postmaster.pid`` and checks that its process is alive and a server of this
+    directory, so that a file that a killed server left behind is not believed.
+
+    Raises:
+        PermissionError: The directory belongs to another account.
+    """
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    if len(lines) < 8 or lines[7].strip() != "ready":
+        return None
+    pid = int(lines[0])
+    if not _alive(pid) or _works_on(pid, data) is False:
+        return None
+    return Postmaster(pid, int(lines[3]))
+
+
+def _recorded_pid(data: Path) -> int | None:
+    try:
+        first = (data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0].strip()
+    except FileNotFoundError:
+        return None
+    return int(first) if first.isdigit() else None
+
+
+def _alive(pid: int) -> bool:
+    if sys.platform == "win32":  # os.kill would end the process there
+        return str(pid) in run(["tasklist", "/FI", f"PID eq {pid}", "/NH"], None).stdout
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _works_on(pid: int, data: Path) -> bool | None:
+    """Whether the process is a server of `data`; None where that cannot be told."""
+    process = Path(f"/proc/{pid}")
+    try:
+        return (process / "cwd").readlink() == data.resolve()
+    except PermissionError:  # root without the right to trace, as in a container
+        command = (process / "cmdline").read_text(errors="replace").split("\0")
+    except OSError:
+        if Path("/proc/self").exists():
+            return False
+        if sys.platform == "win32":
+            return None
+        command = run(["ps", "-o", "command=", "-p", str(pid)], None).stdout.split()
+    if any(str(data) in argument for argument in command):
+        return True
+    return None if command and Path(command[0]).name.startswith("postgres") else False
+
+
+def _tail(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines()[-LOG_LINES_SHOWN:])

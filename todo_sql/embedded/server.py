@@ -1,0 +1,394 @@
+"""The embedded PostgreSQL: a server of the project's own, started on demand.
+
+Everything lives in one folder, ``.todo-sql/postgres-<version>/`` in the project:
+
+    server.json   port, password of the superuser, and the home of the data (mode 0600)
+    lock          held while a command starts, stops or resets the server
+    data/  log    the data directory and the server's log
+
+The server listens on a loopback TCP port alone, behind a random password. It is left
+running for the next command. As root it runs as an unprivileged account; where that
+account cannot reach the project (a home of mode 0700, say), or where the project's path
+holds signs that PostgreSQL's own scripts do not quote, data and log, and if need be a copy
+of the programs, live in a folder of our own outside, which server.json names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from todo_sql.config import Config
+from todo_sql.embedded.cluster import (
+    Cluster,
+    PortTaken,
+    Postmaster,
+    data_directory,
+    log_file,
+    postmaster,
+)
+from todo_sql.embedded.filelock import exclusive
+from todo_sql.embedded.programs import (
+    OVERRIDE,
+    Account,
+    binaries,
+    is_plain,
+    is_root,
+    major_version,
+    reachable,
+)
+from todo_sql.errors import DatabaseError
+
+__all__ = ["EmbeddedServer", "Status", "binaries", "server_for"]
+
+HOST = "127.0.0.1"
+SUPERUSER = "postgres"
+DATABASE = "todo"
+LOCK_SECONDS = 120
+PORTS_TRIED = 5
+OUTSIDE = Path("/var/tmp")
+
+SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is known of the embedded server without asking it."""
+
+    running: bool
+    version: int
+    port: int | None
+    pid: int | None
+    data: Path
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What server.json remembers; `outside` is the home of the data, unless our folder is."""
+
+    port: int
+    password: str
+    outside: str | None
+
+
+class EmbeddedServer:
+    """One PostgreSQL server and the folder that it lives in.
+
+    Args:
+        folder: The folder of this server alone; it is made when it is needed.
+        programs: The folder of PostgreSQL's programs.
+        durable: False trades the data's safety in a crash for speed: for tests and scratch.
+        settings: PostgreSQL settings on top of ours; they hold from the next start.
+        database: The database that `url` means by default, made with the data directory.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        programs: Path,
+        *,
+        durable: bool = True,
+        settings: Mapping[str, str] | None = None,
+        database: str = DATABASE,
+    ) -> None:
+        self.folder = folder
+        self.programs = programs
+        self.durable = durable
+        self.settings = {**SETTINGS, **({} if durable else NOT_DURABLE), **(settings or {})}
+        self.database = database
+
+    def ensure_running(self) -> str:
+        """Start the server unless it runs, and return the URL of its database.
+
+        Safe when several processes do so at once. Costs a few file reads when it runs.
+
+        Raises:
+            DatabaseError: It cannot be started; the message shows its log.
+        """
+        if not self._runs():
+            self.start()
+        return self.url()
+
+    def start(self) -> None:
+        """Start the server unless it runs, making its data directory first if there is none.
+
+        Raises:
+            DatabaseError: It cannot be started; the message shows its log.
+        """
+        with self._locked():
+            self._start()
+
+    def stop(self) -> bool:
+        """Stop the server by a fast shutdown; return whether it was running."""
+        if not self.folder.is_dir():
+            return False
+        with self._locked():
+            return self._stop()
+
+    def reset(self) -> None:
+        """Stop the server, delete all its data, and start anew."""
+        with self._locked():
+            self._erase()
+            self._start()
+
+    def remains(self) -> list[Path]:
+        """Return the folders that `destroy` would delete.
+
+        The one outside is found even where the project was deleted without its server.
+        """
+        outside = self._place_outside()
+        folders = [self.folder, *([outside] if _is_ours(outside) else [])]
+        if (state := self._state()) and state.outside:
+            folders.append(Path(state.outside))  # of a project that was moved
+        return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+
+    def destroy(self) -> None:
+        """Stop the server and delete all that it left on this machine."""
+        if not self.remains():
+            return
+        with self._locked():
+            for home in reversed(self.remains()):  # our folder, which holds the lock, last
+                if self._postmaster(home) is not None:
+                    self._cluster(home).stop()
+                shutil.rmtree(home, ignore_errors=home == self.folder)
+
+    def status(self) -> Status:
+        """Say whether the server runs, and where; read-only."""
+        state = self._state()
+        home = self._home_of(state) if state else self.folder
+        running = self._postmaster(home)
+        return Status(
+            running=running is not None,
+            version=major_version(self.programs),
+            port=running.port if running else state.port if state else None,
+            pid=running.pid if running else None,
+            data=data_directory(home),
+            log=log_file(home),
+        )
+
+    def url(self, database: str | None = None) -> str:
+        """Return the superuser's URL of a database; the server need not be running.
+
+        Raises:
+            DatabaseError: The server was never started.
+        """
+        state = self._state()
+        if state is None:
+            raise DatabaseError(
+                "the embedded PostgreSQL was never started",
+                code="E109",
+                fix="run `todo-sql db start`",
+            )
+        name = self.database if database is None else database
+        return f"postgresql://{SUPERUSER}:{state.password}@{HOST}:{state.port}/{name}"
+
+    # What server.json remembers
+
+    def _state(self) -> _State | None:
+        path = self.folder / "server.json"
+        try:
+            return _State(**json.loads(path.read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except PermissionError:
+            raise _belongs_to_another(path) from None
+        except (ValueError, TypeError):
+            raise DatabaseError(
+                f"{path} is damaged",
+                code="E105",
+                cause="it holds the port and the password of the embedded PostgreSQL",
+                fix=f"restore it, or delete {self.folder} with the data in it",
+            ) from None
+
+    def _remember(self, state: _State) -> None:
+        path = self.folder / "server.json"
+        temporary = path.with_suffix(".new")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(state), file)
+        if is_root():  # at work in the folder of a user, who must be able to read it
+            owner = self.folder.stat()
+            os.chown(temporary, owner.st_uid, owner.st_gid)
+        temporary.replace(path)
+
+    def _runs(self) -> bool:
+        state = self._state()
+        if state is None:
+            return False
+        running = self._postmaster(self._home_of(state))
+        return running is not None and running.port == state.port
+
+    def _postmaster(self, home: Path) -> Postmaster | None:
+        try:
+            return postmaster(data_directory(home))
+        except PermissionError:
+            raise _belongs_to_another(data_directory(home)) from None
+
+    # With the lock held
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _ignore_by_git(self.folder)
+                stack.enter_context(exclusive(self.folder / "lock", LOCK_SECONDS))
+            except OSError as error:
+                raise _unusable(self.folder, error) from error
+            yield
+
+    def _start(self) -> None:
+        if self._runs():
+            return
+        self._stop()
+        remembered = self._state()
+        state = remembered or _State(_free_port(), secrets.token_urlsafe(24), self._outside())
+        cluster = self._cluster(self._home_of(state))
+        version = major_version(self.programs)
+        if not cluster.data.is_dir():
+            self._remember(state)
+            cluster.create(version, SUPERUSER, state.password, self.database, durable=self.durable)
+        else:
+            self._check_version(cluster.data, version)
+            if remembered is None:
+                cluster.set_password(SUPERUSER, state.password)
+        for _ in range(PORTS_TRIED):
+            if not _is_free(state.port):
+                state = replace(state, port=_free_port())
+            self._remember(state)
+            try:
+                cluster.start(state.port, self.settings)
+            except PortTaken:
+                continue
+            return
+        raise DatabaseError(
+            f"no free port on {HOST} was found in {PORTS_TRIED} tries",
+            code="E102",
+            fix="try again",
+        )
+
+    def _stop(self) -> bool:
+        home = self._home()
+        if self._postmaster(home) is None:
+            return False
+        return self._cluster(home).stop()
+
+    def _erase(self) -> None:
+        self._stop()
+        home = self._home()
+        shutil.rmtree(data_directory(home), ignore_errors=True)
+        log_file(home).unlink(missing_ok=True)
+
+    def _home(self) -> Path:
+        return self._home_of(self._state())
+
+    def _home_of(self, state: _State | None) -> Path:
+        outside = state.outside if state else self._outside()
+        return Path(outside) if outside else self.folder
+
+    def _outside(self) -> str | None:
+        """Return a folder outside, where a server cannot work in ours, else None."""
+        account = Account.choose(data_directory(self.folder))
+        if account:
+            self.folder.chmod(0o755)
+        if is_plain(self.folder) and (account is None or account.reaches(self.folder)):
+            return None
+        outside = self._place_outside()
+        outside.mkdir(exist_ok=True)
+        if not _is_ours(outside):
+            raise _belongs_to_another(outside)
+        outside.chmod(0o755)
+        return str(outside)
+
+    def _place_outside(self) -> Path:
+        key = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        return OUTSIDE / f"todo-sql-{key}"
+
+    def _cluster(self, home: Path) -> Cluster:
+        account = Account.choose(data_directory(home))
+        return Cluster(home, reachable(self.programs, account, home), account)
+
+    def _check_version(self, data: Path, version: int) -> None:
+        made_by = int((data / "PG_VERSION").read_text().strip())
+        if made_by != version:
+            raise DatabaseError(
+                f"the data in {data} is PostgreSQL {made_by}'s, the programs are {version}'s",
+                code="E104",
+                fix=f"name PostgreSQL {made_by} in {OVERRIDE}, or begin anew with "
+                "`todo-sql db reset`, without the data",
+            )
+
+
+def server_for(config: Config) -> EmbeddedServer:
+    """Return the embedded server of a project; nothing is started."""
+    programs = binaries(config.postgres, config.environment)
+    return EmbeddedServer(config.state / f"postgres-{major_version(programs)}", programs)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_ours(folder: Path) -> bool:
+    """Say whether a folder at a place that anybody can guess was made by us."""
+    return not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.geteuid()
+
+
+def _ignore_by_git(folder: Path) -> None:
+    marker = folder / ".gitignore"
+    if not marker.exists():
+        marker.write_text("*\n", encoding="utf-8")
+
+
+def _belongs_to_another(path: Path) -> DatabaseError:
+    return DatabaseError(
+        f"{path} belongs to another user",
+        code="E105",
+        cause="the embedded PostgreSQL of this project was started by that user",
+        fix="run the command as that user, use a clone of your own, or set DATABASE_URL",
+    )
+
+
+def _unusable(folder: Path, error: OSError) -> DatabaseError:
+    return DatabaseError(
+        f"the folder {folder} of the embedded PostgreSQL cannot be used",
+        code="E105",
+        cause=str(error),
+        fix="run the command as the user that the folder belongs to, or set DATABASE_URL",
+    )

@@ -1,0 +1,197 @@
+"""The one connection of a run: opened with patience, described, and locked."""
+
+from __future__ import annotations
+
+import random
+import select
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import psycopg
+from psycopg import pq
+
+from todo_sql.errors import DatabaseError
+from todo_sql.migrations import ledger as ledger_of
+from todo_sql.migrations import target as target_of
+from todo_sql.migrations.flight import Answer, Command, Flight, rows_of
+from todo_sql.migrations.ledger import Ledger
+from todo_sql.migrations.lock import MigrationLock
+from todo_sql.migrations.migration_errors import LockNotHeld
+from todo_sql.migrations.progress import Events
+from todo_sql.migrations.target import Target
+from todo_sql.wire.connect_errors import explain
+from todo_sql.wire.url import DatabaseUrl
+
+_APPLICATION = "todo-sql migrate"
+_CONNECT_TIMEOUT = 10
+LOCK_WAIT = 600.0  # seconds to wait for another migrator where `--wait` says nothing
+
+# Codes of refusals that may pass: no server there (yet), no free connection; and D100
+# where the server has given no reason, since it hung up.
+_MAY_COME = {"D101", "D105"}
+
+
+class Link:
+    """A connection with the target and the ledger that it was opened on.
+
+    Attributes:
+        target: The database.
+        ledger: The ledger when it was last read.
+        lock: The migration lock of this ledger; see `take_lock`.
+        warned: Whether it was said that there is no second connection to watch from.
+    """
+
+    def __init__(
+        self, url: str, connection: psycopg.Connection[Any], target: Target, ledger: Ledger
+    ) -> None:
+        self._url = url
+        self.connection = connection
+        self.target = target
+        self.ledger = ledger
+        self.lock = MigrationLock.of(target)
+        self.warned = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def fly(
+        self, commands: Sequence[Command], watch: Callable[[Flight], None] | None = None
+    ) -> list[Answer]:
+        """Send commands, read their answers, and raise the first error."""
+        answers = Flight(self.connection, commands, watch).fly()
+        for answer in answers:
+            if answer.error:
+                raise answer.error
+        return answers
+
+    def second_connection(self) -> psycopg.Connection[Any]:
+        """Open a connection beside this one; see `ask`."""
+        return connect(self._url, wait=None, events=Events(), timeout=2)
+
+    def roll_back(self) -> None:
+        """End a failed transaction."""
+        self.fly([Command("rollback")])
+
+    def take_lock(self, wait: float | None, events: Events) -> None:
+        """Take the migration lock and read the ledger again.
+
+        Args:
+            wait: Longest time in seconds; default: `LOCK_WAIT`.
+            events: Is told who holds the lock.
+
+        Raises:
+            LockNotHeld: Somebody else held it all the time.
+        """
+        deadline = time.monotonic() + (LOCK_WAIT if wait is None else wait)
+        pause = 0.05
+        while True:
+            commands = [*self.lock.take(), *ledger_of.read_commands(self.target.schema)]
+            answers = Flight(self.connection, commands).fly()
+            held, holder = self.lock.taken(answers[:2])
+            if held:
+                self.ledger = ledger_of.read(answers[2:])
+                return
+            if time.monotonic() >= deadline:
+                raise LockNotHeld(
+                    f"another migrator holds the lock of {self.target.database}: {holder}",
+                    code="M311",
+                    cause="nothing was changed",
+                    fix="wait for it, give more time with `--wait SECONDS`, or end it with "
+                    f"`select pg_terminate_backend({holder.pid if holder else 'pid'})`",
+                )
+            if holder and pause > 0.2:
+                events.waiting(f"another migrator holds the lock: {holder}")
+            time.sleep(pause * random.uniform(0.7, 1.3))
+            pause = min(pause * 1.5, 1.0)
+
+
+def open_link(
+    url: str, *, writes: bool, wait: float | None = None, events: Events | None = None
+) -> Link:
+    """Connect, describe the target and read the ledger: one round trip after connecting.
+
+    Args:
+        url: A PostgreSQL URL or conninfo.
+        writes: Whether the run will change anything; if not, every transaction is read-only.
+        wait: How long to wait for a server that is not there yet, in seconds.
+        events: Is told what is waited for.
+
+    Raises:
+        DatabaseError: No connection could be made.
+        TargetRefused: The target is none for migrations.
+        LedgerError: The ledger cannot be read.
+    """
+    connection = connect(url, wait=wait, events=events or Events())
+    try:
+        first = () if writes else (Command("set default_transaction_read_only = on", sync=True),)
+        reading = (*target_of.COMMANDS, *ledger_of.read_commands())
+        answers = Flight(connection, (*first, *reading)).fly()[len(first) :]
+        facts = len(target_of.COMMANDS)
+        target = target_of.read(answers[:facts], writes=writes)
+        return Link(url, connection, target, ledger_of.read(answers[facts:]))
+    except BaseException:
+        connection.close()
+        raise
+
+
+def connect(
+    url: str, *, wait: float | None, events: Events, timeout: int = _CONNECT_TIMEOUT
+) -> psycopg.Connection[Any]:
+    """Return a connection in autocommit, waiting for a server that is not there yet."""
+    target = DatabaseUrl.parse(url)
+    if target.is_neon_pooler:
+        target = target.direct()
+        events.note(f"migrating past the pooler, through {target.shown}")
+    options: dict[str, Any] = {"client_encoding": "utf8"}
+    if "connect_timeout" not in target.parameters:
+        options["connect_timeout"] = timeout
+    if "application_name" not in target.parameters:
+        options["application_name"] = _APPLICATION
+    deadline = time.monotonic() + (wait or 0)
+    pause = 0.1
+    while True:
+        try:
+            return psycopg.connect(target.text, autocommit=True, prepare_threshold=None, **options)
+        except psycopg.OperationalError as error:
+            refused = explain(error, target)
+            left = deadline - time.monotonic()
+            if left <= 0 or not _may_come(refused):
+                raise refused from None
+            events.waiting(refused.finding.message)
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, 2.0)
+
+
+def _may_come(refused: DatabaseError) -> bool:
+    code = refused.finding.code
+    return code in _MAY_COME or (code == DatabaseError.code and refused.sqlstate is None)
+
+
+def ask(
+    connection: psycopg.Connection[Any], sql: str, seconds: float
+) -> list[tuple[str | None, ...]] | None:
+    """Return the rows of a query, or None if no answer comes in time or an error does.
+
+    A pooler may let a query wait for minutes; after a wait in vain the connection is closed.
+    """
+    pgconn = connection.pgconn
+    pgconn.send_query(sql.encode())
+    deadline = time.monotonic() + seconds
+    rows: list[tuple[str | None, ...]] | None = None
+    while True:
+        left = max(0, deadline - time.monotonic())
+        readable, _, _ = select.select([pgconn.socket], [], [], left)
+        if not readable:
+            connection.close()
+            return None
+        pgconn.consume_input()
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                return rows
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                rows = rows_of(result)

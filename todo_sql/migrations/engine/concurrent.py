@@ -1,0 +1,247 @@
+"""Concurrent index work and detached partitions: what became of it, and what it left behind.
+
+`create index concurrently` and its kin commit in several steps. One that fails or dies
+leaves an INVALID index; the catalog tells. Only what the ledger says that we began is
+ever dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+
+from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.files.rerun import detached_partition, enum_name, is_rerunnable
+from todo_sql.migrations.flight import Command
+from todo_sql.migrations.ledger import quoted
+from todo_sql.sql import grammar
+from todo_sql.sql.grammar import Statement
+
+
+class Fate(StrEnum):
+    """What became of a statement that was begun."""
+
+    DONE = "done"
+    NOT_DONE = "not done"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index as the catalog has it.
+
+    Attributes:
+        name: Qualified and quoted.
+        builder: The process that works on it now, or None.
+    """
+
+    name: str
+    valid: bool
+    partitioned: bool
+    definition: str
+    builder: int | None
+
+
+_INDEX = """
+select
+    pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+    i.indisvalid and i.indisready and i.indislive,
+    c.relkind = 'I',
+    pg_catalog.pg_get_indexdef(i.indexrelid),
+    coalesce((
+        select pg_catalog.min(p.pid)
+        from pg_catalog.pg_stat_progress_create_index as p
+        where p.index_relid = i.indexrelid and p.pid <> pg_catalog.pg_backend_pid()
+    ), (
+        select pg_catalog.min(l.pid)
+        from pg_catalog.pg_locks as l
+        where l.relation = i.indexrelid and l.locktype = 'relation'
+            and l.database = (
+                select d.oid from pg_catalog.pg_database as d
+                where d.datname = pg_catalog.current_database()
+            )
+            and l.pid <> pg_catalog.pg_backend_pid()
+            and l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
+    ))
+from pg_catalog.pg_index as i
+join pg_catalog.pg_class as c on c.oid = i.indexrelid
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+"""
+
+
+def _name(relation: Any) -> str:
+    """Return the quoted name of a RangeVar."""
+    name = quoted(relation.relname)
+    return f"{quoted(relation.schemaname)}.{name}" if relation.schemaname else name
+
+
+def _built(statement: Statement) -> Any | None:
+    """Return the parse tree of ``create index concurrently``, or None."""
+    if statement.kind == "index_stmt" and statement.node.index_stmt.concurrent:
+        return statement.node.index_stmt
+    return None
+
+
+def _dropped(statement: Statement) -> str | None:
+    """Return the quoted name of the index that ``drop index concurrently`` names, or None."""
+    if statement.kind != "drop_stmt" or not statement.node.drop_stmt.concurrent:
+        return None
+    parts = statement.node.drop_stmt.objects[0].list.items
+    return ".".join(quoted(part.string.sval) for part in parts)
+
+
+class Catalog:
+    """Looks into the catalog with the session as the file has set it.
+
+    Args:
+        link: The connection.
+        before: What the session has to be set to first.
+    """
+
+    def __init__(self, link: Link, before: list[Command]) -> None:
+        self._link = link
+        self._before = before
+
+    def index_of(self, statement: Statement) -> Index | None:
+        """Return the index that a ``create index concurrently`` would make, if it is there."""
+        node = _built(statement)
+        if node is None or not node.idxname:
+            return None
+        found = self._indexes(
+            "c.relname = $1 and c.relnamespace = (select t.relnamespace "
+            "from pg_catalog.pg_class as t where t.oid = pg_catalog.to_regclass($2))",
+            node.idxname,
+            _name(node.relation),
+        )
+        return found[0] if found else None
+
+    def matches(self, statement: Statement, index: Index) -> bool | None:
+        """Tell whether an index is what a statement would make; None: it cannot be told.
+
+        An index of the same definition is made on an empty likeness of the table, in a
+        transaction that is rolled back.
+        """
+        node = grammar.parse(statement.text)[0].node
+        table = _name(node.index_stmt.relation)
+        likeness = "_todo_sql_likeness"
+        node.index_stmt.concurrent = False
+        node.index_stmt.if_not_exists = False
+        node.index_stmt.relation.schemaname = "pg_temp"
+        node.index_stmt.relation.relname = likeness
+        node.index_stmt.relation.inh = True
+        try:
+            answers = self._link.fly(
+                [
+                    Command("begin read write"),
+                    *self._before,
+                    Command(f"create temporary table {likeness} (like {table}) on commit drop"),
+                    Command(grammar.deparse(node)),
+                    Command(
+                        "select pg_catalog.pg_get_indexdef(i.indexrelid), "
+                        f"i.indrelid = pg_catalog.to_regclass('pg_temp.{likeness}') "
+                        "from pg_catalog.pg_index as i where i.indexrelid = "
+                        f"pg_catalog.to_regclass('pg_temp.' || pg_catalog.quote_ident($1))",
+                        (node.index_stmt.idxname,),
+                    ),
+                    Command("rollback"),
+                ]
+            )
+        except psycopg.Error:
+            self._link.roll_back()
+            return None
+        definition = answers[-2].rows[0][0] if answers[-2].rows else None
+        if definition is None:
+            return None
+        same_table = self._rows(
+            "select 1 from pg_catalog.pg_index as i where i.indexrelid = pg_catalog.to_regclass($1)"
+            " and i.indrelid = pg_catalog.to_regclass($2)",
+            index.name,
+            table,
+        )
+        return bool(same_table) and _essence(definition) == _essence(index.definition)
+
+    def fate(self, statement: Statement) -> Fate:
+        """Find out what became of a statement that was begun, and nothing more is known of."""
+        node = _built(statement)
+        if node is not None:
+            index = self.index_of(statement)
+            if index is None or not index.valid:
+                return Fate.NOT_DONE if node.idxname else Fate.UNKNOWN
+            same = self.matches(statement, index)
+            return Fate.DONE if same else Fate.UNKNOWN
+        dropped = _dropped(statement)
+        if dropped is not None:
+            there = self._rows("select pg_catalog.to_regclass($1)", dropped)[0][0]
+            return Fate.NOT_DONE if there else Fate.DONE
+        if detached_partition(statement):
+            return self._detached(statement)
+        return Fate.NOT_DONE if is_rerunnable(statement) else Fate.UNKNOWN
+
+    def leftovers(self, statement: Statement) -> Iterator[Index]:
+        """Yield the INVALID indexes that a statement left behind, had it been begun by us."""
+        index = self.index_of(statement)
+        if index is not None and not index.valid and not index.partitioned:
+            yield index
+        if statement.kind == "reindex_stmt":
+            yield from self._left_by_reindex(statement.node.reindex_stmt)
+
+    def pending_detach(self, statement: Statement) -> str | None:
+        """Return the statement that ends a detach which was begun, or None."""
+        if self._detach_state(statement) != "t":
+            return None
+        names = detached_partition(statement)
+        assert names
+        return f"alter table {_name(names[0])} detach partition {_name(names[1])} finalize"
+
+    def _detached(self, statement: Statement) -> Fate:
+        state = self._detach_state(statement)
+        return Fate.DONE if state is None else Fate.NOT_DONE
+
+    def _detach_state(self, statement: Statement) -> str | None:
+        names = detached_partition(statement)
+        if names is None:
+            return None
+        rows = self._rows(
+            "select h.inhdetachpending from pg_catalog.pg_inherits as h "
+            "where h.inhparent = pg_catalog.to_regclass($1) "
+            "and h.inhrelid = pg_catalog.to_regclass($2)",
+            _name(names[0]),
+            _name(names[1]),
+        )
+        return rows[0][0] if rows else None
+
+    def _left_by_reindex(self, node: Any) -> Iterator[Index]:
+        kind = enum_name(node, "kind")
+        name = _name(node.relation) if node.relation.relname else node.name
+        where = {
+            "REINDEX_OBJECT_INDEX": "i.indrelid = (select r.indrelid from pg_catalog.pg_index as r "
+            "where r.indexrelid = pg_catalog.to_regclass($1))",
+            "REINDEX_OBJECT_TABLE": "i.indrelid = pg_catalog.to_regclass($1)",
+            "REINDEX_OBJECT_SCHEMA": "n.nspname = $1",
+        }.get(kind, "$1::pg_catalog.text is not null")
+        yield from self._indexes(
+            f"{where} and not i.indisvalid and c.relkind = 'i' "
+            "and n.nspname <> 'pg_toast' and c.relname ~ '_cc(new|old)[0-9]*$'",
+            name,
+        )
+
+    def _indexes(self, where: str, *parameters: str) -> list[Index]:
+        rows = self._rows(f"{_INDEX} where {where}", *parameters)
+        return [
+            Index(str(name), valid == "t", part == "t", str(text), int(pid) if pid else None)
+            for name, valid, part, text, pid in rows
+        ]
+
+    def _rows(self, sql: str, *parameters: str) -> list[tuple[str | None, ...]]:
+        return self._link.fly([*self._before, Command(sql, parameters)])[-1].rows
+
+
+def _essence(definition: str) -> str:
+    """Return the part of an index's definition that does not name index and table."""
+    unique = "unique " if definition.startswith("CREATE UNIQUE") else ""
+    return unique + re.split(r" USING ", definition, maxsplit=1)[1]

@@ -1,0 +1,175 @@
+"""Turns an error of the server into one that names the place in the file. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from todo_sql.errors import Place
+from todo_sql.migrations.engine.lock_retry import passing
+from todo_sql.migrations.engine.settings import hold_of
+from todo_sql.migrations.engine.watch import HoldExceeded
+from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.migration_errors import MigrationFailed
+from todo_sql.sql.grammar import Statement
+
+_LEDGER = "_yoyo_migration|_yoyo_log|_yoyo_version|_todo_sql_ledger"
+_WORD = re.compile(r'"(?:[^"]|"")*"|\w+|\S')
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a try failed.
+
+    Attributes:
+        error: The server's.
+        number: Of the statement, from 0; None: a deferred constraint, or the bookkeeping.
+        recording: Whether it was the bookkeeping.
+        exceeded: Set if we cancelled it to let others at its tables.
+    """
+
+    error: psycopg.Error
+    number: int | None
+    recording: bool = False
+    exceeded: HoldExceeded | None = None
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether another try may succeed."""
+        return self.exceeded.waiting if self.exceeded else passing(self.error)
+
+    def explained(self, script: Script, state: str, again: str) -> MigrationFailed:
+        """Return the error that names the place.
+
+        Args:
+            script: The file.
+            state: What state the database is in now.
+            again: The command that one runs when the file is mended.
+        """
+        if self.exceeded:
+            return _held_too_long(script, self.number, state, self.exceeded)
+        return _failed(self, script, state, again)
+
+
+def _failed(failure: Failure, script: Script, state: str, again: str) -> MigrationFailed:
+    error, number = failure.error, failure.number
+    diag = error.diag
+    message = diag.message_primary or str(error).strip()
+    statements = script.statements
+    position = diag.statement_position
+    if number is None:
+        number = _last_naming(
+            _LEDGER if failure.recording else re.escape(diag.table_name or ""), statements
+        )
+        position = None  # it is one in our own statement
+    if failure.recording:
+        message = f"the migration could not be recorded in the ledger: {message}"
+    where = f"statement {number + 1} of {len(statements)}" if statements else "an empty file"
+    causes = [f"PostgreSQL {error.sqlstate} in {where}; {state}"]
+    if diag.message_detail:
+        causes.append(f"detail: {diag.message_detail}")
+    if diag.message_hint:
+        causes.append(f"hint: {diag.message_hint}")
+    if diag.context:
+        causes.append(f"context: {diag.context}")
+    return MigrationFailed(
+        message,
+        sqlstate=error.sqlstate,
+        code=_code(error),
+        place=_place(error, position, script, statements[number]) if statements else None,
+        cause="\n".join(causes),
+        fix=_fix(error, again),
+    )
+
+
+def _held_too_long(
+    script: Script, number: int | None, state: str, exceeded: HoldExceeded
+) -> MigrationFailed:
+    statements = script.statements
+    number = len(statements) - 1 if number is None else number
+    while_ = "waiting for another lock" if exceeded.waiting else "at work"
+    return MigrationFailed(
+        f"an exclusive lock was held for {hold_of(script):g} s, while this statement was {while_}",
+        sqlstate="57014",
+        code="M305",
+        place=script.source.place(*first_line(statements[number])) if statements else None,
+        cause=f"others had to wait for it in statement {number + 1} of {len(statements)}; {state}",
+        fix="do the work in steps that lock for less long, or allow it with `-- max-lock-hold:`",
+    )
+
+
+def _last_naming(pattern: str, statements: Sequence[Statement]) -> int:
+    """Return the last statement in which a pattern stands as a word, else the last one."""
+    for number in range(len(statements) - 1, -1, -1):
+        if pattern and re.search(rf"\b(?:{pattern})\b", statements[number].text):
+            return number
+    return max(0, len(statements) - 1)
+
+
+def _place(
+    error: psycopg.Error, position: str | None, script: Script, statement: Statement
+) -> Place:
+    source = script.source
+    if position is not None:
+        start = statement.start + int(position) - 1
+        word = _WORD.match(source.text, start)
+        return source.place(start, word.end() if word else None)
+    inner = _inside_do(error, statement)
+    if inner is not None:
+        return source.place(*inner)
+    return source.place(*first_line(statement))
+
+
+def first_line(statement: Statement) -> tuple[int, int]:
+    """Return start and end of a statement's first line."""
+    line = statement.text.split("\n", 1)[0].rstrip()
+    return statement.start, statement.start + len(line)
+
+
+def _inside_do(error: psycopg.Error, statement: Statement) -> tuple[int, int] | None:
+    """Return the line of a DO block that PL/pgSQL names in its context."""
+    context = error.diag.context or ""
+    lines = re.findall(r"inline_code_block line (\d+)", context)
+    body = re.search(r"\$\w*\$|'", statement.text)
+    if not lines or body is None:
+        return None
+    offset = body.end()
+    for _ in range(int(lines[-1]) - 1):
+        offset = statement.text.find("\n", offset) + 1
+        if offset == 0:
+            return None
+    line = statement.text[offset:].split("\n", 1)[0]
+    indent = len(line) - len(line.lstrip())
+    start = statement.start + offset + indent
+    return start, start + len(line.strip())
+
+
+def _code(error: psycopg.Error) -> str:
+    return {"55P03": "M302", "57014": "M303", "42501": "M304"}.get(error.sqlstate or "", "M301")
+
+
+def _fix(error: psycopg.Error, again: str) -> str:
+    state = error.sqlstate or ""
+    words = str(error)
+    if "row-level security policy" in words and state == "42501":
+        return (
+            "the policies would hide rows from this role: migrate as the owner or as a role with "
+            "BYPASSRLS, or add a policy for the migrating role"
+        )
+    if state == "42501":
+        return f"grant the migrating role what it lacks, then run `{again}` again"
+    if state == "55P03":
+        return (
+            "run it when the table is less busy, or raise `-- lock-timeout:` in the file; "
+            "`select pid, query, xact_start from pg_stat_activity` shows who is at work"
+        )
+    if state == "57014":
+        return "raise `-- statement-timeout:` in the file, or do the work in smaller steps"
+    if state.startswith("53"):
+        return f"make room on the server, then run `{again}` again"
+    if state.startswith("23"):
+        return f"mend the rows that violate the constraint, then run `{again}` again"
+    return f"correct the migration, then run `{again}` again"

@@ -1,0 +1,311 @@
+"""Runs a file statement by statement, each in a transaction of its own.
+
+Before a statement its intent is written into the ledger, after it that it is done. So
+a later run knows what was done, and which one statement is of unknown fate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.engine import failure, watch
+from todo_sql.migrations.engine.concurrent import Catalog, Fate
+from todo_sql.migrations.engine.failure import Failure
+from todo_sql.migrations.engine.lock_retry import pauses
+from todo_sql.migrations.engine.settings import hold_of, reset, settings
+from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
+from todo_sql.migrations.flight import Command, Flight
+from todo_sql.migrations.ledger import Direction, Progress, Step, Writer
+from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
+from todo_sql.migrations.progress import Events
+from todo_sql.sql import grammar
+from todo_sql.sql.grammar import Statement
+
+
+class StepwiseRun:
+    """One file on its way, from where an earlier run left it.
+
+    Args:
+        link: The connection, which holds the migration lock.
+        writer: Changes the ledger.
+        migration: Whose file it is.
+        direction: Which of its files.
+        events: Is told what is at work.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        writer: Writer,
+        migration: Migration,
+        direction: Direction,
+        events: Events,
+    ) -> None:
+        script = migration.forward if direction == "apply" else migration.rollback
+        assert script
+        self._link = link
+        self._writer = writer
+        self._migration = migration
+        self._direction = direction
+        self._events = events
+        self._script: Script = script
+        self._statements = script.statements
+        recorded = link.ledger.by_id.get(migration.id)
+        begun = recorded.progress if recorded else None
+        ours = begun is not None and begun.direction == direction
+        self._progress = begun if begun and ours else Progress(direction)
+        self._given_up = begun if begun and not ours else None
+
+    def run(self) -> None:
+        """Run what is not done yet, and record the whole.
+
+        Raises:
+            MigrationFailed: A statement failed; those before it are done and recorded.
+            PlanError: The file was edited where it is done, or a statement's fate is unknown.
+            LockNotHeld: This backend does not hold the migration lock.
+        """
+        began = time.monotonic()
+        self._clean_given_up()
+        self._check_done()
+        self._settle_begun()
+        for number in range(len(self._done), len(self._statements)):
+            self._run_one(number)
+        if self._direction == "apply":
+            seconds = time.monotonic() - began
+            id, checksum = self._migration.id, self._script.checksum
+            self._record(self._writer.applied(id, checksum, seconds=seconds))
+        else:
+            self._record(self._writer.rolled_back(self._migration.id))
+
+    @property
+    def _done(self) -> tuple[Step, ...]:
+        return tuple(step for step in self._progress.steps if step.done)
+
+    def _clean_given_up(self) -> None:
+        """Drop what the other direction left INVALID when it died: it is not gone on with."""
+        steps = self._given_up.steps if self._given_up else ()
+        if steps and not steps[-1].done:
+            begun = grammar.parse(steps[-1].sql)[0]
+            self._clean(self._catalog(0, begun), begun)
+
+    def _check_done(self) -> None:
+        """Refuse a file of which a done statement was changed; later ones may be."""
+        for number, step in enumerate(self._done):
+            same = number < len(self._statements) and step.hash == statement_hash(
+                self._statements[number]
+            )
+            if not same:
+                place = None
+                if number < len(self._statements):
+                    span = failure.first_line(self._statements[number])
+                    place = self._script.source.place(*span)
+                raise PlanError(
+                    f"statement {number + 1} of {self._migration.id} was done before it was edited",
+                    code="M231",
+                    place=place,
+                    cause=f"it was: {_short(step.sql)}",
+                    fix="restore it; what stands after the last statement done may be edited",
+                )
+
+    def _settle_begun(self) -> None:
+        """Find out what became of a statement that was begun when an earlier run died."""
+        number = len(self._done)
+        if number == len(self._progress.steps):
+            return
+        step = self._progress.steps[number]
+        begun = grammar.parse(step.sql)[0]
+        same = number < len(self._statements) and step.hash == statement_hash(
+            self._statements[number]
+        )
+        catalog = self._catalog(number, begun)
+        fate = catalog.fate(begun)
+        if fate is Fate.NOT_DONE:
+            self._clean(catalog, begun)
+            fate = catalog.fate(begun)
+        if fate is Fate.NOT_DONE:
+            self._save(self._done)
+        elif fate is Fate.DONE:
+            self._events.note(f"statement {number + 1} had been done: {_short(step.sql)}")
+            self._save((*self._done, replace(step, done=True)))
+            if not same:
+                self._check_done()
+        else:
+            raise PlanError(
+                f"nobody knows whether statement {number + 1} of {self._migration.id} was done",
+                code="M232",
+                cause=f"a run ended in the middle of it: {_short(step.sql)}",
+                fix=f"look at the database, then say `todo-sql repair {self._migration.id} --done` "
+                "or `--redo`",
+            )
+
+    def _run_one(self, number: int) -> None:
+        statement = self._statements[number]
+        if is_session_setting(statement):
+            self._save((*self._done, _step(statement, done=True)))
+            return
+        catalog = self._catalog(number, statement)
+        self._refuse_strangers(catalog, statement)
+        for pause in pauses():
+            self._save((*self._done, _step(statement, done=False)))
+            failure = self._execute_or_clean(number, catalog)
+            if failure is None:
+                break
+            if detached_partition(statement) and catalog.fate(statement) is Fate.DONE:
+                break
+            self._save(self._done)
+            error = self._explained(failure)
+            if pause is None or not failure.may_pass:
+                raise error
+            self._events.waiting(f"{error.finding.message}; gives way, then tries again")
+            time.sleep(pause)
+        self._refuse_invalid(catalog, statement, number)
+        self._save((*self._done, _step(statement, done=True)))
+
+    def _execute_or_clean(self, number: int, catalog: Catalog) -> Failure | None:
+        """Run a statement; if it fails or is stopped, drop at once what it left INVALID."""
+        statement = self._statements[number]
+        try:
+            failure = self._execute(number)
+        except KeyboardInterrupt:
+            if not self._link.connection.closed:
+                self._clean(catalog, statement)
+                self._save(self._done)
+            raise
+        # An index of that name that was there before is somebody else's.
+        if failure is not None and failure.error.sqlstate != "42P07":
+            self._clean(catalog, statement)
+        return failure
+
+    def _execute(self, number: int) -> Failure | None:
+        """Run a statement; return why it failed, if it did.
+
+        Concurrent work is not cancelled for the locks that it holds: it takes them at its
+        very end, and would leave INVALID what it had done.
+        """
+        statement = self._statements[number]
+        for setting in self._before(number, statement):
+            answer = Flight(self._link.connection, [setting]).fly()[0]
+            if answer.error:
+                return Failure(answer.error, number)
+        command = Command(statement.text, statement=number)
+        max_hold = None if is_concurrent(statement) else hold_of(self._script)
+        answers, exceeded = watch.fly(self._link, [command], self._script, self._events, max_hold)
+        error = answers[0].error
+        return Failure(error, number, exceeded=exceeded) if error else None
+
+    def _before(self, number: int, statement: Statement) -> list[Command]:
+        """Return what the session is set to before a statement: ours, then the file's own."""
+        ours = settings(
+            self._script,
+            notices_death=self._link.target.notices_death,
+            local=False,
+            unbounded=is_concurrent(statement),
+        )
+        theirs = [s for s in self._statements[:number] if is_session_setting(s)]
+        return [ours, *(Command(s.text) for s in theirs)]
+
+    def _catalog(self, number: int, statement: Statement) -> Catalog:
+        return Catalog(self._link, self._before(number, statement))
+
+    def _clean(self, catalog: Catalog, statement: Statement) -> None:
+        """Drop the INVALID indexes that our statement left, and end its pending detach."""
+        ours = self._before(0, statement)[0]
+        for index in list(catalog.leftovers(statement)):
+            if index.builder is not None:
+                raise MigrationFailed(
+                    f"pid {index.builder} is at work on {index.name}, which an earlier run left "
+                    "INVALID",
+                    code="M306",
+                    cause="it is not dropped under somebody's hands; nothing was changed",
+                    fix="wait until that is done, then run the command again",
+                )
+            self._events.note(f"dropping {index.name}, which was left INVALID")
+            self._link.fly([ours])
+            self._link.fly([Command(f"drop index concurrently if exists {index.name}")])
+        finalize = catalog.pending_detach(statement)
+        if finalize:
+            self._events.note("ending a detach that was begun")
+            self._link.fly([Command(finalize)])
+
+    def _refuse_strangers(self, catalog: Catalog, statement: Statement) -> None:
+        """Refuse an index of this name that we did not begin and that is not what we would make."""
+        index = catalog.index_of(statement)
+        if index is None:
+            return
+        what = None
+        if not index.valid:
+            what = " and is INVALID"
+        elif not statement.node.index_stmt.if_not_exists:
+            what = ""
+        elif catalog.matches(statement, index) is False:
+            what = " and has another definition"
+        if what is not None:
+            raise MigrationFailed(
+                f"the index {index.name} exists already{what}",
+                code="M307",
+                place=self._script.source.place(*failure.first_line(statement)),
+                cause=f"no migration began it, so it is left alone: {index.definition}",
+                fix=f"drop it (`drop index concurrently {index.name}`) or rename one of the two",
+            )
+
+    def _refuse_invalid(self, catalog: Catalog, statement: Statement, number: int) -> None:
+        index = catalog.index_of(statement)
+        if index is None or index.valid or index.partitioned:
+            return
+        self._clean(catalog, statement)
+        raise MigrationFailed(
+            f"the index {index.name} came out INVALID and was dropped",
+            code="M308",
+            place=self._script.source.place(*failure.first_line(self._statements[number])),
+            fix="run `todo-sql migrate` again",
+        )
+
+    def _explained(self, failure: Failure) -> MigrationFailed:
+        state = f"{len(self._done)} of {len(self._statements)} statements are done and recorded"
+        return failure.explained(self._script, state, f"todo-sql {self._verb}")
+
+    @property
+    def _verb(self) -> str:
+        return "migrate" if self._direction == "apply" else "rollback"
+
+    def _save(self, steps: Sequence[Step]) -> None:
+        self._progress = replace(self._progress, steps=tuple(steps))
+        self._record(self._writer.progress(self._migration.id, self._progress))
+
+    def _record(self, commands: Sequence[Command]) -> None:
+        """Change the ledger in a transaction that proves that we hold the lock."""
+        proof = self._link.lock.require()
+        flight = [
+            Command("begin read write"),
+            *reset(self._link.target),
+            proof,
+            *commands,
+            Command("commit"),
+        ]
+        for command, answer in zip(
+            flight, Flight(self._link.connection, flight).fly(), strict=True
+        ):
+            if answer.error is not None:
+                self._link.roll_back()
+                if command is proof:
+                    raise self._link.lock.lost()
+                raise self._explained(Failure(answer.error, None, recording=True))
+
+
+def _step(statement: Statement, *, done: bool) -> Step:
+    return Step(statement_hash(statement), statement.text, done)
+
+
+def statement_hash(statement: Statement) -> str:
+    """Return the hash by which the ledger knows a statement; line endings do not count."""
+    return hashlib.sha256(statement.text.replace("\r\n", "\n").encode()).hexdigest()[:32]
+
+
+def _short(sql: str) -> str:
+    text = " ".join(sql.split())
+    return text if len(text) <= 120 else text[:119] + "…"

@@ -1,0 +1,65 @@
+"""What a statement of a migration runs under, and how its traces in the session are wiped."""
+
+from __future__ import annotations
+
+from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.flight import Command
+from todo_sql.migrations.target import CHECK_INTERVAL, Target
+
+LOCK_TIMEOUT = 2.0
+MAX_LOCK_HOLD = 5.0
+
+# What DISCARD ALL does, but for the advisory locks that it would release, and in a
+# transaction. RESET ALL keeps the role, so that comes first; older releases keep it too
+# when the session's user is reset.
+_RESET = (
+    "reset session authorization",
+    "reset role",
+    "reset all",
+    "discard temp",
+    "unlisten *",
+    "close all",
+    "deallocate all",
+)
+_RESET_AT_ONCE = "do $$ begin " + "".join(f"execute '{text}'; " for text in _RESET) + "end $$"
+
+
+def reset(target: Target) -> list[Command]:
+    """Return the commands that make the session as it was: one where PL/pgSQL may be used."""
+    return [Command(text) for text in ((_RESET_AT_ONCE,) if target.plpgsql else _RESET)]
+
+
+def settings(
+    script: Script, *, notices_death: bool, local: bool = True, unbounded: bool = False
+) -> Command:
+    """Return the command that sets what a file, or one statement of it, runs under.
+
+    Args:
+        script: The file, whose directives count.
+        notices_death: Whether the server can notice that its client died.
+        local: For this transaction only, rather than for the session.
+        unbounded: Without timeouts: for concurrent index work, which would be left INVALID.
+    """
+    directives = script.directives
+    values = {
+        "lock_timeout": _milliseconds(directives.lock_timeout or LOCK_TIMEOUT),
+        "row_security": "off",
+    }
+    if directives.statement_timeout is not None:
+        values["statement_timeout"] = _milliseconds(directives.statement_timeout)
+    if unbounded:
+        values |= {"lock_timeout": "0", "statement_timeout": "0"}
+    if notices_death:
+        values[CHECK_INTERVAL] = "500ms"
+    scope = "true" if local else "false"
+    calls = (f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items())
+    return Command("select " + ", ".join(calls))
+
+
+def hold_of(script: Script) -> float:
+    """Return how long a file may keep others waiting, in seconds."""
+    return script.directives.max_lock_hold or MAX_LOCK_HOLD
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"

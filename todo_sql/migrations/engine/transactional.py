@@ -1,0 +1,96 @@
+"""Runs a file as one transaction, with its ledger rows, in one flight.
+
+The transaction opens with our settings and the proof that this backend holds the
+migration lock; it ends with deferred constraints, with the session's state as it was,
+and with the rows of the ledger. A lock that cannot be had is tried for again: the
+transaction gives way to traffic in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from todo_sql.migrations import ledger
+from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.engine import watch
+from todo_sql.migrations.engine.failure import Failure
+from todo_sql.migrations.engine.lock_retry import pauses
+from todo_sql.migrations.engine.settings import hold_of, reset, settings
+from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.flight import Command
+from todo_sql.migrations.progress import Events
+
+_STATE = "the transaction was rolled back, nothing changed"
+
+
+def run(
+    link: Link,
+    script: Script,
+    creation: Sequence[Command],
+    bookkeeping: Callable[[], list[Command]],
+    events: Events,
+    again: str,
+) -> None:
+    """Run a file and its bookkeeping in one transaction.
+
+    Args:
+        link: The connection, which holds the migration lock.
+        script: The file.
+        creation: Makes what is missing of the ledger's tables.
+        bookkeeping: Makes the commands that change the ledger.
+        events: Is told what is at work and what is waited for.
+        again: The command that one runs when the file is mended.
+
+    Raises:
+        MigrationFailed: A statement failed; the transaction was rolled back.
+        LedgerError: The ledger's tables cannot be made.
+        LockNotHeld: This backend does not hold the migration lock.
+        ConnectionLost: The ledger knows what happened.
+    """
+    for pause in pauses():
+        failure = _try(link, script, creation, bookkeeping, events)
+        if failure is None:
+            return
+        error = failure.explained(script, _STATE, again)
+        if pause is None or not failure.may_pass:
+            raise error
+        events.waiting(f"{error.finding.message}; gives way, then tries again")
+        time.sleep(pause)
+
+
+def _try(
+    link: Link,
+    script: Script,
+    creation: Sequence[Command],
+    bookkeeping: Callable[[], list[Command]],
+    events: Events,
+) -> Failure | None:
+    ours = settings(script, notices_death=link.target.notices_death)
+    proof = link.lock.require()
+    constraints = Command("set constraints all immediate")
+    commands = [
+        Command("begin read write"),
+        ours,
+        proof,
+        *creation,
+        *(Command(s.text, statement=number) for number, s in enumerate(script.statements)),
+        constraints,
+        *reset(link.target),
+        ours,
+        proof,  # a function may have released the lock
+        *bookkeeping(),
+        Command("commit"),
+    ]
+    answers, exceeded = watch.fly(link, commands, script, events, hold_of(script))
+    for index, (command, answer) in enumerate(zip(commands, answers, strict=True)):
+        if answer.error is None:
+            continue
+        link.roll_back()
+        if command is proof:
+            raise link.lock.lost()
+        if command in creation:
+            raise ledger.unwritable(answer.error, link.target)
+        recording = index > commands.index(constraints)
+        return Failure(answer.error, command.statement, recording, exceeded)
+    return None

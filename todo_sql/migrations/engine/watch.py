@@ -1,0 +1,201 @@
+"""Looks at the server through a second connection while a migration takes long.
+
+It is opened only when a flight is under way for a while. It sees whom the migration
+waits for, and for how long the migration has kept others waiting: from the first ACCESS
+EXCLUSIVE lock on a table that existed before, which is to say that this connection can
+see it. Where it cannot be had, that is said: nothing is bounded then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import psycopg
+
+from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.connecting import Link, ask
+from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.flight import TICK, Answer, Command, ConnectionLost, Flight
+from todo_sql.migrations.progress import Events
+
+_PATIENCE = 0.5  # seconds before the second connection is opened
+_ANSWER = 2.0  # seconds for an answer there
+_INTERVAL = 0.5  # seconds between two looks
+_BLIND = 5.0  # seconds before another try where there was nothing to be seen
+
+_LOOK = """
+select
+    coalesce(pg_catalog.bool_or(
+        l.granted
+        and l.mode = 'AccessExclusiveLock'
+        and l.locktype = 'relation'
+        and exists (select from pg_catalog.pg_class as c where c.oid = l.relation)
+    ), false),
+    coalesce(pg_catalog.bool_or(not l.granted), false),
+    (
+        select pg_catalog.string_agg(
+            pg_catalog.format(
+                'pid %s (%s, role %s, %s)',
+                a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'), a.usename,
+                case
+                    when a.state = 'active' then 'at: ' || pg_catalog.left(a.query, 60)
+                    else coalesce(a.state, 'at work') || ' since ' || coalesce(
+                        pg_catalog.to_char(a.state_change at time zone 'utc', 'HH24:MI:SS UTC'),
+                        'unknown'
+                    )
+                end
+            ), ', '
+        )
+        from pg_catalog.pg_stat_activity as a
+        where a.pid = any (pg_catalog.pg_blocking_pids({pid}))
+    )
+from pg_catalog.pg_locks as l
+where l.pid = {pid}
+"""
+
+
+class HoldExceeded(Exception):
+    """The migration has kept others waiting for longer than it may.
+
+    Attributes:
+        waiting: Whether it was itself waiting for another lock at the time.
+    """
+
+    def __init__(self, waiting: bool) -> None:
+        super().__init__()
+        self.waiting = waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the server's locks showed.
+
+    Attributes:
+        holds: Whether we hold an exclusive lock on something that others can see.
+        waits: Whether we wait for a lock.
+        blocked_by: Who is in the way, in words, or None.
+    """
+
+    holds: bool
+    waits: bool
+    blocked_by: str | None
+
+
+def fly(
+    link: Link,
+    commands: Sequence[Command],
+    script: Script,
+    events: Events,
+    max_hold: float | None,
+) -> tuple[list[Answer], HoldExceeded | None]:
+    """Fly commands with statements of a file under watch.
+
+    Args:
+        link: The connection.
+        commands: Those of the file say which of its statements they are.
+        script: The file.
+        events: Is told what is at work, and who is in the way.
+        max_hold: Longest time in seconds that an exclusive lock may be held; None: any.
+
+    Returns:
+        The answers, and whether the commands were cancelled to make way for others.
+    """
+    with Watcher(link, script, events, max_hold) as watcher:
+        flight = Flight(link.connection, commands, watcher.watch)
+        try:
+            return flight.fly(), None
+        except HoldExceeded as exceeded:
+            if link.connection.closed:
+                raise ConnectionLost("the server did not answer the cancelling") from None
+            return flight.answers, exceeded
+
+
+class Watcher:
+    """Watches a flight of a link, several times a second at most; see `fly`."""
+
+    def __init__(
+        self, link: Link, script: Script, events: Events, max_hold: float | None = None
+    ) -> None:
+        self._link = link
+        self._script = script
+        self._events = events
+        self._max_hold = max_hold
+        self._pid = link.target.backend
+        self._connection: psycopg.Connection[Any] | None = None
+        self._blind = False
+        self._began = self._free_at = time.monotonic()
+        self._held_since: float | None = None
+        patience = min(_PATIENCE, max_hold / 4) if max_hold else _PATIENCE
+        self._interval = min(_INTERVAL, patience)
+        self._next_look = self._began + patience
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def watch(self, flight: Flight) -> None:
+        """Tell what is at work; look, if it is time to.
+
+        Raises:
+            HoldExceeded: The migration has to make way.
+        """
+        number = flight.at_work.statement if flight.at_work else None
+        statement = None if number is None else self._script.statements[number]
+        self._events.at_work(statement, flight)
+        now = time.monotonic()
+        hold_ends = self._max_hold is not None and (
+            self._held_since is not None and now + TICK > self._held_since + self._max_hold
+        )
+        if now < self._next_look and not hold_ends:
+            return
+        seen = self._look(now)
+        if hold_ends:
+            raise HoldExceeded(seen is not None and seen.waits)
+        if seen is not None and seen.blocked_by:
+            self._events.blocked(seen.blocked_by)
+
+    def _look(self, now: float) -> Look | None:
+        """Return what is to be seen, or None if nothing is."""
+        try:
+            if self._connection is None:
+                self._connection = self._link.second_connection()
+            rows = ask(self._connection, _LOOK.format(pid=self._pid), _ANSWER)
+            why = f"no answer in {_ANSWER:g} s"
+        except (TodoSqlError, psycopg.Error) as error:
+            rows, why = None, _words(error)
+        if not rows:
+            self._see_nothing(now, why)
+            return None
+        self._next_look = now + self._interval
+        seen = Look(rows[0][0] == "t", rows[0][1] == "t", rows[0][2])
+        if not seen.holds or self._blind:
+            self._free_at = now
+        if seen.holds and self._held_since is None:
+            self._held_since = self._free_at  # it was taken after that, we don't know when
+        self._blind = False
+        return seen
+
+    def _see_nothing(self, now: float, why: str) -> None:
+        """Say once in a run that nobody looks; try again later."""
+        self._next_look = now + _BLIND
+        self._blind = True
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if not self._link.warned:
+            self._link.warned = True
+            self._events.note(
+                "warning: `max-lock-hold` is not enforced, and who is in the way is not seen, "
+                f"for want of a second connection: {why}"
+            )
+
+
+def _words(error: TodoSqlError | psycopg.Error) -> str:
+    """Return an error's message alone, in one line."""
+    return error.message if isinstance(error, TodoSqlError) else str(error).split("\n", 1)[0]

@@ -1,0 +1,1 @@
+"""Migration files: names, pairs, directives, statements. Pure but for reading."""

@@ -1,0 +1,354 @@
+"""Migration files: names, pairs, directives, checksums, dependencies. Pure but for reading.
+
+`load` reads everything and reports everything that is wrong at once; what needs
+PostgreSQL's grammar is in `statements.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from todo_sql.errors import ConfigError, Finding, Place, UsageError
+from todo_sql.migrations.files.directives import Directives, is_empty, leading_comments
+from todo_sql.migrations.files.directives import read as read_directives
+from todo_sql.migrations.migration_errors import InvalidFiles
+from todo_sql.sql.grammar import Statement, parse
+from todo_sql.sql.source import Source
+
+_ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
+_ROLLBACK = ".rollback.sql"
+
+Undoing = Literal["file", "irreversible", "missing"]
+
+
+@dataclass(frozen=True)
+class Script:
+    """One file: its text, its directives, its statements."""
+
+    path: Path
+    source: Source
+    directives: Directives
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether it undoes a migration."""
+        return self.path.name.endswith(_ROLLBACK)
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the text with line endings normalised."""
+        text = self.source.text.replace("\r\n", "\n").replace("\r", "\n")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """The statements.
+
+        Raises:
+            GrammarError: The text is not PostgreSQL.
+        """
+        return tuple(parse(self.source.text))
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds comments at most, and no statement."""
+        return is_empty(self.source.text)
+
+    def place_of_directive(self, name: str) -> Place:
+        """Return the place of a directive in the file."""
+        for offset, comment in leading_comments(self.source.text):
+            if re.match(rf"--\s*{re.escape(name)}\s*:", comment):
+                return self.source.place(offset, offset + len(comment))
+        return self.source.place(0)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One ordered file pair.
+
+    Attributes:
+        id: The file's stem, such as ``20260101090000_create_roles``.
+        forward: The file that applies it.
+        rollback: The file that undoes it, or None where it is irreversible.
+    """
+
+    id: str
+    forward: Script
+    rollback: Script | None
+
+    @property
+    def version(self) -> str:
+        """The 14 digits."""
+        return self.id[:14]
+
+    @property
+    def description(self) -> str:
+        """The words after the digits."""
+        return self.id[15:].replace("_", " ")
+
+    @property
+    def undoing(self) -> Undoing:
+        """Whether it can be undone; a rollback file without a statement counts for none."""
+        if self.rollback is None:
+            return "irreversible"
+        return "missing" if self.rollback.empty else "file"
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """The files of the pair that exist."""
+        return (self.forward,) if self.rollback is None else (self.forward, self.rollback)
+
+
+@dataclass(frozen=True)
+class MigrationSet:
+    """The migrations of a folder, in the order in which they are applied."""
+
+    folder: Path
+    shown: str
+    migrations: tuple[Migration, ...]
+
+    def __iter__(self) -> Iterator[Migration]:
+        return iter(self.migrations)
+
+    def __len__(self) -> int:
+        return len(self.migrations)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Migration]:
+        """The migrations by id."""
+        return {migration.id: migration for migration in self.migrations}
+
+
+def load(folder: Path, root: Path | None = None) -> MigrationSet:
+    """Read a folder of migrations.
+
+    Args:
+        folder: Where the files are; sub-folders are not looked into.
+        root: Messages show paths relative to it; default: the working directory.
+
+    Raises:
+        ConfigError: There is no such folder.
+        InvalidFiles: Names, encoding, pairs, directives or dependencies are wrong;
+            every finding is in it.
+    """
+    root = root or Path.cwd()
+    if not folder.is_dir():
+        raise ConfigError(
+            f"there is no folder of migrations at {folder}",
+            fix="name it with `--migrations DIR` or `migrations` in [tool.todo-sql]",
+        )
+    shown = (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
+    problems: list[Finding] = []
+    names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())
+    scripts = _read_scripts(folder, shown, names, problems)
+    migrations = _pair(scripts, set(names), problems)
+    _check_versions(migrations, problems)
+    ordered = _order(migrations, problems)
+    refuse(problems, shown)
+    return MigrationSet(folder, shown, ordered)
+
+
+def refuse(problems: list[Finding], shown: str) -> None:
+    """Raise `InvalidFiles` if there are problems."""
+    if problems:
+        problems = sorted(problems, key=_by_place)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise InvalidFiles(
+            f"{count} in {shown}; the database was not touched",
+            problems,
+            fix="mend the files, then run the command again",
+        )
+
+
+def _by_place(finding: Finding) -> tuple[str, int, int]:
+    place = finding.place or Place("", 0, 0)
+    return place.file, place.line, place.column
+
+
+def _read_scripts(
+    folder: Path, shown: str, names: Sequence[str], problems: list[Finding]
+) -> dict[str, Script]:
+    """Return the scripts among the files of a folder, by name."""
+    prefix = "" if shown == "." else f"{shown}/"
+    scripts = {}
+    for name in names:
+        if name.startswith(".") or not name.lower().endswith((".sql", ".py")):
+            continue
+        wrong = _wrong_name(name)
+        if wrong:
+            place = Place(prefix + name, 1)
+            problems.append(Finding("M101", "error", wrong[0], place, fix=wrong[1]))
+            continue
+        path = folder / name
+        try:
+            source = Source.from_bytes(prefix + name, path.read_bytes())
+        except UsageError as error:
+            problems.append(error.finding)
+            continue
+        except OSError as error:
+            message = f"cannot be read: {error.strerror}"
+            problems.append(Finding("M102", "error", message, Place(prefix + name, 1)))
+            continue
+        directives, wrong_directives = read_directives(source)
+        problems.extend(wrong_directives)
+        scripts[name] = Script(path, source, directives)
+    return scripts
+
+
+def _wrong_name(name: str) -> tuple[str, str] | None:
+    """Return what is wrong with a file's name and how to mend it, or None."""
+    if name.endswith(".py"):
+        if _ID.fullmatch(name.removesuffix(".py")):
+            return "a migration in Python is not supported", "write it in SQL"
+        return None if name == "__init__.py" else ("not a migration file", "move it elsewhere")
+    stem = name.removesuffix(_ROLLBACK) if name.endswith(_ROLLBACK) else name.removesuffix(".sql")
+    if _ID.fullmatch(stem):
+        return None
+    return (
+        "the file's name is not a version and a description",
+        "name it YYYYMMDDHHMMSS_description.sql (letters, digits, `_` and `-`), "
+        "as `todo-sql new` does",
+    )
+
+
+def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) -> list[Migration]:
+    migrations = []
+    for name, script in scripts.items():
+        if name.endswith(_ROLLBACK):
+            if name.removesuffix(_ROLLBACK) + ".sql" not in names:
+                problems.append(
+                    Finding(
+                        "M103",
+                        "error",
+                        "a rollback file without its migration",
+                        Place(script.source.file, 1),
+                        fix=f"add {name.removesuffix(_ROLLBACK)}.sql beside it or delete it",
+                    )
+                )
+            continue
+        stem = name.removesuffix(".sql")
+        rollback = scripts.get(stem + _ROLLBACK)
+        there = stem + _ROLLBACK in names  # if it cannot be read, that is told
+        problems.extend(_wrong_pair(script, rollback, stem, there))
+        migrations.append(Migration(stem, script, rollback))
+    return migrations
+
+
+def _wrong_pair(
+    script: Script, rollback: Script | None, stem: str, there: bool
+) -> Iterator[Finding]:
+    irreversible = script.directives.irreversible
+    if not there and irreversible is None:
+        yield Finding(
+            "M104",
+            "error",
+            "the rollback file is missing",
+            Place(script.source.file, 1),
+            fix=f"write {stem}{_ROLLBACK}, or `-- irreversible: reason` in this file",
+        )
+    if rollback is not None and irreversible is not None:
+        yield Finding(
+            "M105",
+            "error",
+            "the migration says `irreversible` and has a rollback file",
+            script.place_of_directive("irreversible"),
+            fix="remove one of the two",
+        )
+    if rollback is not None:
+        for name, given in (
+            ("irreversible", rollback.directives.irreversible is not None),
+            ("depends", bool(rollback.directives.depends)),
+        ):
+            if given:
+                yield Finding(
+                    "M106",
+                    "error",
+                    f"`{name}` has no meaning in a rollback file",
+                    rollback.place_of_directive(name),
+                    fix="move it to the migration's own file",
+                )
+
+
+def _check_versions(migrations: list[Migration], problems: list[Finding]) -> None:
+    first: dict[str, Migration] = {}
+    for migration in migrations:
+        other = first.setdefault(migration.version, migration)
+        if other is not migration:
+            problems.append(
+                Finding(
+                    "M107",
+                    "error",
+                    f"version {migration.version} is taken by {other.id}",
+                    Place(migration.forward.source.file, 1),
+                    fix="give one of the two a later version (rename both of its files)",
+                )
+            )
+
+
+def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migration, ...]:
+    """Return the migrations by id, each after those that it depends on."""
+    by_id = {migration.id: migration for migration in migrations}
+    depends: dict[str, set[str]] = {}
+    for migration in migrations:
+        depends[migration.id] = set()
+        for name in migration.forward.directives.depends:
+            if name in by_id:
+                depends[migration.id].add(name)
+                continue
+            problems.append(
+                Finding(
+                    "M108",
+                    "error",
+                    f"depends on {name}, which does not exist",
+                    migration.forward.place_of_directive("depends"),
+                    fix="write the full id of a migration of this folder, "
+                    "several separated by spaces",
+                )
+            )
+    ordered = topological(by_id, depends)
+    sorted_ids = set(ordered)
+    circle = [migration for migration in migrations if migration.id not in sorted_ids]
+    if circle:
+        problems.append(
+            Finding(
+                "M109",
+                "error",
+                f"these migrations depend on each other: {', '.join(m.id for m in circle)}",
+                circle[0].forward.place_of_directive("depends"),
+                fix="break the circle",
+            )
+        )
+    return tuple(by_id[name] for name in ordered)
+
+
+def topological(names: Iterable[str], depends: Mapping[str, set[str]]) -> list[str]:
+    """Sort names, each after those that it depends on and otherwise alphabetically.
+
+    Names in a circle, and those that depend on them, are left out. The order is that
+    of yoyo.
+    """
+    import heapq
+
+    waiting = {name: set(depends.get(name, ())) for name in names}
+    followers: dict[str, list[str]] = {}
+    for name, others in waiting.items():
+        for other in others:
+            followers.setdefault(other, []).append(name)
+    ready = [name for name, others in waiting.items() if not others]
+    heapq.heapify(ready)
+    ordered = []
+    while ready:
+        name = heapq.heappop(ready)
+        ordered.append(name)
+        for follower in followers.get(name, ()):
+            waiting[follower].discard(name)
+            if not waiting[follower]:
+                heapq.heappush(ready, follower)
+    return ordered

@@ -1,0 +1,210 @@
+"""The statements of a migration file, and what no migration may contain. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from todo_sql.errors import Finding
+from todo_sql.migrations.files.directives import KNOWN, UNKNOWN_FATE
+from todo_sql.migrations.files.folder import MigrationSet, Script, refuse
+from todo_sql.migrations.files.rerun import enum_name, is_concurrent, is_rerunnable
+from todo_sql.migrations.files.template import UNWRITTEN
+from todo_sql.sql.grammar import GrammarError, Statement, parse, scan
+
+_DIRECTIVE = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
+_META_COMMAND = re.compile(r"^[ \t]*\\[A-Za-z!?]", re.MULTILINE)
+_COPY_STDIN = re.compile(r"\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*;", re.IGNORECASE)
+_ALONE = {
+    "createdb_stmt",
+    "dropdb_stmt",
+    "alter_system_stmt",
+    "create_table_space_stmt",
+    "drop_table_space_stmt",
+}
+_UNLOCK = re.compile(r"\bpg_advisory_unlock", re.IGNORECASE)
+
+
+def check(migrations: MigrationSet, scripts: Iterable[Script] | None = None) -> None:
+    """Parse files and refuse what may not run; see `wrong_statements`.
+
+    Args:
+        migrations: The folder.
+        scripts: Those of its files that are about to run; default: all. What was applied
+            was checked then, and parsing thousands of files takes seconds.
+
+    Raises:
+        InvalidFiles: With every finding.
+    """
+    if scripts is None:
+        scripts = (script for migration in migrations for script in migration.scripts)
+    problems = [finding for script in scripts for finding in wrong_statements(script)]
+    refuse(problems, migrations.shown)
+
+
+def wrong_statements(script: Script) -> Iterator[Finding]:
+    """Yield what is wrong with the SQL of a file."""
+    try:
+        found = script.statements
+    except GrammarError as error:
+        yield _explain(script, error)
+        return
+    if not found:
+        yield from _nothing(script)
+    yield from _directives_too_late(script)
+    for statement in found:
+        wrong = _forbidden(statement)
+        if wrong is None and not script.directives.transactional:
+            wrong = _unsafe_outside_a_transaction(script, statement)
+        if wrong is None and script.directives.transactional:
+            wrong = _needs_no_transaction(statement)
+        if wrong:
+            code, message, fix = wrong
+            yield Finding(code, "error", message, _place(script, statement), fix=fix)
+
+
+def _nothing(script: Script) -> Iterator[Finding]:
+    """Yield what is wrong with a file without statements."""
+    unwritten = script.source.text.find(UNWRITTEN)
+    if unwritten >= 0:
+        yield Finding(
+            "M120",
+            "error",
+            "the migration is still the template that `todo-sql new` wrote",
+            script.source.place(unwritten, unwritten + len(UNWRITTEN)),
+            fix="write it, or delete its files",
+        )
+    elif script.is_rollback:
+        yield Finding(
+            "M104",
+            "error",
+            "the rollback file holds no statement: it would undo nothing",
+            script.source.place(0),
+            fix="write what undoes the migration (`select 1;` where nothing has to be), or delete "
+            "the file and say `-- irreversible: reason` in the migration's own",
+        )
+
+
+def _directives_too_late(script: Script) -> Iterator[Finding]:
+    """Yield the directives after the first statement, where none is read."""
+    source = script.source
+    if not _DIRECTIVE.search(source.text):
+        return
+    begin = next((s.start for s in script.statements), len(source.text))
+    for token in scan(source.text):
+        match = _DIRECTIVE.match(source.text, token.start, token.end)
+        if token.kind == "SQL_COMMENT" and token.start > begin and match:
+            yield Finding(
+                "M112",
+                "error",
+                f"the directive `{match.group(1)}` stands after the first statement, "
+                "where it has no effect",
+                source.place(token.start, token.end),
+                fix="move it to the top of the file; if it is prose, put it in other words",
+            )
+
+
+def _place(script: Script, statement: Statement) -> Any:
+    first_line = statement.text.split("\n", 1)[0].rstrip("\r")
+    return script.source.place(statement.start, statement.start + len(first_line))
+
+
+def _explain(script: Script, error: GrammarError) -> Finding:
+    """Return the finding for text that the grammar rejects, named by its real cause."""
+    source = script.source
+    for copy in _COPY_STDIN.finditer(source.text):
+        try:
+            last = parse(source.text[: copy.end()])[-1]
+        except (GrammarError, IndexError):
+            continue
+        if last.kind == "copy_stmt" and last.node.copy_stmt.is_from:
+            return Finding(
+                "M123",
+                "error",
+                "inline COPY data is not supported",
+                source.place(last.start, last.end),
+                fix="write the rows as `insert into … values`",
+            )
+    for command in _META_COMMAND.finditer(source.text):
+        try:
+            parse(source.text[: command.start()])
+        except GrammarError:
+            continue
+        start = command.end() - 2
+        end = start + len(source.text[start:].split("\n", 1)[0].rstrip("\r"))
+        return Finding(
+            "M122",
+            "error",
+            "psql's meta-commands are not SQL",
+            source.place(start, end),
+            fix="remove the line",
+        )
+    word = re.compile(r"\w+|.|$", re.DOTALL).match(source.text, error.offset)
+    return Finding(
+        "M121",
+        "error",
+        error.message,
+        source.place(error.offset, word.end() if word else None),
+        cause="PostgreSQL 18's grammar does not know this",
+        fix="correct the SQL",
+    )
+
+
+def _forbidden(statement: Statement) -> tuple[str, str, str] | None:
+    """Return code, message and fix for a statement that no migration may contain."""
+    node: Any = getattr(statement.node, statement.kind)
+    if statement.kind == "transaction_stmt":
+        return (
+            "M124",
+            "a transaction statement would tear the migration from its ledger row",
+            "remove it: every migration is one transaction already",
+        )
+    if statement.kind == "copy_stmt" and not node.filename and not node.is_program:
+        return (
+            "M123",
+            "COPY from or to the client is not supported",
+            "write the rows as `insert into … values`",
+        )
+    if statement.kind == "discard_stmt" and enum_name(node, "target") == "DISCARD_ALL":
+        return ("M125", "DISCARD ALL would release the migration lock", "remove it")
+    if _UNLOCK.search(statement.text) and (statement.kind == "do_stmt" or _calls_unlock(node)):
+        return ("M126", "an advisory unlock could release the migration lock", "remove it")
+    return None
+
+
+def _calls_unlock(node: Any) -> bool:
+    """Tell whether a parse tree calls an unlock function; the body of a function is text."""
+    if node.DESCRIPTOR.name == "FuncCall" and _UNLOCK.match(node.funcname[-1].string.sval):
+        return True
+    for field, value in node.ListFields():
+        if field.type == field.TYPE_MESSAGE:
+            parts = value if field.is_repeated else [value]
+            if any(_calls_unlock(part) for part in parts):
+                return True
+    return False
+
+
+def _unsafe_outside_a_transaction(
+    script: Script, statement: Statement
+) -> tuple[str, str, str] | None:
+    if UNKNOWN_FATE in script.directives.allow or is_rerunnable(statement):
+        return None
+    return (
+        "M127",
+        "outside a transaction this statement could not be run again after a crash",
+        "move it to a transactional migration, write IF [NOT] EXISTS, or "
+        f"`-- allow: {UNKNOWN_FATE} REASON`",
+    )
+
+
+def _needs_no_transaction(statement: Statement) -> tuple[str, str, str] | None:
+    node: Any = getattr(statement.node, statement.kind)
+    vacuum = statement.kind == "vacuum_stmt" and node.is_vacuumcmd
+    if statement.kind not in _ALONE and not vacuum and not is_concurrent(statement):
+        return None
+    return (
+        "M128",
+        "this statement cannot run inside a transaction",
+        "put it alone into a migration that says `-- transactional: false`",
+    )

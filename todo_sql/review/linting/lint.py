@@ -1,0 +1,274 @@
+"""Reviews the files of a project: our rules, squawk's safety, sqlfluff's style, waivers."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from todo_sql.config import Config
+from todo_sql.errors import Finding, Place, UsageError
+from todo_sql.migrations.files.directives import UNKNOWN_FATE
+from todo_sql.migrations.files.folder import MigrationSet, Script, load
+from todo_sql.migrations.files.statements import wrong_statements
+from todo_sql.queries.loader import QuerySet, read_folder
+from todo_sql.queries.variants import variants
+from todo_sql.review.linting import squawk
+from todo_sql.review.linting.proved import unproved
+from todo_sql.review.linting.reviewed import File, Kind
+from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
+from todo_sql.review.linting.style import Style, installed
+from todo_sql.sql.grammar import GrammarError, parse
+from todo_sql.sql.source import Source
+
+# Waivers that others look at: the migrator, `plan` and `check`.
+_OTHERS = (UNKNOWN_FATE,)
+_OTHER_CODES = ("C", "P")
+_UNREADABLE = {"PRS": "sqlfluff", "syntax-error": "squawk"}
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a lint run found.
+
+    Attributes:
+        findings: By file and line; waived ones are not among them.
+        waived: Those that a waiver of their file covers.
+        edits: By shown file name, the replacements that mend findings for certain.
+        skipped: What was not looked at, and why.
+    """
+
+    findings: tuple[Finding, ...]
+    waived: tuple[Finding, ...] = ()
+    edits: tuple[tuple[File, Edit], ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
+    """Review the migrations and queries of a project.
+
+    Args:
+        config: The project.
+        only: Report on these files alone; all are read, since a rule looks at the whole.
+
+    Raises:
+        InvalidFiles: Migrations that the migrator would refuse.
+    """
+    migrations = load(config.migrations, config.root)
+    queries = read_folder(config.queries, config.root) if config.queries.is_dir() else None
+    project, broken = read(config, migrations, queries)
+    paths = {
+        script.source.file: script.path for migration in migrations for script in migration.scripts
+    }
+    sources = [file.source for file in project.files if file.kind != "query"]
+    for source in queries.files if queries else ():
+        sources.append(source)
+        paths[source.file] = config.root / source.file
+    chosen = {name for name, path in paths.items() if only is None or path.resolve() in only}
+    findings = list(queries.findings) if queries else []
+    edits = []
+    for rule in all_rules():
+        for hit in rule.check(project):
+            findings.append(finding(rule, hit))
+            edits += [(hit.spot.file, edit) for edit in hit.edits]
+    scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]
+    unparsed = {one.place.file for one in broken if one.code == "M121" and one.place}
+    parsed = {file.name for file in scripts} - unparsed
+    others = unproved(squawk.check(scripts, paths, config.postgres), project.files)
+    skipped = []
+    if squawk.binary() is None:
+        skipped.append("squawk is not installed: the safety of migrations is half checked")
+    if installed():
+        cache = None if config.packaged else config.state / "cache" / "style.json"
+        others += Style(config.root, cache).check(s for s in sources if s.file in chosen)
+    else:
+        skipped.append("sqlfluff is not installed: style is not checked")
+    findings += _readable(others, parsed, unparsed)
+    refused, selected = (
+        [one for one in some if one.place is None or one.place.file in chosen]
+        for some in (broken, findings)
+    )
+    kept, waived, unused = _waive(selected, [f for f in project.files if f.name in chosen])
+    return Review(
+        tuple(sorted([*refused, *kept, *unused], key=_by_place)),
+        tuple(sorted(waived, key=_by_place)),
+        tuple((file, edit) for file, edit in edits if file.name in chosen),
+        tuple(f"{reason} (pip install 'todo-sql[review]')" for reason in skipped),
+    )
+
+
+def _readable(others: Iterable[Finding], parsed: Set[str], unparsed: Set[str]) -> Iterator[Finding]:
+    """Judge by PostgreSQL's own grammar what other tools say that they cannot read.
+
+    What it rejects is told already; what it accepts is right, and only not looked at.
+    """
+    for one in others:
+        file = one.place.file if one.place else ""
+        if one.code not in _UNREADABLE or file not in parsed | unparsed:
+            yield one
+        elif file in parsed:
+            yield replace(
+                one,
+                severity="info",
+                message=f"{_UNREADABLE[one.code]} cannot read this file: {one.message}",
+                cause="PostgreSQL's own grammar accepts it",
+                fix=None,
+            )
+
+
+def read(
+    config: Config, migrations: MigrationSet, queries: QuerySet | None
+) -> tuple[Project, list[Finding]]:
+    """Parse everything; return what parses, and findings for what the migrator would refuse."""
+    files: list[File] = []
+    broken: list[Finding] = []
+    for migration in migrations:
+        for kind, script in (("migration", migration.forward), ("rollback", migration.rollback)):
+            if script is not None:
+                files += _parsed(script, kind, broken)  # type: ignore[arg-type]
+    for query in queries.values() if queries else ():
+        variant = next(islice(variants(query), 1))
+        try:
+            statements = tuple(parse(variant.sql))
+        except GrammarError:
+            continue  # `check` says so, with the place
+        moved = tuple(
+            replace(
+                statement,
+                start=variant.source_offset(statement.start),
+                end=variant.source_offset(max(0, statement.end - 1)) + 1,
+            )
+            for statement in statements
+        )
+        files.append(File(query.source, "query", moved, locate=variant.source_offset))
+    return Project(tuple(files), config.tenant, config.exempt), broken
+
+
+def _parsed(script: Script, kind: Kind, broken: list[Finding]) -> Iterator[File]:
+    broken += wrong_statements(script)
+    try:
+        statements = script.statements
+    except GrammarError:
+        statements = ()
+    yield File(script.source, kind, statements, script.directives.transactional)
+
+
+def finding(rule: Rule, hit: Hit) -> Finding:
+    """Return a rule's hit in the shape that all reports share."""
+    return Finding(
+        rule.code,
+        rule.severity,
+        f"{rule.message.format_map(hit.words)} ({rule.name})",
+        hit.spot.place,
+        cause=rule.cause.format_map(hit.words),
+        fix=rule.fix.format_map(hit.words),
+    )
+
+
+def _waive(
+    findings: Sequence[Finding], files: Iterable[File]
+) -> tuple[list[Finding], list[Finding], list[Finding]]:
+    """Split findings into those that stand, those waived, and waivers that waive nothing."""
+    names = {rule.code: rule.name for rule in all_rules()}
+    waivers = {
+        (file.name, waiver.rule): (file, waiver) for file in files for waiver in file.waivers
+    }
+    used = set()
+    kept: list[Finding] = []
+    waived: list[Finding] = []
+    for one in findings:
+        keys = [
+            (one.place.file, name)
+            for name in (one.code, names.get(one.code))
+            if one.place is not None and name is not None
+        ]
+        matching = [key for key in keys if key in waivers]
+        used.update(matching)
+        (waived if matching else kept).append(one)
+    unused = [
+        Finding(
+            "R002",
+            "warning",
+            f"the waiver of {waiver.rule} waives nothing",
+            file.source.place(waiver.start, waiver.end),
+            cause="no such finding is in this file: it was mended, or the rule's name is wrong",
+            fix="remove the line",
+        )
+        for key, (file, waiver) in waivers.items()
+        if key not in used and not _is_others(waiver.rule) and file.kind != "query"
+    ]
+    return kept, waived, unused
+
+
+def _is_others(rule: str) -> bool:
+    return rule in _OTHERS or (rule[:1] in _OTHER_CODES and rule[1:].isdigit())
+
+
+def _by_place(one: Finding) -> tuple[str, int, int, str]:
+    place = one.place or Place("", 0, 0)
+    return place.file, place.line, place.column, one.code
+
+
+def changed_since(config: Config, revision: str) -> frozenset[Path]:
+    """Return the files of the project that differ from a git revision, untracked ones too.
+
+    Raises:
+        UsageError: No git repository, or no such revision.
+    """
+    changed = _git(config.root, "diff", "--name-only", "--diff-filter=d", "--relative", revision)
+    new = _git(config.root, "ls-files", "--others", "--exclude-standard")
+    return frozenset((config.root / name).resolve() for name in [*changed, *new])
+
+
+def committed(config: Config) -> frozenset[Path]:
+    """Return the files that git knows in HEAD; none where there is no git."""
+    try:
+        names = _git(config.root, "ls-tree", "-r", "--name-only", "HEAD")
+    except UsageError:
+        return frozenset()
+    return frozenset((config.root / name).resolve() for name in names)
+
+
+def _git(root: Path, *arguments: str) -> list[str]:
+    try:
+        run = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise UsageError("git is not installed", code="R003", fix="leave out --since") from None
+    if run.returncode:
+        words = run.stderr.strip().splitlines()[:1] or ["git failed"]
+        raise UsageError(words[0], code="R003", fix="name a revision that this repository has")
+    return run.stdout.splitlines()
+
+
+def mend(config: Config, review: Review, only: frozenset[Path] | None) -> list[str]:
+    """Write certain fixes into files; return the names of those changed.
+
+    Migrations that are committed may be applied somewhere, and are changed only if named
+    in `only`.
+    """
+    keep = committed(config) if only is None else frozenset()
+    by_file: dict[str, list[Edit]] = {}
+    for file, edit in review.edits:
+        by_file.setdefault(file.name, []).append(edit)
+    style = Style(config.root, None) if installed() else None
+    changed = []
+    folders = (config.migrations, config.queries)
+    for path in sorted(path for folder in folders for path in folder.glob("*.sql")):
+        if only is not None and path.resolve() not in only:
+            continue
+        if path.parent == config.migrations and path.resolve() in keep:
+            continue
+        source = Source.read(path, config.root)
+        text = source.text
+        for edit in sorted(by_file.get(source.file, ()), key=lambda edit: -edit.start):
+            text = text[: edit.start] + edit.text + text[edit.end :]
+        if style is not None:
+            text = style.mended(Source(source.file, text))
+        if text != source.text:
+            path.write_text(text, encoding="utf-8", newline="")
+            changed.append(source.file)
+    return changed

@@ -1,0 +1,97 @@
+"""The files under review: migrations, rollbacks and queries as parsed statements, and waivers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from todo_sql.errors import Place
+from todo_sql.migrations.files.directives import leading_comments
+from todo_sql.sql.grammar import Statement
+from todo_sql.sql.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Kind = Literal["migration", "rollback", "query"]
+
+_WAIVER = re.compile(r"--[ \t]*allow[ \t]*:[ \t]*([A-Za-z][\w.-]*)[ \t]+(\S.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """One ``-- allow: RULE reason`` of a file."""
+
+    rule: str
+    reason: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class File:
+    """One file under review.
+
+    Attributes:
+        source: Its text.
+        kind: What it is for.
+        transactional: Whether it runs as one transaction.
+    """
+
+    source: Source
+    kind: Kind
+    statements: tuple[Statement, ...]
+    transactional: bool = True
+    locate: Callable[[int], int] | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The path as shown to people."""
+        return self.source.file
+
+    @cached_property
+    def waivers(self) -> tuple[Waiver, ...]:
+        """The waivers in the leading comments."""
+        return tuple(self._waivers())
+
+    def _waivers(self) -> Iterator[Waiver]:
+        for offset, comment in leading_comments(self.source.text):
+            match = _WAIVER.match(comment)
+            if match:
+                yield Waiver(match[1], match[2].strip(), offset, offset + len(comment))
+
+    @cached_property
+    def _bytes(self) -> bytes | None:
+        text = self.source.text
+        return None if text.isascii() else text.encode()
+
+    def offset(self, location: int) -> int:
+        """Turn a location of the parse tree (in bytes) into an offset of the text."""
+        if self.locate is not None:
+            return self.locate(location)
+        if self._bytes is None:
+            return location
+        return len(self._bytes[:location].decode(errors="ignore"))
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in a file under review."""
+
+    file: File
+    start: int
+    end: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """The place with line, column and excerpt."""
+        return self.file.source.place(self.start, self.end)
+
+
+def spot_of(file: File, message: Any, otherwise: Statement) -> Spot:
+    """Return where a node of the parse tree stands; a node without a place: its statement."""
+    location = getattr(message, "location", 0)
+    return Spot(file, file.offset(location) if location > 0 else otherwise.start)

@@ -1,0 +1,115 @@
+"""What a rule of our own is, and what it is given to look at."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+from todo_sql.config import Tenant
+from todo_sql.errors import Severity
+from todo_sql.review.linting.replay import build
+from todo_sql.review.linting.reviewed import File, Kind, Spot
+from todo_sql.review.linting.schema_model import Schema, Table
+from todo_sql.sql.grammar import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A replacement in a file's text that mends a hit for certain."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place that breaks a rule; `words` fill the rule's message, cause and fix."""
+
+    spot: Spot
+    words: Mapping[str, str] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Project:
+    """The files under review, with the schema that they make.
+
+    Attributes:
+        files: In the order of application.
+        tenant: How rows are isolated, or None.
+        exempt: Tables that the tenant rules leave alone.
+    """
+
+    files: tuple[File, ...]
+    tenant: Tenant | None = None
+    exempt: tuple[str, ...] = ()
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The schema after the last migration."""
+        return build(file for file in self.files if file.kind == "migration")
+
+    def tenant_tables(self) -> Iterator[Table]:
+        """Yield the tables that hold tenants' rows, without partitions and exempt ones."""
+        for table in self.schema.tables.values():
+            if self.has_tenant(table) and table.partition_of is None:
+                yield table
+
+    def has_tenant(self, table: Table) -> bool:
+        """Return whether a table carries the tenant's column and is not exempt."""
+        if self.tenant is None or self.tenant.parameter not in table.columns:
+            return False
+        return not self.is_exempt(table)
+
+    def is_exempt(self, table: Table) -> bool:
+        """Return whether the configuration takes a table out of the tenant rules."""
+        return bool({table.name, table.name.split(".", 1)[1]} & set(self.exempt))
+
+    def commands(self, statement_kind: str, *kinds: Kind) -> Iterator[tuple[File, Statement, Any]]:
+        """Yield the statements of one kind, by default of migrations: file, statement, node."""
+        for file in self.files:
+            if file.kind in (kinds or ("migration",)):
+                for statement in file.statements:
+                    if statement.kind == statement_kind:
+                        yield file, statement, getattr(statement.node, statement_kind)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: what it finds, why that matters, and an example each way.
+
+    Attributes:
+        code: Such as ``R101``.
+        name: What a waiver may say instead of the code.
+        message: What is wrong; `cause`: why it matters; `fix`: what to write.
+        bad: SQL that breaks the rule, and this rule alone says so in its test.
+        good: The same, mended.
+        check: Finds the hits.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    cause: str
+    fix: str
+    bad: str
+    good: str
+    check: Callable[[Project], Iterator[Hit]]
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Return the rules of ``review/rules/``, one per file, by code."""
+    from todo_sql.review.linting import rules
+
+    modules = (
+        importlib.import_module(f"{rules.__name__}.{info.name}")
+        for info in pkgutil.iter_modules(rules.__path__)
+    )
+    return tuple(sorted((module.RULE for module in modules), key=lambda rule: rule.code))

@@ -1,0 +1,60 @@
+"""Rows rewritten in the transaction that changes the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import relation, shown
+from todo_sql.sql.grammar import Statement
+
+_WRITES = ("update_stmt", "delete_stmt", "insert_stmt", "merge_stmt")
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for file in project.files:
+        if file.kind != "migration" or not file.transactional:
+            continue
+        new: set[str] = set()
+        altered: str | None = None
+        for statement in file.statements:
+            command = getattr(statement.node, statement.kind)
+            if statement.kind == "create_stmt":
+                new.add(relation(command.relation))
+            elif statement.kind in ("alter_table_stmt", "index_stmt"):
+                if relation(command.relation) not in new:
+                    altered = altered or relation(command.relation)
+            elif statement.kind in _WRITES and altered and not _only_values(statement):
+                name = relation(command.relation)
+                if name not in new:
+                    words = {"table": shown(name), "altered": shown(altered)}
+                    yield Hit(Spot(file, statement.start, statement.end), words)
+
+
+def _only_values(statement: Statement) -> bool:
+    select = statement.node.insert_stmt.select_stmt.select_stmt
+    return statement.kind == "insert_stmt" and len(select.values_lists) > 0
+
+
+RULE = Rule(
+    code="R402",
+    name="backfill-with-ddl",
+    severity="warning",
+    message="rows of {table} are written in the transaction that alters {altered}",
+    cause="the lock that the change of schema takes is held until the last row is written",
+    fix=(
+        "put the backfill into a migration of its own, between the change and the constraint "
+        "that needs it"
+    ),
+    bad="""\
+alter table tasks add column label text;
+comment on column tasks.label is 'A word for it.';
+update tasks set label = title where label is null;
+""",
+    good="""\
+alter table tasks add column label text;
+comment on column tasks.label is 'A word for it.';
+""",
+    check=_check,
+)

@@ -1,0 +1,34 @@
+"""CLUSTER in a migration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import relation, shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for file, statement, command in project.commands("cluster_stmt", "migration", "rollback"):
+        yield Hit(
+            Spot(file, statement.start, statement.end),
+            {"table": shown(relation(command.relation)) or "every table"},
+        )
+
+
+RULE = Rule(
+    code="R404",
+    name="cluster",
+    severity="error",
+    message="cluster rewrites {table} under an exclusive lock",
+    cause="neither reads nor writes get through until the whole table is copied",
+    fix="use pg_repack or pg_squeeze in a window of maintenance",
+    bad="""\
+cluster tasks using tasks_pkey;
+""",
+    good="""\
+analyze tasks;
+""",
+    check=_check,
+)

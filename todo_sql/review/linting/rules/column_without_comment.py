@@ -1,0 +1,37 @@
+"""A column without a comment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for table in project.schema.tables.values():
+        if table.partition_of:
+            continue  # as its parent's
+        for column in table.columns.values():
+            if f"column {table.name}.{column.name}" not in project.schema.comments:
+                yield Hit(column.spot, {"table": shown(table.name), "column": column.name})
+
+
+RULE = Rule(
+    code="R502",
+    name="column-without-comment",
+    severity="warning",
+    message="column {table}.{column} has no comment",
+    cause="the document of the schema and the models are made from comments",
+    fix="comment on column {table}.{column} is '…': meaning, unit, privacy",
+    bad="""\
+create table notes (id bigint constraint notes_pkey primary key);
+comment on table notes is 'Notes.';
+""",
+    good="""\
+create table notes (id bigint constraint notes_pkey primary key);
+comment on table notes is 'Notes.';
+comment on column notes.id is 'Number.';
+""",
+    check=_check,
+)

@@ -1,0 +1,48 @@
+"""An exclusion constraint added to a table in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import enum, relation, shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for file, statement, command in project.commands("alter_table_stmt"):
+        table = project.schema.tables.get(relation(command.relation))
+        if table is not None and table.spot.file is file:
+            continue
+        for node in command.cmds:
+            constraint = getattr(node.alter_table_cmd, "def").constraint
+            if enum(constraint, "contype") == "CONSTR_EXCLUSION":
+                words = {"table": shown(relation(command.relation))}
+                yield Hit(Spot(file, statement.start, statement.end), words)
+
+
+RULE = Rule(
+    code="R309",
+    name="exclusion-on-existing-table",
+    severity="warning",
+    message="the exclusion constraint on {table} builds its index under a lock",
+    cause=(
+        "it cannot be added `not valid` or from an index built concurrently: reads and writes "
+        "wait until it is done"
+    ),
+    fix="add it while the table is empty, or in a window of maintenance with `-- max-lock-hold:`",
+    bad="""\
+alter table bookings add constraint bookings_excl exclude using gist (during with &&);
+""",
+    good="""\
+create table bookings (
+    id bigint constraint bookings_pkey primary key,
+    during tstzrange not null,
+    constraint bookings_excl exclude using gist (during with &&)
+);
+comment on table bookings is 'Bookings.';
+comment on column bookings.id is 'Number.';
+comment on column bookings.during is 'When.';
+""",
+    check=_check,
+)

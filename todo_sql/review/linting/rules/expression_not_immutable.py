@@ -1,0 +1,84 @@
+"""An expression that changes with time or session where it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import enum, function_name, of_type, walk
+
+_CHANGING = {
+    "age",
+    "clock_timestamp",
+    "current_query",
+    "current_setting",
+    "gen_random_uuid",
+    "nextval",
+    "now",
+    "random",
+    "statement_timestamp",
+    "timeofday",
+    "to_char",
+    "transaction_timestamp",
+    "txid_current",
+    "uuid_generate_v4",
+    "uuidv7",
+}
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for file in project.files:
+        if file.kind != "migration":
+            continue
+        for statement in file.statements:
+            for where, expression in _expressions(statement.node):
+                for name in _changing(expression):
+                    spot = Spot(file, statement.start, statement.end)
+                    yield Hit(spot, {"function": name, "where": where})
+
+
+def _expressions(node: Any) -> Iterator[tuple[str, Any]]:
+    if node.HasField("index_stmt"):
+        if node.index_stmt.HasField("where_clause"):
+            yield "the predicate of an index", node.index_stmt.where_clause
+        for element in node.index_stmt.index_params:
+            yield "the key of an index", element
+    for constraint in of_type(node, "Constraint"):
+        kind = enum(constraint, "contype")
+        if kind == "CONSTR_CHECK":
+            yield "a check constraint", constraint.raw_expr
+        elif kind == "CONSTR_GENERATED":
+            yield "a generated column", constraint.raw_expr
+
+
+def _changing(expression: Any) -> Iterator[str]:
+    for part in walk(expression):
+        kind = type(part).__name__
+        if kind == "FuncCall" and function_name(part) in _CHANGING:
+            yield function_name(part) + "()"
+        elif kind == "SQLValueFunction":
+            yield enum(part, "op").removeprefix("SVFOP_").lower()
+
+
+RULE = Rule(
+    code="R307",
+    name="expression-not-immutable",
+    severity="error",
+    message="{function} is not immutable, in {where}",
+    cause=(
+        "an index or a generated column is refused by PostgreSQL; a CHECK is accepted, and then "
+        "a row that was good when it was written makes a restore or a VALIDATE fail later"
+    ),
+    fix="compare with a column or a constant; put what depends on the time into the query",
+    bad="""\
+alter table notes add constraint notes_written_at_check
+check (written_at <= now()) not valid;
+""",
+    good="""\
+alter table notes add constraint notes_written_at_check
+check (written_at >= '2000-01-01') not valid;
+""",
+    check=_check,
+)

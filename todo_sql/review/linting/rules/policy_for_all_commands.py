@@ -1,0 +1,55 @@
+"""One policy for all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.rule import Hit, Project, Rule
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for table in project.schema.tables.values():
+        for policy in table.policies.values():
+            if policy.command == "all":
+                yield Hit(policy.spot, {"policy": policy.name})
+
+
+RULE = Rule(
+    code="R104",
+    name="policy-for-all-commands",
+    severity="warning",
+    message="policy {policy} is for all commands",
+    cause=(
+        "one expression then decides what is read, written and removed; a later wish to differ "
+        "opens them all"
+    ),
+    fix="write one policy per command: for select, for insert, for update, for delete",
+    bad="""\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_own on tasks for all to todo_app
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')))
+with check (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+""",
+    good="""\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+""",
+    check=_check,
+)

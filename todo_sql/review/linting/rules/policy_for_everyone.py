@@ -1,0 +1,55 @@
+"""A policy for every role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.rule import Hit, Project, Rule
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    role = project.tenant.role if project.tenant else "a role"
+    for table in project.schema.tables.values():
+        for policy in table.policies.values():
+            if policy.permissive and "public" in policy.roles:
+                yield Hit(policy.spot, {"policy": policy.name, "role": role})
+
+
+RULE = Rule(
+    code="R108",
+    name="policy-for-everyone",
+    severity="warning",
+    message="policy {policy} is for every role",
+    cause=(
+        "without `to` a policy also holds for roles that come later, such as one for sign-in or "
+        "reports"
+    ),
+    fix="name the role: to {role}",
+    bad="""\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+""",
+    good="""\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+""",
+    check=_check,
+)

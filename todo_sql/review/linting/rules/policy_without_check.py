@@ -1,0 +1,55 @@
+"""A policy for writes without WITH CHECK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.rule import Hit, Project, Rule
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for table in project.schema.tables.values():
+        for policy in table.policies.values():
+            if policy.command in ("insert", "update", "all") and policy.check is None:
+                yield Hit(policy.spot, {"policy": policy.name, "command": policy.command})
+
+
+RULE = Rule(
+    code="R106",
+    name="policy-without-check",
+    severity="warning",
+    message="policy {policy} for {command} has no `with check`",
+    cause=(
+        "for an update the `using` expression then also checks the new row, which a reader has "
+        "to know; for an insert there is no expression, and PostgreSQL refuses every row"
+    ),
+    fix="write `with check (…)`",
+    bad="""\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_update_own on tasks for update to todo_app
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+""",
+    good="""\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_update_own on tasks for update to todo_app
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')))
+with check (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+""",
+    check=_check,
+)

@@ -1,0 +1,37 @@
+"""REFRESH MATERIALIZED VIEW without CONCURRENTLY."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import relation, shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for file, statement, command in project.commands(
+        "refresh_mat_view_stmt", "migration", "rollback"
+    ):
+        if not command.concurrent:
+            yield Hit(
+                Spot(file, statement.start, statement.end),
+                {"view": shown(relation(command.relation))},
+            )
+
+
+RULE = Rule(
+    code="R406",
+    name="refresh-blocks-readers",
+    severity="warning",
+    message="refresh of {view} stops its readers",
+    cause="a plain refresh holds an ACCESS EXCLUSIVE lock while the query of the view runs",
+    fix="refresh materialized view concurrently {view}, with a unique index on it",
+    bad="""\
+refresh materialized view totals;
+""",
+    good="""\
+refresh materialized view concurrently totals;
+""",
+    check=_check,
+)

@@ -1,0 +1,34 @@
+"""Row level security taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import enum, relation, shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for file, statement, command in project.commands("alter_table_stmt"):
+        for node in command.cmds:
+            if enum(node.alter_table_cmd, "subtype") == "AT_DisableRowSecurity":
+                spot = Spot(file, statement.start, statement.end)
+                yield Hit(spot, {"table": shown(relation(command.relation))})
+
+
+RULE = Rule(
+    code="R110",
+    name="row-security-disabled",
+    severity="error",
+    message="row level security of {table} is disabled",
+    cause="from then on whoever may read the table reads every tenant's rows",
+    fix="leave it enabled; a role that is to see all rows gets a policy of its own",
+    bad="""\
+alter table tasks disable row level security;
+""",
+    good="""\
+create policy tasks_select_all on tasks for select to auditor using (true);
+""",
+    check=_check,
+)

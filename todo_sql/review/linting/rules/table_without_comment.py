@@ -1,0 +1,34 @@
+"""A table without a comment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for table in project.schema.tables.values():
+        if f"table {table.name}" not in project.schema.comments:
+            yield Hit(table.spot, {"table": shown(table.name)})
+
+
+RULE = Rule(
+    code="R501",
+    name="table-without-comment",
+    severity="warning",
+    message="table {table} has no comment",
+    cause="the document of the schema and the models are made from comments",
+    fix="comment on table {table} is '…': what a row means, and whether it is personal",
+    bad="""\
+create table notes (id bigint constraint notes_pkey primary key);
+comment on column notes.id is 'Number.';
+""",
+    good="""\
+create table notes (id bigint constraint notes_pkey primary key);
+comment on table notes is 'Notes.';
+comment on column notes.id is 'Number.';
+""",
+    check=_check,
+)

@@ -1,0 +1,72 @@
+"""A foreign key between tenant tables that forgets the tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    if project.tenant is None:
+        return
+    column = project.tenant.parameter
+    for table in project.tenant_tables():
+        for key in table.foreign_keys:
+            target = project.schema.tables.get(key.target or "")
+            if target is not None and project.has_tenant(target) and column not in key.columns:
+                words = {"table": shown(table.name), "target": shown(target.name), "column": column}
+                yield Hit(key.spot, words)
+
+
+_TABLES = """\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+create table lists (
+    user_id text not null,
+    id bigint not null,
+    constraint lists_pkey primary key (user_id, id)
+);
+comment on table lists is 'Lists.';
+comment on column lists.user_id is 'Whose it is.';
+comment on column lists.id is 'Its number.';
+alter table lists enable row level security;
+create policy lists_select_own on lists for select to todo_app
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+alter table tasks add column list_id bigint;
+comment on column tasks.list_id is 'In which list it is.';
+create index idx_tasks_list on tasks (list_id, user_id);
+"""
+
+RULE = Rule(
+    code="R301",
+    name="tenant-foreign-key",
+    severity="error",
+    message="foreign key of {table} to {target} does not carry {column}",
+    cause=(
+        "foreign keys pass by row level security: a row could refer to another tenant's row, "
+        "and the error tells whether that row exists"
+    ),
+    fix="foreign key ({column}, …) references {target} ({column}, …)",
+    bad=_TABLES
+    + """\
+alter table tasks add constraint tasks_list_id_fkey
+foreign key (list_id) references lists (id) not valid;
+""",
+    good=_TABLES
+    + """\
+alter table tasks add constraint tasks_list_id_fkey
+foreign key (user_id, list_id) references lists (user_id, id) not valid;
+""",
+    check=_check,
+)

@@ -1,0 +1,32 @@
+"""VACUUM FULL in a migration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import option
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for file, statement, command in project.commands("vacuum_stmt", "migration", "rollback"):
+        if option(command.options, "full") not in (None, "false", "off"):
+            yield Hit(Spot(file, statement.start, statement.end))
+
+
+RULE = Rule(
+    code="R403",
+    name="vacuum-full",
+    severity="error",
+    message="vacuum full rewrites a table under an exclusive lock",
+    cause="neither reads nor writes get through until the whole table is copied",
+    fix="let autovacuum do its work, or use pg_repack or pg_squeeze",
+    bad="""\
+vacuum full tasks;
+""",
+    good="""\
+vacuum tasks;
+""",
+    check=_check,
+)

@@ -1,0 +1,37 @@
+"""UPDATE or DELETE without WHERE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import relation, shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for kind, verb in (("update_stmt", "update"), ("delete_stmt", "delete")):
+        for file, statement, command in project.commands(kind, "migration", "rollback", "query"):
+            if not command.HasField("where_clause"):
+                spot = Spot(file, statement.start, statement.end)
+                yield Hit(spot, {"verb": verb, "table": shown(relation(command.relation))})
+
+
+RULE = Rule(
+    code="R401",
+    name="write-without-where",
+    severity="error",
+    message="{verb} of every row of {table}",
+    cause=(
+        "it locks and rewrites every row in one transaction; in a query it touches every "
+        "tenant's rows"
+    ),
+    fix="say which rows with `where`, in batches where there are many",
+    bad="""\
+update tasks set completed = false;
+""",
+    good="""\
+update tasks set completed = false where completed is null;
+""",
+    check=_check,
+)

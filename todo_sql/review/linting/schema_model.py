@@ -1,0 +1,118 @@
+"""The schema as a history of migrations makes it (see `replay`). Pure.
+
+Every fact keeps the place where it was written, so that a rule can point at it. What
+dynamic SQL makes (in DO blocks and functions) is not seen: `plan`, `verify` and `doctor`
+look at real databases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from todo_sql.review.linting.reviewed import Spot
+
+
+@dataclass(slots=True)
+class Column:
+    """A column, its type as the last part of the type's name, and where it was added."""
+
+    name: str
+    type: str
+    not_null: bool
+    spot: Spot
+
+
+@dataclass(slots=True)
+class Key:
+    """A primary key, unique key or foreign key."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    spot: Spot
+    target: str | None = None
+    target_columns: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Index:
+    """An index; `keys` holds a column's name or the shape of an expression."""
+
+    name: str
+    table: str
+    keys: tuple[str, ...]
+    include: tuple[str, ...]
+    unique: bool
+    method: str
+    where: Any
+    spot: Spot
+    orders: tuple[str, ...] = ()
+    of_constraint: bool = False
+
+
+@dataclass(slots=True)
+class Policy:
+    """A policy on a table."""
+
+    name: str
+    command: str
+    permissive: bool
+    roles: tuple[str, ...]
+    using: Any
+    check: Any
+    spot: Spot
+
+
+@dataclass(slots=True)
+class Table:
+    """A table and what hangs on it; `grants` has the privileges by role."""
+
+    name: str
+    spot: Spot
+    columns: dict[str, Column] = field(default_factory=dict)
+    primary: Key | None = None
+    uniques: list[Key] = field(default_factory=list)
+    foreign_keys: list[Key] = field(default_factory=list)
+    unnamed: list[Spot] = field(default_factory=list)
+    checks: list[Any] = field(default_factory=list)
+    policies: dict[str, Policy] = field(default_factory=dict)
+    grants: dict[str, set[str]] = field(default_factory=dict)
+    row_security: bool = False
+    partition_of: str | None = None
+
+
+@dataclass(slots=True)
+class View:
+    """A view or materialized view."""
+
+    name: str
+    security_invoker: bool
+    materialized: bool
+    spot: Spot
+
+
+@dataclass(slots=True)
+class Function:
+    """A function or procedure."""
+
+    name: str
+    security_definer: bool
+    search_path: bool
+    public: bool
+    trigger: bool
+    spot: Spot
+
+
+@dataclass(slots=True)
+class Schema:
+    """Everything that the statements made and did not drop."""
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    indexes: dict[str, Index] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
+    comments: set[str] = field(default_factory=set)
+
+    def indexes_of(self, table: str) -> list[Index]:
+        """Return the indexes of a table, those of its keys too."""
+        return [index for index in self.indexes.values() if index.table == table]

@@ -1,0 +1,96 @@
+"""The one caller of squawk: the safety of migrations, all files in one run of its binary."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from todo_sql.errors import DatabaseError, Finding
+from todo_sql.review.linting.reviewed import File
+
+# The migrator sets the timeouts itself, and resumes a file where it stopped.
+_NOT_OURS = ("require-lock-timeout", "require-statement-timeout", "prefer-robust-stmts")
+
+# What a rollback is for: it takes away what the migration made.
+_ROLLBACK_MAY = (
+    "adding-not-nullable-field",
+    "ban-drop-column",
+    "ban-drop-constraint",
+    "ban-drop-database",
+    "ban-drop-function",
+    "ban-drop-not-null",
+    "ban-drop-schema",
+    "ban-drop-table",
+    "ban-drop-trigger",
+    "ban-drop-type",
+    "ban-drop-view",
+    "renaming-column",
+    "renaming-table",
+)
+
+
+def binary() -> str | None:
+    """Return the path of squawk: beside this Python, or on PATH."""
+    return shutil.which("squawk", path=str(Path(sys.executable).parent)) or shutil.which("squawk")
+
+
+def check(files: Sequence[File], paths: Mapping[str, Path], postgres: int) -> Iterator[Finding]:
+    """Yield what squawk finds in migrations and rollbacks.
+
+    Args:
+        files: The files.
+        paths: Where each file is, by its shown name.
+        postgres: The major version that they are for.
+    """
+    program = binary()
+    by_path = {str(paths[file.name]): file for file in files}
+    if program is None or not by_path:
+        return
+    run = subprocess.run(
+        [
+            program,
+            "--reporter=json",
+            "--assume-in-transaction",
+            f"--pg-version={postgres}.0",
+            f"--exclude={','.join(_NOT_OURS)}",
+            *by_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode not in (0, 1):
+        raise DatabaseError(
+            f"squawk failed with exit code {run.returncode}",
+            code="R990",
+            cause=run.stderr.strip() or run.stdout.strip(),
+            fix="see whether `squawk --version` works; upgrade squawk-cli",
+        )
+    for entry in json.loads(run.stdout or "[]"):
+        file = by_path[entry["file"]]
+        if _applies(file, entry["rule_name"]):
+            yield _finding(file, entry)
+
+
+def _applies(file: File, rule: str) -> bool:
+    if rule == "ban-concurrent-index-creation-in-transaction":
+        return file.transactional
+    return not (file.kind == "rollback" and rule in _ROLLBACK_MAY)
+
+
+def _finding(file: File, entry: Mapping[str, object]) -> Finding:
+    source = file.source
+    line, column = int(str(entry["line"])), int(str(entry["column"]))
+    offset = sum(len(text) for text in source.text.splitlines(keepends=True)[:line]) + column
+    message = str(entry["message"]).strip().rstrip(".")
+    return Finding(
+        str(entry["rule_name"]),
+        "error" if entry["level"] == "Error" else "warning",
+        message[:1].lower() + message[1:],
+        source.place(offset),
+        fix=str(entry["help"]).strip().rstrip(".") if entry.get("help") else None,
+    )

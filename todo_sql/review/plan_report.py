@@ -1,0 +1,141 @@
+"""A plan as a person reads it: for a terminal, and as Markdown for a pull request. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from todo_sql.errors import Finding
+from todo_sql.review.linting.tree import shown
+from todo_sql.review.locks import Lock
+from todo_sql.review.plan import Plan, Planned, Step
+
+_WIDTH = 78
+
+
+def mode(lock: Lock) -> str:
+    """Return a lock mode as PostgreSQL's manual writes it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", lock.mode.removesuffix("Lock")).upper()
+
+
+def effects(step: Step) -> Iterator[str]:
+    """Yield what a statement does, a line each: strong locks, rewrites, builds, scans, rows."""
+    for lock in step.trace.locks:
+        if lock.blocks and lock.kind in "rpmvf":
+            yield f"{mode(lock)} on {shown(lock.relation)}: blocks {_listed(lock.blocks)}"
+    for name in step.trace.rewritten:
+        yield f"copies {shown(name)}"
+    for index, table in step.trace.built:
+        yield f"builds index {shown(index)} of {shown(table)}"
+    for name in step.trace.scanned:
+        yield f"reads all of {shown(name)}"
+    if step.rows is not None:
+        yield f"touches about {step.rows:,} rows"
+
+
+def text(plan: Plan) -> str:
+    """Return the plan for a terminal, without its findings."""
+    if not plan.migrations:
+        return f"nothing is pending on {plan.database}"
+    parts = []
+    for planned in plan.migrations:
+        lines = [f"{planned.migration.id}  ({_undo(planned)})"]
+        for step in planned.steps:
+            lines.append(f"  {step.place.line:>4}  {_head(step)}")
+            lines += [f"          {effect}" for effect in effects(step)]
+        lines += [f"  unknown  {unknown}" for unknown in planned.unknown]
+        parts.append("\n".join(lines))
+    parts += [f"not copied: {missing}" for missing in plan.not_copied]
+    return "\n\n".join(parts)
+
+
+def markdown(plan: Plan) -> str:
+    """Return the plan as Markdown, with its findings."""
+    count = len(plan.migrations)
+    parts = [
+        "## Plan",
+        f"{count} pending migration{'' if count == 1 else 's'} on `{plan.database}` "
+        f"(PostgreSQL {plan.version // 10000}).",
+    ]
+    for planned in plan.migrations:
+        parts.append(f"### {planned.migration.id}")
+        parts.append(f"It {_undo(planned)}.")
+        rows = [
+            f"| {step.place.line} | `{_cell(_head(step))}` | "
+            f"{'<br>'.join(map(_cell, effects(step))) or 'nothing that others notice'} |"
+            for step in planned.steps
+        ]
+        parts.append("\n".join(["| line | statement | effect |", "|---|---|---|", *rows]))
+        if planned.findings:
+            parts.append("\n".join(_bullet(finding) for finding in planned.findings))
+        if planned.unknown:
+            parts.append("Unknown until it runs: " + "; ".join(planned.unknown) + ".")
+    if plan.not_copied:
+        parts.append("Could not be copied, so not tried:")
+        parts.append("\n".join(f"- {_cell(missing)}" for missing in plan.not_copied))
+    return "\n\n".join(parts)
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """Return the JSON form."""
+    return {
+        "database": plan.database,
+        "version": plan.version,
+        "migrations": [
+            {
+                "id": planned.migration.id,
+                "rollback": planned.rollback,
+                "statements": [
+                    {
+                        "line": step.place.line,
+                        "statement": _head(step),
+                        "locks": [
+                            {
+                                "relation": lock.relation,
+                                "mode": lock.mode,
+                                "blocks": list(lock.blocks),
+                            }
+                            for lock in step.trace.locks
+                        ],
+                        "rewritten": list(step.trace.rewritten),
+                        "built": [index for index, _ in step.trace.built],
+                        "scanned": list(step.trace.scanned),
+                        "under": list(step.trace.under),
+                        "rows": step.rows,
+                    }
+                    for step in planned.steps
+                ],
+                "broken": [{"query": b.name, "reason": b.reason} for b in planned.broken],
+                "unknown": list(planned.unknown),
+            }
+            for planned in plan.migrations
+        ],
+        "not_copied": list(plan.not_copied),
+        "findings": [f.as_dict() for planned in plan.migrations for f in planned.findings],
+    }
+
+
+def _undo(planned: Planned) -> str:
+    if planned.rollback == "file":
+        return "can be undone"
+    return f"cannot be undone: {planned.rollback}"
+
+
+def _head(step: Step) -> str:
+    text = " ".join(step.trace.statement.text.split())
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 2] + " …"
+
+
+def _bullet(finding: Finding) -> str:
+    where = f" ({finding.place})" if finding.place else ""
+    fix = f" Instead: {finding.fix}." if finding.fix else ""
+    return f"- **{finding.severity}** {finding.code}{where}: {_cell(finding.message)}.{_cell(fix)}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -1,0 +1,1 @@
+"""PostgreSQL's protocol over `psycopg.pq`: connection, pipeline, parameters, rows, pool."""

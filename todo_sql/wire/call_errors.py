@@ -1,0 +1,265 @@
+"""What a call can raise, and how an answer of PostgreSQL becomes one of these errors. Pure.
+
+No message holds a parameter's value: DETAIL often does, so it stays in an attribute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import pq
+
+from todo_sql.errors import DatabaseError, Place, UsageError
+from todo_sql.queries.query_errors import BadCursor, BadParameter
+
+__all__ = [
+    "BadCursor",
+    "BadParameter",
+    "BadRow",
+    "Closed",
+    "Conflict",
+    "DatabaseError",
+    "IntegrityError",
+    "NoRow",
+    "RoleRefused",
+    "ServerError",
+    "TenantRequired",
+    "Timeout",
+    "TooManyRows",
+    "TransactionAborted",
+    "Unavailable",
+    "translate",
+]
+
+_FIELD = pq.DiagnosticField
+
+
+class NoRow(DatabaseError):
+    """A ``:one`` query found no row."""
+
+    code = "D201"
+
+
+class TooManyRows(DatabaseError):
+    """A ``:one`` or ``:optional`` query found more than one row."""
+
+    code = "D202"
+
+
+class TenantRequired(UsageError):
+    """The query needs a tenant and the session has none; nothing was sent."""
+
+    code = "D203"
+
+
+class BadRow(DatabaseError):
+    """A row of the result does not fit the model that the caller named."""
+
+    code = "D206"
+
+
+class IntegrityError(DatabaseError):
+    """A constraint refused the change.
+
+    Attributes:
+        constraint: Its name, such as ``tasks_title_check``; None for NOT NULL before 18.
+        table: The table that it belongs to.
+        columns: The columns that it covers.
+        field: The column to point a person at: the first that is not the tenant's.
+        kind: ``unique``, ``foreign_key``, ``check``, ``not_null`` or ``exclusion``.
+        detail: PostgreSQL's DETAIL; may hold values.
+    """
+
+    code = "D210"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        constraint: str | None,
+        table: str | None,
+        columns: tuple[str, ...],
+        field: str | None,
+        kind: str,
+        detail: str | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message, **details)
+        self.constraint = constraint
+        self.table = table
+        self.columns = columns
+        self.field = field
+        self.kind = kind
+        self.detail = detail
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was violated; DETAIL, which may hold values, is not among it."""
+        return {
+            **super().facts(),
+            "kind": self.kind,
+            "constraint": self.constraint,
+            "table": self.table,
+            "columns": list(self.columns),
+            "field": self.field,
+        }
+
+
+class Conflict(DatabaseError):
+    """Two transactions were in each other's way (40001, 40P01); this one was rolled back."""
+
+    code = "D211"
+
+
+class TransactionAborted(DatabaseError):
+    """The transaction was rolled back because a statement in it had failed."""
+
+    code = "D212"
+
+
+class Timeout(DatabaseError):
+    """No answer in time; the server was told to cancel."""
+
+    code = "D220"
+
+
+class Unavailable(DatabaseError):
+    """The database cannot be reached, or the connection broke.
+
+    Attributes:
+        outcome_unknown: Whether a change had been sent and may have been made.
+    """
+
+    code = "D221"
+
+    def __init__(self, message: str, *, outcome_unknown: bool = False, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.outcome_unknown = outcome_unknown
+
+
+class RoleRefused(DatabaseError):
+    """The role that tenant calls would run as is missing, or is not held by row security."""
+
+    code = "D230"
+
+
+class Closed(UsageError):
+    """The database was not opened, or is closed."""
+
+    code = "D231"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerError:
+    """An ErrorResponse of PostgreSQL."""
+
+    sqlstate: str
+    message: str
+    detail: str | None = None
+    hint: str | None = None
+    position: int | None = None
+    schema: str | None = None
+    table: str | None = None
+    column: str | None = None
+    constraint: str | None = None
+
+    @classmethod
+    def from_result(cls, result: pq.abc.PGresult) -> ServerError:
+        """Read the fields of a failed result."""
+
+        def field(which: pq.DiagnosticField) -> str | None:
+            value = result.error_field(which)
+            return value.decode("utf-8", "replace") if value is not None else None
+
+        position = field(_FIELD.STATEMENT_POSITION)
+        return cls(
+            field(_FIELD.SQLSTATE) or "",
+            field(_FIELD.MESSAGE_PRIMARY) or result.get_error_message().strip(),
+            field(_FIELD.MESSAGE_DETAIL),
+            field(_FIELD.MESSAGE_HINT),
+            int(position) if position else None,
+            field(_FIELD.SCHEMA_NAME),
+            field(_FIELD.TABLE_NAME),
+            field(_FIELD.COLUMN_NAME),
+            field(_FIELD.CONSTRAINT_NAME),
+        )
+
+
+# What PostgreSQL says of a text that is no value of the type wanted: representation,
+# range, time, time zone, encoding.
+UNREADABLE = frozenset({"22P02", "22003", "22007", "22008", "22023", "22021"})
+
+_KINDS = {
+    "23502": "not_null",
+    "23503": "foreign_key",
+    "23505": "unique",
+    "23514": "check",
+    "23P01": "exclusion",
+}
+
+_REMEDIES = {
+    "not_null": "give {} a value",
+    "foreign_key": "let {} name a row that exists; to delete, first see to the rows that refer "
+    "to this one",
+    "unique": "give {} another value, or change the row that has it",
+    "check": "give {} a value that the constraint allows",
+    "exclusion": "give {} a value that excludes no other row's",
+}
+
+
+def _violated(error: ServerError, columns: tuple[str, ...]) -> str:
+    """Say which constraint of which table covers which columns."""
+    what = f"constraint {error.constraint}" if error.constraint else "a constraint"
+    where = f" of table {error.table}" if error.table else ""
+    noun = "column" if len(columns) == 1 else "columns"
+    return what + where + (f", {noun} {', '.join(columns)}" if columns else "")
+
+
+def translate(
+    error: ServerError,
+    *,
+    place: Place | None = None,
+    columns: tuple[str, ...] = (),
+    tenant_parameter: str | None = None,
+) -> DatabaseError:
+    """Return the exception for an error that a statement got.
+
+    Args:
+        error: What the server said.
+        place: Where in the query's file, when the server gave a position.
+        columns: The columns of the violated constraint, when known.
+        tenant_parameter: The tenant's column, which is not what a person got wrong.
+    """
+    cause = f"PostgreSQL {error.sqlstate}; nothing was changed"
+    if error.sqlstate in _KINDS:
+        columns = columns or ((error.column,) if error.column else ())
+        own = [column for column in columns if column != tenant_parameter]
+        kind = _KINDS[error.sqlstate]
+        return IntegrityError(
+            error.message,
+            sqlstate=error.sqlstate,
+            constraint=error.constraint,
+            table=error.table,
+            columns=columns,
+            field=own[0] if own else None,
+            kind=kind,
+            detail=error.detail,
+            place=place,
+            cause=f"{_violated(error, columns)}; {cause}",
+            fix=_REMEDIES[kind].format(
+                " and ".join(f"`{name}`" for name in own or columns) or "the row"
+            ),
+        )
+    if error.sqlstate in ("40001", "40P01"):
+        return Conflict(
+            error.message,
+            sqlstate=error.sqlstate,
+            place=place,
+            cause=cause,
+            fix="run the unit of work again, as `session.run(function)` does",
+        )
+    if error.sqlstate == "57014":
+        return Timeout(error.message, sqlstate=error.sqlstate, place=place, cause=cause)
+    return DatabaseError(
+        error.message, sqlstate=error.sqlstate, place=place, cause=cause, fix=error.hint
+    )

@@ -1,0 +1,318 @@
+"""A small pool of connections, opened lazily, each by the call that first needs it.
+
+No thread or task works behind the caller's back: so the error of a failed connection
+reaches the call that wanted it, a fork or a frozen function leaves nothing behind, and a
+pool that is not used costs nothing. Serves threads and tasks alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+import psycopg
+
+from todo_sql.wire import retry
+from todo_sql.wire.call_errors import Closed, Timeout, Unavailable
+from todo_sql.wire.connection import AnyConnection, Link
+from todo_sql.wire.limits import Limits
+from todo_sql.wire.pipeline import ConnectionLost, fly
+from todo_sql.wire.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
+
+# An idle connection is asked for a sign of life only after this long.
+QUIET = 60.0
+# How long a server that does not answer is knocked at, within the call's deadline.
+PATIENCE = 5.0
+
+
+class Connect:
+    """Open a connection, on a thread or on an event loop."""
+
+    __slots__ = ("conninfo", "seconds")
+
+    def __init__(self, conninfo: dict[str, Any], deadline: float) -> None:
+        self.conninfo = conninfo
+        wanted = float(conninfo.get("connect_timeout", 10))
+        self.seconds = max(1, round(min(wanted, deadline - monotonic())))
+
+    def run(self) -> AnyConnection:
+        """Connect, blocking."""
+        return psycopg.Connection.connect(
+            **{**self.conninfo, "connect_timeout": self.seconds}, autocommit=True
+        )
+
+    async def run_async(self) -> AnyConnection:
+        """Connect, awaiting."""
+        return await psycopg.AsyncConnection.connect(
+            **{**self.conninfo, "connect_timeout": self.seconds}, autocommit=True
+        )
+
+
+class Slot:
+    """A place in the queue for something that another caller hands over."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.granted = False
+        self.refused = False
+        self.link: Link | None = None
+        self._wake: Callable[[], object] | None = None
+        self._lock = threading.Lock()
+
+    def grant(self, link: Link | None = None) -> None:
+        """Hand over a connection, or with none the right to open one."""
+        with self._lock:
+            self.granted, self.link = True, link
+            if self._wake:
+                self._wake()
+
+    def run(self) -> bool:
+        """Wait, blocking; return whether something came in time."""
+        event = threading.Event()
+        with self._lock:
+            if self.granted:
+                return True
+            self._wake = event.set
+        event.wait(max(0.0, self.deadline - monotonic()))
+        return self.granted
+
+    async def run_async(self) -> bool:
+        """Wait, awaiting; return whether something came in time."""
+        loop = asyncio.get_running_loop()
+        event = asyncio.Event()
+        with self._lock:
+            if self.granted:
+                return True
+            self._wake = lambda: loop.call_soon_threadsafe(event.set)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), max(0.0, self.deadline - monotonic()))
+        return self.granted
+
+
+class Pool:
+    """Connections to one server.
+
+    Args:
+        conninfo: psycopg's keyword arguments.
+        limits: Sizes and ages.
+        shown: How messages name the server, without secrets.
+        patience: Seconds for which a server that does not answer is knocked at.
+    """
+
+    def __init__(
+        self, conninfo: dict[str, Any], limits: Limits, shown: str, patience: float = PATIENCE
+    ) -> None:
+        self._patience = patience
+        self._conninfo = conninfo
+        self._limits = limits
+        self._shown = shown
+        self._closed = False
+        self._inherited: list[Any] = []
+        self._reset()
+
+    def __repr__(self) -> str:
+        return f"Pool({self._shown})"
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: list[Link] = []
+        self._busy: set[Link] = set()
+        self._total = 0
+        self._waiting: deque[Slot] = deque()
+        self._drained: Slot | None = None
+
+    @property
+    def size(self) -> int:
+        """How many connections there are or are being opened."""
+        return self._total
+
+    # -- taking and giving back ---------------------------------------------------------
+
+    def acquire(self, deadline: float) -> Work[Link]:
+        """Return a connection that the server has not hung up on.
+
+        Raises:
+            Closed: The pool is closed.
+            Timeout: Every connection stayed in use until the deadline.
+            Unavailable: No connection could be opened.
+        """
+        while True:
+            taken = self._take(deadline)
+            if isinstance(taken, Slot):
+                taken = yield from self._queue(taken)
+            if taken is None:
+                return (yield from self._open(deadline))
+            if monotonic() - taken.used < QUIET or (yield from self._responds(taken, deadline)):
+                return taken
+            self.release(taken)
+
+    def _take(self, deadline: float) -> Link | Slot | None:
+        """Take an idle connection, or the right to open one (None), or a place in the queue."""
+        if self._pid != os.getpid():  # after a fork the connections are the parent's
+            self._inherited.append((self._idle, self._busy))
+            self._reset()
+        with self._lock:
+            if self._closed:
+                raise Closed("the database is closed", fix="open it with `with` or `.open()`")
+            now = monotonic()
+            while self._idle:
+                link = self._idle.pop()
+                if now < link.expires and link.alive():
+                    self._busy.add(link)
+                    return link
+                self._total -= 1
+                link.close()
+            if self._total < self._limits.max_size:
+                self._total += 1
+                return None
+            slot = Slot(deadline)
+            self._waiting.append(slot)
+            return slot
+
+    def _queue(self, slot: Slot) -> Work[Link | None]:
+        try:
+            granted = yield slot
+        except BaseException:
+            self._withdraw(slot)
+            raise
+        if not granted:
+            self._withdraw(slot)
+            raise Timeout(
+                f"all {self._limits.max_size} connections stayed in use",
+                cause="the deadline passed while waiting for one",
+                fix="raise max_size, shorten transactions, or call less at once",
+            )
+        if slot.refused:
+            raise Closed("the database was closed while waiting for a connection")
+        return slot.link
+
+    def _withdraw(self, slot: Slot) -> None:
+        """Leave the queue; what was handed over meanwhile goes to the next."""
+        with self._lock:
+            if slot in self._waiting:
+                self._waiting.remove(slot)
+                return
+        if slot.link is not None:
+            self.release(slot.link)
+        elif slot.granted and not slot.refused:
+            self._give_up_place()
+
+    def _open(self, deadline: float) -> Work[Link]:
+        try:
+            connection = yield from self._connect(deadline)
+        except BaseException:
+            self._give_up_place()
+            raise
+        link = Link(connection, self._limits.max_lifetime * random.uniform(0.9, 1.1))
+        with self._lock:
+            self._busy.add(link)
+        return link
+
+    def _connect(self, deadline: float) -> Work[AnyConnection]:
+        patience = min(deadline, monotonic() + self._patience)
+        attempt = 1
+        while True:
+            try:
+                connection: AnyConnection = yield Connect(self._conninfo, deadline)
+                return connection
+            except psycopg.OperationalError as error:
+                reason = _reason(error)
+                wait = retry.pause(attempt)
+                if not retry.may_pass(reason) or monotonic() + wait > patience:
+                    raise Unavailable(
+                        f"cannot connect to {self._shown}: {reason}",
+                        sqlstate=error.sqlstate,
+                        cause=f"{attempt} attempts" if attempt > 1 else None,
+                        fix="check the URL, and that the server runs and lets you in",
+                    ) from None
+            yield Pause(wait)
+            attempt += 1
+
+    def _responds(self, link: Link, deadline: float) -> Work[bool]:
+        try:
+            yield Fly(link, fly(link, [[]]), min(deadline, monotonic() + 5.0))
+        except (ConnectionLost, DeadlinePassed):
+            link.broken = True
+        except BaseException:
+            link.broken = True
+            self.release(link)
+            raise
+        return not link.broken
+
+    def release(self, link: Link) -> None:
+        """Give a connection back; a broken one is closed."""
+        if link.pid != os.getpid():
+            return
+        with self._lock:
+            self._busy.discard(link)
+            if link.broken or self._closed or monotonic() > link.expires:
+                link.close()
+                self._hand_on_place()
+            else:
+                link.used = monotonic()
+                if self._waiting:
+                    self._busy.add(link)
+                    self._waiting.popleft().grant(link)
+                else:
+                    self._idle.append(link)
+                    self._trim(link.used)
+
+    def _trim(self, now: float) -> None:
+        while (
+            self._total > self._limits.min_size
+            and self._idle
+            and now - self._idle[0].used > self._limits.max_idle
+        ):
+            self._total -= 1
+            self._idle.pop(0).close()
+
+    def _give_up_place(self) -> None:
+        with self._lock:
+            self._hand_on_place()
+
+    def _hand_on_place(self) -> None:
+        """Let the next in the queue open the connection that is one fewer now."""
+        if self._waiting and not self._closed:
+            self._waiting.popleft().grant()
+            return
+        self._total -= 1
+        if self._drained and not self._total:
+            self._drained.grant()
+
+    # -- closing ------------------------------------------------------------
+
+    def close(self, timeout: float) -> Work[None]:
+        """Refuse new work, wait for the work in hand, close every connection."""
+        with self._lock:
+            self._closed = True
+            for link in self._idle:
+                self._total -= 1
+                link.close()
+            self._idle.clear()
+            waiting, self._waiting = self._waiting, deque()
+            for slot in waiting:
+                slot.refused = True
+                slot.grant()
+            self._drained = drained = Slot(monotonic() + timeout)
+            if not self._total:
+                return
+        if not (yield drained):
+            for link in list(self._busy):
+                link.closing = True
+                yield Cancel(link)
+                link.hang_up()
+
+
+def _reason(error: psycopg.Error) -> str:
+    """Return libpq's last line on why a connection failed; it never holds the password."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = next((line for line in reversed(lines) if "failed" in line or "FATAL" in line), "")
+    return (reason or (lines[-1] if lines else "no answer")).removeprefix("- ")

@@ -1,0 +1,102 @@
+"""When a call may be sent again, and how long to wait before. Pure.
+
+A read is sent again after a lost connection. A change is not, because COMMIT travels in
+the same flight and may have been done, unless a client-supplied key makes it idempotent.
+What the server refused is rolled back for certain, so 40001 and 40P01 are redone.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from time import monotonic
+
+from todo_sql.wire.call_errors import Conflict, Unavailable
+
+MOST_ATTEMPTS = 4
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+
+CONFLICTS = frozenset({"40001", "40P01"})
+STALE_PLANS = frozenset({"0A000", "26000"})
+_PASSING = (
+    "starting up",
+    "shutting down",
+    "recovery",
+    "too many",
+    "remaining connection slots",
+    "terminating connection",
+    "server_login_retry",
+    "query_wait_timeout",
+)
+
+# No other attempt makes these right.
+_FINAL = ("certificate", "does not support SSL", "no password supplied")
+
+_ON_CONFLICT = re.compile(
+    r"\bon\s+conflict\s*\((?P<target>[^()]*)\)\s*do\s+"
+    r"(?:nothing|update\s+set\s+(?P<changes>.*?))\s*(?:\breturning\b|\bwhere\b|;|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_CHANGING = re.compile(r"\b(insert|update|delete|merge)\b", re.IGNORECASE)
+_TAKES_EXCLUDED = re.compile(r"\s*(\w+)\s*=\s*excluded\s*\.\s*\1\s*", re.IGNORECASE)
+
+
+def may_pass(reason: str) -> bool:
+    """Say whether a failure to connect may be over soon.
+
+    libpq gives no SQLSTATE here. What did not come from a server (FATAL) is the network, or
+    TLS; of what did, a server that starts, stops or is full.
+    """
+    if any(words in reason for words in _FINAL):
+        return False
+    return "FATAL" not in reason or any(words in reason for words in _PASSING)
+
+
+def pause(attempt: int) -> float:
+    """Return the seconds to wait before attempt 2, 3, …: doubling, bounded, jittered."""
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1))
+    return random.uniform(longest / 2, longest)
+
+
+def idempotency_keys(sql: str) -> frozenset[str]:
+    """Return the columns that make a repeat of an insert harmless, or none.
+
+    They are those of its one ``on conflict (…)``, if that does nothing, or updates
+    columns only to what the insert would have written.
+    """
+    found = _ON_CONFLICT.search(sql)
+    changing = [word.lower() for word in _CHANGING.findall(sql)]
+    if found is None or not sql.lstrip().lower().startswith("insert"):
+        return frozenset()
+    changes = found["changes"]
+    if changing != (["insert", "update"] if changes else ["insert"]):
+        return frozenset()  # something else is changed, too
+    if changes and not all(_TAKES_EXCLUDED.fullmatch(part) for part in changes.split(",")):
+        return frozenset()
+    columns = {column.strip() for column in found["target"].split(",")}
+    return frozenset(columns) if all(map(str.isidentifier, columns)) else frozenset()
+
+
+def is_idempotent(keys: frozenset[str], tenant: str | None, values: Mapping[str, object]) -> bool:
+    """Say whether a change may be sent twice.
+
+    Args:
+        keys: As `idempotency_keys` found them.
+        tenant: The tenant's parameter, which alone makes nothing unique.
+        values: The call's arguments.
+    """
+    own = keys - {tenant}
+    return bool(own) and all(values.get(name) is not None for name in own)
+
+
+def time_left(deadline: float, attempt: int) -> bool:
+    """Say whether another attempt is allowed and has a chance before the deadline."""
+    return attempt < MOST_ATTEMPTS and monotonic() + _LONGEST_PAUSE / 8 < deadline
+
+
+def may_redo_unit(error: Exception, attempt: int) -> bool:
+    """Say whether a whole unit of work is to be run again after this error."""
+    lost = isinstance(error, Unavailable) and not error.outcome_unknown
+    return attempt < MOST_ATTEMPTS and (isinstance(error, Conflict) or lost)

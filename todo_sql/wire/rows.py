@@ -1,0 +1,169 @@
+"""Rows of a result as validated pydantic models, dataclasses or bare values. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, get_origin, is_typeddict
+
+import psycopg
+from psycopg import pq
+from psycopg.abc import Transformer
+from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+from todo_sql.wire.call_errors import BadRow
+
+Make = Callable[[list[tuple[Any, ...]]], list[Any]]
+
+
+class Checked:
+    """A type that a caller named, or the configuration: every value is held against it.
+
+    What the compiler named needs none of this, since it proved the types.
+
+    Args:
+        row: The type.
+        single: Whether it is always that of a single column, never of a whole row.
+    """
+
+    def __init__(self, row: Any, *, single: bool = False) -> None:
+        try:
+            adapter = TypeAdapter(row, config=ConfigDict(arbitrary_types_allowed=True))
+        except PydanticUserError:  # a type that has a configuration of its own
+            adapter = TypeAdapter(row)
+        kind = get_origin(row) or row
+        self.row = kind
+        self.validate = adapter.validator.validate_python
+        self.takes_mapping = not single and (dataclasses.is_dataclass(kind) or is_typeddict(kind))
+        self.takes_tuple = not single and isinstance(kind, type) and issubclass(kind, tuple)
+
+
+@lru_cache(maxsize=256)
+def checked(row: Any) -> Any:
+    """Return what makes `maker` validate rows of this type; models and ``dict`` as they are."""
+    is_model = isinstance(row, type) and issubclass(row, BaseModel)
+    return (
+        row if is_model or row is None or row is dict or get_origin(row) is dict else Checked(row)
+    )
+
+
+def maker(row: Any, names: Sequence[str]) -> Make:
+    """Return the function that makes row objects of tuples.
+
+    Args:
+        row: A pydantic model, a dataclass, or the type of a single column.
+        names: The columns of the result.
+    """
+    if isinstance(row, Checked):
+        return _checked(row, names)
+    is_model = isinstance(row, type) and issubclass(row, BaseModel)
+    if is_model and not (len(names) == 1 and names[0] not in row.model_fields):
+        return _models(row, names)
+    if isinstance(row, type) and dataclasses.is_dataclass(row):
+        return _dataclasses(row, names)
+    if len(names) == 1 and is_model:
+        validate = row.__pydantic_validator__.validate_python
+        return lambda rows: [validate(value) for (value,) in rows]
+    if row is None or row is dict or get_origin(row) is dict:
+        return lambda rows: [dict(zip(names, values, strict=True)) for values in rows]
+    if len(names) == 1:
+        return lambda rows: [value for (value,) in rows]
+    return lambda rows: rows
+
+
+def _checked(row: Checked, names: Sequence[str]) -> Make:
+    validate = row.validate
+    if row.takes_mapping:
+        return lambda rows: [validate(dict(zip(names, values, strict=True))) for values in rows]
+    if len(names) == 1 and not row.takes_tuple:
+        return lambda rows: [validate(value) for (value,) in rows]
+    return lambda rows: [validate(values) for values in rows]
+
+
+def _models(row: type[BaseModel], names: Sequence[str]) -> Make:
+    validate = row.__pydantic_validator__.validate_python
+
+    def make(rows: list[tuple[Any, ...]]) -> list[Any]:
+        # One comprehension: a function call per row would cost a tenth of the whole.
+        return [validate(dict(zip(names, values))) for values in rows]  # noqa: B905
+
+    return make
+
+
+def _dataclasses(row: Any, names: Sequence[str]) -> Make:
+    fields = [field.name for field in dataclasses.fields(row) if field.init]
+    if fields == list(names):
+        return lambda rows: [row(*values) for values in rows]
+    return lambda rows: [row(**dict(zip(names, values, strict=True))) for values in rows]
+
+
+def load(result: pq.abc.PGresult, transformer: Transformer, make: Make, label: str) -> list[Any]:
+    """Return every row of a result.
+
+    Raises:
+        BadRow: Python cannot hold a value, or a row does not fit the model.
+    """
+    transformer.set_pgresult(result)
+    try:
+        tuples = transformer.load_rows(0, result.ntuples, tuple)
+    except (psycopg.Error, ValueError, OverflowError) as error:
+        raise _unreadable(result, transformer, label, error) from None
+    return make_rows(make, tuples, label)
+
+
+def _unreadable(
+    result: pq.abc.PGresult, transformer: Transformer, label: str, error: Exception
+) -> BadRow:
+    """Return the error for a value that no loader takes, such as the timestamp ``infinity``."""
+    column = next(
+        (
+            name
+            for index, name in enumerate(column_names(result))
+            if not _is_readable(result, transformer, index)
+        ),
+        "?",
+    )
+    reason = str(error).partition(": ")[0]  # what follows quotes the value
+    return BadRow(
+        f"column `{column}` of a row of `{label}` holds a value that Python cannot",
+        cause=f"{reason}; another client wrote it",
+        fix=f"correct the value, or leave it out: where isfinite({column}), {column}::text",
+    )
+
+
+def _is_readable(result: pq.abc.PGresult, transformer: Transformer, index: int) -> bool:
+    loader = transformer.get_loader(result.ftype(index), pq.Format(result.fformat(index)))
+    values = (result.get_value(row, index) for row in range(result.ntuples))
+    try:
+        for value in values:
+            if value is not None:
+                loader.load(value)
+    except (psycopg.Error, ValueError, OverflowError):
+        return False
+    return True
+
+
+def make_rows(make: Make, tuples: list[tuple[Any, ...]], label: str) -> list[Any]:
+    """Return row objects of tuples.
+
+    Raises:
+        BadRow: A row does not fit the model.
+    """
+    try:
+        return make(tuples)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in entry['loc']) or 'row'}: {entry['msg']}"
+            for entry in error.errors(include_input=False, include_url=False)
+        )
+        raise BadRow(
+            f"a row of `{label}` does not fit {error.title}",
+            cause=problems,
+            fix="generate the package again, or correct the model or the row",
+        ) from None
+
+
+def column_names(result: pq.abc.PGresult) -> tuple[str, ...]:
+    """Return the names of a result's columns."""
+    return tuple((result.fname(index) or b"").decode() for index in range(result.nfields))

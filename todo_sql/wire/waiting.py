@@ -1,0 +1,221 @@
+"""Drive the generators of this package: on a thread, or on an event loop.
+
+The work of a call is written once, as a generator that yields what it needs done: `Fly`,
+`Pause`, and the requests of the pool. `run` does these blocking, `run_async` awaits them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import selectors
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from psycopg.waiting import Ready, Wait
+
+from todo_sql.wire.connection import Link
+
+T = TypeVar("T")
+
+
+class Request(Protocol):
+    """Something that takes time, done on a thread or on an event loop."""
+
+    def run(self) -> Any:
+        """Do it, blocking."""
+
+    async def run_async(self) -> Any:
+        """Do it, awaiting."""
+
+
+Work = Generator[Request, Any, T]
+
+
+class DeadlinePassed(Exception):
+    """The server did not answer in time."""
+
+
+def run(work: Work[T]) -> T:
+    """Do a piece of work on this thread."""
+    try:
+        request = next(work)
+        while True:
+            try:
+                outcome = request.run()
+            except BaseException as error:
+                request = work.throw(error)
+            else:
+                request = work.send(outcome)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+
+
+async def run_async(work: Work[T]) -> T:
+    """Do a piece of work on the running event loop."""
+    try:
+        request = next(work)
+        while True:
+            try:
+                outcome = await request.run_async()
+            except BaseException as error:
+                request = work.throw(error)
+            else:
+                request = work.send(outcome)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+
+
+class Fly:
+    """Drive a flight to its end, or to its deadline."""
+
+    __slots__ = ("deadline", "flying", "link")
+
+    def __init__(self, link: Link, flying: Generator[Wait, Ready, Any], deadline: float) -> None:
+        self.link = link
+        self.flying = flying
+        self.deadline = deadline
+
+    def run(self) -> Any:
+        """Wait with poll(2), or what the platform has instead."""
+        flying = self.flying
+        try:
+            wanted = next(flying)
+            wait = _poll if hasattr(select, "poll") else _select
+            fileno = self.link.pgconn.socket
+            while True:
+                left = self.deadline - monotonic()
+                ready = wait(fileno, wanted, left) if left > 0 else 0
+                if not ready:
+                    raise DeadlinePassed
+                wanted = flying.send(Ready(ready))
+        except StopIteration as stop:
+            return stop.value
+
+    async def run_async(self) -> Any:
+        """Wait on the event loop."""
+        flying = self.flying
+        try:
+            wanted = next(flying)
+        except StopIteration as stop:
+            return stop.value
+        line = _Line(self.link.pgconn.socket, self.deadline)
+        try:
+            while True:
+                ready = await line.ready(wanted)
+                if not ready:
+                    raise DeadlinePassed
+                wanted = flying.send(Ready(ready))
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            line.close()
+
+
+class Pause:
+    """Sleep."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def run(self) -> None:
+        """Sleep on this thread."""
+        time.sleep(self.seconds)
+
+    async def run_async(self) -> None:
+        """Sleep on the event loop."""
+        await asyncio.sleep(self.seconds)
+
+
+class Cancel:
+    """Tell the server to stop what the connection is doing; a failure to do so is no news."""
+
+    __slots__ = ("link",)
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    def run(self) -> None:
+        """Cancel, bounded."""
+        with suppress(psycopg.Error, OSError):
+            self.link.connection.cancel_safe(timeout=2.0)
+
+    async def run_async(self) -> None:
+        """Cancel, bounded."""
+        connection: Any = self.link.connection
+        with suppress(psycopg.Error, OSError):
+            await connection.cancel_safe(timeout=2.0)
+
+
+def _poll(fileno: int, wanted: Wait, seconds: float) -> int:
+    poller = select.poll()
+    readable, writable = select.POLLIN | select.POLLHUP | select.POLLERR, select.POLLOUT
+    poller.register(
+        fileno, (readable if wanted & Wait.R else 0) | (writable if wanted & Wait.W else 0)
+    )
+    ready = 0
+    for _, event in poller.poll(seconds * 1000 + 1):
+        ready |= (Ready.R if event & readable else 0) | (Ready.W if event & writable else 0)
+    return ready
+
+
+def _select(fileno: int, wanted: Wait, seconds: float) -> int:
+    with selectors.DefaultSelector() as selector:
+        selector.register(fileno, int(wanted))
+        ready = 0
+        for _, event in selector.select(seconds):
+            ready |= event
+        return ready
+
+
+class _Line:
+    """A socket on an event loop; listened to from the first wait to the last.
+
+    Args:
+        fileno: Of the socket.
+        deadline: On the monotonic clock; from then on every wait ends with nothing ready.
+    """
+
+    __slots__ = ("_expired", "_fileno", "_future", "_loop", "_timer")
+
+    def __init__(self, fileno: int, deadline: float) -> None:
+        self._fileno = fileno
+        self._loop = asyncio.get_running_loop()
+        self._future: asyncio.Future[int] | None = None
+        self._expired = False
+        self._timer = self._loop.call_later(max(0.0, deadline - monotonic()), self._expire)
+        self._loop.add_reader(fileno, self._wake, int(Ready.R))
+
+    async def ready(self, wanted: Wait) -> int:
+        """Wait until the socket can be read, or written if that is wanted, or time is up."""
+        if self._expired:
+            return 0
+        self._future = self._loop.create_future()
+        if not wanted & Wait.W:
+            return await self._future
+        self._loop.add_writer(self._fileno, self._wake, int(Ready.W))
+        try:
+            return await self._future
+        finally:
+            self._loop.remove_writer(self._fileno)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._timer.cancel()
+        self._loop.remove_reader(self._fileno)
+
+    def _wake(self, ready: int) -> None:
+        if self._future is not None and not self._future.done():
+            self._future.set_result(ready)
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._wake(0)
