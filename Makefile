@@ -9,7 +9,7 @@ WORKERS ?= 2
 # The demo, the checks and the suite never touch a database that the environment names.
 LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL
 
-.PHONY: demo test lint project suite clean
+.PHONY: demo test lint project pages suite clean
 
 demo: $(READY)
 	@$(LOCAL) $(BIN)/todo-sql migrate --quiet
@@ -37,6 +37,11 @@ project: $(READY)
 	$(LOCAL) $(BIN)/todo-sql verify
 	$(LOCAL) $(BIN)/todo-sql generate --check
 	$(LOCAL) $(BIN)/todo-sql docs --check
+
+# The pages that are made from the code; the suite holds that they agree with it.
+pages: $(READY)
+	$(BIN)/todo-sql lint --rules > docs/rules.md
+	$(BIN)/todo-sql explain --all > docs/codes.md
 
 # The suite: on PostgreSQL 18, migrated by a superuser; then everything that touches the
 # database once more on 16, migrated by an owner that is neither superuser nor BYPASSRLS.

@@ -28,6 +28,7 @@ FLOORS = (
     ("migrations",),
     ("compiler",),
     ("review",),
+    ("codes",),
     ("testing",),
     ("cli",),
     ("__main__",),

@@ -55,7 +55,7 @@ VERBS = (
     Verb(
         _QUERY,
         "explain",
-        "show the plan of one named query",
+        "show the plan of a query, or what a code means",
         "todo-sql explain list_tasks user_id=u1",
     ),
     Verb(_QUERY, "check", "check every query against the schema", "todo-sql check"),

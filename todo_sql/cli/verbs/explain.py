@@ -1,4 +1,4 @@
-"""`todo-sql explain`: the plan of one named query."""
+"""`todo-sql explain`: the plan of one named query, or the meaning of a code."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 def command(
     context: Context,
     name: Annotated[
-        str, Argument(metavar="NAME", help="The query's name.", autocompletion=query_names)
-    ],
+        str | None,
+        Argument(
+            metavar="NAME",
+            help="A query; or a code such as M232, or the name of a lint rule.",
+            autocompletion=query_names,
+        ),
+    ] = None,
     arguments: Annotated[
         list[str] | None,
         Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),
@@ -30,12 +35,25 @@ def command(
     rollback: Annotated[
         bool, Option("--rollback", help="Run a query that writes, and roll it back afterwards.")
     ] = False,
+    all: Annotated[bool, Option("--all", help="Print the page on every code and stop.")] = False,
 ) -> ExitCode:
     """Show the plan of one named query as a tree, with the rows, time and index of each step.
 
     The query runs, as the tenant's role where it has a tenant; one that writes only with
-    --rollback, else its plan is shown without running it.
+    --rollback, else its plan is shown without running it. Given a code of a message or the
+    name of a lint rule, say what it means, what to do, and which line raises it.
     """
+    from todo_sql import codes
+
+    if all:
+        context.output.data(codes.page().rstrip("\n"))
+        return ExitCode.OK
+    if name is None:
+        raise UsageError(
+            "nothing to explain", fix="name a query, a code such as M232, or a lint rule"
+        )
+    if not arguments and codes.is_code(name):
+        return _meaning(context, name)
     import psycopg
 
     from todo_sql.cli.verbs.query import described_query
@@ -61,6 +79,47 @@ def command(
             output.message(f"{output.style('look', 'yellow')}: {spot}")
     else:
         output.message("it writes, so it was not run; --rollback runs it and rolls it back")
+    return ExitCode.OK
+
+
+def _meaning(context: Context, word: str) -> ExitCode:
+    """Say what a code or a rule means, and where it is raised."""
+    from difflib import get_close_matches
+
+    from todo_sql import codes
+
+    output = context.output
+    found = codes.find(word)
+    if found is None:
+        page = codes.elsewhere(word)
+        if page is None:
+            known = [part for one in codes.all_codes().values() for part in (one.code, one.name)]
+            close = get_close_matches(word, [part for part in known if part], n=1, cutoff=0.7)
+            raise UsageError(
+                f"there is no code or rule `{word}`",
+                fix=f"did you mean `{close[0]}`?" if close else "see docs/codes.md for them all",
+            )
+        if output.json:
+            output.document({"rule": word, "page": page})
+        else:
+            output.data(page)
+        return ExitCode.OK
+    places = codes.places(found.code)[found.code]
+    if output.json:
+        output.document(
+            {
+                "code": found.code,
+                "name": found.name,
+                "title": found.title,
+                "text": found.text,
+                "raised_at": list(places),
+            }
+        )
+        return ExitCode.OK
+    named = f" ({found.name})" if found.name else ""
+    output.data(output.style(f"{found.code} {found.title}{named}", "bold"))
+    output.data(found.text)
+    output.data("raised in " + ", ".join(f"todo_sql/{place}" for place in places))
     return ExitCode.OK
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from todo_sql.review.linting.rule import Rule, all_rules
 
 _GROUPS = {
@@ -42,12 +44,21 @@ def _table() -> str:
     return "\n".join(["| code | name | severity |", "|---|---|---|", *rows])
 
 
+def title(rule: Rule) -> str:
+    """Return what a rule finds, in a few words: the first line of its file."""
+    return str(sys.modules[rule.check.__module__].__doc__).strip().rstrip(".")
+
+
+def about(rule: Rule) -> str:
+    """Return why a rule matters and what to write instead."""
+    return f"Why: {_plain(rule.cause)}. Instead: {_plain(rule.fix)}."
+
+
 def _section(rule: Rule) -> str:
-    module = __import__(rule.check.__module__, fromlist=["__doc__"])
     return "\n\n".join(
         [
             f"### {rule.code} {rule.name}",
-            f"{module.__doc__} Why: {_plain(rule.cause)}. Instead: {_plain(rule.fix)}.",
+            f"{title(rule)}. {about(rule)}",
             f"Bad:\n\n```sql\n{rule.bad.rstrip()}\n```",
             f"Good:\n\n```sql\n{rule.good.rstrip()}\n```",
         ]

@@ -38,6 +38,17 @@ def binary() -> str | None:
     return shutil.which("squawk", path=str(Path(sys.executable).parent)) or shutil.which("squawk")
 
 
+def page(rule: str) -> str | None:
+    """Return the address of the page on a rule of squawk, or None: it has no such rule."""
+    program = binary()
+    if program is not None:
+        asked = [program, f"--exclude={rule}"]
+        run = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if run.returncode not in (0, 1):
+            return None
+    return f"https://squawkhq.com/docs/{rule}"
+
+
 def check(files: Sequence[File], paths: Mapping[str, Path], postgres: int) -> Iterator[Finding]:
     """Yield what squawk finds in migrations and rollbacks.
 

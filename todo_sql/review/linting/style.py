@@ -29,6 +29,18 @@ def installed() -> bool:
     return True
 
 
+def page(word: str) -> str | None:
+    """Return the address of the page on a rule of sqlfluff, by code or name, or None."""
+    if not installed():
+        return None
+    from sqlfluff import list_rules
+
+    for rule in list_rules():
+        if word.upper() == rule.code or word in (rule.name, *rule.aliases):
+            return f"https://docs.sqlfluff.com/en/stable/reference/rules/{rule.name.split('.')[0]}"
+    return None
+
+
 class Style:
     """Checks and mends the style of files under one configuration.
 
