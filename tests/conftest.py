@@ -1,8 +1,8 @@
 """The fixtures of the suite: a real PostgreSQL for the run, a database of its own per test.
 
 Each test process (each xdist worker, too) has a server of its own, since roles belong to
-a server. It starts with the first test that asks for it. The databases are those of the
-package's own plugin, `todo_sql.testing`.
+a server. It starts with the first test that asks for it, and pytest-postgresql migrates a
+template on it. The clones are those of the package's own plugin, `todo_sql.testing`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
 from support.database import Owner, Server
 
 from todo_sql.embedded.programs import binaries, major_version
 from todo_sql.embedded.temporary import temporary_server
-from todo_sql.testing import TestServer
+from todo_sql.testing import TestServer, load_migrations
 
 Connect = Callable[..., psycopg.Connection[Any]]
 
@@ -52,7 +54,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     if major_version(binaries(version)) != version:
         missing = f"PostgreSQL {version} is not on this machine"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    with temporary_server(version) as embedded:
+    # A visit of autovacuum would hold up pytest-postgresql, which ends it before it drops.
+    with temporary_server(version, settings={"autovacuum": "off"}) as embedded:
         password = psycopg.conninfo.conninfo_to_dict(embedded.url())["password"]
         with psycopg.connect(embedded.url("postgres"), autocommit=True) as admin:
             if version >= 16:  # for the logins that tests make, too; see `Cluster`
@@ -78,6 +81,20 @@ def owner(request: pytest.FixtureRequest, server: Server) -> Owner:
 def todo_sql_server(server: Server, owner: Owner) -> TestServer:
     """Let the plugin of the package use the server and the owner of this run."""
     return TestServer(server.url(), server.url(user=owner.name))
+
+
+postgresql_noproc = factories.postgresql_noproc(
+    depends_on="todo_sql_server", load=[load_migrations]
+)
+# For a connection alone. What takes a URL takes `migrated_database`: a clone in 0.03 s
+# instead of 0.14 s, dropped whoever is connected.
+postgresql = factories.postgresql("postgresql_noproc")
+
+
+@pytest.fixture(scope="session")
+def todo_sql_template(postgresql_noproc: NoopExecutor) -> str:
+    """The database that the plugin of the package clones."""
+    return postgresql_noproc.template_dbname
 
 
 @pytest.fixture

@@ -17,15 +17,27 @@ own), applies the project's migrations to a template, and each test gets a clone
 some hundredths of a second. With ``TODO_SQL_SCRATCH_URL`` the databases are made on that
 server instead. A project overrides a fixture by defining one of the same name: override
 `todo_sql_server` to use another server, `todo_sql_config` for another project.
+
+With pytest-postgresql, `load_migrations` gives its fixtures the migrated schema:
+
+    postgresql_proc = factories.postgresql_proc(load=[load_migrations])
+
+and `todo_sql_server` is a server for it where its own does not start, as for root:
+
+    postgresql_noproc = factories.postgresql_noproc(
+        depends_on="todo_sql_server", load=[load_migrations]
+    )
 """
 
 from __future__ import annotations
 
+import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -38,15 +50,58 @@ if TYPE_CHECKING:
 class TestServer:
     """Where the databases of a test run are made.
 
+    It may stand where `depends_on` of pytest-postgresql's `postgresql_noproc` wants a
+    fixture: `host`, `port`, `user`, `password` and `options` are those of the owner.
+
     Attributes:
         admin_url: Of a login that may create and drop databases for `owner_url`'s.
         owner_url: Of the login that migrates, owns and uses them.
+        template_dbname: What pytest-postgresql copies; None is the server's own template.
     """
 
     __test__ = False  # pytest would take it for a class of tests
 
     admin_url: str
     owner_url: str
+    template_dbname: None = None
+
+    @property
+    def host(self) -> str | None:
+        """Where the server listens; None is libpq's default."""
+        return self._owner.get("host")
+
+    @property
+    def port(self) -> str:
+        """The port that the server listens on."""
+        return self._owner.get("port", "5432")
+
+    @property
+    def user(self) -> str:
+        """The login that owns the databases."""
+        return self._owner["user"]
+
+    @property
+    def password(self) -> str | None:
+        """The owner's password."""
+        return self._owner.get("password")
+
+    @property
+    def options(self) -> str:
+        """Options of a connection, as libpq takes them."""
+        return self._owner.get("options", "")
+
+    @property
+    def maintenance_dbname(self) -> str:
+        """A database to be connected to while others are made and dropped."""
+        from todo_sql.wire.url import DatabaseUrl
+
+        return DatabaseUrl.parse(self.admin_url).parameters.get("dbname", "postgres")
+
+    @property
+    def _owner(self) -> Mapping[str, str]:
+        from todo_sql.wire.url import DatabaseUrl
+
+        return DatabaseUrl.parse(self.owner_url).parameters
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
@@ -58,15 +113,12 @@ class TestServer:
         import psycopg
         from psycopg import sql
 
-        from todo_sql.wire.url import DatabaseUrl
-
         name = f"test_{uuid.uuid4().hex[:12]}"
-        owner = DatabaseUrl.parse(self.owner_url).parameters["user"]
         # Measured without fsync: file_copy 25 ms, wal_log 75 ms.
         create = sql.SQL("create database {} owner {} template {} strategy file_copy")
         drop = sql.SQL("drop database if exists {} with (force)")
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
-            admin.execute(create.format(*map(sql.Identifier, (name, owner, template))))
+            admin.execute(create.format(*map(sql.Identifier, (name, self.user, template))))
             try:
                 yield name
             finally:
@@ -77,6 +129,57 @@ class TestServer:
         from todo_sql.wire.url import DatabaseUrl
 
         return DatabaseUrl.parse(self.owner_url).with_database(database).text
+
+
+_root = Path()
+"""Where pytest found its configuration; `load_migrations` is given no request."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Remember which project is tested."""
+    global _root
+    _root = config.rootpath
+
+
+def load_migrations(
+    *,
+    host: str | None,
+    port: int | str,
+    user: str,
+    dbname: str,
+    password: str | None = None,
+    project: Path | None = None,
+    **_: Any,
+) -> None:
+    """Apply the project's migrations: for ``load=[…]`` of pytest-postgresql's factories.
+
+    Args:
+        host: Of the server, and so on: as pytest-postgresql gives them.
+        port: See `host`.
+        user: See `host`.
+        dbname: See `host`.
+        password: See `host`.
+        project: The project's folder, bound with `functools.partial`; default: the one that
+            pytest runs in.
+    """
+    from psycopg.conninfo import make_conninfo
+
+    from todo_sql.config import load_config
+
+    # Encrypted as the connections of pytest-postgresql are: where the server can.
+    sslmode = os.environ.get("PGSSLMODE", "prefer")
+    _migrate(
+        make_conninfo(
+            host=host, port=port, user=user, password=password, dbname=dbname, sslmode=sslmode
+        ),
+        load_config(project, start=_root),
+    )
+
+
+def _migrate(url: str, config: Config) -> None:
+    from todo_sql.migrations import migrate
+
+    migrate(url, config.migrations)
 
 
 @pytest.fixture(scope="session")
@@ -103,10 +206,8 @@ def todo_sql_server(todo_sql_config: Config) -> Iterator[TestServer]:
 @pytest.fixture(scope="session")
 def todo_sql_template(todo_sql_server: TestServer, todo_sql_config: Config) -> Iterator[str]:
     """The name of a database with every migration of the project applied."""
-    from todo_sql.migrations import migrate
-
     with todo_sql_server.database() as name:
-        migrate(todo_sql_server.url(name), todo_sql_config.migrations)
+        _migrate(todo_sql_server.url(name), todo_sql_config)
         yield name
 
 
