@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,40 @@ def test_only_the_command_line_prints() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != "print", f"{path}:{node.lineno} prints"
+
+
+def module_name(path: Path) -> str:
+    """Return the dotted name of a module."""
+    return ".".join(("todo_sql", *path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+def test_no_module_imports_itself_over_others() -> None:
+    """No circle of imports, those for the type checker and those inside functions included."""
+    names = {module_name(path): path for path in modules() if room_of(path) != "cli"}
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        wanted: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    wanted.add(whole if whole in names else node.module)
+        graph[name] = wanted & names.keys() - {name}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_one_name_one_module() -> None:
+    """No two modules share a name; only a verb's file may be named like what it calls."""
+    homes: dict[str, list[str]] = {}
+    for path in modules():
+        place = path.relative_to(PACKAGE)
+        if (
+            path.stem != "__init__"
+            and place.parts[:2] != ("cli", "verbs")
+            and place.parts[0] != "todo"
+        ):
+            homes.setdefault(path.stem, []).append(place.as_posix())
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}

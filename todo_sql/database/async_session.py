@@ -125,7 +125,7 @@ class AsyncSession(Handle):
         """
         return await self._run(self._each(query, sets))
 
-    def batch(self) -> AsyncBatch:
+    def batch(self) -> AsyncBatch[AsyncSession]:
         """Send many independent calls in one round trip, each its own transaction.
 
         Each call's result or error is in the `Pending` that `add` returns.
@@ -218,7 +218,7 @@ class AsyncTransaction(AsyncSession):
         self._unit.check_nested(isolation, read_only)
         return AsyncTransaction(self._engine, self._scope, self._freshness, self._unit, self)
 
-    def batch(self) -> AsyncBatch:
+    def batch(self) -> AsyncBatch[AsyncSession]:
         """Refuse: the calls of a batch are transactions of their own."""
         raise UsageError(
             "a transaction has no batch",

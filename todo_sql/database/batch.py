@@ -30,11 +30,9 @@ from todo_sql.wire.waiting import Pause, Work, run, run_async
 if TYPE_CHECKING:
     from typing import Self
 
-    from todo_sql.database.async_session import AsyncSession
-    from todo_sql.database.session import Session
-
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 class Pending(Generic[R]):
@@ -140,7 +138,7 @@ class _Calls:
                 entry.tell(watch)
 
 
-class Batch(_Calls):
+class Batch(_Calls, Generic[S]):
     """Calls that are sent together at the end of the ``with`` block."""
 
     def __enter__(self) -> Self:
@@ -156,7 +154,7 @@ class Batch(_Calls):
             run(self._fly())
 
     def add(
-        self, function: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[S, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> Pending[R]:
         """Take a call of a query function down.
 
@@ -169,7 +167,7 @@ class Batch(_Calls):
         return pending
 
 
-class AsyncBatch(_Calls):
+class AsyncBatch(_Calls, Generic[S]):
     """Calls that are sent together at the end of the ``async with`` block."""
 
     async def __aenter__(self) -> Self:
@@ -186,7 +184,7 @@ class AsyncBatch(_Calls):
 
     def add(
         self,
-        function: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, R]],
+        function: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Pending[R]:
@@ -230,7 +228,7 @@ def _read(
         return True
 
     try:
-        found = yield from engine.replica.read(engine, calls, freshness, deadline, take)
+        found = yield from engine.replica.read(calls, freshness, deadline, take)
     except Failed:
         return False
     return found is not None

@@ -5,34 +5,30 @@ Written once, as generators, for threads and for tasks (`todo_sql.wire.waiting`)
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from psycopg import pq
 
 from todo_sql.database.call import Call
 from todo_sql.database.events import Listener
+from todo_sql.database.exchange import Exchange
 from todo_sql.database.freshness import WRITTEN, Freshness
-from todo_sql.database.handshake import greet
 from todo_sql.database.replica import Replica
 from todo_sql.wire import retry
 from todo_sql.wire.call_errors import (
-    Closed,
     DatabaseError,
     ServerError,
-    Timeout,
     Unavailable,
     translate,
 )
 from todo_sql.wire.connection import Link
-from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed, fly
+from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
 from todo_sql.wire.pool import Pool
 from todo_sql.wire.residue import NOTHING, Residue
-from todo_sql.wire.statement import ROLLBACK, Step, texts
-from todo_sql.wire.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
+from todo_sql.wire.statement import Step, texts
+from todo_sql.wire.waiting import Pause, Work
 
 T = TypeVar("T")
 
@@ -78,7 +74,7 @@ _COLUMNS = texts(
 )
 
 
-class Engine:
+class Engine(Exchange):
     """Makes calls on a pool.
 
     Args:
@@ -88,7 +84,7 @@ class Engine:
     """
 
     def __init__(self, pool: Pool, timeout: float, replica: Replica | None = None) -> None:
-        self.pool = pool
+        super().__init__(pool)
         self.replica = replica
         self.timeout = timeout
         self.listeners: list[Listener] = []
@@ -104,7 +100,6 @@ class Engine:
         if self.replica is not None and call.query.read_only:
             try:
                 found = yield from self.replica.read(
-                    self,
                     (call,),
                     freshness,
                     deadline,
@@ -129,22 +124,6 @@ class Engine:
             yield Pause(retry.pause(attempt))
             attempt += 1
 
-    def acquire(
-        self, calls: Sequence[Call], deadline: float, pool: Pool | None = None
-    ) -> Work[Link]:
-        """Take a connection that may serve these calls, of the primary if nothing is said."""
-        pool = pool or self.pool
-        link = yield from pool.acquire(deadline)
-        try:
-            for call in calls:
-                if not link.greeted or (call.role and call.role not in link.vetted):
-                    yield from greet(link, call.settings if call.role else (), deadline)
-        except BaseException:
-            link.broken = True
-            pool.release(link)
-            raise
-        return link
-
     def _attempt(
         self, call: Call, shape: Shape[T], freshness: Freshness, deadline: float
     ) -> Work[T]:
@@ -168,50 +147,6 @@ class Engine:
             return shape(link, call, results[at])
         finally:
             self.pool.release(link)
-
-    def flight(
-        self, link: Link, units: Sequence[Sequence[Step]], deadline: float
-    ) -> Work[list[Answer]]:
-        """Fly on a connection; whatever goes wrong, leave nothing running on the server.
-
-        Raises:
-            ConnectionLost: The connection broke.
-            Timeout: The deadline passed; the server was told to cancel.
-            Closed: The database was closed, and with it what was at work.
-        """
-        answers: list[Answer] = yield from self.on_link(link, Fly(link, fly(link, units), deadline))
-        if link.closing and any(answer.failed is not None for answer in answers):
-            link.broken = True
-            raise Closed("the database was closed during the call", cause="it was rolled back")
-        return answers
-
-    def on_link(self, link: Link, request: Fly) -> Work[Any]:
-        """Drive something on a connection; see `flight`."""
-        try:
-            return (yield request)
-        except DeadlinePassed:
-            link.broken = True
-            yield Cancel(link)
-            raise Timeout(
-                "no answer in time",
-                cause="the server was told to cancel; a change may have been made before that",
-                fix="give the call more time, or see what it waits for in pg_stat_activity",
-            ) from None
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            link.broken = True
-            yield Cancel(link)
-            raise
-        except BaseException:
-            link.broken = link.broken or _is_busy(link)
-            raise
-
-    def recover(self, link: Link, failed: Failed, deadline: float) -> Work[None]:
-        """Leave a connection idle after a failed transaction."""
-        if failed.error.sqlstate in retry.STALE_PLANS:
-            link.forget()
-        if link.pgconn.transaction_status == pq.TransactionStatus.INERROR:
-            with suppress(ConnectionLost):
-                yield from self.flight(link, [[ROLLBACK]], min(deadline, monotonic() + 5.0))
 
     def explain(self, failed: Failed, call: Call | None) -> Work[DatabaseError]:
         """Return the exception for a failed call, or for a failed COMMIT without one."""
@@ -287,11 +222,4 @@ def _may_redo(error: ServerError) -> bool:
         return True
     return error.sqlstate == "26000" or (
         error.sqlstate == "0A000" and "cached plan" in error.message
-    )
-
-
-def _is_busy(link: Link) -> bool:
-    return bool(
-        link.pgconn.pipeline_status != pq.PipelineStatus.OFF
-        or link.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
     )

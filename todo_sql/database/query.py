@@ -139,7 +139,7 @@ class Query(Generic[R]):
         """The statements that the query is sent as."""
         from todo_sql.database.texts import Texts
 
-        return Texts(self)
+        return Texts(self.named, self.parameters, self.nullable, self.read_only, self.file.is_adhoc)
 
     def into(self, row: type[S]) -> Query[S]:
         """Return the same query with another type of row, such as a slots dataclass."""

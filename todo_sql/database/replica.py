@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from psycopg import pq
 
+from todo_sql.database.call import Call
+from todo_sql.database.exchange import Exchange
 from todo_sql.database.freshness import FIRST_PAUSE, PATIENCE, REPLAYED, Freshness
 from todo_sql.wire.call_errors import DatabaseError, Timeout
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import ConnectionLost, Failed
 from todo_sql.wire.pool import Pool
 from todo_sql.wire.waiting import Pause, Work
-
-if TYPE_CHECKING:
-    from todo_sql.database.call import Call
-    from todo_sql.database.executor import Engine
 
 T = TypeVar("T")
 
@@ -27,7 +25,7 @@ REST = 2.0
 CONNECT = 2.0
 
 
-class Replica:
+class Replica(Exchange):
     """A replica of the primary.
 
     Args:
@@ -35,12 +33,11 @@ class Replica:
     """
 
     def __init__(self, pool: Pool) -> None:
-        self.pool = pool
+        super().__init__(pool)
         self._rests_until = 0.0
 
     def read(
         self,
-        engine: Engine,
         calls: Sequence[Call],
         freshness: Freshness,
         deadline: float,
@@ -49,7 +46,6 @@ class Replica:
         """Make read-only calls here, in one flight; None: the primary has to.
 
         Args:
-            engine: Whose calls they are.
             calls: Each a transaction of its own.
             freshness: How far the replica must have come.
             deadline: When the primary, if it has to, must have answered.
@@ -64,12 +60,12 @@ class Replica:
         pause = FIRST_PAUSE
         while monotonic() >= self._rests_until:
             try:
-                link = yield from engine.acquire(calls, min(deadline, now + CONNECT), self.pool)
+                link = yield from self.acquire(calls, min(deadline, now + CONNECT))
             except DatabaseError:
                 self._rest()
                 return None
             try:
-                results = yield from self._attempt(engine, link, calls, freshness, deadline)
+                results = yield from self._attempt(link, calls, freshness, deadline)
                 if results is not None:
                     return (use(link, results),)
             except ConnectionLost:
@@ -94,7 +90,6 @@ class Replica:
 
     def _attempt(
         self,
-        engine: Engine,
         link: Link,
         calls: Sequence[Call],
         freshness: Freshness,
@@ -103,10 +98,10 @@ class Replica:
         """Return each call's result, or None if the replica is behind the session's last change."""
         asks = freshness.position > link.replayed
         units = [call.unit_on_replica(asks_position=asks) for call in calls]
-        answers = yield from engine.flight(link, units, deadline)
+        answers = yield from self.flight(link, units, deadline)
         for answer in answers:
             if answer.failed is not None:
-                yield from engine.recover(link, answer.failed, deadline)
+                yield from self.recover(link, answer.failed, deadline)
                 raise answer.failed
             if asks:
                 rows = link.prepared(REPLAYED.statement).rows(answer.results[-3], int, "position")

@@ -122,7 +122,7 @@ class Session(Handle):
         """
         return self._run(self._each(query, sets))
 
-    def batch(self) -> Batch:
+    def batch(self) -> Batch[Session]:
         """Send many independent calls in one round trip, each its own transaction.
 
         Each call's result or error is in the `Pending` that `add` returns.
@@ -215,7 +215,7 @@ class Transaction(Session):
         self._unit.check_nested(isolation, read_only)
         return Transaction(self._engine, self._scope, self._freshness, self._unit, self)
 
-    def batch(self) -> Batch:
+    def batch(self) -> Batch[Session]:
         """Refuse: the calls of a batch are transactions of their own."""
         raise UsageError(
             "a transaction has no batch",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from todo_sql.queries.variants import Variant, choose
 from todo_sql.wire.parameters import Parameter
@@ -12,7 +12,6 @@ from todo_sql.wire.retry import idempotency_keys
 from todo_sql.wire.statement import Statement
 
 if TYPE_CHECKING:
-    from todo_sql.database.query import Query
     from todo_sql.errors import Place
     from todo_sql.queries.named import NamedQuery
     from todo_sql.wire.call_errors import ServerError
@@ -31,24 +30,28 @@ class Text:
 
     __slots__ = ("_head", "_named", "keys", "names", "residue", "statement", "variant")
 
-    def __init__(self, query: Query[Any], named: NamedQuery, variant: Variant) -> None:
+    def __init__(
+        self,
+        named: NamedQuery,
+        variant: Variant,
+        types: Mapping[str, str],
+        nullable: frozenset[str] | None,
+        read_only: bool,
+        is_adhoc: bool,
+    ) -> None:
         label = f"{named.source.file}:{named.name}"
         head = f"/* {label.replace('*/', '')} */ "
         self.statement = Statement(
             head + variant.sql,
             [
-                Parameter.of(
-                    name,
-                    query.parameters.get(name),
-                    query.nullable is None or name in query.nullable,
-                )
+                Parameter.of(name, types.get(name), nullable is None or name in nullable)
                 for name in variant.parameters
             ],
             label=label,
         )
         self.names = variant.parameters
-        self.keys = frozenset() if query.read_only else idempotency_keys(variant.sql)
-        self.residue = residue(variant.sql) if query.file.is_adhoc else NOTHING
+        self.keys = frozenset() if read_only else idempotency_keys(variant.sql)
+        self.residue = residue(variant.sql) if is_adhoc else NOTHING
         self.variant = variant
         self._head = len(head)
         self._named = named
@@ -75,11 +78,21 @@ class Text:
 
 
 class Texts:
-    """The variants of a query that were called so far."""
+    """The variants of a query that were called so far; see `todo_sql.database.query.Query`."""
 
-    def __init__(self, query: Query[Any]) -> None:
-        self.named = query.named
-        self._query = query
+    def __init__(
+        self,
+        named: NamedQuery,
+        types: Mapping[str, str],
+        nullable: frozenset[str] | None,
+        read_only: bool,
+        is_adhoc: bool,
+    ) -> None:
+        self.named = named
+        self._types = types
+        self._nullable = nullable
+        self._read_only = read_only
+        self._is_adhoc = is_adhoc
         self._known: dict[int, tuple[Variant, Text]] = {}
         self._only: Text | None = None
         self._names = frozenset(self.named.names)
@@ -101,5 +114,8 @@ class Texts:
         """Return the text of a variant; the same object for the same one."""
         known = self._known.get(id(variant))
         if known is None:
-            known = self._known[id(variant)] = variant, Text(self._query, self.named, variant)
+            text = Text(
+                self.named, variant, self._types, self._nullable, self._read_only, self._is_adhoc
+            )
+            known = self._known[id(variant)] = variant, text
         return known[1]

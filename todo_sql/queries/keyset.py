@@ -84,12 +84,12 @@ def choose_page(
     nulls = None if cursor is None or cursor.keys is None else cursor.nulls
     back = cursor is not None and cursor.back
     key = (variant.given, tuple(variant.cases.items()), back, nulls, not_null)
-    found = query.pages.get(key)
+    found: PageVariant | None = query.made.get(key)
     if found is None:
         parts = plan(variant)
         if nulls is not None and len(nulls) != len(parts.keys):
             raise BadCursor("the cursor does not fit the order of this query", fix=_START_AGAIN)
-        found = query.pages[key] = _compose(parts, back, nulls, not_null)
+        found = query.made[key] = _compose(parts, back, nulls, not_null)
     return found
 
 

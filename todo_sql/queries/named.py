@@ -20,15 +20,10 @@ from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from todo_sql.errors import Place
 from todo_sql.sql.source import Source
-
-if TYPE_CHECKING:
-    from todo_sql.queries.keyset import PageVariant
-    from todo_sql.queries.variants import Variant
-
 
 FINGERPRINT_SIZE = 6
 
@@ -153,8 +148,7 @@ class NamedQuery:
         groups: The optional parameters, in sets that are given together or not at all.
         cases: ``-- case`` parameters by name.
         segments: The text.
-        texts: What `todo_sql.queries.variants.choose` made so far.
-        pages: What `todo_sql.queries.keyset.choose_page` made so far.
+        made: The texts made of it so far, each by a key of its maker.
     """
 
     name: str
@@ -179,8 +173,7 @@ class NamedQuery:
     timeout: float | None = None
     tenant: Literal["required", "none"] | None = None
     allow: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    texts: dict[tuple[object, ...], Variant] = field(default_factory=dict, repr=False)
-    pages: dict[tuple[object, ...], PageVariant] = field(default_factory=dict, repr=False)
+    made: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
 
     @property
     def text(self) -> str:

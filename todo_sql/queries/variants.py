@@ -134,13 +134,14 @@ def choose(query: NamedQuery, arguments: Mapping[str, object]) -> Variant:
     if query.cases:
         key += tuple([arguments.get(name, UNSET) for name in query.cases])
     try:
-        return query.texts[key]
+        variant: Variant = query.made[key]
+        return variant
     except (KeyError, TypeError):
         pass
     variant = compose(query, *check_arguments(query, arguments))
-    if len(query.texts) >= _MOST_CACHED:
-        query.texts.clear()
-    query.texts[key] = variant
+    if len(query.made) >= _MOST_CACHED:
+        query.made.clear()
+    query.made[key] = variant
     return variant
 
 
