@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION public.advance_identity()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
     sequence_name constant text := pg_get_serial_sequence(format('%I.%I', tg_table_schema, tg_table_name), 'id');
@@ -38,7 +38,7 @@ $function$;
 CREATE OR REPLACE FUNCTION public.create_audit_partition(month date)
  RETURNS text
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
     starts constant timestamp := date_trunc('month', month::timestamp);
@@ -87,7 +87,7 @@ $function$;
 CREATE OR REPLACE FUNCTION public.create_audit_partitions(months_ahead integer DEFAULT 3)
  RETURNS SETOF text
  LANGUAGE sql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
     select made.name
     from generate_series(0, months_ahead) as ahead (months)
@@ -100,7 +100,7 @@ $function$;
 CREATE OR REPLACE FUNCTION public.detach_audit_partitions(keep_months integer DEFAULT 24)
  RETURNS SETOF text
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
 AS $function$
 declare
@@ -131,7 +131,7 @@ $function$;
 CREATE OR REPLACE FUNCTION public.erase_audit_history(erased_user_id text)
  RETURNS bigint
  LANGUAGE sql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
     with erased as (
         delete from public.audit_log
@@ -146,21 +146,21 @@ CREATE OR REPLACE FUNCTION public.record_change()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
     before constant jsonb := to_jsonb(old);
     after constant jsonb := to_jsonb(new);
     entry constant jsonb := coalesce(after, before);
-    secret constant text[] := string_to_array(coalesce(tg_argv[3], ''), ',');
+    kept constant text[] := string_to_array(tg_argv[3], ',');
     changes jsonb;
 begin
     if tg_op = 'UPDATE' then
         select jsonb_object_agg(
                 a.key,
                 case
-                    when a.key = any(secret) then '["(secret)", "(secret)"]'
-                    else jsonb_build_array(before -> a.key, a.value)
+                    when kept is null or a.key = any(kept) then jsonb_build_array(before -> a.key, a.value)
+                    else '["(secret)", "(secret)"]'
                 end
             )
             into changes
@@ -171,8 +171,15 @@ begin
         end if;
     else
         changes := jsonb_strip_nulls(
-            entry - tg_argv[0] - tg_argv[1] - tg_argv[2] - 'public_id' - 'updated_at' - secret
+            entry - tg_argv[0] - tg_argv[1] - tg_argv[2] - 'public_id' - 'updated_at'
         );
+        if kept is not null then
+            changes := (
+                select coalesce(jsonb_object_agg(c.key, c.value), '{}')
+                from jsonb_each(changes) as c
+                where c.key = any(kept)
+            );
+        end if;
     end if;
 
     insert into public.audit_log (user_id, table_name, operation, row_id, public_id, changes, actor_id)
@@ -193,7 +200,7 @@ CREATE OR REPLACE FUNCTION public.resolve_session(session_token text)
  RETURNS TABLE(user_id text, expires_at timestamp with time zone)
  LANGUAGE sql
  STABLE STRICT SECURITY DEFINER ROWS 1
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
     select s.user_id, s.expires_at
     from public.sessions as s
@@ -204,7 +211,7 @@ $function$;
 CREATE OR REPLACE FUNCTION public.set_updated_at()
  RETURNS trigger
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
     new.updated_at := now();
@@ -708,7 +715,7 @@ alter table public.audit_log attach partition public.audit_log_default DEFAULT;
 
 -- trigger
 
-CREATE TRIGGER accounts_record_change AFTER INSERT OR DELETE OR UPDATE ON public.accounts FOR EACH ROW EXECUTE FUNCTION public.record_change('user_id', 'id', '', 'access_token,refresh_token,id_token,password');
+CREATE TRIGGER accounts_record_change AFTER INSERT OR DELETE OR UPDATE ON public.accounts FOR EACH ROW EXECUTE FUNCTION public.record_change('user_id', 'id', '', 'provider_id,created_at');
 
 CREATE TRIGGER lists_advance_identity AFTER INSERT ON public.lists REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT WHEN ((CURRENT_USER <> 'todo_app'::name)) EXECUTE FUNCTION public.advance_identity();
 
@@ -730,7 +737,7 @@ CREATE TRIGGER tasks_record_change AFTER INSERT OR DELETE OR UPDATE ON public.ta
 
 CREATE TRIGGER tasks_set_updated_at BEFORE UPDATE ON public.tasks FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION public.set_updated_at();
 
-CREATE TRIGGER users_record_change AFTER INSERT OR DELETE OR UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION public.record_change('id', 'id', '');
+CREATE TRIGGER users_record_change AFTER INSERT OR DELETE OR UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION public.record_change('id', 'id', '', 'name,created_at');
 
 -- policy
 
@@ -748,7 +755,7 @@ using (true)
 with check (true);
 
 create policy audit_log_select_all on public.audit_log for select to todo_readonly
-using (true);
+using ((table_name = ANY (ARRAY['users'::text, 'lists'::text, 'tags'::text, 'tasks'::text, 'task_tags'::text])));
 
 create policy audit_log_select_own on public.audit_log for select to todo_app
 using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
@@ -1012,7 +1019,7 @@ comment on column public.accounts.user_id is 'Whose credentials these are.';
 
 comment on column public.audit_log.actor_id is 'The user on whose behalf the session acted; null: nobody''s, such as an operator''s.';
 
-comment on column public.audit_log.changes is 'insert: the row as made; delete: as it was; update: each column that changed as [before, after]. Without secrets. Personal data.';
+comment on column public.audit_log.changes is 'insert: the row as made; delete: as it was; update: each column that changed as [before, after]. Of users and accounts without addresses, account ids and secrets. Personal data.';
 
 comment on column public.audit_log.id is 'Order within one moment; counts over all users.';
 
@@ -1448,7 +1455,7 @@ comment on function public.detach_audit_partitions(integer) is 'Detaches months 
 
 comment on function public.erase_audit_history(pg_catalog.text) is 'Deletes one user''s history from the attached months and returns how many rows; what they did to others'' rows stays.';
 
-comment on function public.record_change() is 'Trigger: writes audit_log. Arguments: tenant column, key column, second key column or empty, secret columns (comma-separated).';
+comment on function public.record_change() is 'Trigger: writes audit_log. Arguments: tenant column, key column, second key column or empty, columns whose values are kept (comma-separated; without it all).';
 
 comment on function public.resolve_session(pg_catalog.text) is 'Whose session a token belongs to, and until when: one row, or none if it is unknown or expired.';
 

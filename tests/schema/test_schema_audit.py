@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
-from support.people import Connection, tenant
+from support.people import Connection, Login, tenant
+
+from todo_sql.config import Config
+from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.migrator import Migrator
 
 pytestmark = pytest.mark.database
 
@@ -63,23 +68,90 @@ def test_who_did_it(owned: Connection) -> None:
     assert found == [("ada", True, 2, 1)]
 
 
-def test_secrets_are_not_kept(owned: Connection) -> None:
-    """A new password is recorded as a change without either value."""
-    owned.execute(
-        "insert into accounts (id, user_id, account_id, provider_id, password, scope)"
-        " values ('a', 'ada', 'ada', 'credential', 'hash-1', 'all')"
+def sign_up(connection: Connection) -> None:
+    """Write a user and an account in every way, each value with `secret` in it."""
+    connection.execute(
+        """
+        insert into users (id, name, email, image)
+        values ('alan', 'Alan', 'secret-1@example.com', 'https://secret/1');
+        update users set name = 'Alan T.', email = 'secret-2@example.com', email_verified = true
+        where id = 'alan';
+        insert into accounts (
+            id, user_id, provider_id, account_id, access_token, refresh_token, id_token, scope,
+            password
+        )
+        values ('a', 'alan', 'google', 'secret-3', 'secret-4', 'secret-5', 'secret-6', 'secret-7',
+            'secret-8');
+        update accounts set account_id = 'secret-9', access_token = 'secret-10',
+            scope = 'secret-11', password = null;
+        delete from accounts;
+        delete from users where id = 'alan'
+        """
     )
-    owned.execute("update accounts set password = 'hash-2', access_token = 'token-1'")
-    owned.execute("delete from accounts")
-    made, changed, deleted = entries(owned, "table_name = 'accounts'")
-    assert made[1]["scope"] == "all"
+
+
+def test_addresses_and_secrets_are_not_kept(owned: Connection) -> None:
+    """Of users the name and sign-up time, of accounts the provider; else only that it changed."""
+    sign_up(owned)
+    assert "secret-" not in str(entries(owned, "user_id = 'alan'"))
+    made, changed, deleted = entries(owned, "table_name = 'users' and user_id = 'alan'")
+    assert made[1].keys() == deleted[1].keys() == {"name", "created_at"}
+    hidden = ["(secret)", "(secret)"]
+    assert changed[1] == {"name": ["Alan", "Alan T."], "email": hidden, "email_verified": hidden}
+    made, changed, deleted = entries(owned, "table_name = 'accounts' and user_id = 'alan'")
+    assert made[1].keys() == deleted[1].keys() == {"provider_id", "created_at"}
     assert changed[1] == {
-        "password": ["(secret)", "(secret)"],
-        "access_token": ["(secret)", "(secret)"],
+        "account_id": hidden,
+        "access_token": hidden,
+        "scope": hidden,
+        "password": hidden,
     }
-    assert deleted[1]["provider_id"] == "credential"
-    for text in map(str, (made, changed, deleted)):
-        assert "hash" not in text and "token-1" not in text
+
+
+def test_a_new_column_of_users_is_not_kept(owned: Connection) -> None:
+    """Columns are withheld unless the trigger names them."""
+    owned.execute("alter table users add column phone text default 'secret-1'")
+    sign_up(owned)
+    owned.execute("update users set phone = 'secret-2'")
+    assert "secret-" not in str(entries(owned, "true"))
+    assert entries(owned, "user_id = 'ada' and table_name = 'users'")[-1][1] == {
+        "phone": ["(secret)", "(secret)"]
+    }
+
+
+def test_what_was_kept_before_is_scrubbed(
+    empty_database: str, todo_sql_config: Config, connect: Callable[..., Connection]
+) -> None:
+    """History written before the migration holds no more than history written after it."""
+    migrations = load(todo_sql_config.migrations, todo_sql_config.root)
+    migrator = Migrator(empty_database, migrations)
+    migrator.migrate(to="20260615090000")
+    connection = connect(empty_database, autocommit=True)
+    sign_up(connection)
+    connection.execute("insert into users (id, name, email) values ('ada', 'Ada', 'a@example.com')")
+    connection.execute("insert into tasks (user_id, title) values ('ada', 'Not secret-1')")
+    before = entries(connection, "table_name = 'tasks'")
+    assert "secret-11" in str(entries(connection, "table_name = 'accounts'"))
+    migrator.migrate()
+    old = entries(connection, "user_id = 'alan'")
+    assert entries(connection, "table_name = 'tasks'") == before
+    assert "secret-" not in str(old)
+    connection.execute("delete from audit_log")
+    sign_up(connection)
+
+    def shape(found: list[Any]) -> list[Any]:
+        return [(operation, {**changes, "created_at": 0}) for operation, changes in found]
+
+    assert shape(old) == shape(entries(connection, "user_id = 'alan'"))
+
+
+def test_reports_read_the_history_of_what_they_may_read(owned: Connection, login: Login) -> None:
+    """todo_readonly sees no history of accounts, nor of tables that nobody opened to it."""
+    sign_up(owned)
+    reports = login("login_readonly")
+    found = reports.execute("select distinct table_name from audit_log order by 1").fetchall()
+    assert found == [("lists",), ("tags",), ("task_tags",), ("tasks",), ("users",)]
+    assert "@" not in str(reports.execute("select * from audit_log").fetchall())
 
 
 def test_the_application_reads_its_own_and_writes_none(owned: Connection) -> None:

@@ -290,7 +290,7 @@ def test_functions_are_closed_to_the_public(catalog: Connection) -> None:
     assert granted.pop("resolve_session") == ["todo_app", "todo_auth"]
     assert set(map(tuple, granted.values())) == {()}
     for name, _, config, _ in found:
-        assert 'search_path=""' in (config or []), name
+        assert "search_path=pg_catalog, pg_temp" in (config or []), name
     definers = sorted(name for name, definer, _, _ in found if definer)
     assert definers == ["advance_identity", "record_change", "resolve_session"]
 

@@ -231,7 +231,7 @@ def test_explain_shows_no_value_of_others(session: Connection, owned: Connection
 
 
 def test_a_temporary_table_does_not_outlive_the_check(session: Connection) -> None:
-    """Definer functions are not fooled by objects of the caller: their search_path is empty."""
+    """Definer functions are not fooled by tables of the caller: pg_temp is last on their path."""
     with tenant(session, "ada"):
         session.execute("create temporary table audit_log (like public.audit_log)")
         session.execute("create temporary table sessions (user_id text, token text)")

@@ -31,7 +31,7 @@ class AuditEntry(BaseModel):
     """The row's public_id, if its table has one."""
     changes: Any
     """insert: the row as made; delete: as it was; update: each column that changed as [before,
-    after]. Without secrets. Personal data.
+    after]. Of users and accounts without addresses, account ids and secrets. Personal data.
     """
     actor_id: str | None
     """The user on whose behalf the session acted; null: nobody's, such as an operator's."""
