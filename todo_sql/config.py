@@ -116,7 +116,7 @@ def load_config(
         section = _section(root / "pyproject.toml")
         if section is None:
             raise ConfigError(
-                f"{root} holds no [{SECTION}] in a pyproject.toml",
+                f"{root} has no pyproject.toml with [{SECTION}]",
                 fix="name the project's folder, or make a project with `todo-sql init`",
             )
         return _from_section(root, section, environment)
@@ -167,10 +167,10 @@ def _section(path: Path) -> dict[str, Any] | None:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", fix="mend the file") from None
+        raise ConfigError(f"{path} cannot be read: {error}", fix="correct the file") from None
     section = document.get("tool", {}).get("todo-sql")
     if section is not None and not isinstance(section, dict):
-        raise ConfigError(f"[{SECTION}] in {path} is not a table", fix="mend the file")
+        raise ConfigError(f"[{SECTION}] in {path} is not a table", fix="correct the file")
     return section
 
 

@@ -33,7 +33,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import the others on first use: they bring psycopg, which importing a model needs not."""
+    """Import the others on first use: they bring psycopg, which importing a model does not need."""
     if name in __all__:
         return getattr(todo_sql, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -129,7 +129,7 @@ def test_nothing_is_taken_after_two_dashes() -> None:
         (["status", "x"], "unexpected extra argument(s) (x)", "todo-sql status --help`"),
         (["--completion", "ksh"], "no completion for the shell `ksh`", "bash, zsh, fish"),
         (["db", "status", "x"], "`db status` takes no further arguments", None),
-        (["--project", "nowhere", "db", "status"], "holds no [tool.todo-sql]", "todo-sql init"),
+        (["--project", "nowhere", "db", "status"], "has no pyproject.toml", "todo-sql init"),
     ],
 )
 def test_wrong_words_are_a_usage_error(

@@ -201,7 +201,7 @@ def test_repair_shows_each_change_and_asks(project: Path, empty_database: str) -
     (folder / f"{B}.sql").unlink()
     (folder / f"{B}.rollback.sql").unlink()
     said = run(project, empty_database, "repair", code=2).stderr
-    assert f"{A}: checksum" in said and f"{B}: strike it" in said
+    assert f"{A}: checksum" in said and f"{B}: remove it" in said
     run(project, empty_database, "migrate", code=1)
     assert len(document(project, empty_database, "repair", "--dry-run")["changes"]) == 2
     run(project, empty_database, "repair", "--yes")

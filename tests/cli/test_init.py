@@ -86,7 +86,7 @@ def test_the_package_is_named_after_the_folder(name: str, package: str) -> None:
 @pytest.mark.parametrize("name", ["1st", "class", "json", "todo_sql", "tests", "...", "ünï"])
 def test_a_name_that_cannot_be_a_package_is_refused(name: str) -> None:
     """A name that hides a module, or is none, is an error before anything is written."""
-    with pytest.raises(UsageError, match="name for a Python package"):
+    with pytest.raises(UsageError, match="name of a Python package"):
         package_name(name)
 
 

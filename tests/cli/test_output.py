@@ -107,7 +107,7 @@ def test_nothing_is_asked_without_a_terminal() -> None:
     """What would be lost is only lost after --yes where nobody can answer."""
     output = Output()
     output.confirm("delete everything?", yes=True)
-    with pytest.raises(UsageError, match="add --yes"):
+    with pytest.raises(UsageError, match="pass --yes"):
         output.confirm("delete everything?", yes=False)
 
 

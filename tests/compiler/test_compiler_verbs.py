@@ -195,7 +195,7 @@ def test_a_type_of_the_configuration_that_matches_nothing(project: Project) -> N
     assert [one["fix"] for one in slips] == [
         "did you mean `Note.title`?",
         "did you mean `notes.body`?",
-        "correct the name, or take the line out",
+        "correct the name, or remove the line",
         "write `bigint`",
     ]
 

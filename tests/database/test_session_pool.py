@@ -135,7 +135,7 @@ def test_closing_is_told_from_a_time_limit(two_users: str, monkeypatch: pytest.M
 
 
 def test_wakes_a_server_that_sleeps(two_users: str) -> None:
-    """A server that refuses at first is knocked at again, with pauses, for some seconds."""
+    """A server that refuses at first is tried again, with pauses, for some seconds."""
     with Proxy(two_users) as proxy, Database.connect(proxy.url) as db:
         proxy.refusing = True
         threading.Timer(1.0, lambda: setattr(proxy, "refusing", False)).start()
@@ -224,7 +224,7 @@ with Database.connect(url, max_size=1) as db:
 assert threading.active_count() == 1
 
 async def main():
-    asyncio.get_running_loop().slow_callback_duration = 30  # a busy machine is no news
+    asyncio.get_running_loop().slow_callback_duration = 30  # the machine may be busy
     async with AsyncDatabase.connect(url, max_size=2) as db:
         me = db.as_user("ann")
         for number in range(100):

@@ -277,17 +277,20 @@ def test_messages_hold_no_detail() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"max_size": 0}, "`max_size` is no number of connections: 0"),
-        ({"max_size": True}, "`max_size` is no number"),
-        ({"max_size": 2.5}, "`max_size` is no number"),
-        ({"min_size": -1}, "`min_size` is no number of connections: -1"),
+        ({"max_size": 0}, "`max_size` must be a whole number of connections, not 0"),
+        ({"max_size": True}, "`max_size` must be a whole number"),
+        ({"max_size": 2.5}, "`max_size` must be a whole number"),
+        ({"min_size": -1}, "`min_size` must be a whole number of connections, not -1"),
         ({"min_size": 4, "max_size": 3}, "0 to max_size, which is 3"),
-        ({"max_idle": 0}, "`max_idle` is no length of time: 0"),
-        ({"max_idle": "60"}, "`max_idle` is no length of time: '60'"),
-        ({"max_lifetime": float("nan")}, "`max_lifetime` is no length of time: nan"),
-        ({"timeout": -1}, "`timeout` is no length of time: -1"),
-        ({"timeout": float("inf")}, "`timeout` is no length of time: inf"),
-        ({"timeout": None}, "`timeout` is no length of time: None"),
+        ({"max_idle": 0}, "`max_idle` must be a positive number of seconds, not 0"),
+        ({"max_idle": "60"}, "`max_idle` must be a positive number of seconds, not '60'"),
+        (
+            {"max_lifetime": float("nan")},
+            "`max_lifetime` must be a positive number of seconds, not nan",
+        ),
+        ({"timeout": -1}, "`timeout` must be a positive number of seconds, not -1"),
+        ({"timeout": float("inf")}, "`timeout` must be a positive number of seconds, not inf"),
+        ({"timeout": None}, "`timeout` must be a positive number of seconds, not None"),
         ({"tenant": "ann"}, "`tenant` takes a Tenant, not str"),
     ],
 )
@@ -303,7 +306,7 @@ def test_options_out_of_range(kind: Any, options: dict[str, Any], says: str) -> 
 @pytest.mark.parametrize("given", [{"url": 5}, {"url": b"postgresql://x/x"}, {"replica": 5}])
 def test_a_url_that_is_no_text(given: dict[str, Any]) -> None:
     """A URL of another type is a ConfigError, as is one that cannot be read."""
-    with pytest.raises(ConfigError, match="the database URL is not a text but"):
+    with pytest.raises(ConfigError, match="the database URL must be a string, not"):
         Database.connect(**({"url": "postgresql://localhost/x"} | given))
 
 
@@ -311,8 +314,8 @@ def test_limits_of_a_session() -> None:
     """No time is not a limit but a mistake; nor is a text a position."""
     with Database.connect("postgresql://localhost/x") as db:
         for seconds in (0, -1, float("nan"), "1"):
-            with pytest.raises(UsageError, match="`seconds` is no length of time"):
+            with pytest.raises(UsageError, match="`seconds` must be a positive number of seconds"):
                 db.as_user("ann").within(seconds)  # type: ignore[arg-type]
         for position in (-1, "7", None):
-            with pytest.raises(UsageError, match="no position of a session"):
+            with pytest.raises(UsageError, match="must be the position of a session"):
                 db.as_user("ann", after=position)  # type: ignore[arg-type]

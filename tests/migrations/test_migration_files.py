@@ -130,7 +130,7 @@ def test_a_character_that_would_end_the_text_is_refused(tmp_path: Path, rollback
     name = f"{ID}.rollback.sql" if rollback else f"{ID}.sql"
     (tmp_path / name).write_bytes(b"create table a ();\n\0create table b ();")
     finding = one(tmp_path)
-    assert (finding.code, finding.message) == ("S102", "a text cannot hold the character 0")
+    assert (finding.code, finding.message) == ("S102", "a text cannot hold the character U+0000")
     assert finding.place and (finding.place.line, finding.place.column) == (2, 1)
 
 

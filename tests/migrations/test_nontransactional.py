@@ -246,7 +246,7 @@ def test_an_unknown_fate_stops_the_run_and_is_settled_by_repair(
             "drop table if exists t, _yoyo_migration, _yoyo_log, _yoyo_version, _todo_sql_ledger",
         )
         begin(empty_database, tmp_path, [], update)
-        with pytest.raises(PlanError, match="nobody knows") as caught:
+        with pytest.raises(PlanError, match="it is unknown") as caught:
             migrate(empty_database, tmp_path)
         assert f"repair {INDEX} --done" in str(caught.value)
         run = migrator(empty_database, tmp_path)

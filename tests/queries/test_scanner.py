@@ -58,7 +58,7 @@ def test_parameters(text: str, expected: list[str]) -> None:
         ("select 0x", "trailing junk after numeric literal", 7),
         ("select 1__0", "trailing junk after numeric literal", 7),
         ('select 1 as ""', "zero-length delimited identifier", 12),
-        ("select \x00", "a text cannot hold the character 0", 7),
+        ("select \x00", "a text cannot hold the character U+0000", 7),
     ],
 )
 def test_open_ends(text: str, message: str, offset: int) -> None:

@@ -54,7 +54,7 @@ EUGENE: dict[str, set[str] | str] = {
 # Questions of splinter's tests, by lint and number, on which we keep quiet for a reason.
 QUIET = {
     ("0001", 4): "an index on the same columns in another order serves the key as well",
-    ("0005", 2): "an unused index below a megabyte is not worth a word",
+    ("0005", 2): "an unused index below a megabyte is not worth mentioning",
     ("0011", 2): "who runs a function with their own rights gains nothing by their own path",
     ("0013", 2): "a table without the tenant's column holds no tenant's rows",
     ("0024", 19): "an insert without WITH CHECK is refused for every row, which is R106's subject",

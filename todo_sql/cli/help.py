@@ -11,7 +11,7 @@ GLOBAL_OPTIONS = (
     ("--database URL", "instead of DATABASE_URL or the embedded PostgreSQL"),
     ("--json", "one JSON document on stdout"),
     ("--quiet", "data and errors only"),
-    ("--verbose", "more detail; a traceback where something unexpected fails"),
+    ("--verbose", "more detail; a traceback when something unexpected fails"),
     ("--no-color", "no colours (also NO_COLOR)"),
     ("--version", "show the version"),
     ("--completion SHELL", "print the completion script for bash, zsh or fish"),
@@ -45,7 +45,7 @@ def overview(colours: bool) -> str:
         "",
         f"`{PROGRAM} COMMAND --help` shows a command's own options.",
         "Exit codes: 0 done or clean, 1 findings or pending, 2 usage or configuration,",
-        "3 database error, 70 a defect of ours, 74 output not written, 130 stopped,",
+        "3 database error, 70 internal error, 74 output not written, 130 stopped,",
         "141 nobody reads.",
     ]
     return "\n".join(lines)

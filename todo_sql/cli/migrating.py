@@ -74,7 +74,7 @@ def _say_that_the_pooler_is_passed(context: Context) -> None:
 
     url = DatabaseUrl.parse(context.config.direct_url)
     if url.is_neon_pooler:
-        context.output.message(f"migrating past the pooler, through {url.direct().shown}")
+        context.output.message(f"bypassing the pooler: migrating through {url.direct().shown}")
 
 
 class ShownProgress(Events):
@@ -120,8 +120,8 @@ class ShownProgress(Events):
         self._draw(text)
 
     def blocked(self, by: str) -> None:
-        """Say who is in the way."""
-        self.waiting(f"{self._label}: in the way is {by}")
+        """Say who blocks the statement."""
+        self.waiting(f"{self._label}: blocked by {by}")
 
     def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
         """Say that a migration is done."""

@@ -11,7 +11,7 @@ Format = Annotated[Literal["text", "github"], Option(help="How findings are prin
 Migrations = Annotated[str | None, Option(metavar="DIR", help="Another folder of migrations.")]
 Queries = Annotated[Path | None, Option(metavar="DIR", help="Another folder of queries.")]
 Offline = Annotated[
-    bool, Option("--offline", help="Ask the cache in queries/.cache, and no server.")
+    bool, Option("--offline", help="Read the cache in queries/.cache; ask no server.")
 ]
 OnlyCheck = Annotated[
     bool, Option("--check", help="Write nothing; exit 1 if something would change.")

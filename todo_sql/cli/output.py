@@ -165,7 +165,7 @@ class Output:
         if yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(f"not confirmed: {question}", fix="add --yes to say so beforehand")
+            raise UsageError(f"not confirmed: {question}", fix="pass --yes to confirm")
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise UsageError("not confirmed: nothing was done", code="U101")
@@ -243,13 +243,13 @@ class Output:
             return TodoSqlError(
                 f"the output cannot be written: {os.strerror(error.errno).lower()}",
                 code="U302",
-                cause="what had to be done may have been done; only its report was lost",
-                fix="make room, or send stdout somewhere else",
+                cause="the work may have been done; only its report was lost",
+                fix="free some space, or redirect stdout",
             )
         return TodoSqlError(
             f"unexpected {type(error).__name__}: {error}",
             code="T999",
-            cause="this is a fault of todo-sql itself, or of a library that it uses",
+            cause="this is a bug in todo-sql or in a library that it uses",
             fix="please report it" if self.verbose else "add --verbose to see the traceback",
         )
 

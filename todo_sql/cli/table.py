@@ -50,7 +50,7 @@ VERBS = (
         "adopt an existing database",
         "todo-sql baseline 20260101090000",
     ),
-    Verb(_MIGRATE, "repair", "mend the ledger, showing every change first", "todo-sql repair"),
+    Verb(_MIGRATE, "repair", "repair the ledger, showing every change first", "todo-sql repair"),
     Verb(_QUERY, "query", "run one named query", "todo-sql query list_tasks user_id=u1"),
     Verb(
         _QUERY,

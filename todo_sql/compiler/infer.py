@@ -64,7 +64,7 @@ class Inference:
                 "error",
                 f"`{directive.pg_type}` is not a type",
                 directive.place,
-                cause=f"the header of `{query.name}` declares `{directive.name}` so",
+                cause=f"the header of `{query.name}` declares `{directive.name}` with it",
                 fix="name a type of PostgreSQL or of the migrations",
             )
             for directive in directives(query)

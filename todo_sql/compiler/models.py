@@ -90,7 +90,7 @@ def misnamed(described: Iterable[Described]) -> list[Finding]:
 
 def _misnamed(entry: Described, item: str, module: str, name: str) -> Finding:
     message = f"`{module}.{name}` and a model of the queries have one name"
-    fix = f'rename one of them, or mean the model: ".models.{name}"'
+    fix = f'rename one of them, or refer to the model: ".models.{name}"'
     if module == ".models":
         message = f"the configuration names a model {name}, which no query has"
         fix = f"correct it there, or write `-> {name}` in the header of a query"

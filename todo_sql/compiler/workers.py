@@ -98,7 +98,7 @@ def _help(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits is the one to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _end_with_parent()
-    receiver.close()  # else what nobody reads would never end
+    receiver.close()  # else the process would never end: nobody reads from it
     with suppress(Exception):  # whatever it is, it is met again, and told, over there
         sender.send_bytes(_packed(there(part), part))
 

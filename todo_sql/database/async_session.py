@@ -151,7 +151,7 @@ class AsyncSession(Handle):
         isolation: Isolation | str | None = None,
         read_only: bool = False,
     ) -> T:
-        """Run a unit of work in a transaction, and again if it got in another's way.
+        """Run a unit of work in a transaction, and again if it conflicted with another.
 
         Redone on 40001, 40P01, and a connection lost before COMMIT was sent: so the
         function must do nothing outside the transaction that cannot be done twice.

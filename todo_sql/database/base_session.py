@@ -73,7 +73,7 @@ class Handle:
         The server cancels the statement; if it does not answer at all, the call ends anyway.
 
         Raises:
-            UsageError: The limit is no length of time.
+            UsageError: The limit is not a length of time.
         """
         check_seconds("seconds", seconds)
         twin = type(self).__new__(type(self))

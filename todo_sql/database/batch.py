@@ -57,7 +57,7 @@ class Pending(Generic[R]):
         if not self._done:
             raise UsageError(
                 f"`{self.call.query.name}` has no result yet",
-                fix="ask for it behind the `with` block of the batch",
+                fix="ask for it after the `with` block of the batch",
             )
         return self._value  # type: ignore[return-value]
 
@@ -81,7 +81,7 @@ class Pending(Generic[R]):
 
 
 class _Recorder:
-    """Stands for a session and takes down the call that a query function makes."""
+    """Stands in for a session and records the call that a query function makes."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -156,7 +156,7 @@ class Batch(_Calls, Generic[S]):
     def add(
         self, function: Callable[Concatenate[S, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> Pending[R]:
-        """Take a call of a query function down.
+        """Record the call that a query function makes.
 
         Args:
             function: A generated function such as ``tasks.get_task``.
@@ -188,7 +188,7 @@ class AsyncBatch(_Calls, Generic[S]):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Pending[R]:
-        """Take a call of a query function down; nothing is awaited yet."""
+        """Record the call that a query function makes; nothing is awaited yet."""
         pending: Pending[R] = self._add(function, *args, **kwargs)
         return pending
 

@@ -93,7 +93,7 @@ class _Source(Generic[S]):
 
         Raises:
             UsageError: A size or a time is out of range.
-            ConfigError: A URL is none, or one of another product.
+            ConfigError: A URL cannot be read, or is one of another product.
         """
         limits = Limits(min_size, max_size, max_idle, max_lifetime)
         check_seconds("timeout", timeout)

@@ -252,7 +252,7 @@ def _misfit(row: Any, expected: set[str], bound: str | None) -> BadParameter:
     )
     missing, surplus = sorted(expected - given), sorted(given - expected)
     name = (missing or surplus or ["?"])[0]
-    what = "lacks" if missing else "has a surplus"
+    what = "lacks" if missing else "has an unexpected"
     fix = f"give {', '.join(sorted(expected))}"
     if name == bound:
         fix += f"; `{bound}` comes from the session"

@@ -200,7 +200,7 @@ def clear(link: Link, residue: Residue, answer: Answer) -> None:
 
 
 def note_position(link: Link, freshness: Freshness, result: pq.abc.PGresult) -> None:
-    """Take down how far the primary was behind a COMMIT."""
+    """Record how far the primary was after a COMMIT."""
     (position,) = link.prepared(WRITTEN.statement).rows(result, int, "position")
     freshness.note(position)
 

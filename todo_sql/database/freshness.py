@@ -36,19 +36,19 @@ class Freshness:
         position: Of a change made before, such as another process's.
 
     Raises:
-        UsageError: It is no position.
+        UsageError: It is not a position.
     """
 
     def __init__(self, position: int = 0) -> None:
         if not isinstance(position, int) or position < 0:
             raise UsageError(
-                f"`after` is no position of a session: {position!r}",
+                f"`after` must be the position of a session, not {position!r}",
                 fix="pass the `position` of another session, a whole number",
             )
         self.position = position
         self._lock = threading.Lock()
 
     def note(self, position: int) -> None:
-        """Take down a later change."""
+        """Record a later change."""
         with self._lock:
             self.position = max(self.position, position)

@@ -96,7 +96,7 @@ def _check(found: dict[str, Any]) -> None:
         return
     raise RoleRefused(
         f"tenant calls would run as `{role}`, which {why}",
-        cause="row security does not hold such a role: it would see every tenant's rows",
+        cause="row level security does not restrict such a role: it would see every tenant's rows",
         fix=f"{fix}; or name another role as `tenant.role` in [tool.todo-sql]",
     )
 
@@ -113,9 +113,9 @@ def _refusal(failed: Failed, settings: Settings) -> Exception:
         )
     if role and error.sqlstate == "42501":
         return RoleRefused(
-            f"tenant calls run as `{role}`, and this login may not",
+            f"tenant calls run as `{role}`, which this login may not assume",
             sqlstate=error.sqlstate,
             cause=f"PostgreSQL {error.sqlstate}: {error.message}",
-            fix=f"let a role that administers it run: grant {role} to <this login>",
+            fix=f"have a role that administers it run: grant {role} to <this login>",
         )
     return translate(error)

@@ -41,7 +41,7 @@ class Scope:
             tenant = tenant or self.tenant
             if tenant is None:
                 raise UsageError(
-                    "the session has a tenant, but the project says nothing of tenants",
+                    "the session has a tenant, but the project configures no tenant",
                     fix="add `tenant` to [tool.todo-sql], or use `db.session()`",
                 )
             pairs += [("role", tenant.role), (tenant.setting, str(self.tenant_id))]

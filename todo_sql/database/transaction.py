@@ -126,7 +126,7 @@ class Unit:
         return self._link
 
     def abort(self) -> None:
-        """Take down that something other than a call has made the transaction fail."""
+        """Record that something other than a call has made the transaction fail."""
         self._aborted = True
 
     def call_each(self, calls: list[Call], shape: Shape[T]) -> Work[list[T]]:

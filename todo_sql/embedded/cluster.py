@@ -166,8 +166,8 @@ class Cluster:
             "the embedded PostgreSQL does not start",
             code="E102",
             cause=f"the end of {self.log}:\n{_tail(said or answer.stdout)}",
-            fix="correct what the log complains of; `todo-sql db reset` begins anew, "
-            "without the data",
+            fix="correct what the log complains of; `todo-sql db reset` starts over, without "
+            "the data",
         )
 
     def _prepare_log(self) -> None:
@@ -204,7 +204,7 @@ class Cluster:
                 "the password of the embedded PostgreSQL is lost and cannot be set again",
                 code="E103",
                 cause=_tail(answer.stdout),
-                fix="`todo-sql db reset` begins anew, without the data",
+                fix="`todo-sql db reset` starts over, without the data",
             )
 
     def stop(self) -> bool:

@@ -148,7 +148,7 @@ class EmbeddedServer:
             return self._stop()
 
     def reset(self) -> None:
-        """Stop the server, delete all its data, and start anew."""
+        """Stop the server, delete all its data, and start over."""
         with self._locked():
             self._erase()
             self._start()
@@ -337,8 +337,8 @@ class EmbeddedServer:
             raise DatabaseError(
                 f"the data in {data} is PostgreSQL {made_by}'s, the programs are {version}'s",
                 code="E104",
-                fix=f"name PostgreSQL {made_by} in {OVERRIDE}, or begin anew with "
-                "`todo-sql db reset`, without the data",
+                fix=f"name PostgreSQL {made_by} in {OVERRIDE}, or start over with `todo-sql "
+                "db reset`, without the data",
             )
 
 
@@ -381,7 +381,7 @@ def _belongs_to_another(path: Path) -> DatabaseError:
         f"{path} belongs to another user",
         code="E105",
         cause="the embedded PostgreSQL of this project was started by that user",
-        fix="run the command as that user, use a clone of your own, or set DATABASE_URL",
+        fix="run the command as that user, use your own clone, or set DATABASE_URL",
     )
 
 

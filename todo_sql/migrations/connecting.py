@@ -145,7 +145,7 @@ def connect(
     target = DatabaseUrl.parse(url)
     if target.is_neon_pooler:
         target = target.direct()
-        events.note(f"migrating past the pooler, through {target.shown}")
+        events.note(f"bypassing the pooler: migrating through {target.shown}")
     options: dict[str, Any] = {"client_encoding": "utf8"}
     if "connect_timeout" not in target.parameters:
         options["connect_timeout"] = timeout

@@ -135,7 +135,7 @@ class Flight:
                 self._check()
             elif deadline is not None:
                 if time.monotonic() > deadline:
-                    raise ConnectionLost("the server did not answer the cancelling")
+                    raise ConnectionLost("the server did not answer the cancel request")
             elif self._watch:
                 self._watch(self)
 

@@ -150,7 +150,7 @@ def read(answers: Sequence[Answer]) -> Ledger:
             raise _unreadable(answer)
     if version.error is not None or int(version.rows[0][0] or 0) != 2:
         raise LedgerError(
-            "the ledger was made by a yoyo with other tables than this one's",
+            "the ledger was made by a yoyo whose tables differ from this one's",
             code="M402",
             fix="upgrade todo-sql, or run `yoyo list` of yoyo-migrations 9 once: it "
             "brings old tables up to date",
@@ -174,7 +174,7 @@ def _unreadable(answer: Answer) -> LedgerError:
     assert error is not None
     if error.sqlstate == "42703":
         return LedgerError(
-            "the ledger has other columns than this todo-sql knows",
+            "the ledger has columns that this todo-sql does not know",
             code="M402",
             cause=str(error).split("\n", 1)[0],
             fix="upgrade todo-sql, or run `yoyo list` of yoyo-migrations 9 once if the tables "

@@ -211,7 +211,7 @@ class Migrator:
 
         Args:
             id: Only this migration (id or version).
-            fate: What became of its statement of unknown fate; needs `id`.
+            fate: What became of its statement in doubt; needs `id`.
             confirm: Is shown every change before anything is done; raises to stop.
             wait: How long to wait for the server and for another migrator, in seconds.
         """

@@ -193,7 +193,7 @@ def _mismatch(entry: Entry, migrations: MigrationSet) -> Finding | None:
             f"{entry.id} is applied ({since}), but its file is missing",
             Place(f"{migrations.shown}/{entry.id}.sql", 1),
             fix="restore the file from version control; if it is gone for good, "
-            "`todo-sql repair` strikes it from the ledger",
+            "`todo-sql repair` removes it from the ledger",
         )
     return None
 

@@ -1,4 +1,4 @@
-"""Mends a ledger that disagrees with the folder: what would change, and the commands for it."""
+"""Repairs a ledger that disagrees with the folder: what would change, and the commands for it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _change(entry: Entry, writer: Writer) -> Iterator[Change]:
     if recorded is None:
         return
     if entry.state is State.MISSING:
-        what = "strike it: its file is missing" + (
+        what = "remove it: its file is missing" + (
             f"; it was applied {recorded.applied_at:%Y-%m-%d %H:%M:%S} UTC"
             if recorded.applied_at
             else ", it was never finished"
@@ -68,7 +68,7 @@ def _change(entry: Entry, writer: Writer) -> Iterator[Change]:
 
 
 def settle(ledger: Ledger, writer: Writer, id: str, fate: Fate) -> Change:
-    """Return the change that says what became of a statement of unknown fate.
+    """Return the change that says what became of a statement in doubt.
 
     Raises:
         PlanError: There is no such statement.
@@ -77,7 +77,7 @@ def settle(ledger: Ledger, writer: Writer, id: str, fate: Fate) -> Change:
     steps = recorded.progress.steps if recorded and recorded.progress else ()
     if recorded is None or recorded.progress is None or not steps or steps[-1].done:
         raise PlanError(
-            f"{id} has no statement of unknown fate",
+            f"{id} has no statement in doubt",
             code="M213",
             fix="see `todo-sql status`",
         )

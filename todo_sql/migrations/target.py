@@ -156,7 +156,7 @@ def refuse_unwritable(database: str, recovery: bool, read_only: bool) -> None:
     """Refuse a replica and a read-only database."""
     if recovery:
         raise TargetRefused(
-            f"the server of {database} is a replica: it takes no writes",
+            f"the server of {database} is a replica: it accepts no writes",
             code="M503",
             fix="name the primary, for example in TODO_SQL_DIRECT_URL",
         )

@@ -71,7 +71,7 @@ def read_declaration(report: Report, start: int, end: int) -> Declaration | None
     if reason := not_a_name(name):
         report.add(
             "Q105",
-            f"`{name}` {reason}, so no function can be named so",
+            f"`{name}` {reason}, so no function can have that name",
             *found.span("name"),
             fix="use letters, digits and underscores, such as `list_tasks`",
         )
@@ -109,7 +109,11 @@ def check_almost_header(report: Report, start: int, end: int) -> bool:
     if not _ALMOST_HEADER.match(report.source.text, start, end):
         return False
     report.add(
-        "Q101", "this is almost a header", start, end, fix="write `-- name: NAME :CARDINALITY`"
+        "Q101",
+        "this looks like a header, but is not one",
+        start,
+        end,
+        fix="write `-- name: NAME :CARDINALITY`",
     )
     return True
 
@@ -147,12 +151,12 @@ def read_directive(report: Report, into: Directives, start: int, end: int) -> No
             fix=did_you_mean(
                 word,
                 ("name", *DIRECTIVES, *LINE_DIRECTIVES),
-                f"use one of {known}; a remark begins with a capital letter",
+                f"use one of {known}; a comment begins with a capital letter",
             ),
         )
         return
     if value is None:
-        report.add("Q109", f"`{word}:` says nothing", start, end, fix=_USAGE[word])
+        report.add("Q109", f"`{word}:` has no value", start, end, fix=_USAGE[word])
         return
     _READERS[word](report, into, *found.span("value"))
 
@@ -228,7 +232,9 @@ def _read_column(report: Report, into: Directives, start: int, end: int) -> None
     if first.kind is Kind.QUOTED:
         name = name[1:-1].replace('""', '"')
     if len(tokens) == 1:
-        return _bad(report, "column", f"nothing is said of column `{name}`", start, end)
+        return _bad(
+            report, "column", f"the directive says nothing about column `{name}`", start, end
+        )
     pg_type, nullable = _type_and_null(text[tokens[1].start : tokens[-1].end])
     if name in into.columns:
         return _twice(report, f"column `{name}`", first.start, first.end)

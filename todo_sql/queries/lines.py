@@ -148,7 +148,7 @@ def _not_first(report: Report, start: int, end: int) -> None:
         start,
         end,
         cause="a formatter may move the comment, and a commented line cannot be optional",
-        fix="write a remark after it, `-- if: NAME -- remark`, or take the line in or out",
+        fix="write a comment after it, `-- if: NAME -- comment`, or take the line in or out",
     )
 
 
@@ -202,7 +202,7 @@ def _read_if(report: Report, condition: Condition, start: int, end: int) -> None
                 f"`{word}` {reason}",
                 offset,
                 offset + len(word),
-                fix="write `-- if: NAME, NAME`; a remark follows after `--`",
+                fix="write `-- if: NAME, NAME`; a comment may follow after `--`",
             )
             continue
         offset += word.startswith(":")

@@ -75,7 +75,7 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
             f"the query has {count:,} variants; at most {MOST_VARIANTS:,} can be checked",
             header.start,
             header.end,
-            fix="split it in several queries",
+            fix="split it into several queries",
         )
     if declaration is None or len(report) > mistakes:
         return None

@@ -34,7 +34,7 @@ class Drift:
         elif difference.after is None:
             said, code = "is in no migration", "K102"
         else:
-            said, code = "is not as the migrations make it", "K103"
+            said, code = "differs from what the migrations make", "K103"
         return Finding(
             code,
             "error",

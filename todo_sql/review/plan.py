@@ -282,7 +282,7 @@ def _losses(
             f"drops {difference.kind} {shown(name)}{_rows(table, sizes)}",
             place,
             cause="what it holds is lost, and a rollback does not bring it back",
-            fix="see that nothing reads it any more, and that there is a backup",
+            fix="make sure that nothing reads it any more, and that there is a backup",
         )
 
 

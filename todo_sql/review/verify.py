@@ -128,7 +128,7 @@ class _Trial:
                 cause="rows that were there before the migration are not the same after its "
                 "rollback, in columns that the migration keeps",
                 fix="let the rollback restore what the migration changed, or say "
-                "`-- irreversible: reason` in its stead",
+                "`-- irreversible: reason` instead",
             )
 
 
@@ -175,7 +175,7 @@ def _differences(script: Script, code: str, found: Snapshot, wanted: Snapshot) -
             "error",
             f"{said} {difference.item.key}",
             _place(script),
-            cause=f"as it is now against as it was: {difference}",
+            cause=f"before and after: {difference}",
             fix=";\n     ".join(statements) + ";" if statements else None,
         )
 

@@ -180,7 +180,7 @@ def _special(text: str, name: str, start: int, stop: int, end: int) -> tuple[Kin
             raise ScanError("unterminated dollar-quoted string", start)
         return Kind.STRING, closing + stop - start
     if text[start] == "\0":
-        raise ScanError("a text cannot hold the character 0", start)
+        raise ScanError("a text cannot hold the character U+0000", start)
     # No token of SQL, such as a lone $: the grammar says so in its place.
     return Kind.SYMBOL, stop
 

@@ -45,7 +45,7 @@ class Source:
         source = cls(file, text)
         if (zero := text.find("\0")) >= 0:
             raise UsageError(
-                "a text cannot hold the character 0",
+                "a text cannot hold the character U+0000",
                 code="S102",
                 place=source.place(zero),
                 fix="remove it",

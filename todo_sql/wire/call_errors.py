@@ -106,7 +106,7 @@ class IntegrityError(DatabaseError):
 
 
 class Conflict(DatabaseError):
-    """Two transactions were in each other's way (40001, 40P01); this one was rolled back."""
+    """Two transactions were in conflict (40001, 40P01); this one was rolled back."""
 
     code = "D211"
 
@@ -199,11 +199,11 @@ _KINDS = {
 
 _REMEDIES = {
     "not_null": "give {} a value",
-    "foreign_key": "let {} name a row that exists; to delete, first see to the rows that refer "
-    "to this one",
+    "foreign_key": "set {} to a row that exists; before deleting a row, delete those that "
+    "refer to it",
     "unique": "give {} another value, or change the row that has it",
     "check": "give {} a value that the constraint allows",
-    "exclusion": "give {} a value that excludes no other row's",
+    "exclusion": "give {} a value that conflicts with no other row",
 }
 
 

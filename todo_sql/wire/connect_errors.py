@@ -39,7 +39,7 @@ _REFUSALS = (
     _Refusal(
         ("no pg_hba.conf entry", "pg_hba.conf rejects"),
         "D102",
-        "the database server admits no such connection",
+        "the database server does not allow this connection",
         "allow this user and host in its pg_hba.conf, or use another URL",
     ),
     _Refusal(

@@ -37,16 +37,16 @@ class Limits:
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Refuse what is no length of time.
+    """Refuse what is not a length of time.
 
     Raises:
-        UsageError: It is no number above zero and within a week.
+        UsageError: It is not a number above zero and within a week.
     """
     if _is_number(value, int, float) and 0 < value <= LONGEST:  # type: ignore[operator]
         return
     raise UsageError(
-        f"`{name}` is no length of time: {value!r}",
-        cause="it is counted in seconds, above zero and within a week",
+        f"`{name}` must be a positive number of seconds, not {value!r}",
+        cause="it is above zero, and a week at most",
         fix=f"pass a number such as {name}=30, or leave it out for the default",
     )
 
@@ -56,7 +56,7 @@ def _check_size(name: str, value: object, least: int, most: int | None) -> None:
         return
     within = f"{least} or more" if most is None else f"{least} to max_size, which is {most}"
     raise UsageError(
-        f"`{name}` is no number of connections: {value!r}",
+        f"`{name}` must be a whole number of connections, not {value!r}",
         cause=f"it is a whole number, {within}",
         fix=f"pass a number such as {name}={max(least, 1)}, or leave it out for the default",
     )

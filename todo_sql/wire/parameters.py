@@ -119,15 +119,15 @@ class Parameter:
         return dump_by_value, pq.Format.TEXT
 
     def _readable(self, dump: Dump) -> Dump:
-        """Return a dumper that refuses a moment which Python could not read back."""
+        """Return a dumper that refuses a date or time that Python could not read back."""
 
         def dump_readable(value: Any) -> Any:
             if _is_beyond_years(value):
                 raise BadParameter(
-                    f"parameter `{self.name}` is a moment outside the years 1 to 9999 in UTC",
+                    f"parameter `{self.name}` is a date or time outside the years 1 to 9999 in UTC",
                     self.name,
                     cause="Python could not read it back; nothing was sent",
-                    fix="pass a datetime within these years, or None for no moment",
+                    fix="pass a datetime within these years, or None",
                 )
             return dump(value)
 

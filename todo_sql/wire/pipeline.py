@@ -142,7 +142,7 @@ def _next(pgconn: Any) -> Generator[Wait, Ready, pq.abc.PGresult | None]:
 
 
 def _lost(link: Link, message: str, answers: list[Answer]) -> ConnectionLost:
-    """Close the books of a broken connection: read what the server said before it went."""
+    """Finish with a broken connection: read what the server said before it went."""
     link.broken = True
     said = answers[0].failed if answers else None
     for _ in range(8):

@@ -28,7 +28,7 @@ from todo_sql.wire.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
 
 # An idle connection is asked for a sign of life only after this long.
 QUIET = 60.0
-# How long a server that does not answer is knocked at, within the call's deadline.
+# How long a server that does not answer is tried again, within the call's deadline.
 PATIENCE = 5.0
 
 
@@ -103,7 +103,7 @@ class Pool:
         conninfo: psycopg's keyword arguments.
         limits: Sizes and ages.
         shown: How messages name the server, without secrets.
-        patience: Seconds for which a server that does not answer is knocked at.
+        patience: Seconds for which a server that does not answer is tried again.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class Pool:
             raise Timeout(
                 f"all {self._limits.max_size} connections stayed in use",
                 cause="the deadline passed while waiting for one",
-                fix="raise max_size, shorten transactions, or call less at once",
+                fix="raise max_size, shorten transactions, or make fewer calls at once",
             )
         if slot.refused:
             raise Closed("the database was closed while waiting for a connection")

@@ -1,4 +1,4 @@
-"""What an ad hoc statement may leave on its connection, for whoever gets that next. Pure.
+"""What an ad hoc statement may leave on its connection, for whoever gets it next. Pure.
 
 A named query was read by the compiler and a reviewer; a text that a caller writes on the
 spot may end the transaction it stands in, or set what outlives it.

@@ -126,7 +126,7 @@ def _unreadable(
     )
     reason = str(error).partition(": ")[0]  # what follows quotes the value
     return BadRow(
-        f"column `{column}` of a row of `{label}` holds a value that Python cannot",
+        f"column `{column}` of a row of `{label}` holds a value that Python cannot represent",
         cause=f"{reason}; another client wrote it",
         fix=f"correct the value, or leave it out: where isfinite({column}), {column}::text",
     )

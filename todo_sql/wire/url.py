@@ -54,7 +54,7 @@ class DatabaseUrl:
         environment = os.environ if environment is None else environment
         if not isinstance(text, str):
             raise ConfigError(
-                f"the database URL is not a text but {type(text).__name__}",
+                f"the database URL must be a string, not {type(text).__name__}",
                 code="U201",
                 fix=f"write it like {EXAMPLE}",
             )
@@ -201,6 +201,6 @@ def _of_another_product(scheme: str) -> ConfigError:
     return ConfigError(
         f"the database URL begins with {scheme}://, which is not PostgreSQL",
         code="U201",
-        cause="todo-sql works with PostgreSQL 15 and newer alone",
+        cause="todo-sql works only with PostgreSQL 15 or newer",
         fix=f"write it like {EXAMPLE}",
     )

@@ -136,7 +136,7 @@ class Pause:
 
 
 class Cancel:
-    """Tell the server to stop what the connection is doing; a failure to do so is no news."""
+    """Tell the server to stop what the connection is doing; a failure to do so is ignored."""
 
     __slots__ = ("link",)
 

@@ -48,8 +48,8 @@ where not c.relrowsecurity
 group by n.nspname, c.relname
 order by 1;
 
--- name: role_passes_by_policies :many
--- The role of tenant calls passes by row level security.
+-- name: role_bypasses_policies :many
+-- The role of tenant calls bypasses row level security.
 select
     quote_ident(r.rolname) as subject,
     concat_ws(
@@ -83,7 +83,7 @@ where
     );
 
 -- name: granted_too_much :many
--- A table is granted what passes by row level security, or to everyone.
+-- A table is granted to everyone, or with privileges that bypass row level security.
 select
     format('%I.%I', n.nspname, c.relname) as subject,
     format(

@@ -70,8 +70,8 @@ def command(
             findings[:_SHOWN],
             code="M240",
             cause="nothing was recorded",
-            fix="name the migration that the database really is at, mend the schema, or record it "
-            "all the same with `--force`",
+            fix="name the migration that the database is really at, correct the schema, or "
+            "record it anyway with `--force`",
         )
 
     with migrator_of(context, migrations) as migrator:

@@ -19,7 +19,7 @@ def command(
     format: Format = "text",
     queries: Queries = None,
     watch: Annotated[
-        bool, Option("--watch", help="Stay, and check each file again when it is saved.")
+        bool, Option("--watch", help="Keep running; check each file again when it is saved.")
     ] = False,
     offline: Offline = False,
     cache: Annotated[

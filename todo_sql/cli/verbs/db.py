@@ -45,7 +45,7 @@ def command(
     status   say whether it runs, and where; exit code 1 if it does not
     url      print its URL, with the password; starts it
     shell    open psql on the database: on DATABASE_URL, where that is set
-    reset    delete all its data and begin anew
+    reset    delete all its data and start over
     destroy  delete all its data, and whatever else it left on this machine
     """
     if arguments and action is not Action.SHELL:

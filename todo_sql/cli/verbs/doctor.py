@@ -13,7 +13,7 @@ def command(
 ) -> ExitCode:
     """Examine a live database: isolation, roles, indexes, sequences, partitions, connections.
 
-    Read-only. Each finding comes with the statement that mends it.
+    Read-only. Each finding comes with the statement that corrects it.
     """
     import psycopg
 

@@ -69,7 +69,7 @@ def command(context: Context) -> ExitCode:
         f"{count} object{'' if count == 1 else 's'} differ{'s' if count == 1 else ''} from the "
         f"{len(applied)} applied migrations"
         if found
-        else f"no drift: the schema is as the {len(applied)} applied migrations make it"
+        else f"no drift: the schema is what the {len(applied)} applied migrations make"
     )
     return ExitCode.FINDINGS if found else ExitCode.OK
 

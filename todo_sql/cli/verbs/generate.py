@@ -20,7 +20,7 @@ def command(
     config = context.config
     if config.generate is None:
         raise ConfigError(
-            "this project generates nothing",
+            "`generate` is not set in [tool.todo-sql]",
             fix='write generate = "PACKAGE FOLDER" under [tool.todo-sql]',
         )
     queries, analysis = analyse_folder(config, offline=offline)

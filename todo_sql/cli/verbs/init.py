@@ -63,8 +63,8 @@ def package_name(name: str) -> str:
         or package in taken
     ):
         raise UsageError(
-            f"`{name}` does not make a name for a Python package",
-            fix="name the folder with a letter first, and not like a module of Python's own",
+            f"`{name}` cannot be made into the name of a Python package",
+            fix="begin the folder's name with a letter, and avoid names of Python's own modules",
         )
     return package
 

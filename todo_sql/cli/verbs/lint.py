@@ -19,11 +19,11 @@ def command(
     since: Annotated[
         str | None, Option(metavar="REV", help="Only files changed since a git revision.")
     ] = None,
-    fix: Annotated[bool, Option("--fix", help="Mend what can be mended for certain.")] = False,
+    fix: Annotated[bool, Option("--fix", help="Correct what can be corrected safely.")] = False,
     format: Annotated[
         Literal["text", "github", "json"], Option(help="How findings are printed.")
     ] = "text",
-    rules: Annotated[bool, Option("--rules", help="Print the page on our rules and stop.")] = False,
+    rules: Annotated[bool, Option("--rules", help="Print the page of all rules and stop.")] = False,
 ) -> ExitCode:
     """Review migrations and queries: our own rules, squawk, sqlfluff."""
     from todo_sql.review.linting import lint as review
@@ -42,7 +42,7 @@ def command(
     if fix:
         changed_files = review.mend(config, found, only)
         for name in changed_files:
-            context.output.message(f"mended {name}")
+            context.output.message(f"corrected {name}")
         if changed_files:
             found = review.lint(config, only)
     for reason in found.skipped:

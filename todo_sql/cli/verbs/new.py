@@ -26,7 +26,7 @@ def command(
         )
     if context.config.packaged:
         raise UsageError(
-            "there is no project here to put a migration into",
+            "there is no project here to add a migration to",
             fix="make one with `todo-sql init DIR`, or name it with `--project`",
         )
     forward, rollback = write_pair(context.config.migrations, description)
@@ -50,7 +50,7 @@ def _description(name: str) -> str:
     if foreign:
         raise UsageError(
             f"`{foreign[0]}` cannot stand in the name of a migration: `{name}`",
-            cause="file names are of ASCII, so that each system and tool reads them alike",
+            cause="file names are ASCII, so that every system reads them the same way",
             fix="describe the change in letters from a to z and digits, such as add_notes",
         )
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign))

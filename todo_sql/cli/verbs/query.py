@@ -95,7 +95,7 @@ def find_query(queries: QuerySet, name: str) -> NamedQuery:
     close = get_close_matches(name, list(queries), n=1)
     fix = f"did you mean `{close[0]}`?" if close else "see `todo-sql describe` for the queries"
     wrong = len(queries.findings)
-    cause = f"{wrong} mistake{'s' if wrong > 1 else ''} in the files of queries may hide it"
+    cause = f"{wrong} mistake{'s' if wrong > 1 else ''} in the query files may hide it"
     raise UsageError(f"there is no query `{name}`", cause=cause if wrong else None, fix=fix)
 
 

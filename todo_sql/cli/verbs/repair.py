@@ -1,4 +1,4 @@
-"""`todo-sql repair`: mend the ledger, showing every change first."""
+"""`todo-sql repair`: repair the ledger, showing every change first."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ def command(
         str | None,
         Argument(metavar="ID", help="Only this migration.", autocompletion=migration_ids),
     ] = None,
-    done: Annotated[bool, Option("--done", help="Its statement of unknown fate was done.")] = False,
-    redo: Annotated[
-        bool, Option("--redo", help="Its statement of unknown fate runs again.")
-    ] = False,
+    done: Annotated[bool, Option("--done", help="The statement in doubt was done.")] = False,
+    redo: Annotated[bool, Option("--redo", help="Run the statement in doubt again.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Show the changes only.")] = False,
     yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
     wait: WaitForMigrator = None,
@@ -54,7 +52,7 @@ def command(
                 output.message(f"{change.id}: {change.words}")
         if dry_run:
             raise _Shown
-        output.confirm("Change the ledger so?", yes=yes)
+        output.confirm("Apply these changes to the ledger?", yes=yes)
 
     with migrator_of(context, migrations) as migrator:
         try:
@@ -68,5 +66,5 @@ def command(
     elif not shown:
         output.message("nothing to repair: the ledger agrees with the folder")
     elif not dry_run:
-        output.message(f"{len(shown)} mended")
+        output.message(f"{len(shown)} repaired")
     return ExitCode.OK

@@ -53,13 +53,13 @@ def unmatched(
         if key in types or owner in unknown or _is_column(key, columns):
             continue
         names = [f"{owner}.{one}" for one in theirs] or _all(columns, column)
-        cause = "no type, table, query or model is called so"
-        fix = did_you_mean(key, names, "correct the name, or take the line out")
+        cause = "no type, table, query or model has this name"
+        fix = did_you_mean(key, names, "correct the name, or remove the line")
         if theirs:
             cause = f"`{owner}` has no column or parameter `{column}`"
         elif other := schema.type_by_name(key):
             cause, fix = "a type goes by its whole name here", f"write `{other.shown}`"
-        message = f"[tool.todo-sql.types] names `{key}`, which is not there"
+        message = f"[tool.todo-sql.types] names `{key}`, which does not exist"
         found.append(Finding("C118", "warning", message, _place(config, key), cause, fix))
     return found
 

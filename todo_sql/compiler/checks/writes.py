@@ -48,7 +48,7 @@ def find(query: NamedQuery, answer: Prepared, tree: Tree) -> list[Finding]:
             Finding(
                 "C109",
                 "warning",
-                f"`{query.name}` returns columns that :{query.cardinality.value} throws away",
+                f"`{query.name}` returns columns that :{query.cardinality.value} discards",
                 query.place(),
                 fix="use :one, :optional or :many",
             )

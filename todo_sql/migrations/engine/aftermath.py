@@ -34,7 +34,7 @@ def of(url: str, migration: Migration, direction: Direction, events: Events) -> 
             if isinstance(error, DatabaseError) or time.monotonic() > deadline:
                 return (
                     f"whether {migration.id} is {_past(direction)} is unknown, since the database "
-                    "cannot be asked; a transactional migration is whole or not at all"
+                    "cannot be asked; a transactional migration is applied completely or not at all"
                 )
             time.sleep(0.5)
 

@@ -47,7 +47,7 @@ class Failure:
         Args:
             script: The file.
             state: What state the database is in now.
-            again: The command that one runs when the file is mended.
+            again: The command that one runs when the file is corrected.
         """
         if self.exceeded:
             return _held_too_long(script, self.number, state, self.exceeded)
@@ -97,7 +97,7 @@ def _held_too_long(
         code="M305",
         place=script.source.place(*first_line(statements[number])) if statements else None,
         cause=f"others had to wait for it in statement {number + 1} of {len(statements)}; {state}",
-        fix="do the work in steps that lock for less long, or allow it with `-- max-lock-hold:`",
+        fix="do the work in steps that lock for less time, or allow it with `-- max-lock-hold:`",
     )
 
 
@@ -164,12 +164,12 @@ def _fix(error: psycopg.Error, again: str) -> str:
     if state == "55P03":
         return (
             "run it when the table is less busy, or raise `-- lock-timeout:` in the file; "
-            "`select pid, query, xact_start from pg_stat_activity` shows who is at work"
+            "`select pid, query, xact_start from pg_stat_activity` shows what is running"
         )
     if state == "57014":
         return "raise `-- statement-timeout:` in the file, or do the work in smaller steps"
     if state.startswith("53"):
         return f"make room on the server, then run `{again}` again"
     if state.startswith("23"):
-        return f"mend the rows that violate the constraint, then run `{again}` again"
+        return f"correct the rows that violate the constraint, then run `{again}` again"
     return f"correct the migration, then run `{again}` again"

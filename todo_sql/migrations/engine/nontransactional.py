@@ -1,7 +1,7 @@
 """Runs a file statement by statement, each in a transaction of its own.
 
 Before a statement its intent is written into the ledger, after it that it is done. So
-a later run knows what was done, and which one statement is of unknown fate.
+a later run knows what was done, and which one statement is in doubt.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class StepwiseRun:
 
         Raises:
             MigrationFailed: A statement failed; those before it are done and recorded.
-            PlanError: The file was edited where it is done, or a statement's fate is unknown.
+            PlanError: The file was edited where it is done, or a statement is in doubt.
             LockNotHeld: This backend does not hold the migration lock.
         """
         began = time.monotonic()
@@ -136,10 +136,10 @@ class StepwiseRun:
                 self._check_done()
         else:
             raise PlanError(
-                f"nobody knows whether statement {number + 1} of {self._migration.id} was done",
+                f"it is unknown whether statement {number + 1} of {self._migration.id} was done",
                 code="M232",
                 cause=f"a run ended in the middle of it: {_short(step.sql)}",
-                fix=f"look at the database, then say `todo-sql repair {self._migration.id} --done` "
+                fix=f"look at the database, then run `todo-sql repair {self._migration.id} --done` "
                 "or `--redo`",
             )
 
@@ -161,7 +161,7 @@ class StepwiseRun:
             error = self._explained(failure)
             if pause is None or not failure.may_pass:
                 raise error
-            self._events.waiting(f"{error.finding.message}; gives way, then tries again")
+            self._events.waiting(f"{error.finding.message}; giving way, then trying again")
             time.sleep(pause)
         self._refuse_invalid(catalog, statement, number)
         self._save((*self._done, _step(statement, done=True)))
@@ -221,7 +221,8 @@ class StepwiseRun:
                     f"pid {index.builder} is at work on {index.name}, which an earlier run left "
                     "INVALID",
                     code="M306",
-                    cause="it is not dropped under somebody's hands; nothing was changed",
+                    cause="it is not dropped while another session works on it; nothing was "
+                    "changed",
                     fix="wait until that is done, then run the command again",
                 )
             self._events.note(f"dropping {index.name}, which was left INVALID")
@@ -249,7 +250,7 @@ class StepwiseRun:
                 f"the index {index.name} exists already{what}",
                 code="M307",
                 place=self._script.source.place(*failure.first_line(statement)),
-                cause=f"no migration began it, so it is left alone: {index.definition}",
+                cause=f"no migration created it, so it is left alone: {index.definition}",
                 fix=f"drop it (`drop index concurrently {index.name}`) or rename one of the two",
             )
 

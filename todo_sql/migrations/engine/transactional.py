@@ -40,7 +40,7 @@ def run(
         creation: Makes what is missing of the ledger's tables.
         bookkeeping: Makes the commands that change the ledger.
         events: Is told what is at work and what is waited for.
-        again: The command that one runs when the file is mended.
+        again: The command that one runs when the file is corrected.
 
     Raises:
         MigrationFailed: A statement failed; the transaction was rolled back.
@@ -55,7 +55,7 @@ def run(
         error = failure.explained(script, _STATE, again)
         if pause is None or not failure.may_pass:
             raise error
-        events.waiting(f"{error.finding.message}; gives way, then tries again")
+        events.waiting(f"{error.finding.message}; giving way, then trying again")
         time.sleep(pause)
 
 

@@ -76,7 +76,7 @@ class Look:
     Attributes:
         holds: Whether we hold an exclusive lock on something that others can see.
         waits: Whether we wait for a lock.
-        blocked_by: Who is in the way, in words, or None.
+        blocked_by: Who blocks us, in words, or None.
     """
 
     holds: bool
@@ -97,7 +97,7 @@ def fly(
         link: The connection.
         commands: Those of the file say which of its statements they are.
         script: The file.
-        events: Is told what is at work, and who is in the way.
+        events: Is told what is at work, and who blocks it.
         max_hold: Longest time in seconds that an exclusive lock may be held; None: any.
 
     Returns:
@@ -109,7 +109,7 @@ def fly(
             return flight.fly(), None
         except HoldExceeded as exceeded:
             if link.connection.closed:
-                raise ConnectionLost("the server did not answer the cancelling") from None
+                raise ConnectionLost("the server did not answer the cancel request") from None
             return flight.answers, exceeded
 
 
@@ -191,8 +191,8 @@ class Watcher:
         if not self._link.warned:
             self._link.warned = True
             self._events.note(
-                "warning: `max-lock-hold` is not enforced, and who is in the way is not seen, "
-                f"for want of a second connection: {why}"
+                "warning: `max-lock-hold` is not enforced and blocking sessions are not shown, "
+                f"because no second connection could be opened: {why}"
             )
 
 

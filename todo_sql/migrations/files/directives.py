@@ -146,7 +146,7 @@ def _unknown(name: str) -> tuple[str, str]:
 
 
 def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[str, str] | None]:
-    """Return the directives with one more, or what is wrong with it and how to mend it."""
+    """Return the directives with one more, or what is wrong with it and how to correct it."""
     if name == "depends":
         return replace(found, depends=(*found.depends, *value.split())), None
     if name == "transactional":

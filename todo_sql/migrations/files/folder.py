@@ -163,7 +163,7 @@ def refuse(problems: list[Finding], shown: str) -> None:
         raise InvalidFiles(
             f"{count} in {shown}; the database was not touched",
             problems,
-            fix="mend the files, then run the command again",
+            fix="correct the files, then run the command again",
         )
 
 
@@ -203,7 +203,7 @@ def _read_scripts(
 
 
 def _wrong_name(name: str) -> tuple[str, str] | None:
-    """Return what is wrong with a file's name and how to mend it, or None."""
+    """Return what is wrong with a file's name and how to correct it, or None."""
     if name.endswith(".py"):
         if _ID.fullmatch(name.removesuffix(".py")):
             return "a migration in Python is not supported", "write it in SQL"

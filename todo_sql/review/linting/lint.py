@@ -36,7 +36,7 @@ class Review:
     Attributes:
         findings: By file and line; waived ones are not among them.
         waived: Those that a waiver of their file covers.
-        edits: By shown file name, the replacements that mend findings for certain.
+        edits: By shown file name, the replacements that are certain to correct findings.
         skipped: What was not looked at, and why.
     """
 
@@ -79,7 +79,7 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
     others = unproved(squawk.check(scripts, paths, config.postgres), project.files)
     skipped = []
     if squawk.binary() is None:
-        skipped.append("squawk is not installed: the safety of migrations is half checked")
+        skipped.append("squawk is not installed: the safety of migrations is only partly checked")
     if installed():
         cache = None if config.packaged else config.state / "cache" / "style.json"
         others += Style(config.root, cache).check(s for s in sources if s.file in chosen)

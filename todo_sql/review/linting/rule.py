@@ -19,7 +19,7 @@ from todo_sql.sql.grammar import Statement
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A replacement in a file's text that mends a hit for certain."""
+    """A replacement in a file's text that is certain to correct a hit."""
 
     start: int
     end: int
@@ -88,7 +88,7 @@ class Rule:
         name: What a waiver may say instead of the code.
         message: What is wrong; `cause`: why it matters; `fix`: what to write.
         bad: SQL that breaks the rule, and this rule alone says so in its test.
-        good: The same, mended.
+        good: The same, corrected.
         check: Finds the hits.
     """
 

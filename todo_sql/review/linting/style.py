@@ -42,7 +42,7 @@ def page(word: str) -> str | None:
 
 
 class Style:
-    """Checks and mends the style of files under one configuration.
+    """Checks and corrects the style of files under one configuration.
 
     Args:
         root: The folder of ``.sqlfluff``.
@@ -137,7 +137,7 @@ def _finding(
         start = type(start)(source.file, line, column, text)
     fix = None
     if code != "PRS":
-        fix = "`todo-sql lint --fix` mends most of style"
+        fix = "`todo-sql lint --fix` corrects most of style"
     return Finding(
         code,
         "error" if code == "PRS" else "warning",

@@ -32,7 +32,7 @@ RULE = Rule(
         "lock on it"
     ),
     fix=(
-        "add a check constraint that says the bound, `not valid`, validate it, then attach, "
+        "add a check constraint that states the bound, `not valid`, validate it, then attach, "
         "then drop it"
     ),
     bad="""\

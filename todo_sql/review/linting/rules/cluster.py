@@ -23,7 +23,7 @@ RULE = Rule(
     severity="error",
     message="cluster rewrites {table} under an exclusive lock",
     cause="neither reads nor writes get through until the whole table is copied",
-    fix="use pg_repack or pg_squeeze in a window of maintenance",
+    fix="use pg_repack or pg_squeeze in a maintenance window",
     bad="""\
 cluster tasks using tasks_pkey;
 """,

@@ -22,7 +22,7 @@ RULE = Rule(
     name="column-without-comment",
     severity="warning",
     message="column {table}.{column} has no comment",
-    cause="the document of the schema and the models are made from comments",
+    cause="the schema's documents and the models are made from its comments",
     fix="comment on column {table}.{column} is '…': meaning, unit, privacy",
     bad="""\
 create table notes (id bigint constraint notes_pkey primary key);

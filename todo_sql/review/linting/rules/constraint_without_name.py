@@ -21,7 +21,7 @@ RULE = Rule(
     message="a constraint of {table} has no name",
     cause=(
         "PostgreSQL chooses one, differently when a name is taken; errors, rollbacks and drift "
-        "then speak of a name that stands in no file"
+        "then mention a name that appears in no file"
     ),
     fix="write `constraint {short}_…` before it",
     bad="""\

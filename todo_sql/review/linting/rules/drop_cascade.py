@@ -27,8 +27,8 @@ RULE = Rule(
     severity="warning",
     message="drop cascade removes whatever depends on {what}",
     cause=(
-        "what goes with it is decided by the database of the day, not by this file; a rollback "
-        "cannot know it"
+        "what goes with it depends on the database at that moment, not on this file, so a "
+        "rollback cannot restore it"
     ),
     fix="drop what depends on it by name first, then drop it without cascade",
     bad="""\

@@ -30,7 +30,7 @@ RULE = Rule(
         "it cannot be added `not valid` or from an index built concurrently: reads and writes "
         "wait until it is done"
     ),
-    fix="add it while the table is empty, or in a window of maintenance with `-- max-lock-hold:`",
+    fix="add it while the table is empty, or in a maintenance window with `-- max-lock-hold:`",
     bad="""\
 alter table bookings add constraint bookings_excl exclude using gist (during with &&);
 """,

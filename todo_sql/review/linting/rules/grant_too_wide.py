@@ -39,7 +39,7 @@ RULE = Rule(
     severity="error",
     message="{what} is granted to {who}",
     cause=(
-        "truncate and references pass by row level security, trigger runs code as whoever "
+        "truncate and references bypass row level security, trigger runs code as whoever "
         "writes, and everyone includes roles that come later"
     ),
     fix="grant select, insert, update, delete to a role, by name",

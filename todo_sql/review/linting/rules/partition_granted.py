@@ -33,7 +33,7 @@ RULE = Rule(
     name="partition-granted",
     severity="error",
     message="{what} is granted to {who}",
-    cause="read directly a partition does not follow its parent's policies, only its own",
+    cause="a partition that is read directly follows its own policies, not its parent's",
     fix="grant on the parent alone; a query on the parent needs no privilege on its partitions",
     bad="""\
 create table events (at timestamptz constraint events_pkey primary key) partition by range (at);

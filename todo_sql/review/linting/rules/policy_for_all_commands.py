@@ -20,8 +20,8 @@ RULE = Rule(
     severity="warning",
     message="policy {policy} is for all commands",
     cause=(
-        "one expression then decides what is read, written and removed; a later wish to differ "
-        "opens them all"
+        "one expression then decides what is read, written and removed; widening it for one "
+        "command widens it for all"
     ),
     fix="write one policy per command: for select, for insert, for update, for delete",
     bad="""\

@@ -33,10 +33,10 @@ RULE = Rule(
     severity="error",
     message="{role} may {command} on {table}, but no policy is for that command",
     cause=(
-        "the grant lets the command run and the missing policy lets it match nothing: it fails "
-        "in silence"
+        "the grant lets the command run and the missing policy lets it match nothing: it "
+        "fails silently"
     ),
-    fix="create a policy for {command} on {table} to {role}, or take the grant back",
+    fix="create a policy for {command} on {table} to {role}, or revoke the grant",
     bad="""\
 create table tasks (
     user_id text not null,

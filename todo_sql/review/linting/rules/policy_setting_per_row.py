@@ -35,7 +35,7 @@ RULE = Rule(
     severity="warning",
     message="policy {policy} reads {function} once per row",
     cause=(
-        "outside a sub-select the function runs for each row and keeps the index from being "
+        "outside a sub-select the function runs for each row and keeps an index from being "
         "used; measured on 400,000 rows: 126 ms against 58 ms"
     ),
     fix="wrap it: (select {function}(…))",

@@ -19,8 +19,8 @@ RULE = Rule(
     name="table-without-comment",
     severity="warning",
     message="table {table} has no comment",
-    cause="the document of the schema and the models are made from comments",
-    fix="comment on table {table} is '…': what a row means, and whether it is personal",
+    cause="the schema's documents and the models are made from its comments",
+    fix="comment on table {table} is '…': what a row means, and whether it is personal data",
     bad="""\
 create table notes (id bigint constraint notes_pkey primary key);
 comment on column notes.id is 'Number.';

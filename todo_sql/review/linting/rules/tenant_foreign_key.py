@@ -54,8 +54,8 @@ RULE = Rule(
     severity="error",
     message="foreign key of {table} to {target} does not carry {column}",
     cause=(
-        "foreign keys pass by row level security: a row could refer to another tenant's row, "
-        "and the error tells whether that row exists"
+        "foreign keys bypass row level security: a row could refer to another tenant's row, "
+        "and the error reveals whether that row exists"
     ),
     fix="foreign key ({column}, …) references {target} ({column}, …)",
     bad=_TABLES

@@ -29,7 +29,7 @@ RULE = Rule(
     severity="error",
     message="unique key ({columns}) of {table} does not carry {column}",
     cause=(
-        "a value that one tenant has is refused to the others: the error tells that it exists; "
+        "a value that one tenant has is refused to the others: the error reveals that it exists; "
         "and the table cannot be distributed by tenant"
     ),
     fix="add {column} to the key",

@@ -25,8 +25,8 @@ RULE = Rule(
     severity="warning",
     message="a trigger of {table} is disabled",
     cause=(
-        "audit rows, updated_at and, with `all`, foreign keys are not kept until someone "
-        "enables it again"
+        "audit rows, updated_at and, with `all`, foreign keys are not maintained until "
+        "someone enables it again"
     ),
     fix="drop the trigger if it is not wanted, or make its function skip the rows that it should",
     bad="""\

@@ -24,7 +24,7 @@ RULE = Rule(
     severity="warning",
     message="truncate empties {table}",
     cause=(
-        "it takes an ACCESS EXCLUSIVE lock, fires no row triggers, passes by row level "
+        "it takes an ACCESS EXCLUSIVE lock, fires no row triggers, bypasses row level "
         "security, and no rollback brings the rows back"
     ),
     fix="delete the rows that are meant, by a `where`",
