@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         TransactionAborted,
         Unavailable,
     )
+    from todo_sql.wire.stats import DatabaseStats, PoolStats
 
 # Imported on first use (PEP 562), so that `import todo_sql` is light.
 _HOMES = {
@@ -57,6 +58,7 @@ _HOMES = {
     "todo_sql.errors": ("DatabaseError", "TodoSqlError", "UsageError"),
     "todo_sql.queries.cursor": ("Page",),
     "todo_sql.queries.variants": ("UNSET", "Unset", "given"),
+    "todo_sql.wire.stats": ("DatabaseStats", "PoolStats"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -91,6 +93,8 @@ __all__ = [  # noqa: RUF022 (by home)
     "UNSET",
     "Unset",
     "given",
+    "DatabaseStats",
+    "PoolStats",
 ]
 
 

@@ -164,7 +164,8 @@ class AsyncSession(Handle):
             except Exception as error:
                 if not retry.may_redo_unit(error, attempt):
                     raise
-            await asyncio.sleep(retry.pause(attempt))
+                why = f"a unit of work: {type(error).__name__}"
+            await self._engine.pool.retry(attempt, why).run_async()
             attempt += 1
 
     async def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:

@@ -16,7 +16,7 @@ from todo_sql.database import results
 from todo_sql.database.adhoc import adhoc
 from todo_sql.database.call import Call, plan
 from todo_sql.database.events import Watch, rows_of
-from todo_sql.database.executor import Engine, Shape, clear, note_position, unavailable
+from todo_sql.database.executor import BROKE, Engine, Shape, clear, note_position, unavailable
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
@@ -25,7 +25,7 @@ from todo_sql.wire import retry
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
 from todo_sql.wire.statement import COMMIT, Step
-from todo_sql.wire.waiting import Pause, Work, run, run_async
+from todo_sql.wire.waiting import Work, run, run_async
 
 if TYPE_CHECKING:
     from typing import Self
@@ -210,7 +210,7 @@ def _settle(engine: Engine, pending: list[Pending[Any]], freshness: Freshness) -
                 for entry in pending:
                     entry.fail(unavailable(lost, changed=not entry.call.query.read_only))
                 return
-        yield Pause(retry.pause(attempt))
+        yield engine.pool.retry(attempt, f"a batch: {BROKE}")
         attempt += 1
 
 

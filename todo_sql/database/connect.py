@@ -19,6 +19,7 @@ from todo_sql.database.session import Session, Transaction
 from todo_sql.errors import UsageError
 from todo_sql.wire.limits import Limits, check_seconds
 from todo_sql.wire.pool import Pool
+from todo_sql.wire.stats import DatabaseStats
 from todo_sql.wire.url import DatabaseUrl
 from todo_sql.wire.waiting import Work, run, run_async
 
@@ -144,8 +145,21 @@ class _Source(Generic[S]):
 
     @property
     def pool_size(self) -> int:
-        """How many connections are open or being opened."""
-        return self._opened().pool.size
+        """How many connections to the primary are open or being opened."""
+        return self.stats().primary.size
+
+    def stats(self) -> DatabaseStats:
+        """Return the sizes of the pools, and what was counted since `open`."""
+        engine = self._opened()
+        replica = engine.replica
+        pools = [engine.pool, *([replica.pool] if replica else [])]
+        return DatabaseStats(
+            primary=engine.pool.stats(),
+            replica=replica.pool.stats() if replica else None,
+            replica_rests=replica is not None and replica.rests,
+            retries=sum(pool.retries for pool in pools),
+            cancels=sum(pool.cancels for pool in pools),
+        )
 
     def _start_embedded(self) -> None:
         if self._url is None:

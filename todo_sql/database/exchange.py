@@ -21,7 +21,7 @@ from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed, fly
 from todo_sql.wire.pool import Pool
 from todo_sql.wire.statement import ROLLBACK, Step
-from todo_sql.wire.waiting import Cancel, DeadlinePassed, Fly, Work
+from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
 
 
 class Exchange:
@@ -69,7 +69,7 @@ class Exchange:
             return (yield request)
         except DeadlinePassed:
             link.broken = True
-            yield Cancel(link)
+            yield self.pool.cancel(link, "no answer in time")
             raise Timeout(
                 "no answer in time",
                 cause="the server was told to cancel; a change may have been made before that",
@@ -77,7 +77,7 @@ class Exchange:
             ) from None
         except (KeyboardInterrupt, asyncio.CancelledError):
             link.broken = True
-            yield Cancel(link)
+            yield self.pool.cancel(link, "the caller was interrupted")
             raise
         except BaseException:
             link.broken = link.broken or _is_busy(link)

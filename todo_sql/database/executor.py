@@ -28,7 +28,7 @@ from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
 from todo_sql.wire.pool import Pool
 from todo_sql.wire.residue import NOTHING, Residue
 from todo_sql.wire.statement import Step, texts
-from todo_sql.wire.waiting import Pause, Work
+from todo_sql.wire.waiting import Work
 
 T = TypeVar("T")
 
@@ -37,6 +37,8 @@ Shape = Callable[[Link, Call, pq.abc.PGresult], T]
 
 # After the server's own statement_timeout should have struck.
 GRACE = 1.0
+
+BROKE = "the connection broke"
 
 _COLUMNS = texts(
     """
@@ -118,10 +120,12 @@ class Engine(Exchange):
                     deadline, attempt
                 ):
                     raise unavailable(lost, changed=not call.query.read_only) from None
+                why = BROKE
             except Failed as failed:
                 if not _may_redo(failed.error) or not retry.time_left(deadline, attempt):
                     raise (yield from self.explain(failed, call)) from None
-            yield Pause(retry.pause(attempt))
+                why = f"SQLSTATE {failed.error.sqlstate}"
+            yield self.pool.retry(attempt, f"{call.query.name}: {why}")
             attempt += 1
 
     def _attempt(

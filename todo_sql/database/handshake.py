@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg import pq
 
 from todo_sql.database.scope import Settings, scope_step
+from todo_sql.logs import ROLE
 from todo_sql.wire.call_errors import RoleRefused, Timeout, translate
 from todo_sql.wire.connection import Link
-from todo_sql.wire.pipeline import Failed, fly, probe
+from todo_sql.wire.pipeline import Answer, Failed, fly, probe
 from todo_sql.wire.statement import BEGIN, COMMIT, Statement, Step
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
 
@@ -57,6 +59,20 @@ def greet(link: Link, settings: Settings, deadline: float) -> Work[None]:
         link.broken = True
         raise Timeout("no answer in time", cause="the connection was new") from None
     try:
+        results = _checked(link, answer, settings)
+    except RoleRefused as refused:
+        ROLE.warning("%s", refused.message)
+        raise
+    if not link.greeted:
+        (pid,) = link.prepared(_WHO).rows(results[1], int, "greeting")
+        link.pooled = pid != link.pgconn.backend_pid
+        link.prepares = not link.pooled or (yield from _probe(link, deadline))
+        link.forget()
+        link.greeted = True
+
+
+def _checked(link: Link, answer: Answer, settings: Settings) -> list[pq.abc.PGresult]:
+    try:
         results = answer.check()
     except Failed as failed:
         raise _refusal(failed, settings) from None
@@ -64,12 +80,7 @@ def greet(link: Link, settings: Settings, deadline: float) -> Work[None]:
         (found,) = link.prepared(_ROLE).rows(results[-1], dict, "role check")
         _check(found)
         link.vetted.add(str(dict(settings)["role"]))
-    if not link.greeted:
-        (pid,) = link.prepared(_WHO).rows(results[1], int, "greeting")
-        link.pooled = pid != link.pgconn.backend_pid
-        link.prepares = not link.pooled or (yield from _probe(link, deadline))
-        link.forget()
-        link.greeted = True
+    return results
 
 
 def _probe(link: Link, deadline: float) -> Work[bool]:

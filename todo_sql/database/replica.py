@@ -11,7 +11,8 @@ from psycopg import pq
 from todo_sql.database.call import Call
 from todo_sql.database.exchange import Exchange
 from todo_sql.database.freshness import FIRST_PAUSE, PATIENCE, REPLAYED, Freshness
-from todo_sql.wire.call_errors import DatabaseError, Timeout
+from todo_sql.logs import REPLICA
+from todo_sql.wire.call_errors import DatabaseError, Timeout, Unavailable
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import ConnectionLost, Failed
 from todo_sql.wire.pool import Pool
@@ -58,20 +59,21 @@ class Replica(Exchange):
         patience = min(deadline, now + PATIENCE)
         deadline = now + (deadline - now) / 2  # what is left is the primary's
         pause = FIRST_PAUSE
-        while monotonic() >= self._rests_until:
+        while not self.rests:
             try:
                 link = yield from self.acquire(calls, min(deadline, now + CONNECT))
-            except DatabaseError:
-                self._rest()
+            except DatabaseError as error:
+                # Another error may quote a setting of the call.
+                self._rest(error.message if isinstance(error, Unavailable) else error)
                 return None
             try:
                 results = yield from self._attempt(link, calls, freshness, deadline)
                 if results is not None:
                     return (use(link, results),)
-            except ConnectionLost:
-                self._rest()
-            except Timeout:
-                self._rest()
+            except ConnectionLost as error:
+                self._rest(error)
+            except Timeout as error:
+                self._rest(error)
                 return None
             except Failed as failed:
                 if failed.error.sqlstate == "57014":
@@ -85,8 +87,15 @@ class Replica(Exchange):
             pause *= 1.5
         return None
 
-    def _rest(self) -> None:
+    @property
+    def rests(self) -> bool:
+        """Whether it failed just now, and is left alone."""
+        return monotonic() < self._rests_until
+
+    def _rest(self, why: str | Exception) -> None:
         self._rests_until = monotonic() + REST
+        said = why if isinstance(why, str) else type(why).__name__
+        REPLICA.warning("left alone for %g s: %s", REST, said)
 
     def _attempt(
         self,

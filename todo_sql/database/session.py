@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -161,7 +160,8 @@ class Session(Handle):
             except Exception as error:
                 if not retry.may_redo_unit(error, attempt):
                     raise
-            time.sleep(retry.pause(attempt))
+                why = f"a unit of work: {type(error).__name__}"
+            self._engine.pool.retry(attempt, why).run()
             attempt += 1
 
     def _call(self, query: Query[Any], arguments: Mapping[str, object], shape: Shape[T]) -> T:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TypeVar
 
 from todo_sql.database.call import Call
-from todo_sql.database.executor import Engine, Shape, clear, note_position, unavailable
+from todo_sql.database.executor import BROKE, Engine, Shape, clear, note_position, unavailable
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.scope import Settings, scope_step
 from todo_sql.errors import UsageError
@@ -22,7 +22,7 @@ from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, ConnectionLost
 from todo_sql.wire.residue import NOTHING, Residue
 from todo_sql.wire.statement import COMMIT, ROLLBACK, Step, command
-from todo_sql.wire.waiting import Pause, Work
+from todo_sql.wire.waiting import Work
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ class Unit:
                 if not is_first or not retry.time_left(deadline, attempt):
                     self._over = True
                     raise unavailable(lost, changed=False) from None
-            yield Pause(retry.pause(attempt))
+            yield self._engine.pool.retry(attempt, f"{call.query.name}: {BROKE}")
             attempt += 1
 
     @property

@@ -19,11 +19,13 @@ from typing import Any
 
 import psycopg
 
+from todo_sql.logs import CANCEL, RETRY
 from todo_sql.wire import retry
 from todo_sql.wire.call_errors import Closed, Timeout, Unavailable
 from todo_sql.wire.connection import AnyConnection, Link
 from todo_sql.wire.limits import Limits
 from todo_sql.wire.pipeline import ConnectionLost, fly
+from todo_sql.wire.stats import PoolStats
 from todo_sql.wire.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
 
 # An idle connection is asked for a sign of life only after this long.
@@ -128,11 +130,36 @@ class Pool:
         self._total = 0
         self._waiting: deque[Slot] = deque()
         self._drained: Slot | None = None
+        self._opened = self._waits = self.retries = self.cancels = 0
+        self._waited = 0.0
 
-    @property
-    def size(self) -> int:
-        """How many connections there are or are being opened."""
-        return self._total
+    def stats(self) -> PoolStats:
+        """Return the sizes, and what was counted."""
+        with self._lock:
+            return PoolStats(
+                max_size=self._limits.max_size,
+                size=self._total,
+                idle=len(self._idle),
+                waiting=len(self._waiting),
+                opened=self._opened,
+                waits=self._waits,
+                waited=self._waited,
+            )
+
+    def retry(self, attempt: int, what: str) -> Pause:
+        """Count and tell that something is tried again; return the pause before it."""
+        pause = Pause(retry.pause(attempt))
+        with self._lock:
+            self.retries += 1
+        RETRY.info("attempt %d in %.2f s: %s", attempt + 1, pause.seconds, what)
+        return pause
+
+    def cancel(self, link: Link, why: str) -> Cancel:
+        """Count and tell that the server is to stop; return what tells it."""
+        with self._lock:
+            self.cancels += 1
+        CANCEL.warning("backend %d is told to stop: %s", link.pgconn.backend_pid, why)
+        return Cancel(link)
 
     # -- taking and giving back ---------------------------------------------------------
 
@@ -178,11 +205,16 @@ class Pool:
             return slot
 
     def _queue(self, slot: Slot) -> Work[Link | None]:
+        began = monotonic()
         try:
             granted = yield slot
         except BaseException:
             self._withdraw(slot)
             raise
+        finally:
+            with self._lock:
+                self._waits += 1
+                self._waited += monotonic() - began
         if not granted:
             self._withdraw(slot)
             raise Timeout(
@@ -214,6 +246,7 @@ class Pool:
         link = Link(connection, self._limits.max_lifetime * random.uniform(0.9, 1.1))
         with self._lock:
             self._busy.add(link)
+            self._opened += 1
         return link
 
     def _connect(self, deadline: float) -> Work[AnyConnection]:
@@ -225,15 +258,14 @@ class Pool:
                 return connection
             except psycopg.OperationalError as error:
                 reason = _reason(error)
-                wait = retry.pause(attempt)
-                if not retry.may_pass(reason) or monotonic() + wait > patience:
+                if not retry.may_pass(reason) or monotonic() + retry.longest(attempt) > patience:
                     raise Unavailable(
                         f"cannot connect to {self._shown}: {reason}",
                         sqlstate=error.sqlstate,
                         cause=f"{attempt} attempts" if attempt > 1 else None,
                         fix="check the URL, and that the server runs and lets you in",
                     ) from None
-            yield Pause(wait)
+            yield self.retry(attempt, f"cannot connect to {self._shown}: {reason}")
             attempt += 1
 
     def _responds(self, link: Link, deadline: float) -> Work[bool]:
@@ -307,7 +339,7 @@ class Pool:
         if not (yield drained):
             for link in list(self._busy):
                 link.closing = True
-                yield Cancel(link)
+                yield self.cancel(link, "the database is closed")
                 link.hang_up()
 
 

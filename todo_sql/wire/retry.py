@@ -56,8 +56,12 @@ def may_pass(reason: str) -> bool:
 
 def pause(attempt: int) -> float:
     """Return the seconds to wait before attempt 2, 3, …: doubling, bounded, jittered."""
-    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1))
-    return random.uniform(longest / 2, longest)
+    return random.uniform(longest(attempt) / 2, longest(attempt))
+
+
+def longest(attempt: int) -> float:
+    """Return the longest that `pause` may be."""
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1))
 
 
 def idempotency_keys(sql: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Which errors of the server may pass, and how long to wait before the next try. Pure."""
+"""Which errors of the server may pass, and the wait before the next try."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import time
 from collections.abc import Iterator
 
 import psycopg
+
+from todo_sql.errors import Finding
+from todo_sql.logs import RETRY
+from todo_sql.migrations.progress import Events
 
 RETRY_FOR = 300.0  # seconds that a migration goes on trying for its locks
 _FIRST, _LONGEST = 0.5, 5.0
@@ -33,3 +37,10 @@ def pauses() -> Iterator[float | None]:
         yield pause * random.uniform(0.75, 1.25)
         pause = min(pause * 2, _LONGEST)
     yield None
+
+
+def give_way(pause: float, reason: Finding, events: Events) -> None:
+    """Wait before the next try, and tell why."""
+    events.waiting(f"{reason.message}; giving way, then trying again")
+    RETRY.info("a migration, in %.1f s: %s", pause, reason.code)
+    time.sleep(pause)

@@ -15,7 +15,7 @@ from todo_sql.migrations.connecting import Link
 from todo_sql.migrations.engine import failure, watch
 from todo_sql.migrations.engine.concurrent import Catalog, Fate
 from todo_sql.migrations.engine.failure import Failure
-from todo_sql.migrations.engine.lock_retry import pauses
+from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import hold_of, reset, settings
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
@@ -161,8 +161,7 @@ class StepwiseRun:
             error = self._explained(failure)
             if pause is None or not failure.may_pass:
                 raise error
-            self._events.waiting(f"{error.finding.message}; giving way, then trying again")
-            time.sleep(pause)
+            give_way(pause, error.finding, self._events)
         self._refuse_invalid(catalog, statement, number)
         self._save((*self._done, _step(statement, done=True)))
 

@@ -8,14 +8,13 @@ transaction gives way to traffic in between.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from todo_sql.migrations import ledger
 from todo_sql.migrations.connecting import Link
 from todo_sql.migrations.engine import watch
 from todo_sql.migrations.engine.failure import Failure
-from todo_sql.migrations.engine.lock_retry import pauses
+from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import hold_of, reset, settings
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.flight import Command
@@ -55,8 +54,7 @@ def run(
         error = failure.explained(script, _STATE, again)
         if pause is None or not failure.may_pass:
             raise error
-        events.waiting(f"{error.finding.message}; giving way, then trying again")
-        time.sleep(pause)
+        give_way(pause, error.finding, events)
 
 
 def _try(

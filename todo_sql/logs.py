@@ -1,0 +1,20 @@
+"""What todo-sql tells `logging`: never a value of a call, never a password.
+
+The names are part of the interface: ``todo_sql`` and, below it, one for each thing told.
+Nothing is shown until the application gives one of them a handler.
+"""
+
+from __future__ import annotations
+
+import logging
+
+logging.getLogger("todo_sql").addHandler(logging.NullHandler())
+
+RETRY = logging.getLogger("todo_sql.retry")
+"""Info: something is tried again, and after which pause."""
+CANCEL = logging.getLogger("todo_sql.cancel")
+"""Warning: the server was told to stop what it does for us."""
+ROLE = logging.getLogger("todo_sql.role")
+"""Warning: the role of tenant calls was refused."""
+REPLICA = logging.getLogger("todo_sql.replica")
+"""Warning: a replica failed, and is left alone for a while."""
