@@ -14,6 +14,10 @@ from typing import Any, ClassVar, Literal
 Severity = Literal["error", "warning", "info"]
 
 
+_GITHUB = {ord(sign): f"%{ord(sign):02X}" for sign in "%\r\n"}
+"""What is escaped in a message to GitHub; in a property colon and comma, too."""
+
+
 class ExitCode(IntEnum):
     """The exit codes of the command line."""
 
@@ -85,10 +89,10 @@ class Finding:
         level = {"error": "error", "warning": "warning", "info": "notice"}[self.severity]
         where = ""
         if self.place:
-            where = f" file={self.place.file},line={self.place.line},col={self.place.column}"
+            file = self.place.file.translate(_GITHUB | {ord(":"): "%3A", ord(","): "%2C"})
+            where = f" file={file},line={self.place.line},col={self.place.column}"
         text = "\n".join(part for part in (self.message, self.cause, self.fix) if part)
-        escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-        return f"::{level}{where}::{self.code}: {escaped}"
+        return f"::{level}{where}::{self.code}: {text.translate(_GITHUB)}"
 
     def render(self) -> str:
         """Return the text form: head line, excerpt with caret, cause, fix."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.commands import clean_environment, todo_sql
 
-from todo_sql.cli import help, table
+from todo_sql.cli import table
 from todo_sql.cli.app import main
-from todo_sql.cli.context import Context, Options, split_options
+from todo_sql.cli.context import Context
 from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED, UNWRITABLE
 from todo_sql.errors import ExitCode, Finding, FindingsError, Place, UsageError
 from todo_sql.wire.call_errors import ServerError, translate
@@ -31,20 +35,30 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+def runs(monkeypatch: pytest.MonkeyPatch, verb: Callable[[Context], object]) -> None:
+    """Let a function be what `todo-sql seed` runs."""
+
+    def command(context: Context) -> Any:
+        return verb(context)
+
+    monkeypatch.setattr("todo_sql.cli.verbs.seed.command", command)
+
+
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["--json", "--help"]])
-def test_overview_lists_every_verb_with_an_example(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The overview has groups, a line and an example per command, and the global options."""
+def test_overview_lists_every_verb(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The overview has groups, a line per command, and the global options."""
     assert main(words) == ExitCode.OK
     shown = capsys.readouterr().out
-    for verb in table.available():
+    if "--json" in words:
+        shown = json.loads(shown)["help"]
+    for verb in table.VERBS:
         assert f"  {verb.name} " in shown
-        assert verb.example in shown
+        assert verb.summary in shown
+        assert f"\n{verb.group}:\n" in shown
         assert verb.example.startswith(f"todo-sql {verb.name}")
-    for option, _ in help.GLOBAL_OPTIONS:
+    for option in ("--project", "--database", "--json", "-q, --quiet", "-v, --verbose"):
         assert option in shown
-    assert max(map(len, shown.splitlines())) <= 100
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_every_file_of_a_verb_has_a_line_in_the_table() -> None:
@@ -53,12 +67,12 @@ def test_every_file_of_a_verb_has_a_line_in_the_table() -> None:
     folder = Path(table.__file__).parent / "verbs"
     for path in folder.glob("*.py"):
         if "\ndef command(" in path.read_text(encoding="utf-8"):
-            assert path.stem in names
-        elif path.stem in names:
+            assert path.stem.replace("_", "-") in names
+        elif path.stem in names and "\napp = " not in path.read_text(encoding="utf-8"):
             pytest.fail(f"{path.name} has no `command`")
 
 
-@pytest.mark.parametrize("verb", table.available(), ids=lambda verb: verb.name)
+@pytest.mark.parametrize("verb", table.VERBS, ids=lambda verb: verb.name)
 def test_help_of_each_verb(verb: table.Verb, capsys: pytest.CaptureFixture[str]) -> None:
     """Each verb says what it does and gives an example."""
     assert main([verb.name, "--help"]) == ExitCode.OK
@@ -68,17 +82,34 @@ def test_help_of_each_verb(verb: table.Verb, capsys: pytest.CaptureFixture[str])
     assert max(map(len, shown.splitlines())) <= 110
 
 
-def test_help_imports_nothing_heavy() -> None:
-    """The overview is shown without typer, rich, psycopg, pydantic, yoyo or postgast."""
+def test_only_the_verb_that_runs_is_imported() -> None:
+    """The overview imports no verb and no room of the package; a page of help one verb."""
     code = (
-        "import sys; from todo_sql.cli.app import main; main(['--help']); "
-        "heavy = {'typer', 'click', 'rich', 'psycopg', 'pydantic', 'yoyo', 'postgast'};"
+        "import sys; from todo_sql.cli.app import main; main(sys.argv[1:]); "
+        "heavy = {'yoyo', 'postgast', 'sqlfluff'} | "
+        "{m for m in sys.modules if m.startswith('todo_sql.cli.verbs.')};"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert answer.stderr == "[]\n"
+    for words, expected in {
+        ("--help",): [],
+        ("dbb",): [],
+        ("migrate", "--help"): ["todo_sql.cli.verbs.migrate"],
+        ("db", "--help"): ["todo_sql.cli.verbs.db"],
+    }.items():
+        answer = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+        )
+        assert answer.stderr.splitlines()[-1] == str(expected)
+
+
+def test_help_on_a_terminal_has_panels(tmp_path: Path) -> None:
+    """Panels by group and colours where a person looks; --no-color takes the colours away."""
+    shown = on_a_terminal("--help").decode()
+    assert "\x1b[" in shown
+    assert "╭─ Review ─" in re.sub(r"\x1b\[[\d;]*m", "", shown)
+    shown = on_a_terminal("migrate", "--help", "--no-color").decode()
+    assert "╭─ Options ─" in shown and "\x1b" not in shown
+    assert "Example: todo-sql migrate" in shown
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,42 +124,38 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["--json", "--project", "p", "db", "--database=u", "status"],
-        ["db", "--json", "status", "--project=p", "--database", "u"],
-        ["db", "status", "--database", "u", "--json", "--project", "p"],
+        ["--json", "--project", "p", "seed", "--database=u"],
+        ["seed", "--json", "--project=p", "--database", "u"],
+        ["--database", "u", "seed", "--json", "--project", "p"],
     ],
 )
-def test_global_options_stand_anywhere(words: list[str]) -> None:
+def test_global_options_stand_anywhere(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Before or after the command, a global option means the same."""
-    options = Options(project="p", database="u", json=True)
-    assert split_options(words) == (options, ["db", "status"])
-
-
-def test_nothing_is_taken_after_two_dashes() -> None:
-    """What stands after a -- belongs to the verb."""
-    words = ["db", "shell", "--", "--json", "--quiet"]
-    assert split_options(words) == (Options(), words)
+    found = []
+    runs(monkeypatch, lambda context: found.append(context.find_root().params))
+    assert main(words) == ExitCode.OK
+    (given,) = found
+    assert (given["project"], given["database"], given["json"]) == (Path("p"), "u", True)
 
 
 @pytest.mark.parametrize(
     ("words", "message", "fix"),
     [
-        (["mgirate"], "unknown command `mgirate`", None),
-        (["dbb"], "unknown command `dbb`", "did you mean `todo-sql db`?"),
-        (["d"], "unknown command `d`", "did you mean `todo-sql "),
-        (["xyzzy"], "unknown command `xyzzy`", "see `todo-sql --help`"),
-        (["--bogus"], "unknown option --bogus", "see `todo-sql --help`"),
-        (["--project"], "option --project needs a value", "--project VALUE"),
-        (["--database="], "option --database needs a value", "--database VALUE"),
-        (["--quiet"], "no command given", "see `todo-sql --help`"),
-        (["db"], "missing argument 'ACTION'", "see `todo-sql db --help`"),
-        (["db", "explode"], "'explode' is not one of 'start'", "see `todo-sql db --help`"),
-        (["db", "status", "--bogus"], "no such option: --bogus", "see `todo-sql db --help`"),
-        (["db", "reset", "--yse"], "no such option: --yse", "did you mean --yes?"),
+        (["mgirate"], "no such command 'mgirate'", "did you mean `todo-sql migrate`"),
+        (["dbb"], "no such command 'dbb'", "did you mean `todo-sql db`?"),
+        (["db", "strat"], "no such command 'strat'", "did you mean `todo-sql db start`"),
+        (["xyzzy"], "no such command 'xyzzy'", "see `todo-sql --help`"),
+        (["--xyzzy"], "no such option: --xyzzy", "see `todo-sql --help`"),
+        (["--project"], "option '--project' requires an argument", "see `todo-sql --help`"),
+        (["--database="], "option '--database' requires an argument", None),
+        (["--quiet"], "missing command", "see `todo-sql --help`"),
+        (["db"], "missing command", "see `todo-sql db --help`"),
+        (["db", "explode"], "no such command 'explode'", "see `todo-sql db --help`"),
+        (["db", "status", "--xyzzy"], "no such option: --xyzzy", "`todo-sql db status --help`"),
+        (["db", "reset", "--yse"], "no such option: --yse", "did you mean `--yes`?"),
         (["db", "reset", "--yes=1"], "option '--yes' does not take a value", None),
         (["status", "x"], "unexpected extra argument(s) (x)", "todo-sql status --help`"),
-        (["--completion", "ksh"], "no completion for the shell `ksh`", "bash, zsh, fish"),
-        (["db", "status", "x"], "`db status` takes no further arguments", None),
+        (["db", "status", "x"], "unexpected extra argument(s) (x)", "`todo-sql db status --help`"),
         (["--project", "nowhere", "db", "status"], "has no pyproject.toml", "todo-sql init"),
     ],
 )
@@ -152,7 +179,7 @@ def test_an_error_is_a_document_with_json(capsys: pytest.CaptureFixture[str]) ->
     assert shown.err == ""
     error = json.loads(shown.out)["error"]
     assert error["code"] == "U100"
-    assert error["message"] == "unknown command `dbb`"
+    assert error["message"] == "no such command 'dbb'"
     assert error["fix"] == "did you mean `todo-sql db`?"
 
 
@@ -164,15 +191,15 @@ def test_a_violated_constraint_names_its_column(
         "23514", "no", detail="secret", table="tasks", constraint="tasks_title_check"
     )
 
-    def verb(*_: object) -> None:
+    def verb(_: Context) -> None:
         raise translate(refusal, columns=("title",))
 
-    monkeypatch.setattr("todo_sql.cli.app._call", verb)
-    assert main(["db"]) == ExitCode.DATABASE
+    runs(monkeypatch, verb)
+    assert main(["seed"]) == ExitCode.DATABASE
     shown = capsys.readouterr().err
     assert "cause: constraint tasks_title_check of table tasks, column title" in shown
     assert "fix: give `title` a value" in shown
-    assert main(["db", "--json"]) == ExitCode.DATABASE
+    assert main(["seed", "--json"]) == ExitCode.DATABASE
     shown = capsys.readouterr().out
     error = json.loads(shown)["error"]
     assert (error["sqlstate"], error["constraint"]) == ("23514", "tasks_title_check")
@@ -186,15 +213,15 @@ def test_findings_are_shown_with_their_error(
     """A FindingsError shows each finding at its place, in either form."""
     finding = Finding("C101", "error", "no such column", Place("queries/a.sql", 3, 5, "select x"))
 
-    def verb(*_: object) -> None:
+    def verb(_: Context) -> None:
         raise FindingsError("1 finding", [finding])
 
-    monkeypatch.setattr("todo_sql.cli.app._call", verb)
-    assert main(["db"]) == ExitCode.FINDINGS
+    runs(monkeypatch, verb)
+    assert main(["seed"]) == ExitCode.FINDINGS
     shown = capsys.readouterr()
     assert "error[C101] queries/a.sql:3:5: no such column" in shown.err
     assert "error[F100] 1 finding" in shown.err
-    assert main(["db", "--json"]) == ExitCode.FINDINGS
+    assert main(["seed", "--json"]) == ExitCode.FINDINGS
     document = json.loads(capsys.readouterr().out)
     assert document["findings"] == [finding.as_dict()]
     assert document["error"]["message"] == "1 finding"
@@ -205,31 +232,31 @@ def test_an_unexpected_error_is_short_and_verbose_shows_the_traceback(
 ) -> None:
     """A fault of our own is said in a line, without secrets; --verbose tells where."""
 
-    def verb(*_: object) -> None:
+    def verb(_: Context) -> None:
         raise KeyError("postgresql://u:sesame@h/d")
 
-    monkeypatch.setattr("todo_sql.cli.app._call", verb)
-    assert main(["db"]) == UNEXPECTED
+    runs(monkeypatch, verb)
+    assert main(["seed"]) == UNEXPECTED
     shown = capsys.readouterr().err
     assert shown.startswith("error[T999] unexpected KeyError: ")
-    assert "add --verbose" in shown
-    assert main(["db", "--verbose"]) == UNEXPECTED
+    assert "pass --verbose" in shown
+    assert main(["seed", "-v"]) == UNEXPECTED
     more = capsys.readouterr().err
     assert "Traceback" in more
     assert "sesame" not in shown + more
 
 
-@pytest.mark.parametrize("words", [["db"], ["db", "--json"]])
+@pytest.mark.parametrize("words", [["seed"], ["seed", "--json"]])
 def test_no_error_shows_a_password(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever raised it, and in whatever words: what looks like a password is not shown."""
 
-    def verb(*_: object) -> None:
+    def verb(_: Context) -> None:
         url = "postgresql://u:sesame@h/d"
         raise UsageError(f"cannot use {url}", cause="password=sesame", fix=f"not {url}")
 
-    monkeypatch.setattr("todo_sql.cli.app._call", verb)
+    runs(monkeypatch, verb)
     assert main(words) == ExitCode.USAGE
     shown = "".join(capsys.readouterr())
     assert "postgresql://u:***@h/d" in shown
@@ -241,11 +268,11 @@ def test_a_file_that_cannot_be_read_is_named(
 ) -> None:
     """A path without permission is a matter of usage, not a fault of ours."""
 
-    def verb(*_: object) -> None:
+    def verb(_: Context) -> None:
         raise PermissionError(13, "Permission denied", "migrations/a.sql")
 
-    monkeypatch.setattr("todo_sql.cli.app._call", verb)
-    assert main(["db"]) == ExitCode.USAGE
+    runs(monkeypatch, verb)
+    assert main(["seed"]) == ExitCode.USAGE
     assert "error[U301] migrations/a.sql: permission denied" in capsys.readouterr().err
 
 
@@ -277,12 +304,12 @@ def test_a_second_document_is_never_written(
 ) -> None:
     """An error after the document goes to stderr, so that stdout stays JSON."""
 
-    def verb(name: str, words: list[str], context: Context) -> None:
+    def verb(context: Context) -> None:
         context.output.document({"done": True})
         raise UsageError("too late")
 
-    monkeypatch.setattr("todo_sql.cli.app._call", verb)
-    assert main(["db", "--json"]) == ExitCode.USAGE
+    runs(monkeypatch, verb)
+    assert main(["seed", "--json"]) == ExitCode.USAGE
     shown = capsys.readouterr()
     assert json.loads(shown.out) == {"done": True}
     assert "too late" in shown.err
@@ -294,21 +321,21 @@ def test_an_interruption_says_what_happened(
 ) -> None:
     """Ctrl-C ends with 130 and a word on the state of things."""
 
-    def verb(*_: object) -> None:
+    def verb(_: Context) -> None:
         raise KeyboardInterrupt(*filter(None, [said]))
 
-    monkeypatch.setattr("todo_sql.cli.app._call", verb)
-    assert main(["db"]) == INTERRUPTED
+    runs(monkeypatch, verb)
+    assert main(["seed"]) == INTERRUPTED
     assert f"interrupted: {said or 'nothing more was done'}" in capsys.readouterr().err
 
 
 def test_a_signal_interrupts_a_real_process() -> None:
     """SIGINT to a running command ends it with 130, without a traceback."""
     code = (
-        "import signal, sys, time, todo_sql.cli.app as app\n"
+        "import signal, sys, time, todo_sql.cli.app as app, todo_sql.cli.verbs.seed as seed\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job may ignore it
-        "app._call = lambda *_: (print('on', flush=True), time.sleep(60))\n"
-        "sys.exit(app.main(['db']))"
+        "seed.command = lambda: (print('on', flush=True), time.sleep(60))\n"
+        "sys.exit(app.main(['seed']))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -326,11 +353,11 @@ def test_a_signal_interrupts_a_real_process() -> None:
 def test_a_broken_pipe_is_quiet() -> None:
     """A reader that stops reading, such as `head`, causes no message."""
     code = (
-        "import sys, todo_sql.cli.app as app\n"
-        "def verb(name, words, context):\n"
+        "import sys, todo_sql.cli.app as app, todo_sql.cli.verbs.seed as seed\n"
+        "def verb(context: app.Context):\n"
         "    for _ in range(10000): context.output.data('x' * 1000)\n"
-        "app._call = verb\n"
-        "sys.exit(app.main(['db']))"
+        "seed.command = verb\n"
+        "sys.exit(app.main(['seed']))"
     )
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -343,33 +370,41 @@ def test_a_broken_pipe_is_quiet() -> None:
         assert process.stderr.read() == b""
 
 
+def on_a_terminal(*words: str, **environment: str) -> bytes:
+    """Return what a command shows where stdout and stderr are a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "todo_sql", *words],
+        stdout=theirs,
+        stderr=theirs,
+        env=clean_environment(TERM="xterm", COLUMNS="80", **environment),
+    ):
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 65536):
+                shown += part
+    os.close(ours)
+    return shown
+
+
 def test_colours_on_a_terminal_only(tmp_path: Path) -> None:
     """Errors are coloured on a terminal, unless NO_COLOR or --no-color."""
-
-    def shown(*words: str, **environment: str) -> bytes:
-        ours, theirs = pty.openpty()
-        subprocess.run(
-            [sys.executable, "-m", "todo_sql", *words],
-            stderr=theirs,
-            env=clean_environment(TERM="xterm", **environment),
-            check=False,
-        )
-        os.close(theirs)
-        text = os.read(ours, 10_000)
-        os.close(ours)
-        return text
-
-    assert b"\x1b[1;31merror[U100]\x1b[0m" in shown("dbb")
-    assert b"\x1b" not in shown("dbb", "--no-color")
-    assert b"\x1b" not in shown("dbb", NO_COLOR="1")
+    assert b"\x1b[1;31merror[U100]\x1b[0m" in on_a_terminal("dbb")
+    assert b"\x1b" not in on_a_terminal("dbb", "--no-color")
+    assert b"\x1b" not in on_a_terminal("dbb", NO_COLOR="1")
     assert "\x1b" not in todo_sql("dbb", cwd=tmp_path).stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each shell gets a script that asks us for completions."""
-    assert main(["--completion", shell]) == ExitCode.OK
-    assert "_TODO_SQL_COMPLETE" in capsys.readouterr().out
+def complete(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """Ask for the completion of a line as the script for bash does."""
+    words = ["todo-sql", *line.split(" ")]
+    monkeypatch.setenv("_TODO_SQL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 0
 
 
 @pytest.mark.parametrize(
@@ -379,37 +414,51 @@ def test_completion_script(shell: str, capsys: pytest.CaptureFixture[str]) -> No
         ("--js", {"--json"}),
         ("db ", {"start", "stop", "status", "url", "shell", "reset", "destroy"}),
         ("--json db st", {"start", "stop", "status"}),
+        ("db --json st", {"start", "stop", "status"}),
         ("db reset --y", {"--yes"}),
         ("db reset --ver", {"--verbose", "--version"}),
+        ("lint --format ", {"text", "github", "json"}),
         ("--project ", set()),
-        ("nosuch ", set()),
+        ("status --project ", set()),
+        ("--project nowhere query ", set()),
+        ("nosuch ", None),
         ("status x y", set()),
     ],
 )
 def test_completion_of_words(
     line: str,
-    expected: set[str],
+    expected: set[str] | None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The shell completes commands, their arguments and their options."""
-    monkeypatch.setenv("_TODO_SQL_COMPLETE", "1")
-    assert main(line.split(" ")) == ExitCode.OK
-    there = {verb.name for verb in table.VERBS} - {verb.name for verb in table.available()}
-    assert set(capsys.readouterr().out.split()) == expected - there
+    complete(monkeypatch, line)
+    if expected is not None:
+        assert set(capsys.readouterr().out.split()) == expected
 
 
 def test_completion_of_values(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Migrations and queries are offered where one is to be named."""
-    monkeypatch.setenv("_TODO_SQL_COMPLETE", "1")
-    assert main(["rollback", "--to", "2026011209"]) == ExitCode.OK
+    complete(monkeypatch, "rollback --to 2026011209")
     offered = capsys.readouterr().out.split()
     assert "20260112091000_create_tasks" in offered
     assert not any("rollback" in word for word in offered)
-    assert main(["query", "list_ta"]) == ExitCode.OK
+    complete(monkeypatch, "query list_ta")
     assert {"list_tasks", "list_tags"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_shown_and_installed(shell: str, tmp_path: Path) -> None:
+    """Each shell gets a script that asks us for completions."""
+    given = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1", "HOME": str(tmp_path)}
+    shown = todo_sql("--show-completion", shell, cwd=tmp_path, **given)
+    assert "_TODO_SQL_COMPLETE" in shown.stdout
+    done = todo_sql("--install-completion", shell, cwd=tmp_path, **given)
+    assert done.returncode == ExitCode.OK and "completion installed in" in done.stdout
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("_TODO_SQL_COMPLETE" in path.read_text() for path in files)
 
 
 def test_bash_completes(tmp_path: Path) -> None:
@@ -417,9 +466,10 @@ def test_bash_completes(tmp_path: Path) -> None:
     program = tmp_path / "todo-sql"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m todo_sql "$@"\n')
     program.chmod(0o755)
-    script = todo_sql("--completion", "bash", cwd=tmp_path).stdout + (
+    given = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    script = todo_sql("--show-completion", "bash", cwd=tmp_path, **given).stdout + (
         "\nCOMP_WORDS=(todo-sql db re) COMP_CWORD=2"
-        '\ncompopt() { :; }; _todo_sql; echo "${COMPREPLY[@]}"\n'
+        '\n_todo_sql_completion todo-sql; echo "${COMPREPLY[@]}"\n'
     )
     answer = subprocess.run(
         ["bash", "-c", script],

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from todo_sql.cli.context import Options
 from todo_sql.cli.output import Output
 from todo_sql.errors import Finding, Place, UsageError
 
@@ -53,18 +52,18 @@ def test_data_and_messages_are_apart(capsys: pytest.CaptureFixture[str]) -> None
     output.detail("detail")
     output.warning("warned")
     assert capsys.readouterr() == ("data\n", "message\nwarning: warned\n")
-    output.configure(Options(quiet=True))
+    output.configure(["--quiet"])
     output.message("message")
     output.warning("warned")
     assert capsys.readouterr() == ("", "warning: warned\n")
-    output.configure(Options(verbose=True))
+    output.configure(["-v"])
     output.detail("detail")
     assert capsys.readouterr() == ("", "detail\n")
 
 
 def test_a_document_may_hold_anything(capsys: pytest.CaptureFixture[str]) -> None:
     """Values that JSON does not know are written as text, letters stay letters."""
-    Output(json=True).document({"at": Place("f", 1), "name": "ünï"})
+    Output().document({"at": Place("f", 1), "name": "ünï"})
     text = capsys.readouterr().out
     assert json.loads(text)["name"] == "ünï"
     assert "ünï" in text
@@ -73,8 +72,8 @@ def test_a_document_may_hold_anything(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_table_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     """Text stands at the left of its column, numbers at the right, NULL is empty."""
     output = Output()
-    output.table(["id", "title"], [[1, "a"], [22, None]])
-    output.table(["none"], [])
+    output.out.table(["id", "title"], [[1, "a"], [22, None]])
+    output.out.table(["none"], [])
     assert capsys.readouterr().out == "id  title\n 1  a\n22\nnone\n"
 
 
@@ -93,7 +92,7 @@ def test_colours_change_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
         output = Output()
         assert output.live
         output.findings([FINDING])
-        output.table(["a"], [["b"]])
+        output.out.table(["a"], [["b"]])
     shown = screen.getvalue()
     assert "\x1b[1;31merror[M104]\x1b[0m" in shown
     assert "\x1b[1mfix:\x1b[0m correct" in shown

@@ -1,16 +1,11 @@
-"""The command line: what happens around a verb.
+"""The command line: a Typer application whose verbs are loaded when they are called.
 
-A verb is one file, ``cli/verbs/<verb>.py``, with one function:
-
-    from typing import Annotated
-    from typer import Argument, Option
-    from todo_sql.cli.context import Context
-    from todo_sql.errors import ExitCode
+A verb is one file, ``cli/verbs/<verb>.py``, and a line in the table in `table.py`:
 
     def command(
         context: Context,
         to: Annotated[str | None, Option(metavar="ID", help="Apply up to this one.")] = None,
-        dry_run: Annotated[bool, Option("--dry-run", help="Show the SQL only.")] = False,
+        dry_run: Annotated[bool, Option("--dry-run", "-n", help="Show the SQL only.")] = False,
     ) -> ExitCode | None:
         \"""Apply what is pending.\"""               # shown by `todo-sql migrate --help`
         from todo_sql.migrations.migrator import Migrator   # the room's own imports: late
@@ -22,80 +17,116 @@ A verb is one file, ``cli/verbs/<verb>.py``, with one function:
             context.output.message("applied …")             # stderr; data() is for stdout
         return ExitCode.OK
 
-- `context` (see `context.py`) gives `config`, `url()`, `direct_url()`, `output`, `options`;
+- `Context` (see `context.py`) is Typer's, with `config`, `url()`, `direct_url()`, `output`;
   global options are not declared by verbs. Annotations must be importable at run time.
 - Return None or ExitCode.OK when done, ExitCode.FINDINGS for findings or pending work.
   Raise a TodoSqlError for anything else: it is rendered here, with its exit code. A
   KeyboardInterrupt may carry a sentence on the state that things are in.
-- A verb appears in help and completion as soon as its file exists; its line, group and
-  example stand in the table in `table.py`.
-
-Only the verb that was asked for is imported; `--help` imports none.
+- A verb with verbs of its own has an `app` in place of `command`, as `db` has.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
-from todo_sql.cli.context import Context, Options, split_options
+import typer
+from typer import Option
+from typer.main import get_command
+
+from todo_sql.cli.commands import Verbs
+from todo_sql.cli.context import Context
 from todo_sql.cli.output import Output
-from todo_sql.cli.table import PROGRAM, find
+from todo_sql.cli.table import PROGRAM
 from todo_sql.errors import ExitCode, UsageError
+
+app = typer.Typer(
+    name=PROGRAM,
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done or clean, 1 findings or pending, 2 usage or configuration, "
+    "3 database error, 70 internal error, 74 output not written, 130 stopped, 141 broken pipe.",
+)
+
+
+def _show_version(context: Context, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    number = version(PROGRAM)
+    if context.output.json:
+        context.output.document({"version": number})
+    else:
+        context.output.data(f"{PROGRAM} {number}")
+    raise typer.Exit
+
+
+@app.callback()
+def options(
+    project: Annotated[
+        Path | None,
+        Option(metavar="DIR", help="Folder of the project; default: the nearest pyproject.toml."),
+    ] = None,
+    database: Annotated[
+        str | None,
+        Option(metavar="URL", help="Instead of DATABASE_URL or the embedded PostgreSQL."),
+    ] = None,
+    json: Annotated[bool, Option("--json", help="One JSON document on stdout.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Data and errors only.")] = False,
+    verbose: Annotated[
+        bool,
+        Option("--verbose", "-v", help="More detail; a traceback when something unexpected fails."),
+    ] = False,
+    no_color: Annotated[bool, Option("--no-color", help="No colours (also NO_COLOR).")] = False,
+    version: Annotated[
+        bool,
+        Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+) -> None:
+    """Write plain SQL. Ship it safely. Call it typed.
+
+    The options below may stand before or after the command.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    output = Output(json="--json" in words)
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    output = Output()
     with output.rendering_errors():
         output.exit_code = _run(words, output) or ExitCode.OK
     return output.exit_code
 
 
 def _run(words: list[str], output: Output) -> int | None:
-    if os.environ.get("_TODO_SQL_COMPLETE"):
-        from todo_sql.cli.completion import candidates
-
-        for candidate in candidates(words):
-            output.data(candidate)
-        return ExitCode.OK
-    options, rest = split_options(words)
-    output.configure(options)
-    if options.version or options.completion or not rest or rest[0].startswith("-"):
-        return _answer(options, rest, output)
-    return _call(rest[0], rest[1:], Context(options, output))
-
-
-def _answer(options: Options, words: list[str], output: Output) -> ExitCode:
-    """Do what is asked for without a verb: the version, completion or help."""
-    if options.version:
-        from importlib.metadata import version
-
-        number = version("todo-sql")
-        if output.json:
-            output.document({"version": number})
-        else:
-            output.data(f"{PROGRAM} {number}")
-    elif options.completion:
-        from todo_sql.cli.completion import script
-
-        output.data(script(options.completion))
-    elif words and words[0] not in ("--help", "-h"):
-        raise UsageError(f"unknown option {words[0]}", fix=f"see `{PROGRAM} --help`")
-    elif not words and options != Options():
-        raise UsageError("no command given", fix=f"see `{PROGRAM} --help` for the commands")
-    else:
-        from todo_sql.cli.help import overview
-
-        output.data(overview(output.colours_stdout))
-    return ExitCode.OK
+    command = get_command(app)
+    if f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE" in os.environ:
+        command.main(words, PROGRAM, obj=output)  # answers the shell, and exits
+    try:
+        with command.make_context(PROGRAM, words, obj=output) as context:
+            code: int | None = command.invoke(context)
+            return code
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.TyperException as error:
+        raise _usage_error(error) from None
 
 
-def _call(name: str, words: list[str], context: Context) -> int | None:
-    verb = find(name)
-    from todo_sql.cli.parse import parse
-
-    arguments = parse(verb, words)
-    return ExitCode.OK if arguments is None else verb.load()(context, **arguments)
+def _usage_error(error: typer.TyperException) -> UsageError:
+    """Return what typer says of wrong words, in the shape of every error."""
+    message, _, meant = error.format_message().partition(" Did you mean ")
+    if possible := getattr(error, "possibilities", None):
+        message, meant = error.message, " or ".join(f"`{name}`" for name in possible) + "?"
+    context = getattr(error, "ctx", None)
+    page = context.command_path if context else PROGRAM
+    meant = re.sub(r"'([^']+)'", rf"`{page} \1`", meant).replace("`, `", "` or `")
+    message = message.rstrip(".").replace("Value error, ", "")
+    return UsageError(
+        message[:1].lower() + message[1:],
+        fix=f"did you mean {meant}" if meant else f"see `{page} --help`",
+    )

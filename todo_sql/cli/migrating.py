@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from todo_sql.cli.screen import in_a_line
 from todo_sql.migrations.progress import Events
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from todo_sql.cli.context import Context
     from todo_sql.cli.output import Output
     from todo_sql.migrations.files.folder import Migration, MigrationSet
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.sql.grammar import Statement
 
-_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SLOW = 1.0  # seconds after which the statement at work is named
 _AGAIN = 10.0  # seconds between two lines on the same reason to wait
 _DONE = {"apply": "applied", "rollback": "rolled back"}
@@ -85,7 +86,7 @@ class ShownProgress(Events):
         self._began = time.monotonic()
         self._label = ""
         self._statement_began: tuple[int, float] = (-1, 0.0)
-        self._frame = 0
+        self._line: Status | None = None
         self._waited: dict[str, float] = {}
 
     def waiting(self, reason: str) -> None:
@@ -93,12 +94,10 @@ class ShownProgress(Events):
         now = time.monotonic()
         if now - self._waited.get(reason, -_AGAIN) >= _AGAIN:
             self._waited[reason] = now
-            self.clear()
             self._output.message(f"waiting: {reason}")
 
     def note(self, text: str) -> None:
         """Say something."""
-        self.clear()
         self._output.message(text)
 
     def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
@@ -125,25 +124,25 @@ class ShownProgress(Events):
 
     def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
         """Say that a migration is done."""
-        self.clear()
-        done = self._output.style(_DONE[direction], "green")
-        self._output.message(f"{done} {migration.id} ({_clock(seconds)})")
+        self._output.message((_DONE[direction], "green"), f" {migration.id} ({_clock(seconds)})")
 
     def clear(self) -> None:
         """Take the live line away."""
-        if self._output.live:
-            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+        if self._line is not None:
+            self._line.stop()
+            self._line = None
 
     def _draw(self, text: str) -> None:
         if not self._output.live:
             return
-        import shutil
+        from rich.text import Text
 
-        self._frame += 1
-        width = shutil.get_terminal_size().columns - 1
-        line = f"{_SPINNER[self._frame % len(_SPINNER)]} {text}"
-        line = line if len(line) <= width else line[: width - 1] + "…"
-        print(f"\r\x1b[2K{line}", end="", file=sys.stderr, flush=True)
+        shown = Text(in_a_line(text), no_wrap=True, overflow="ellipsis")
+        if self._line is None:
+            self._line = self._output.err.console.status(shown)
+            self._line.start()
+        else:
+            self._line.update(shown)
 
 
 def _clock(seconds: float) -> str:

@@ -11,14 +11,12 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
+from todo_sql.cli.screen import Part, Screen
 from todo_sql.errors import ExitCode, Finding, FindingsError, TodoSqlError, UsageError
-
-if TYPE_CHECKING:
-    from todo_sql.cli.context import Options
 
 UNEXPECTED = 70
 UNWRITABLE = 74
@@ -28,121 +26,57 @@ BROKEN_PIPE = 141
 _EXIT_CODES = {"T999": UNEXPECTED, "U302": UNWRITABLE}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
-_STYLES = {"bold": "1", "red": "1;31", "yellow": "1;33", "green": "32", "cyan": "36", "dim": "2"}
-_SEVERITY_STYLE = {"error": "red", "warning": "yellow", "info": "cyan"}
+_SEVERITY_STYLE = {"error": "bold red", "warning": "bold yellow", "info": "cyan"}
 
 
 class Output:
-    """The consoles of one run.
+    """What one run says.
 
     Attributes:
+        out: stdout.
+        err: stderr.
         json: Whether stdout takes one JSON document and nothing else.
         quiet: Whether messages are withheld.
         verbose: Whether details are shown.
         exit_code: What the process will return.
     """
 
-    def __init__(self, *, json: bool = False) -> None:
-        self.json = json
-        self.quiet = False
-        self.verbose = False
+    def __init__(self) -> None:
+        self.out, self.err = Screen("stdout"), Screen("stderr")
+        self.json = self.quiet = self.verbose = False
         self.exit_code: int = ExitCode.OK
-        self._colours = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self._document_written = False
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")
 
-    def configure(self, options: Options) -> None:
+    def configure(self, options: Collection[str]) -> None:
         """Take up the global options."""
-        self.json = options.json
-        self.quiet = options.quiet
-        self.verbose = options.verbose
-        self._colours = self._colours and not options.no_color
-
-    @property
-    def colours_stdout(self) -> bool:
-        """Whether data may be coloured."""
-        return self._colours and sys.stdout.isatty()
-
-    @property
-    def colours_stderr(self) -> bool:
-        """Whether messages may be coloured."""
-        return self._colours and sys.stderr.isatty()
+        self.json = "--json" in options
+        self.quiet = "--quiet" in options or "-q" in options
+        self.verbose = "--verbose" in options or "-v" in options
+        if "--no-color" in options:
+            self.out.colours = self.err.colours = False
 
     @property
     def live(self) -> bool:
         """Whether progress may be redrawn in place: a terminal, and neither quiet nor JSON."""
-        return sys.stderr.isatty() and not self.quiet and not self.json
+        return self.err.is_terminal and not self.quiet and not self.json
 
     # stdout
 
-    def data(self, text: str) -> None:
+    def data(self, *parts: Part) -> None:
         """Print a line (or several) of data."""
-        print(text, file=sys.stdout)
+        self.out.write(*parts)
+
+    def page(self, name: str, text: str) -> None:
+        """Print a page, with ``--json`` as the document's one entry."""
+        if self.json:
+            self.document({name: text})
+        else:
+            self.data(text.rstrip("\n"))
 
     def document(self, document: Any) -> None:
         """Print the one JSON document of a run with ``--json``."""
         self._document_written = True
-        print(json.dumps(document, indent=2, default=str, ensure_ascii=False), file=sys.stdout)
-
-    def table(
-        self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[object]],
-        styles: Mapping[str, str] | None = None,
-    ) -> None:
-        """Print rows in aligned columns; a number stands at the right of its column.
-
-        Args:
-            columns: Their names.
-            rows: Their cells.
-            styles: Styles of the first cell of a row, by its text.
-        """
-        texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
-        widths = [
-            max([len(name), *(len(row[index]) for row in texts)])
-            for index, name in enumerate(columns)
-        ]
-        right = [
-            bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-            for index in range(len(columns))
-        ]
-
-        def line(cells: Sequence[str]) -> str:
-            padded = (
-                cell.rjust(width) if at_right else cell.ljust(width)
-                for cell, width, at_right in zip(cells, widths, right, strict=True)
-            )
-            return "  ".join(padded).rstrip()
-
-        self.data(self._styled(line(columns), "bold", self.colours_stdout))
-        for row in texts:
-            first, text = row[0], line(row)
-            style = (styles or {}).get(first)
-            if style:
-                text = self._styled(first, style, self.colours_stdout) + text[len(first) :]
-            self.data(text)
-
-    # stderr
-
-    def message(self, text: str) -> None:
-        """Say something, unless ``--quiet``."""
-        if not self.quiet:
-            self._say(text)
-
-    def detail(self, text: str) -> None:
-        """Say something with ``--verbose`` only."""
-        if self.verbose:
-            self._say(self.style(text, "dim"))
-
-    def warning(self, text: str) -> None:
-        """Say something that a person should not miss, even with ``--quiet``."""
-        self._say(f"{self.style('warning', 'yellow')}: {text}")
-
-    def style(self, text: str, style: str) -> str:
-        """Return `text` in a style (bold, red, yellow, green, cyan, dim) if stderr has colours."""
-        return self._styled(text, style, self.colours_stderr)
+        self.out.write(json.dumps(document, indent=2, default=str, ensure_ascii=False))
 
     def findings(self, findings: Sequence[Finding], format: str = "text") -> None:
         """Print findings as text or, with ``github``, as annotations; not the JSON form."""
@@ -150,7 +84,23 @@ class Output:
             if format == "github":
                 self.data(finding.as_github())
             else:
-                self.data(("\n" if index else "") + self._rendered(finding, self.colours_stdout))
+                self.out.write(*(["\n"] if index else []), *_parts(finding))
+
+    # stderr
+
+    def message(self, *parts: Part) -> None:
+        """Say something, unless ``--quiet``."""
+        if not self.quiet:
+            self._say(*parts)
+
+    def detail(self, text: str) -> None:
+        """Say something with ``--verbose`` only."""
+        if self.verbose:
+            self._say((text, "dim"))
+
+    def warning(self, text: str) -> None:
+        """Say something that a person should not miss, even with ``--quiet``."""
+        self._say(("warning", "bold yellow"), f": {text}")
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost.
@@ -166,7 +116,7 @@ class Output:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(f"not confirmed: {question}", fix="pass --yes to confirm")
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        self.err.write(f"{question} [y/N] ", end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise UsageError("not confirmed: nothing was done", code="U101")
 
@@ -211,8 +161,8 @@ class Output:
             return
         if not self.json:
             for finding in findings:
-                self._say(self._rendered(finding, self.colours_stderr) + "\n")
-        self._say(self._rendered(summary, self.colours_stderr))
+                self._say(*_parts(finding), "\n")
+        self._say(*_parts(summary))
 
     def _show_other(self, error: Exception) -> None:
         """Show an error that is not one of ours, with a traceback if ``--verbose``."""
@@ -250,33 +200,31 @@ class Output:
             f"unexpected {type(error).__name__}: {error}",
             code="T999",
             cause="this is a bug in todo-sql or in a library that it uses",
-            fix="please report it" if self.verbose else "add --verbose to see the traceback",
+            fix="please report it" if self.verbose else "pass --verbose to see the traceback",
         )
 
-    def _rendered(self, finding: Finding, colours: bool) -> str:
-        text = finding.render()
-        if not colours:
-            return text
-        head, *lines = text.split("\n")
-        mark = f"{finding.severity}[{finding.code}]"
-        style = _SEVERITY_STYLE[finding.severity]
-        styled = [self._styled(mark, style, True) + head.removeprefix(mark)]
-        for line in lines:
-            label, colon, rest = line.partition(":")
-            if label in ("cause", "fix") and colon:
-                line = self._styled(label + colon, "bold", True) + rest
-            elif line.strip(" |").startswith("^"):
-                line = self._styled(line, style, True)
-            styled.append(line)
-        return "\n".join(styled)
+    def _say(self, *parts: Part) -> None:
+        self.out.stream.flush()
+        self.err.write(*parts)
+        self.err.stream.flush()
 
-    def _say(self, text: str) -> None:
-        sys.stdout.flush()
-        print(text, file=sys.stderr, flush=True)
 
-    @staticmethod
-    def _styled(text: str, style: str, colours: bool) -> str:
-        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colours else text
+def _parts(finding: Finding) -> Iterator[Part]:
+    """Yield the text form of a finding, with its mark, labels and caret in their styles."""
+    style = _SEVERITY_STYLE[finding.severity]
+    mark = f"{finding.severity}[{finding.code}]"
+    head, *lines = finding.render().split("\n")
+    yield mark, style
+    yield head.removeprefix(mark)
+    for line in lines:
+        label, colon, rest = line.partition(":")
+        if label in ("cause", "fix") and colon:
+            yield f"\n{label}:", "bold"
+            yield rest
+        elif line.strip(" |").startswith("^"):
+            yield f"\n{line}", style
+        else:
+            yield f"\n{line}"
 
 
 def _without_secrets(finding: Finding) -> Finding:

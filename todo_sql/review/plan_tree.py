@@ -18,25 +18,22 @@ _CONDITIONS = (
 )
 
 
-def tree(plan: Mapping[str, Any]) -> list[str]:
-    """Return the lines of a plan, outermost node first."""
-    return list(_node(plan, "", ""))
+Branch = tuple[str, list["Branch"]]
 
 
-def _node(node: Mapping[str, Any], first: str, rest: str) -> Iterator[str]:
-    yield first + _title(node) + _numbers(node)
-    children = node.get("Plans", ())
-    bar = "│  " if children else "   "
-    for key, words in _CONDITIONS:
-        if key in node:
-            value = node[key]
-            text = ", ".join(value) if isinstance(value, list) else str(value)
-            yield f"{rest}{bar}{words} {text}{_removed(node, key)}"
-    for number, child in enumerate(children):
-        last = number == len(children) - 1
-        yield from _node(
-            child, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  ")
-        )
+def tree(plan: Mapping[str, Any]) -> Branch:
+    """Return a plan as a tree: of each node its title, its conditions, and the nodes below."""
+    conditions = [
+        f"{words} {_listed(plan[key])}{_removed(plan, key)}"
+        for key, words in _CONDITIONS
+        if key in plan
+    ]
+    text = "\n".join([_title(plan) + _numbers(plan), *conditions])
+    return text, [tree(node) for node in plan.get("Plans", ())]
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _title(node: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ def command(
     from todo_sql import codes
 
     if all:
-        context.output.data(codes.page().rstrip("\n"))
+        context.output.page("codes", codes.page())
         return ExitCode.OK
     if name is None:
         raise UsageError(
@@ -70,13 +70,12 @@ def command(
     if output.json:
         output.document({"query": name, "executed": runs, **plan})
         return ExitCode.OK
-    for line in tree(plan["Plan"]):
-        output.data(line)
+    output.out.tree(tree(plan["Plan"]))
     if runs:
         planning, execution = plan["Planning Time"], plan["Execution Time"]
         output.data(f"planned in {planning:.3f} ms, run in {execution:.3f} ms")
         for spot in slow_spots(plan["Plan"]):
-            output.message(f"{output.style('look', 'yellow')}: {spot}")
+            output.message(("look", "bold yellow"), f": {spot}")
     else:
         output.message("it writes, so it was not run; --rollback runs it and rolls it back")
     return ExitCode.OK
@@ -117,7 +116,7 @@ def _meaning(context: Context, word: str) -> ExitCode:
         )
         return ExitCode.OK
     named = f" ({found.name})" if found.name else ""
-    output.data(output.style(f"{found.code} {found.title}{named}", "bold"))
+    output.data((f"{found.code} {found.title}{named}", "bold"))
     output.data(found.text)
     output.data("raised in " + ", ".join(f"todo_sql/{place}" for place in places))
     return ExitCode.OK

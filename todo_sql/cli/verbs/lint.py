@@ -31,7 +31,7 @@ def command(
 
     context.output.json = context.output.json or format == "json"  # of errors, too
     if rules:
-        context.output.data(render().rstrip("\n"))
+        context.output.page("rules", render())
         return ExitCode.OK
     config = context.config
     only = _named(paths) if paths else None

@@ -28,7 +28,7 @@ def command(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Show the SQL of what is pending; read-only.")
+        bool, Option("--dry-run", "-n", help="Show the SQL of what is pending; read-only.")
     ] = False,
     check: Annotated[
         bool, Option("--check", help="Exit 1 if anything is pending; read-only.")

@@ -144,7 +144,7 @@ def _show(context: Context, entry: Described, result: Any) -> None:
         output.document(document)
     elif isinstance(result, list):
         names = [column.name for column in entry.columns]
-        output.table(names, [[_cell(row[name]) for name in names] for row in result])
+        output.out.table(names, [[_cell(row[name]) for name in names] for row in result])
         output.message(f"{len(result)} row{'s' if len(result) != 1 else ''}")
     elif result is None:
         output.message("done")

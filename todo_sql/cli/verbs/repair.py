@@ -28,7 +28,7 @@ def command(
     ] = None,
     done: Annotated[bool, Option("--done", help="The statement in doubt was done.")] = False,
     redo: Annotated[bool, Option("--redo", help="Run the statement in doubt again.")] = False,
-    dry_run: Annotated[bool, Option("--dry-run", help="Show the changes only.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", "-n", help="Show the changes only.")] = False,
     yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
     wait: WaitForMigrator = None,
     migrations: Migrations = None,

@@ -30,7 +30,7 @@ def command(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Show the SQL and what would be lost; read-only.")
+        bool, Option("--dry-run", "-n", help="Show the SQL and what would be lost; read-only.")
     ] = False,
     yes: Annotated[bool, Option("--yes", help="Do not ask when rows are lost.")] = False,
     wait: Annotated[

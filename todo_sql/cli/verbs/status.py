@@ -11,6 +11,7 @@ from typer import Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.options import Migrations
+from todo_sql.cli.screen import Part
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 _COLOURS = {
     "applied": "green",
-    "pending": "yellow",
-    "modified": "red",
-    "missing": "red",
-    "out_of_order": "red",
-    "failed": "red",
+    "pending": "bold yellow",
+    "modified": "bold red",
+    "missing": "bold red",
+    "out_of_order": "bold red",
+    "failed": "bold red",
 }
 
 
@@ -48,18 +49,18 @@ def command(
         entries = [_as_json(entry) for entry in status.entries]
         output.document({"database": status.database, "migrations": entries})
         return code
-    output.table(
+    output.out.table(
         ("state", "migration", "applied at (UTC)", "ms", "rollback", ""),
         [_row(entry) for entry in status.entries],
         {state.replace("_", " "): colour for state, colour in _COLOURS.items()},
     )
     counts = Counter(entry.state.value for entry in status.entries)
-    summary = ", ".join(
-        output.style(f"{counts[state]} {state.replace('_', ' ')}", colour)
-        for state, colour in _COLOURS.items()
-        if counts[state]
-    )
-    output.message(f"{status.database}: {summary or 'no migrations'}")
+    summary: list[Part] = [f"{status.database}"]
+    for state, colour in _COLOURS.items():
+        if counts[state]:
+            summary.append(", " if summary[1:] else ": ")
+            summary.append((f"{counts[state]} {state.replace('_', ' ')}", colour))
+    output.message(*summary, *([] if summary[1:] else [": no migrations"]))
     return code
 
 

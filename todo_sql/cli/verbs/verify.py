@@ -53,11 +53,11 @@ def command(context: Context) -> ExitCode:
 
 def _tell(context: Context, proof: Proof) -> None:
     output = context.output
-    style = {"reversible": "green", "irreversible": "cyan"}.get(proof.outcome, "red")
-    line = f"{output.style(proof.outcome, style):<12} {proof.id}"
+    style = "cyan" if proof.outcome == "irreversible" else "bold red"
     if proof.outcome == "reversible":
-        output.detail(line)
+        output.detail(f"{proof.outcome:<12} {proof.id}")
     else:
-        output.message(f"{line}  {proof.reason or ''}".rstrip())
+        line = f" {proof.id}  {proof.reason or ''}".rstrip()
+        output.message((f"{proof.outcome:<12}", style), line)
     for note in proof.notes:
         output.detail(f"  {note}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import pytest
 from typer import Argument, Option
 
-from todo_sql.cli.parse import parse
-from todo_sql.cli.table import Verb
-from todo_sql.errors import UsageError
+from todo_sql.cli.app import main
+from todo_sql.cli.context import Context
+from todo_sql.errors import ExitCode
 
 
 class Colour(StrEnum):
@@ -21,11 +22,14 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
+GIVEN: list[dict[str, Any]] = []
+
+
 def command(
-    context: object,
+    context: Context,
     name: Annotated[str, Argument(metavar="NAME", help="A name.")],
     rest: Annotated[list[int] | None, Argument(metavar="NUMBER", help="Numbers.")] = None,
-    dry_run: Annotated[bool, Option("--dry-run", help="A flag.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", "-n", help="A flag.")] = False,
     steps: Annotated[int, Option(metavar="N", min=1, max=9, help="Steps.")] = 1,
     wait: Annotated[float | None, Option(min=0)] = None,
     folder: Annotated[Path | None, Option("--in", metavar="DIR")] = None,
@@ -35,20 +39,21 @@ def command(
 ) -> None:
     """Do something.
 
-    one   line
-    two   lines
+    A paragraph of
+    two lines.
     """
+    given = {name: value for name, value in locals().items() if name != "context"}
+    GIVEN.append(given | {"quiet": context.output.quiet, "json": context.output.json})
 
 
-class Something(Verb):
-    """A verb that has no file."""
+@pytest.fixture(autouse=True)
+def _one_verb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `status` be the verb above."""
+    module = SimpleNamespace(command=command)
+    monkeypatch.setattr("todo_sql.cli.commands.import_module", lambda _: module)
+    GIVEN.clear()
 
-    def load(self) -> Any:
-        """Return the function above."""
-        return command
 
-
-VERB = Something("Group", "something", "do something", "todo-sql something n")
 DEFAULTS: dict[str, Any] = {
     "name": "n",
     "rest": None,
@@ -59,6 +64,8 @@ DEFAULTS: dict[str, Any] = {
     "colour": None,
     "format": "text",
     "tag": None,
+    "quiet": False,
+    "json": False,
 }
 
 
@@ -77,11 +84,19 @@ DEFAULTS: dict[str, Any] = {
         ("n --tag a --tag b", {"tag": ["a", "b"]}),
         ("-- --dry-run", {"name": "--dry-run"}),
         ("-", {"name": "-"}),
+        ("-n n", {"dry_run": True}),
+        ("n -q", {"quiet": True}),
+        ("-qn n", {"dry_run": True, "quiet": True}),
+        ("n -nq --json", {"dry_run": True, "quiet": True, "json": True}),
+        ("-- n", {}),
+        ("n -- 1", {"rest": [1]}),
+        ("-- --json", {"name": "--json"}),
     ],
 )
 def test_words_become_arguments(words: str, expected: dict[str, Any]) -> None:
     """Options stand anywhere; values have the declared types; the rest are defaults."""
-    assert parse(VERB, words.split()) == {**DEFAULTS, **expected}
+    assert main(["status", *words.split()]) == ExitCode.OK
+    assert [{**DEFAULTS, **expected}] == GIVEN
 
 
 @pytest.mark.parametrize(
@@ -98,22 +113,27 @@ def test_words_become_arguments(words: str, expected: dict[str, Any]) -> None:
         ("n --colour green", "'green' is not one of 'red', 'blue'"),
         ("n --format xml", "'xml' is not one of 'text', 'github'"),
         ("n --dry-run=yes", "option '--dry-run' does not take a value"),
-        ("n --dry_run", "did you mean --dry-run?"),
+        ("n --dry_run", "did you mean `--dry-run`?"),
         ("n -x", "no such option: -x"),
+        ("n -nx", "no such option: -x"),
+        ("n --project", "option '--project' requires an argument"),
+        ("n --database=", "option '--database' requires an argument"),
     ],
 )
-def test_words_that_do_not_fit(words: str, message: str) -> None:
+def test_words_that_do_not_fit(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What does not fit is named, with the option that it stands at."""
-    with pytest.raises(UsageError) as caught:
-        parse(VERB, words.split())
-    assert message in str(caught.value)
+    assert main(["status", *words.split()]) == ExitCode.USAGE
+    assert message in capsys.readouterr().err
+    assert GIVEN == []
 
 
 def test_the_page_of_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
-    """The page shows usage, the docstring's lines as they are, options, and an example."""
-    assert parse(VERB, ["--help"]) is None
+    """The page shows usage, the paragraphs of the docstring, options, and an example."""
+    assert main(["status", "--help"]) == ExitCode.OK
     page = capsys.readouterr().out
-    assert page.startswith("Usage: todo-sql something [OPTIONS] {NAME}")
-    assert "\n  one   line\n  two   lines\n" in page
-    assert "--dry-run" in page and "--no-dry-run" not in page
-    assert page.rstrip().endswith("Example: todo-sql something n")
+    assert page.startswith("Usage: todo-sql status [OPTIONS] {NAME}")
+    assert "\n  A paragraph of two lines.\n" in page
+    assert "-n, --dry-run" in page and "--no-dry-run" not in page
+    assert page.rstrip().endswith("Example: todo-sql status")
