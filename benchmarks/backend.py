@@ -56,6 +56,7 @@ class Side:
     name: str
     port: int
     people: list[Person]
+    pid: int
     replies: list[Reply] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
 
@@ -121,6 +122,8 @@ def backend(
         "DATABASE_URL": _login(server.url(database), name),
         "BETTER_AUTH_SECRET": SECRET,
         "POOL_SIZE": str(pool),
+        "ADDRESS_RATE": "0",
+        "USER_RATE": "0",
         "PYTHONPATH": os.pathsep.join([str(EXAMPLE), str(Path(__file__).parent)]),
     }
     with subprocess.Popen(
@@ -128,7 +131,7 @@ def backend(
     ) as process:
         try:
             _wait(port, process)
-            yield Side(name, port, people)
+            yield Side(name, port, people, process.pid)
         finally:
             process.terminate()
 

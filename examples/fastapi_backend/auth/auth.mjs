@@ -4,6 +4,7 @@
 // that a hole in the sign-in service does not open anybody's tasks.
 import { betterAuth } from "better-auth";
 import { Pool } from "pg";
+import { secret } from "./secret.mjs";
 
 function required(name) {
   const value = process.env[name];
@@ -27,7 +28,7 @@ export const options = {
   appName: "Todo",
   baseURL: required("BETTER_AUTH_URL"),
   basePath: "/api/auth",
-  secret: required("BETTER_AUTH_SECRET"),
+  secret: secret(),
   database: pool,
   telemetry: { enabled: false },
   emailAndPassword: { enabled: true },

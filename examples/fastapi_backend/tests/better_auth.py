@@ -40,8 +40,14 @@ def install() -> None:
 
 
 @contextmanager
-def better_auth(database_url: str, secret: str) -> Iterator[str]:
-    """Serve sign-up and sign-in on a database; yield the URL."""
+def better_auth(database_url: str, secret: str, scheme: str = "http") -> Iterator[str]:
+    """Serve sign-up and sign-in on a database; yield the URL.
+
+    Args:
+        database_url: The login of the sign-in service.
+        secret: Signs the cookies.
+        scheme: Of the site; with https a reverse proxy would stand between.
+    """
     install()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -50,7 +56,7 @@ def better_auth(database_url: str, secret: str) -> Iterator[str]:
     with subprocess.Popen(
         command,
         cwd=FOLDER,
-        env=environment(database_url, secret, url),
+        env=environment(database_url, secret, url.replace("http", scheme, 1)),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

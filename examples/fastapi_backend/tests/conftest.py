@@ -12,13 +12,12 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from people import SECRET, Person, Urls, browser
+from people import SECRET, Person, Urls, browser, settings
 from psycopg import sql
 from todo_sql.testing import TestServer
 
 from todo_backend.app import create_app
 from todo_backend.cookies import cookie_name, signed
-from todo_backend.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +45,7 @@ def urls(migrated_database: str, logins: dict[str, str]) -> Urls:
 @pytest.fixture
 def app(urls: Urls) -> FastAPI:
     """The application on this test's database."""
-    return create_app(Settings(auth_secret=SECRET, database_url=urls.app))
+    return create_app(settings(urls.app))
 
 
 @pytest.fixture

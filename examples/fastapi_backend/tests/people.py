@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from psycopg import conninfo
+
+from todo_backend.settings import Settings
 
 SECRET = "a secret of the tests, 32 letters long"
 
@@ -32,6 +35,11 @@ class Urls:
             return f"postgresql://{login}:{login}@{parts['host']}:{parts['port']}/{parts['dbname']}"
 
         return cls(owner, url(logins["todo_app"]), url(logins["todo_auth"]))
+
+
+def settings(url: str, **more: Any) -> Settings:
+    """Return the configuration of the tests, which ask more often than a person may."""
+    return Settings(SECRET, url, **{"address_rate": 0, "user_rate": 0, "import_rate": 0, **more})
 
 
 def browser(app: FastAPI, running: TestClient, cookies: dict[str, str] | None = None) -> TestClient:

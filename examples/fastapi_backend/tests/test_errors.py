@@ -12,11 +12,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from people import SECRET, Person, Urls
+from people import SECRET, Person, Urls, settings
 
 from todo_backend.app import create_app
 from todo_backend.cookies import cookie_name, signed
-from todo_backend.settings import Settings
 
 INSIDE = re.compile(
     r"select |insert |update |postgres|psycopg|Traceback|127\.0\.0\.1|todo_app", re.IGNORECASE
@@ -131,7 +130,7 @@ def away() -> Iterator[TestClient]:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"postgresql://backend@127.0.0.1:{nobody.getsockname()[1]}/todo"
-    app = create_app(Settings(auth_secret=SECRET, database_url=url, timeout=1.0))
+    app = create_app(settings(url, timeout=1.0))
     with TestClient(app, raise_server_exceptions=False) as client:
         client.headers["Cookie"] = f"{cookie_name('')}={signed('any', SECRET)}"
         yield client
@@ -148,7 +147,7 @@ def test_503_while_the_database_is_away(away: TestClient) -> None:
 
 def test_503_when_a_statement_takes_too_long(urls: Urls, sign_in: Person) -> None:
     """A row that somebody else has locked costs a bounded wait."""
-    app = create_app(Settings(auth_secret=SECRET, database_url=urls.app, timeout=0.5))
+    app = create_app(settings(urls.app, timeout=0.5))
     ann = sign_in("ann")
     path = f"/api/tasks/{ann.post('/api/tasks', json={'title': 'x'}).json()['public_id']}"
     with TestClient(app) as impatient, psycopg.connect(urls.owner) as other:

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 import psycopg
 import pytest
 from better_auth import FOLDER, better_auth, environment, install, sign_in, sign_out, sign_up
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from people import SECRET, Urls, browser
+from live import send
+from people import SECRET, Urls, browser, settings
 from todo_sql.testing import TestServer
 
 from todo_backend.app import create_app
-from todo_backend.settings import Settings
 
 ANNS = "only for ann"
 
@@ -47,7 +48,7 @@ def urls(
 def site(urls: Urls) -> Iterator[Site]:
     """Both services, each with a login of its own."""
     with better_auth(urls.auth, SECRET) as auth:
-        app = create_app(Settings(auth_secret=SECRET, auth_url=auth, database_url=urls.app))
+        app = create_app(settings(urls.app, auth_url=auth))
         with TestClient(app) as running:
             yield Site(app, running, auth)
 
@@ -163,3 +164,35 @@ def test_each_user_is_alone_over_every_endpoint(site: Site, urls: Urls) -> None:
         if path.startswith("/api/"):
             for method in operations:
                 assert anybody.request(method, path).status_code == 401, (method, path)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_cookies_of_better_auth(urls: Urls, scheme: str) -> None:
+    """No script reads them, no other site sends them along, and over TLS they stay there."""
+    with better_auth(urls.auth, SECRET, scheme) as url:
+        body = {"name": "flo", "email": f"flo@{scheme}.example", "password": "correct horse"}
+        response = httpx2.post(
+            f"{url}/api/auth/sign-up/email",
+            json=body,
+            headers={"Origin": url.replace("http", scheme, 1)},
+        )
+        assert response.is_success, response.text
+        assert response.headers["Cache-Control"] == "no-store"
+        cookies = response.headers.get_list("Set-Cookie")
+        assert cookies
+        for cookie in cookies:
+            assert "; HttpOnly" in cookie and "; SameSite=Lax" in cookie and "Domain" not in cookie
+            assert ("; Secure" in cookie) == (scheme == "https")
+            assert cookie.startswith("__Secure-") == (scheme == "https")
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_the_sign_in_service_reads_no_large_body(site: Site, chunked: bool) -> None:
+    """It needs no cookie to be asked, so it is asked by anybody."""
+    headers = {"Content-Type": "application/json", "Origin": site.auth}
+    path = "/api/auth/sign-in/email"
+    status, answered, sent = send(site.auth, "POST", path, 150_000_000, headers, chunked=chunked)
+    assert (status, answered["Connection"]) == (413, "close")
+    assert answered["Cache-Control"] == "no-store"
+    assert sent < 16_000_000
+    assert httpx2.get(f"{site.auth}/api/auth/ok").is_success

@@ -51,13 +51,14 @@ async def signed_in(
 
     Raises:
         HTTPException: 401 without a cookie that Better Auth signed, or when its session
-            has expired or was ended.
+            has expired or was ended; 429 for a user who asks too often.
     """
     cookie = request.cookies.get(cookie_name(configured.auth_url), "")
     token = verified_token(cookie, configured.auth_secret)
     found = token and await sessions.find_session(db.session(role="todo_app"), token=token)
     if not found:
         raise HTTPException(401, "sign in first", headers={"WWW-Authenticate": "Cookie"})
+    request.app.state.user_rate.spend(found.user_id)
     return db.as_user(found.user_id)
 
 

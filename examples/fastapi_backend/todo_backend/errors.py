@@ -16,10 +16,19 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
-from todo_sql import BadCursor, BadParameter, IntegrityError, NoRow, TodoSqlError, Unavailable
-from todo_sql.wire.call_errors import Conflict, Timeout
+from todo_sql import (
+    BadCursor,
+    BadParameter,
+    Conflict,
+    IntegrityError,
+    NoRow,
+    Timeout,
+    TodoSqlError,
+    Unavailable,
+)
 
 from todo_backend.csv_tasks import BadFile
+from todo_backend.headers import answer_headers
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +140,12 @@ async def unavailable(request: Request, error: Exception) -> JSONResponse:
     return answer(503, "the database is away, try again", RETRY_AFTER)
 
 
+async def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """500: a fault of ours that nothing else knows; Starlette logs it."""
+    # It is answered from outside of every middleware.
+    return answer(500, "something went wrong here", answer_headers(request.url.path))
+
+
 async def failed(request: Request, error: Exception) -> JSONResponse:
     """403 for what a policy refuses; anything else is a fault of ours: 500, and logged."""
     assert isinstance(error, TodoSqlError)
@@ -154,6 +169,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     Timeout: unavailable,
     Conflict: unavailable,
     TodoSqlError: failed,
+    Exception: unexpected,
 }
 
 
