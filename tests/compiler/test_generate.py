@@ -142,11 +142,11 @@ def make(connection: psycopg.Connection[Any], folder: Path) -> Path:
     )
     package = folder / "notesdb"
     assert generate.stale(files, package) == sorted(files)
-    assert generate.write(files, package) == sorted(files)
+    assert generate.write(files, package, package.parent) == sorted(files)
     assert generate.stale(files, package) == []
     (package / "left_over.py").write_text("")
     assert generate.stale(files, package) == ["left_over.py"]
-    assert generate.write(files, package) == ["left_over.py"]
+    assert generate.write(files, package, package.parent) == ["left_over.py"]
     return package
 
 

@@ -23,7 +23,7 @@ import pytest
 from support.accounts import as_root_only, ordinary_user, python_as_ordinary_user
 
 from todo_sql.config import load_config
-from todo_sql.embedded import cluster, server
+from todo_sql.embedded import cluster, places, server
 from todo_sql.embedded.filelock import exclusive
 from todo_sql.embedded.programs import OVERRIDE, binaries, major_version
 from todo_sql.embedded.server import EmbeddedServer, server_for
@@ -34,7 +34,8 @@ ENSURE = """
 import sys
 from pathlib import Path
 from todo_sql.embedded.server import EmbeddedServer, binaries
-print(EmbeddedServer(Path(sys.argv[1]), binaries(18), durable=False).ensure_running())
+server = EmbeddedServer(Path(sys.argv[1]), binaries(18), durable=False)
+print(server.ensure_running())
 """
 
 
@@ -71,6 +72,8 @@ def copied(_shared: EmbeddedServer, folder: Path) -> Iterator[EmbeddedServer]:
     _shared.stop()
     subprocess.run(["cp", "-a", _shared.folder, folder / "server"], check=True)
     server = EmbeddedServer(folder / "server", _shared.programs)
+    server.start(adopt=True)
+    server.stop()
     yield server
     server.destroy()
 
@@ -202,12 +205,15 @@ def test_forgets_the_pid_of_another_process(embedded: EmbeddedServer) -> None:
 
 
 def test_makes_a_new_password_when_the_old_one_is_lost(embedded: EmbeddedServer) -> None:
-    """Without server.json the data is still there, under a new password."""
+    """Without server.json nothing shows whose the data is; adopted, it has a new password."""
     ask(embedded.url(), "create table if not exists kept ()")
     state = embedded.folder / "server.json"
     before = json.loads(state.read_text())["password"]
     state.unlink()
-    url = embedded.ensure_running()
+    with pytest.raises(DatabaseError, match=r"E110.*was not made here"):
+        embedded.ensure_running()
+    embedded.start(adopt=True)
+    url = embedded.url()
     assert before not in url
     assert ask(url, "select count(*) from kept") == 0
 
@@ -309,7 +315,7 @@ def test_lives_under_any_path(folder: Path) -> None:
     try:
         assert ask(embedded.ensure_running(), "select 1") == 1
         home = embedded.status().data.parent
-        assert home.parent == server.OUTSIDE
+        assert home.parent == places.OUTSIDE
     finally:
         embedded.destroy()
     assert not home.exists()
@@ -342,26 +348,6 @@ def test_recognises_its_server_without_the_right_to_trace(
     monkeypatch.setattr(Path, "readlink", refused)
     assert embedded.status() == before
     assert embedded.ensure_running() == url
-
-
-@as_root_only
-def test_root_leaves_a_users_server_to_the_user(folder: Path) -> None:
-    """When root works in a user's project, the user can still read the state afterwards."""
-    ids = ordinary_user()
-    assert ids is not None
-    os.chown(folder, *ids)
-    first = python_as_ordinary_user(ENSURE, folder / "server")
-    assert first.returncode == 0, first.stderr
-    embedded = EmbeddedServer(folder / "server", binaries(18), durable=False)
-    try:
-        embedded.stop()
-        url = embedded.ensure_running()
-        pid = embedded.status().pid
-        assert Path(f"/proc/{pid}").stat().st_uid == ids[0]
-        again = python_as_ordinary_user(ENSURE, folder / "server")
-        assert again.stdout.strip() == url, again.stderr
-    finally:
-        embedded.destroy()
 
 
 def test_destroy_leaves_nothing(copied: EmbeddedServer, folder: Path) -> None:
@@ -421,7 +407,7 @@ def test_goes_outside_a_folder_that_its_account_cannot_reach() -> None:
     try:
         assert ask(embedded.ensure_running(), "select 1") == 1
         home = Path(json.loads((embedded.folder / "server.json").read_text())["outside"])
-        assert home.parent == server.OUTSIDE
+        assert home.parent == places.OUTSIDE
         assert embedded.status().data.parent == home
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
         embedded.stop()
@@ -462,7 +448,7 @@ def test_does_not_trust_a_folder_that_another_user_made(monkeypatch: pytest.Monk
     closed = Path(tempfile.mkdtemp(prefix="todo-sql-test-"))
     outside = Path(tempfile.mkdtemp(prefix="todo-sql-test-"))
     outside.chmod(0o755)
-    monkeypatch.setattr(server, "OUTSIDE", outside)
+    monkeypatch.setattr(places, "OUTSIDE", outside)
     embedded = EmbeddedServer(closed / "server", binaries(18), durable=False)
     ids = ordinary_user()
     assert ids is not None
@@ -483,15 +469,15 @@ def test_an_ordinary_user_starts_it(folder: Path) -> None:
     ids = ordinary_user()
     if ids:
         os.chown(folder, *ids)
-    answer = python_as_ordinary_user(ENSURE, folder / "server")
-    embedded = EmbeddedServer(folder / "server", binaries(18))
     try:
+        answer = python_as_ordinary_user(ENSURE + "print(server.status().pid)", folder / "server")
         assert answer.returncode == 0, answer.stderr
-        pid = embedded.status().pid
+        url, pid = answer.stdout.split()
         assert Path(f"/proc/{pid}").stat().st_uid == (ids[0] if ids else os.geteuid())
-        assert ask(answer.stdout.strip(), "select 1") == 1
+        assert ask(url, "select 1") == 1
     finally:
-        embedded.destroy()
+        gone = python_as_ordinary_user(ENSURE + "server.destroy()", folder / "server")
+    assert gone.returncode == 0, gone.stderr
 
 
 @as_root_only

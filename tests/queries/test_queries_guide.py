@@ -56,7 +56,7 @@ def package(
     findings = [*analysis.findings, *misnamed(analysis.described)]
     assert not findings, "\n".join(finding.render() for finding in findings)
     files = generate.render(analysis.described, [source], config)
-    generate.write(files, tmp_path / "guide_queries")
+    generate.write(files, tmp_path / "guide_queries", tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield importlib.import_module("guide_queries")
     for name in [name for name in sys.modules if name.startswith("guide_queries")]:

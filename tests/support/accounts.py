@@ -34,15 +34,21 @@ def python_as_ordinary_user(
     root's home of mode 0700.
     """
     ids = ordinary_user()
-    interpreter = _reachable_interpreter(ids)
-    if interpreter is None:
-        pytest.skip("an ordinary user cannot reach an interpreter of this version here")
+    interpreter = python_of_ordinary_user()
     paths = f"{ROOT}{os.pathsep}{sysconfig.get_path('purelib')}"
     return _run(
         [interpreter, "-W", "error", "-c", code, *map(str, arguments)],
         ids,
         {**os.environ, "PYTHONPATH": paths, "HOME": "/nonexistent", **environment},
     )
+
+
+def python_of_ordinary_user() -> str:
+    """Return an interpreter that an ordinary user can run; skip the test without one."""
+    interpreter = _reachable_interpreter(ordinary_user())
+    if interpreter is None:
+        pytest.skip("an ordinary user cannot reach an interpreter of this version here")
+    return interpreter
 
 
 def _reachable_interpreter(ids: tuple[int, int] | None) -> str | None:

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from todo_sql import writing
 from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
@@ -68,8 +69,7 @@ def write(folder: Path, examined: Iterable[Examined], config: Config) -> list[st
 
     A query that couldn't be described has none.
     """
-    folder.mkdir(exist_ok=True)
-    changed = []
+    files: dict[str, bytes] = {}
     basis = _basis(config)
     stale = {path.name for path in folder.glob("*.json")}
     for one in examined:
@@ -82,11 +82,13 @@ def write(folder: Path, examined: Iterable[Examined], config: Config) -> list[st
         stale.discard(name)
         path = folder / name
         if not path.exists() or path.read_bytes() != data:
-            path.write_bytes(data)
-            changed.append(name)
-    for name in stale:
-        (folder / name).unlink()
-    return sorted([*changed, *stale])
+            files[name] = data
+    with writing.folder(folder, config.root) as place:
+        for name, data in files.items():
+            place.write(name, data)
+        for name in stale:
+            place.delete(name)
+    return sorted([*files, *stale])
 
 
 def read(folder: Path, queries: Iterable[NamedQuery], config: Config) -> list[Examined]:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from todo_sql.embedded.places import short_text
 from todo_sql.embedded.programs import Account, run
 from todo_sql.errors import DatabaseError
 
@@ -171,6 +172,8 @@ class Cluster:
         )
 
     def _prepare_log(self) -> None:
+        if self.log.is_symlink():
+            self.log.unlink()
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".old"))
         if not self.log.exists():
@@ -256,10 +259,12 @@ def postmaster(data: Path) -> Postmaster | None:
         PermissionError: The directory belongs to another account.
     """
     try:
-        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        lines = short_text(data / "postmaster.pid").splitlines()
     except FileNotFoundError:
         return None
     if len(lines) < 8 or lines[7].strip() != "ready":
+        return None
+    if not (lines[0].isdecimal() and lines[3].isdecimal()):
         return None
     pid = int(lines[0])
     if not _alive(pid) or _works_on(pid, data) is False:
@@ -269,10 +274,10 @@ def postmaster(data: Path) -> Postmaster | None:
 
 def _recorded_pid(data: Path) -> int | None:
     try:
-        first = (data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0].strip()
+        first = short_text(data / "postmaster.pid").split("\n", 1)[0].strip()
     except FileNotFoundError:
         return None
-    return int(first) if first.isdigit() else None
+    return int(first) if first.isdecimal() else None
 
 
 def _alive(pid: int) -> bool:

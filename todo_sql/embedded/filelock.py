@@ -45,7 +45,7 @@ def exclusive(path: Path, timeout: float) -> Iterator[None]:
     Raises:
         DatabaseError: Another process holds the lock for longer than `timeout`.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         deadline = time.monotonic() + timeout
         while not _try_lock(descriptor):

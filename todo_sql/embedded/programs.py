@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from todo_sql.embedded.places import is_root
 from todo_sql.errors import ConfigError, DatabaseError
 
 OVERRIDE = "TODO_SQL_POSTGRES_BIN"
@@ -31,7 +32,7 @@ def binaries(version: int, environment: Mapping[str, str] | None = None) -> Path
 
     Args:
         version: The major version wanted; an override or a system-wide PostgreSQL may differ.
-        environment: Default: the process's.
+        environment: Default: the process's; never that of a project's `.env`.
 
     Raises:
         ConfigError: The override holds no programs, or none were found anywhere.
@@ -105,11 +106,6 @@ def major_version(folder: Path) -> int:
     return version
 
 
-def is_root() -> bool:
-    """Whether this process is root's."""
-    return sys.platform != "win32" and os.geteuid() == 0
-
-
 def is_plain(path: Path) -> bool:
     """Whether a path means itself between double quotes in a shell, as pg_ctl writes it there."""
     return not set(str(path)) & set('"$`\\\n')
@@ -149,8 +145,12 @@ class Account:
         )
 
     def own(self, path: Path) -> None:
-        """Hand a file or folder of our own over to the account."""
-        os.chown(path, self.uid, self.gid, follow_symlinks=False)
+        """Hand a file or folder of our own, never a link, over to the account."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            os.fchown(descriptor, self.uid, self.gid)
+        finally:
+            os.close(descriptor)
 
     def reaches(self, folder: Path) -> bool:
         """Whether the account can enter `folder`."""

@@ -2,7 +2,8 @@
 
 Everything lives in one folder, ``.todo-sql/postgres-<version>/`` in the project:
 
-    server.json   port, password of the superuser, and the home of the data (mode 0600)
+    server.json   port, password of the superuser, the home of the data, and the number of
+                  the folder on its file system, which no checkout can know (mode 0600)
     lock          held while a command starts, stops or resets the server
     data/  log    the data directory and the server's log
 
@@ -11,11 +12,14 @@ running for the next command. As root it runs as an unprivileged account; where 
 account cannot reach the project (a home of mode 0700, say), or where the project's path
 holds signs that PostgreSQL's own scripts do not quote, data and log, and if need be a copy
 of the programs, live in a folder of our own outside, which server.json names.
+
+A folder that came with a checkout is not believed: a data directory is as good as a program.
+Root works in folders alone that nobody but root can exchange; in another user's project it
+has a server of its own, outside.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -27,6 +31,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from todo_sql.config import Config
+from todo_sql.embedded import places
 from todo_sql.embedded.cluster import (
     Cluster,
     PortTaken,
@@ -37,11 +42,11 @@ from todo_sql.embedded.cluster import (
 )
 from todo_sql.embedded.filelock import exclusive
 from todo_sql.embedded.programs import (
+    OLDEST,
     OVERRIDE,
     Account,
     binaries,
     is_plain,
-    is_root,
     major_version,
     reachable,
 )
@@ -54,7 +59,9 @@ SUPERUSER = "postgres"
 DATABASE = "todo"
 LOCK_SECONDS = 120
 PORTS_TRIED = 5
-OUTSIDE = Path("/var/tmp")
+NEWEST = 30
+# What may lie in our folder before server.json does.
+_BEFORE_STATE = ("lock", ".gitignore", "server.new")
 
 SETTINGS = {
     "listen_addresses": HOST,
@@ -86,11 +93,17 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What server.json remembers; `outside` is the home of the data, unless our folder is."""
+    """What server.json remembers.
+
+    Attributes:
+        outside: The home of the data, unless our folder is.
+        made: The number of our folder on its file system.
+    """
 
     port: int
     password: str
     outside: str | None
+    made: int = 0
 
 
 class EmbeddedServer:
@@ -131,14 +144,18 @@ class EmbeddedServer:
             self.start()
         return self.url()
 
-    def start(self) -> None:
+    def start(self, *, adopt: bool = False) -> None:
         """Start the server unless it runs, making its data directory first if there is none.
+
+        Args:
+            adopt: Believe a folder that was not made here, such as a copy of one's own.
 
         Raises:
             DatabaseError: It cannot be started; the message shows its log.
         """
         with self._locked():
-            self._start()
+            lost = adopt and self._adopt()
+            self._start(lost=lost)
 
     def stop(self) -> bool:
         """Stop the server by a fast shutdown; return whether it was running."""
@@ -158,11 +175,12 @@ class EmbeddedServer:
 
         The one outside is found even where the project was deleted without its server.
         """
-        outside = self._place_outside()
-        folders = [self.folder, *([outside] if _is_ours(outside) else [])]
-        if (state := self._state()) and state.outside:
+        places.check(self.folder)
+        folders = [self.folder, self._place_outside()]
+        state = None if self._is_foreign() else self._state()
+        if state and state.outside:
             folders.append(Path(state.outside))  # of a project that was moved
-        return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+        return [folder for folder in dict.fromkeys(folders) if places.is_ours(folder)]
 
     def destroy(self) -> None:
         """Stop the server and delete all that it left on this machine."""
@@ -170,8 +188,8 @@ class EmbeddedServer:
             return
         with self._locked():
             for home in reversed(self.remains()):  # our folder, which holds the lock, last
-                if self._postmaster(home) is not None:
-                    self._cluster(home).stop()
+                if not self._is_strange(home):
+                    self._end(home)
                 shutil.rmtree(home, ignore_errors=home == self.folder)
 
     def status(self) -> Status:
@@ -207,13 +225,20 @@ class EmbeddedServer:
     # What server.json remembers
 
     def _state(self) -> _State | None:
+        places.check(self.folder)
+        state = self._read()
+        if self._is_foreign():
+            raise places.not_made_here(self.folder)
+        return state
+
+    def _read(self) -> _State | None:
         path = self.folder / "server.json"
         try:
-            return _State(**json.loads(path.read_text(encoding="utf-8")))
+            state = _State(**json.loads(places.short_text(path)))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError:
-            raise _belongs_to_another(path) from None
+            raise places.belongs_to_another(path) from None
         except (ValueError, TypeError):
             raise DatabaseError(
                 f"{path} is damaged",
@@ -221,6 +246,30 @@ class EmbeddedServer:
                 cause="it holds the port and the password of the embedded PostgreSQL",
                 fix=f"restore it, or delete {self.folder} with the data in it",
             ) from None
+        if state.outside and not places.is_outside(state.outside):
+            return replace(state, made=0)
+        return state
+
+    def _is_foreign(self) -> bool:
+        """Whether the folder holds what we did not make in it."""
+        if not self.folder.is_dir():
+            return False
+        try:
+            state = self._read()
+        except DatabaseError:
+            return True
+        if state is not None:
+            return state.made != self.folder.stat().st_ino
+        return any(entry.name not in _BEFORE_STATE for entry in self.folder.iterdir())
+
+    def _adopt(self) -> bool:
+        """Believe what the folder holds; return whether the password of its data is lost."""
+        if not self._is_foreign():
+            return False
+        found = self._read()
+        state = found or _State(_free_port(), secrets.token_urlsafe(24), None)
+        self._remember(replace(state, outside=self._outside()))
+        return found is None
 
     def _remember(self, state: _State) -> None:
         path = self.folder / "server.json"
@@ -228,10 +277,7 @@ class EmbeddedServer:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(state), file)
-        if is_root():  # at work in the folder of a user, who must be able to read it
-            owner = self.folder.stat()
-            os.chown(temporary, owner.st_uid, owner.st_gid)
+            json.dump(asdict(replace(state, made=self.folder.stat().st_ino)), file)
         temporary.replace(path)
 
     def _runs(self) -> bool:
@@ -245,7 +291,7 @@ class EmbeddedServer:
         try:
             return postmaster(data_directory(home))
         except PermissionError:
-            raise _belongs_to_another(data_directory(home)) from None
+            raise places.belongs_to_another(data_directory(home)) from None
 
     # With the lock held
 
@@ -253,14 +299,16 @@ class EmbeddedServer:
     def _locked(self) -> Iterator[None]:
         with ExitStack() as stack:
             try:
+                places.check(self.folder)
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _ignore_by_git(self.folder)
+                places.check(self.folder)
+                places.ignore_by_git(self.folder)
                 stack.enter_context(exclusive(self.folder / "lock", LOCK_SECONDS))
             except OSError as error:
-                raise _unusable(self.folder, error) from error
+                raise places.unusable(self.folder, error) from error
             yield
 
-    def _start(self) -> None:
+    def _start(self, *, lost: bool = False) -> None:
         if self._runs():
             return
         self._stop()
@@ -273,7 +321,7 @@ class EmbeddedServer:
             cluster.create(version, SUPERUSER, state.password, self.database, durable=self.durable)
         else:
             self._check_version(cluster.data, version)
-            if remembered is None:
+            if lost or remembered is None:
                 cluster.set_password(SUPERUSER, state.password)
         for _ in range(PORTS_TRIED):
             if not _is_free(state.port):
@@ -291,16 +339,24 @@ class EmbeddedServer:
         )
 
     def _stop(self) -> bool:
-        home = self._home()
-        if self._postmaster(home) is None:
-            return False
-        return self._cluster(home).stop()
+        return self._end(self._home())
 
     def _erase(self) -> None:
-        self._stop()
-        home = self._home()
-        shutil.rmtree(data_directory(home), ignore_errors=True)
-        log_file(home).unlink(missing_ok=True)
+        for home in self.remains():
+            if self._is_strange(home):
+                left = [entry for entry in home.iterdir() if entry.name not in _BEFORE_STATE]
+            else:
+                self._end(home)
+                left = [data_directory(home), log_file(home)]
+            for entry in left:
+                places.delete(entry)
+
+    def _end(self, home: Path) -> bool:
+        return self._postmaster(home) is not None and self._cluster(home).stop()
+
+    def _is_strange(self, home: Path) -> bool:
+        """Whether nothing in a home of ours is believed; outside, nobody else could make it."""
+        return home == self.folder and self._is_foreign()
 
     def _home(self) -> Path:
         return self._home_of(self._state())
@@ -313,26 +369,25 @@ class EmbeddedServer:
         """Return a folder outside, where a server cannot work in ours, else None."""
         account = Account.choose(data_directory(self.folder))
         if account:
-            self.folder.chmod(0o755)
+            places.open_to_all(self.folder)
         if is_plain(self.folder) and (account is None or account.reaches(self.folder)):
             return None
         outside = self._place_outside()
         outside.mkdir(exist_ok=True)
-        if not _is_ours(outside):
-            raise _belongs_to_another(outside)
-        outside.chmod(0o755)
+        if not places.is_ours(outside):
+            raise places.belongs_to_another(outside)
+        places.open_to_all(outside)
         return str(outside)
 
     def _place_outside(self) -> Path:
-        key = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        return OUTSIDE / f"todo-sql-{key}"
+        return places.outside_of(self.folder)
 
     def _cluster(self, home: Path) -> Cluster:
         account = Account.choose(data_directory(home))
         return Cluster(home, reachable(self.programs, account, home), account)
 
     def _check_version(self, data: Path, version: int) -> None:
-        made_by = int((data / "PG_VERSION").read_text().strip())
+        made_by = int(places.short_text(data / "PG_VERSION").strip())
         if made_by != version:
             raise DatabaseError(
                 f"the data in {data} is PostgreSQL {made_by}'s, the programs are {version}'s",
@@ -344,8 +399,21 @@ class EmbeddedServer:
 
 def server_for(config: Config) -> EmbeddedServer:
     """Return the embedded server of a project; nothing is started."""
-    programs = binaries(config.postgres, config.environment)
-    return EmbeddedServer(config.state / f"postgres-{major_version(programs)}", programs)
+    programs = binaries(config.postgres)
+    return EmbeddedServer(_state_of(config) / f"postgres-{major_version(programs)}", programs)
+
+
+def servers_of(config: Config) -> list[EmbeddedServer]:
+    """Return the servers of every major version that a project may have left something of."""
+    own = server_for(config)
+    others = (own.folder.parent / f"postgres-{major}" for major in range(OLDEST, NEWEST + 1))
+    return [own, *(EmbeddedServer(f, own.programs) for f in others if f != own.folder)]
+
+
+def _state_of(config: Config) -> Path:
+    """Return the folder of a project's servers: for root in another user's project outside."""
+    strange = places.is_root() and not places.is_roots_alone(config.root)
+    return places.outside_of(config.state) if strange else config.state
 
 
 def _is_free(port: int) -> bool:
@@ -363,32 +431,3 @@ def _free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _is_ours(folder: Path) -> bool:
-    """Say whether a folder at a place that anybody can guess was made by us."""
-    return not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.geteuid()
-
-
-def _ignore_by_git(folder: Path) -> None:
-    marker = folder / ".gitignore"
-    if not marker.exists():
-        marker.write_text("*\n", encoding="utf-8")
-
-
-def _belongs_to_another(path: Path) -> DatabaseError:
-    return DatabaseError(
-        f"{path} belongs to another user",
-        code="E105",
-        cause="the embedded PostgreSQL of this project was started by that user",
-        fix="run the command as that user, use your own clone, or set DATABASE_URL",
-    )
-
-
-def _unusable(folder: Path, error: OSError) -> DatabaseError:
-    return DatabaseError(
-        f"the folder {folder} of the embedded PostgreSQL cannot be used",
-        code="E105",
-        cause=str(error),
-        fix="run the command as the user that the folder belongs to, or set DATABASE_URL",
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option, Typer
 
@@ -13,14 +13,24 @@ from todo_sql.cli.commands import Command, Group
 from todo_sql.cli.context import Context
 from todo_sql.errors import ExitCode
 
+if TYPE_CHECKING:
+    from todo_sql.embedded.server import EmbeddedServer
+
 Yes = Annotated[bool, Option("--yes", help="Do not ask.")]
 
 app = Typer(cls=Group, add_completion=False, help="Start, stop and enter the embedded PostgreSQL.")
 
 
 @app.command(cls=Command)
-def start(context: Context) -> ExitCode:
+def start(
+    context: Context,
+    adopt: Annotated[
+        bool, Option("--adopt", help="Take over a folder that you copied here.")
+    ] = False,
+) -> ExitCode:
     """Start it, unless it runs; other commands do so by themselves."""
+    if adopt:
+        context.server.start(adopt=True)
     context.start_server()
     return _report(context)
 
@@ -28,7 +38,7 @@ def start(context: Context) -> ExitCode:
 @app.command(cls=Command)
 def stop(context: Context) -> None:
     """Stop it; its data stays."""
-    stopped = context.server.stop()
+    stopped = sum(server.stop() for server in _servers(context))
     _report(context, "stopped" if stopped else "it was not running")
 
 
@@ -61,7 +71,7 @@ def shell(
 
     url = DatabaseUrl.parse(context.url())
     config = context.config
-    psql = binaries(config.postgres, config.environment) / "psql"
+    psql = binaries(config.postgres) / "psql"
     # The password goes by the environment, so that no list of processes shows it.
     environment = {**os.environ, "PGPASSWORD": url.parameters.get("password", "")}
     safe = DatabaseUrl({k: v for k, v in url.parameters.items() if k != "password"})
@@ -74,7 +84,7 @@ def shell(
 @app.command(cls=Command)
 def reset(context: Context, yes: Yes = False) -> None:
     """Delete all its data and start over."""
-    context.output.confirm(f"delete all data in {context.server.status().data}?", yes=yes)
+    context.output.confirm(f"delete all data in {context.server.folder}?", yes=yes)
     context.server.reset()
     _report(context)
 
@@ -82,17 +92,26 @@ def reset(context: Context, yes: Yes = False) -> None:
 @app.command(cls=Command)
 def destroy(context: Context, yes: Yes = False) -> None:
     """Delete all its data, and whatever else it left on this machine."""
-    left = context.server.remains()
+    servers = _servers(context)
+    left = [folder for server in servers for folder in server.remains()]
     if left:
         folders = " and ".join(str(folder) for folder in left)
         context.output.confirm(f"stop the server and delete {folders}?", yes=yes)
-        context.server.destroy()
+        for server in servers:
+            server.destroy()
     if context.output.json:
         context.output.document({"deleted": [str(folder) for folder in left]})
     for folder in left:
         context.output.message(f"deleted {folder}")
     if not left:
         context.output.message("there is nothing to delete")
+
+
+def _servers(context: Context) -> list[EmbeddedServer]:
+    """Return the servers of all major versions that the project has had."""
+    from todo_sql.embedded.server import servers_of
+
+    return servers_of(context.config)
 
 
 def _report(context: Context, said: str | None = None) -> ExitCode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from todo_sql import writing
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import OnlyCheck
 from todo_sql.cli.written import tell
@@ -27,9 +28,9 @@ def command(
         or (config.specs / name).read_text(encoding="utf-8") != text
     ]
     if not check:
-        config.specs.mkdir(parents=True, exist_ok=True)
-        for name in stale:
-            (config.specs / name).write_text(files[name], encoding="utf-8", newline="\n")
+        with writing.folder(config.specs, config.root) as place:
+            for name in stale:
+                place.write(name, files[name])
     return tell(context, "docs", config.specs, stale, of=len(files), check=check)
 
 

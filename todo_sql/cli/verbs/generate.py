@@ -29,5 +29,5 @@ def command(
     if check:
         changed = generate.stale(files, config.generate)
     else:
-        changed = generate.write(files, config.generate)
+        changed = generate.write(files, config.generate, config.root)
     return tell(context, "generate", config.generate, changed, of=len(files), check=check)

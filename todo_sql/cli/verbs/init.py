@@ -12,6 +12,7 @@ from typing import Annotated
 
 from typer import Argument
 
+from todo_sql import writing
 from todo_sql.cli.context import Context
 from todo_sql.errors import ConfigError, DatabaseError, ExitCode, UsageError
 
@@ -36,8 +37,7 @@ def command(
             "its pyproject.toml, and nothing else",
         )
     for path, text in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text, encoding="utf-8")
+        writing.write(root / path, text, root)
     written = [*files, *_generate(context, root)]
     if context.output.json:
         context.output.document({"project": str(root), "written": sorted(written)})
@@ -102,4 +102,4 @@ def _generate(context: Context, root: Path) -> list[str]:
         return []
     files = generate.render(analysis.described, queries.files, config)
     folder = config.generate.relative_to(config.root)
-    return [(folder / name).as_posix() for name in generate.write(files, config.generate)]
+    return [(folder / name).as_posix() for name in generate.write(files, config.generate, root)]

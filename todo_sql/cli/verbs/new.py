@@ -29,7 +29,7 @@ def command(
             "there is no project here to add a migration to",
             fix="make one with `todo-sql init DIR`, or name it with `--project`",
         )
-    forward, rollback = write_pair(context.config.migrations, description)
+    forward, rollback = write_pair(context.config.migrations, description, context.config.root)
     root = context.config.root
     shown = [
         (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from todo_sql import writing
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.generating import model_source, module_source
 from todo_sql.compiler.generating.layout import HEADER
@@ -62,16 +63,22 @@ def stale(files: Mapping[str, str], folder: Path) -> list[str]:
     return sorted(changed)
 
 
-def write(files: Mapping[str, str], folder: Path) -> list[str]:
-    """Bring a folder in line with `render`; return the files that changed."""
+def write(files: Mapping[str, str], folder: Path, within: Path) -> list[str]:
+    """Bring a folder in line with `render`; return the files that changed.
+
+    Args:
+        files: What `render` returned.
+        folder: Of the generated package.
+        within: The project, which nothing is written outside of.
+    """
     changed = stale(files, folder)
-    folder.mkdir(parents=True, exist_ok=True)
     for name in changed:
         path = folder / name
-        if name in files:
-            path.write_bytes(files[name].encode())
-        else:
-            path.unlink()
+        with writing.folder(path.parent, within) as place:
+            if name in files:
+                place.write(path.name, files[name])
+            else:
+                place.delete(path.name)
     return changed
 
 

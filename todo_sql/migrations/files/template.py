@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from todo_sql import writing
+
 # A file that holds this and no statement has not been written yet.
 UNWRITTEN = "-- Replace this line by the SQL."
 
@@ -23,23 +25,26 @@ _ROLLBACK = f"""\
 """
 
 
-def write_pair(folder: Path, description: str, now: datetime | None = None) -> tuple[Path, Path]:
+def write_pair(
+    folder: Path, description: str, within: Path, now: datetime | None = None
+) -> tuple[Path, Path]:
     """Write both files with a version after every other of the folder.
 
     Args:
         folder: Of the migrations; made if it does not exist.
         description: Words joined by underscores.
+        within: The project, which nothing is written outside of.
         now: The time that becomes the version; default: the present, in UTC.
 
     Returns:
         The paths of the migration and of its rollback file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     id = f"{_next_version(folder, now or datetime.now(UTC))}_{description}"
     forward, rollback = folder / f"{id}.sql", folder / f"{id}.rollback.sql"
     words = description.replace("_", " ")
-    forward.write_text(_FORWARD.format(description=words), encoding="utf-8")
-    rollback.write_text(_ROLLBACK.format(id=id), encoding="utf-8")
+    with writing.folder(folder, within) as place:
+        place.write(forward.name, _FORWARD.format(description=words))
+        place.write(rollback.name, _ROLLBACK.format(id=id))
     return forward, rollback
 
 

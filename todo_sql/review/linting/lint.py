@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from todo_sql import writing
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
@@ -269,6 +270,6 @@ def mend(config: Config, review: Review, only: frozenset[Path] | None) -> list[s
         if style is not None:
             text = style.mended(Source(source.file, text))
         if text != source.text:
-            path.write_text(text, encoding="utf-8", newline="")
+            writing.write(path, text, config.root)
             changed.append(source.file)
     return changed

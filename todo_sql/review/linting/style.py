@@ -13,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.errors import Finding
+from todo_sql import writing
+from todo_sql.errors import ConfigError, Finding
 from todo_sql.sql.source import Source
 
 if TYPE_CHECKING:
@@ -112,11 +113,8 @@ class Style:
         if self._cache is None:
             return
         try:
-            self._cache.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._cache.with_suffix(".new")
-            temporary.write_text(json.dumps(entries), encoding="utf-8")
-            temporary.replace(self._cache)
-        except OSError:
+            writing.write(self._cache, json.dumps(entries), self._root)
+        except (OSError, ConfigError):
             return  # a project that cannot be written to is linted all the same
 
 
