@@ -19,7 +19,7 @@ CHECKS: dict[str, tuple[str, Severity]] = {
     "role_bypasses_policies": ("K204", "error"),
     "granted_too_much": ("K205", "error"),
     "default_privileges_open_tables": ("K206", "error"),
-    "definer_without_search_path": ("K207", "error"),
+    "definer_on_open_path": ("K207", "error"),
     "view_reads_as_owner": ("K208", "error"),
     "foreign_key_without_index": ("K209", "warning"),
     "invalid_index": ("K210", "error"),
@@ -31,6 +31,7 @@ CHECKS: dict[str, tuple[str, Severity]] = {
     "idle_in_transaction": ("K216", "warning"),
     "dead_rows": ("K217", "warning"),
     "slow_queries": ("K218", "warning"),
+    "open_schema_on_path": ("K219", "error"),
 }
 """Every check, with its code and severity."""
 

@@ -125,23 +125,69 @@ where d.defaclobjtype = 'r' and x.grantee <> d.defaclrole
 group by d.defaclrole, n.nspname, x.grantee
 order by 1, 2;
 
--- name: definer_without_search_path :many
--- A function runs as its owner with its caller's search_path.
+-- name: definer_on_open_path :many
+-- A function runs as its owner on a search_path that others can put objects in.
+with definers as (
+    select
+        p.oid, p.proowner as owner, s.path,
+        (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity as name
+    from pg_proc as p
+    inner join pg_namespace as n on n.oid = p.pronamespace
+    left join lateral (
+        select coalesce(
+            (
+                select array_agg(coalesce(replace(m.part[1], '""', '"'), lower(m.part[2])) order by m.place)
+                from regexp_matches(substring(o.option from '=(.*)'), '"((?:[^"]|"")*)"|([^,"\s]+)', 'g')
+                    with ordinality as m (part, place)
+            ),
+            array['']
+        ) as path
+        from unnest(p.proconfig) as o (option)
+        where o.option like 'search_path=%'
+    ) as s on true
+    where
+        p.prosecdef and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and not exists (
+            select from pg_depend as e
+            where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e'
+        )
+),
+
+judged as (
+    select
+        d.name, d.owner,
+        case
+            when d.path is null then 'it has its caller''s path'
+            when array_to_string(d.path, '') = '' then 'an empty path does not keep pg_temp out'
+            when '$user' = any(d.path) then '"$user" is whatever schema has the name of the role'
+            when 'public' = any(d.path) then 'in many databases everyone may create in public'
+            when open.schema is not null then format('others may create in %I', open.schema)
+            when array_position(d.path, 'pg_temp') is null
+                then 'the path does not name pg_temp: types and tables are looked up there first'
+            when array_position(d.path, 'pg_temp') < cardinality(d.path) then 'pg_temp is not the last of the path'
+        end as why
+    from definers as d
+    left join lateral (
+        select min(n.nspname) as schema
+        from pg_namespace as n
+        inner join pg_roles as o on o.oid = n.nspowner
+        left join lateral aclexplode(n.nspacl) as x on x.privilege_type = 'CREATE'
+        left join pg_roles as r on r.oid = x.grantee
+        where
+            n.nspname = any(d.path)
+            and (
+                (n.nspowner <> d.owner and not o.rolsuper)
+                or (x.grantee is not null and x.grantee not in (d.owner, n.nspowner) and r.rolsuper is not true)
+            )
+    ) as open on true
+)
+
 select
-    (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity as subject,
-    'owner ' || pg_get_userbyid(p.proowner) as detail,
-    format(
-        'alter function %s set search_path = ''''', (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity
-    ) as mend
-from pg_proc as p
-inner join pg_namespace as n on n.oid = p.pronamespace
-where
-    p.prosecdef and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and not exists (select from unnest(p.proconfig) as s (setting) where s.setting like 'search_path=%')
-    and not exists (
-        select from pg_depend as e
-        where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e'
-    )
+    j.name as subject,
+    format('owner %I; %s', pg_get_userbyid(j.owner), j.why) as detail,
+    format('alter function %s set search_path = pg_catalog, pg_temp', j.name) as mend
+from judged as j
+where j.why is not null
 order by 1;
 
 -- name: view_reads_as_owner :many
@@ -339,3 +385,50 @@ from public.pg_stat_statements as s
 where s.calls >= 5 and s.mean_exec_time > 100
 order by s.total_exec_time desc
 limit 10;
+
+-- name: open_schema_on_path :many
+-- Others may create in a schema on the search path: what they make there runs as who calls it.
+with paths as (
+    select current_user as role, p.reset_val as path, 'of this session' as whose
+    from pg_settings as p
+    where p.name = 'search_path'
+    union all
+    select
+        coalesce(r.rolname, current_user) as role,
+        substring(o.option from '=(.*)') as path,
+        concat_ws(' ', 'of', 'role ' || quote_ident(r.rolname), 'database ' || quote_ident(d.datname)) as whose
+    from pg_db_role_setting as s
+    left join pg_roles as r on r.oid = s.setrole
+    left join pg_database as d on d.oid = s.setdatabase
+    cross join lateral unnest(s.setconfig) as o (option)
+    where
+        o.option like 'search_path=%'
+        and (s.setdatabase = 0 or d.datname = current_database())
+),
+
+named as (
+    select p.whose, coalesce(replace(nullif(m.part[1], '$user'), '""', '"'), lower(m.part[2]), p.role) as schema
+    from paths as p
+    cross join lateral regexp_matches(p.path, '"((?:[^"]|"")*)"|([^,"\s]+)', 'g') as m (part)
+)
+
+select
+    quote_ident(n.nspname) as subject,
+    format(
+        '%s may create there; on the search path %s',
+        case x.grantee when 0 then 'everyone' else quote_ident(pg_get_userbyid(x.grantee)) end,
+        string_agg(distinct p.whose, ', ')
+    ) as detail,
+    format(
+        'revoke create on schema %I from %s', n.nspname,
+        case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end
+    ) as mend
+from named as p
+inner join pg_namespace as n on n.nspname = p.schema
+cross join lateral aclexplode(n.nspacl) as x
+left join pg_roles as r on r.oid = x.grantee
+where
+    x.privilege_type = 'CREATE' and x.grantee <> n.nspowner
+    and r.rolsuper is not true and r.rolname is distinct from current_user
+group by n.nspname, x.grantee
+order by 1, 2;

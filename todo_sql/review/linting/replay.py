@@ -17,7 +17,16 @@ from todo_sql.review.linting.schema_model import (
     Table,
     View,
 )
-from todo_sql.review.linting.tree import enum, option, qualified, relation, roles, shape, strings
+from todo_sql.review.linting.tree import (
+    enum,
+    option,
+    qualified,
+    relation,
+    roles,
+    search_path,
+    shape,
+    strings,
+)
 from todo_sql.sql.grammar import Statement
 
 
@@ -326,6 +335,13 @@ def _grant(step: _Step, command: Any) -> None:
         for name in named:
             if name in step.schema.functions:
                 step.schema.functions[name].public = command.is_grant
+    elif kind == "OBJECT_SCHEMA" and (not command.privileges or "create" in privileges):
+        for name in strings(command.objects):
+            creators = step.schema.creators.setdefault(name, {})
+            for role in who:
+                creators.pop(role, None)
+                if command.is_grant:
+                    creators[role] = step.whole
 
 
 def _tables_of_grant(schema: Schema, command: Any, scope: str) -> list[str]:
@@ -357,7 +373,7 @@ def _create_function(step: _Step, command: Any) -> None:
     step.schema.functions[name] = Function(
         name,
         any(o.defname == "security" and o.arg.boolean.boolval for o in options),
-        any(o.defname == "set" and o.arg.variable_set_stmt.name == "search_path" for o in options),
+        _own_path(None, options),
         known.public if known and command.replace else True,
         strings(command.return_type.names)[-1:] in (("trigger",), ("event_trigger",)),
         step.whole,
@@ -368,12 +384,27 @@ def _alter_function(step: _Step, command: Any) -> None:
     function = step.schema.functions.get(qualified(command.func.objname))
     if function is None:
         return
-    for node in command.actions:
-        if node.def_elem.defname == "security":
-            function.security_definer = node.def_elem.arg.boolean.boolval
-        elif node.def_elem.defname == "set":
-            variable = node.def_elem.arg.variable_set_stmt
-            function.search_path = function.search_path or variable.name == "search_path"
+    options = [node.def_elem for node in command.actions]
+    function.search_path = _own_path(function.search_path, options)
+    for one in options:
+        if one.defname == "security":
+            function.security_definer = one.arg.boolean.boolval
+
+
+def _own_path(path: tuple[str, ...] | None, options: list[Any]) -> tuple[str, ...] | None:
+    """Return a function's path after the options of CREATE or ALTER, from what it was before."""
+    for one in options:
+        if one.defname == "set":
+            variable = one.arg.variable_set_stmt
+            if variable.name == "search_path" or enum(variable, "kind") == "VAR_RESET_ALL":
+                path = search_path(variable)
+    return path
+
+
+def _path_of_session(step: _Step, command: Any) -> None:
+    variable = command if hasattr(command, "is_local") else command.setstmt
+    if variable.name == "search_path":
+        step.schema.on_path.update(search_path(variable) or ())
 
 
 def _comment(step: _Step, command: Any) -> None:
@@ -402,4 +433,7 @@ _READERS = {
     "create_function_stmt": _create_function,
     "alter_function_stmt": _alter_function,
     "comment_stmt": _comment,
+    "variable_set_stmt": _path_of_session,
+    "alter_role_set_stmt": _path_of_session,
+    "alter_database_set_stmt": _path_of_session,
 }

@@ -93,11 +93,11 @@ class View:
 
 @dataclass(slots=True)
 class Function:
-    """A function or procedure."""
+    """A function or procedure; `search_path` has the schemas of its own path, if it has one."""
 
     name: str
     security_definer: bool
-    search_path: bool
+    search_path: tuple[str, ...] | None
     public: bool
     trigger: bool
     spot: Spot
@@ -105,13 +105,20 @@ class Function:
 
 @dataclass(slots=True)
 class Schema:
-    """Everything that the statements made and did not drop."""
+    """Everything that the statements made and did not drop.
+
+    Attributes:
+        creators: The roles that were granted CREATE, by schema, and where.
+        on_path: The schemas that some search_path names, of a session, a role or a database.
+    """
 
     tables: dict[str, Table] = field(default_factory=dict)
     indexes: dict[str, Index] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     comments: set[str] = field(default_factory=set)
+    creators: dict[str, dict[str, Spot]] = field(default_factory=dict)
+    on_path: set[str] = field(default_factory=lambda: {"public"})
 
     def indexes_of(self, table: str) -> list[Index]:
         """Return the indexes of a table, those of its keys too."""

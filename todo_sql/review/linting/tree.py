@@ -82,3 +82,10 @@ def option(options: Any, name: str) -> str | None:
             found = re.search(r"(?:sval|ival|boolval): \"?(\w+)\"?", str(argument))
             return found.group(1) if found else ""
     return None
+
+
+def search_path(variable: Any) -> tuple[str, ...] | None:
+    """Return the schemas that a SET of search_path names; None where it names none for certain."""
+    if enum(variable, "kind") != "VAR_SET_VALUE":
+        return None  # TO DEFAULT, FROM CURRENT, RESET
+    return tuple(node.a_const.sval.sval for node in variable.args)

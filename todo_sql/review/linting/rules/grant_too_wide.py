@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.tree import enum, roles
+from todo_sql.review.linting.tree import enum, roles, strings
 
 _TOO_WIDE = ("truncate", "references", "trigger", "maintain")
 
@@ -24,7 +24,11 @@ def _check(project: Project) -> Iterator[Hit]:
                 wide.append("every privilege")
             if "public" in who:
                 wide += [name for name in privileges if name not in wide]
-        elif kind == "OBJECT_SCHEMA" and (not privileges or "create" in privileges):
+        elif (
+            kind == "OBJECT_SCHEMA"
+            and (not privileges or "create" in privileges)
+            and not project.schema.on_path.issuperset(strings(command.objects))  # else R207
+        ):
             wide.append("create in a schema")
         if command.grant_option:
             wide.append("the right to grant on")

@@ -29,11 +29,11 @@ RULE = Rule(
     ),
     bad="""\
 create function whoami() returns text
-language sql security definer set search_path = '' as $$ select current_user $$;
+language sql security definer set search_path = pg_catalog, pg_temp as $$ select current_user $$;
 """,
     good="""\
 create function whoami() returns text
-language sql security definer set search_path = '' as $$ select current_user $$;
+language sql security definer set search_path = pg_catalog, pg_temp as $$ select current_user $$;
 revoke execute on function whoami() from public;
 """,
     check=_check,
