@@ -89,11 +89,12 @@ class Link:
         deadline = time.monotonic() + (LOCK_WAIT if wait is None else wait)
         pause = 0.05
         while True:
-            commands = [*self.lock.take(), *ledger_of.read_commands(self.target.schema)]
+            taking = self.lock.take()
+            commands = [*taking, *ledger_of.read_commands(self.target.schema)]
             answers = Flight(self.connection, commands).fly()
-            held, holder = self.lock.taken(answers[:2])
+            held, holder = self.lock.taken(answers[: len(taking)])
             if held:
-                self.ledger = ledger_of.read(answers[2:])
+                self.ledger = ledger_of.read(answers[len(taking) :])
                 return
             if time.monotonic() >= deadline:
                 raise LockNotHeld(

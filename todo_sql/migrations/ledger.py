@@ -9,6 +9,7 @@ counts only while it agrees with yoyo's.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import Literal
 
 import psycopg
 
+from todo_sql.migrations import vetting
 from todo_sql.migrations.flight import Answer, Command
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.target import Target
@@ -113,26 +115,47 @@ def quoted(name: str) -> str:
 
 
 def read_commands(schema: str | None = None) -> tuple[Command, ...]:
-    """Return the commands that read the ledger; without a schema, along the search path."""
-    prefix = f"{quoted(schema)}." if schema else ""
-    return (
-        Command(
-            f"select migration_id, pg_catalog.to_char(applied_at_utc, {_TIME}) "
-            f"from {prefix}_yoyo_migration order by applied_at_utc, migration_id",
-            sync=True,
-        ),
-        Command(
-            "select migration_id, checksum, duration_ms, tool_version, progress, "
-            f"pg_catalog.to_char(applied_at_utc, {_TIME}), "
-            "pg_catalog.obj_description(tableoid, 'pg_class') "
-            f"from {prefix}_todo_sql_ledger order by position",
-            sync=True,
-        ),
-        Command(f"select max(version) from {prefix}_yoyo_version", sync=True),
+    """Return the commands that read the ledger; without a schema, along the search path.
+
+    Each table in a transaction of its own, since one may be missing: locked, looked at,
+    and read under a path on which it stands behind pg_catalog.
+    """
+    found = f"pg_catalog.quote_ident({vetting.FIND})" if schema is None else "$1::pg_catalog.text"
+    path = Command(
+        "select pg_catalog.set_config('search_path', "
+        f"pg_catalog.concat_ws(', ', 'pg_catalog', {found}, 'pg_temp'), true)",
+        () if schema is None else (quoted(schema),),
+    )
+    return tuple(
+        command
+        for table, columns, order in _READ
+        for command in (
+            Command("begin"),
+            path,
+            Command(f"lock table {table} in access share mode"),
+            vetting.readable(table),
+            Command(f"select {columns} from {table} {order}", sync=True),
+            Command("commit", sync=True),
+        )
     )
 
 
-READ_COUNT = len(read_commands())
+_READ = (
+    (
+        "_yoyo_migration",
+        f"migration_id, pg_catalog.to_char(applied_at_utc, {_TIME})",
+        "order by applied_at_utc, migration_id",
+    ),
+    (
+        "_todo_sql_ledger",
+        "migration_id, checksum, duration_ms, tool_version, progress, "
+        f"pg_catalog.to_char(applied_at_utc, {_TIME}), "
+        "pg_catalog.obj_description(tableoid, 'pg_class')",
+        "order by position",
+    ),
+    ("_yoyo_version", "pg_catalog.max(version)", ""),
+)
+_UNTRUSTED = re.compile(r'"(.+)"', re.DOTALL)
 
 
 def read(answers: Sequence[Answer]) -> Ledger:
@@ -141,13 +164,19 @@ def read(answers: Sequence[Answer]) -> Ledger:
     Raises:
         LedgerError: It is of a newer tool, of yoyo before 6, or may not be read.
     """
-    yoyo, own, version = answers
+    each = len(answers) // len(_READ)
+    yoyo, own, version = (_read_one(answers[at : at + each]) for at in range(0, 3 * each, each))
     missing = "42P01"
     if yoyo.error is not None and yoyo.error.sqlstate == missing:
         return Ledger()
-    for answer in answers:
-        if answer.error is not None and answer.error.sqlstate != missing:
-            raise _unreadable(answer)
+    for (table, _, _), answer in zip(_READ, (yoyo, own, version), strict=True):
+        if answer.error is None or answer.error.sqlstate == missing:
+            continue
+        # What `vetting.readable` found is no number.
+        reason = _UNTRUSTED.search(answer.error.diag.message_primary or "")
+        if answer.error.sqlstate == "22P02" and reason:
+            raise vetting.refused(f"{table} {reason[1]}")
+        raise _unreadable(answer)
     if version.error is not None or int(version.rows[0][0] or 0) != 2:
         raise LedgerError(
             "the ledger was made by a yoyo whose tables differ from this one's",
@@ -167,6 +196,11 @@ def read(answers: Sequence[Answer]) -> Ledger:
         if row[4] is not None
     ]
     return Ledger((*recorded, *begun), complete=True, extended=own.error is None)
+
+
+def _read_one(answers: Sequence[Answer]) -> Answer:
+    """Return the first error of a transaction, or what it read."""
+    return next((answer for answer in answers if answer.error), answers[-2])
 
 
 def _unreadable(answer: Answer) -> LedgerError:
@@ -237,6 +271,8 @@ class Writer:
         self._yoyo = YoyoBackend(target.schema)
         self._table = f"{quoted(target.schema)}._todo_sql_ledger"
         self._version = version("todo-sql")
+        shared = target.shared
+        self._guard = vetting.guard(target.schema, quoted(target.schema)) if shared else []
 
     def create(self, ledger: Ledger) -> list[Command]:
         """Return the commands that make what is missing of the tables."""
@@ -272,6 +308,7 @@ class Writer:
         """
         now = self._target.now()
         return [
+            *self._guard,
             *self._yoyo.mark(id, now, log=log),
             Command(f"delete from {self._table} where migration_id = $1", (id,)),
             Command(
@@ -287,6 +324,7 @@ class Writer:
     def verified(self, id: str, checksum: str, applied_at: datetime) -> list[Command]:
         """Return the command that gives an applied migration the checksum of a file."""
         return [
+            *self._guard,
             Command(
                 f"insert into {self._table} as l "
                 "(migration_id, checksum, applied_at_utc, tool_version) "
@@ -294,12 +332,13 @@ class Writer:
                 "on conflict (migration_id) do update set "
                 "checksum = excluded.checksum, applied_at_utc = excluded.applied_at_utc",
                 (id, checksum, str(applied_at), self._version),
-            )
+            ),
         ]
 
     def rolled_back(self, id: str, *, log: str = "rollback") -> list[Command]:
         """Return the commands that record a migration as rolled back."""
         return [
+            *self._guard,
             *self._yoyo.unmark(id, self._target.now(), log=log),
             Command(f"delete from {self._table} where migration_id = $1", (id,)),
         ]
@@ -307,10 +346,11 @@ class Writer:
     def progress(self, id: str, progress: Progress) -> list[Command]:
         """Return the command that records how far a non-transactional file has come."""
         return [
+            *self._guard,
             Command(
                 f"insert into {self._table} as l (migration_id, progress, tool_version) "
                 "values ($1, $2, $3) "
                 "on conflict (migration_id) do update set progress = excluded.progress",
                 (id, progress.dump(), self._version),
-            )
+            ),
         ]

@@ -18,6 +18,7 @@ from datetime import datetime
 from todo_sql.migrations.flight import Answer, Command
 from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.target import Target
+from todo_sql.sql.trust import SAFE_LOCALLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,11 @@ class MigrationLock:
     def _try(self) -> str:
         return f"pg_catalog.pg_try_advisory_lock({self.key})"
 
-    def take(self) -> tuple[Command, Command]:
+    def take(self) -> tuple[Command, ...]:
         """Return the commands that try for the lock and say who holds it."""
         return (
             Command(f"select case when {self._try} then {self._try} else false end", sync=True),
+            Command(SAFE_LOCALLY),
             Command(
                 "select l.pid, a.application_name, a.usename, pg_catalog.to_char("
                 "a.backend_start at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS') "
@@ -82,7 +84,7 @@ class MigrationLock:
     @staticmethod
     def taken(answers: list[Answer]) -> tuple[bool, Holder | None]:
         """Return from the answers to `take` whether we have it, else who does."""
-        tried, holder = answers
+        tried, _, holder = answers
         for answer in answers:
             if answer.error:
                 raise answer.error

@@ -13,6 +13,7 @@ from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import Link, open_link
 from todo_sql.migrations.engine import aftermath, transactional
 from todo_sql.migrations.engine.nontransactional import StepwiseRun
+from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.flight import Command, ConnectionLost, Flight
@@ -106,6 +107,12 @@ class Migrator:
             self._refuse_foreign(link)
             if not self._pending(link, to, allow_out_of_order):
                 return []
+            if link.target.open_schemas:
+                self._events.note(
+                    f"warning: others may create in {link.target.open_schemas}, on the search "
+                    "path of the migrations: what they make there may run as "
+                    f"{link.target.role}; revoke it, or name no such schema in search_path"
+                )
             link.take_lock(wait, self._events)
             pending = self._pending(link, to, allow_out_of_order)
             return self._run_all(link, pending, "apply")
@@ -260,7 +267,7 @@ class Migrator:
         if not commands:
             return
         proof = link.lock.require()
-        flight = [Command("begin read write"), proof, *commands, Command("commit")]
+        flight = [Command("begin read write"), OURS, proof, *commands, Command("commit")]
         for command, answer in zip(flight, Flight(link.connection, flight).fly(), strict=True):
             if answer.error is None:
                 continue

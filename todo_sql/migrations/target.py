@@ -6,18 +6,30 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from todo_sql.migrations import vetting
 from todo_sql.migrations.flight import Answer, Command
 from todo_sql.migrations.migration_errors import TargetRefused
+from todo_sql.sql.trust import SAFE_LOCALLY
 
 OLDEST = 150000
 
 _VERSION = "select pg_catalog.version(), pg_catalog.current_setting('server_version_num')"
 
-_FACTS = """
+# Along the session's own search path; kept for the statement after it, which is not.
+_PLACES = f"""
+select
+    pg_catalog.current_schema(),
+    pg_catalog.set_config('todo_sql.ledger', coalesce({vetting.FIND}, ''), true),
+    pg_catalog.set_config(
+        'todo_sql.path', pg_catalog.array_to_string(pg_catalog.current_schemas(false), '/'), true
+    )
+"""
+_LEDGER = "pg_catalog.current_setting('todo_sql.ledger')"
+
+_FACTS = f"""
 select
     pg_catalog.current_database(),
     current_user,
-    pg_catalog.current_schema(),
     pg_catalog.pg_is_in_recovery(),
     pg_catalog.current_setting('transaction_read_only'),
     pg_catalog.pg_backend_pid(),
@@ -29,11 +41,16 @@ select
     pg_catalog.to_char(
         pg_catalog.clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US'
     ),
+    {vetting.unwritable(_LEDGER)},
+    {vetting.SHARED.format(schema=_LEDGER)},
     (
-        select n.nspname
-        from pg_catalog.pg_class as c
-        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-        where c.oid = pg_catalog.to_regclass('_yoyo_migration')
+        select string_agg(distinct n.nspname, ', ')
+        from pg_namespace as n
+        cross join lateral aclexplode(n.nspacl) as x
+        left join pg_roles as r on r.oid = x.grantee
+        where n.nspname = any (string_to_array(current_setting('todo_sql.path'), '/'))
+            and x.privilege_type = 'CREATE' and x.grantee <> n.nspowner
+            and (r.oid is null or not (r.rolsuper or r.rolname = current_user))
     ),
     exists (
         select
@@ -61,6 +78,8 @@ _CHECK = f"select pg_catalog.set_config('{CHECK_INTERVAL}', '500ms', false)"
 
 COMMANDS = (
     Command(_VERSION, sync=True),
+    Command(_PLACES),
+    Command(SAFE_LOCALLY),
     Command(_FACTS, sync=True),
     Command(_CHECK, sync=True),
 )
@@ -75,6 +94,8 @@ class Target:
         ledger: Whether there is a ledger.
         backend: The process that serves us, as it sees itself.
         plpgsql: Whether the role may use PL/pgSQL.
+        shared: Whether its tables belong to a role that we are a member of.
+        open_schemas: The schemas of the search path in which others may create, or None.
         empty: Whether the database holds nothing but what extensions made.
         notices_death: Whether its backends can be made to notice that their client died.
     """
@@ -83,6 +104,8 @@ class Target:
     role: str
     schema: str
     ledger: bool
+    shared: bool
+    open_schemas: str | None
     backend: int
     plpgsql: bool
     empty: bool
@@ -99,22 +122,27 @@ def read(answers: list[Answer], *, writes: bool) -> Target:
     """Return the target from the answers to `COMMANDS`.
 
     Raises:
+        LedgerError: `writes`, and the ledger is somebody else's.
         TargetRefused: It is another product, too old, or `writes` and it cannot be written.
         psycopg.Error: The server refused to say.
     """
-    version, facts, check = answers
-    if version.error:
-        raise version.error
+    version, places, _, facts, check = answers
+    for answer in (version, places):
+        if answer.error:
+            raise answer.error
     words, number = version.rows[0]
     refuse_product(str(words), int(number or 0))
     if facts.error:
         raise facts.error
-    database, role, schema, recovery, read_only, backend, plpgsql, clock, ledger, objects = (
+    schema, ledger, _ = places.rows[0]
+    database, role, recovery, read_only, backend, plpgsql, clock, wrong, shared, open_, objects = (
         facts.rows[0]
     )
     if writes:
         refuse_unwritable(str(database), recovery == "t", read_only == "on")
-    if ledger is None and schema is None:
+        if wrong is not None:
+            raise vetting.refused(wrong)
+    if not ledger and schema is None:
         raise TargetRefused(
             f"the search path of {role} names no schema that exists, so there is no place "
             "for the ledger",
@@ -125,7 +153,9 @@ def read(answers: list[Answer], *, writes: bool) -> Target:
         database=str(database),
         role=str(role),
         schema=str(ledger or schema),
-        ledger=ledger is not None,
+        ledger=bool(ledger),
+        shared=shared == "t",
+        open_schemas=open_,
         backend=int(backend or 0),
         plpgsql=plpgsql == "t",
         empty=objects == "f",

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files.rerun import detached_partition, enum_name, is_rerunnable
 from todo_sql.migrations.flight import Command
 from todo_sql.migrations.ledger import quoted
@@ -96,7 +97,7 @@ def _dropped(statement: Statement) -> str | None:
 
 
 class Catalog:
-    """Looks into the catalog with the session as the file has set it.
+    """Looks into the catalog; what a name means there, the file's session says.
 
     Args:
         link: The connection.
@@ -114,9 +115,9 @@ class Catalog:
             return None
         found = self._indexes(
             "c.relname = $1 and c.relnamespace = (select t.relnamespace "
-            "from pg_catalog.pg_class as t where t.oid = pg_catalog.to_regclass($2))",
+            "from pg_catalog.pg_class as t where t.oid = $2::pg_catalog.oid)",
             node.idxname,
-            _name(node.relation),
+            self._oid(_name(node.relation)),
         )
         return found[0] if found else None
 
@@ -141,11 +142,12 @@ class Catalog:
                     *self._before,
                     Command(f"create temporary table {likeness} (like {table}) on commit drop"),
                     Command(grammar.deparse(node)),
+                    OURS,
                     Command(
                         "select pg_catalog.pg_get_indexdef(i.indexrelid), "
                         f"i.indrelid = pg_catalog.to_regclass('pg_temp.{likeness}') "
                         "from pg_catalog.pg_index as i where i.indexrelid = "
-                        f"pg_catalog.to_regclass('pg_temp.' || pg_catalog.quote_ident($1))",
+                        "pg_catalog.to_regclass('pg_temp.' || pg_catalog.quote_ident($1))",
                         (node.index_stmt.idxname,),
                     ),
                     Command("rollback"),
@@ -159,9 +161,9 @@ class Catalog:
             return None
         same_table = self._rows(
             "select 1 from pg_catalog.pg_index as i where i.indexrelid = pg_catalog.to_regclass($1)"
-            " and i.indrelid = pg_catalog.to_regclass($2)",
+            " and i.indrelid = $2::pg_catalog.oid",
             index.name,
-            table,
+            self._oid(table),
         )
         return bool(same_table) and _essence(definition) == _essence(index.definition)
 
@@ -176,8 +178,7 @@ class Catalog:
             return Fate.DONE if same else Fate.UNKNOWN
         dropped = _dropped(statement)
         if dropped is not None:
-            there = self._rows("select pg_catalog.to_regclass($1)", dropped)[0][0]
-            return Fate.NOT_DONE if there else Fate.DONE
+            return Fate.NOT_DONE if self._oid(dropped) else Fate.DONE
         if detached_partition(statement):
             return self._detached(statement)
         return Fate.NOT_DONE if is_rerunnable(statement) else Fate.UNKNOWN
@@ -208,37 +209,41 @@ class Catalog:
             return None
         rows = self._rows(
             "select h.inhdetachpending from pg_catalog.pg_inherits as h "
-            "where h.inhparent = pg_catalog.to_regclass($1) "
-            "and h.inhrelid = pg_catalog.to_regclass($2)",
-            _name(names[0]),
-            _name(names[1]),
+            "where h.inhparent = $1::pg_catalog.oid and h.inhrelid = $2::pg_catalog.oid",
+            self._oid(_name(names[0])),
+            self._oid(_name(names[1])),
         )
         return rows[0][0] if rows else None
 
     def _left_by_reindex(self, node: Any) -> Iterator[Index]:
         kind = enum_name(node, "kind")
-        name = _name(node.relation) if node.relation.relname else node.name
+        about = self._oid(_name(node.relation)) if node.relation.relname else node.name
         where = {
             "REINDEX_OBJECT_INDEX": "i.indrelid = (select r.indrelid from pg_catalog.pg_index as r "
-            "where r.indexrelid = pg_catalog.to_regclass($1))",
-            "REINDEX_OBJECT_TABLE": "i.indrelid = pg_catalog.to_regclass($1)",
+            "where r.indexrelid = $1::pg_catalog.oid)",
+            "REINDEX_OBJECT_TABLE": "i.indrelid = $1::pg_catalog.oid",
             "REINDEX_OBJECT_SCHEMA": "n.nspname = $1",
         }.get(kind, "$1::pg_catalog.text is not null")
         yield from self._indexes(
             f"{where} and not i.indisvalid and c.relkind = 'i' "
             "and n.nspname <> 'pg_toast' and c.relname ~ '_cc(new|old)[0-9]*$'",
-            name,
+            about,
         )
 
-    def _indexes(self, where: str, *parameters: str) -> list[Index]:
+    def _indexes(self, where: str, *parameters: str | None) -> list[Index]:
         rows = self._rows(f"{_INDEX} where {where}", *parameters)
         return [
             Index(str(name), valid == "t", part == "t", str(text), int(pid) if pid else None)
             for name, valid, part, text, pid in rows
         ]
 
-    def _rows(self, sql: str, *parameters: str) -> list[tuple[str | None, ...]]:
-        return self._link.fly([*self._before, Command(sql, parameters)])[-1].rows
+    def _oid(self, name: str) -> str | None:
+        """Return what the file means by a name, along its own search path; None: nothing."""
+        found = Command("select pg_catalog.to_regclass($1)::pg_catalog.oid", (name,))
+        return self._link.fly([*self._before, found])[-1].rows[0][0]
+
+    def _rows(self, sql: str, *parameters: str | None) -> list[tuple[str | None, ...]]:
+        return self._link.fly([OURS, Command(sql, parameters)])[-1].rows
 
 
 def _essence(definition: str) -> str:

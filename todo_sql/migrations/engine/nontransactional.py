@@ -16,7 +16,7 @@ from todo_sql.migrations.engine import failure, watch
 from todo_sql.migrations.engine.concurrent import Catalog, Fate
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
-from todo_sql.migrations.engine.settings import hold_of, reset, settings
+from todo_sql.migrations.engine.settings import OURS, hold_of, reset, settings
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
 from todo_sql.migrations.flight import Command, Flight
@@ -283,6 +283,7 @@ class StepwiseRun:
         flight = [
             Command("begin read write"),
             *reset(self._link.target),
+            OURS,
             proof,
             *commands,
             Command("commit"),

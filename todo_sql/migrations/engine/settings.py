@@ -5,6 +5,11 @@ from __future__ import annotations
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.flight import Command
 from todo_sql.migrations.target import CHECK_INTERVAL, Target
+from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH, THEIRS_LOCALLY
+
+# Before statements of ours, and before those of a file: until the end of the transaction.
+OURS = Command(SAFE_LOCALLY)
+THEIRS = Command(THEIRS_LOCALLY)
 
 LOCK_TIMEOUT = 2.0
 MAX_LOCK_HOLD = 5.0
@@ -37,7 +42,8 @@ def settings(
     Args:
         script: The file, whose directives count.
         notices_death: Whether the server can notice that its client died.
-        local: For this transaction only, rather than for the session.
+        local: For this transaction only, rather than for the session; and under our own
+            search path, until `THEIRS`.
         unbounded: Without timeouts: for concurrent index work, which would be left INVALID.
     """
     directives = script.directives
@@ -49,6 +55,8 @@ def settings(
         values["statement_timeout"] = _milliseconds(directives.statement_timeout)
     if unbounded:
         values |= {"lock_timeout": "0", "statement_timeout": "0"}
+    if local:
+        values["search_path"] = SAFE_PATH
     if notices_death:
         values[CHECK_INTERVAL] = "500ms"
     scope = "true" if local else "false"

@@ -2,7 +2,8 @@
 
 The transaction opens with our settings and the proof that this backend holds the
 migration lock; it ends with deferred constraints, with the session's state as it was,
-and with the rows of the ledger. A lock that cannot be had is tried for again: the
+and with the rows of the ledger. Only the file's own statements run under the search path
+of the role and the database. A lock that cannot be had is tried for again: the
 transaction gives way to traffic in between.
 """
 
@@ -15,7 +16,7 @@ from todo_sql.migrations.connecting import Link
 from todo_sql.migrations.engine import watch
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
-from todo_sql.migrations.engine.settings import hold_of, reset, settings
+from todo_sql.migrations.engine.settings import THEIRS, hold_of, reset, settings
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.flight import Command
 from todo_sql.migrations.progress import Events
@@ -72,6 +73,7 @@ def _try(
         ours,
         proof,
         *creation,
+        THEIRS,
         *(Command(s.text, statement=number) for number, s in enumerate(script.statements)),
         constraints,
         *reset(link.target),

@@ -20,6 +20,7 @@ from todo_sql.migrations.connecting import Link, ask
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.flight import TICK, Answer, Command, ConnectionLost, Flight
 from todo_sql.migrations.progress import Events
+from todo_sql.sql.trust import SAFE_LOCALLY
 
 _PATIENCE = 0.5  # seconds before the second connection is opened
 _ANSWER = 2.0  # seconds for an answer there
@@ -165,7 +166,8 @@ class Watcher:
         try:
             if self._connection is None:
                 self._connection = self._link.second_connection()
-            rows = ask(self._connection, _LOOK.format(pid=self._pid), _ANSWER)
+            look = f"{SAFE_LOCALLY};{_LOOK.format(pid=self._pid)}"
+            rows = ask(self._connection, look, _ANSWER)
             why = f"no answer in {_ANSWER:g} s"
         except (TodoSqlError, psycopg.Error) as error:
             rows, why = None, _words(error)
