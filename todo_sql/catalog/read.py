@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +12,7 @@ from todo_sql.queries.loader import load_text
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import choose
 from todo_sql.sql.source import Source
+from todo_sql.sql.trust import SAFE_LOCALLY
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 # What definitions and bounds are rendered under.
 _SETTINGS = {
-    "search_path": "",
     "timezone": "UTC",
     "datestyle": "ISO, YMD",
     "intervalstyle": "postgres",
@@ -28,7 +29,7 @@ _SETTINGS = {
 
 
 class Reader:
-    """A read-only transaction (or savepoint) with an empty search_path.
+    """A read-only transaction (or savepoint) under our own search path.
 
     On leaving, the session is as it was: what the caller had begun goes on.
     """
@@ -43,6 +44,7 @@ class Reader:
         begin = "begin isolation level repeatable read, read only"
         with self._connection.pipeline():
             self._run("savepoint todo_sql_catalog" if self._nested else begin)
+            self._run(SAFE_LOCALLY)
             for setting, value in _SETTINGS.items():
                 self._run(f"set local {setting} = '{value}'")
         return self
@@ -75,14 +77,25 @@ class Reader:
 
 
 def rows(connection: Connection[Any], name: str, **arguments: object) -> list[dict[str, Any]]:
-    """Run one of the queries as the session is, without a transaction of its own."""
+    """Run one of the queries under our own search path, in whatever the caller has begun."""
     from psycopg import RawCursor
     from psycopg.rows import dict_row
 
     variant = choose(named_queries()[name], arguments)
-    with RawCursor(connection, row_factory=dict_row) as cursor:
+    with ours(connection), RawCursor(connection, row_factory=dict_row) as cursor:
         cursor.execute(variant.sql.encode(), [arguments[p] for p in variant.parameters])
         return cursor.fetchall()
+
+
+@contextmanager
+def ours(connection: Connection[Any]) -> Iterator[None]:
+    """Run what is ours within the block; the path of what the caller has begun comes back."""
+    from psycopg.pq import TransactionStatus
+
+    nested = connection.info.transaction_status != TransactionStatus.IDLE
+    with connection.transaction(force_rollback=nested):
+        connection.execute(SAFE_LOCALLY)
+        yield
 
 
 @cache

@@ -204,7 +204,8 @@ class Compiler:
         }
         if names:
             rows = self.connection.execute(
-                "select name, to_regtype(name)::oid::int8 from unnest(%s::text[]) as name",
+                "select name, pg_catalog.to_regtype(name)::pg_catalog.oid::pg_catalog.int8"
+                " from pg_catalog.unnest(%s::pg_catalog.text[]) as name",
                 [sorted(names)],
             )
             self._named_types.update(dict(rows.fetchall()))

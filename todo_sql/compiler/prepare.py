@@ -86,9 +86,9 @@ class Refused:
 def configure(connection: Connection[Any]) -> None:
     """Make the server send the tree of every statement that this connection prepares."""
     connection.execute(
-        "select set_config('client_min_messages', 'log', false),"
-        " set_config('debug_pretty_print', 'off', false),"
-        " set_config('debug_print_rewritten', 'on', false)"
+        "select pg_catalog.set_config('client_min_messages', 'log', false),"
+        " pg_catalog.set_config('debug_pretty_print', 'off', false),"
+        " pg_catalog.set_config('debug_print_rewritten', 'on', false)"
     )
     with suppress(errors.InsufficientPrivilege):  # the trees would fill the server's log, too
         connection.execute("set log_min_messages = fatal")

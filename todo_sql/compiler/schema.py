@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from todo_sql.catalog.read import ours
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
@@ -213,6 +215,11 @@ _OPERATORS = "select oid::int8, oprname from pg_catalog.pg_operator where oprnam
 def read(connection: Connection[Any]) -> Schema:
     """Read a database's catalog; read-only, takes no lock beyond those of reading."""
 
+    with ours(connection):
+        return _read(connection)
+
+
+def _read(connection: Connection[Any]) -> Schema:
     def rows(statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 

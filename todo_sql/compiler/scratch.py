@@ -24,6 +24,7 @@ from psycopg import sql
 from todo_sql.config import Config
 from todo_sql.embedded.server import server_for
 from todo_sql.errors import TodoSqlError
+from todo_sql.sql.trust import SAFE_ALWAYS
 
 PREFIX = "todo_sql_scratch_"
 _KEEP = 6
@@ -39,17 +40,25 @@ def scratch_server(config: Config) -> str:
 
 
 @contextmanager
+def _administering(server: str) -> Iterator[Connection]:
+    """Yield a connection that makes and drops databases, and runs nothing of the project's."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(SAFE_ALWAYS)
+        yield connection
+
+
+@contextmanager
 def scratch_database(config: Config) -> Iterator[str]:
     """Yield the URL of a database of one's own, migrated to head; dropped afterwards."""
     server = scratch_server(config)
     name = f"{PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
-    with psycopg.connect(server, autocommit=True) as connection:
+    with _administering(server) as connection:
         template = _template(connection, server, config)
         _clone(connection, name, template)
     try:
         yield with_database(server, name)
     finally:
-        with psycopg.connect(server, autocommit=True) as connection:
+        with _administering(server) as connection:
             _drop(connection, name)
 
 
@@ -66,7 +75,7 @@ def migrated_database(
         fill: Called once with the URL of the new database, to put rows into it.
     """
     server = scratch_server(config)
-    with psycopg.connect(server, autocommit=True) as connection:
+    with _administering(server) as connection:
         template = _template(connection, server, config)
         name = template.replace("_template", f"_{kind}")
         if not _exists(connection, name):

@@ -27,7 +27,7 @@ from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
 from todo_sql.wire.pool import Pool
 from todo_sql.wire.residue import NOTHING, Residue
-from todo_sql.wire.statement import Step, texts
+from todo_sql.wire.statement import OURS, Step, texts
 from todo_sql.wire.waiting import Work
 
 T = TypeVar("T")
@@ -181,8 +181,8 @@ class Engine(Exchange):
         except DatabaseError:
             return ()
         try:
-            (answer,) = yield from self.flight(link, [[step]], deadline)
-            rows = link.prepared(_COLUMNS).rows(answer.check()[0], list, "columns")
+            (answer,) = yield from self.flight(link, [[OURS, step]], deadline)
+            rows = link.prepared(_COLUMNS).rows(answer.check()[1], list, "columns")
         except (ConnectionLost, Failed, DatabaseError):
             return ()
         finally:

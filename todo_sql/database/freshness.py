@@ -14,14 +14,16 @@ FIRST_PAUSE = 0.004
 # The position after a COMMIT; rides behind it in the same flight.
 WRITTEN = Step(
     Statement(
-        "select (pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint as position",
+        "select pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint "
+        "as position",
         label="position",
     )
 )
 # What a replica has replayed; null where the server is none.
 REPLAYED = Step(
     Statement(
-        "select (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint as position",
+        "select pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')::bigint "
+        "as position",
         label="position",
     )
 )

@@ -16,7 +16,7 @@ from todo_sql.logs import ROLE
 from todo_sql.wire.call_errors import RoleRefused, Timeout, translate
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, Failed, fly, probe
-from todo_sql.wire.statement import BEGIN, COMMIT, Statement, Step
+from todo_sql.wire.statement import BEGIN, COMMIT, OURS, Statement, Step
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
 
 _WHO = Statement("select pg_catalog.pg_backend_pid() as pid", label="greeting")
@@ -52,7 +52,7 @@ def greet(link: Link, settings: Settings, deadline: float) -> Work[None]:
     """
     unit = [BEGIN, Step(_WHO)]
     if settings:
-        unit += [scope_step(settings), Step(_ROLE)]
+        unit += [scope_step(settings), OURS, Step(_ROLE)]
     try:
         answer, _ = yield Fly(link, fly(link, [unit, [COMMIT]]), deadline)
     except DeadlinePassed:

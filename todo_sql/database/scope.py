@@ -77,7 +77,7 @@ def scope_step(settings: Settings) -> Step:
 @cache
 def _set_statement(names: tuple[str, ...]) -> Statement:
     calls = [
-        f"set_config('{name.replace(chr(39), chr(39) * 2)}', ${number}, true)"
+        f"pg_catalog.set_config('{name.replace(chr(39), chr(39) * 2)}', ${number}, true)"
         for number, name in enumerate(names, 1)
     ]
     return texts("select " + ", ".join(calls), *names, label="scope")

@@ -14,6 +14,7 @@ from psycopg import pq
 from todo_sql.errors import DatabaseError
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import target as target_of
+from todo_sql.migrations import vetting
 from todo_sql.migrations.flight import Answer, Command, Flight, rows_of
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.lock import MigrationLock
@@ -124,7 +125,7 @@ def open_link(
     Raises:
         DatabaseError: No connection could be made.
         TargetRefused: The target is none for migrations.
-        LedgerError: The ledger cannot be read.
+        LedgerError: The ledger cannot be read, or `writes` and it is somebody else's.
     """
     connection = connect(url, wait=wait, events=events or Events())
     try:
@@ -133,7 +134,10 @@ def open_link(
         answers = Flight(connection, (*first, *reading)).fly()[len(first) :]
         facts = len(target_of.COMMANDS)
         target = target_of.read(answers[:facts], writes=writes)
-        return Link(url, connection, target, ledger_of.read(answers[facts:]))
+        ledger = ledger_of.read(answers[facts:])
+        if writes and target.untrusted:
+            raise vetting.refused(target.untrusted)
+        return Link(url, connection, target, ledger)
     except BaseException:
         connection.close()
         raise

@@ -46,7 +46,9 @@ def seed(url: str, folder: Path, *, scale: int | None = None) -> list[Seeded]:
     with psycopg.connect(url) as connection:
         # Rows that row security would hide from this login are an error, not 0 rows.
         connection.execute("set local row_security = off")
-        connection.execute("select set_config('seed.scale', %s, true)", [str(scale or 0)])
+        connection.execute(
+            "select pg_catalog.set_config('seed.scale', %s, true)", [str(scale or 0)]
+        )
         return [Seeded(source.file, _run(connection, source)) for source in sources]
 
 

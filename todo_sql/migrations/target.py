@@ -94,6 +94,7 @@ class Target:
         ledger: Whether there is a ledger.
         backend: The process that serves us, as it sees itself.
         plpgsql: Whether the role may use PL/pgSQL.
+        untrusted: Why its tables must not be written, or None.
         shared: Whether its tables belong to a role that we are a member of.
         open_schemas: The schemas of the search path in which others may create, or None.
         empty: Whether the database holds nothing but what extensions made.
@@ -104,6 +105,7 @@ class Target:
     role: str
     schema: str
     ledger: bool
+    untrusted: str | None
     shared: bool
     open_schemas: str | None
     backend: int
@@ -122,7 +124,6 @@ def read(answers: list[Answer], *, writes: bool) -> Target:
     """Return the target from the answers to `COMMANDS`.
 
     Raises:
-        LedgerError: `writes`, and the ledger is somebody else's.
         TargetRefused: It is another product, too old, or `writes` and it cannot be written.
         psycopg.Error: The server refused to say.
     """
@@ -140,8 +141,6 @@ def read(answers: list[Answer], *, writes: bool) -> Target:
     )
     if writes:
         refuse_unwritable(str(database), recovery == "t", read_only == "on")
-        if wrong is not None:
-            raise vetting.refused(wrong)
     if not ledger and schema is None:
         raise TargetRefused(
             f"the search path of {role} names no schema that exists, so there is no place "
@@ -154,6 +153,7 @@ def read(answers: list[Answer], *, writes: bool) -> Target:
         role=str(role),
         schema=str(ledger or schema),
         ledger=bool(ledger),
+        untrusted=wrong,
         shared=shared == "t",
         open_schemas=open_,
         backend=int(backend or 0),

@@ -127,6 +127,6 @@ def refused(reason: str) -> LedgerError:
         cause="who owns a table decides what runs when it is used, and it would run as you; "
         "nothing was read or changed",
         fix=f"if nobody of yours made it, drop {table}; if it is your ledger, migrate as its "
-        f"owner, or `alter table {table} owner to` the migrating role, and take off what hangs "
-        "on it",
+        f"owner or as a member of that role, or `alter table {table} owner to` the migrating "
+        "role; and take off what hangs on it",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from todo_sql.catalog.read import ours
 from todo_sql.errors import Place
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant, variants
@@ -54,14 +55,15 @@ class Queries:
             if (name, variant.sql) in before and name not in gone:
                 gone.add(name)
                 yield Broken(name, self._queries[name].place(), reason, True)
-        there = {
-            f"{schema}.{index}"
-            for schema, index in connection.execute(
-                "select n.nspname, quote_ident(c.relname) from pg_catalog.pg_class as c"
-                " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
-                " where c.relkind in ('i', 'I')"
-            )
-        }
+        with ours(connection):
+            there = {
+                f"{schema}.{index}"
+                for schema, index in connection.execute(
+                    "select n.nspname, quote_ident(c.relname) from pg_class as c"
+                    " join pg_namespace as n on n.oid = c.relnamespace"
+                    " where c.relkind in ('i', 'I')"
+                )
+            }
         for (name, text), conditions in before.items():
             now = set(self._plans.get((name, text), {}).values())
             lost = sorted(

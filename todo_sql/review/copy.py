@@ -10,6 +10,7 @@ from todo_sql.catalog import schema_sql
 from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.errors import ConfigError, TodoSqlError
+from todo_sql.sql.trust import SAFE_ALWAYS
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -72,7 +73,9 @@ def _identity(connection: Connection[Any]) -> object:
     import psycopg
 
     try:
-        row = connection.execute("select system_identifier from pg_control_system()").fetchone()
+        row = connection.execute(
+            "select system_identifier from pg_catalog.pg_control_system()"
+        ).fetchone()
     except psycopg.errors.InsufficientPrivilege:  # then compare where they listen
         return connection.info.host, connection.info.port
     return row[0] if row else None
@@ -82,6 +85,8 @@ def load(connection: Connection[Any], live: Snapshot) -> list[str]:
     """Make the objects of a catalog in an empty database; return what could not be made."""
     import psycopg
 
+    # What it says unqualified is PostgreSQL's own: it was read under the same path.
+    connection.execute(SAFE_ALWAYS)
     missing = []
     for statement in schema_sql.statements(live):
         if statement.startswith(BY_HAND):

@@ -55,7 +55,7 @@ def serving(
         connection.execute("set local search_path = public")
         connection.execute("set local enable_seqscan = off")
         if tenant is not None:
-            connection.execute("select set_config(%s, 'nobody', true)", [tenant.setting])
+            connection.execute("select pg_catalog.set_config(%s, 'nobody', true)", [tenant.setting])
         for name, query in queries.items():
             for variant in islice(variants(query), _MOST_VARIANTS):
                 for role in (tenant.role, None) if tenant else (None,):

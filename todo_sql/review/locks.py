@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.read import rows
+from todo_sql.catalog.read import ours, rows
 from todo_sql.review.linting.tree import of_type, qualified, relation
 from todo_sql.sql.grammar import Statement
 
@@ -243,12 +243,13 @@ class Tracer:
         return {row["oid"]: row["scans"] for row in rows(self.connection, "scans")}
 
     def _partitions(self, oids: set[int]) -> set[int]:
-        found = self.connection.execute(
-            "select inhrelid::bigint from pg_catalog.pg_inherits"
-            " where inhparent::bigint = any(%s::bigint[])",
-            [list(oids)],
-        )
-        return {row[0] for row in found}
+        with ours(self.connection):
+            found = self.connection.execute(
+                "select inhrelid::bigint from pg_inherits"
+                " where inhparent::bigint = any(%s::bigint[])",
+                [list(oids)],
+            )
+            return {row[0] for row in found}
 
 
 WRITES = ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "copy_stmt")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.names import literal, quoted
+from todo_sql.catalog.read import ours
 from todo_sql.catalog.snapshot import Item, Snapshot
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def read(connection: Connection[Any], snapshot: Snapshot) -> Rows:
     if not tables:
         return {}
     parts = (
-        f"select {number} as n, to_jsonb(r) as row from {table} as r"
+        f"select {number} as n, pg_catalog.to_jsonb(r) as row from {table} as r"
         for number, table in enumerate(tables)
     )
     found: dict[str, list[dict[str, Any]]] = {table: [] for table in tables}
@@ -171,11 +172,12 @@ class _Maker:
                 for name, target in zip(key["columns"], targets, strict=True)
                 if values.get(name) is not None
             ]
-            row = self._connection.execute(
-                f"select {', '.join(f'{target}::text' for target in targets)} "
-                f"from {key['references']} {'where ' + ' and '.join(known) if known else ''} "
-                f"order by md5({targets[-1]}::text || '{self._number}') limit 1".encode()
-            ).fetchone()
+            with ours(self._connection):
+                row = self._connection.execute(
+                    f"select {', '.join(f'{target}::text' for target in targets)} "
+                    f"from {key['references']} {'where ' + ' and '.join(known) if known else ''} "
+                    f"order by md5({targets[-1]}::text || '{self._number}') limit 1".encode()
+                ).fetchone()
             for name, value in zip(key["columns"], row or (None,) * len(targets), strict=True):
                 if values.get(name) is None:
                     values[name] = value

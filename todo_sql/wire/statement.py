@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.parameters import Parameter
 
 
@@ -60,6 +61,8 @@ def command(sql: str) -> Step:
     return Step(Statement(sql))
 
 
+# Before a statement of ours, in its transaction; see `todo_sql.sql.trust`.
+OURS = command(SAFE_LOCALLY)
 BEGIN = command("begin")
 BEGIN_READ_ONLY = command("begin read only")
 COMMIT = command("commit")

@@ -152,7 +152,9 @@ def _explain(
                 )
             role = sql.SQL("set local role {}").format(sql.Identifier(tenant.role))
             connection.execute(role)
-            connection.execute("select set_config(%s, %s, true)", [tenant.setting, str(value)])
+            connection.execute(
+                "select pg_catalog.set_config(%s, %s, true)", [tenant.setting, str(value)]
+            )
         mode = "force_generic_plan" if generic else "force_custom_plan"
         connection.execute(f"set local plan_cache_mode = {mode}")
         declared = ", ".join(types.get(one) or "text" for one in variant.parameters)

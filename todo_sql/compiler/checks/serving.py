@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from todo_sql.catalog.read import ours
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.scratch import migrated_database
@@ -85,7 +86,9 @@ def find(
         config: Of the project.
     """
     parameter = config.tenant.parameter if config.tenant else ""
-    tables = {name: _Table(*sizes) for name, *sizes in connection.execute(_SIZES, [parameter])}
+    with ours(connection):
+        sizes = connection.execute(_SIZES, [parameter]).fetchall()
+    tables = {name: _Table(*numbers) for name, *numbers in sizes}
     tables = {
         name: table._replace(is_tenants=table.is_tenants and name not in config.exempt)
         for name, table in tables.items()
@@ -130,7 +133,9 @@ def _plan(connection: Connection[Any], variant: Variant, entry: Described, confi
         if config.tenant is not None and entry.tenant:
             role = sql.SQL("set local role {}").format(sql.Identifier(config.tenant.role))
             connection.execute(role)
-            connection.execute("select set_config(%s, 'x', true)", [config.tenant.setting])
+            connection.execute(
+                "select pg_catalog.set_config(%s, 'x', true)", [config.tenant.setting]
+            )
         connection.execute(f"prepare todo_sql_planned{signature} as {variant.sql}".encode())
         row = connection.execute(
             f"explain (format json) execute todo_sql_planned{nulls}".encode()
