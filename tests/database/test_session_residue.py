@@ -8,7 +8,7 @@ import pytest
 from support import sessions as q
 
 from todo_sql import AsyncDatabase, Database, UsageError
-from todo_sql.wire.residue import residue
+from todo_sql.wire.residue import refuse
 
 pytest_plugins = ["support.session_fixtures"]
 
@@ -41,31 +41,9 @@ HIDDEN = "select set_config(:name, :value, :local)"
 def test_what_ad_hoc_sql_cannot_do(text: str) -> None:
     """The transaction and the session are not the statement's to change."""
     with pytest.raises(UsageError) as caught:
-        residue(text)
+        refuse(text)
     assert caught.value.finding.code == "D207"
     assert caught.value.finding.fix
-
-
-@pytest.mark.parametrize(
-    ("text", "closes"),
-    [
-        ("select 'commit; set role none'", False),
-        ("(select 1) union select 2", False),
-        ("with a as (select 1) select * from a", False),
-        ("select set_config('work_mem', '1MB', true)", False),
-        ("insert into a values (1)", False),
-        ("select 1 into temp a", True),
-        ("set local work_mem = '1MB'", False),
-        ("create temporary table a ()", True),
-        ("listen a", True),
-        ("do $$ begin commit; end $$", True),
-    ],
-)
-def test_what_closes_the_connection(text: str, closes: bool) -> None:
-    """Settings are reset behind any statement; more than that may be left by some."""
-    found = residue(text)
-    assert found.resets
-    assert found.closes == closes
 
 
 @pytest.mark.database

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from todo_sql.database.query import Query, QueryFile
+from todo_sql.wire.residue import refuse
 from todo_sql.wire.rows import checked
 
 if TYPE_CHECKING:
@@ -40,4 +41,5 @@ def adhoc(text: str, row: type[R]) -> Query[R]:
 
 @lru_cache(maxsize=256)
 def _known(text: str, row: Hashable) -> Query[Any]:
+    refuse(text)
     return _Text(text).query("sql", row=checked(row))

@@ -16,7 +16,8 @@ from todo_sql.database import results
 from todo_sql.database.adhoc import adhoc
 from todo_sql.database.call import Call, plan
 from todo_sql.database.events import Watch, rows_of
-from todo_sql.database.executor import BROKE, Engine, Shape, clear, note_position, unavailable
+from todo_sql.database.exchange import clear
+from todo_sql.database.executor import BROKE, Engine, Shape, note_position, unavailable
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
@@ -24,6 +25,7 @@ from todo_sql.errors import TodoSqlError, UsageError
 from todo_sql.wire import retry
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
+from todo_sql.wire.residue import outlasts
 from todo_sql.wire.statement import COMMIT, Step
 from todo_sql.wire.waiting import Work, run, run_async
 
@@ -239,7 +241,7 @@ def _attempt(
 ) -> Work[None]:
     units: list[list[Step]] = []
     for entry in pending:
-        units += [[*entry.call.head, entry.call.step], [COMMIT, *entry.call.text.residue.resets]]
+        units += [[*entry.call.head, entry.call.step], [COMMIT, *entry.call.text.resets]]
     wrote = engine.replica and not all(entry.call.query.read_only for entry in pending)
     if wrote:
         units.append([WRITTEN])
@@ -252,7 +254,10 @@ def _attempt(
             note_position(link, freshness, answers[-1].check()[0])
         for number, entry in enumerate(pending):
             answer, committed = answers[2 * number : 2 * number + 2]
-            clear(link, entry.call.text.residue, committed)
+            resets = entry.call.text.resets
+            clear(link, resets, committed)
+            if resets and answer.failed is None:
+                link.broken = link.broken or outlasts(answer.results[-1])
             if answer.failed or committed.failed:
                 failures.append((entry, answer if answer.failed else committed))
                 continue

@@ -20,6 +20,7 @@ from todo_sql.wire.call_errors import Closed, Timeout
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed, fly
 from todo_sql.wire.pool import Pool
+from todo_sql.wire.residue import left_behind
 from todo_sql.wire.statement import ROLLBACK, Step
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
 
@@ -83,13 +84,29 @@ class Exchange:
             link.broken = link.broken or _is_busy(link)
             raise
 
-    def recover(self, link: Link, failed: Failed, deadline: float) -> Work[None]:
-        """Leave a connection idle after a failed transaction."""
+    def recover(
+        self, link: Link, failed: Failed, deadline: float, resets: Sequence[Step] = ()
+    ) -> Work[None]:
+        """Leave a connection idle after a failed transaction; a rollback keeps some residue."""
         if failed.error.sqlstate in retry.STALE_PLANS:
             link.forget()
-        if link.pgconn.transaction_status == pq.TransactionStatus.INERROR:
+        if resets or link.pgconn.transaction_status == pq.TransactionStatus.INERROR:
             with suppress(ConnectionLost):
-                yield from self.flight(link, [[ROLLBACK]], min(deadline, monotonic() + 5.0))
+                unit = [ROLLBACK, *resets]
+                (answer,) = yield from self.flight(link, [unit], min(deadline, monotonic() + 5.0))
+                clear(link, resets, answer)
+
+
+def clear(link: Link, resets: Sequence[Step], answer: Answer) -> None:
+    """Let nothing of a statement reach the connection's next user; see `residue`.
+
+    A reset that failed costs the connection and not the call, whose COMMIT was answered.
+    """
+    if answer.failed is not None and answer.failed.step in resets:
+        answer.failed = None
+        link.broken = True
+    elif answer.failed is None and resets and left_behind(answer.results):
+        link.broken = True
 
 
 def _is_busy(link: Link) -> bool:

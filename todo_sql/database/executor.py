@@ -13,7 +13,7 @@ from psycopg import pq
 
 from todo_sql.database.call import Call
 from todo_sql.database.events import Listener
-from todo_sql.database.exchange import Exchange
+from todo_sql.database.exchange import Exchange, clear
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.replica import Replica
 from todo_sql.wire import retry
@@ -24,9 +24,9 @@ from todo_sql.wire.call_errors import (
     translate,
 )
 from todo_sql.wire.connection import Link
-from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
+from todo_sql.wire.pipeline import ConnectionLost, Failed
 from todo_sql.wire.pool import Pool
-from todo_sql.wire.residue import NOTHING, Residue
+from todo_sql.wire.residue import outlasts
 from todo_sql.wire.statement import OURS, Step, texts
 from todo_sql.wire.waiting import Work
 
@@ -136,15 +136,17 @@ class Engine(Exchange):
         wrote = self.replica is not None and not call.query.read_only
         if wrote:
             unit.append(WRITTEN)
-        residue = call.text.residue
-        unit += residue.resets
+        resets = call.text.resets
+        unit += resets
         link = yield from self.acquire((call,), deadline)
         try:
             (answer,) = yield from self.flight(link, [unit], deadline)
-            if residue is not NOTHING:
-                clear(link, residue, answer)
+            if resets:
+                clear(link, resets, answer)
+                if len(answer.results) > at and outlasts(answer.results[at]):
+                    link.broken = True
             if answer.failed is not None:
-                yield from self.recover(link, answer.failed, deadline)
+                yield from self.recover(link, answer.failed, deadline, resets)
             results = answer.check()
             if wrote:
                 note_position(link, freshness, results[at + 2])
@@ -189,18 +191,6 @@ class Engine(Exchange):
             self.pool.release(link)
         self._columns[key] = tuple(rows[0]) if rows else ()
         return self._columns[key]
-
-
-def clear(link: Link, residue: Residue, answer: Answer) -> None:
-    """Let nothing of an ad hoc statement reach the connection's next user.
-
-    A reset that failed costs the connection and not the call, whose COMMIT was answered.
-    """
-    reset_failed = answer.failed is not None and answer.failed.step in residue.resets
-    if reset_failed:
-        answer.failed = None
-    if reset_failed or residue.closes:
-        link.broken = True
 
 
 def note_position(link: Link, freshness: Freshness, result: pq.abc.PGresult) -> None:

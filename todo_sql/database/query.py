@@ -57,6 +57,7 @@ class QueryFile:
         validated: bool = False,
         read_only: bool = False,
         tenant: bool = False,
+        leaves: bool = False,
     ) -> Query[Any]:
         """Return the handle of one query; nothing is read yet.
 
@@ -72,6 +73,8 @@ class QueryFile:
                 named, so that each value has yet to become one.
             read_only: Whether the compiler proved that the query changes nothing.
             tenant: Whether the query needs a tenant.
+            leaves: Whether it may leave something on its connection: the session is made
+                new behind it.
         """
         return Query(
             self,
@@ -84,6 +87,7 @@ class QueryFile:
             validated,
             read_only,
             tenant,
+            leaves or self.is_adhoc,
         )
 
     @cached_property
@@ -111,6 +115,7 @@ class Query(Generic[R]):
     validated: bool
     read_only: bool
     tenant: bool
+    leaves: bool
 
     @cached_property
     def named(self) -> NamedQuery:
@@ -139,7 +144,7 @@ class Query(Generic[R]):
         """The statements that the query is sent as."""
         from todo_sql.database.texts import Texts
 
-        return Texts(self.named, self.parameters, self.nullable, self.read_only, self.file.is_adhoc)
+        return Texts(self.named, self.parameters, self.nullable, self.read_only, self.leaves)
 
     def into(self, row: type[S]) -> Query[S]:
         """Return the same query with another type of row, such as a slots dataclass."""

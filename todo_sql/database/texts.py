@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from todo_sql.queries.variants import Variant, choose
 from todo_sql.wire.parameters import Parameter
-from todo_sql.wire.residue import NOTHING, residue
+from todo_sql.wire.residue import RESETS
 from todo_sql.wire.retry import idempotency_keys
 from todo_sql.wire.statement import Statement
 
@@ -24,11 +24,11 @@ class Text:
         statement: What is prepared and sent, with the comment that names the query.
         names: The parameters of ``$1``, ``$2``, …
         keys: The columns that make a repeat harmless.
-        residue: What it may leave on its connection; nothing, unless it is ad hoc.
+        resets: What ends what it may leave on its connection; nothing, if that is proved clean.
         variant: Where the text comes from.
     """
 
-    __slots__ = ("_head", "_named", "keys", "names", "residue", "statement", "variant")
+    __slots__ = ("_head", "_named", "keys", "names", "resets", "statement", "variant")
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Text:
         types: Mapping[str, str],
         nullable: frozenset[str] | None,
         read_only: bool,
-        is_adhoc: bool,
+        leaves: bool,
     ) -> None:
         label = f"{named.source.file}:{named.name}"
         head = f"/* {label.replace('*/', '')} */ "
@@ -51,7 +51,7 @@ class Text:
         )
         self.names = variant.parameters
         self.keys = frozenset() if read_only else idempotency_keys(variant.sql)
-        self.residue = residue(variant.sql) if is_adhoc else NOTHING
+        self.resets = RESETS if leaves else ()
         self.variant = variant
         self._head = len(head)
         self._named = named
@@ -86,13 +86,13 @@ class Texts:
         types: Mapping[str, str],
         nullable: frozenset[str] | None,
         read_only: bool,
-        is_adhoc: bool,
+        leaves: bool,
     ) -> None:
         self.named = named
         self._types = types
         self._nullable = nullable
         self._read_only = read_only
-        self._is_adhoc = is_adhoc
+        self._leaves = leaves
         self._known: dict[int, tuple[Variant, Text]] = {}
         self._only: Text | None = None
         self._names = frozenset(self.named.names)
@@ -115,7 +115,7 @@ class Texts:
         known = self._known.get(id(variant))
         if known is None:
             text = Text(
-                self.named, variant, self._types, self._nullable, self._read_only, self._is_adhoc
+                self.named, variant, self._types, self._nullable, self._read_only, self._leaves
             )
             known = self._known[id(variant)] = variant, text
         return known[1]

@@ -11,8 +11,11 @@ from enum import StrEnum
 from time import monotonic
 from typing import TypeVar
 
+from psycopg import pq
+
 from todo_sql.database.call import Call
-from todo_sql.database.executor import BROKE, Engine, Shape, clear, note_position, unavailable
+from todo_sql.database.exchange import clear
+from todo_sql.database.executor import BROKE, Engine, Shape, note_position, unavailable
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.scope import Settings, scope_step
 from todo_sql.errors import UsageError
@@ -20,7 +23,7 @@ from todo_sql.wire import retry
 from todo_sql.wire.call_errors import TransactionAborted
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, ConnectionLost
-from todo_sql.wire.residue import NOTHING, Residue
+from todo_sql.wire.residue import outlasts, refused
 from todo_sql.wire.statement import COMMIT, ROLLBACK, Step, command
 from todo_sql.wire.waiting import Work
 
@@ -92,8 +95,9 @@ class Unit:
         self._begin = command(" ".join(words))
         self._unsent = [self._begin]
         self._settings: dict[str, str | None] = {}
-        self._residue = NOTHING
+        self._resets: tuple[Step, ...] = ()
         self._link: Link | None = None
+        self._closes = False
         self._depth = 0
         self._aborted = False
         self._over = False
@@ -162,20 +166,28 @@ class Unit:
         steps = [*self._unsent, *self._scope_steps(call.settings), call.step]
         answer = yield from self._fly(link, steps, deadline)
         self._unsent.clear()
+        if call.text.resets:
+            self._distrust(link, call, answer)
         if answer.failed is not None:
             self._aborted = True
             if answer.failed.error.sqlstate in retry.STALE_PLANS:
                 link.forget()
             raise (yield from self._engine.explain(answer.failed, call)) from None
-        self._settings.update(call.settings)
-        if call.query.file.is_adhoc:
-            self._distrust(call.text.residue)
+        if not call.text.resets:
+            self._settings.update(call.settings)
         return shape(link, call, answer.results[-1])
 
-    def _distrust(self, residue: Residue) -> None:
-        """Send the scope again with the next call: an ad hoc statement may have changed it."""
-        self._residue = Residue(residue.resets, self._residue.closes or residue.closes)
-        self._settings = dict.fromkeys(self._settings, _UNKNOWN)
+    def _distrust(self, link: Link, call: Call, answer: Answer) -> None:
+        """Send the scope again with the next call: the statement may have changed it."""
+        self._resets = call.text.resets
+        self._settings = dict.fromkeys({**self._settings, **dict(call.settings)}, _UNKNOWN)
+        if answer.failed is not None:
+            return
+        self._closes = self._closes or outlasts(answer.results[-1])
+        if link.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            self._over = self._closes = True
+            self._let_go()
+            raise refused("end the transaction")
 
     def _fly(self, link: Link, steps: list[Step], deadline: float) -> Work[Answer]:
         try:
@@ -244,10 +256,10 @@ class Unit:
         steps = [*self._unsent, COMMIT, *([WRITTEN] if wrote else [])]
         last = len(steps) - 1
         try:
-            answer = yield from self._fly(link, [*steps, *self._residue.resets], deadline)
-            clear(link, self._residue, answer)
+            answer = yield from self._fly(link, [*steps, *self._resets], deadline)
+            clear(link, self._resets, answer)
             if answer.failed is not None:
-                yield from self._engine.recover(link, answer.failed, deadline)
+                yield from self._engine.recover(link, answer.failed, deadline, self._resets)
                 raise (yield from self._engine.explain(answer.failed, None)) from None
             if wrote:
                 note_position(link, self._freshness, answer.results[last])
@@ -264,7 +276,8 @@ class Unit:
             return
         try:
             deadline = min(self._engine.deadline(None), monotonic() + 5.0)
-            yield from self._fly(link, [ROLLBACK], deadline)
+            answer = yield from self._fly(link, [ROLLBACK, *self._resets], deadline)
+            clear(link, self._resets, answer)
         except ConnectionLost:
             pass
         finally:
@@ -273,7 +286,7 @@ class Unit:
     def _let_go(self) -> None:
         link, self._link = self._link, None
         if link is not None:
-            link.broken = link.broken or self._residue.closes
+            link.broken = link.broken or self._closes
             self._engine.pool.release(link)
 
     # -- savepoints ---------------------------------------------------------------------

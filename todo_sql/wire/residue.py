@@ -1,54 +1,70 @@
-"""What an ad hoc statement may leave on its connection, for whoever gets it next. Pure.
+"""What a statement may leave on its connection, for whoever gets it next, and its end. Pure.
 
-A named query was read by the compiler and a reviewer; a text that a caller writes on the
-spot may end the transaction it stands in, or set what outlives it.
+A named query was read by the compiler; a text that a caller writes on the spot was not, and
+what it does may hide in any function, under EXPLAIN ANALYZE or behind a name. So nothing is
+guessed from its words: every ad hoc statement is followed by what makes the session new, in
+the same flight, and the server's own answers say whether that was enough.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from psycopg import pq
 
 from todo_sql.errors import UsageError
 from todo_sql.sql.scanner import COMMENTS, Kind, scan
-from todo_sql.wire.statement import Step, command
+from todo_sql.wire.statement import Statement, Step, command
 
-
-@dataclass(frozen=True, slots=True)
-class Residue:
-    """What has to be done behind a statement.
-
-    Attributes:
-        resets: What is sent behind COMMIT, in the same flight.
-        closes: Whether the connection is closed afterwards.
-    """
-
-    resets: tuple[Step, ...] = ()
-    closes: bool = False
-
-
-NOTHING = Residue()
-# set_config(…, false) can hide in any function, so these follow every ad hoc statement.
-_RESETS = (command("reset session authorization"), command("reset role"), command("reset all"))
-_SETTINGS = Residue(_RESETS)
-# A temporary table, a listener, a loaded library: nothing short of the end removes all.
-_ANYTHING = Residue(_RESETS, closes=True)
-
-_PLAIN = frozenset(
-    {"select", "insert", "update", "delete", "merge", "with", "values", "table", "explain", "set"}
+_LEFT = Step(
+    Statement(
+        "select exists (select from pg_catalog.pg_prepared_statements as p where p.from_sql)",
+        label="left behind",
+    )
 )
+# One by one: DEALLOCATE ALL would take ours, and those of others behind a pooler.
+_FORGET = command(
+    "do $$ declare s record; begin "
+    "for s in select p.name from pg_catalog.pg_prepared_statements as p where p.from_sql loop "
+    "execute pg_catalog.format('deallocate %I', s.name); end loop; end $$"
+)
+RESETS = (
+    command("reset session authorization"),
+    command("reset role"),
+    command("reset all"),
+    command("close all"),
+    command("unlisten *"),
+    command("select pg_catalog.pg_advisory_unlock_all()"),
+    command("discard temp"),
+    command("discard sequences"),
+    _FORGET,
+    _LEFT,
+)
+
+# The command tags of what leaves nothing that the resets do not end. Behind any other (DO,
+# CALL, LOAD, PREPARE, ...) the connection is closed as well.
+_ENDED = frozenset({b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"MERGE", b"EXPLAIN", b"SHOW"})
+
 _TRANSACTION = frozenset(
     {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"}
 )
 _SESSION = frozenset({"reset", "discard", "prepare", "deallocate"})
 _HARMLESS_SET = frozenset({"local", "transaction", "constraints"})
 _IDENTITY = frozenset({"role", '"role"', "session", "session_authorization"})
-_TEMPORARY = frozenset({"temp", "temporary", "pg_temp"})
 
 
-def residue(sql: str) -> Residue:
-    """Return what a statement may leave behind.
+def outlasts(result: pq.abc.PGresult) -> bool:
+    """Tell from a statement's command tag whether the resets may not be enough."""
+    return (result.command_status or b"").split(b" ", 1)[0] not in _ENDED
+
+
+def left_behind(resets: list[pq.abc.PGresult]) -> bool:
+    """Tell from the answers to the resets whether something is still there."""
+    return resets[-1].get_value(0, 0) not in (b"f", b"\0")
+
+
+def refuse(sql: str) -> None:
+    """Refuse what an ad hoc statement is never meant to do, before it is sent; for the message.
+
+    What this overlooks (a text is no parse tree) is undone all the same.
 
     Raises:
         UsageError: It controls the transaction, or changes the session.
@@ -61,24 +77,22 @@ def residue(sql: str) -> Residue:
     words = [token for token in tokens if token not in ("(", ";")]
     first, second, third = (*words, "", "", "")[:3]
     if first in _TRANSACTION:
-        raise _refused(first, "use `with session.transaction()`, nested for a savepoint")
+        raise refused(first)
     if first in _SESSION:
-        raise _refused(first, "leave it out: each call resets what it has set")
+        raise refused(first, "leave it out: each call resets what it has set")
     if first == "set" and (
         second not in _HARMLESS_SET or (second == "local" and third in _IDENTITY)
     ):
-        raise _refused(
+        raise refused(
             f"{first} {second}",
             "use `set local` in a transaction, `session.within(seconds)`, "
             "`db.session(role)`, or `options` in the URL",
         )
     if _sets_for_the_session(tokens):
-        raise _refused("set_config(…, false)", "pass true: until the end of the transaction")
-    into_temporary = any(word == "into" and after in _TEMPORARY for word, after in pairwise(words))
-    return _SETTINGS if first in _PLAIN and not into_temporary else _ANYTHING
+        raise refused("set_config(…, false)", "pass true: until the end of the transaction")
 
 
-def _sets_for_the_session(tokens: Sequence[str]) -> bool:
+def _sets_for_the_session(tokens: list[str]) -> bool:
     """Tell whether the last argument of a ``set_config`` is ``false``."""
     for index, token in enumerate(tokens):
         if token not in ("set_config", '"set_config"'):
@@ -93,10 +107,13 @@ def _sets_for_the_session(tokens: Sequence[str]) -> bool:
     return False
 
 
-def _refused(what: str, fix: str) -> UsageError:
+def refused(
+    what: str, fix: str = "use `with session.transaction()`, nested for a savepoint"
+) -> UsageError:
+    """Return the error for what an ad hoc statement cannot do."""
     return UsageError(
         f"ad hoc SQL cannot `{what}`",
         code="D207",
-        cause="the connection and its transaction belong to the session; nothing was sent",
+        cause="the connection and its transaction belong to the session",
         fix=fix,
     )
