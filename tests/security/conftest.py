@@ -13,7 +13,7 @@ from support.database import Owner, Server
 from support.people import PEOPLE, make_logins
 from support.planting import Field
 from support.plants import GARDENER
-from support.touching import SIGNED_IN
+from support.touching import SIGNED_IN, Outcome
 
 from todo_sql.config import Config
 from todo_sql.migrations.files.folder import load
@@ -23,6 +23,7 @@ from todo_sql.testing import TestServer
 Fields = Callable[[], AbstractContextManager[Field]]
 
 _PLANTED = pytest.StashKey[Counter[str]]()
+_KNOWN: dict[tuple[str, ...], list[Outcome]] = {}
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +73,7 @@ def opened(server: Server, owner: Owner, template: str, kinds: Counter[str]) -> 
             user = owner.name if role == "owner" else role
             return stack.enter_context(psycopg.connect(server.url(name, user), autocommit=True))
 
-        yield Field(admin, login, kinds)
+        yield Field(admin, login, kinds, _KNOWN)
 
 
 @pytest.fixture(scope="session")

@@ -132,6 +132,9 @@ def mentioned(owner: Connection) -> Mentioned:
             """
         )
     }
+    names -= {
+        word for (word,) in owner.execute("select word from pg_get_keywords() where catcode = 'R'")
+    }
     # How the grammar calls what the text calls otherwise.
     names |= {"int4", "int8", "bool", "timestamptz", "timestamp", "interval", "varchar"}
     return Mentioned(tuple(sorted(names)), tuple(sorted(operators)), relations)
@@ -241,10 +244,9 @@ def _code(owner: Connection, place: str, what: Mentioned) -> Iterator[Plant]:
             ("pg_catalog.text", "pg_catalog.text"),
         ):
             yield Plant("function", name, _function(place, quoted(name), arguments, result))
-        yield Plant(
-            "collation", name, f'create collation {place}.{quoted(name)} from pg_catalog."C"'
-        )
-    yield Plant("collation", "default", f'create collation {place}."default" from pg_catalog."C"')
+    for name in (*names, "default", "C", "POSIX"):  # knows letters that "C" does not know
+        collation = f"create collation {place}.{quoted(name)} (locale = 'C.utf8')"
+        yield Plant("collation", name, collation)
     yield from _operators(owner, place, what)
 
 
@@ -322,7 +324,7 @@ def _types(owner: Connection, place: str, what: Mentioned) -> Iterator[Plant]:
     bases = _bases(owner, what.names)
     for name in what.names:
         own = f"{place}.{quoted(name)}"
-        yield Plant("type", name, f"create type {own} as (x pg_catalog.int4)")
+        yield Plant("type", name, f"create type {own} as enum ('x')")
         for other in {bases.get(name, "pg_catalog.text"), "pg_catalog.text", "pg_catalog.jsonb"}:
             for source, target in ((other, own), (own, other)):
                 yield Plant(

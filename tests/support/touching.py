@@ -135,15 +135,16 @@ Outcome = tuple[str, ...]
 
 
 def run(session: Connection, statements: list[str]) -> list[Outcome]:
-    """Run statements, each undone afterwards; return how each ended."""
+    """Run statements, each undone afterwards; return how each ended, and with which rows."""
     outcomes: list[Outcome] = []
     for statement in statements:
         try:
             with session.transaction(force_rollback=True):
                 cursor = session.execute(statement.encode())
+                rows = sorted(map(str, cursor)) if cursor.description else []
                 while cursor.nextset():
                     pass
-                outcomes.append(("done", cursor.statusmessage or ""))
+                outcomes.append(("done", cursor.statusmessage or "", *rows))
         except psycopg.Error as error:
             outcomes.append(("failed", error.sqlstate or ""))
     return outcomes
