@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from todo_sql.cli.context import Context
     from todo_sql.cli.output import Output
     from todo_sql.migrations.files.folder import Migration, MigrationSet
-    from todo_sql.migrations.flight import Flight
     from todo_sql.migrations.ledger import Direction
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.sql.grammar import Statement
+    from todo_sql.wire.pipeline import Flight
 
 _SLOW = 1.0  # seconds after which the statement at work is named
 _AGAIN = 10.0  # seconds between two lines on the same reason to wait

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any
 
 import psycopg
 from psycopg import abc, pq
 from psycopg._copy_base import BinaryFormatter, Formatter, TextFormatter
+from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.types.json import set_json_dumps
-from psycopg.waiting import Ready, Wait
+from psycopg.waiting import Wait
 
 from todo_sql.database import results
 from todo_sql.database.call import Call, bind_tenant
@@ -31,7 +32,7 @@ from todo_sql.queries.variants import variants
 from todo_sql.wire.call_errors import BadParameter, ServerError
 from todo_sql.wire.connection import Link
 from todo_sql.wire.parameters import Encoder, Parameter, dump_json
-from todo_sql.wire.pipeline import ConnectionLost, Failed
+from todo_sql.wire.pipeline import ConnectionLost, Failed, flush, next_result
 from todo_sql.wire.statement import Statement, Step
 from todo_sql.wire.waiting import Fly, Pause, Work
 
@@ -154,7 +155,7 @@ def _copy(engine: Engine, link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Wo
     step = Step(Statement(plan.copy_sql(), label=plan.call.statement.label))
     timeout = plan.call.timeout
 
-    def fly(flying: Generator[Wait, Ready, Any]) -> Work[Any]:
+    def fly(flying: PQGen[Any]) -> Work[Any]:
         return engine.on_link(link, Fly(link, flying, engine.deadline(timeout)))
 
     yield from fly(_start(link, step))
@@ -259,11 +260,11 @@ def _misfit(row: Any, expected: set[str], bound: str | None) -> BadParameter:
     return BadParameter(f"a row {what} `{name}`", name, fix=fix)
 
 
-def _start(link: Link, step: Step) -> Generator[Wait, Ready, None]:
+def _start(link: Link, step: Step) -> PQGen[None]:
     pgconn = link.pgconn
     try:
         pgconn.send_query(step.statement.sql)
-        yield from _flush(pgconn)
+        yield from flush(pgconn)
         result = yield from _answer(link, step)
         if result.status != pq.ExecStatus.COPY_IN:
             raise ConnectionLost("COPY did not start")
@@ -272,24 +273,24 @@ def _start(link: Link, step: Step) -> Generator[Wait, Ready, None]:
         raise ConnectionLost(str(error).strip()) from None
 
 
-def _put(link: Link, data: Any) -> Generator[Wait, Ready, None]:
+def _put(link: Link, data: Any) -> PQGen[None]:
     pgconn = link.pgconn
     try:
         while pgconn.put_copy_data(data) == 0:
             yield Wait.W
-        yield from _flush(pgconn)
+        yield from flush(pgconn)
     except psycopg.OperationalError as error:
         link.broken = True
         raise ConnectionLost(str(error).strip()) from None
 
 
-def _finish(link: Link, step: Step, error: bytes | None) -> Generator[Wait, Ready, int]:
+def _finish(link: Link, step: Step, error: bytes | None) -> PQGen[int]:
     """End the COPY; with an error message the server throws the rows away."""
     pgconn = link.pgconn
     try:
         while pgconn.put_copy_end(error) == 0:
             yield Wait.W
-        yield from _flush(pgconn)
+        yield from flush(pgconn)
         try:
             result = yield from _answer(link, step)
         except Failed:
@@ -302,17 +303,11 @@ def _finish(link: Link, step: Step, error: bytes | None) -> Generator[Wait, Read
         raise ConnectionLost(str(lost).strip()) from None
 
 
-def _answer(link: Link, step: Step) -> Generator[Wait, Ready, pq.abc.PGresult]:
+def _answer(link: Link, step: Step) -> PQGen[pq.abc.PGresult]:
     """Return the last result of a command outside pipeline mode."""
     pgconn = link.pgconn
     last: pq.abc.PGresult | None = None
-    while True:
-        while pgconn.is_busy():
-            yield Wait.R
-            pgconn.consume_input()
-        result = pgconn.get_result()
-        if result is None:
-            break
+    while (result := (yield from next_result(pgconn))) is not None:
         last = result
         if result.status == pq.ExecStatus.COPY_IN:
             return result
@@ -324,9 +319,3 @@ def _answer(link: Link, step: Step) -> Generator[Wait, Ready, pq.abc.PGresult]:
             raise psycopg.OperationalError(error.message)
         raise Failed(step, error)
     return last
-
-
-def _flush(pgconn: Any) -> Generator[Wait, Ready, None]:
-    while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
-            pgconn.consume_input()

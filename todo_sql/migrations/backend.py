@@ -22,7 +22,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.internalmigrations import v2
 from yoyo.migrations import default_migration_table, get_migration_hash
 
-from todo_sql.migrations.flight import Command
+from todo_sql.wire.pipeline import Command
 
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import random
-import select
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import psycopg
 from psycopg import pq
+from psycopg.abc import PQGen
+from psycopg.waiting import wait
 
 from todo_sql.errors import DatabaseError
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import target as target_of
 from todo_sql.migrations import vetting
-from todo_sql.migrations.flight import Answer, Command, Flight, rows_of
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.lock import MigrationLock
 from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.target import Target
 from todo_sql.wire.connect_errors import explain
+from todo_sql.wire.pipeline import Command, Flight, Reply, next_result, rows_of
 from todo_sql.wire.url import DatabaseUrl
 
 _APPLICATION = "todo-sql migrate"
@@ -61,7 +62,7 @@ class Link:
 
     def fly(
         self, commands: Sequence[Command], watch: Callable[[Flight], None] | None = None
-    ) -> list[Answer]:
+    ) -> list[Reply]:
         """Send commands, read their answers, and raise the first error."""
         answers = Flight(self.connection, commands, watch).fly()
         for answer in answers:
@@ -185,18 +186,22 @@ def ask(
     """
     pgconn = connection.pgconn
     pgconn.send_query(sql.encode())
-    deadline = time.monotonic() + seconds
+
+    def late() -> None:
+        raise TimeoutError
+
+    try:
+        return wait(_rows(pgconn, late), pgconn.socket, seconds)
+    except TimeoutError:
+        connection.close()
+        return None
+
+
+def _rows(
+    pgconn: pq.abc.PGconn, late: Callable[[], object]
+) -> PQGen[list[tuple[str | None, ...]] | None]:
     rows: list[tuple[str | None, ...]] | None = None
-    while True:
-        left = max(0, deadline - time.monotonic())
-        readable, _, _ = select.select([pgconn.socket], [], [], left)
-        if not readable:
-            connection.close()
-            return None
-        pgconn.consume_input()
-        while not pgconn.is_busy():
-            result = pgconn.get_result()
-            if result is None:
-                return rows
-            if result.status == pq.ExecStatus.TUPLES_OK:
-                rows = rows_of(result)
+    while (result := (yield from next_result(pgconn, late))) is not None:
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            rows = rows_of(result)
+    return rows

@@ -19,9 +19,9 @@ from typing import Literal
 import psycopg
 
 from todo_sql.migrations import vetting
-from todo_sql.migrations.flight import Answer, Command
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.target import Target
+from todo_sql.wire.pipeline import Command, Reply
 
 FORMAT = 1
 _COMMENT = "todo-sql ledger, format {}: what _yoyo_migration does not know; see todo-sql status"
@@ -158,7 +158,7 @@ _READ = (
 _UNTRUSTED = re.compile(r'"(.+)"', re.DOTALL)
 
 
-def read(answers: Sequence[Answer]) -> Ledger:
+def read(answers: Sequence[Reply]) -> Ledger:
     """Return the ledger from the answers to `read_commands`.
 
     Raises:
@@ -198,12 +198,12 @@ def read(answers: Sequence[Answer]) -> Ledger:
     return Ledger((*recorded, *begun), complete=True, extended=own.error is None)
 
 
-def _read_one(answers: Sequence[Answer]) -> Answer:
+def _read_one(answers: Sequence[Reply]) -> Reply:
     """Return the first error of a transaction, or what it read."""
     return next((answer for answer in answers if answer.error), answers[-2])
 
 
-def _unreadable(answer: Answer) -> LedgerError:
+def _unreadable(answer: Reply) -> LedgerError:
     error = answer.error
     assert error is not None
     if error.sqlstate == "42703":

@@ -15,10 +15,10 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from todo_sql.migrations.flight import Answer, Command
 from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.target import Target
 from todo_sql.sql.trust import SAFE_LOCALLY
+from todo_sql.wire.pipeline import Command, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class MigrationLock:
         )
 
     @staticmethod
-    def taken(answers: list[Answer]) -> tuple[bool, Holder | None]:
+    def taken(answers: list[Reply]) -> tuple[bool, Holder | None]:
         """Return from the answers to `take` whether we have it, else who does."""
         tried, _, holder = answers
         for answer in answers:

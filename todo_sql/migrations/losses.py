@@ -10,9 +10,9 @@ from todo_sql.migrations.connecting import Link
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files.folder import Migration
 from todo_sql.migrations.files.rerun import enum_name
-from todo_sql.migrations.flight import Command, Flight
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql.grammar import Statement
+from todo_sql.wire.pipeline import Command, Flight
 
 _MOST = 100_000  # counting stops here
 

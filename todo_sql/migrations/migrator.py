@@ -16,13 +16,13 @@ from todo_sql.migrations.engine.nontransactional import StepwiseRun
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
-from todo_sql.migrations.flight import Command, ConnectionLost, Flight
 from todo_sql.migrations.ledger import Direction, Writer, unwritable
 from todo_sql.migrations.losses import Loss
 from todo_sql.migrations.migration_errors import MigrationFailed, TargetRefused
 from todo_sql.migrations.pending import Entry
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repair import Change
+from todo_sql.wire.pipeline import Command, ConnectionLost, Flight
 
 
 @dataclass(frozen=True, slots=True)

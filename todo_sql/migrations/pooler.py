@@ -13,8 +13,8 @@ import psycopg
 
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations.connecting import Link, ask
-from todo_sql.migrations.flight import Command
 from todo_sql.migrations.migration_errors import TargetRefused
+from todo_sql.wire.pipeline import Command
 
 _PATIENCE = 2.0  # seconds for the pooler to serve a second client
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from todo_sql.migrations.files.folder import Migration
-from todo_sql.migrations.flight import Flight
 from todo_sql.migrations.ledger import Direction
 from todo_sql.sql.grammar import Statement
+from todo_sql.wire.pipeline import Flight
 
 
 class Events:

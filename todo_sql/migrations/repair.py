@@ -8,10 +8,10 @@ from typing import Literal
 
 from todo_sql.migrations import pending
 from todo_sql.migrations.files.folder import MigrationSet
-from todo_sql.migrations.flight import Command
 from todo_sql.migrations.ledger import Ledger, Writer
 from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.migrations.pending import Entry, State
+from todo_sql.wire.pipeline import Command
 
 Fate = Literal["done", "redo"]
 

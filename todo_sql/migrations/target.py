@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from todo_sql.migrations import vetting
-from todo_sql.migrations.flight import Answer, Command
 from todo_sql.migrations.migration_errors import TargetRefused
 from todo_sql.sql.trust import SAFE_LOCALLY
+from todo_sql.wire.pipeline import Command, Reply
 
 OLDEST = 150000
 
@@ -120,7 +120,7 @@ class Target:
         return self._clock + timedelta(seconds=time.monotonic() - self._read_at)
 
 
-def read(answers: list[Answer], *, writes: bool) -> Target:
+def read(answers: list[Reply], *, writes: bool) -> Target:
     """Return the target from the answers to `COMMANDS`.
 
     Raises:

@@ -7,8 +7,8 @@ may create in the schema, is refused, and refused before its first row is read.
 
 from __future__ import annotations
 
-from todo_sql.migrations.flight import Command
 from todo_sql.migrations.migration_errors import LedgerError
+from todo_sql.wire.pipeline import Command
 
 TABLES = ("_yoyo_migration", "_yoyo_log", "_yoyo_version", "_todo_sql_ledger")
 

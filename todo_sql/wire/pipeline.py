@@ -1,18 +1,25 @@
-"""One flight: several statements sent at once, their answers read together.
+"""One flight: several statements sent at once in libpq's pipeline mode, their answers read.
 
-A generator that says what it waits for, so that the same code serves threads and tasks.
+`fly` serves sessions: a generator that says what it waits for, so that the same code serves
+threads and tasks. `Flight` serves migrations: it reads each answer as it is made, so that one
+knows which statement is at work, and is looked after while the server works.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.waiting import Ready, Wait
+from psycopg.abc import PQGen
+from psycopg.errors import error_from_result
+from psycopg.waiting import Ready, Wait, wait
 
+from todo_sql.logs import CANCEL
 from todo_sql.wire.call_errors import ServerError
 from todo_sql.wire.connection import Link
 from todo_sql.wire.statement import Statement, Step
@@ -24,9 +31,13 @@ _NOTHING = Statement("")
 HANGING_UP = frozenset({"57P01", "57P05"})
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 
+TICK = 0.2
+_DRAIN = 15.0  # seconds that a cancelled flight has to land
+_GOOD = {_COMMAND_OK, _TUPLES_OK, pq.ExecStatus.EMPTY_QUERY}
 
-class ConnectionLost(Exception):
-    """The connection broke before every answer was read.
+
+class ConnectionLost(psycopg.OperationalError):
+    """The connection broke before every answer was read: what came of the rest is unknown.
 
     Attributes:
         untouched: Whether the server is known to have done nothing of the flight: it said
@@ -72,7 +83,7 @@ class Answer:
         return self.results
 
 
-def fly(link: Link, units: Sequence[Sequence[Step]]) -> Generator[Wait, Ready, list[Answer]]:
+def fly(link: Link, units: Sequence[Sequence[Step]]) -> PQGen[list[Answer]]:
     """Send every unit, each ended by a Sync, and return the answer of each.
 
     An error in one unit leaves the next untouched. Nothing is sent before every value
@@ -95,27 +106,25 @@ def fly(link: Link, units: Sequence[Sequence[Step]]) -> Generator[Wait, Ready, l
             for step, wire in unit:
                 before.append(link.queue(step, wire))
             pgconn.pipeline_sync()
-        while pgconn.flush():
-            if (yield Wait.RW) & Ready.R:
-                pgconn.consume_input()
+        yield from flush(pgconn)
         skips = iter(before)
         for unit in encoded:
             answer = Answer()
             answers.append(answer)
             for step, _ in unit:
                 yield from _collect(link, step, next(skips), answer)
-            yield from _next(pgconn)  # the Sync
+            yield from next_result(pgconn)  # the Sync
         pgconn.exit_pipeline_mode()
     except psycopg.OperationalError as error:
         raise _lost(link, str(error), answers) from None
     return answers
 
 
-def _collect(link: Link, step: Step, before: int, answer: Answer) -> Generator[Wait, Ready, None]:
+def _collect(link: Link, step: Step, before: int, answer: Answer) -> PQGen[None]:
     """Read the answers of one step: what was sent before it, then its own."""
     pgconn = link.pgconn
     for index in range(before + 1):
-        result = yield from _next(pgconn)
+        result = yield from next_result(pgconn)
         if result is None:
             raise psycopg.OperationalError(pgconn.get_error_message())
         status = result.status
@@ -130,12 +139,31 @@ def _collect(link: Link, step: Step, before: int, answer: Answer) -> Generator[W
                 if not error.sqlstate:
                     raise psycopg.OperationalError(error.message)
                 answer.failed = Failed(step, error)
-        yield from _next(pgconn)  # the end of this command
+        yield from next_result(pgconn)  # the end of this command
 
 
-def _next(pgconn: Any) -> Generator[Wait, Ready, pq.abc.PGresult | None]:
+def flush(pgconn: Any) -> PQGen[None]:
+    """Send what is queued, and take in what comes meanwhile."""
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
+
+
+def next_result(
+    pgconn: Any, tick: Callable[[], object] | None = None
+) -> PQGen[pq.abc.PGresult | None]:
+    """Return the next result, or None: the end of those of a command.
+
+    Args:
+        pgconn: The connection.
+        tick: Called when nothing came for a while; what is unsent then goes out meanwhile.
+    """
     while pgconn.is_busy():
-        yield Wait.R
+        if tick is None:
+            yield Wait.R
+        elif not (yield Wait.RW if pgconn.flush() else Wait.R):
+            tick()
+            continue
         pgconn.consume_input()
     result: pq.abc.PGresult | None = pgconn.get_result()
     return result
@@ -161,7 +189,7 @@ def _lost(link: Link, message: str, answers: list[Answer]) -> ConnectionLost:
     return ConnectionLost(said.error.message, untouched=hangs_up and not begun)
 
 
-def probe(link: Link) -> Generator[Wait, Ready, bool]:
+def probe(link: Link) -> PQGen[bool]:
     """Say whether a pooler renames prepared statements, as one must that keeps them apart."""
     pgconn = link.pgconn
     name = f"todo_sql_probe_{secrets.token_hex(4)}".encode()
@@ -177,9 +205,9 @@ def probe(link: Link) -> Generator[Wait, Ready, bool]:
         pgconn.pipeline_sync()
         results = []
         for _ in range(5):
-            results.append((yield from _next(pgconn)))
-            yield from _next(pgconn)
-        yield from _next(pgconn)
+            results.append((yield from next_result(pgconn)))
+            yield from next_result(pgconn)
+        yield from next_result(pgconn)
         pgconn.exit_pipeline_mode()
     except psycopg.OperationalError as error:
         link.broken = True
@@ -193,3 +221,154 @@ def probe(link: Link) -> Generator[Wait, Ready, bool]:
 
 def _first_line(message: str) -> str:
     return message.strip().partition("\n")[0] or "the connection was closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One statement with its ``$n`` parameters as text.
+
+    Attributes:
+        sync: Whether its transaction ends here when none was begun, and an error with it.
+        statement: Its number among the statements of a migration, or None for one of ours.
+    """
+
+    sql: str
+    parameters: tuple[str | None, ...] = ()
+    sync: bool = False
+    statement: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to one command: rows of text, or an error."""
+
+    rows: list[tuple[str | None, ...]]
+    error: psycopg.Error | None = None
+    skipped: bool = False
+
+
+class Flight:
+    """Commands under way on a connection.
+
+    A Flush stands before and after each statement of a migration, so that its answer comes
+    when it is made, and nowhere else. A Sync ends the flight, or a command that says so.
+
+    Attributes:
+        answers: One for each command answered so far, in order.
+    """
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        commands: Sequence[Command],
+        watch: Callable[[Flight], None] | None = None,
+    ) -> None:
+        self.commands = commands
+        self.answers: list[Reply] = []
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._watch = watch
+        self._syncs = sum(command.sync for command in commands[:-1]) + 1
+
+    @property
+    def at_work(self) -> Command | None:
+        """The command that the server is at, or None when all are answered."""
+        index = len(self.answers)
+        return self.commands[index] if index < len(self.commands) else None
+
+    def fly(self) -> list[Reply]:
+        """Send everything and read every answer, errors included.
+
+        Raises:
+            ConnectionLost: The connection broke; `answers` holds what arrived before.
+            BaseException: What the watcher or a signal raised, after the commands were
+                cancelled and the answers read to the end.
+        """
+        sent = False
+        try:
+            self._enqueue()
+            sent = True
+            self._land(self._tell)
+        except psycopg.OperationalError as error:
+            self._connection.close()
+            raise ConnectionLost(self._last_words(error)) from None
+        except BaseException as error:
+            self._cancel(sent, type(error).__name__)
+            raise
+        return self.answers
+
+    def _tell(self) -> None:
+        if self._watch:
+            self._watch(self)
+
+    def _last_words(self, error: Exception) -> str:
+        """Return what the server said before it hung up, else what libpq says of it."""
+        errors = [answer.error for answer in self.answers if answer.error]
+        said = [error for error in errors if (error.sqlstate or "").startswith("57P")]
+        words = said[-1].diag.message_primary if said else None
+        return words or _first_line(str(error))
+
+    def _enqueue(self) -> None:
+        pgconn = self._pgconn
+        pgconn.enter_pipeline_mode()
+        last = len(self.commands) - 1
+        for index, command in enumerate(self.commands):
+            values = [None if p is None else p.encode() for p in command.parameters]
+            pgconn.send_query_params(command.sql.encode(), values)
+            if command.sync or index == last:
+                pgconn.pipeline_sync()
+            elif any(c.statement is not None for c in self.commands[index : index + 2]):
+                pgconn.send_flush_request()
+
+    def _land(self, tick: Callable[[], object]) -> None:
+        wait(self._read(tick), self._pgconn.socket, TICK)
+        if self._pgconn.status == pq.ConnStatus.OK:
+            self._pgconn.exit_pipeline_mode()
+
+    def _read(self, tick: Callable[[], object]) -> PQGen[None]:
+        """Read to the last Sync."""
+        pgconn = self._pgconn
+        while self._syncs:
+            result = yield from next_result(pgconn, tick)
+            if result is None:
+                if pgconn.status == pq.ConnStatus.BAD:
+                    raise ConnectionLost(_first_line(pgconn.get_error_message()))
+            elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+                self._syncs -= 1
+            elif result.status == _ABORTED:
+                self.answers.append(Reply([], skipped=True))
+            elif result.status in _GOOD:
+                self.answers.append(Reply(rows_of(result)))
+            elif pgconn.status == pq.ConnStatus.BAD:
+                raise error_from_result(result)
+            else:
+                self.answers.append(Reply([], error_from_result(result)))
+
+    def _cancel(self, sent: bool, why: str) -> None:
+        """Cancel the command at work and read to the end of the flight."""
+        if not sent:
+            self._connection.close()
+            return
+        CANCEL.warning("backend %d is told to stop: %s", self._pgconn.backend_pid, why)
+        deadline = time.monotonic() + _DRAIN
+
+        def give_up() -> None:
+            if time.monotonic() > deadline:
+                raise ConnectionLost("the server did not answer the cancelling")
+
+        try:
+            self._connection.cancel_safe(timeout=5)
+            self._land(give_up)
+        except psycopg.Error:
+            self._connection.close()
+
+
+def rows_of(result: pq.abc.PGresult) -> list[tuple[str | None, ...]]:
+    """Return the rows of a result as text; those of a huge one are of no interest."""
+    if not result.nfields or result.ntuples > 100_000:
+        return []
+    rows = []
+    for row in range(result.ntuples):
+        values = (result.get_value(row, column) for column in range(result.nfields))
+        rows.append(tuple(None if value is None else value.decode() for value in values))
+    return rows

@@ -7,8 +7,6 @@ The work of a call is written once, as a generator that yields what it needs don
 from __future__ import annotations
 
 import asyncio
-import select
-import selectors
 import time
 from collections.abc import Generator
 from contextlib import suppress
@@ -16,7 +14,8 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 import psycopg
-from psycopg.waiting import Ready, Wait
+from psycopg.abc import PQGen
+from psycopg.waiting import Ready, Wait, wait
 
 from todo_sql.wire.connection import Link
 
@@ -77,21 +76,20 @@ class Fly:
 
     __slots__ = ("deadline", "flying", "link")
 
-    def __init__(self, link: Link, flying: Generator[Wait, Ready, Any], deadline: float) -> None:
+    def __init__(self, link: Link, flying: PQGen[Any], deadline: float) -> None:
         self.link = link
         self.flying = flying
         self.deadline = deadline
 
     def run(self) -> Any:
-        """Wait with poll(2), or what the platform has instead."""
+        """Wait with what psycopg waits with on this platform."""
         flying = self.flying
         try:
             wanted = next(flying)
-            wait = _poll if hasattr(select, "poll") else _select
             fileno = self.link.pgconn.socket
             while True:
                 left = self.deadline - monotonic()
-                ready = wait(fileno, wanted, left) if left > 0 else 0
+                ready = wait(_once(wanted), fileno, left) if left > 0 else 0
                 if not ready:
                     raise DeadlinePassed
                 wanted = flying.send(Ready(ready))
@@ -155,25 +153,8 @@ class Cancel:
             await connection.cancel_safe(timeout=2.0)
 
 
-def _poll(fileno: int, wanted: Wait, seconds: float) -> int:
-    poller = select.poll()
-    readable, writable = select.POLLIN | select.POLLHUP | select.POLLERR, select.POLLOUT
-    poller.register(
-        fileno, (readable if wanted & Wait.R else 0) | (writable if wanted & Wait.W else 0)
-    )
-    ready = 0
-    for _, event in poller.poll(seconds * 1000 + 1):
-        ready |= (Ready.R if event & readable else 0) | (Ready.W if event & writable else 0)
-    return ready
-
-
-def _select(fileno: int, wanted: Wait, seconds: float) -> int:
-    with selectors.DefaultSelector() as selector:
-        selector.register(fileno, int(wanted))
-        ready = 0
-        for _, event in selector.select(seconds):
-            ready |= event
-        return ready
+def _once(wanted: Wait) -> PQGen[int]:
+    return (yield wanted)
 
 
 class _Line:

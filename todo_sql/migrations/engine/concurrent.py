@@ -18,10 +18,10 @@ import psycopg
 from todo_sql.migrations.connecting import Link
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files.rerun import detached_partition, enum_name, is_rerunnable
-from todo_sql.migrations.flight import Command
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
+from todo_sql.wire.pipeline import Command
 
 
 class Fate(StrEnum):

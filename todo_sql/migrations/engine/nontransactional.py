@@ -19,12 +19,12 @@ from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import OURS, hold_of, reset, settings
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
-from todo_sql.migrations.flight import Command, Flight
 from todo_sql.migrations.ledger import Direction, Progress, Step, Writer
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
 from todo_sql.migrations.progress import Events
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
+from todo_sql.wire.pipeline import Command, Flight
 
 
 class StepwiseRun:

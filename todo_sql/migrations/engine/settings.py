@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from todo_sql.migrations.files.folder import Script
-from todo_sql.migrations.flight import Command
 from todo_sql.migrations.target import CHECK_INTERVAL, Target
 from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH, THEIRS_LOCALLY
+from todo_sql.wire.pipeline import Command
 
 # Before statements of ours, and before those of a file: until the end of the transaction.
 OURS = Command(SAFE_LOCALLY)

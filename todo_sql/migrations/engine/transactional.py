@@ -18,8 +18,8 @@ from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import THEIRS, hold_of, reset, settings
 from todo_sql.migrations.files.folder import Script
-from todo_sql.migrations.flight import Command
 from todo_sql.migrations.progress import Events
+from todo_sql.wire.pipeline import Command
 
 _STATE = "the transaction was rolled back, nothing changed"
 

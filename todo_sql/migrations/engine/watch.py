@@ -18,9 +18,9 @@ import psycopg
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations.connecting import Link, ask
 from todo_sql.migrations.files.folder import Script
-from todo_sql.migrations.flight import TICK, Answer, Command, ConnectionLost, Flight
 from todo_sql.migrations.progress import Events
 from todo_sql.sql.trust import SAFE_LOCALLY
+from todo_sql.wire.pipeline import TICK, Command, ConnectionLost, Flight, Reply
 
 _PATIENCE = 0.5  # seconds before the second connection is opened
 _ANSWER = 2.0  # seconds for an answer there
@@ -91,7 +91,7 @@ def fly(
     script: Script,
     events: Events,
     max_hold: float | None,
-) -> tuple[list[Answer], HoldExceeded | None]:
+) -> tuple[list[Reply], HoldExceeded | None]:
     """Fly commands with statements of a file under watch.
 
     Args:
