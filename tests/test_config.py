@@ -138,6 +138,15 @@ def test_no_secret_in_a_repr(tmp_path: Path) -> None:
         ("tenant = { parameter = 'a' }", "`tenant` under"),
         ("tenant = { parameter = '', setting = 'b', role = 'c' }", "`tenant` under"),
         ("migrations = ", "cannot be read"),
+        ("migration = 'x'", "did you mean `migrations`?"),
+        ("nothing_like_it = 'x'", "use one of exempt, generate, ignore, migrations"),
+        ("tenant = { parameter = 'a', setting = 'b', rol = 'c' }", "unknown key `tenant.rol`"),
+        ("tenant = { parameter = 'a', setting = 'b', rol = 'c' }", "did you mean `role`?"),
+        ("tenant = { parameter = 'a', setting = 'b', rol = 'c' }", "`tenant` `role`: field requ"),
+        ("tenant = { parameter = 'a' }", "`setting`: field required"),
+        ("postgres = 14\nseeds = 3", "wrong as well: `postgres`"),
+        ("postgres = true", "write 16 or 18"),
+        ("types = { a = 1 }", "`a`: "),
     ],
 )
 def test_a_wrong_section_is_an_error_with_a_fix(section: str, message: str, tmp_path: Path) -> None:

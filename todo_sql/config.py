@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -174,66 +174,21 @@ def _section(path: Path) -> dict[str, Any] | None:
     return section
 
 
-_PATHS = {
-    "migrations": "migrations",
-    "queries": "queries",
-    "specs": "specs/database",
-    "seeds": "seeds",
-}
-
-
 def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str, str]) -> Config:
-    where = f"[{SECTION}] in {root / 'pyproject.toml'}"
-    known = {*_PATHS, "generate", "tenant", "types", "postgres", "exempt", "ignore"}
-    for key in section:
-        if key not in known:
-            raise ConfigError(
-                f"unknown key `{key}` under {where}", fix=f"use one of {', '.join(sorted(known))}"
-            )
-    for key in (*_PATHS, "generate"):
-        if not isinstance(section.get(key, ""), str):
-            raise ConfigError(f"`{key}` under {where} is not a path", fix="write it in quotes")
-    generate = section.get("generate")
-    postgres = section.get("postgres", 18)
-    if postgres not in (16, 18):
-        raise ConfigError(f"`postgres` under {where} is {postgres!r}", fix="use 16 or 18")
-    types = section.get("types", {})
-    if not isinstance(types, dict) or not all(isinstance(v, str) for v in types.values()):
-        raise ConfigError(
-            f"`types` under {where} is not a table of strings",
-            fix='write it like "tasks.priority" = "my.module.Priority"',
-        )
-    exempt = section.get("exempt", [])
-    if not isinstance(exempt, list) or not all(isinstance(name, str) for name in exempt):
-        raise ConfigError(f"`exempt` under {where} is not a list of tables", fix="use strings")
-    ignore = section.get("ignore", [])
-    if not isinstance(ignore, list) or not all(isinstance(name, str) for name in ignore):
-        raise ConfigError(f"`ignore` under {where} is not a list of patterns", fix="use strings")
+    from todo_sql.config_section import read_section
+
+    found = read_section(section, f"[{SECTION}] in {root / 'pyproject.toml'}")
     return Config(
         root=root,
-        **{key: root / section.get(key, default) for key, default in _PATHS.items()},
-        generate=root / generate if generate else None,
-        tenant=_tenant(section.get("tenant"), where),
-        types=types,
-        postgres=postgres,
-        exempt=tuple(exempt),
-        ignore=tuple(ignore),
+        migrations=root / found.migrations,
+        queries=root / found.queries,
+        generate=root / found.generate if found.generate else None,
+        specs=root / found.specs,
+        seeds=root / found.seeds,
+        tenant=Tenant(**found.tenant.model_dump()) if found.tenant else None,
+        types=found.types,
+        postgres=found.postgres,
+        exempt=tuple(found.exempt),
+        ignore=tuple(found.ignore),
         environment=_with_dotenv(root, environment),
     )
-
-
-def _tenant(value: Any, where: str) -> Tenant | None:
-    if value is None:
-        return None
-    names = [entry.name for entry in fields(Tenant)]
-    if (
-        not isinstance(value, dict)
-        or set(value) != set(names)
-        or not all(isinstance(part, str) and part for part in value.values())
-    ):
-        raise ConfigError(
-            f"`tenant` under {where} needs exactly {', '.join(names)}",
-            fix='write tenant = { parameter = "user_id", setting = "app.current_user_id", '
-            'role = "app" }',
-        )
-    return Tenant(**value)

@@ -214,7 +214,7 @@ def test_a_violated_constraint_names_its_field(two_users: str) -> None:
         assert caught.value.columns == ("user_id", "list_id")
         assert caught.value.field == "list_id"
         assert "columns user_id, list_id;" in str(caught.value)
-        assert "fix: let `list_id` name a row that exists" in str(caught.value)
+        assert "fix: set `list_id` to a row that exists" in str(caught.value)
         with pytest.raises(IntegrityError) as caught:
             ann.one(q.ADD, {"title": None})
         assert (caught.value.kind, caught.value.field) == ("not_null", "title")

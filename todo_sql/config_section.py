@@ -1,0 +1,88 @@
+"""What ``[tool.todo-sql]`` may hold: a mistake is named with its key, and with what to write."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from todo_sql.errors import ConfigError
+
+Folder = Annotated[str, Field(description="a path in quotes")]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TenantSection(_Table):
+    """The keys of ``tenant``; see `todo_sql.config.Tenant`."""
+
+    parameter: Name
+    setting: Name
+    role: Name
+
+
+class Section(_Table):
+    """The keys of the section; see `todo_sql.config.Config`. A description says what to write."""
+
+    migrations: Folder = "migrations"
+    queries: Folder = "queries"
+    generate: Folder = ""
+    specs: Folder = "specs/database"
+    seeds: Folder = "seeds"
+    tenant: TenantSection | None = Field(
+        None,
+        description='tenant = { parameter = "user_id", setting = "app.current_user_id", '
+        'role = "app" }',
+    )
+    types: dict[str, str] = Field(
+        default_factory=dict, description='"tasks.priority" = "my.module.Priority"'
+    )
+    postgres: Literal[16, 18] = Field(18, description="16 or 18")
+    exempt: list[str] = Field(default_factory=list, description="a list of tables in quotes")
+    ignore: list[str] = Field(default_factory=list, description="a list of patterns in quotes")
+
+
+def read_section(section: dict[str, Any], where: str) -> Section:
+    """Check a section as it was read.
+
+    Args:
+        section: The keys and their values.
+        where: How messages name the section and its file.
+
+    Raises:
+        ConfigError: The first mistake, with the others as its cause.
+    """
+    try:
+        return Section.model_validate(section)
+    except ValidationError as error:
+        # An unknown key first: what is missing is often what it was meant to be.
+        found = sorted(
+            error.errors(include_url=False, include_input=False),
+            key=lambda one: one["type"] != "extra_forbidden",
+        )
+    mistakes = [_problem(one["type"], one["loc"], one["msg"]) for one in found]
+    others = "; ".join(f"{key} {problem}".strip() for key, problem, _ in mistakes[1:])
+    key, problem, fix = mistakes[0]
+    raise ConfigError(
+        f"{key} under {where}{problem and ': '}{problem}",
+        cause=f"wrong as well: {others}" if others else None,
+        fix=fix,
+    )
+
+
+def _problem(kind: str, place: tuple[int | str, ...], message: str) -> tuple[str, str, str]:
+    """Return the key in words, what is wrong with it, and what to write instead."""
+    key, *rest = map(str, place)
+    if kind == "extra_forbidden":
+        fields = TenantSection.model_fields if key == "tenant" else Section.model_fields
+        close = get_close_matches(str(place[-1]), fields, 1)
+        known = f"use one of {', '.join(sorted(fields))}"
+        name = ".".join((key, *rest))
+        return f"unknown key `{name}`", "", f"did you mean `{close[0]}`?" if close else known
+    inner = f"`{'.'.join(rest)}`: " if rest else ""
+    fix = f"write {Section.model_fields[key].description}"
+    return f"`{key}`", inner + message[0].lower() + message[1:], fix
