@@ -1,4 +1,4 @@
-"""The tables and their foreign keys drawn as SVG, laid out by ourselves. Pure.
+"""Where the tables and their foreign keys stand in the diagram. Pure.
 
 Tables stand in columns by how far they refer, each just before what refers to it; within
 a column each stands near what it refers to. A line that passes a column goes through a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from todo_sql.catalog.overview import TableView, short
 
@@ -21,7 +20,7 @@ _MARGIN = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class _Placed:
     table: TableView
     column: int
     y: int
@@ -77,20 +76,61 @@ class _Layout:
         return min(gaps, key=lambda gap: abs(gap - y))
 
 
-def render(found: Sequence[TableView]) -> str:
-    """Return an <svg> element; its classes are styled by the page around it."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One column of a table: its name and type, their style, and how high they stand."""
+
+    name: str
+    type: str
+    style: str
+    mark: str
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One table, its upper left corner and its size."""
+
+    name: str
+    x: int
+    y: int
+    width: int
+    height: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One foreign key: a line, and where it ends."""
+
+    path: str
+    title: str
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """What diagram.svg.j2 draws."""
+
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+
+
+def draw(found: Sequence[TableView]) -> Diagram:
+    """Lay the tables out."""
     layout = _Layout(found)
-    width, height = layout.size
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img" aria-label="Tables and foreign keys">'
-    ]
-    lines += [line for box in layout.boxes.values() for line in _edges(box, layout)]
-    lines += [line for box in layout.boxes.values() for line in _box(box, layout)]
-    return "\n".join([*lines, "</svg>"])
+    placed = layout.boxes.values()
+    return Diagram(
+        *layout.size,
+        tuple(_box(box, layout) for box in placed),
+        tuple(edge for box in placed for edge in _edges(box, layout)),
+    )
 
 
-def _boxes(found: Sequence[TableView]) -> list[_Box]:
+def _boxes(found: Sequence[TableView]) -> list[_Placed]:
     targets = {
         table.name: [
             name for key in table.foreign_keys if (name := short(key["references"])) != table.name
@@ -103,19 +143,19 @@ def _boxes(found: Sequence[TableView]) -> list[_Box]:
     for table in found:
         if targets[table.name] or table.name in referred:
             columns.setdefault(depths[table.name], []).append(table)
-    placed: dict[str, _Box] = {}
+    placed: dict[str, _Placed] = {}
     bottoms: dict[int, int] = {}
     for depth in sorted(columns):
         columns[depth].sort(key=lambda table: (_middle(targets[table.name], placed), table.name))
         y = _MARGIN
         for table in columns[depth]:
-            box = placed[table.name] = _Box(table, depth, y)
+            box = placed[table.name] = _Placed(table, depth, y)
             y = box.bottom + _BETWEEN
         bottoms[depth] = y
     for table in found:  # what stands alone fills the shortest column
         if table.name not in placed:
             depth = min(bottoms, key=lambda depth: (bottoms[depth], depth), default=0)
-            box = placed[table.name] = _Box(table, depth, bottoms.get(depth, _MARGIN))
+            box = placed[table.name] = _Placed(table, depth, bottoms.get(depth, _MARGIN))
             bottoms[depth] = box.bottom + _BETWEEN
     return [placed[table.name] for table in found]
 
@@ -145,32 +185,27 @@ def _depths(targets: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return depths
 
 
-def _middle(names: Sequence[str], placed: Mapping[str, _Box]) -> float:
+def _middle(names: Sequence[str], placed: Mapping[str, _Placed]) -> float:
     middles = [placed[name].y + placed[name].height / 2 for name in names if name in placed]
     return sum(middles) / len(middles) if middles else 0.0
 
 
-def _box(box: _Box, layout: _Layout) -> list[str]:
-    x, y, width = layout.left(box.column), box.y, layout.width
+def _box(box: _Placed, layout: _Layout) -> Box:
     keys, foreign = box.table.primary_key, box.table.foreign_columns
-    lines = [
-        f'<a href="#{escape(box.table.name)}"><g class="table">',
-        f'<rect class="body" x="{x}" y="{y}" width="{width}" height="{box.height}" rx="6"/>',
-        f'<path class="head" d="M{x} {y + _HEAD} v-{_HEAD - 6} a6 6 0 0 1 6 -6 h{width - 12} '
-        f'a6 6 0 0 1 6 6 v{_HEAD - 6} z"/>',
-        f'<text class="name" x="{x + 12}" y="{y + 19}">{escape(box.table.name)}</text>',
-    ]
+    rows = []
     for column in box.table.columns:
-        baseline = box.row(column["name"]) + 4
-        style = "key" if column["name"] in keys else "plain"
-        mark = "◆" if column["name"] in keys else "→" if column["name"] in foreign else ""
-        lines += [
-            f'<text class="mark" x="{x + 10}" y="{baseline}">{mark}</text>',
-            f'<text class="{style}" x="{x + 26}" y="{baseline}">{escape(column["name"])}</text>',
-            f'<text class="type" x="{x + width - 10}" y="{baseline}" text-anchor="end">'
-            f"{escape(_brief(column['type']))}{'' if column['not_null'] else '?'}</text>",
-        ]
-    return [*lines, "</g></a>"]
+        name = column["name"]
+        rows.append(
+            Row(
+                name,
+                _brief(column["type"]) + ("" if column["not_null"] else "?"),
+                "key" if name in keys else "plain",
+                "◆" if name in keys else "→" if name in foreign else "",
+                box.row(name) + 4,
+            )
+        )
+    x = layout.left(box.column)
+    return Box(box.table.name, x, box.y, layout.width, box.height, tuple(rows))
 
 
 _BRIEF = {
@@ -185,23 +220,21 @@ def _brief(kind: str) -> str:
     return _BRIEF.get(kind, short(kind))
 
 
-def _edges(box: _Box, layout: _Layout) -> list[str]:
-    lines = []
+def _edges(box: _Placed, layout: _Layout) -> list[Edge]:
+    edges = []
     for key in box.table.foreign_keys:
         target = layout.boxes.get(short(key["references"]))
         if target is None:
             continue
         # The column that tells this key from the others: the last one.
         start, end = box.row(key["columns"][-1]), target.y + _HEAD // 2
-        title = escape(f"{box.table.name} ({', '.join(key['columns'])}) → {target.table.name}")
+        title = f"{box.table.name} ({', '.join(key['columns'])}) → {target.table.name}"
         path = _path(box, start, target, end, layout)
-        lines.append(f'<path class="edge" d="{path}"><title>{title}</title></path>')
-        x = layout.right(target.column)
-        lines.append(f'<circle class="end" cx="{x}" cy="{end}" r="3.5"/>')
-    return lines
+        edges.append(Edge(path, title, layout.right(target.column), end))
+    return edges
 
 
-def _path(box: _Box, start: int, target: _Box, end: int, layout: _Layout) -> str:
+def _path(box: _Placed, start: int, target: _Placed, end: int, layout: _Layout) -> str:
     """Return a line from a column's row at the left of its table to the head of the other."""
     if target.column >= box.column:
         x, far = layout.right(box.column), layout.right(target.column)
