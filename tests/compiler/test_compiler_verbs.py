@@ -240,7 +240,7 @@ def test_watch(project: Project) -> None:
     """A saved file is checked again, by itself."""
     config = load_config(project.root, environment=project.environment)
     more = project.root / "queries" / "more.sql"
-    passes = watch_folder(config, pause=0.005)
+    passes = watch_folder(config)
     with contextlib.closing(passes):
         analysis, _ = next(passes)
         assert [entry.query.name for entry in analysis.described] == ["list_notes", "add_note"]
@@ -278,7 +278,7 @@ def test_watch_sees_all_files_and_the_migrations(project: Project) -> None:
         analysis, _ = next(passes)
         return [finding.code for finding in analysis.findings]
 
-    passes = watch_folder(config, pause=0.005)
+    passes = watch_folder(config)
     with contextlib.closing(passes):
         assert found() == []
         more.write_text("-- name: add_note :many\nselect 1 as id\n")

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Analysis, Compiler, Examined
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.project import compiler_of, whole, with_slips
 from todo_sql.config import Config
-from todo_sql.errors import FindingsError, TodoSqlError
+from todo_sql.errors import FindingsError, TodoSqlError, UsageError
 from todo_sql.queries.loader import Read, read_one, together
 from todo_sql.queries.named import NamedQuery
 
 Times = dict[Path, int]
 
 
-def watch_folder(
-    config: Config, pause: float = 0.05
-) -> Generator[tuple[Analysis, float], None, None]:
+def watch_folder(config: Config) -> Generator[tuple[Analysis, float], None, None]:
     """Check every query, and all again when a file of them or of the migrations is saved.
 
     Only the queries whose text is new are prepared again, and those with findings; all of
@@ -32,27 +32,59 @@ def watch_folder(
 
     Raises:
         TodoSqlError: The migrations do not run, at the beginning.
+        UsageError: watchfiles is not installed.
     """
     begun = False
-    while True:
-        migrations, start = _times(config.migrations), time.perf_counter()
-        try:
-            with compiler_of(config) as compiler:
-                watched, known = _Watched(compiler), None
+    with closing(_events(config)) as events:
+        next(events)  # from here on nothing is missed
+        while True:
+            migrations, start = _times(config.migrations), time.perf_counter()
+            try:
+                with compiler_of(config) as compiler:
+                    watched, known = _Watched(compiler), None
+                    while _times(config.migrations) == migrations:
+                        found = _times(config.queries)
+                        if found != known:
+                            start = start if known is None else time.perf_counter()
+                            known, begun = found, True
+                            yield watched.check(found), time.perf_counter() - start
+                        _wait(events)
+            except TodoSqlError as error:
+                if not begun:
+                    raise
+                findings = error.findings if isinstance(error, FindingsError) else (error.finding,)
+                yield Analysis((), tuple(findings)), time.perf_counter() - start
                 while _times(config.migrations) == migrations:
-                    found = _times(config.queries)
-                    if found != known:
-                        start = start if known is None else time.perf_counter()
-                        known, begun = found, True
-                        yield watched.check(found), time.perf_counter() - start
-                    time.sleep(pause)
-        except TodoSqlError as error:
-            if not begun:
-                raise
-            findings = error.findings if isinstance(error, FindingsError) else (error.finding,)
-            yield Analysis((), tuple(findings)), time.perf_counter() - start
-            while _times(config.migrations) == migrations:
-                time.sleep(pause)
+                    _wait(events)
+
+
+Events = Generator[set[Any], None, None]
+
+
+def _events(config: Config) -> Events:
+    """Yield what is changed in the folders, and an empty set when nothing is for a while."""
+    try:
+        from watchfiles import watch
+    except ImportError:
+        raise UsageError(
+            "--watch needs watchfiles, which is not installed",
+            fix="pip install 'todo-sql[watch]'",
+        ) from None
+    folders = [folder for folder in (config.queries, config.migrations) if folder.is_dir()]
+    return watch(
+        *folders,
+        watch_filter=None,  # a folder may be renamed; what is saved is seen by its time
+        debounce=200,
+        step=20,
+        rust_timeout=50,
+        yield_on_timeout=True,
+    )
+
+
+def _wait(events: Events) -> None:
+    """Wait for a change."""
+    while not next(events):
+        pass
 
 
 def _times(folder: Path) -> Times:
