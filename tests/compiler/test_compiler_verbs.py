@@ -330,9 +330,20 @@ def test_offline(project: Project) -> None:
     added.write_text("alter table notes add column mood text;\n")
     causes = {one["cause"] for one in offline.document("check", "--offline", code=1)["findings"]}
     assert causes == {"since it was written, the migrations changed"}
-    (project.root / "queries" / ".cache" / "add_note.json").write_text("{}")
-    second = offline.document("check", "--offline", code=1)["findings"][1]
-    assert "can't be read" in second["message"]
+    added.unlink()
+    entry = project.root / "queries" / ".cache" / "add_note.json"
+    whole = entry.read_text()
+    for damaged in (
+        "",
+        "null",
+        "{}",
+        whole.replace('"parameters": [', '"parameter": [', 1),
+        whole.replace('"nullable": ', '"nullable": 7, "was": ', 1),
+        whole.replace('"findings": []', '"findings": [1]', 1),
+    ):
+        entry.write_text(damaged)
+        (finding,) = offline.document("check", "--offline", code=1)["findings"]
+        assert "can't be read" in finding["message"], damaged
     offline.run("check", "--offline", "--watch", code=2)
 
 

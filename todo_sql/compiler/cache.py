@@ -12,9 +12,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ValidationError, create_model
 
 from todo_sql import writing
 from todo_sql.compiler.constraints import Constraint
@@ -59,6 +62,30 @@ class _Finding:
     width: int = 1
 
 
+class _Written(BaseModel):
+    """A file as far as every version of it agrees."""
+
+    basis: _Basis
+
+
+class _Whole(_Written):
+    """A file of this version; the fields of a description are added by `_entry`."""
+
+    findings: tuple[_Finding, ...]
+
+
+def _kept() -> list[str]:
+    """Return the names of what is kept of a description: all but the query."""
+    return [field.name for field in dataclasses.fields(Described) if field.name != "query"]
+
+
+@cache
+def _entry() -> type[_Whole]:
+    types = get_type_hints(Described)
+    fields: dict[str, Any] = {name: (types[name], ...) for name in _kept()}
+    return create_model("_Entry", __base__=_Whole, **fields)
+
+
 def folder_of(queries: Path) -> Path:
     """Return the folder of the files for a folder of queries."""
     return queries / ".cache"
@@ -99,12 +126,12 @@ def read(folder: Path, queries: Iterable[NamedQuery], config: Config) -> list[Ex
 
 def _read(path: Path, query: NamedQuery, basis: _Basis) -> Examined:
     try:
-        content = json.loads(path.read_bytes())
-        found = _Basis(**content.pop("basis"))
+        text = path.read_bytes()
+        found = _Written.model_validate_json(text).basis
     except FileNotFoundError:
         return _unknown(query, f"`{query.name}` isn't in the cache", f"there is no {path.name}")
-    except (ValueError, TypeError, AttributeError, KeyError):
-        return _unknown(query, f"the cache of `{query.name}` can't be read", f"in {path.name}")
+    except ValidationError:
+        return _unreadable(query, path)
     wanted = replace(basis, query=_hash_of(query))
     changed = [
         words for name, words in _WHAT.items() if getattr(found, name) != getattr(wanted, name)
@@ -112,30 +139,17 @@ def _read(path: Path, query: NamedQuery, basis: _Basis) -> Examined:
     if changed:
         cause = f"since it was written, {' and '.join(changed)} changed"
         return _unknown(query, f"the cache of `{query.name}` is stale", cause)
-    findings = tuple(_placed(_Finding(**one), query) for one in content.pop("findings"))
-    content["parameters"] = tuple(_parameter(**one) for one in content["parameters"])
-    content["columns"] = tuple(_column(**one) for one in content["columns"])
-    content["not_null"] = frozenset(content["not_null"])
-    return Examined(query, Described(query, **content), findings)
+    try:
+        entry = _entry().model_validate_json(text)
+    except ValidationError:
+        return _unreadable(query, path)
+    findings = tuple(_placed(finding, query) for finding in entry.findings)
+    values = {name: getattr(entry, name) for name in _kept()}
+    return Examined(query, Described(query, **values), findings)
 
 
-def _parameter(python: Any, target: Any, **others: Any) -> Parameter:
-    return Parameter(python=_python(**python), target=_origin(target), **others)
-
-
-def _column(python: Any, origin: Any, **others: Any) -> ResultColumn:
-    return ResultColumn(python=_python(**python), origin=_origin(origin), **others)
-
-
-def _python(imports: Any, **others: Any) -> PythonType:
-    return PythonType(imports=frozenset(map(tuple, imports)), **others)
-
-
-def _origin(content: Any) -> Origin | None:
-    if content is None:
-        return None
-    bounds = content.pop("constraint")
-    return Origin(constraint=Constraint(**{**bounds, "values": tuple(bounds["values"])}), **content)
+def _unreadable(query: NamedQuery, path: Path) -> Examined:
+    return _unknown(query, f"the cache of `{query.name}` can't be read", f"in {path.name}")
 
 
 def _unknown(query: NamedQuery, message: str, cause: str) -> Examined:
@@ -144,11 +158,7 @@ def _unknown(query: NamedQuery, message: str, cause: str) -> Examined:
 
 def _content(one: Examined, described: Described, basis: _Basis) -> dict[str, Any]:
     """Return the description of a query without the query, and the findings."""
-    values = {
-        field.name: getattr(described, field.name)
-        for field in dataclasses.fields(described)
-        if field.name != "query"
-    }
+    values = {name: getattr(described, name) for name in _kept()}
     findings = tuple(_relative(finding, one.query) for finding in one.findings)
     return {"basis": replace(basis, query=_hash_of(one.query)), **values, "findings": findings}
 

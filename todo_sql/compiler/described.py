@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from todo_sql.compiler.constraints import UNCONSTRAINED, Constraint
 from todo_sql.compiler.python_types import PythonType, quoted
 from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
-
-if TYPE_CHECKING:
-    from todo_sql.wire.loaders import Form
+from todo_sql.wire.loaders import Form
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from psycopg.types.array import register_array
 from psycopg.types.composite import CompositeInfo, register_composite
 from psycopg.types.multirange import MultirangeInfo, register_multirange
 from psycopg.types.range import RangeInfo, register_range
+from typing_extensions import TypeAliasType
 
-Form = str | list["Form"] | dict[str, "Form"]
+Form = TypeAliasType("Form", "str | list[Form] | dict[str, Form]")
 """``"int4"``: the built-in type; ``"int4 range"``, ``"int4 multirange"``: over it; a list of one
 form: an array of that; a dict: a composite, its fields in order."""
 
