@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import psycopg
 import pytest
+from support.commands import clean_environment
 
 from todo_sql.catalog.doctor import examine
 from todo_sql.config import load_config
@@ -162,3 +168,44 @@ def test_doctor_sees_an_open_schema(empty_database: str, grant: str, path: str |
     with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute((found[0].fix or "").encode())
     assert doctors(empty_database, "K219") == []
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    ("grant", "warned"),
+    [
+        ("grant create on schema public to public", True),
+        ("grant all on schema public to pg_monitor", True),
+        ("grant usage on schema public to public", False),
+        ("create schema app; grant create on schema app to public", False),
+    ],
+)
+def test_migrate_warns_of_an_open_schema(
+    empty_database: str, tmp_path: Path, grant: str, warned: bool
+) -> None:
+    """Warned of with a code, in JSON as on stderr, also with --quiet; the run goes on."""
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(grant.encode())
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n", encoding="utf-8")
+    for number in (1, 2):
+        migration = folder / f"2026010{number}000000_a{number}.sql"
+        migration.write_text(f"create table a{number} (x int);\n", encoding="utf-8")
+        rollback = migration.with_suffix(".rollback.sql")
+        rollback.write_text(f"drop table a{number};\n", encoding="utf-8")
+    arguments = ["--project", str(tmp_path), "--database", empty_database]
+    said = []
+    for words in (["migrate", "--to", "20260101000000", "--json"], ["migrate", "--quiet"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "todo_sql", *arguments, *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=clean_environment(),
+        )
+        said.append(done)
+    codes = [one["code"] for one in json.loads(said[0].stdout).get("warnings", [])]
+    assert codes == (["M507"] if warned else [])
+    for done in said:
+        assert ("others may create in public" in done.stderr) is warned

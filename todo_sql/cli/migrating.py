@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from todo_sql.cli.context import Context
     from todo_sql.cli.output import Output
+    from todo_sql.errors import Finding
     from todo_sql.migrations.files.folder import Migration, MigrationSet
     from todo_sql.migrations.ledger import Direction
     from todo_sql.migrations.migrator import Migrator
@@ -99,6 +100,10 @@ class ShownProgress(Events):
     def note(self, text: str) -> None:
         """Say something."""
         self._output.message(text)
+
+    def warning(self, finding: Finding) -> None:
+        """Say a warning, even with ``--quiet``."""
+        self._output.warn_of(finding)
 
     def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
         """Begin the line of a migration."""

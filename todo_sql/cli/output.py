@@ -46,12 +46,14 @@ class Output:
         self.json = self.quiet = self.verbose = False
         self.exit_code: int = ExitCode.OK
         self._document_written = False
+        self.warned: list[Finding] = []
 
     def configure(self, options: Collection[str]) -> None:
         """Take up the global options."""
         self.json = "--json" in options
         self.quiet = "--quiet" in options or "-q" in options
         self.verbose = "--verbose" in options or "-v" in options
+        self.warned.clear()
         if "--no-color" in options:
             self.out.colours = self.err.colours = False
 
@@ -101,6 +103,12 @@ class Output:
     def warning(self, text: str) -> None:
         """Say something that a person should not miss, even with ``--quiet``."""
         self._say(("warning", "bold yellow"), f": {text}")
+
+    def warn_of(self, finding: Finding) -> None:
+        """Say a warning that has a code, and keep it for the JSON document of the run."""
+        self.warned.append(finding)
+        parts = (f"{finding.message} ({finding.code})", finding.cause, finding.fix)
+        self.warning("; ".join(part for part in parts if part))
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost.

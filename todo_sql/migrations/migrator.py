@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from todo_sql.errors import DatabaseError
+from todo_sql.errors import DatabaseError, Finding
 from todo_sql.migrations import losses, pending, pooler
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import Link, open_link
@@ -105,14 +105,9 @@ class Migrator:
         """
         with self._open(writes=True, wait=wait) as link:
             self._refuse_foreign(link)
+            self._warn(link)
             if not self._pending(link, to, allow_out_of_order):
                 return []
-            if link.target.open_schemas:
-                self._events.note(
-                    f"warning: others may create in {link.target.open_schemas}, on the search "
-                    "path of the migrations: what they make there may run as "
-                    f"{link.target.role}; revoke it, or name no such schema in search_path"
-                )
             link.take_lock(wait, self._events)
             pending = self._pending(link, to, allow_out_of_order)
             return self._run_all(link, pending, "apply")
@@ -149,6 +144,7 @@ class Migrator:
             chosen = self._to_roll_back(link, steps, to)
             if not chosen:
                 return []
+            self._warn(link)
             lost = losses.find(link, chosen) if confirm else []
             if confirm and lost:
                 confirm(lost)
@@ -255,6 +251,21 @@ class Migrator:
                 cause="no migration was under way; nothing was changed",
                 fix="run the command again",
             ) from None
+
+    def _warn(self, link: Link) -> None:
+        """Warn of schemas on the search path in which others may create."""
+        if opened := link.target.open_schemas:
+            self._events.warning(
+                Finding(
+                    "M507",
+                    "warning",
+                    f"others may create in {opened}, on the search path of the migrations",
+                    cause="a function, operator or type that they make there may run as "
+                    f"{link.target.role}",
+                    fix="revoke create on the schema (`todo-sql doctor` says from whom), or take "
+                    "it off the search_path of the migrating role",
+                )
+            )
 
     def _prepare(self, link: Link) -> Writer:
         """Make what is missing of the ledger's tables."""

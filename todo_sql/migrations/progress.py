@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from todo_sql.errors import Finding
 from todo_sql.migrations.files.folder import Migration
 from todo_sql.migrations.ledger import Direction
 from todo_sql.sql.grammar import Statement
@@ -16,6 +17,9 @@ class Events:
 
     def note(self, text: str) -> None:
         """Something worth a line happened: another host was chosen, a leftover was dropped."""
+
+    def warning(self, finding: Finding) -> None:
+        """Something endangers this database, and the run goes on."""
 
     def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
         """A migration is begun."""
