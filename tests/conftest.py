@@ -105,6 +105,13 @@ def empty_database(todo_sql_server: TestServer) -> Iterator[str]:
 
 
 @pytest.fixture
+def superuser_database(todo_sql_server: TestServer, server: Server) -> Iterator[str]:
+    """The URL of a new empty database, as the superuser: for what an owner may not make."""
+    with todo_sql_server.database() as name:
+        yield server.url(name)
+
+
+@pytest.fixture
 def todo_database(migrated_database: str) -> str:
     """The URL of a database migrated with the Todo migrations, as its owner."""
     return migrated_database

@@ -250,8 +250,7 @@ create table public.audit_log (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
-    constraint audit_log_pkey PRIMARY KEY (user_id, occurred_at, id)
+    constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 )
 partition by RANGE (occurred_at);
 
@@ -269,7 +268,6 @@ create table public.audit_log_2026_05 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2026_05_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -287,7 +285,6 @@ create table public.audit_log_2026_06 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2026_06_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -305,7 +302,6 @@ create table public.audit_log_2026_07 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2026_07_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -323,7 +319,6 @@ create table public.audit_log_2026_08 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2026_08_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -341,7 +336,6 @@ create table public.audit_log_2026_09 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2026_09_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -359,7 +353,6 @@ create table public.audit_log_2026_10 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2026_10_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -377,7 +370,6 @@ create table public.audit_log_2026_11 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2026_11_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -395,7 +387,6 @@ create table public.audit_log_2026_12 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2026_12_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -413,7 +404,6 @@ create table public.audit_log_2027_01 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2027_01_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -431,7 +421,6 @@ create table public.audit_log_2027_02 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2027_02_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -449,7 +438,6 @@ create table public.audit_log_2027_03 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2027_03_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -467,7 +455,6 @@ create table public.audit_log_2027_04 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2027_04_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -485,7 +472,6 @@ create table public.audit_log_2027_05 (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_2027_05_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -503,7 +489,6 @@ create table public.audit_log_default (
     actor_id text,
     login text default SESSION_USER not null,
     transaction_id bigint default ((pg_current_xact_id())::text)::bigint not null,
-    constraint audit_log_default_pkey PRIMARY KEY (user_id, occurred_at, id),
     constraint audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -611,6 +596,36 @@ create table public.verifications (
 
 alter table public.verifications enable row level security;
 
+-- partitions
+
+alter table public.audit_log attach partition public.audit_log_2026_05 FOR VALUES FROM ('2026-05-01 00:00:00+00') TO ('2026-06-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2026_06 FOR VALUES FROM ('2026-06-01 00:00:00+00') TO ('2026-07-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2026_07 FOR VALUES FROM ('2026-07-01 00:00:00+00') TO ('2026-08-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2026_08 FOR VALUES FROM ('2026-08-01 00:00:00+00') TO ('2026-09-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2026_09 FOR VALUES FROM ('2026-09-01 00:00:00+00') TO ('2026-10-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2026_10 FOR VALUES FROM ('2026-10-01 00:00:00+00') TO ('2026-11-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2026_11 FOR VALUES FROM ('2026-11-01 00:00:00+00') TO ('2026-12-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2026_12 FOR VALUES FROM ('2026-12-01 00:00:00+00') TO ('2027-01-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2027_01 FOR VALUES FROM ('2027-01-01 00:00:00+00') TO ('2027-02-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2027_02 FOR VALUES FROM ('2027-02-01 00:00:00+00') TO ('2027-03-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2027_03 FOR VALUES FROM ('2027-03-01 00:00:00+00') TO ('2027-04-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2027_04 FOR VALUES FROM ('2027-04-01 00:00:00+00') TO ('2027-05-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_2027_05 FOR VALUES FROM ('2027-05-01 00:00:00+00') TO ('2027-06-01 00:00:00+00');
+
+alter table public.audit_log attach partition public.audit_log_default DEFAULT;
+
 -- index
 
 CREATE INDEX audit_log_2026_05_user_id_public_id_occurred_at_id_idx ON public.audit_log_2026_05 USING btree (user_id, public_id, occurred_at DESC, id DESC) WHERE (public_id IS NOT NULL);
@@ -643,7 +658,7 @@ CREATE INDEX audit_log_default_user_id_public_id_occurred_at_id_idx ON public.au
 
 CREATE INDEX idx_accounts_user_id ON public.accounts USING btree (user_id);
 
-CREATE INDEX idx_audit_log_user_id_public_id_occurred_at ON public.audit_log USING btree (user_id, public_id, occurred_at DESC, id DESC) WHERE (public_id IS NOT NULL);
+CREATE INDEX idx_audit_log_user_id_public_id_occurred_at ON ONLY public.audit_log USING btree (user_id, public_id, occurred_at DESC, id DESC) WHERE (public_id IS NOT NULL);
 
 CREATE UNIQUE INDEX idx_lists_user_id_lower_name ON public.lists USING btree (user_id, lower(name));
 
@@ -669,6 +684,96 @@ CREATE INDEX idx_verifications_identifier ON public.verifications USING btree (i
 
 -- constraint
 
+alter table public.audit_log_2026_05 add constraint audit_log_2026_05_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2026_06 add constraint audit_log_2026_06_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2026_07 add constraint audit_log_2026_07_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2026_08 add constraint audit_log_2026_08_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2026_09 add constraint audit_log_2026_09_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2026_10 add constraint audit_log_2026_10_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2026_11 add constraint audit_log_2026_11_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2026_12 add constraint audit_log_2026_12_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2027_01 add constraint audit_log_2027_01_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2027_02 add constraint audit_log_2027_02_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2027_03 add constraint audit_log_2027_03_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2027_04 add constraint audit_log_2027_04_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_2027_05 add constraint audit_log_2027_05_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table public.audit_log_default add constraint audit_log_default_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+alter table only public.audit_log add constraint audit_log_pkey PRIMARY KEY (user_id, occurred_at, id);
+
+-- indexes of partitions
+
+alter index public.audit_log_pkey attach partition public.audit_log_2026_05_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2026_05_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2026_06_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2026_06_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2026_07_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2026_07_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2026_08_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2026_08_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2026_09_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2026_09_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2026_10_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2026_10_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2026_11_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2026_11_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2026_12_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2026_12_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2027_01_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2027_01_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2027_02_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2027_02_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2027_03_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2027_03_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2027_04_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2027_04_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_2027_05_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_2027_05_user_id_public_id_occurred_at_id_idx;
+
+alter index public.audit_log_pkey attach partition public.audit_log_default_pkey;
+
+alter index public.idx_audit_log_user_id_public_id_occurred_at attach partition public.audit_log_default_user_id_public_id_occurred_at_id_idx;
+
+-- foreign key
+
 alter table public.accounts add constraint accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 alter table public.lists add constraint lists_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
@@ -684,34 +789,6 @@ alter table public.task_tags add constraint task_tags_user_id_task_id_fkey FOREI
 alter table public.tasks add constraint tasks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 alter table public.tasks add constraint tasks_user_id_list_id_fkey FOREIGN KEY (user_id, list_id) REFERENCES public.lists(user_id, id) ON DELETE SET NULL (list_id);
-
-alter table public.audit_log attach partition public.audit_log_2026_05 FOR VALUES FROM ('2026-05-01 00:00:00+00') TO ('2026-06-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2026_06 FOR VALUES FROM ('2026-06-01 00:00:00+00') TO ('2026-07-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2026_07 FOR VALUES FROM ('2026-07-01 00:00:00+00') TO ('2026-08-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2026_08 FOR VALUES FROM ('2026-08-01 00:00:00+00') TO ('2026-09-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2026_09 FOR VALUES FROM ('2026-09-01 00:00:00+00') TO ('2026-10-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2026_10 FOR VALUES FROM ('2026-10-01 00:00:00+00') TO ('2026-11-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2026_11 FOR VALUES FROM ('2026-11-01 00:00:00+00') TO ('2026-12-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2026_12 FOR VALUES FROM ('2026-12-01 00:00:00+00') TO ('2027-01-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2027_01 FOR VALUES FROM ('2027-01-01 00:00:00+00') TO ('2027-02-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2027_02 FOR VALUES FROM ('2027-02-01 00:00:00+00') TO ('2027-03-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2027_03 FOR VALUES FROM ('2027-03-01 00:00:00+00') TO ('2027-04-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2027_04 FOR VALUES FROM ('2027-04-01 00:00:00+00') TO ('2027-05-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_2027_05 FOR VALUES FROM ('2027-05-01 00:00:00+00') TO ('2027-06-01 00:00:00+00');
-
-alter table public.audit_log attach partition public.audit_log_default DEFAULT;
 
 -- trigger
 

@@ -87,5 +87,5 @@ FAULTS = [
     ("comment on table tasks is null", "- comment table public.tasks"),
     ("comment on column tasks.title is 'Other.'", "~ comment column public.tasks.title"),
     ("create rule quiet as on delete to lists do instead nothing", "+ rule quiet on public.lists"),
-    ("create collation plain (locale = 'C')", "+ other collation public.plain"),
+    ("create collation plain (locale = 'C')", "+ collation public.plain"),
 ]

@@ -2,100 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 
-from todo_sql.catalog.names import column_name, literal, quoted, role, table_of, target
+from todo_sql.catalog.columns import (
+    above,
+    add_column,
+    column_definition,
+    column_settings,
+    overridden,
+    sequence_options,
+    set_default,
+)
+from todo_sql.catalog.names import (
+    column_name,
+    literal,
+    names,
+    options,
+    quoted,
+    role,
+    table_of,
+    target,
+)
 from todo_sql.catalog.privileges import default_privilege, grant
 from todo_sql.catalog.snapshot import Item, Snapshot
 
 BY_HAND = "-- by hand: "
 """Begins a line where no statement can be given."""
 
-_FIRING = {"disabled": "disable", "replica": "enable replica", "always": "enable always"}
+FIRING = {"disabled": "disable", "replica": "enable replica", "always": "enable always"}
+"""How statements say when a trigger or a rule fires, unless it does as usual."""
 
 
-def create(item: Item, snapshot: Snapshot) -> list[str]:
+def create(item: Item, snapshot: Snapshot, apart: Set[str] = frozenset()) -> list[str]:
     """Return the statements that make `item`, without what other items of `snapshot` make.
 
     A table comes with its columns and its constraints except foreign keys; indexes, triggers,
     policies, grants and comments are items of their own.
+
+    Args:
+        item: The object.
+        snapshot: What it belongs to.
+        apart: Keys of parts that statements of their own make later: see `steps`.
     """
-    maker = _MAKERS.get(item.kind)
-    if maker is None:
-        return [f"{BY_HAND}make {item.key}"]
-    made = list(maker(item, snapshot))
+    match item.kind:
+        case "table":
+            made = list(_table(item, snapshot, apart))
+        case "domain":
+            made = list(_domain(item, snapshot, apart))
+        case "view" | "materialized_view":
+            made = list(_view(item, snapshot, apart))
+        case "column":
+            made = list(add_column(item, snapshot, apart))
+        case kind:
+            maker = _MAKERS.get(kind)
+            made = [f"{BY_HAND}make {item.key}"] if maker is None else list(maker(item, snapshot))
     return made + list(_owner(item))
-
-
-def column_definition(item: Item, snapshot: Snapshot) -> str:
-    """Return a column as `create table` and `add column` write it."""
-    parts = [column_name(item), item["type"]]
-    if item["collation"]:
-        parts.append(f"collate {item['collation']}")
-    if item["compression"]:
-        parts.append(f"compression {item['compression']}")
-    if item["generated"]:
-        parts.append(f"generated always as ({item['default']}) {item['generated']}")
-    elif item["identity"] and not _identity_of_parent(item, snapshot):
-        parts.append(f"generated {item['identity']} as identity{_identity_options(item, snapshot)}")
-    elif item["default"] is not None:
-        parts.append(f"default {item['default']}")
-    if item["not_null"] in ("yes", "no inherit"):
-        parts.append("not null" if item["not_null"] == "yes" else "not null no inherit")
-    return " ".join(parts)
-
-
-def sequence_options(item: Item) -> str:
-    """Return a sequence's options where they are not the default ones."""
-    ascending = item["increment"] > 0
-    bits = {"smallint": 15, "integer": 31, "bigint": 63}[item["type"]]
-    low, high = (1, 2**bits - 1) if ascending else (-(2**bits), -1)
-    options = []
-    if item["increment"] != 1:
-        options.append(f"increment by {item['increment']}")
-    if item["minimum"] != low:
-        options.append(f"minvalue {item['minimum']}")
-    if item["maximum"] != high:
-        options.append(f"maxvalue {item['maximum']}")
-    if item["start"] != (item["minimum"] if ascending else item["maximum"]):
-        options.append(f"start with {item['start']}")
-    if item["cache"] != 1:
-        options.append(f"cache {item['cache']}")
-    if item["cycle"]:
-        options.append("cycle")
-    return " ".join(options)
-
-
-def _identity_options(column: Item, snapshot: Snapshot) -> str:
-    for sequence in snapshot.of("sequence", column.parent):
-        if sequence["identity"] and sequence["owned_by"] == column.name:
-            options = sequence_options(sequence)
-            usual = f"{_bare(table_of(column))}_{column['name']}_seq"
-            if _bare(sequence.name) != usual:
-                options = f"sequence name {sequence.name} {options}".rstrip()
-            return f" ({options})" if options else ""
-    return ""
-
-
-def _identity_of_parent(column: Item, snapshot: Snapshot) -> bool:
-    # From PostgreSQL 17 on a partition has the identity of its parent, once it is attached.
-    assert column.parent is not None
-    table = snapshot.items[column.parent]
-    if not table.attributes.get("partition_bound"):
-        return False
-    of = snapshot.items.get(f"column {table['inherits']}.{quoted(column['name'])}")
-    return of is not None and bool(of["identity"])
-
-
-def _bare(name: str) -> str:
-    return name.rsplit(".", 1)[-1].strip('"')
 
 
 def _owner(item: Item) -> Iterator[str]:
     owner = item.attributes.get("owner")
     if owner is None or owner == "current_user" or item.kind == "default_privilege":
         return
-    if item.kind == "sequence" and item["owned_by"]:
+    if item.kind == "sequence" and item["identity"]:
         return  # the same as its table's
     yield f"alter {target(item)} owner to {role(owner)}"
 
@@ -111,14 +79,17 @@ def _extension(item: Item, _: Snapshot) -> Iterator[str]:
 
 
 def _type(item: Item, _: Snapshot) -> Iterator[str]:
-    word = {"enum": "enum ", "composite": "", "range": "range "}.get(item["form"])
-    if word is None:
-        yield f"{BY_HAND}make base type {item.name}"
-    else:
-        yield f"create type {item.name} as {word}({item['definition'] or ''})"
+    word = {"enum": "as enum ", "composite": "as ", "range": "as range "}.get(item["form"], "")
+    body = "" if item["form"] == "shell" else f" {word}({item['definition'] or ''})"
+    yield f"create type {item.name}{body}"
 
 
-def _domain(item: Item, _: Snapshot) -> Iterator[str]:
+def shell(item: Item, _: Snapshot) -> Iterator[str]:
+    """Yield what announces a type to the functions that will define it."""
+    yield f"create type {item.name}"
+
+
+def _domain(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
     parts = [f"create domain {item.name} as {item['type']}"]
     if item["collation"]:
         parts.append(f"collate {item['collation']}")
@@ -126,19 +97,24 @@ def _domain(item: Item, _: Snapshot) -> Iterator[str]:
         parts.append(f"default {item['default']}")
     if item["not_null"]:
         parts.append("not null")
-    if item["constraints"]:
-        parts.append(item["constraints"])
+    parts += _constraints(item, snapshot, apart)
     yield " ".join(parts)
 
 
+def _constraints(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
+    for constraint in snapshot.of("constraint", item.key):
+        if in_table(constraint, snapshot) and constraint.key not in apart:
+            yield f"constraint {quoted(constraint['name'])} {constraint['definition']}"
+
+
 def _function(item: Item, _: Snapshot) -> Iterator[str]:
+    yield from define(item)
+
+
+def define(item: Item) -> Iterator[str]:
+    """Yield what makes a function, or replaces one of the same shape."""
     if item["form"] == "aggregate":
-        options = [
-            option
-            for option in item["definition"].split(", ")
-            if not option.endswith(("finalfunc = -", "initcond = NULL", "sortop = 0"))
-        ]
-        yield f"create aggregate {item.name} ({', '.join(options)})"
+        yield f"create aggregate {item.name} ({item['definition']})"
     else:
         yield item["definition"].rstrip()
 
@@ -151,83 +127,110 @@ def _sequence(item: Item, _: Snapshot) -> Iterator[str]:
     yield f"create {unlogged}sequence {item.name}{as_type} {sequence_options(item)}".rstrip()
 
 
-def _table(item: Item, snapshot: Snapshot) -> Iterator[str]:
+def own(item: Item, _: Snapshot) -> Iterator[str]:
+    """Yield what ties a sequence to its column."""
+    yield f"alter sequence {item.name} owned by {item['owned_by']}"
+
+
+def attach(item: Item, _: Snapshot) -> Iterator[str]:
+    """Yield what makes a table or an index the partition that it is."""
+    if item.kind == "index":
+        yield f"alter index {item['partition_of']} attach partition {item.name}"
+    else:
+        yield (
+            f"alter table {item['inherits']} attach partition {item.name} {item['partition_bound']}"
+        )
+
+
+def _table(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
+    columns = list(snapshot.of("column", item.key))
     parts = [
-        column_definition(column, snapshot)
-        for column in snapshot.of("column", item.key)
-        if not column["inherited"]
+        column_definition(column, snapshot, apart) for column in columns if not column["inherited"]
     ]
-    parts += [
-        f"constraint {quoted(constraint['name'])} {constraint['definition']}"
-        for constraint in snapshot.of("constraint", item.key)
-        if in_table(constraint)
-    ]
-    word = {"foreign": "foreign ", "plain": "", "partitioned": ""}[item["form"]]
+    parts += _constraints(item, snapshot, apart)
+    word = "foreign " if item["form"] == "foreign" else ""
     if item["persistence"] == "unlogged":
         word += "unlogged "
-    text = f"create {word}table {item.name} (\n    " + ",\n    ".join(parts) + "\n)"
-    if not parts:
-        text = f"create {word}table {item.name} ()"
-    if item["inherits"] and not item["partition_bound"]:
+    text = f"create {word}table {item.name} ("
+    text += "\n    " + ",\n    ".join(parts) + "\n)" if parts else ")"
+    inherits = names(None if item["partition_bound"] else item["inherits"])
+    # A child all of whose columns are its own was made before it inherited, in its own order.
+    begotten = any(column["inherited"] for column in columns) or not columns
+    if inherits and begotten:
         text += f"\ninherits ({item['inherits']})"
     if item["partition_by"]:
         text += f"\npartition by {item['partition_by']}"
+    if item["access_method"] not in (None, "heap"):
+        text += f"\nusing {quoted(item['access_method'])}"
     if item["server"]:
         text += f"\nserver {quoted(item['server'])}"
+    if item["foreign_options"]:
+        text += f"\noptions ({options(item['foreign_options'])})"
     if item["options"]:
         text += f"\nwith ({item['options']})"
+    if item["tablespace"]:
+        text += f"\ntablespace {quoted(item['tablespace'])}"
     yield text
+    if not begotten:
+        yield from (f"alter table {item.name} inherit {name}" for name in inherits)
+    if item["of_type"]:
+        yield f"alter table {item.name} of {item['of_type']}"
     if item["toast_options"]:
-        options = ", ".join(f"toast.{option}" for option in item["toast_options"].split(", "))
-        yield f"alter table {item.name} set ({options})"
+        said = ", ".join(f"toast.{option}" for option in item["toast_options"].split(", "))
+        yield f"alter table {item.name} set ({said})"
     if item["row_security"]:
         yield f"alter table {item.name} enable row level security"
     if item["force_row_security"]:
         yield f"alter table {item.name} force row level security"
     if item["replica_identity"] in ("full", "nothing"):
         yield f"alter table {item.name} replica identity {item['replica_identity']}"
-    for column in snapshot.of("column", item.key):
-        yield from column_settings(column)
+    for column in columns:
+        if column["inherited"]:
+            yield from overridden(column, snapshot, apart)
+            continue
+        parent = above(column, snapshot)
+        if inherits and begotten and parent and parent["default"] and column["default"] is None:
+            yield from set_default(column, snapshot)
+        yield from column_settings(column, snapshot)
 
 
-def in_table(constraint: Item) -> bool:
-    """Return whether `create table` writes a constraint.
+def in_table(constraint: Item, snapshot: Snapshot) -> bool:
+    """Return whether the statement that makes a table or domain writes a constraint.
 
-    Foreign keys come after all tables; a constraint that is not valid would be valid there.
+    Foreign keys come after all tables; a constraint that is not valid would be valid there;
+    the keys of partitions are bound to their parents' when both are there.
     """
-    return (
-        constraint["form"] != "foreign key"
-        and not constraint["inherited"]
-        and bool(constraint["validated"])
-    )
+    if constraint["form"] == "foreign key" or constraint["inherited"]:
+        return False
+    table = snapshot.items[constraint.parent or ""].attributes
+    parted = table.get("partition_by") or table.get("partition_bound")
+    return bool(constraint["validated"]) and (constraint["form"] == "check" or not parted)
 
 
-def column_settings(item: Item) -> Iterator[str]:
-    """Yield what a column definition cannot say."""
-    alter = f"alter table {table_of(item)} alter column {column_name(item)}"
-    if item["storage"]:
-        yield f"{alter} set storage {item['storage']}"
-    if item["statistics"] is not None:
-        yield f"{alter} set statistics {item['statistics']}"
-    if item["options"]:
-        yield f"{alter} set ({item['options']})"
-    if item["not_null"] == "not valid":
-        yield f"alter table {table_of(item)} add not null {column_name(item)} not valid"
-
-
-def _column(item: Item, snapshot: Snapshot) -> Iterator[str]:
-    if item.parent is None or not item.parent.startswith("table "):
+def _constraint(item: Item, snapshot: Snapshot) -> Iterator[str]:
+    named = f"add constraint {quoted(item['name'])} {item['definition']}"
+    if (item.parent or "").startswith("domain "):
+        yield f"alter domain {table_of(item)} {named}"
         return
-    yield f"alter table {table_of(item)} add column {column_definition(item, snapshot)}"
-    yield from column_settings(item)
-
-
-def _constraint(item: Item, _: Snapshot) -> Iterator[str]:
-    yield (
-        f"alter table {table_of(item)} add constraint {quoted(item['name'])} {item['definition']}"
-    )
+    table = snapshot.items[item.parent or ""]
+    parted = table["partition_by"] and item["form"] not in ("foreign key", "check")
+    yield f"alter table {'only ' if parted else ''}{table.name} {named}"
     if item["triggers"]:
-        yield f"{BY_HAND}triggers of {item.key} are {item['triggers']}"
+        yield fire(item)
+
+
+def fire(constraint: Item) -> str:
+    """Return what turns the triggers of a constraint on or off, as the constraint has them."""
+    verb = "enable" if constraint["triggers"] is None else FIRING[constraint["triggers"]]
+    return (
+        "do $$ declare t record; begin for t in select g.tgrelid::regclass as name, g.tgname"
+        " from pg_catalog.pg_trigger as g inner join pg_catalog.pg_constraint as k"
+        " on k.oid = g.tgconstraint"
+        f" where k.conrelid = {literal(table_of(constraint))}::regclass"
+        f" and k.conname = {literal(constraint['name'])} loop"
+        f" execute format('alter table %s {verb} trigger %I', t.name, t.tgname);"
+        " end loop; end $$"
+    )
 
 
 def _index(item: Item, _: Snapshot) -> Iterator[str]:
@@ -235,6 +238,8 @@ def _index(item: Item, _: Snapshot) -> Iterator[str]:
         yield item["definition"]
     elif item["options"]:
         yield f"alter index {item.name} set ({item['options']})"
+    if item["tablespace"]:
+        yield f"alter index {item.name} set tablespace {quoted(item['tablespace'])}"
     if item["clustered"]:
         yield f"alter table {table_of(item)} cluster on {quoted(item['name'])}"
     if item["replica_identity"]:
@@ -251,12 +256,45 @@ def _statistics(item: Item, _: Snapshot) -> Iterator[str]:
         yield f"alter statistics {item.name} set statistics {item['target']}"
 
 
-def _view(item: Item, _: Snapshot) -> Iterator[str]:
-    word = "view" if item.kind == "view" else "materialized view"
-    options = f" with ({item['options']})" if item["options"] else ""
-    definition = item["definition"].rstrip().removesuffix(";")
-    empty = "\nwith no data" if item.attributes.get("populated") is False else ""
-    yield f"create {word} {item.name}{options} as\n{definition}{empty}"
+def _view(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
+    columns = list(snapshot.of("column", item.key))
+    if f"query {item.key}" in apart:  # for now, what others can refer to
+        parts = [
+            f"null::{column['type']}"
+            + (f" collate {column['collation']}" if column["collation"] else "")
+            + f" as {column_name(column)}"
+            for column in columns
+        ]
+        yield f"create view {item.name} as select\n    " + ",\n    ".join(parts)
+    else:
+        yield _query(item, "create")
+    for column in columns:
+        if column["default"] is not None and f"default {column.name}" not in apart:
+            yield from set_default(column, snapshot)
+        if item.kind == "materialized_view":
+            yield from column_settings(column, snapshot)
+
+
+def set_query(item: Item, _: Snapshot) -> Iterator[str]:
+    """Yield what gives a view the query that it has."""
+    yield _query(item, "create or replace")
+
+
+def _query(item: Item, verb: str) -> str:
+    text = f"{verb} {item.kind.replace('_', ' ')} {item.name}"
+    if item.attributes.get("access_method") not in (None, "heap"):
+        text += f" using {quoted(item['access_method'])}"
+    if item["options"]:
+        text += f" with ({item['options']})"
+    if item.attributes.get("tablespace"):
+        text += f" tablespace {quoted(item['tablespace'])}"
+    text += f" as\n{item['definition'].rstrip().removesuffix(';')}"
+    return text if item.kind == "view" else f"{text}\nwith no data"
+
+
+def refresh(item: Item, _: Snapshot) -> Iterator[str]:
+    """Yield what fills a materialized view."""
+    yield f"refresh materialized view {item.name}"
 
 
 def _trigger(item: Item, _: Snapshot) -> Iterator[str]:
@@ -264,15 +302,14 @@ def _trigger(item: Item, _: Snapshot) -> Iterator[str]:
         yield item["definition"]
     if item["enabled"] != "enabled":
         yield (
-            f"alter table {table_of(item)} {_FIRING[item['enabled']]} trigger "
-            f"{quoted(item['name'])}"
+            f"alter table {table_of(item)} {FIRING[item['enabled']]} trigger {quoted(item['name'])}"
         )
 
 
 def _rule(item: Item, _: Snapshot) -> Iterator[str]:
     yield item["definition"].rstrip().removesuffix(";")
     if item["enabled"] != "enabled":
-        yield f"alter table {table_of(item)} {_FIRING[item['enabled']]} rule {quoted(item['name'])}"
+        yield f"alter table {table_of(item)} {FIRING[item['enabled']]} rule {quoted(item['name'])}"
 
 
 def _policy(item: Item, _: Snapshot) -> Iterator[str]:
@@ -296,49 +333,84 @@ def _event_trigger(item: Item, _: Snapshot) -> Iterator[str]:
         f"execute function {item['function']}"
     )
     if item["enabled"] != "enabled":
-        yield f"alter event trigger {item.name} {_FIRING[item['enabled']]}"
+        yield f"alter event trigger {item.name} {FIRING[item['enabled']]}"
 
 
 def _publication(item: Item, _: Snapshot) -> Iterator[str]:
-    tables = f" for table {item['tables']}" if item["tables"] else ""
-    root = ", publish_via_partition_root = true" if item["via_root"] else ""
+    what = "for all tables" if item["all_tables"] else published(item)
     yield (
-        f"create publication {item.name}{' for all tables' if item['all_tables'] else tables} "
-        f"with (publish = '{item['publish']}'{root})"
+        f"create publication {item.name} {what and what + ' '}with ({publication_options(item)})"
     )
+
+
+def published(item: Item) -> str:
+    """Return what a publication is for, as `create publication` says it; may be empty."""
+    parts = [part for part in (item["tables"], item["schemas"]) if part]
+    return f"for {', '.join(parts)}" if parts else ""
+
+
+def publication_options(item: Item) -> str:
+    """Return a publication's options as statements list them."""
+    said = [f"publish = '{item['publish']}'"]
+    if item["via_root"]:
+        said.append("publish_via_partition_root = true")
+    if item["generated_columns"]:
+        said.append(f"publish_generated_columns = {item['generated_columns']}")
+    return ", ".join(said)
+
+
+def _other(item: Item, _: Snapshot) -> Iterator[str]:
+    text = f"create {item.name}" if item["definition"] == "create" else item["definition"]
+    if item["version"]:
+        text = text.replace(" foreign data", f" version {literal(item['version'])} foreign data", 1)
+    said = options(item["options"])
+    yield f"{text} options ({said})" if said else text
+    for name, value in sorted((item["options"] or {}).items()):
+        if value is None:
+            yield f"{BY_HAND}set the option {name} of {item.name}: its value is not read"
+    for token, dictionaries in sorted((item["mappings"] or {}).items()):
+        yield f"alter {item.name} add mapping for {token} with {dictionaries}"
 
 
 def _comment(item: Item, _: Snapshot) -> Iterator[str]:
     yield f"comment on {item.name} is {literal(item['comment'])}"
 
 
+# Settings whose value is a list of names, each quoted by itself.
+_LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
+
+
 def _database_setting(item: Item, _: Snapshot) -> Iterator[str]:
-    name, _, value = item["setting"].partition("=")
-    yield (
-        f"do $$ begin execute format('alter database %I set {name} = {value!r}', "
-        "current_database()); end $$"
-    )
+    value = item["value"]
+    if item["name"] in _LISTS:
+        value = ", ".join(literal(name.strip('"')) for name in names(value)) or "''"
+    else:
+        value = literal(value)
+    yield database_setting(item, f"set {item['name']} = {value}")
 
 
-_MAKERS = {
+def database_setting(item: Item, change: str) -> str:
+    """Return the statement that changes a setting of the database, or of a role in it."""
+    who = f"role {role(item['grantee'])} in " if item["grantee"] else ""
+    text = literal(f"alter {who}database %I {change.replace('%', '%%')}")
+    return f"do $$ begin execute format({text}, current_database()); end $$"
+
+
+_MAKERS: dict[str, Callable[[Item, Snapshot], Iterator[str]]] = {
     "schema": _schema,
     "extension": _extension,
     "type": _type,
-    "domain": _domain,
     "function": _function,
     "sequence": _sequence,
-    "table": _table,
-    "column": _column,
     "constraint": _constraint,
     "index": _index,
     "statistics": _statistics,
-    "view": _view,
-    "materialized_view": _view,
     "trigger": _trigger,
     "rule": _rule,
     "policy": _policy,
     "event_trigger": _event_trigger,
     "publication": _publication,
+    "other": _other,
     "comment": _comment,
     "grant": grant,
     "default_privilege": default_privilege,

@@ -8,6 +8,9 @@ from typing import Any
 
 from todo_sql.catalog.snapshot import Item, Snapshot, rank
 
+DATA = frozenset({"populated"})
+"""Attributes that say what an object holds, not what it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -46,7 +49,7 @@ class Difference:
         before, after = self.before.attributes, self.after.attributes
         return {
             name: (before.get(name), after.get(name))
-            for name in sorted({*before, *after})
+            for name in sorted({*before, *after} - DATA)
             if before.get(name) != after.get(name)
         }
 
@@ -74,7 +77,7 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
     found += [
         Difference(old[key], now[key])
         for key in common
-        if old[key].attributes != now[key].attributes
+        if old[key].attributes != now[key].attributes and Difference(old[key], now[key]).changes
     ]
     return sorted(found, key=lambda difference: rank(difference.item))
 

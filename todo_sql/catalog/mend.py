@@ -1,325 +1,290 @@
-"""The statements that turn an object of one catalog into that of another. Pure."""
+"""The statements that turn one catalog into another, in an order in which they run. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 
-from todo_sql.catalog.ddl import BY_HAND, create, in_table, sequence_options
+from todo_sql.catalog.changes import change, drop
+from todo_sql.catalog.columns import alter_column, set_default
+from todo_sql.catalog.ddl import BY_HAND, refresh
 from todo_sql.catalog.diff import Difference
-from todo_sql.catalog.names import column_name, quoted, role, table_of, target
-from todo_sql.catalog.privileges import grants
-from todo_sql.catalog.schema_sql import attach
 from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.steps import steps
+
+# What keeps a column from changing its type.
+_BLOCKING = ("view", "materialized_view", "rule", "policy", "trigger", "function")
+_BLOCKED = {"type", "collation"}
+# What is never dropped to be made again.
+_FULL = ("table", "column", "type", "domain")
 
 
-def statements(difference: Difference, before: Snapshot, after: Snapshot) -> list[str]:
-    """Return what turns `before`'s object into `after`'s; a comment where no statement can.
+@dataclass(slots=True)
+class Mended:
+    """One difference and what ends it.
 
-    A new object comes with all that belongs to it (a table with its indexes, policies, …).
+    Attributes:
+        difference: From `before` to `after`.
+        statements: To run in the order of the list that it stands in; a comment where no
+            statement can do it.
     """
-    old, new = difference.before, difference.after
-    if new is None:
-        assert old is not None
-        return list(_drop(old, before))
-    if old is None:
-        return _with_parts(new, after)
-    return list(_change(old, new, difference, before, after))
+
+    difference: Difference
+    statements: list[str] = field(default_factory=list)
 
 
-def _with_parts(item: Item, snapshot: Snapshot) -> list[str]:
-    made = create(item, snapshot)
-    if item.kind == "table":
-        owned = [part for part in snapshot.of("sequence", item.key) if not part["identity"]]
-        made = [text for part in owned for text in create(part, snapshot)] + made
-        made += [f"alter sequence {part.name} owned by {part['owned_by']}" for part in owned]
-        if item["partition_bound"]:
-            made.append(attach(item))
-    for part in snapshot.items.values():
-        if part.parent != item.key or part.kind in ("column", "sequence"):
-            continue
-        inline = part.kind == "constraint" and in_table(part)
-        made += _parts_of(part, snapshot) if inline else _with_parts(part, snapshot)
-    if item.kind == "table":
-        for column in snapshot.of("column", item.key):
-            made += _parts_of(column, snapshot)
-    return made
+def mend(differences: Sequence[Difference], before: Snapshot, after: Snapshot) -> list[Mended]:
+    """Return what turns `before` into `after`, so that running it from top to bottom works.
+
+    A new object comes with all that belongs to it (a table with its indexes, policies, …); one
+    that has to be made again takes along what stands on it.
+    """
+    return _Mending(differences, before, after).run()
 
 
-def _parts_of(item: Item, snapshot: Snapshot) -> list[str]:
-    parts = (part for part in snapshot.items.values() if part.parent == item.key)
-    return [text for part in parts for text in _with_parts(part, snapshot)]
+class _Mending:
+    def __init__(
+        self, differences: Sequence[Difference], before: Snapshot, after: Snapshot
+    ) -> None:
+        self._before, self._after = before, after
+        self._units = [Mended(difference) for difference in differences]
+        self._dropped: dict[str, int] = {}
+        self._made: dict[str, int] = {}
+        self._edges: dict[int, set[int]] = {number: set() for number in range(len(self._units))}
+        self._chain: list[int] = []
+        self._absorbed: set[int] = set()
+        self._users: dict[str, list[str]] = {}
+        for part, needs in before.needs.items():
+            for need in needs:
+                self._users.setdefault(need, []).append(part)
 
+    def run(self) -> list[Mended]:
+        """Return the units in order, with their statements."""
+        remade = self._decide()
+        for number in remade:
+            if number not in self._absorbed:
+                self._make_again(number)
+        self._create()
+        self._bind()
+        return [self._units[number] for number in self._sorted()]
 
-def _drop(item: Item, snapshot: Snapshot) -> Iterator[str]:
-    match item.kind:
-        case "column":
-            if item.parent and item.parent.startswith("table "):
-                yield f"alter table {table_of(item)} drop column {column_name(item)}"
-        case "constraint":
-            yield f"alter table {table_of(item)} drop constraint {quoted(item['name'])}"
-        case "index":
-            if item["constraint"] is None:
-                yield f"drop index {item.name}"
-        case "sequence":
-            if item["identity"]:
-                yield f"{BY_HAND}the identity of {item['owned_by']} is gone with its column"
-            else:
-                yield f"drop sequence {item.name}"
-        case "grant":
-            yield from grants(item, item["revoked"], item["granted"], snapshot)
-        case "default_privilege":
-            swapped = {**item.attributes, "granted": item["revoked"], "revoked": item["granted"]}
-            yield from create(Item(item.kind, item.name, item.parent, swapped), snapshot)
-        case "comment":
-            yield f"comment on {item.name} is null"
-        case "other":
-            yield f"drop {item.name}"
-        case "security_label" | "database_setting":
-            yield f"{BY_HAND}drop {item.key}"
-        case _:
-            yield f"drop {target(item)}"
+    def _decide(self) -> list[int]:
+        """Note the changes and drops; return what has to be made again."""
+        again = []
+        for number, unit in enumerate(self._units):
+            old, new = unit.difference.before, unit.difference.after
+            if old is None:
+                continue
+            if new is None:
+                self._dropped |= dict.fromkeys(_closure([old.key], self._before), number)
+                if not self._with_parent(unit.difference):
+                    unit.statements += drop(old, self._before)
+                continue
+            changed = unit.difference.changes.keys()
+            made = change(old, new, changed, self._before, self._after)
+            if made is None or (made and new.kind == "column" and changed & _BLOCKED):
+                again.append(number)
+            unit.statements += made or ()
+            self._made[new.key] = number
+        return again
 
-
-def _change(
-    old: Item, new: Item, difference: Difference, before: Snapshot, after: Snapshot
-) -> Iterator[str]:
-    changed = set(difference.changes)
-    if "owner" in changed and new.kind != "default_privilege":
-        yield f"alter {target(new)} owner to {role(new['owner'])}"
-        changed.remove("owner")
-    if not changed:
-        return
-    match new.kind:
-        case "column":
-            for name in sorted(changed, key=_COLUMN_ORDER.index):
-                yield from _column(name, old, new, after)
-        case "table":
-            for name in sorted(changed):
-                yield from _table(name, old, new)
-        case "grant":
-            yield from _grant(old, new, after)
-        case "comment":
-            yield from create(new, after)
-        case "trigger" | "rule" if changed == {"enabled"}:
-            verb = {"enabled": "enable", "disabled": "disable"}.get(
-                new["enabled"], f"enable {new['enabled']}"
-            )
-            yield f"alter table {table_of(new)} {verb} {new.kind} {quoted(new['name'])}"
-        case "function" if not changed & {"form", "returns"}:
-            yield from create(new, after)
-        case "view" | "materialized_view" if changed == {"options"}:
-            yield from _options(f"alter {target(new)}", old, new)
-        case "materialized_view" if changed == {"populated"}:
-            yield f"refresh materialized view {new.name}" + (
-                "" if new["populated"] else " with no data"
-            )
-        case "sequence":
-            yield from _sequence(old, new, changed)
-        case "index" if changed <= {"clustered", "valid", "options", "definition", "statistics"}:
-            yield from _index(old, new, changed, after)
-        case "type" if new["form"] == "enum":
-            yield from _enum(old, new)
-        case "domain":
-            yield from _domain(new, changed)
-        case "constraint" if changed == {"triggers"}:
-            state = "disable" if new["triggers"] == "disabled" else "enable"
-            yield f"alter table {table_of(new)} {state} trigger all"
-        case "constraint" if changed <= {"validated", "definition"} and _validates(old, new):
-            yield f"alter table {table_of(new)} validate constraint {quoted(new['name'])}"
-        case "statistics" if changed == {"target"}:
-            amount = -1 if new["target"] is None else new["target"]
-            yield f"alter statistics {new.name} set statistics {amount}"
-        case "default_privilege":
-            yield from _drop(old, before)
-            yield from create(new, after)
-        case _:
-            yield from _drop(old, before)
-            yield from _with_parts(new, after)
-
-
-_COLUMN_ORDER = (
-    "name",
-    "identity",
-    "generated",
-    "type",
-    "collation",
-    "default",
-    "not_null",
-    "storage",
-    "compression",
-    "statistics",
-    "options",
-    "inherited",
-    "position",
-)
-
-
-def _column(name: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
-    alter = f"alter table {table_of(new)} alter column {column_name(new)}"
-    value = new[name]
-    match name:
-        case "type" | "collation":
-            collate = f" collate {new['collation']}" if new["collation"] else ""
-            using = f" using {column_name(new)}::{new['type']}"
-            yield f"{alter} type {new['type']}{collate}{using}"
-        case "default" if not (old["generated"] or new["generated"]):
-            yield f"{alter} drop default" if value is None else f"{alter} set default {value}"
-        case "not_null":
-            if old[name] == "not valid" and value == "yes":
-                yield f"{BY_HAND}validate the not null constraint of {new.name}"
-            else:
-                yield f"{alter} {'set' if value else 'drop'} not null"
-        case "identity":
-            if value is None:
-                yield f"{alter} drop identity"
-            elif old[name] is None:
-                yield f"{alter} add generated {value} as identity"
-            else:
-                yield f"{alter} set generated {value}"
-        case "generated":
-            yield f"{BY_HAND}drop column {new.name} and add it again as generated"
-        case "storage":
-            yield f"{alter} set storage {value or _default_storage(new, after)}"
-        case "compression":
-            yield f"{alter} set compression {value or 'default'}"
-        case "statistics":
-            yield f"{alter} set statistics {-1 if value is None else value}"
-        case "options":
-            yield from _options(alter, old, new)
-        case "position":
-            yield f"{BY_HAND}no statement moves {new.name} from place {old[name]} to {value}"
-
-
-def _default_storage(column: Item, after: Snapshot) -> str:
-    """Return how to name the storage that a type has by default: PostgreSQL 15 has no word."""
-    if after.version >= 160000:
-        return "default"
-    return "main" if str(column["type"]).startswith(("numeric", "inet", "cidr")) else "extended"
-
-
-def _table(name: str, old: Item, new: Item) -> Iterator[str]:
-    alter = f"alter table {new.name}"
-    value = new[name]
-    match name:
-        case "row_security":
-            yield f"{alter} {'enable' if value else 'disable'} row level security"
-        case "force_row_security":
-            yield f"{alter} {'' if value else 'no '}force row level security"
-        case "persistence":
-            yield f"{alter} set {value}"
-        case "options":
-            yield from _options(alter, old, new)
-        case "toast_options":
-            yield from _options(alter, old, new, name, "toast.")
-        case "replica_identity" if value != "index":
-            yield f"{alter} replica identity {value or 'default'}"
-        case "partition_bound":
-            if old[name] is not None:
-                yield f"alter table {old['inherits']} detach partition {new.name}"
-            if value is not None:
-                yield attach(new)
-        case "inherits" if old["partition_bound"] or new["partition_bound"]:
-            pass  # said with the bound
-        case "inherits" if value is None:
-            yield f"{alter} no inherit {old[name]}"
-        case "inherits" if old[name] is None:
-            yield f"{alter} inherit {value}"
-        case "tablespace" | "access_method" if value is not None:
-            yield f"{alter} set {name.replace('_', ' ')} {value}"
-        case "detach_pending" if old[name] and not value:
-            yield f"alter table {new['inherits']} detach partition {new.name} finalize"
-        case "detach_pending":
-            pass
-        case _:
-            yield f"{BY_HAND}{name.replace('_', ' ')} of {new.key} is {old[name]}, not {value}"
-
-
-def _options(
-    alter: str, old: Item, new: Item, name: str = "options", prefix: str = ""
-) -> Iterator[str]:
-    before = [option for option in (old[name] or "").split(", ") if option]
-    after = [option for option in (new[name] or "").split(", ") if option]
-    names = {option.split("=")[0] for option in after}
-    gone = [part for part in (option.split("=")[0] for option in before) if part not in names]
-    if gone:
-        yield f"{alter} reset ({', '.join(prefix + part for part in gone)})"
-    added = [option for option in after if option not in before]
-    if added:
-        yield f"{alter} set ({', '.join(prefix + option for option in added)})"
-
-
-def _grant(old: Item, new: Item, after: Snapshot) -> Iterator[str]:
-    def parts(text: str | None) -> set[str]:
-        return {part for part in (text or "").split(", ") if part}
-
-    held, wanted = parts(old["granted"]), parts(new["granted"])
-    lost, kept = parts(old["revoked"]), parts(new["revoked"])
-    suffix = " with grant option"
-    revoked = {part.removesuffix(suffix) for part in held - wanted} | (kept - lost)
-    granted = (wanted - held) | (lost - kept)
-    yield from grants(new, ", ".join(sorted(granted)), ", ".join(sorted(revoked)), after)
-
-
-def _sequence(old: Item, new: Item, changed: set[str]) -> Iterator[str]:
-    alter = f"alter sequence {new.name}"
-    if "persistence" in changed:
-        yield f"{alter} set {new['persistence']}"
-    if changed & {"type", "start", "increment", "minimum", "maximum", "cache", "cycle"}:
-        options = sequence_options(new)
-        usual = "increment by 1 no minvalue no maxvalue cache 1 no cycle"
-        yield f"{alter} as {new['type']} {usual}"
-        if options:
-            yield f"{alter} {options}"
-    if "owned_by" in changed and not (old["identity"] or new["identity"]):
-        yield f"{alter} owned by {new['owned_by'] or 'none'}"
-
-
-def _index(old: Item, new: Item, changed: set[str], after: Snapshot) -> Iterator[str]:
-    if "clustered" in changed:
-        yield f"alter table {table_of(new)} " + (
-            f"cluster on {quoted(new['name'])}" if new["clustered"] else "set without cluster"
+    def _with_parent(self, difference: Difference) -> bool:
+        """Whether the same is said of the parent that a child or partition has it from."""
+        item = difference.item
+        if item.kind not in ("column", "constraint") or not item.parent:
+            return False
+        side = self._before if difference.after is None else self._after
+        table = side.items.get(item.parent)
+        above = table.attributes.get("inherits") if table else None
+        table_name = item.parent.split(" ", 1)[1]
+        twin = (
+            f"column {above}{item.name.removeprefix(table_name)}"
+            if item.kind == "column"
+            else f"constraint {item.name.removesuffix(table_name)}{above}"
         )
-    if "options" in changed:
-        yield from _options(f"alter index {new.name}", old, new)
-    elif "definition" in changed:
-        yield f"drop index {new.name}"
-        yield from create(new, after)
-    if "statistics" in changed:
-        for entry in (new["statistics"] or "").split(", "):
-            if entry:
-                number, amount = entry.split(": ")
-                yield f"alter index {new.name} alter column {number} set statistics {amount}"
-    if "valid" in changed and new["valid"]:
-        yield f"reindex index concurrently {new.name}"
+        other = self._after if difference.after is None else self._before
+        return bool(above) and twin in side.items and twin not in other.items
+
+    def _make_again(self, number: int) -> None:
+        unit = self._units[number]
+        old, new = unit.difference.before, unit.difference.after
+        assert old is not None and new is not None
+        whole = not unit.statements
+        standing = self._standing_on(old.key, whole)
+        kept = [key for key in standing if key in self._after.items]
+        if any(self._before.items[key].kind in _FULL for key in standing):
+            unit.statements[:] = [f"{BY_HAND}make {old.key} again: what holds rows stands on it"]
+            return
+        gone = [*standing, *([old.key] if whole else [])]
+        columns = list(self._defaults_on(gone))
+        drops = [
+            f"{alter_column(self._before.items[key], self._before)} drop default" for key in columns
+        ]
+        for key in gone:
+            if key not in self._dropped:
+                drops += drop(self._before.items[key], self._before)
+        keys = _closure([*kept, *([new.key] if whole else [])], self._after)
+        made = [text for step in steps(self._after, keys) for text in step.statements]
+        for key in columns:
+            column = self._after.items.get(key)
+            if column is not None and column["default"] is not None:
+                made += set_default(column, self._after)
+        for key in [old.key, *kept]:
+            view, then = self._before.items[key], self._after.items[key]
+            if view.kind == "materialized_view" and view["populated"] and not then["populated"]:
+                made += refresh(then, self._after)
+        unit.statements[:] = [*drops, *unit.statements, *made]
+        for key in keys:
+            other = self._made.get(key)
+            if other is not None and other != number:
+                self._absorbed.add(other)
+                self._units[other].statements.clear()
+            self._made[key] = number
+
+    def _standing_on(self, key: str, whole: bool) -> list[str]:
+        """Return what has to go before an object can, in the order in which it can."""
+        found: dict[str, None] = {}
+        seen = {key}
+
+        def visit(at: str) -> None:
+            for part in self._users.get(at, ()):
+                user = part.split(" ", 1)[1] if part.startswith(("query ", "attach ")) else part
+                item = self._before.items.get(user)
+                if item is None or user in seen or self._gone_with(item, key):
+                    continue
+                if at == key and not whole and item.kind not in _BLOCKING:
+                    continue  # PostgreSQL itself makes indexes and constraints again
+                seen.add(user)
+                visit(user)
+                found[user] = None
+
+        visit(key)
+        return list(found)
+
+    def _gone_with(self, item: Item, key: str) -> bool:
+        parent = item.parent
+        while parent:
+            if parent == key:
+                return True
+            above = self._before.items.get(parent)
+            parent = above.parent if above else None
+        return False
+
+    def _defaults_on(self, keys: Collection[str]) -> Iterator[str]:
+        """Yield the columns whose default names one of some objects."""
+        for part, needs in self._before.needs.items():
+            if part.startswith("default ") and needs & set(keys):
+                column = part.replace("default", "column", 1)
+                item = self._before.items.get(column)
+                if item is not None and column not in keys and not item["generated"]:
+                    yield column
+
+    def _create(self) -> None:
+        """Spread the steps that make new objects over the differences that tell of them."""
+        numbers: dict[str, int] = {}
+        for number, unit in enumerate(self._units):
+            new = unit.difference.after
+            if unit.difference.before is None and new is not None:
+                if self._with_parent(unit.difference):
+                    continue
+                keys = _closure([new.key], self._after)
+                numbers |= {key: number for key in keys if key not in self._before.items}
+        at: dict[int, int] = {}
+        placed: dict[str, int] = {}
+        for step in steps(self._after, numbers.keys() - self._made.keys()):
+            number = numbers[step.key]
+            if number not in at:
+                at[number] = len(self._chain)
+                self._chain.append(number)
+            place = max([at[number], *(placed[need] for need in step.needs if need in placed)])
+            placed[step.node] = place
+            item = self._after.items[step.key]
+            index = self._before.items.get(f"index {_index_of(item)}")
+            if index is not None and index["constraint"] is None and index.key not in self._dropped:
+                self._units[self._chain[place]].statements.append(f"drop index {index.name}")
+            self._units[self._chain[place]].statements += step.statements
+        for key, number in numbers.items():
+            self._made.setdefault(key, number)
+
+    def _bind(self) -> None:
+        """Note which difference has to be ended before which."""
+        for a, b in zip(self._chain, self._chain[1:], strict=False):
+            self._edges[b].add(a)
+        for part, needs in self._before.needs.items():
+            for need in needs:
+                self._edge(self._at(part, True), self._at(need, True), self._dropped)
+        for part, needs in self._after.needs.items():
+            for need in needs:
+                self._edge(self._at(need, False), self._at(part, False), None)
+        names = {_relation(key): number for key, number in self._dropped.items()}
+        for key, number in self._made.items():
+            clash = names.get(_relation(key))
+            if _relation(key) and clash is not None and clash != number:
+                self._edges[number].add(clash)
+
+    def _at(self, part: str, gone: bool) -> int | None:
+        key = part
+        for prefix, kind in (
+            ("default ", "column "),
+            ("query ", ""),
+            ("attach ", ""),
+            ("owned ", ""),
+        ):
+            if part.startswith(prefix):
+                key = part.replace(prefix, kind, 1)
+        if gone and key in self._dropped:
+            return self._dropped[key]
+        return self._made.get(key)
+
+    def _edge(self, first: int | None, then: int | None, one_of: dict[str, int] | None) -> None:
+        if first is None or then is None or first == then:
+            return
+        if one_of is None or first in one_of.values() or then in one_of.values():
+            self._edges[then].add(first)
+
+    def _sorted(self) -> Iterator[int]:
+        chained = set(zip(self._chain[1:], self._chain, strict=False))
+        while True:
+            sorter = TopologicalSorter(self._edges)
+            try:
+                sorter.prepare()
+                break
+            except CycleError as error:
+                circle = error.args[1]
+                pairs = list(zip(circle[1:], circle, strict=False))
+                then, first = next((pair for pair in pairs if pair not in chained), pairs[0])
+                self._edges[then].discard(first)
+        waiting: list[tuple[bool, int]] = []
+        while sorter.is_active():
+            for number in sorter.get_ready():
+                is_drop = self._units[number].difference.after is None
+                heappush(waiting, (not is_drop, -number if is_drop else number))
+            _, number = heappop(waiting)
+            number = abs(number)
+            yield number
+            sorter.done(number)
 
 
-def _enum(old: Item, new: Item) -> Iterator[str]:
-    labels, wanted = old["definition"].split(", "), new["definition"].split(", ")
-    if [label for label in wanted if label in labels] != labels:
-        yield f"{BY_HAND}make {new.key} again: labels cannot be dropped or moved"
-        return
-    for number, label in enumerate(wanted):
-        if label not in labels:
-            place = f" after {wanted[number - 1]}" if number else f" before {labels[0]}"
-            yield f"alter type {new.name} add value {label}{place}"
+def _closure(keys: Iterable[str], snapshot: Snapshot) -> list[str]:
+    """Return some keys with those of all that belongs to their objects."""
+    found = list(dict.fromkeys(keys))
+    for key in found:
+        found += [item.key for item in snapshot.parts(key) if item.key not in found]
+    return found
 
 
-def _domain(new: Item, changed: set[str]) -> Iterator[str]:
-    for name in sorted(changed):
-        if name == "not_null":
-            yield f"alter domain {new.name} {'set' if new[name] else 'drop'} not null"
-        elif name == "default":
-            value = new[name]
-            yield f"alter domain {new.name} " + (
-                "drop default" if value is None else f"set default {value}"
-            )
-        else:
-            yield f"{BY_HAND}{name} of {new.key} should be {new[name]}"
+def _relation(key: str) -> str | None:
+    """Return the name of an object that shares its names with relations and types."""
+    for kind in ("table", "view", "materialized view", "sequence", "index", "type", "domain"):
+        if key.startswith(f"{kind} "):
+            return key.removeprefix(f"{kind} ")
+    return None
 
 
-def _validates(old: Item, new: Item) -> bool:
-    return bool(
-        new["validated"]
-        and not old["validated"]
-        and old["definition"].removesuffix(" NOT VALID") == new["definition"]
-    )
+def _index_of(item: Item) -> str | None:
+    if item.kind != "constraint" or item["form"] not in ("primary key", "unique", "exclude"):
+        return None
+    schema = (item.parent or "").split(" ", 1)[1].rsplit(".", 1)[0]
+    return f"{schema}.{item.name.split(' on ')[0]}"

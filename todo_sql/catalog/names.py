@@ -3,8 +3,34 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from todo_sql.catalog.snapshot import Item
+if TYPE_CHECKING:
+    from todo_sql.catalog.snapshot import Item
+
+# What quote_ident quotes although it is lower case: pg_get_keywords() but for the unreserved.
+_KEYWORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit
+    boolean both case cast char character check coalesce collate collation column concurrently
+    constraint create cross current_catalog current_date current_role current_schema
+    current_time current_timestamp current_user dec decimal default deferrable desc distinct do
+    else end except exists extract false fetch float for foreign freeze from full grant greatest
+    group grouping having ilike in initially inner inout int integer intersect interval into is
+    isnull join json json_array json_arrayagg json_exists json_object json_objectagg json_query
+    json_scalar json_serialize json_table json_value lateral leading least left like limit
+    localtime localtimestamp merge_action national natural nchar none normalize not notnull null
+    nullif numeric offset on only or order out outer overlaps overlay placing position precision
+    primary real references returning right row select session_user setof similar smallint some
+    substring symmetric system_user table tablesample then time timestamp to trailing treat trim
+    true union unique user using values varchar variadic verbose when where window with
+    xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
+    xmlserialize xmltable
+    """,
+    )
+)
 
 
 def literal(text: str) -> str:
@@ -14,8 +40,10 @@ def literal(text: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """Quote a name where it needs it (as quote_ident does, but for keywords)."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else '"' + name.replace('"', '""') + '"'
+    """Quote a name where it needs it, as quote_ident does."""
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in _KEYWORDS:
+        return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 def role(name: str) -> str:
@@ -26,7 +54,7 @@ def role(name: str) -> str:
 def table_of(item: Item) -> str:
     """Return the qualified name of the table (or view) that an item belongs to."""
     assert item.parent is not None
-    for prefix in ("table ", "materialized view ", "view "):
+    for prefix in ("table ", "materialized view ", "view ", "domain "):
         if item.parent.startswith(prefix):
             return item.parent.removeprefix(prefix)
     raise ValueError(item.parent)
@@ -35,6 +63,20 @@ def table_of(item: Item) -> str:
 def column_name(item: Item) -> str:
     """Return the quoted name of a column item."""
     return item.name[len(table_of(item)) + 1 :]
+
+
+def names(text: str | None) -> list[str]:
+    """Return the qualified names of a list such as ``public.a, public."b, c"``."""
+    return [name.strip() for name in re.findall(r'(?:"(?:[^"]|"")*"|[^",])+', text or "")]
+
+
+def options(given: dict[str, str | None] | None) -> str:
+    """Return options of foreign objects as statements list them, without the secret ones."""
+    return ", ".join(
+        f"{quoted(name)} {literal(value)}"
+        for name, value in sorted((given or {}).items())
+        if value is not None
+    )
 
 
 def target(item: Item) -> str:

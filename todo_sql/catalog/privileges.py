@@ -25,12 +25,7 @@ def grants(
         column, on = f" ({column_name(owner)})", f"table {table_of(owner)}"
     on = on.replace("table ", "", 1) if on.startswith("table ") else on
     who = role(item["grantee"])
-    plain = [p for p in (granted or "").split(", ") if p and not p.endswith(" with grant option")]
-    passed = [
-        p.removesuffix(" with grant option")
-        for p in (granted or "").split(", ")
-        if p.endswith(" with grant option")
-    ]
+    plain, passed = _divided(granted)
     dropped = [p for p in (revoked or "").split(", ") if p]
     for privileges, verb, end in (
         (dropped, "revoke", f"from {who}"),
@@ -59,5 +54,18 @@ def default_privilege(item: Item, _: Snapshot) -> Iterator[str]:
     who = role(item["grantee"])
     if item["revoked"]:
         yield f"{head} revoke {item['revoked']} on {item['target']} from {who}"
-    if item["granted"]:
-        yield f"{head} grant {item['granted']} on {item['target']} to {who}"
+    plain, passed = _divided(item["granted"])
+    if plain:
+        yield f"{head} grant {', '.join(plain)} on {item['target']} to {who}"
+    if passed:
+        yield (f"{head} grant {', '.join(passed)} on {item['target']} to {who} with grant option")
+
+
+def _divided(granted: str | None) -> tuple[list[str], list[str]]:
+    """Return the privileges of a list, and those among it that may be passed on."""
+    end = " with grant option"
+    every = [part for part in (granted or "").split(", ") if part]
+    return (
+        [part for part in every if not part.endswith(end)],
+        [part.removesuffix(end) for part in every if part.endswith(end)],
+    )

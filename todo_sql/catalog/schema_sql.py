@@ -5,27 +5,10 @@ The script is the same, byte for byte, for the same catalog on the same PostgreS
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-
-from todo_sql.catalog.ddl import create, in_table
+from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.names import role
-from todo_sql.catalog.snapshot import Item, Snapshot
-
-_FIRST = ("schema", "extension")
-_ORDERED = ("type", "domain", "function", "sequence", "table", "view", "materialized_view")
-_LAST = (
-    "trigger",
-    "rule",
-    "policy",
-    "event_trigger",
-    "publication",
-    "other",
-    "grant",
-    "default_privilege",
-    "comment",
-    "database_setting",
-)
+from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.catalog.steps import steps
 
 
 def render(snapshot: Snapshot) -> str:
@@ -40,14 +23,13 @@ def statements(snapshot: Snapshot) -> list[str]:
         "set check_function_bodies = off;",
         *(_create_role(name) for name in roles(snapshot)),
     ]
-    for title, items in _sections(snapshot):
-        made = [text for item in items for text in create(item, snapshot)]
-        if made:
-            parts.append(f"-- {title}")
-            parts += [_terminated(text) for text in made]
-    links = [_terminated(text) for text in _links(snapshot)]
-    at = next((i for i, part in enumerate(parts) if part == "-- trigger"), len(parts))
-    return [*parts[:at], *links, *parts[at:]]
+    group = ""
+    for step in steps(snapshot):
+        if step.group != group:
+            group = step.group
+            parts.append(f"-- {group}")
+        parts += [text if text.startswith(BY_HAND) else f"{text};" for text in step.statements]
+    return parts
 
 
 def roles(snapshot: Snapshot) -> list[str]:
@@ -65,60 +47,8 @@ def roles(snapshot: Snapshot) -> list[str]:
     )
 
 
-def in_order(snapshot: Snapshot, items: Iterable[Item]) -> list[Item]:
-    """Return items so that each comes after what it needs, else in the order given."""
-    waiting = {item.key: item for item in items}
-    done: list[Item] = []
-
-    def visit(key: str) -> None:
-        item = waiting.pop(key, None)
-        if item is not None:
-            for need in sorted(snapshot.needs.get(key, ())):
-                visit(need)
-            done.append(item)
-
-    for key in list(waiting):
-        visit(key)
-    return done
-
-
-def _sections(snapshot: Snapshot) -> Iterator[tuple[str, list[Item]]]:
-    for kind in _FIRST:
-        yield kind, list(snapshot.of(kind))
-    yield (
-        "types, functions, sequences, tables and views, each after what it needs",
-        in_order(snapshot, (item for kind in _ORDERED for item in snapshot.of(kind))),
-    )
-    yield "index", list(snapshot.of("index"))
-    later = (item for item in snapshot.of("constraint") if not in_table(item))
-    yield "constraint", [item for item in later if not item["inherited"]]
-    yield "statistics", list(snapshot.of("statistics"))
-    for kind in _LAST:
-        yield kind.replace("_", " "), list(snapshot.of(kind))
-
-
-def _links(snapshot: Snapshot) -> Iterator[str]:
-    for item in snapshot.of("sequence"):
-        if item["owned_by"] and not item["identity"]:
-            yield f"alter sequence {item.name} owned by {item['owned_by']}"
-    for item in snapshot.of("table"):
-        if item["partition_bound"]:
-            yield attach(item)
-
-
-def attach(item: Item) -> str:
-    """Return the statement that makes a table the partition that it is."""
-    return f"alter table {item['inherits']} attach partition {item.name} {item['partition_bound']}"
-
-
 def _create_role(name: str) -> str:
     return (
         f"do $$ begin create role {role(name)} nologin; "
         "exception when duplicate_object or unique_violation then null; end $$;"
     )
-
-
-def _terminated(text: str) -> str:
-    # An index on a partitioned table waits for no partition: they are attached later.
-    text = re.sub(r"^(CREATE (?:UNIQUE )?INDEX \S+ ON) ONLY ", r"\1 ", text)
-    return text if text.startswith("--") else text + ";"

@@ -4,16 +4,20 @@ Read under an empty search_path, so that every name in a definition is qualified
 statistics, sequence positions, our ledger and the members of extensions are left out;
 columns carry their rank among the live ones; privileges are those that differ from the
 ones an object is born with; PostgreSQL 18's named NOT NULL constraints are a flag of
-the column, as on 15 to 17. Whoever owns the ledger (else: whoever asks) appears as
-``current_user``, so that two databases migrated by different roles compare.
+the column, as on 15 to 17, with a name where PostgreSQL would have chosen another. Whoever
+owns the ledger (else: whoever asks) appears as ``current_user``, so that two databases
+migrated by different roles compare.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from todo_sql.catalog.names import names, quoted, role
+from todo_sql.catalog.needs import resolve
 from todo_sql.catalog.read import Reader
 
 if TYPE_CHECKING:
@@ -66,7 +70,9 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Kind and name, unique within a snapshot."""
+        """Kind and name, unique within a snapshot; the rarer kinds say theirs in the name."""
+        if self.kind == "other":
+            return self.name
         return f"{self.kind.replace('_', ' ')} {self.name}"
 
     def __getitem__(self, attribute: str) -> Any:
@@ -81,7 +87,8 @@ class Snapshot:
         version: The server's version number, such as 180004.
         items: Every object by its key, in the order of `KINDS` and names.
         roles: The cluster's roles by name; never compared with the objects.
-        needs: By key, the keys of what must be there before it.
+        needs: By key, the keys of what must be there before it. Parts have keys of their own:
+            ``default public.t.c``, ``query view public.v``, ``attach table public.p``, …
     """
 
     version: int
@@ -91,9 +98,25 @@ class Snapshot:
 
     def of(self, kind: str, parent: str | None = None) -> Iterator[Item]:
         """Yield the items of a kind, or those of one parent (its key), in order."""
-        for item in self.items.values():
-            if item.kind == kind and (parent is None or item.parent == parent):
+        for item in self.items.values() if parent is None else self.parts(parent):
+            if item.kind == kind:
                 yield item
+
+    def parts(self, key: str) -> Sequence[Item]:
+        """Return what belongs to the object of a key, in order."""
+        return self._parts.get(key, ())
+
+    @cached_property
+    def parents(self) -> frozenset[str]:
+        """The names of the tables that others inherit from."""
+        return frozenset(name for table in self.of("table") for name in names(table["inherits"]))
+
+    @cached_property
+    def _parts(self) -> Mapping[str | None, Sequence[Item]]:
+        found: dict[str | None, list[Item]] = {}
+        for item in self.items.values():
+            found.setdefault(item.parent, []).append(item)
+        return found
 
     def __len__(self) -> int:
         return len(self.items)
@@ -107,17 +130,23 @@ def take(connection: Connection[Any]) -> Snapshot:
     with Reader(connection) as reader:
         found = reader.many({kind: {} for kind in (*KINDS, "role", "migrator", "dependency")})
     migrator = found["migrator"][0]["migrator"]
-    items = (_item(kind, row, migrator) for kind in KINDS for row in found[kind])
+    ids = {kind: [_ids(row) for row in found[kind]] for kind in KINDS}
+    items = {kind: [_item(kind, row, migrator) for row in found[kind]] for kind in KINDS}
     roles = (_item("role", row, migrator) for row in found["role"])
-    needs: dict[str, set[str]] = {}
-    for row in found["dependency"]:
-        needs.setdefault(row["object"], set()).add(row["needs"])
+    every = sorted((item for kind in KINDS for item in items[kind]), key=rank)
+    known = [pair for kind in KINDS for pair in zip(items[kind], ids[kind], strict=True)]
     return Snapshot(
         connection.info.server_version,
-        {item.key: item for item in sorted(items, key=rank)},
+        {item.key: item for item in every},
         {item.name: item for item in sorted(roles, key=lambda item: item.name)},
-        {key: frozenset(keys) for key, keys in needs.items()},
+        resolve(known, found["dependency"]),
     )
+
+
+def _ids(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: row.pop(name) for name in ("class", "oid", "attnum", "default_oid") if name in row
+    }
 
 
 _ORDER = {kind: number for number, kind in enumerate(KINDS)}
@@ -135,8 +164,16 @@ def _item(kind: str, row: dict[str, Any], migrator: str) -> Item:
     for attribute in ("owner", "grantee"):
         if row.get(attribute) == migrator:
             row[attribute] = "current_user"
-    if kind == "grant":
+    if kind == "policy":
+        plain = quoted(migrator)
+        roles = ("current_user" if name == plain else name for name in row["roles"].split(", "))
+        row["roles"] = ", ".join(sorted(roles))
+    elif kind == "other" and row["grantee"]:
+        name = f"user mapping for {role(row['grantee'])} {name}"
+    elif kind == "grant":
         name += row["grantee"]
+    elif kind == "database_setting" and row["grantee"]:
+        name = f"{row['name']} of {row['grantee']}"
     elif kind == "default_privilege":  # two roles may have one each
         name = f"of {row['owner']} on {name}{row['grantee']}"
     return Item(kind, name, parent, row)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from todo_sql.catalog import mend
 from todo_sql.catalog.diff import Difference, compare
+from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.errors import Finding
 
@@ -63,17 +63,17 @@ class Drift:
 
 
 def drift(live: Snapshot, migrated: Snapshot, ignore: Sequence[str] = ()) -> list[Drift]:
-    """Compare a live catalog with the migrated one.
+    """Compare a live catalog with the migrated one; the mending runs from top to bottom.
 
     Args:
         live: The database's.
         migrated: That of a scratch database with the same migrations.
         ignore: Patterns of keys that do not count, such as ``grant * to reporting``.
     """
+    counted = [found for found in compare(live, migrated) if not _ignored(found, ignore)]
     return [
-        Drift(difference, tuple(mend.statements(difference, live, migrated)))
-        for difference in compare(live, migrated)
-        if not _ignored(difference, ignore)
+        Drift(mended.difference, tuple(mended.statements))
+        for mended in mend(counted, live, migrated)
     ]
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from todo_sql.catalog import mend
 from todo_sql.catalog.diff import Difference, compare
+from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding, Place, TodoSqlError
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
@@ -168,8 +168,8 @@ def _differences(script: Script, code: str, found: Snapshot, wanted: Snapshot) -
         "R902": "the rollback does not restore",
         "R904": "applying again after the rollback does not restore",
     }[code]
-    for difference in compare(found, wanted):
-        statements = mend.statements(difference, found, wanted)
+    for mended in mend(compare(found, wanted), found, wanted):
+        difference, statements = mended.difference, mended.statements
         yield Finding(
             code,
             "error",

@@ -35,14 +35,24 @@ with holders as (
         a.attacl is not null and not a.attisdropped
         and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
         and c.relname !~ '^(_yoyo_|yoyo_lock|_todo_sql_)'
+        and not exists (
+            select from pg_depend as e
+            where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+        )
     union all
     select
-        case when p.prokind = 'p' then 'procedure ' else 'function ' end
-        || (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity,
-        'function ' || (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity,
+        case when p.prokind = 'p' then 'procedure ' else 'function ' end || i.identity,
+        'function ' || case
+            when p.prokind <> 'a' then i.identity
+            else format(
+                '%I.%I(%s)', n.nspname, p.proname,
+                coalesce(nullif(pg_get_function_identity_arguments(p.oid), ''), '*')
+            )
+        end,
         p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), acldefault('f', p.proowner)
     from pg_proc as p
     inner join pg_namespace as n on n.oid = p.pronamespace
+    cross join lateral pg_identify_object('pg_proc'::regclass, p.oid, 0) as i
     where
         p.proacl is not null
         and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -55,7 +65,12 @@ with holders as (
         'schema ' || quote_ident(n.nspname), 'schema ' || quote_ident(n.nspname),
         n.nspowner, n.nspacl, acldefault('n', n.nspowner)
     from pg_namespace as n
-    where n.nspacl is not null and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    where
+        n.nspacl is not null and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and not exists (
+            select from pg_depend as e
+            where e.classid = 'pg_namespace'::regclass and e.objid = n.oid and e.deptype = 'e'
+        )
     union all
     select
         case when t.typtype = 'd' then 'domain ' else 'type ' end || format('%I.%I', n.nspname, t.typname),
@@ -63,19 +78,39 @@ with holders as (
         t.typowner, t.typacl, acldefault('T', t.typowner)
     from pg_type as t
     inner join pg_namespace as n on n.oid = t.typnamespace
-    where t.typacl is not null and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    where
+        t.typacl is not null and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and not exists (
+            select from pg_depend as e
+            where e.classid = 'pg_type'::regclass and e.objid = t.oid and e.deptype = 'e'
+        )
     union all
     select 'database', null, d.datdba, d.datacl, acldefault('d', d.datdba)
     from pg_database as d
     where d.datname = current_database() and d.datacl is not null
     union all
-    select 'language ' || quote_ident(l.lanname), null, l.lanowner, l.lanacl, acldefault('l', l.lanowner)
+    select
+        'language ' || quote_ident(l.lanname), 'language ' || quote_ident(l.lanname),
+        l.lanowner, l.lanacl, acldefault('l', l.lanowner)
     from pg_language as l
     where l.lanacl is not null
     union all
-    select 'foreign server ' || quote_ident(s.srvname), null, s.srvowner, s.srvacl, acldefault('S', s.srvowner)
+    select
+        'foreign server ' || quote_ident(s.srvname), 'server ' || quote_ident(s.srvname),
+        s.srvowner, s.srvacl, acldefault('S', s.srvowner)
     from pg_foreign_server as s
     where s.srvacl is not null
+    union all
+    select
+        'foreign data wrapper ' || quote_ident(f.fdwname), 'foreign data wrapper ' || quote_ident(f.fdwname),
+        f.fdwowner, f.fdwacl, acldefault('F', f.fdwowner)
+    from pg_foreign_data_wrapper as f
+    where
+        f.fdwacl is not null
+        and not exists (
+            select from pg_depend as e
+            where e.classid = 'pg_foreign_data_wrapper'::regclass and e.objid = f.oid and e.deptype = 'e'
+        )
 ),
 
 held as (
@@ -172,18 +207,39 @@ with described as materialized (
 )
 
 select
-    case i.type
-        when 'table column' then 'column' when 'view column' then 'column'
-        when 'materialized view column' then 'column' when 'table constraint' then 'constraint' else i.type
-    end || ' ' || i.identity as object,
-    case i.type
-        when 'table column' then 'column' when 'view column' then 'column'
-        when 'materialized view column' then 'column' when 'table constraint' then 'constraint'
-        when 'procedure' then 'function' when 'statistics object' then 'statistics' else i.type
-    end || ' ' || i.identity as parent,
+    case
+        when i.type like '% column' then 'column'
+        when i.type in ('table constraint', 'domain constraint') then 'constraint'
+        when i.type = 'statistics object' then 'statistics'
+        when i.type = 'foreign-data wrapper' then 'foreign data wrapper'
+        else i.type
+    end || ' ' || case
+        when i.type = 'domain constraint' then replace(n.identity, ' on ', ' on domain ')
+        else n.identity
+    end as object,
+    case
+        when i.type like '% column' then 'column'
+        when i.type in ('table constraint', 'domain constraint') then 'constraint'
+        when i.type = 'foreign table' then 'table'
+        when i.type = 'composite type' then 'type'
+        when i.type = 'statistics object' then 'statistics'
+        when i.type = 'foreign-data wrapper' then 'foreign data wrapper'
+        when i.type in ('procedure', 'aggregate') then 'function'
+        else i.type
+    end || ' ' || n.identity as parent,
     d.description as comment
 from described as d
 cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) as i
+left join pg_proc as p on d.classoid = 'pg_proc'::regclass and p.oid = d.objoid and p.prokind = 'a'
+cross join lateral (
+    select
+        case
+            when p.oid is null then i.identity
+            else format(
+                '%I.%I(%s)', i.schema, p.proname, coalesce(nullif(pg_get_function_identity_arguments(p.oid), ''), '*')
+            )
+        end as identity
+) as n
 left join pg_class as c on d.classoid = 'pg_class'::regclass and c.oid = d.objoid
 left join pg_constraint as k on d.classoid = 'pg_constraint'::regclass and k.oid = d.objoid
 where
@@ -203,13 +259,16 @@ from pg_seclabel as s
 cross join lateral pg_identify_object(s.classoid, s.objoid, s.objsubid) as i;
 
 -- name: database_setting :many
+-- Of the database for everyone, and for one role in it.
 select
-    s.setting as object,
-    s.setting
+    split_part(s.setting, '=', 1) as object,
+    split_part(s.setting, '=', 1) as name,
+    substr(s.setting, strpos(s.setting, '=') + 1) as value,
+    case when r.setrole <> 0 then pg_get_userbyid(r.setrole) end as grantee
 from pg_db_role_setting as r
 inner join pg_database as d on d.oid = r.setdatabase
 cross join lateral unnest(r.setconfig) as s (setting)
-where d.datname = current_database() and r.setrole = 0;
+where d.datname = current_database();
 
 -- name: role :many
 -- Roles belong to the cluster: they are read, but not compared with the objects.

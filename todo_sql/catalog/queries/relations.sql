@@ -1,9 +1,11 @@
 -- Tables and what belongs to them. Every query returns `object` (the qualified, quoted
 -- name), mostly `parent` (kind and name of what it belongs to), and one column per
--- attribute that is compared. Objects of PostgreSQL, of extensions and our ledger are left out.
+-- attribute that is compared; `oid` (and `attnum`) serve to find dependencies. Objects of
+-- PostgreSQL, of extensions and our ledger are left out.
 
 -- name: table :many
 select
+    c.oid::bigint as oid,
     format('%I.%I', n.nspname, c.relname) as object,
     pg_get_userbyid(c.relowner) as owner,
     case c.relkind when 'p' then 'partitioned' when 'f' then 'foreign' else 'plain' end as form,
@@ -18,11 +20,11 @@ select
     array_to_string(toast.reloptions, ', ') as toast_options,
     (select am.amname::text from pg_am as am where am.oid = c.relam) as access_method,
     (select s.spcname::text from pg_tablespace as s where s.oid = c.reltablespace) as tablespace,
-    case c.relreplident when 'd' then null when 'n' then 'nothing' when 'f' then 'full' else 'index' end
+    case when c.relkind = 'f' or c.relreplident = 'd' then null else case c.relreplident when 'n' then 'nothing' when 'f' then 'full' else 'index' end end
         as replica_identity,
     nullif(c.reloftype, 0)::regtype::text as of_type,
     fs.srvname::text as server,
-    array_to_string(ft.ftoptions, ', ') as foreign_options
+    (select jsonb_object_agg(o.option_name, o.option_value) from pg_options_to_table(ft.ftoptions) as o) as foreign_options
 from pg_class as c
 inner join pg_namespace as n on n.oid = c.relnamespace
 left join pg_class as toast on toast.oid = c.reltoastrelid
@@ -46,12 +48,18 @@ where
 
 -- name: column :many
 -- Position is the rank among the live columns: a column dropped and added again moves to the end.
+-- What a child inherits is ranked apart: no statement could make any other order of both.
 select
+    a.attrelid::bigint as oid,
+    a.attnum,
+    d.oid::bigint as default_oid,
     format('%I.%I.%I', n.nspname, c.relname, a.attname) as object,
     case c.relkind when 'v' then 'view ' when 'm' then 'materialized view ' else 'table ' end
     || format('%I.%I', n.nspname, c.relname) as parent,
     a.attname::text as name,
-    row_number() over (partition by a.attrelid order by a.attnum)::integer as position,
+    row_number() over (
+        partition by a.attrelid, a.attinhcount > 0 and not a.attislocal and not c.relispartition order by a.attnum
+    )::integer as position,
     format_type(a.atttypid, a.atttypmod) as type,
     case
         when not a.attnotnull then null
@@ -59,6 +67,12 @@ select
         when nn.connoinherit then 'no inherit'
         else 'yes'
     end as not_null,
+    -- PostgreSQL 18 names each NOT NULL; told where it is not the name that it would choose,
+    -- unless it comes with what the table inherits.
+    case
+        when nn.conislocal and nn.conname::text <> format('%s_%s_not_null', c.relname, a.attname)
+            then quote_ident(nn.conname)
+    end as not_null_name,
     pg_get_expr(d.adbin, d.adrelid) as default,
     case a.attgenerated when 's' then 'stored' when 'v' then 'virtual' end as generated,
     case a.attidentity when 'a' then 'always' when 'd' then 'by default' end as identity,
@@ -78,6 +92,8 @@ select
         from unnest(a.attoptions) as o (option)
         where o.option not like 'pg\_attver=%'
     ) as options,
+    (select jsonb_object_agg(o.option_name, o.option_value) from pg_options_to_table(a.attfdwoptions) as o)
+        as foreign_options,
     case when a.attinhcount > 0 and not a.attislocal and not c.relispartition then true end as inherited
 from pg_attribute as a
 inner join pg_class as c on c.oid = a.attrelid
@@ -99,8 +115,9 @@ where
     );
 
 -- name: constraint :many
--- PostgreSQL 18 names each NOT NULL; here it is a flag of the column on every version.
+-- Those of tables and of domains. A NOT NULL is told with its column.
 select
+    k.oid::bigint as oid,
     format('%I on %I.%I', k.conname, n.nspname, c.relname) as object,
     format('table %I.%I', n.nspname, c.relname) as parent,
     k.conname::text as name,
@@ -136,6 +153,22 @@ where
     and not exists (
         select from pg_depend as e
         where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+    )
+union all
+select
+    k.oid::bigint,
+    format('%I on %I.%I', k.conname, n.nspname, t.typname),
+    format('domain %I.%I', n.nspname, t.typname),
+    k.conname::text, 'check', pg_get_constraintdef(k.oid), null, null, k.convalidated, null, null, null
+from pg_constraint as k
+inner join pg_type as t on t.oid = k.contypid
+inner join pg_namespace as n on n.oid = t.typnamespace
+where
+    k.contype = 'c'
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (
+        select from pg_depend as e
+        where e.classid = 'pg_type'::regclass and e.objid = t.oid and e.deptype = 'e'
     );
 
 -- name: index :many
@@ -146,6 +179,7 @@ with made_by as materialized (
 )
 
 select
+    i.oid::bigint as oid,
     format('%I.%I', n.nspname, i.relname) as object,
     case c.relkind when 'm' then 'materialized view ' else 'table ' end
     || format('%I.%I', n.nspname, c.relname) as parent,
@@ -198,6 +232,7 @@ where
 -- name: sequence :many
 -- Where a sequence stands is data, and not compared.
 select
+    c.oid::bigint as oid,
     format('%I.%I', n.nspname, c.relname) as object,
     own.parent,
     pg_get_userbyid(c.relowner) as owner,
@@ -235,6 +270,7 @@ where
 
 -- name: view :many
 select
+    c.oid::bigint as oid,
     format('%I.%I', n.nspname, c.relname) as object,
     pg_get_userbyid(c.relowner) as owner,
     pg_get_viewdef(c.oid) as definition,
@@ -251,11 +287,15 @@ where
     );
 
 -- name: materialized_view :many
+-- Whether it is filled is data, and not compared.
 select
+    c.oid::bigint as oid,
     format('%I.%I', n.nspname, c.relname) as object,
     pg_get_userbyid(c.relowner) as owner,
     pg_get_viewdef(c.oid) as definition,
     array_to_string(c.reloptions, ', ') as options,
+    (select am.amname::text from pg_am as am where am.oid = c.relam) as access_method,
+    (select s.spcname::text from pg_tablespace as s where s.oid = c.reltablespace) as tablespace,
     c.relispopulated as populated
 from pg_class as c
 inner join pg_namespace as n on n.oid = c.relnamespace
@@ -269,6 +309,7 @@ where
 
 -- name: statistics :many
 select
+    s.oid::bigint as oid,
     format('%I.%I', n.nspname, s.stxname) as object,
     format('table %s', s.stxrelid::regclass) as parent,
     pg_get_userbyid(s.stxowner) as owner,
@@ -285,6 +326,7 @@ where
 
 -- name: trigger :many
 select
+    t.oid::bigint as oid,
     format('%I on %I.%I', t.tgname, n.nspname, c.relname) as object,
     case when c.relkind = 'v' then 'view ' else 'table ' end
     || format('%I.%I', n.nspname, c.relname) as parent,
@@ -307,6 +349,7 @@ where
 
 -- name: policy :many
 select
+    p.oid::bigint as oid,
     format('%I on %I.%I', p.polname, n.nspname, c.relname) as object,
     format('table %I.%I', n.nspname, c.relname) as parent,
     p.polname::text as name,
@@ -323,10 +366,16 @@ select
 from pg_policy as p
 inner join pg_class as c on c.oid = p.polrelid
 inner join pg_namespace as n on n.oid = c.relnamespace
-where n.nspname !~ '^pg_';
+where
+    n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (
+        select from pg_depend as e
+        where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+    );
 
 -- name: rule :many
 select
+    r.oid::bigint as oid,
     format('%I on %I.%I', r.rulename, n.nspname, c.relname) as object,
     case when c.relkind = 'v' then 'view ' else 'table ' end
     || format('%I.%I', n.nspname, c.relname) as parent,
@@ -340,4 +389,8 @@ inner join pg_class as c on c.oid = r.ev_class
 inner join pg_namespace as n on n.oid = c.relnamespace
 where
     r.rulename <> '_RETURN'
-    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema';
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (
+        select from pg_depend as e
+        where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+    );

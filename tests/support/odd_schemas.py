@@ -1,0 +1,270 @@
+"""Small schemas whose objects are hard to put in order, or to write down at all."""
+
+ODD_SCHEMAS = {
+    "serial columns": """
+        create table t (id bigserial primary key, n smallserial, unique (n));
+    """,
+    "a sequence that two tables share": """
+        create sequence shared start 5 increment 5;
+        create table a (id bigint default nextval('shared') primary key);
+        create table b (id bigint default nextval('shared') primary key, other integer);
+        alter sequence shared owned by b.other;
+    """,
+    "a sequence renamed, and owned by a later column": """
+        create table t (id serial, later integer);
+        alter sequence t_id_seq rename to "T numbers";
+        alter sequence "T numbers" owned by t.later;
+    """,
+    "a default that calls what reads the table": """
+        create table t (id integer primary key, n integer);
+        create function highest(t) returns integer language sql as 'select 1';
+        create function next_n() returns integer language sql
+            begin atomic select coalesce(max(n), 0) + 1 from t; end;
+        alter table t alter n set default next_n();
+    """,
+    "checks that take the whole row": """
+        create table t (id integer primary key, low integer, high integer);
+        create function sane(t) returns boolean language sql immutable as 'select $1.low < $1.high';
+        alter table t add constraint t_sane check (sane(t));
+    """,
+    "a view, its row type, and back": """
+        create table t (id integer primary key, name text);
+        create view v as select id, name from t;
+        create function label(v) returns text language sql as 'select $1.name';
+        create or replace view v as select id, name, id::text collate "C" as extra from t;
+        create function more() returns setof v language sql begin atomic select * from v; end;
+        create or replace view v as select id, name, id::text collate "C" as extra
+            from t where name <> all (select m.name from more() as m);
+    """,
+    "grouped by its primary key": """
+        create table parted (id integer, name text, primary key (id)) partition by range (id);
+        create table parted_1 partition of parted for values from (0) to (10);
+        create table t (id integer primary key, name text, x integer);
+        create view by_key as select t.id, t.name, sum(x) as s from t group by t.id;
+        create materialized view by_other as select p.id, p.name from parted as p group by p.id;
+        create unique index on by_other (id);
+    """,
+    "functions with bodies that stand on tables": """
+        create table "Order" (id integer primary key, "user" text);
+        create function orders() returns setof "Order" language sql
+            begin atomic select * from "Order"; end;
+        create function first_order() returns "Order" language sql stable
+            begin atomic select o from orders() as o limit 1; end;
+        create view firsts as select (first_order()).id;
+    """,
+    "circular foreign keys": """
+        create table a (id integer primary key, b_id integer);
+        create table b (id integer primary key, a_id integer references a deferrable);
+        alter table a add constraint "to" foreign key (b_id) references b not valid;
+        create table self (id integer primary key, up integer references self);
+    """,
+    "partitions of partitions": """
+        create table log (at date not null, kind text not null, id bigint generated always as
+            identity, ref integer, note text, primary key (at, kind, id)) partition by range (at);
+        create table log_2026 partition of log for values from ('2026-01-01') to ('2027-01-01')
+            partition by list (kind);
+        create table log_2026_a partition of log_2026 for values in ('a');
+        create table log_rest (note text, ref integer, kind text not null, id bigint not null,
+            at date not null);
+        alter table log attach partition log_rest default;
+        create index on log (ref);
+        create index log_note on only log (note);
+        create index log_2026_note on only log_2026 (note);
+        create unique index log_other on log (at, kind, ref);
+        create table target (id integer primary key);
+        alter table log add foreign key (ref) references target;
+        alter table log_rest alter note set default 'x';
+        create function touch() returns trigger language plpgsql as 'begin return new; end';
+        create trigger touched before update on log for each row execute function touch();
+        alter table log_rest disable trigger touched;
+        alter table log_rest add constraint short check (length(note) < 9);
+        create table points_at (at date, kind text, id bigint,
+            foreign key (at, kind, id) references log);
+    """,
+    "children with ideas of their own": """
+        create table parent (id integer not null, kind text default 'p', n integer,
+            constraint n_check check (n > 0));
+        create table child (x integer) inherits (parent);
+        alter table child alter kind set default 'k';
+        alter table child alter n set not null;
+        alter table child alter kind set storage external;
+        alter table child alter n set statistics 50;
+        create table other (id integer not null, kind text, n integer,
+            constraint n_check check (n > 0));
+        alter table other inherit parent;
+        alter table parent add column late text default 'l';
+        alter table child alter late drop default;
+        create table second (y integer);
+        create table third (z integer default 3) inherits (parent, second);
+    """,
+    "types of types": """
+        create domain positive as integer check (value > 0);
+        create type pair as (a positive, b text collate "C");
+        create domain sane_pair as pair check ((value).a < 10);
+        create type nest as (p sane_pair, many pair[]);
+        create table t (n nest, ns nest[], p sane_pair default row(1, 'x')::pair);
+        create function make(positive) returns nest language sql as 'select null::nest';
+        create type "order" as enum ('a', 'it''s', '"q"', E'back\\\\slash');
+        create domain "Select" as "order" not null default 'a';
+        create type span as range (subtype = float8, subtype_diff = float8mi);
+        create table spans (s span, m span_multirange);
+    """,
+    "a domain that asks a function about itself": """
+        create domain code as text;
+        create function fine(code) returns boolean language sql immutable as 'select $1 <> ''''';
+        alter domain code add constraint code_fine check (fine(value));
+        alter domain code add constraint later check (value <> 'x') not valid;
+        alter domain code set not null;
+    """,
+    "a range that is made canonical, a type of one's own": """
+        create type days;
+        create function days_canonical(days) returns days language internal immutable strict
+            as 'daterange_canonical';
+        create type days as range (subtype = date, canonical = days_canonical);
+        create type mytext;
+        create function mytext_in(cstring) returns mytext language internal immutable strict
+            as 'textin';
+        create function mytext_out(mytext) returns cstring language internal immutable strict
+            as 'textout';
+        create type mytext (input = mytext_in, output = mytext_out, like = text, category = 'S');
+        create type announced;
+        create table t (d days, m mytext);
+    """,
+    "operators, classes, casts, aggregates": """
+        create type pair as (a integer, b integer);
+        create function pair_cmp(pair, pair) returns integer language sql immutable
+            as 'select $1.a - $2.a';
+        create function pair_lt(pair, pair) returns boolean language sql immutable
+            as 'select $1.a < $2.a';
+        create function pair_gt(pair, pair) returns boolean language sql immutable
+            as 'select $1.a > $2.a';
+        create function pair_eq(pair, pair) returns boolean language sql immutable
+            as 'select $1.a = $2.a';
+        create operator <<< (function = pair_lt, leftarg = pair, rightarg = pair,
+            commutator = >>>, restrict = scalarltsel, join = scalarltjoinsel);
+        create operator >>> (function = pair_gt, leftarg = pair, rightarg = pair, commutator = <<<);
+        create operator === (function = pair_eq, leftarg = pair, rightarg = pair, commutator = ===);
+        create operator class pair_ops for type pair using btree as
+            operator 1 <<<, operator 3 ===, operator 5 >>>, function 1 pair_cmp(pair, pair);
+        create operator family loose using btree;
+        alter operator family loose using btree add operator 1 < (integer, bigint);
+        create table t (p pair, q integer);
+        create index on t (p pair_ops);
+        create view v as select p from t where p === row(1, 2)::pair;
+        create function to_pair(integer) returns pair language sql immutable
+            as 'select row($1, $1)::pair';
+        create cast (integer as pair) with function to_pair(integer) as assignment;
+        create aggregate total(integer) (sfunc = int4pl, stype = integer, initcond = '0',
+            parallel = safe, combinefunc = int4pl);
+        create aggregate how_many(*) (sfunc = int8inc, stype = bigint, initcond = '0');
+        comment on aggregate how_many(*) is 'All.';
+        revoke execute on function how_many() from public;
+        create aggregate middle(float8 order by float8) (sfunc = ordered_set_transition,
+            stype = internal, finalfunc = percentile_disc_final, finalfunc_extra);
+        create view w as select total(q) from t;
+    """,
+    "text search, collations, conversions": """
+        create collation plain (provider = libc, locale = 'C');
+        create text search dictionary short (template = simple, stopwords = 'english');
+        create text search configuration mine (copy = simple);
+        alter text search configuration mine alter mapping for asciiword with short, simple;
+        create table t (body text collate plain, words tsvector generated always as
+            (to_tsvector('public.mine'::regconfig, body)) stored);
+        create conversion own for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+        create domain d as text collate plain;
+    """,
+    "foreign data": """
+        create foreign data wrapper w options (debug 'true');
+        create server s type 'x' version '1' foreign data wrapper w options (host 'h');
+        create user mapping for current_user server s options (username 'bob');
+        create user mapping for public server s;
+        create foreign table f (id integer options (column_name 'ID') not null, t text)
+            server s options (table_name 'it''s');
+        grant usage on foreign data wrapper w to pg_monitor;
+        grant usage on foreign server s to pg_monitor with grant option;
+    """,
+    "rules, triggers, policies": """
+        create table t (id integer primary key, owner_name text);
+        create view v as select id, owner_name from t;
+        create rule "select" as on insert to v do instead insert into t values (new.id);
+        create rule quiet as on delete to t do also nothing;
+        alter table t enable always rule quiet;
+        create function may(integer) returns boolean language sql as 'select true';
+        create function touch() returns trigger language plpgsql as 'begin return new; end';
+        create trigger "order" before update of owner_name on t for each row
+            when (new.id > 0) execute function touch();
+        create constraint trigger later after insert on t deferrable initially deferred
+            for each row execute function touch();
+        create trigger instead_of instead of delete on v for each row execute function touch();
+        create policy "user" on t as restrictive for all to pg_monitor, current_user
+            using (may(id)) with check (exists (select from v where v.id = t.id));
+        alter table t enable row level security, force row level security;
+        alter view v alter owner_name set default 'nobody';
+    """,
+    "publications": """
+        create schema s;
+        create table t (id integer primary key, secret text, "user" text);
+        create table u (id integer primary key) partition by range (id);
+        create table s.w (id integer);
+        create publication p for table t (id, "user") where (id > 0), table u
+            with (publish = 'insert, delete', publish_via_partition_root = true);
+        create publication q for tables in schema s, table t;
+        create publication nothing;
+        create publication everything for all tables;
+    """,
+    "names that need quotes": """
+        create schema "select";
+        create table "select"."Table" ("order" integer constraint "check" check ("order" > 0),
+            "a b" text default 'x', "q""q" integer, constraint "primary" primary key ("order"),
+            constraint "unique" unique ("a b", "q""q"));
+        create index "user" on "select"."Table" ("a b");
+        create statistics "analyze" on "order", "a b" from "select"."Table";
+        create table "select".child ("end" serial) inherits ("select"."Table");
+        comment on constraint "check" on "select"."Table" is 'It''s a \\ check.';
+        comment on column "select"."Table"."a b" is 'x';
+        create type "select"."Type" as ("from" integer);
+        comment on type "select"."Type" is 'a type';
+        comment on column "select"."Type"."from" is 'a column';
+        grant select ("order"), update ("a b") on "select"."Table" to pg_monitor;
+    """,
+    "privileges": """
+        create schema s;
+        create table t (id integer);
+        create procedure p(inout n integer) language plpgsql as 'begin n := 1; end';
+        revoke all on procedure p(integer) from public;
+        revoke delete on t from current_user;
+        alter default privileges in schema s grant select on tables to pg_monitor with grant option;
+        alter default privileges in schema s grant insert on tables to pg_monitor;
+        alter default privileges revoke execute on functions from public;
+        create domain d as integer;
+        revoke usage on domain d from public;
+        grant create on schema s to pg_monitor;
+    """,
+    "what is set on things": """
+        create table t (id integer not null, body text, n numeric, constraint u unique nulls not
+            distinct (id), constraint k primary key (n) deferrable initially deferred)
+            with (fillfactor = 70, toast.autovacuum_enabled = off);
+        alter table t alter body set compression pglz, alter body set storage main;
+        alter table t alter body set (n_distinct = 5), alter n set statistics 7;
+        create index i on t ((lower(body)), n desc nulls last) include (id) with (fillfactor = 60);
+        alter index i alter column 1 set statistics 9;
+        alter table t cluster on i;
+        create unique index r on t (id);
+        alter table t replica identity using index r;
+        create statistics x (dependencies) on (lower(body)), id from t;
+        alter statistics x set statistics 3;
+        create unlogged table fast (id integer generated by default as identity
+            (start 10 increment -1 minvalue -100 maxvalue 10 cycle) primary key);
+        create table gen (a integer, b integer generated always as (a * 2) stored);
+        create type row_type as (id integer, name text);
+        create table typed of row_type (primary key (id));
+        create materialized view filled as select 1 as one;
+        create materialized view unfilled as select 1 as one with no data;
+        create view barred with (security_barrier) as select id from t where id > 0
+            with local check option;
+        create view on_filled as select one from filled;
+        create materialized view on_view as select one from on_filled;
+        alter table t add constraint nv check (id > 0) not valid;
+    """,
+}
+"""By name, statements for an empty database."""

@@ -1,0 +1,358 @@
+"""The statements that drop an object, or turn it into what it is in another catalog. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+
+from todo_sql.catalog import ddl
+from todo_sql.catalog.column_changes import (
+    change_column,
+    set_foreign_options,
+    set_options,
+    set_storing,
+)
+from todo_sql.catalog.ddl import BY_HAND, create
+from todo_sql.catalog.names import column_name, literal, names, quoted, role, table_of
+from todo_sql.catalog.names import target as named
+from todo_sql.catalog.privileges import grants
+from todo_sql.catalog.snapshot import Item, Snapshot
+
+
+def drop(item: Item, snapshot: Snapshot) -> Iterator[str]:
+    """Yield what drops an object; nothing where it goes with another one."""
+    match item.kind:
+        case "column":
+            if item.parent and item.parent.startswith("table "):
+                yield f"alter table {table_of(item)} drop column {column_name(item)}"
+        case "constraint" if (item.parent or "").startswith("domain "):
+            yield f"alter domain {table_of(item)} drop constraint {quoted(item['name'])}"
+        case "constraint":
+            if not (item["of_partition"] or item["inherited"]):
+                yield f"alter table {table_of(item)} drop constraint {quoted(item['name'])}"
+        case "index":
+            if item["constraint"] is None and item["partition_of"] is None:
+                yield f"drop index {item.name}"
+        case "trigger":
+            if not item["of_partition"]:
+                yield f"drop trigger {quoted(item['name'])} on {table_of(item)}"
+        case "policy" | "rule":
+            yield f"drop {item.kind} {quoted(item['name'])} on {table_of(item)}"
+        case "sequence":
+            if item["identity"]:
+                yield f"{BY_HAND}the identity of {item['owned_by']} is gone with its column"
+            else:
+                yield f"drop sequence {item.name}"
+        case "grant":
+            yield from grants(item, item["revoked"], item["granted"], snapshot)
+        case "default_privilege":
+            swapped = {**item.attributes, "granted": item["revoked"], "revoked": item["granted"]}
+            yield from create(Item(item.kind, item.name, item.parent, swapped), snapshot)
+        case "comment":
+            yield f"comment on {item.name} is null"
+        case "database_setting":
+            yield ddl.database_setting(item, f"reset {item['name']}")
+        case "security_label":
+            yield f"{BY_HAND}drop {item.key}"
+        case _:
+            yield f"drop {named(item)}"
+
+
+def change(
+    old: Item, new: Item, changed: Set[str], before: Snapshot, after: Snapshot
+) -> list[str] | None:
+    """Return what turns `old` into `new`; None where it has to be dropped and made again."""
+    made = []
+    changed = set(changed)
+    if "owner" in changed and new.kind != "default_privilege":
+        changed.remove("owner")
+        if not (new.kind == "sequence" and (new["identity"] or new["owned_by"])):
+            made.append(f"alter {named(new)} owner to {role(new['owner'])}")
+    if not changed:
+        return made
+    rest = _change(old, new, changed, before, after)
+    return None if rest is None else made + rest
+
+
+def _change(
+    old: Item, new: Item, changed: Set[str], before: Snapshot, after: Snapshot
+) -> list[str] | None:
+    match new.kind:
+        case "column":
+            return change_column(old, new, changed, after)
+        case "table":
+            if changed & {"form", "partition_by", "server"}:
+                return [f"{BY_HAND}{'; '.join(sorted(changed))} of {new.key}: make it again"]
+            return [text for name in sorted(changed) for text in _table(name, old, new)]
+        case "grant":
+            return list(_grant(old, new, after))
+        case "comment" | "database_setting":
+            return create(new, after)
+        case "trigger" | "rule" if changed == {"enabled"}:
+            verb = "enable" if new["enabled"] == "enabled" else ddl.FIRING[new["enabled"]]
+            return [f"alter table {table_of(new)} {verb} {new.kind} {quoted(new['name'])}"]
+        case "event_trigger" if changed == {"enabled"}:
+            verb = "enable" if new["enabled"] == "enabled" else ddl.FIRING[new["enabled"]]
+            return [f"alter event trigger {new.name} {verb}"]
+        case "function" if _replaceable(old, new):
+            return list(ddl.define(new))
+        case "view" | "materialized_view" if changed == {"options"}:
+            return list(set_options(f"alter {named(new)}", old, new))
+        case "view" if _shape(old, before) == _shape(new, after)[: len(_shape(old, before))]:
+            return list(ddl.set_query(new, after))
+        case "materialized_view" if changed <= {"options", "tablespace", "access_method"}:
+            alter = f"alter materialized view {new.name}"
+            return [text for name in sorted(changed) for text in set_storing(alter, name, old, new)]
+        case "sequence":
+            return list(_sequence(old, new, changed))
+        case "index":
+            return _index(old, new, changed)
+        case "type" if new["form"] == old["form"] == "enum":
+            return _enum(old, new)
+        case "type" if new["form"] == old["form"] == "composite":
+            return _composite(old, new)
+        case "domain" if changed <= {"not_null", "default"}:
+            return list(_domain(new, changed))
+        case "constraint" if changed == {"triggers"}:
+            return [ddl.fire(new)]
+        case "constraint" if (old["of_partition"] and new["of_partition"]) or new["inherited"]:
+            return []  # it changes with its parent's
+        case "constraint" if changed <= {"validated", "definition"} and _validates(old, new):
+            verb = "domain" if (new.parent or "").startswith("domain ") else "table"
+            return [f"alter {verb} {table_of(new)} validate constraint {quoted(new['name'])}"]
+        case "constraint" if changed == {"definition"} and _defers(old) == _defers(new):
+            words = new["definition"][len(_defers(new)) :] or " NOT DEFERRABLE"
+            alter = f"alter table {table_of(new)} alter constraint {quoted(new['name'])}"
+            return [f"{alter}{words.lower()}"]
+        case "statistics" if changed == {"target"}:
+            amount = -1 if new["target"] is None else new["target"]
+            return [f"alter statistics {new.name} set statistics {amount}"]
+        case "publication" if "all_tables" not in changed:
+            return _publication(old, new, changed)
+        case "extension":
+            return [
+                f"alter extension {new.name} set schema {new['schema']}"
+                if name == "schema"
+                else f"alter extension {new.name} update to {literal(new['version'])}"
+                for name in sorted(changed)
+            ]
+        case "other" if changed <= {"options", "version", "mappings"}:
+            return list(_other(old, new))
+        case "security_label":
+            return [f"{BY_HAND}label {new.key}"]
+        case "default_privilege":
+            return [*drop(old, before), *create(new, after)]
+        case _:
+            return None
+
+
+def _replaceable(old: Item, new: Item) -> bool:
+    """Whether `create or replace` takes the change: names, types and defaults are the same."""
+    if "aggregate" in (old["form"], new["form"]) or old["returns"] != new["returns"]:
+        return False
+    lines = (item["definition"].split("\n", 1)[0] for item in (old, new))
+    return old["form"] == new["form"] and len(set(lines)) == 1
+
+
+def _shape(view: Item, snapshot: Snapshot) -> list[tuple[object, ...]]:
+    return [
+        (column["name"], column["type"], column["collation"])
+        for column in snapshot.of("column", view.key)
+    ]
+
+
+def _defers(constraint: Item) -> str:
+    """Return a foreign key's definition up to when it is checked; other kinds cannot change it."""
+    if constraint["form"] != "foreign key":
+        return constraint.key + str(constraint["definition"])
+    return re.split(" (?:NOT )?DEFERRABLE| INITIALLY", constraint["definition"])[0]
+
+
+def _table(name: str, old: Item, new: Item) -> Iterator[str]:
+    alter = f"alter table {new.name}"
+    value = new[name]
+    match name:
+        case "row_security":
+            yield f"{alter} {'enable' if value else 'disable'} row level security"
+        case "force_row_security":
+            yield f"{alter} {'' if value else 'no '}force row level security"
+        case "persistence":
+            yield f"{alter} set {value}"
+        case "options":
+            yield from set_options(alter, old, new)
+        case "toast_options":
+            yield from set_options(alter, old, new, name, "toast.")
+        case "replica_identity" if value != "index":
+            yield f"{alter} replica identity {value or 'default'}"
+        case "partition_bound":
+            if old[name] is not None:
+                yield f"alter table {old['inherits']} detach partition {new.name}"
+            if value is not None:
+                yield f"alter table {new['inherits']} attach partition {new.name} {value}"
+        case "inherits" if old["partition_bound"] or new["partition_bound"]:
+            pass  # said with the bound
+        case "inherits":
+            gone, added = names(old[name]), names(value)
+            yield from (f"{alter} no inherit {one}" for one in gone if one not in added)
+            yield from (f"{alter} inherit {one}" for one in added if one not in gone)
+        case "tablespace" | "access_method":
+            yield from set_storing(alter, name, old, new)
+        case "of_type":
+            yield f"{alter} of {value}" if value else f"{alter} not of"
+        case "foreign_options":
+            yield from set_foreign_options(f"alter foreign table {new.name}", old, new)
+        case "replica_identity":
+            pass  # said with the index
+        case "detach_pending" if old[name] and not value:
+            yield f"alter table {new['inherits']} detach partition {new.name} finalize"
+        case "detach_pending":
+            pass
+        case _:
+            yield f"{BY_HAND}{name.replace('_', ' ')} of {new.key} is {old[name]}, not {value}"
+
+
+def _grant(old: Item, new: Item, after: Snapshot) -> Iterator[str]:
+    def parts(text: str | None) -> set[str]:
+        return {part for part in (text or "").split(", ") if part}
+
+    held, wanted = parts(old["granted"]), parts(new["granted"])
+    lost, kept = parts(old["revoked"]), parts(new["revoked"])
+    suffix = " with grant option"
+    revoked = {part.removesuffix(suffix) for part in held - wanted} | (kept - lost)
+    granted = (wanted - held) | (lost - kept)
+    yield from grants(new, ", ".join(sorted(granted)), ", ".join(sorted(revoked)), after)
+
+
+def _sequence(old: Item, new: Item, changed: Set[str]) -> Iterator[str]:
+    alter = f"alter sequence {new.name}"
+    if "persistence" in changed:
+        yield f"{alter} set {new['persistence']}"
+    if changed & {"type", "start", "increment", "minimum", "maximum", "cache", "cycle"}:
+        yield (
+            f"{alter} as {new['type']} increment by {new['increment']} minvalue {new['minimum']} "
+            f"maxvalue {new['maximum']} start with {new['start']} cache {new['cache']} "
+            f"{'' if new['cycle'] else 'no '}cycle"
+        )
+    if "owned_by" in changed and not (old["identity"] or new["identity"]):
+        yield f"{alter} owned by {new['owned_by'] or 'none'}"
+
+
+def _index(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
+    simple = {"clustered", "valid", "options", "replica_identity", "statistics", "tablespace"}
+    if new["constraint"] is not None:
+        changed = changed & simple  # all else comes with the constraint
+    elif old["constraint"] is not None:
+        return None
+    elif "partition_of" in changed and old["partition_of"] is None:
+        return list(ddl.attach(new, Snapshot(0, {}, {})))
+    elif changed - simple - ({"definition"} if "options" in changed else set()):
+        return None
+    made = []
+    table = table_of(new)
+    if "clustered" in changed:
+        made.append(
+            f"alter table {table} cluster on {quoted(new['name'])}"
+            if new["clustered"]
+            else f"alter table {table} set without cluster"
+        )
+    if "replica_identity" in changed:
+        made.append(
+            f"alter table {table} replica identity using index {quoted(new['name'])}"
+            if new["replica_identity"]
+            else f"{BY_HAND}{new.name} is not the replica identity: see its table"
+        )
+    if "options" in changed:
+        made += set_options(f"alter index {new.name}", old, new)
+    if "tablespace" in changed:
+        made += set_storing(f"alter index {new.name}", "tablespace", old, new)
+    if "statistics" in changed:
+        wanted = dict(entry.split(": ") for entry in (new["statistics"] or "").split(", ") if entry)
+        had = [entry.split(": ")[0] for entry in (old["statistics"] or "").split(", ") if entry]
+        made += [
+            f"alter index {new.name} alter column {number} set statistics {amount}"
+            for number, amount in (dict.fromkeys(had, "-1") | wanted).items()
+        ]
+    if "valid" in changed and new["valid"]:
+        made.append(f"reindex index concurrently {new.name}")
+    return made
+
+
+def _enum(old: Item, new: Item) -> list[str] | None:
+    labels, wanted = _list(old["definition"]), _list(new["definition"])
+    if [label for label in wanted if label in labels] != labels:
+        return None
+    return [
+        f"alter type {new.name} add value {label}"
+        + (f" after {wanted[number - 1]}" if number else f" before {labels[0]}" if labels else "")
+        for number, label in enumerate(wanted)
+        if label not in labels
+    ]
+
+
+def _composite(old: Item, new: Item) -> list[str]:
+    """Return what changes the attributes; those in another order have to be made again."""
+    before, after = (
+        {part.split(" ")[0]: part for part in _list(item["definition"] or "")}
+        for item in (old, new)
+    )
+    alter = f"alter type {new.name}"
+    made = [f"{alter} drop attribute {name}" for name in before if name not in after]
+    for name, part in after.items():
+        if name not in before:
+            made.append(f"{alter} add attribute {part}")
+        elif part != before[name]:
+            made.append(f"{alter} alter attribute {name} type {part[len(name) + 1 :]}")
+    return made or [f"{BY_HAND}the attributes of {new.key} stand in another order"]
+
+
+def _list(text: str) -> list[str]:
+    """Return the parts of a list whose parts may hold commas in quotes and brackets."""
+    part = r"""(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|\([^)]*\)|[^,"'(])+"""
+    return [found.strip() for found in re.findall(part, text) if found.strip()]
+
+
+def _domain(new: Item, changed: Set[str]) -> Iterator[str]:
+    for name in sorted(changed):
+        if name == "not_null":
+            yield f"alter domain {new.name} {'set' if new[name] else 'drop'} not null"
+        else:
+            value = new[name]
+            yield f"alter domain {new.name} " + (
+                "drop default" if value is None else f"set default {value}"
+            )
+
+
+def _publication(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
+    made = []
+    if changed & {"tables", "schemas"}:
+        if not ddl.published(new):
+            return None
+        made.append(f"alter publication {new.name} set {ddl.published(new).removeprefix('for ')}")
+    if changed & {"publish", "via_root", "generated_columns"}:
+        said = [f"publish = '{new['publish']}'"]
+        said.append(f"publish_via_partition_root = {str(bool(new['via_root'])).lower()}")
+        if "generated_columns" in changed:
+            said.append(f"publish_generated_columns = {new['generated_columns'] or 'none'}")
+        made.append(f"alter publication {new.name} set ({', '.join(said)})")
+    return made
+
+
+def _other(old: Item, new: Item) -> Iterator[str]:
+    if old["version"] != new["version"]:
+        yield f"alter {new.name} version {literal(new['version'] or '')}"
+    yield from set_foreign_options(f"alter {new.name}", old, new, "options")
+    before, after = old["mappings"] or {}, new["mappings"] or {}
+    for token in sorted({*before, *after}):
+        if token not in after:
+            yield f"alter {new.name} drop mapping for {token}"
+        elif before.get(token) != after[token]:
+            verb = "alter" if token in before else "add"
+            yield f"alter {new.name} {verb} mapping for {token} with {after[token]}"
+
+
+def _validates(old: Item, new: Item) -> bool:
+    return bool(
+        new["validated"]
+        and not old["validated"]
+        and old["definition"].removesuffix(" NOT VALID") == new["definition"]
+    )

@@ -1,0 +1,188 @@
+"""The statements that change a column, or the options of anything. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from todo_sql.catalog import columns as ddl
+from todo_sql.catalog.ddl import BY_HAND
+from todo_sql.catalog.names import column_name, options, quoted, table_of
+from todo_sql.catalog.snapshot import Item, Snapshot
+
+
+def change_column(old: Item, new: Item, changed: Set[str], after: Snapshot) -> list[str]:
+    """Return what turns a column into `new`, without what comes with a parent or a view."""
+    kind = (new.parent or "").split(" ")[0]
+    allowed = {
+        "view": {"default"},
+        "materialized": {"storage", "compression", "statistics", "options"},
+    }.get(kind, changed)
+    if kind == "table" and _from_above(new, after):  # the parent's statement reaches it
+        allowed = changed - _OF_PARENT
+    if (
+        "generated" in changed and not (old["generated"] and new["generated"] is None)
+    ) or "generated" in changed:
+        allowed = changed - {"default"}
+    return [
+        text
+        for name in sorted(changed & allowed, key=_COLUMN_ORDER.index)
+        for text in _column(name, old, new, after)
+    ]
+
+
+def _from_above(column: Item, snapshot: Snapshot) -> bool:
+    table = snapshot.items[column.parent or ""]
+    return bool(column["inherited"] or table["partition_bound"]) and (
+        ddl.above(column, snapshot) is not None
+    )
+
+
+# What a column has from its parent's for as long as it has one.
+_OF_PARENT = {
+    "type",
+    "collation",
+    "identity",
+    "generated",
+    "not_null_name",
+    "position",
+    "inherited",
+}
+
+_COLUMN_ORDER = (
+    "name",
+    "identity",
+    "generated",
+    "type",
+    "collation",
+    "default",
+    "not_null",
+    "not_null_name",
+    "storage",
+    "compression",
+    "statistics",
+    "options",
+    "foreign_options",
+    "inherited",
+    "position",
+)
+
+
+def _column(name: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
+    alter = ddl.alter_column(new, after)
+    both = alter.replace(" only ", " ", 1)  # what children cannot have for themselves
+    value = new[name]
+    match name:
+        case "type" | "collation" if name == "type" or old["type"] == new["type"]:
+            collate = f" collate {new['collation']}" if new["collation"] else ""
+            moved = old["default"] is not None and not old["generated"]
+            if moved:
+                yield f"{both} drop default"
+            using = f" using {column_name(new)}::{new['type']}"
+            yield f"{both} type {new['type']}{collate}{'' if new['generated'] else using}"
+            if moved and old["default"] == new["default"]:
+                yield from ddl.set_default(new, after)
+        case "default":
+            if not (old["identity"] or new["identity"]):
+                yield from ddl.set_default(new, after)
+        case "not_null":
+            if old[name] == "not valid" and value == "yes":
+                usual = quoted(f"{_bare(table_of(new))}_{new['name']}_not_null")
+                name = old["not_null_name"] or usual
+                yield f"alter table {table_of(new)} validate constraint {name}"
+            elif value == "not valid":
+                if old[name]:
+                    yield f"{both} drop not null"
+                yield from ddl.not_valid(new)
+            elif old[name] and value:
+                yield f"{both} drop not null"
+                yield from ddl.set_not_null(new)
+            elif value:
+                yield from ddl.set_not_null(new)
+            else:
+                yield f"{both} drop not null"
+        case "not_null_name" if old["not_null"] and new["not_null"] == old["not_null"]:
+            usual = quoted(f"{_bare(table_of(new))}_{new['name']}_not_null")
+            yield (
+                f"alter table {table_of(new)} rename constraint {old[name] or usual} to "
+                f"{value or usual}"
+            )
+        case "identity":
+            if value is None:
+                yield f"{both} drop identity"
+                if new["default"] is not None:
+                    yield from ddl.set_default(new, after)
+            elif old[name] is None:
+                if old["default"] is not None:
+                    yield f"{both} drop default"
+                if not old["not_null"]:
+                    yield f"{both} set not null"
+                yield f"{both} add {ddl.identity(new, after)}"
+            else:
+                yield f"{both} set generated {value}"
+        case "generated":
+            if value is None:
+                yield f"{both} drop expression"
+                if new["default"] is not None:
+                    yield from ddl.set_default(new, after)
+            else:
+                yield f"{both.replace(' alter column ', ' drop column ')}"
+                add = ddl.column_definition(new, after)
+                yield f"alter table {table_of(new)} add column {add}"
+        case "storage":
+            yield f"{alter} set storage {value or ddl.default_storage(new, after)}"
+        case "compression":
+            yield f"{alter} set compression {value or 'default'}"
+        case "statistics":
+            yield f"{alter} set statistics {-1 if value is None else value}"
+        case "options":
+            yield from set_options(alter, old, new)
+        case "foreign_options":
+            yield from set_foreign_options(
+                f"alter foreign table {table_of(new)} alter column {column_name(new)}", old, new
+            )
+        case "position":
+            yield f"{BY_HAND}no statement moves {new.name} from place {old[name]} to {value}"
+
+
+def _bare(name: str) -> str:
+    return name.rsplit(".", 1)[-1].strip('"')
+
+
+def set_options(
+    alter: str, old: Item, new: Item, name: str = "options", prefix: str = ""
+) -> Iterator[str]:
+    """Yield what changes storage parameters."""
+    before = [option for option in (old[name] or "").split(", ") if option]
+    after = [option for option in (new[name] or "").split(", ") if option]
+    names = {option.split("=")[0] for option in after}
+    gone = [part for part in (option.split("=")[0] for option in before) if part not in names]
+    if gone:
+        yield f"{alter} reset ({', '.join(prefix + part for part in gone)})"
+    added = [option for option in after if option not in before]
+    if added:
+        yield f"{alter} set ({', '.join(prefix + option for option in added)})"
+
+
+def set_foreign_options(
+    alter: str, old: Item, new: Item, name: str = "foreign_options"
+) -> Iterator[str]:
+    """Yield what changes the options of a foreign object."""
+    before, after = old[name] or {}, new[name] or {}
+    parts = [f"drop {quoted(key)}" for key in sorted(before.keys() - after.keys())]
+    for key in sorted(after):
+        said = options({key: after[key]})
+        if not said and key not in before:
+            yield f"{BY_HAND}set the option {key} of {new.name}: its value is not read"
+        elif said and before.get(key) != after[key]:
+            parts.append(f"{'set' if key in before else 'add'} {said}")
+    if parts:
+        yield f"{alter} options ({', '.join(parts)})"
+
+
+def set_storing(alter: str, name: str, old: Item, new: Item) -> Iterator[str]:
+    """Yield what changes where and how rows are stored."""
+    if name == "options":
+        yield from set_options(alter, old, new)
+    else:
+        usual = "pg_default" if name == "tablespace" else "heap"
+        yield f"{alter} set {name.replace('_', ' ')} {quoted(new[name] or usual)}"

@@ -1,0 +1,249 @@
+"""The statements that make many objects, each after what it needs. Pure.
+
+As pg_dump does it: an object is made whole where that can be, and where objects need each
+other in a circle, one of them is made in two steps: a column's default, a constraint, a view's
+query or a type's definition follows when all that it names is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Set
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
+
+from todo_sql.catalog import columns, ddl
+from todo_sql.catalog.snapshot import Item, Snapshot
+
+_GROUPS = {
+    "schema": "schema",
+    "extension": "extension",
+    "attach table": "partitions",
+    "index": "index",
+    "constraint": "constraint",
+    "attach index": "indexes of partitions",
+    "foreign key": "foreign key",
+    "statistics": "statistics",
+    "trigger": "trigger",
+    "rule": "rule",
+    "policy": "policy",
+    "publication": "publication",
+    "grant": "grant",
+    "default_privilege": "default privilege",
+    "comment": "comment",
+    "security_label": "security label",
+    "database_setting": "database setting",
+    "refresh": "materialized views, filled",
+    "event_trigger": "event trigger",
+}
+_MAIN = "types, functions, sequences, tables and views, each after what it needs"
+_GROUP_ORDER = ("schema", "extension", _MAIN, *list(_GROUPS.values())[2:])
+_MAIN_ORDER = ("other", "shell", "type", "domain", "function", "sequence", "table", "owned", "view")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Statements that run together.
+
+    Attributes:
+        key: Of the object that they make, or finish.
+        node: Unique: the key, or that of a part: ``default public.t.c``.
+        group: What a script says above all steps of this sort.
+        needs: The nodes that come before.
+    """
+
+    key: str
+    node: str
+    group: str
+    statements: tuple[str, ...]
+    needs: frozenset[str]
+
+
+def steps(snapshot: Snapshot, keys: Collection[str] | None = None) -> list[Step]:
+    """Return how to make the objects of some keys (default: all), in an order that works."""
+    chosen = snapshot.items.keys() if keys is None else set(keys)
+    apart: set[str] = set()
+    ignored: set[tuple[str, str]] = set()
+    while True:
+        plan = _Plan(snapshot, chosen, apart)
+        graph = {
+            node: {need for need in needs if (node, need) not in ignored}
+            for node, needs in plan.needs.items()
+        }
+        sorter = TopologicalSorter(graph)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            circle = error.args[1]
+            parts = plan.splittable(list(zip(circle[1:], circle, strict=False)))
+            if parts:
+                apart |= parts
+            else:
+                ignored.add((circle[1], circle[0]))
+            continue
+        return list(_sorted(sorter, plan, graph))
+
+
+def _sorted(
+    sorter: TopologicalSorter[str], plan: _Plan, graph: dict[str, set[str]]
+) -> Iterator[Step]:
+    waiting: list[tuple[int, int, int, str]] = []
+    heapify(waiting)
+    while sorter.is_active():
+        for node in sorter.get_ready():
+            heappush(waiting, (*plan.rank(node), node))
+        node = heappop(waiting)[-1]
+        made = plan.statements(node)
+        if made:
+            item = plan.items[node]
+            yield Step(item.key, node, plan.group(node), tuple(made), frozenset(graph[node]))
+        sorter.done(node)
+
+
+class _Plan:
+    """The nodes of a graph: objects, and the parts of them that are made apart.
+
+    Attributes:
+        items: By node, the object that it makes or finishes.
+        needs: By node, the nodes that come before, with the parts that say so.
+    """
+
+    def __init__(self, snapshot: Snapshot, chosen: Collection[str], apart: Set[str]) -> None:
+        self._snapshot = snapshot
+        self._apart = apart
+        self.items: dict[str, Item] = {}
+        self._home: dict[str, str] = {}
+        self._number = {key: number for number, key in enumerate(snapshot.items)}
+        for key, item in snapshot.items.items():
+            if key in chosen:
+                for node, parts in self._nodes(item, chosen):
+                    self.items[node] = item
+                    self._home |= dict.fromkeys(parts, node)
+        self.needs: dict[str, dict[str, set[str]]] = {node: {} for node in self.items}
+        for part, needed in snapshot.needs.items():
+            for need in needed if part in self._home else ():
+                node, other = self._home[part], self._home.get(need)
+                if f"shell {need}" in apart and self.items[node].kind == "function":
+                    other = f"shell {need}"
+                if other and other != node:
+                    self.needs[node].setdefault(other, set()).add(part)
+        for node in self.items:  # what is finished later was begun before
+            begun = node.removeprefix("shell ")
+            if begun != node:
+                self.needs[begun].setdefault(node, set()).add(begun)
+            for key in self._begun(node):
+                if key in self.items and key != node:
+                    self.needs[node].setdefault(key, set()).add(node)
+
+    def _nodes(self, item: Item, chosen: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+        """Yield the nodes of an object, each with the keys that stand for it."""
+        key, apart = item.key, self._apart
+        parent = item.parent if item.parent in chosen else None
+        if item.kind == "column":
+            home = parent or key
+            default = f"default {item.name}"
+            if home == key:
+                yield key, [key]
+            else:
+                self._home[key] = home
+            if default in apart:
+                yield default, [default]
+            else:
+                self._home[default] = home
+        elif item.kind == "constraint" and parent and self._inline(item):
+            self._home[key] = parent
+        elif not item.attributes.get("inherited") and not item.attributes.get("identity"):
+            yield key, [key] if f"query {key}" in apart else [key, f"query {key}"]
+            for part in ("query", "owned", "attach", "shell"):
+                name = f"{part} {key}"
+                if name in apart or (part in ("owned", "attach") and name in self._snapshot.needs):
+                    yield name, [name]
+            if item.kind == "materialized_view" and item["populated"]:
+                yield f"refresh {key}", [f"refresh {key}"]
+
+    def _inline(self, item: Item) -> bool:
+        return ddl.in_table(item, self._snapshot) and item.key not in self._apart
+
+    def _begun(self, node: str) -> Iterator[str]:
+        item = self.items[node]
+        if node == item.key:
+            return
+        if node.startswith("refresh "):
+            yield item.key
+            for need in self._snapshot.needs.get(f"query {item.key}", ()):
+                yield f"refresh {need}"
+        elif node.startswith("default "):
+            yield self._home.get(item.key, item.key)
+        elif node.startswith("query "):
+            yield item.key
+
+    def splittable(self, edges: list[tuple[str, str]]) -> set[str]:
+        """Return the parts to make apart, so that one of the edges of a circle is gone."""
+        best: tuple[int, set[str]] | None = None
+        for node, need in edges:
+            parts = self.needs[node].get(need, {node})
+            costs = [self._cost(part, node, need) for part in parts]
+            if None in costs:
+                continue
+            cost = max(cost for cost in costs if cost is not None)
+            if best is None or cost < best[0]:
+                shell = cost == _SHELL
+                best = cost, {f"shell {need}"} if shell else set(parts)
+        return best[1] if best else set()
+
+    def _cost(self, part: str, node: str, need: str) -> int | None:
+        items = self._snapshot.items
+        if part.startswith("default "):
+            column = items[part.replace("default", "column", 1)]
+            return None if column["generated"] or part == node else 0
+        if part.startswith("query view ") and part != node:
+            return 2
+        item = items.get(part)
+        if item is not None and item.kind == "constraint" and part != node:
+            return 1
+        other = self.items[need]
+        if self.items[node].kind == "function" and need == other.key and other.kind == "type":
+            return _SHELL if other["form"] in ("base", "range") else None
+        return None
+
+    def rank(self, node: str) -> tuple[int, int, int]:
+        """Return a sort key for steps that do not need each other."""
+        group = self.group(node)
+        item = self.items[node]
+        kind = item.kind
+        for part in ("shell", "owned"):
+            if node.startswith(f"{part} "):
+                kind = part
+        main = _MAIN_ORDER.index(kind) if kind in _MAIN_ORDER else len(_MAIN_ORDER)
+        return _GROUP_ORDER.index(group), main, self._number[item.key]
+
+    def group(self, node: str) -> str:
+        """Return what a script says above a step."""
+        item = self.items[node]
+        kind = item.kind
+        if node.startswith(("attach ", "refresh ")):
+            kind = node.split(" ")[0] if node[0] == "r" else f"attach {kind}"
+        elif kind == "constraint" and item["form"] == "foreign key":
+            kind = "foreign key"
+        elif (item.parent or "").startswith("event trigger "):
+            kind = "event_trigger"
+        return _GROUPS.get(kind, _MAIN)
+
+    def statements(self, node: str) -> list[str]:
+        """Return what a step runs."""
+        item = self.items[node]
+        if node == item.key:
+            return ddl.create(item, self._snapshot, self._apart)
+        return list(_FINISH[node.split(" ")[0]](item, self._snapshot))
+
+
+_SHELL = 3
+
+_FINISH: dict[str, Callable[[Item, Snapshot], Iterator[str]]] = {
+    "default": columns.set_default,
+    "query": ddl.set_query,
+    "owned": ddl.own,
+    "attach": ddl.attach,
+    "shell": ddl.shell,
+    "refresh": ddl.refresh,
+}
