@@ -69,11 +69,13 @@ def opened(server: Server, owner: Owner, template: str, kinds: Counter[str]) -> 
             sql.SQL("alter database {} set track_functions = 'all'").format(sql.Identifier(name))
         )
 
-        def login(role: str) -> psycopg.Connection[tuple[object, ...]]:
-            user = owner.name if role == "owner" else role
-            return stack.enter_context(psycopg.connect(server.url(name, user), autocommit=True))
+        def url(role: str) -> str:
+            return server.url(name, owner.name if role == "owner" else role)
 
-        yield Field(admin, login, kinds, _KNOWN)
+        def login(role: str) -> psycopg.Connection[tuple[object, ...]]:
+            return stack.enter_context(psycopg.connect(url(role), autocommit=True))
+
+        yield Field(admin, login, url, kinds, _KNOWN)
 
 
 @pytest.fixture(scope="session")

@@ -28,12 +28,14 @@ class Field:
     Attributes:
         admin: A superuser's connection, who takes no part.
         login: Connects as a login, or as ``owner``.
+        url: The URL of such a login.
         planted: Counts the objects, by kind.
         known: How statements end where nothing is planted, by role and statements.
     """
 
     admin: Connection
     login: Callable[[str], Connection]
+    url: Callable[[str], str]
     planted: Counter[str]
     known: dict[tuple[str, ...], list[Outcome]]
 
