@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 # The demo, the checks and the suite never touch a database that the environment names.
-LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL
+LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL \
+	-u PGHOST -u PGHOSTADDR -u PGDATABASE -u PGSERVICE
 
 .PHONY: demo test lint project pages suite clean
 

@@ -16,6 +16,8 @@ from typing import Any
 from todo_sql.errors import ConfigError
 
 SECTION = "tool.todo-sql"
+# Which of libpq's variables say that there is a database; the others only describe it.
+LIBPQ = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE")
 PACKAGED = Path(__file__).parent / "project"
 
 
@@ -70,8 +72,10 @@ class Config:
 
     @property
     def database_url(self) -> str | None:
-        """``DATABASE_URL``, or None: the embedded server."""
-        return self.environment.get("DATABASE_URL") or None
+        """``DATABASE_URL``, else where libpq's own variables lead, or None: the embedded server."""
+        given = self.environment.get("DATABASE_URL")
+        libpq = any(self.environment.get(name) for name in LIBPQ)
+        return given or ("postgresql://" if libpq else None)
 
     @property
     def direct_url(self) -> str | None:
@@ -151,13 +155,22 @@ TODO_IGNORE = ("table public.audit_log_20*",)
 TODO_EXEMPT = ("users", "sessions", "accounts", "verifications")
 
 
+# `.env` comes with a checkout: it may name databases, but neither programs and libraries nor
+# where libpq finds its files.
+_NOT_FROM_DOTENV = ("TODO_SQL_POSTGRES_BIN", "PG", "PATH", "PYTHON", "LD_", "DYLD_", "HOME")
+
+
 def _with_dotenv(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     path = root / ".env"
     if not path.is_file():
         return dict(environment)
     from dotenv import dotenv_values
 
-    below = {name: value for name, value in dotenv_values(path).items() if value is not None}
+    below = {
+        name: value
+        for name, value in dotenv_values(path).items()
+        if value is not None and not name.upper().startswith(_NOT_FROM_DOTENV)
+    }
     return {**below, **environment}
 
 

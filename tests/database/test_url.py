@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from todo_sql.errors import ConfigError
-from todo_sql.wire.url import DatabaseUrl, redact
+from todo_sql.wire.url import SECRETS, DatabaseUrl, redact
 
 NOTHING: dict[str, str] = {}
 
@@ -49,9 +52,12 @@ def test_every_form_means_the_same(text: str) -> None:
         ("todo", "is not a URL"),
         ("", "is empty"),
         ("postgresql://u:sesame@h/d?x=y", "cannot be read"),
-        ("postgresql://u:sesame@h:port/d", "the port `port`"),
-        ("postgresql://u:sesame@h:70000/d", "the port `70000`"),
-        ("postgresql://u:sesame@h/d?schema=public", 'invalid URI query parameter: "schema"'),
+        ("postgresql://u:sesame@h:port/d", "names a port that is not a number"),
+        ("postgresql://u:sesame@h:70000/d", "names a port that is not a number"),
+        (
+            "postgresql://u:sesame@h/d?schema=public",
+            "`schema`, which is another tool's",
+        ),
         ("postgresql://u:ses@me@h/d", "holds an `@`"),
         ("postgresql://u:ses%me@h/d", "cannot be read"),
         ("host=h password=sesame colour=red", "cannot be read"),
@@ -193,3 +199,96 @@ def test_any_characters_survive_the_url(user: str, password: str, database: str)
     except UnicodeEncodeError:
         return
     assert parse(DatabaseUrl(parameters).text).parameters == parameters
+
+
+# A secret in a URL that is written wrongly, in every way that was thought of.
+SECRET = "S3cr3t"
+WRONG = [
+    *(f"postgresql://u:{SECRET}{sign}x@h/d" for sign in "/?#@%:[] &=\\"),
+    *(f"postgresql://u:1{sign}{SECRET}@h/d" for sign in "/?#@%:[] &=\\"),
+    *(f"postgresql://u:{SECRET}@h{rest}" for rest in (":p/d", ":0/d", "/d?x", "/d?x=y", "/%zz")),
+    f"postgresql://h/d?password={SECRET}%",
+    f"postgresql://h/d?sslpassword={SECRET}&x=1",
+    f"postgresql://h/d?{SECRET}",
+    f"postgresql://h/d?{SECRET}=x",
+    f"postgresql://h:{SECRET}/d",
+    f"host=h password=a {SECRET}",
+    f"host=h password=a {SECRET}=b",
+    f"host=h password='{SECRET}",
+    f"host=h port={SECRET}",
+    f"mysql://u:{SECRET}@h/d",
+    f"u:{SECRET}@h/d",
+    f"{SECRET}",
+]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_no_part_of_a_wrong_url_is_repeated(text: str) -> None:
+    """Where the URL cannot be read, the message holds nothing of it; else nothing secret shows."""
+    try:
+        url = parse(text)
+    except ConfigError as error:
+        assert SECRET not in f"{error} {error.finding!r}"
+        assert error.__cause__ is None
+        assert error.__suppress_context__ or error.__context__ is None
+    else:
+        assert SECRET not in f"{url} {url!r} {url.shown}"
+
+
+def test_what_libpq_hides_is_a_secret() -> None:
+    """Every parameter that libpq shows as asterisks is kept from other users."""
+    hidden = {
+        option.keyword.decode()
+        for option in psycopg.pq.Conninfo.get_defaults()
+        if option.dispchar == b"*"
+    }
+    assert hidden <= set(SECRETS)
+    url = DatabaseUrl({"host": "h", **dict.fromkeys(SECRETS, "sesame")})
+    assert url.without_secrets().parameters == {"host": "h"}
+
+
+SERVICE = """
+# comment
+[other]
+host=127.0.0.1
+
+[there]
+host=db.example.com
+port=5433
+# dbname=no
+dbname=d
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "parameters"),
+    [
+        ("postgresql://", {"PGHOST": "h", "PGPORT": "1"}, {"host": "h", "port": "1"}),
+        ("postgresql:///d", {"PGUSER": "u", "PGHOST": "/tmp"}, {"user": "u", "dbname": "d"}),
+        ("postgresql://localhost/d", {"PGHOSTADDR": "10.1.1.1"}, {"hostaddr": "10.1.1.1"}),
+        ("postgresql://", {"PGSERVICE": "there"}, {"host": "db.example.com", "port": "5433"}),
+        ("service=there", {}, {"host": "db.example.com", "dbname": "d"}),
+        ("service=there host=h", {"PGHOST": "x"}, {"host": "h", "port": "5433"}),
+        ("service=absent", {"PGHOST": "x"}, {"service": "absent"}),
+    ],
+)
+def test_what_the_url_leaves_out_comes_from_where_libpq_takes_it(
+    text: str, environment: dict[str, str], parameters: dict[str, str], tmp_path: Path
+) -> None:
+    """Service before variables, the URL before both; a remote host is encrypted all the same."""
+    file = tmp_path / "services"
+    file.write_text(SERVICE)
+    url = parse(text, {**environment, "PGSERVICEFILE": str(file)})
+    assert parameters.items() <= url.parameters.items()
+    if not url.is_local:
+        assert url.parameters["sslmode"] == "require"
+    prefer = parse(text, {**environment, "PGSERVICEFILE": str(file), "PGSSLMODE": "verify-full"})
+    assert "sslmode" not in prefer.parameters
+
+
+def test_a_service_settles_its_encryption(tmp_path: Path) -> None:
+    """What the service says of encryption stays."""
+    file = tmp_path / "services"
+    file.write_text("[s]\nhost=h\nsslmode=verify-full\n")
+    url = parse("service=s", {"PGSERVICEFILE": str(file)})
+    assert url.parameters == {"host": "h", "sslmode": "verify-full"}

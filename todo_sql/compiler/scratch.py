@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -25,6 +24,7 @@ from todo_sql.config import Config
 from todo_sql.embedded.server import server_for
 from todo_sql.errors import TodoSqlError
 from todo_sql.sql.trust import SAFE_ALWAYS
+from todo_sql.wire.url import DatabaseUrl
 
 PREFIX = "todo_sql_scratch_"
 _KEEP = 6
@@ -36,7 +36,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 def scratch_server(config: Config) -> str:
     """Return the URL of a database on the scratch server; starts the embedded server."""
     given = config.environment.get("TODO_SQL_SCRATCH_URL") or os.environ.get("TODO_SQL_SCRATCH_URL")
-    return given or server_for(config).ensure_running()
+    return DatabaseUrl.parse(given).text if given else server_for(config).ensure_running()
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def fingerprint(folder: Path, version: int) -> str:
 
 def with_database(url: str, name: str) -> str:
     """Return a URL with another database."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    return DatabaseUrl.parse(url).with_database(name).text
 
 
 def _template(connection: Connection, server: str, config: Config) -> str:
@@ -139,12 +139,11 @@ def _template(connection: Connection, server: str, config: Config) -> str:
 
 def _on_scratch(error: TodoSqlError, server: str) -> TodoSqlError:
     """Say where the migrations failed: not on the database that they are meant for."""
-    where = urlsplit(server)
     found = error.finding
     error.finding = replace(
         found,
         cause=f"{found.cause or 'the migrations do not run'}; on the scratch server "
-        f"{where.hostname}:{where.port}, where they are tried on an empty database",
+        f"{DatabaseUrl.parse(server).shown}, where they are tried on an empty database",
         fix="what the migrations need from outside, such as a role, let them make themselves "
         "(`if not exists`); or name a server that has it in TODO_SQL_SCRATCH_URL",
     )

@@ -260,7 +260,9 @@ def postmaster(data: Path) -> Postmaster | None:
     """
     try:
         lines = short_text(data / "postmaster.pid").splitlines()
-    except FileNotFoundError:
+    except PermissionError:
+        raise
+    except OSError:  # there is none, or a link in its place
         return None
     if len(lines) < 8 or lines[7].strip() != "ready":
         return None
@@ -275,7 +277,7 @@ def postmaster(data: Path) -> Postmaster | None:
 def _recorded_pid(data: Path) -> int | None:
     try:
         first = short_text(data / "postmaster.pid").split("\n", 1)[0].strip()
-    except FileNotFoundError:
+    except OSError:
         return None
     return int(first) if first.isdecimal() else None
 

@@ -60,6 +60,14 @@ DATABASE = "todo"
 LOCK_SECONDS = 120
 PORTS_TRIED = 5
 NEWEST = 30
+_NOT_OURS = {
+    "PGHOSTADDR": f"hostaddr={HOST}",
+    "PGSSLMODE": "sslmode=disable",
+    "PGCHANNELBINDING": "channel_binding=prefer",
+    "PGTARGETSESSIONATTRS": "target_session_attrs=any",
+    "PGREQUIREAUTH": "require_auth=scram-sha-256",
+    "PGOPTIONS": "options=",
+}
 # What may lie in our folder before server.json does.
 _BEFORE_STATE = ("lock", ".gitignore", "server.new")
 
@@ -220,7 +228,10 @@ class EmbeddedServer:
                 fix="run `todo-sql db start`",
             )
         name = self.database if database is None else database
-        return f"postgresql://{SUPERUSER}:{state.password}@{HOST}:{state.port}/{name}"
+        # What libpq's variables say of another database does not hold for this one.
+        ours = [word for variable, word in _NOT_OURS.items() if os.environ.get(variable)]
+        query = f"?{'&'.join(ours)}" if ours else ""
+        return f"postgresql://{SUPERUSER}:{state.password}@{HOST}:{state.port}/{name}{query}"
 
     # What server.json remembers
 
@@ -239,7 +250,7 @@ class EmbeddedServer:
             return None
         except PermissionError:
             raise places.belongs_to_another(path) from None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OSError):  # a link or a folder in its place, too
             raise DatabaseError(
                 f"{path} is damaged",
                 code="E105",

@@ -31,10 +31,12 @@ def cluster(config: Config, live: Connection[Any], *, across_majors: bool) -> It
     import psycopg
 
     from todo_sql.embedded.temporary import temporary_server
+    from todo_sql.wire.url import DatabaseUrl
 
     major = live.info.server_version // 10000
     if config.scratch_url is not None:
-        with psycopg.connect(config.scratch_url, autocommit=True) as scratch:
+        given = DatabaseUrl.parse(config.scratch_url).text
+        with psycopg.connect(given, autocommit=True) as scratch:
             if _identity(scratch) == _identity(live):
                 raise ConfigError(
                     "TODO_SQL_SCRATCH_URL names the cluster of the target",
@@ -44,7 +46,7 @@ def cluster(config: Config, live: Connection[Any], *, across_majors: bool) -> It
                 )
             other = scratch.info.server_version // 10000
         _demand_same(major, other, across_majors)
-        yield config.scratch_url
+        yield given
         return
     try:
         server = temporary_server(major)

@@ -6,7 +6,8 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from todo_sql.wire.url import DatabaseUrl
 
 PREFIX = "todo_sql_scratch_"
 
@@ -24,14 +25,7 @@ def empty_database(server: str) -> Iterator[str]:
         connection.execute(create)
     try:
         # Nothing here has to outlive a crash.
-        yield _with(server, name, "-c synchronous_commit=off")
+        yield DatabaseUrl.parse(server).with_database(name, "-c synchronous_commit=off").text
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(drop)
-
-
-def _with(url: str, database: str, options: str) -> str:
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    query["options"] = f"{query.get('options', '')} {options}".strip()
-    return urlunsplit(parts._replace(path=f"/{database}", query=urlencode(query, quote_via=quote)))

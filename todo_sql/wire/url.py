@@ -1,8 +1,9 @@
 """URLs of PostgreSQL databases: read, made safe, and shown without their secrets.
 
-A URL is ``postgres://…``, ``postgresql://…`` or libpq's ``key=value`` form. A connection
-to another machine is encrypted unless the URL (or PGSSLMODE) says otherwise: without an
-``sslmode`` it gets ``require``.
+A URL is ``postgres://…``, ``postgresql://…`` or libpq's ``key=value`` form. What it leaves out
+comes from its service and from libpq's own variables, so that host and encryption are known
+before a connection is made. A connection to another machine is encrypted unless the URL, the
+service or PGSSLMODE says otherwise: without an ``sslmode`` it gets ``require``.
 """
 
 from __future__ import annotations
@@ -12,11 +13,23 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from todo_sql.errors import ConfigError
 
 SCHEMES = ("postgresql", "postgres")
+_FROM_ENVIRONMENT = {
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "dbname": "PGDATABASE",
+}
+# What libpq shows as asterisks, but the password, has no variable to travel by.
+SECRETS = ("password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret")
+# Parameters of other tools, which may be named: they are no part of a password.
+_FOREIGN = ("schema", "pgbouncer", "connection_limit", "pool_timeout", "ssl", "sslaccept")
 NEON = ".neon.tech"
 POOLER = "-pooler"
 EXAMPLE = "postgresql://user:password@host/database"
@@ -46,7 +59,7 @@ class DatabaseUrl:
 
         Args:
             text: The URL as given.
-            environment: Where PGHOST and PGSSLMODE count as given; default: the process's.
+            environment: Where libpq's variables stand; default: the process's.
 
         Raises:
             ConfigError: It is not one of PostgreSQL, or libpq cannot read it.
@@ -59,7 +72,7 @@ class DatabaseUrl:
                 fix=f"write it like {EXAMPLE}",
             )
         text = text.strip()
-        scheme, separator, _ = text.partition("://")
+        scheme, separator, rest = text.partition("://")
         if separator and scheme.lower() not in SCHEMES:
             raise _of_another_product(scheme)
         if not separator and "=" not in text:
@@ -74,13 +87,11 @@ class DatabaseUrl:
         try:
             found = conninfo_to_dict(scheme.lower() + text[len(scheme) :] if separator else text)
         except ProgrammingError as error:
-            raise ConfigError(
-                f"the database URL cannot be read: {redact(str(error)).strip()}",
-                code="U201",
-                cause="a `%`, `@`, `:`, `/`, `?` or `#` in a password must be percent-encoded",
-                fix=f"write it like {EXAMPLE}",
-            ) from None
+            raise _unreadable(text, str(error)) from None
+        if separator and "@" in rest.partition("?")[0].partition("/")[2]:
+            raise _unreadable(text)  # a password with a `/` would be taken for the database
         parameters = {name: str(value) for name, value in found.items() if value is not None}
+        parameters = _completed(parameters, environment)
         if "@" in parameters.get("host", ""):
             raise ConfigError(
                 "the password in the database URL holds an `@`",
@@ -90,16 +101,17 @@ class DatabaseUrl:
         for port in _listed(parameters.get("port", "")):
             if port and not (port.isdigit() and 0 < int(port) < 65536):
                 raise ConfigError(
-                    f"the database URL names the port `{port}`",
+                    "the database URL names a port that is not a number from 1 to 65535",
                     code="U201",
-                    fix=f"write it like {EXAMPLE}, with a port from 1 to 65535 after the host",
+                    cause=_ENCODE,
+                    fix=f"write it like {EXAMPLE}, with a port after the host",
                 )
         url = cls(parameters)
         if (
             "sslmode" in parameters
             or "service" in parameters
             or environment.get("PGSSLMODE")
-            or _are_local(url._hosts or _listed(environment.get("PGHOST", "")))
+            or url.is_local
         ):
             return url
         return cls({**parameters, "sslmode": "require"})
@@ -133,9 +145,21 @@ class DatabaseUrl:
             hosts.append(endpoint.removesuffix(POOLER) + dot + domain)
         return DatabaseUrl({**self.parameters, "host": ",".join(hosts)})
 
-    def with_database(self, name: str) -> DatabaseUrl:
-        """Return the URL of another database of the same server."""
-        return DatabaseUrl({**self.parameters, "dbname": name})
+    def with_database(self, name: str, options: str = "") -> DatabaseUrl:
+        """Return the URL of another database of the same server.
+
+        Args:
+            name: Of the database.
+            options: Settings for the session, on top of those that the URL has.
+        """
+        found = {**self.parameters, "dbname": name}
+        if options:
+            found["options"] = f"{found.get('options', '')} {options}".strip()
+        return DatabaseUrl(found)
+
+    def without_secrets(self) -> DatabaseUrl:
+        """Return what other users of the machine may see, as in a list of processes."""
+        return DatabaseUrl({k: v for k, v in self.parameters.items() if k not in SECRETS})
 
     @property
     def text(self) -> str:
@@ -172,6 +196,67 @@ class DatabaseUrl:
         database = quote(rest.pop("dbname", ""), safe="")
         query = f"?{urlencode(rest, quote_via=quote)}" if rest else ""
         return f"postgresql://{login + '@' if login else ''}{','.join(places)}/{database}{query}"
+
+
+_ENCODE = "a `%`, `@`, `:`, `/`, `?` or `#` in a password must be percent-encoded"
+
+
+def _unreadable(text: str, said: str = "") -> ConfigError:
+    """Say what is wrong with a URL without repeating any of it: it may be the password's."""
+    unknown = re.search(r'(?:query parameter|connection option): "?(\w+)', said) or re.search(
+        r'connection option "(\w+)"', said
+    )
+    if unknown and unknown[1] in _FOREIGN:
+        return ConfigError(
+            f"the database URL has the parameter `{unknown[1]}`, which is another tool's",
+            code="U201",
+            fix="leave it out",
+        )
+    cause = _ENCODE if "://" in text else "a value with blanks stands between single quotes"
+    if unknown:
+        cause = f"it has a parameter that PostgreSQL does not know; {cause}"
+    return ConfigError(
+        "the database URL cannot be read",
+        code="U201",
+        cause=cause,
+        fix=f"write it like {EXAMPLE}",
+    )
+
+
+def _completed(parameters: dict[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Add what libpq would: the values of a service, then those of its variables."""
+    service = parameters.get("service") or environment.get("PGSERVICE")
+    given = _service(service, environment) if service else {}
+    if given:
+        parameters = {k: v for k, v in parameters.items() if k != "service"}
+    elif service:
+        return {**parameters, "service": service}  # libpq says that there is none
+    found = {**given, **parameters}
+    for name, variable in _FROM_ENVIRONMENT.items():
+        if name not in found and (value := environment.get(variable)):
+            found[name] = value
+    return found
+
+
+def _service(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a service file says of a service; nothing where no file knows it."""
+    home = Path.home() / ".pg_service.conf"
+    files = [Path(environment.get("PGSERVICEFILE") or home)]
+    if folder := environment.get("PGSYSCONFDIR"):
+        files.append(Path(folder) / "pg_service.conf")
+    for file in files:
+        found: dict[str, str] = {}
+        inside = False
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        for line in map(str.strip, lines):
+            if line.startswith("["):
+                inside = line == f"[{name}]"
+            elif inside and "=" in line and not line.startswith("#"):
+                key, _, value = line.partition("=")
+                found.setdefault(key, value)
+        if found:
+            return found
+    return {}
 
 
 def _listed(text: str) -> list[str]:

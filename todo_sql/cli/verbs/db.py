@@ -72,10 +72,12 @@ def shell(
     url = DatabaseUrl.parse(context.url())
     config = context.config
     psql = binaries(config.postgres) / "psql"
-    # The password goes by the environment, so that no list of processes shows it.
-    environment = {**os.environ, "PGPASSWORD": url.parameters.get("password", "")}
-    safe = DatabaseUrl({k: v for k, v in url.parameters.items() if k != "password"})
-    words = [str(psql), safe.text, *(arguments or [])]
+    # The password goes by the environment, so that no list of processes shows it; the other
+    # secrets have no variable, and psql asks for the passphrase of a key.
+    environment = {**os.environ}
+    if password := url.parameters.get("password"):
+        environment["PGPASSWORD"] = password
+    words = [str(psql), url.without_secrets().text, *(arguments or [])]
     if sys.platform != "win32":
         os.execve(psql, words, environment)
     return subprocess.run(words, env=environment, check=False).returncode

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,10 @@ from typing import TYPE_CHECKING, Any
 from todo_sql import writing
 from todo_sql.errors import ConfigError, Finding
 from todo_sql.sql.source import Source
+
+# Those that run nothing, and the options that name what the others run.
+TEMPLATERS = ("raw", "placeholder")
+RUNS_CODE = ("library_path", "load_macros_from_path", "loader_search_path", "project_dir")
 
 if TYPE_CHECKING:
     from sqlfluff.core import Linter
@@ -87,13 +92,42 @@ class Style:
     def _open(self) -> Linter:
         if self._linter is None:
             from sqlfluff.core import FluffConfig, Linter
+            from sqlfluff.core.config.loader import load_config_up_to_path
 
             overrides: dict[str, Any] = {}
             if not (self._root / ".sqlfluff").is_file():
                 overrides = {"dialect": "postgres"}
+            found: Any = load_config_up_to_path(str(self._root))
+            self._refuse_code(found)
+            if not found.get("core", {}).get("templater"):
+                overrides["templater"] = TEMPLATERS[0]  # sqlfluff's own default runs templates
             config = FluffConfig.from_path(str(self._root), overrides=overrides)
             self._linter = Linter(config=config)
         return self._linter
+
+    def _refuse_code(self, found: Any) -> None:
+        """Refuse a configuration that makes sqlfluff run what came with the checkout.
+
+        Raises:
+            ConfigError: It names a templater that runs code, or files of macros or libraries.
+        """
+        templater = found.get("core", {}).get("templater")
+        templates = found.get("templater", {})
+        named = [key for one in templates.values() if isinstance(one, dict) for key in one]
+        wrong = [key for key in (*named, *templates) if key in RUNS_CODE]
+        if templater and templater not in TEMPLATERS:
+            wrong.append("templater")
+        if not wrong:
+            return
+        path = self._root / ".sqlfluff"
+        source = Source.read(path, self._root) if path.is_file() else None
+        at = source and re.search(rf"^\s*{wrong[0]}\s*=", source.text, re.MULTILINE)
+        raise ConfigError(
+            f"`{wrong[0]}` in sqlfluff's configuration would run code of this checkout",
+            code="R004",
+            place=source.place(at.start()) if source and at else None,
+            fix=f"leave it out, and use the templater {' or '.join(TEMPLATERS)}",
+        )
 
     def _key(self, source: Source) -> str:
         whole = self._base.copy()
