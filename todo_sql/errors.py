@@ -96,15 +96,20 @@ class Finding:
 
     def render(self) -> str:
         """Return the text form: head line, excerpt with caret, cause, fix."""
-        where = f" {self.place}:" if self.place else ""
-        lines = [f"{self.severity}[{self.code}]{where} {self.message}"]
+        where = f" {self.place}:".replace("\n", "\\n") if self.place else ""
+        lines = [indented(f"{self.severity}[{self.code}]{where} {self.message}")]
         if self.place:
             lines += self.place.render_excerpt()
         if self.cause:
-            lines.append(f"cause: {self.cause}")
+            lines.append(indented(f"cause: {self.cause}"))
         if self.fix:
-            lines.append(f"fix: {self.fix}")
+            lines.append(indented(f"fix: {self.fix}"))
         return "\n".join(lines)
+
+
+def indented(text: str) -> str:
+    """Indent the further lines of a text, so that none is taken for a line of our own."""
+    return text.replace("\n", "\n  ")
 
 
 class TodoSqlError(Exception):

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from psycopg import Connection
+from psycopg.sql import SQL, Identifier, Literal
 
 from todo_sql.catalog import document, page
 from todo_sql.catalog.overview import Change, tables
@@ -47,6 +48,40 @@ def test_schema_md_has_everything(snapshot: Snapshot) -> None:
         assert table.comment is not None and table.comment in text
     assert "| `tasks_pkey` | `btree (user_id, id)` | `get_task` |" in text
     assert "current_user" not in re.sub(r"app\.current_user_id", "", text)
+
+
+EVIL = "e<script>alert(1)</script>`[x](javascript:1)`\n## forged\n```"
+
+
+def test_names_and_texts_do_nothing(empty_database: str, connect: Connect) -> None:
+    """No name, comment, default or expression is a tag, a heading or the end of code."""
+    connection = connect(empty_database, autocommit=True)
+    table, column, view = (Identifier(f"{letter}{EVIL}"[:60]) for letter in "tcv")
+    for statement in (
+        "create table {0} ({0} int primary key, {1} text default {2} check ({1} <> {2}))",
+        "create type {1} as enum ({3})",
+        "alter table {0} add other {1}, add key int references {0}",
+        "comment on table {0} is {2}",
+        "comment on column {0}.{1} is {2}",
+        "create index {1} on {0} ({1}) where {1} <> {2}",
+        "create policy {0} on {0} using ({1} <> {2})",
+        "create function {0}() returns {0} language plpgsql as 'begin end'",
+        "comment on function {0}() is {2}",
+        "create view {4} as select {2}::text as {0}",
+    ):
+        text = SQL(statement).format(table, column, Literal(EVIL), Literal(EVIL[:60]), view)
+        connection.execute(text)
+    snapshot = take(connection)
+    change = Change("20260101000000", EVIL, EVIL, True, EVIL)
+    schema = document.schema(snapshot, {f"public.{EVIL}": [EVIL]})
+    listed = document.migrations([change])
+    html = page.render(snapshot, [change], {})
+    assert "<script" not in html and "<script" not in listed
+    assert "e&lt;script" in schema and "e&lt;script" in html
+    outside = re.sub(r"^(`{4,})sql\n.*?^\1$", "", schema, flags=re.DOTALL | re.MULTILINE)
+    assert "<script" not in outside
+    assert "\n## forged" not in outside
+    assert outside.count("\n```") == 2  # of the diagram
 
 
 def test_the_diagram_is_whole(snapshot: Snapshot, migrations: list[Change]) -> None:

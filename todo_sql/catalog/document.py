@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from todo_sql.catalog.markdown import block, code, link, prose, rows
 from todo_sql.catalog.overview import (
     Change,
     TableView,
@@ -37,15 +38,15 @@ def schema(snapshot: Snapshot, serving: Serving) -> str:
 
 
 def _contents(found: Sequence[TableView]) -> Iterator[str]:
-    rows = [
+    contents = [
         (
-            f"[{table.name}](#{table.name})",
-            table.comment or "",
+            link(table.name),
+            prose(table.comment),
             "yes" if table.item["row_security"] else "no",
         )
         for table in found
     ]
-    yield "\n".join(_rows(("table", "holds", "row level security"), rows))
+    yield "\n".join(rows(("table", "holds", "row level security"), contents))
 
 
 def diagram(found: Sequence[TableView]) -> str:
@@ -60,13 +61,13 @@ def diagram(found: Sequence[TableView]) -> str:
                 if column["name"] in names
             ]
             kind = re.sub(r"\W+", "_", column["type"]).strip("_")
-            lines.append(f"        {kind} {column['name']} {','.join(marks)}".rstrip())
+            lines.append(f"        {kind} {_entity(column['name'])} {','.join(marks)}".rstrip())
         lines.append("    }")
     names = {f"public.{table.name}" if "." not in table.name else table.name for table in found}
     for table in found:
         for key in table.foreign_keys:
             if key["references"] in names:
-                columns = ", ".join(key["columns"])
+                columns = ", ".join(map(_entity, key["columns"]))
                 optional = any(
                     column["name"] in key["columns"] and not column["not_null"]
                     for column in table.columns
@@ -82,13 +83,13 @@ def _entity(name: str) -> str:
 
 
 def _table(table: TableView, serving: Serving) -> Iterator[str]:
-    yield f"## {table.name}"
+    yield f"## {prose(table.name)}"
     if table.comment:
-        yield table.comment
+        yield prose(table.comment)
     notes = []
     if table.item["partition_by"]:
         count = len(table.partitions)
-        notes.append(f"Partitioned by {table.item['partition_by']}, {count} partitions.")
+        notes.append(f"Partitioned by {prose(table.item['partition_by'])}, {count} partitions.")
     if not table.item["row_security"]:
         notes.append("Row level security is off.")
     if table.item["force_row_security"]:
@@ -96,15 +97,15 @@ def _table(table: TableView, serving: Serving) -> Iterator[str]:
     if notes:
         yield " ".join(notes)
     yield "\n".join(
-        _rows(
+        rows(
             ("column", "type", "null", "default", "meaning"),
             [
                 (
-                    f"`{column['name']}`",
-                    short(column["type"]),
+                    code(column["name"]),
+                    prose(short(column["type"])),
                     "" if column["not_null"] else "null",
-                    _code(column_default(column)),
-                    table.comments.get(column.key, ""),
+                    code(column_default(column)),
+                    prose(table.comments.get(column.key)),
                 )
                 for column in table.columns
             ],
@@ -113,9 +114,9 @@ def _table(table: TableView, serving: Serving) -> Iterator[str]:
     if table.constraints:
         yield "Constraints:"
         yield "\n".join(
-            _rows(
+            rows(
                 ("constraint", "definition"),
-                [(f"`{c['name']}`", _code(short(c["definition"]))) for c in table.constraints],
+                [(code(c["name"]), code(short(c["definition"]))) for c in table.constraints],
             )
         )
     yield from _indexes(table, serving)
@@ -123,40 +124,40 @@ def _table(table: TableView, serving: Serving) -> Iterator[str]:
     yield from _grants(table)
     if table.triggers:
         yield "Triggers:"
-        yield "\n".join(f"- `{short(item['definition'])}`" for item in table.triggers)
+        yield "\n".join(f"- {code(short(item['definition']))}" for item in table.triggers)
 
 
 def _indexes(table: TableView, serving: Serving) -> Iterator[str]:
     if not table.indexes:
         return
     yield "Indexes, and the queries whose plans use them:"
-    rows = []
+    found = []
     for index in table.indexes:
-        queries = ", ".join(f"`{name}`" for name in serving.get(index.name, ()))
-        rows.append(
+        queries = ", ".join(code(name) for name in serving.get(index.name, ()))
+        found.append(
             (
-                f"`{index['name']}`",
-                _code(short(re.sub(r"^.* USING ", "", index["definition"]))),
+                code(index["name"]),
+                code(short(re.sub(r"^.* USING ", "", index["definition"]))),
                 queries,
-                table.comments.get(index.key, ""),
+                prose(table.comments.get(index.key)),
             )
         )
-    yield "\n".join(_rows(("index", "on", "used by", "meaning"), rows))
+    yield "\n".join(rows(("index", "on", "used by", "meaning"), found))
 
 
 def _policies(table: TableView) -> Iterator[str]:
     if table.policies:
         yield "Policies:"
         yield "\n".join(
-            _rows(
+            rows(
                 ("policy", "for", "to", "using", "with check"),
                 [
                     (
-                        f"`{item['name']}`",
+                        code(item["name"]),
                         item["command"],
-                        item["roles"],
-                        _code(_expression(item["using"])),
-                        _code(_expression(item["check"])),
+                        prose(item["roles"]),
+                        code(_expression(item["using"])),
+                        code(_expression(item["check"])),
                     )
                     for item in table.policies
                 ],
@@ -168,16 +169,19 @@ def _grants(table: TableView) -> Iterator[str]:
     if table.grants:
         yield "Grants:"
         yield "\n".join(
-            _rows(
+            rows(
                 ("role", "may"),
-                [(role, ", ".join(privileges)) for role, privileges in table.grants.items()],
+                [
+                    (prose(role), prose(", ".join(privileges)))
+                    for role, privileges in table.grants.items()
+                ],
             )
         )
 
 
 def _view(item: Item) -> str:
     definition = short(item["definition"]).strip()
-    return f"### {short(item.name)}\n\n```sql\n{definition}\n```"
+    return f"### {prose(short(item.name))}\n\n{block('sql', definition)}"
 
 
 def _functions(snapshot: Snapshot) -> Iterator[str]:
@@ -185,15 +189,15 @@ def _functions(snapshot: Snapshot) -> Iterator[str]:
     if found:
         yield "## Functions"
         yield "\n".join(
-            _rows(
+            rows(
                 ("function", "returns", "language", "runs as", "does"),
                 [
                     (
-                        f"`{short(item.name).replace('pg_catalog.', '')}`",
-                        item["returns"] or "",
+                        code(short(item.name).replace("pg_catalog.", "")),
+                        prose(item["returns"]),
                         item["language"],
                         "its owner" if item["security_definer"] else "its caller",
-                        comment or "",
+                        prose(comment),
                     )
                     for item, comment in found
                 ],
@@ -205,48 +209,36 @@ def _roles(found: Sequence[TableView]) -> Iterator[str]:
     roles = sorted({role for table in found for role in table.grants})
     if roles:
         yield "## Who may do what"
-        rows = []
+        matrix = []
         for table in found:
             cells = (
                 ", ".join(dict.fromkeys(p.split(" ")[0] for p in table.grants.get(role, ())))
                 for role in roles
             )
-            rows.append((f"[{table.name}](#{table.name})", *cells))
-        yield "\n".join(_rows(("table", *roles), rows))
+            matrix.append((link(table.name), *cells))
+        yield "\n".join(rows(("table", *map(prose, roles)), matrix))
 
 
 def migrations(changes: Sequence[Change]) -> str:
     """Return migrations.md."""
-    rows = [
+    listed = [
         (
-            f"`{change.version}`",
-            change.description,
-            change.why,
+            code(change.version),
+            prose(change.description),
+            prose(change.why),
             "" if change.transactional else "no transaction",
-            "yes" if change.irreversible is None else f"no: {change.irreversible}",
+            "yes" if change.irreversible is None else f"no: {prose(change.irreversible)}",
         )
         for change in changes
     ]
     parts = [
         "# The migrations",
         NOTE,
-        f"{len(rows)} migrations, in the order in which they are applied.",
-        "\n".join(_rows(("version", "migration", "why", "runs in", "can be undone"), rows)),
+        f"{len(listed)} migrations, in the order in which they are applied.",
+        "\n".join(rows(("version", "migration", "why", "runs in", "can be undone"), listed)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _expression(text: str | None) -> str:
     return "" if text is None else " ".join(short(text).split())
-
-
-def _code(text: str) -> str:
-    text = " ".join(text.split())
-    return f"`{text}`" if text else ""
-
-
-def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "|".join("---" for _ in head) + "|"
-    for row in rows:
-        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"

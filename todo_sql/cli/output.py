@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from todo_sql.cli.screen import Part, Screen
-from todo_sql.errors import ExitCode, Finding, FindingsError, TodoSqlError, UsageError
+from todo_sql.errors import ExitCode, Finding, FindingsError, TodoSqlError, UsageError, indented
 
 UNEXPECTED = 70
 UNWRITABLE = 74
@@ -91,9 +91,9 @@ class Output:
     # stderr
 
     def message(self, *parts: Part) -> None:
-        """Say something, unless ``--quiet``."""
+        """Say something, unless ``--quiet``; of several lines the further ones are indented."""
         if not self.quiet:
-            self._say(*parts)
+            self._say(*(indented(part) if isinstance(part, str) else part for part in parts))
 
     def detail(self, text: str) -> None:
         """Say something with ``--verbose`` only."""
@@ -102,7 +102,7 @@ class Output:
 
     def warning(self, text: str) -> None:
         """Say something that a person should not miss, even with ``--quiet``."""
-        self._say(("warning", "bold yellow"), f": {text}")
+        self._say(("warning", "bold yellow"), indented(f": {text}"))
 
     def warn_of(self, finding: Finding) -> None:
         """Say a warning that has a code, and keep it for the JSON document of the run."""

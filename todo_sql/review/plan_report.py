@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from todo_sql.catalog.markdown import code, untagged
 from todo_sql.errors import Finding
 from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import Lock
@@ -55,14 +56,14 @@ def markdown(plan: Plan) -> str:
     count = len(plan.migrations)
     parts = [
         "## Plan",
-        f"{count} pending migration{'' if count == 1 else 's'} on `{plan.database}` "
+        f"{count} pending migration{'' if count == 1 else 's'} on {code(plan.database)} "
         f"(PostgreSQL {plan.version // 10000}).",
     ]
     for planned in plan.migrations:
         parts.append(f"### {planned.migration.id}")
         parts.append(f"It {_undo(planned)}.")
         rows = [
-            f"| {step.place.line} | `{_cell(_head(step))}` | "
+            f"| {step.place.line} | {code(_head(step)).replace('|', chr(92) + '|')} | "
             f"{'<br>'.join(map(_cell, effects(step))) or 'nothing that others notice'} |"
             for step in planned.steps
         ]
@@ -70,7 +71,7 @@ def markdown(plan: Plan) -> str:
         if planned.findings:
             parts.append("\n".join(_bullet(finding) for finding in planned.findings))
         if planned.unknown:
-            parts.append("Unknown until it runs: " + "; ".join(planned.unknown) + ".")
+            parts.append(f"Unknown until it runs: {_cell('; '.join(planned.unknown))}.")
     if plan.not_copied:
         parts.append("Could not be copied, so not tried:")
         parts.append("\n".join(f"- {_cell(missing)}" for missing in plan.not_copied))
@@ -134,7 +135,11 @@ def _bullet(finding: Finding) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return _in_table(untagged(text))
+
+
+def _in_table(markdown: str) -> str:
+    return markdown.replace("|", "\\|").replace("\n", " ")
 
 
 def _listed(words: tuple[str, ...]) -> str:

@@ -33,7 +33,8 @@ def tree(plan: Mapping[str, Any]) -> Branch:
 
 
 def _listed(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    text = ", ".join(value) if isinstance(value, list) else str(value)
+    return text.replace("\n", " ")
 
 
 def _title(node: Mapping[str, Any]) -> str:

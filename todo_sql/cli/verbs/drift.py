@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
-from todo_sql.errors import ExitCode
+from todo_sql.cli.screen import in_a_line
+from todo_sql.errors import ExitCode, indented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,11 +60,18 @@ def command(context: Context) -> ExitCode:
         for one in found:
             mark = str(one.difference)[0]
             # Seen from the database: it has more (+), it lacks (-), it differs (~).
-            output.data({"+": "-", "-": "+"}.get(mark, mark) + f" {one.difference.item.key}")
+            mark = {"+": "-", "-": "+"}.get(mark, mark)
+            key = in_a_line(one.difference.item.key)
+            output.data(f"{mark} {key}  ", (f"[{one.finding.code}]", "dim"))
             for side in one.sides():
-                output.data(f"    -- {side}")
+                output.data(f"    -- {in_a_line(side)}")
             for statement in one.statements:
-                output.data(f"    {statement}{'' if statement.startswith('--') else ';'}")
+                if statement.startswith("--"):
+                    output.data(f"    {in_a_line(statement)}")
+                elif statement.lower().startswith("create or replace "):  # a body stays itself
+                    output.data(f"    {statement};")
+                else:
+                    output.data(indented(f"    {statement};"))
     count = len(found)
     output.message(
         f"{count} object{'' if count == 1 else 's'} differ{'s' if count == 1 else ''} from the "

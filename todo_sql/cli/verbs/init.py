@@ -44,7 +44,7 @@ def command(
     else:
         for path in sorted(written):
             context.output.data(f"{folder / path}")
-        context.output.message(f"\nnext: cd {folder} && make test")
+        context.output.message(f"next: cd {folder} && make test")
     return ExitCode.OK
 
 
