@@ -10,7 +10,7 @@ WORKERS ?= 2
 LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL \
 	-u PGHOST -u PGHOSTADDR -u PGDATABASE -u PGSERVICE
 
-.PHONY: demo test lint project pages suite clean
+.PHONY: demo test lint project pages suite security clean
 
 demo: $(READY)
 	@$(LOCAL) $(BIN)/todo-sql migrate --quiet
@@ -49,6 +49,12 @@ pages: $(READY)
 suite: $(READY)
 	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --postgres 18 --owner superuser
 	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --postgres 16 --owner plain -m database
+
+# The attacks on every server that is here, for both kinds of owner.
+security: $(READY)
+	for server in 15 16 18; do for owner in superuser plain; do \
+		$(LOCAL) $(BIN)/pytest tests/security --numprocesses $(WORKERS) --postgres $$server --owner $$owner || exit 1; \
+	done; done
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("todo-sql needs Python 3.11 or newer; try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

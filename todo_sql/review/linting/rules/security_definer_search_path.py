@@ -1,4 +1,4 @@
-"""SECURITY DEFINER on a search_path that others can put objects into."""
+"""SECURITY DEFINER on a search_path that others can put objects in."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ RULE = Rule(
     code="R204",
     name="security-definer-search-path",
     severity="error",
-    message="function {function} runs as its owner on a search_path that others can put objects in",
-    cause="{why}; what a caller puts there under a name of the body runs as the owner",
+    message="function {function} runs as its owner on an open search_path: {why}",
+    cause="what a caller puts there under a name that the body uses runs as the owner",
     fix="set search_path = pg_catalog, pg_temp, and qualify every other name in the body",
     bad="""\
 create function whoami() returns text
