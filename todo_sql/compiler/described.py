@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,24 +190,27 @@ class Described:
         if not self.query.cardinality.returns_rows or not self.columns:
             return PythonType("None")
         if self.model:
-            return PythonType(self.model)
+            return PythonType(self.model, frozenset({(".models", self.model)}))
         return self.columns[0].annotation
 
-    @property
-    def returns(self) -> str:
-        """What a call returns, as an annotation."""
-        row = self.row.text
+    def returns(self, row: str, local: Callable[[str], str] = str) -> str:
+        """Return what a call returns, as an annotation.
+
+        Args:
+            row: The annotation of a row.
+            local: What the module calls ``list``, ``Page`` and ``int``.
+        """
         match self.query.cardinality:
             case Cardinality.MANY:
-                return f"list[{row}]"
+                return f"{local('list')}[{row}]"
             case Cardinality.OPTIONAL:
-                return self.row.optional().text
+                return row if row == "None" or row.endswith("| None") else f"{row} | None"
             case Cardinality.EXECROWS | Cardinality.COPYFROM:
-                return "int"
+                return local("int")
             case Cardinality.BATCH:
-                return f"list[{row}]" if self.columns else "int"
+                return f"{local('list')}[{row}]" if self.columns else local("int")
             case Cardinality.PAGE:
-                return f"Page[{row}]"
+                return f"{local('Page')}[{row}]"
         return row
 
     def as_dict(self) -> dict[str, Any]:
@@ -225,5 +229,5 @@ class Described:
 
 
 def pascal(name: str) -> str:
-    """Return ``list_tasks`` as ``ListTasks``."""
-    return "".join(part.capitalize() for part in name.split("_"))
+    """Return ``list_tasks`` as ``ListTasks``; capitals inside stay."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))

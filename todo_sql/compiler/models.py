@@ -7,6 +7,7 @@ be NULL in the model, and so for each of them.
 from __future__ import annotations
 
 import keyword
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -105,18 +106,19 @@ def _unusable_names(entry: Described) -> list[Finding]:
             "C108",
             "error",
             f"column {number} of `{entry.query.name}` "
-            + (f"repeats the name `{name}`" if _is_field(name) else f"is named `{name}`"),
+            + (f"repeats the name `{name}`" if is_field(name) else f"is named `{name}`"),
             entry.query.place(),
             cause="the columns of a row become the fields of a pydantic model, which cannot have "
             "two of one name, nor a keyword of Python, nor a name of its own or with a leading _",
             fix="name it with `as`",
         )
         for number, name in enumerate(names, start=1)
-        if name in names[: number - 1] or not (_is_field(name) or entry.model is None)
+        if name in names[: number - 1] or not (is_field(name) or entry.model is None)
     ]
 
 
-def _is_field(name: str) -> bool:
+def is_field(name: str) -> bool:
     """Whether a pydantic model may have a field of this name."""
     usual = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
-    return usual and not hasattr(BaseModel, name)
+    same = unicodedata.normalize("NFKC", name) == name  # Python's parser makes it so
+    return usual and same and not hasattr(BaseModel, name)

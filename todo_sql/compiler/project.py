@@ -13,6 +13,7 @@ from todo_sql.compiler import cache, models
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.checks import configuration, serving
 from todo_sql.compiler.describe import Analysis, Compiler, Examined, Rule, gather
+from todo_sql.compiler.generating.naming import wrong_names
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError
@@ -37,7 +38,7 @@ def analyse_folder(
         offline: Whether to ask the cache, and no server.
     """
     queries, examined = _examined(config, folder or config.queries, (), offline=offline)
-    return queries, whole(queries, examined)
+    return queries, whole(queries, examined, config)
 
 
 def check_folder(
@@ -65,7 +66,7 @@ def check_folder(
     if scale is not None:
         with psycopg.connect(serving.loaded_database(config, scale), autocommit=True) as connection:
             examined = serving.find(connection, examined, config)
-    return whole(queries, examined)
+    return whole(queries, examined, config)
 
 
 def _examined(
@@ -89,10 +90,11 @@ def with_slips(queries: QuerySet, examined: Iterable[Examined], compiler: Compil
     return replace(queries, findings=(*queries.findings, *slips))
 
 
-def whole(queries: QuerySet, examined: list[Examined]) -> Analysis:
+def whole(queries: QuerySet, examined: list[Examined], config: Config) -> Analysis:
     """Add what only all queries together show, and the mistakes of their files."""
     analysis = gather(examined)
     findings = [*queries.findings, *analysis.findings, *models.misnamed(analysis.described)]
+    findings += wrong_names(analysis.described, queries.files, config)
     return Analysis(analysis.described, tuple(in_file_order(findings)))
 
 

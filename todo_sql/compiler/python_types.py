@@ -6,7 +6,7 @@ What psycopg loads is what a row holds, so this table follows psycopg's adapters
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ from todo_sql.compiler.schema import Schema, Type
 
 if TYPE_CHECKING:
     from todo_sql.wire.loaders import Form
+
+
+_WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\W\d]\w*""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,19 @@ class PythonType:
     def listed(self) -> PythonType:
         """Return a list of this."""
         return replace(self, text=f"list[{self.text}]")
+
+    def sequence(self) -> PythonType:
+        """Return what may be given where this is sent: for each list any sequence."""
+        text = self.renamed(lambda word: "Sequence" if word == "list" else word)
+        if self.mapped or text == self.text:
+            return self
+        return replace(self, text=text, imports=self.imports | {("collections.abc", "Sequence")})
+
+    def renamed(self, name: Callable[[str], str]) -> str:
+        """Return the annotation with other names; what stands in strings stays."""
+        return _WORD.sub(
+            lambda found: found[0] if found[0][0] in "\"'" else name(found[0]), self.text
+        )
 
 
 def named(words: str) -> PythonType:

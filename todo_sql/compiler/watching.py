@@ -138,4 +138,4 @@ class _Watched:
             found.get(query) or Examined(query, replace(self._clean[texts[query]], query=query), ())
             for query in queries.values()
         ]
-        return whole(with_slips(queries, examined, self._compiler), examined)
+        return whole(with_slips(queries, examined, self._compiler), examined, self._compiler.config)

@@ -75,6 +75,6 @@ def not_a_name(word: str) -> str | None:
     """Return why a word cannot name something in Python, or None if it can."""
     if not _IDENTIFIER.match(word):
         return "is not a Python identifier"
-    if keyword.iskeyword(word):
+    if keyword.iskeyword(word) or word == "__debug__":  # which no one may assign, either
         return "is a keyword of Python"
     return None

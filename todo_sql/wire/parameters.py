@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -31,6 +31,7 @@ from todo_sql.wire.call_errors import BadParameter
 
 Dump = Callable[[Any], Any]
 
+_TEXTS = (str, bytes, bytearray, memoryview)  # sequences, but none of elements of an array
 _TEXT = frozenset({"text", "varchar", "bpchar", "name"})
 # psycopg's binary dumpers of these wrap a number that is too big.
 _NARROW = {"int2": Struct("!h"), "int4": Struct("!i"), "oid": Struct("!I")}
@@ -165,7 +166,7 @@ class Parameter:
             return value.model_dump(mode="json")
         if not self.classes:
             return value
-        if is_array and isinstance(value, (tuple, set, frozenset)):
+        if is_array and isinstance(value, (Sequence, Set)) and not isinstance(value, _TEXTS):
             return list(value)
         confusing = isinstance(value, bool) or (
             base == "date" and isinstance(value, datetime.datetime)

@@ -79,7 +79,7 @@ def _text(entry: Described) -> str:
         facts.append(f"{entry.variants} variants")
     place = entry.query.place()
     lines = [
-        f"{entry.query.name} :{entry.query.cardinality.value} -> {entry.returns}",
+        f"{entry.query.name} :{entry.query.cardinality.value} -> {entry.returns(entry.row.text)}",
         f"  {place.file}:{place.line}; {', '.join(facts)}",
     ]
     names = [parameter.name for parameter in entry.parameters]

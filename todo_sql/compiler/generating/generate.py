@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from todo_sql import writing
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.generating import model_source, module_source
-from todo_sql.compiler.generating.layout import HEADER
+from todo_sql.compiler.generating.layout import header
+from todo_sql.compiler.generating.naming import module_name, shown
 from todo_sql.config import Config
 from todo_sql.sql.source import Source
 
@@ -31,16 +32,16 @@ def render(
     by_file: dict[str, list[Described]] = defaultdict(list)
     for entry in described:
         by_file[entry.query.source.file].append(entry)
-    shown = _shown(config.queries, config.root)
-    title = f'"""Typed functions for the named queries in {shown}/."""\n'
-    files = {"py.typed": "", "__init__.py": HEADER.format(source=f"{shown}/") + title}
+    folder = shown(config.queries, config.root)
+    title = f'"""Typed functions for the named queries in {folder}/."""\n'
+    files = {"py.typed": "", "__init__.py": "\n".join([*header(f"{folder}/"), title])}
     everything = [entry for entries in by_file.values() for entry in entries]
     own = _own_package(config)
-    models = model_source.render(everything, shown, own)
+    models = model_source.render(everything, folder, own)
     if models:
         files["models.py"] = models
     for source in sources:
-        stem = _stem(source, shown)
+        stem = module_name(source.file, folder)
         files[f"{stem}.sql"] = source.text
         files[f"{stem}.py"] = module_source.render(stem, by_file[source.file], source, config, own)
     return dict(sorted(files.items()))
@@ -88,15 +89,3 @@ def _own_package(config: Config) -> str | None:
     if folder is None or not folder.is_relative_to(config.root):
         return None
     return folder.relative_to(config.root).parts[0]
-
-
-def _shown(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-
-def _stem(source: Source, shown: str) -> str:
-    """Return the module's name: the path below the folder of queries, joined by underscores."""
-    path = PurePosixPath(source.file)
-    if path.is_relative_to(shown):
-        path = path.relative_to(shown)
-    return "_".join(path.with_suffix("").parts)

@@ -1,12 +1,21 @@
-"""The imports of a generated module, sorted as ruff sorts them. Pure."""
+"""The names that a generated module uses and did not define: imported, sorted as ruff does. Pure.
+
+What the user named keeps its name. Where that is also the name of something imported or
+built in, the module calls the latter by the same name with an underscore before it.
+"""
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections import defaultdict
+from collections.abc import Collection
 
 from todo_sql.compiler.generating.layout import WIDTH
 from todo_sql.compiler.python_types import PythonType
+
+# The one module of ours that generated code imports.
+RUNTIME = "todo_sql.runtime"
 
 
 class Imports:
@@ -14,32 +23,87 @@ class Imports:
 
     Args:
         own: The package that the module belongs to, where imports of it stand apart.
+        taken: The names that the user gave to what the module defines.
+        here: The module that is written, whose own names need no import.
     """
 
-    def __init__(self, own: str | None = None) -> None:
+    def __init__(
+        self, own: str | None = None, taken: Collection[str] = (), here: str | None = None
+    ) -> None:
         self._own = own
-        self._names: dict[str, set[str]] = defaultdict(set)
+        self._taken = set(taken)
+        self._here = here
+        self._local: dict[tuple[str, str], str] = {}
+        self._lasting: set[tuple[str, str]] = set()
 
-    def add(self, module: str, *names: str) -> None:
-        """Note that names are used."""
-        self._names[module].update(names)
-
-    def add_type(self, python: PythonType) -> None:
-        """Note that a type is used."""
-        for module, name in python.imports:
-            self.add(module, name)
-
-    def lines(self, without: str | None = None) -> list[str]:
-        """Return the import lines: standard library, other packages, ours, this package.
+    def name(self, module: str, name: str, *, typing: bool = False) -> str:
+        """Note that a name is used, and return what the module calls it.
 
         Args:
-            without: The module that the lines are for, which has its own names.
+            module: Where it is defined.
+            name: Its name there.
+            typing: Whether only a type checker has to know it.
         """
+        if module == self._here:
+            return name
+        origin = (module, name)
+        if not typing:
+            self._lasting.add(origin)
+        if origin not in self._local:
+            self._local[origin] = self.free(name)
+        return self._local[origin]
+
+    def free(self, name: str) -> str:
+        """Return a name that is neither the user's nor used yet: this, or with underscores."""
+        used = {*self._taken, *self._local.values()}
+        while name in used:
+            name = f"_{name}"
+        return name
+
+    def define(self, name: str) -> str:
+        """Return a free name for something that the module defines, and keep it."""
+        name = self.free(name)
+        self._taken.add(name)
+        return name
+
+    def builtin(self, name: str) -> str:
+        """Return what the module calls a built-in function or type."""
+        return name if self.free(name) == name else self.name("builtins", name)
+
+    def type(self, python: PythonType, *, typing: bool = False) -> str:
+        """Note the names of a type, and return its annotation."""
+        origins = {name: module for module, name in python.imports}
+
+        def local(word: str) -> str:
+            if word in origins:
+                return self.name(origins[word], word, typing=typing)
+            return self.builtin(word) if hasattr(builtins, word) else word
+
+        return python.renamed(local)
+
+    def future(self) -> str:
+        """Return the line that leaves annotations unevaluated."""
+        local = self.free("annotations")
+        return "from __future__ import annotations" + (
+            f" as {local}" if local != "annotations" else ""
+        )
+
+    def lines(self) -> list[str]:
+        """Return the import lines: standard library, other packages, ours, this package."""
+        return self._lines(self._lasting)
+
+    def typing_lines(self) -> list[str]:
+        """Return the lines of what only a type checker has to know."""
+        return self._lines(self._local.keys() - self._lasting)
+
+    def _lines(self, origins: Collection[tuple[str, str]]) -> list[str]:
+        names: dict[str, list[str]] = defaultdict(list)
+        for module, name in sorted(origins, key=lambda origin: _order(origin[1])):
+            local = self._local[module, name]
+            names[module].append(name if local == name else f"{name} as {local}")
         groups: list[list[str]] = [[], [], [], []]
-        for module in sorted(self._names.keys() - {without}):
-            names = sorted(self._names[module], key=_order)
-            if names:
-                groups[self._group(module)] += _import(module, names)
+        for module in sorted(names):
+            groups[self._group(module)] += _import(module, names[module])
         lines: list[str] = []
         for group in groups:
             lines += ["", *group] if group and lines else group

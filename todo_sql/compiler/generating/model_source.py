@@ -6,11 +6,13 @@ JSON schema only, so that a row that an older or newer rule allowed never breaks
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.described import Described, Parameter, ResultColumn
 from todo_sql.compiler.generating import layout
-from todo_sql.compiler.generating.imports import Imports
-from todo_sql.compiler.generating.layout import HEADER, WIDTH, Group, lay_out
+from todo_sql.compiler.generating.imports import RUNTIME, Imports
+from todo_sql.compiler.generating.layout import WIDTH, Group, header, lay_out
 from todo_sql.compiler.python_types import PythonType, quoted
 
 _CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
@@ -18,7 +20,11 @@ _CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
 
 def render(described: list[Described], shown: str, own: str | None) -> str | None:
     """Return the text of `models.py`, or None where no query needs a model."""
-    imports = Imports(own)
+    taken = {name for entry in described for name in class_names(entry)}
+    for entry in described:
+        taken |= {column.name for column in entry.columns}
+        taken |= {parameter.name for parameter in entry.parameters}
+    imports = Imports(own, taken, here=".models")
     classes: dict[str, list[str]] = {}
     for entry in described:
         if entry.model and entry.model not in classes:
@@ -32,12 +38,12 @@ def render(described: list[Described], shown: str, own: str | None) -> str | Non
     if not classes:
         return None
     lines = [
-        HEADER.format(source=f"{shown}/").rstrip("\n"),
+        *header(f"{shown}/"),
         '"""What the named queries take and return."""',
         "",
-        "from __future__ import annotations",
+        imports.future(),
         "",
-        *imports.lines(without=".models"),
+        *imports.lines(),
     ]
     for name in sorted(classes):
         lines += ["", "", *classes[name]]
@@ -50,42 +56,49 @@ def _row(name: str, entry: Described, imports: Imports) -> list[str]:
     if len(tables) == 1 and entry.query.model:
         (table,) = tables.values()
         doc = (table.table_comment or "").strip() or f"A row of `{table.table}`."
-    lines = _head(name, doc, [column.python for column in entry.columns], "frozen=True", imports)
+    fields = {column.name: column.python for column in entry.columns}
+    lines = _head(name, doc, fields, "frozen=True", imports)
     for column in entry.columns:
         lines += _field(column, imports)
     return lines
 
 
-def _head(name: str, doc: str, types: list[PythonType], option: str, imports: Imports) -> list[str]:
-    imports.add("pydantic", "BaseModel", "ConfigDict")
-    arbitrary = any("ange[" in python.text for python in types)
-    options = f"{option}, arbitrary_types_allowed=True" if arbitrary else option
+def _head(
+    name: str, doc: str, fields: Mapping[str, PythonType], option: str, imports: Imports
+) -> list[str]:
+    base, config = (imports.name("pydantic", one) for one in ("BaseModel", "ConfigDict"))
+    options = [option]
+    if any("ange[" in python.text for python in fields.values()):
+        options.append("arbitrary_types_allowed=True")
+    if any(field.startswith("model_") for field in fields):
+        options.append("protected_namespaces=()")
     return [
-        f"class {name}(BaseModel):",
+        f"class {name}({base}):",
         *layout.docstring(doc, "    "),
         "",
-        f"    model_config = ConfigDict({options})",
+        f"    model_config = {config}({', '.join(options)})",
         "",
     ]
 
 
 def _field(column: ResultColumn, imports: Imports) -> list[str]:
-    imports.add_type(column.annotation)
     name = column.name
     constraint = column.origin.constraint if column.origin else Constraint()
     schema = constraint.json_schema() if column.python.text in _CONSTRAINED else {}
     end = " | None" if column.nullable else ""
     if "ange[" in column.python.text:
-        lines = _annotated(name, _range(column.python.text, imports), end)
+        lines = _annotated(name, _range(column.python, imports), end)
     elif schema:
-        imports.add("typing", "Annotated")
-        imports.add("pydantic", "Field")
         items = tuple(f"{quoted(key)}: {_json(value)}" for key, value in schema.items())
-        field = Group("Field(", (Group("json_schema_extra={", items, "}"),), ")")
-        group = Group("Annotated[", (column.python.text, field), "]")
+        field = Group(
+            f"{imports.name('pydantic', 'Field')}(",
+            (Group("json_schema_extra={", items, "}"),),
+            ")",
+        )
+        group = _with(imports, imports.type(column.python), field)
         lines = _annotated(name, group, end)
     else:
-        lines = [f"    {name}: {column.annotation.text}"]
+        lines = [f"    {name}: {imports.type(column.annotation)}"]
     if column.origin and column.origin.comment:
         lines += layout.docstring(column.origin.comment, "    ")
     return lines
@@ -101,13 +114,21 @@ def _annotated(name: str, group: Group, end: str) -> list[str]:
     return [f"    {name}: (", *lay_out(group, "        "), f"        {end.strip()}", "    )"]
 
 
-def _range(text: str, imports: Imports) -> Group:
+def _with(imports: Imports, *items: str | Group) -> Group:
+    return Group(f"{imports.name('typing', 'Annotated')}[", items, "]")
+
+
+def _range(python: PythonType, imports: Imports) -> Group:
     """Return the type of a field that pydantic doesn't know: in JSON it is PostgreSQL's text."""
-    imports.add("typing", "Annotated")
-    imports.add("pydantic", "PlainSerializer", "WithJsonSchema")
-    serializer = 'PlainSerializer(str, when_used="json")'
-    items = (text, serializer, 'WithJsonSchema({"type": "string"})')
-    return Group("Annotated[", items, "]")
+    serializer, schema = (
+        imports.name("pydantic", name) for name in ("PlainSerializer", "WithJsonSchema")
+    )
+    return _with(
+        imports,
+        imports.type(python),
+        f'{serializer}({imports.builtin("str")}, when_used="json")',
+        f'{schema}({{"type": "string"}})',
+    )
 
 
 def _json(value: object) -> str:
@@ -120,33 +141,32 @@ def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
     """Return the class of a parameter model, which enforces what CHECK constraints say."""
     some = "Some parameters" if entry.query.params_fields else "The parameters"
     doc = f"{some} of `{entry.query.name}`."
-    types = [parameter.python for parameter in entry.model_parameters]
-    lines = _head(name, doc, types, 'extra="forbid"', imports)
+    fields = {parameter.name: parameter.python for parameter in entry.model_parameters}
+    lines = _head(name, doc, fields, 'extra="forbid"', imports)
     for parameter in entry.model_parameters:
-        imports.add_type(parameter.python)
-        text: str | Group = parameter.python.text
+        text: str | Group = imports.type(parameter.python.sequence())
         bounds = _bounds(parameter)
         if bounds:
-            imports.add("typing", "Annotated")
-            imports.add("pydantic", "Field")
-            field = f"Field({', '.join(bounds)})"
-            text = Group("Annotated[", (parameter.python.text, field), "]")
-        end = _default(parameter, imports)
-        lines += _constrained_field(parameter, text, end)
+            field = f"{imports.name('pydantic', 'Field')}({', '.join(bounds)})"
+            text = _with(imports, text, field)
+        lines += _constrained_field(parameter, text, imports)
         if parameter.target and parameter.target.comment:
             lines += layout.docstring(parameter.target.comment, "    ")
     return lines
 
 
-def _constrained_field(parameter: Parameter, text: str | Group, end: str) -> list[str]:
+def _constrained_field(parameter: Parameter, text: str | Group, imports: Imports) -> list[str]:
     name = parameter.name
-    union = " | SkipJsonSchema[Unset]" if parameter.optional else ""
-    union += " | None" if parameter.nullable else ""
-    flat = f"{text if isinstance(text, str) else text.flat()}{union}"
+    union = " | None" if parameter.nullable else ""
     if parameter.optional:
-        return lay_out(
-            Group(f"{name}: {flat} = Field(", ("default_factory=lambda: UNSET",), ")"), "    "
-        )
+        skipped = imports.name("pydantic.json_schema", "SkipJsonSchema")
+        union = f" | {skipped}[{imports.name(RUNTIME, 'Unset')}]{union}"
+        flat = f"{text if isinstance(text, str) else text.flat()}{union}"
+        head = f"{name}: {flat} = {imports.name('pydantic', 'Field')}("
+        unset = f"default_factory=lambda: {imports.name(RUNTIME, 'UNSET')}"
+        return lay_out(Group(head, (unset,), ")"), "    ")
+    flat = f"{text if isinstance(text, str) else text.flat()}{union}"
+    end = "" if parameter.default is None else f" = {parameter.default_source}"
     if isinstance(text, str) or len(f"    {name}: {flat}{end}") <= WIDTH:
         return [f"    {name}: {flat}{end}"]
     return _annotated(name, text, f"{union}{end}")
@@ -160,30 +180,25 @@ def _bounds(parameter: Parameter) -> list[str]:
     return [f"{name}={value!r}" for name, value in arguments.items()]
 
 
-def _default(parameter: Parameter, imports: Imports) -> str:
-    if parameter.optional:
-        imports.add("pydantic", "Field")
-        imports.add("pydantic.json_schema", "SkipJsonSchema")
-        imports.add("todo_sql.runtime", "UNSET", "Unset")
-        return ""
-    return "" if parameter.default is None else f" = {parameter.default_source}"
-
-
 def _set_of_parameters(name: str, entry: Described, imports: Imports) -> list[str]:
     """Return the class of one of many sets of parameters: a plain dict for a type checker."""
-    imports.add("typing", "TypedDict")
     lines = [
-        f"class {name}(TypedDict):",
+        f"class {name}({imports.name('typing', 'TypedDict')}):",
         *layout.docstring(f"One set of parameters of `{entry.query.name}`.", "    "),
         "",
     ]
     for parameter in entry.own_parameters:
-        imports.add_type(parameter.annotation)
-        text = parameter.annotation.text
-        if parameter.optional or parameter.default is not None:
-            imports.add("typing", "NotRequired")
-            text = f"NotRequired[{text}]"
+        python = parameter.python.sequence()
+        text = imports.type(python.optional() if parameter.nullable else python)
+        if parameter.may_be_left_out:
+            text = f"{imports.name('typing', 'NotRequired')}[{text}]"
         lines.append(f"    {parameter.name}: {text}")
         if parameter.target and parameter.target.comment:
             lines += layout.docstring(parameter.target.comment, "    ")
     return lines
+
+
+def class_names(entry: Described) -> set[str]:
+    """Return the names of the classes that a query needs in `models.py`."""
+    names = (entry.model, entry.query.params_model, entry.parameters_type)
+    return {name for name in names if name}

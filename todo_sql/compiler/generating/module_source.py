@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from todo_sql.compiler.described import Described, Parameter
 from todo_sql.compiler.generating import layout
-from todo_sql.compiler.generating.imports import Imports
-from todo_sql.compiler.generating.layout import HEADER, Group, lay_out
+from todo_sql.compiler.generating.imports import RUNTIME, Imports
+from todo_sql.compiler.generating.layout import Group, header, lay_out
 from todo_sql.compiler.python_types import PythonType, quoted
 from todo_sql.config import Config, Tenant
 from todo_sql.queries.named import Cardinality
@@ -29,90 +30,190 @@ _METHODS = {
 }
 
 
+# What a function may call its own arguments, beside those of the query.
+_ARGUMENTS = ("session", "params", "rows", "cursor")
+
+
 def render(
     stem: str, described: list[Described], source: Source, config: Config, own: str | None
 ) -> str:
     """Return the text of a module."""
-    imports, for_types = Imports(own), Imports(own)
-    imports.add("todo_sql.runtime", "QueryFile")
-    handles: list[str] = []
-    functions: list[str] = []
+    taken = {entry.query.name for entry in described}
+    taken |= {parameter.name for entry in described for parameter in entry.parameters}
+    imports = Imports(own, taken)
+    for entry in described:  # the user's own names, before those of libraries
+        if entry.model:
+            imports.name(".models", entry.model)
+        if entry.parameters_type:
+            imports.name(".models", entry.parameters_type, typing=True)
+    module = _Module(imports)
+    body: list[str] = []
     for entry in described:
-        _note_imports(entry, imports, for_types)
-        handles += _handle(entry)
-        functions += ["", "", *_functions(entry)]
-    if config.tenant is not None:
-        imports.add("todo_sql.runtime", "Tenant")
+        body += ["", "", *module.handle(entry), "", "", *module.functions(entry)]
     doc = _file_comment(source) or f"Typed functions for the queries in {source.file}."
+    file = module.file(f"{stem}.sql", config.tenant)
     lines = [
-        HEADER.format(source=source.file).rstrip("\n"),
+        *header(source.file),
         *layout.docstring(doc, ""),
         "",
-        "from __future__ import annotations",
+        module.imports.future(),
         "",
-        *imports.lines(),
+        *module.imports.lines(),
     ]
-    guarded = for_types.lines()
+    guarded = module.imports.typing_lines()
     if guarded:
-        lines += ["", "if TYPE_CHECKING:", *(f"    {line}" if line else "" for line in guarded)]
-    lines += ["", *_file_handle(f"{stem}.sql", config.tenant), *handles, *functions]
-    return "\n".join(lines) + "\n"
+        checking = module.imports.name("typing", "TYPE_CHECKING")
+        lines += ["", f"if {checking}:", *(f"    {line}" if line else "" for line in guarded)]
+    return "\n".join([*lines, "", *file, *body[1:]]) + "\n"
 
 
-def _note_imports(entry: Described, imports: Imports, for_types: Imports) -> None:
-    imports.add("todo_sql.runtime", "Query")
-    imports.add("typing", "TYPE_CHECKING", "Any", "overload")
-    for_types.add("todo_sql.runtime", "AsyncSession")
-    for_types.add("todo_sql.runtime", "Session")
-    if entry.model:
-        imports.add(".models", entry.model)
-    else:
-        imports.add_type(entry.row)
-    if entry.query.cardinality is Cardinality.STREAM:
-        for_types.add("todo_sql.runtime", "AsyncRowStream", "RowStream")
-    else:
-        for_types.add("collections.abc", "Coroutine")
-    if entry.query.cardinality is Cardinality.PAGE:
-        for_types.add("todo_sql.runtime", "Page")
-    if entry.parameters_type:
-        for_types.add(".models", entry.parameters_type)
-        if entry.is_bulk:
-            for_types.add("collections.abc", "Iterable")
-        return
-    for parameter in entry.own_parameters:
-        imports.add_type(parameter.python)
+class _Module:
+    """Writes what a module holds, and collects the names that this needs."""
+
+    def __init__(self, imports: Imports) -> None:
+        self.imports = imports
+        self._file = imports.define("_FILE")
+        self._handles: dict[str, str] = {}
+        imports.name("typing", "TYPE_CHECKING")
+
+    def file(self, name: str, tenant: Tenant | None) -> list[str]:
+        """Return the lines of the handle on the .sql file."""
+        items: list[str | Group] = ["__package__", quoted(name)]
+        if tenant is not None:
+            values = (tenant.parameter, tenant.setting, tenant.role)
+            head = f"tenant={self._ours('Tenant')}("
+            items.append(Group(head, tuple(quoted(value) for value in values), ")"))
+        return lay_out(Group(f"{self._file} = {self._ours('QueryFile')}(", tuple(items), ")"))
+
+    def handle(self, entry: Described) -> list[str]:
+        """Return the lines of the handle on a query."""
+        row = self.imports.type(entry.row)
+        sent = [parameter for parameter in entry.parameters if parameter.pg_type is not None]
+        types = tuple(f"{quoted(one.name)}: {quoted(one.pg_type or '')}" for one in sent)
+        items: list[str | Group] = [quoted(entry.query.name), f"row={row}"]
+        items.append(Group("parameters={", types, "}"))
+        nullable = tuple(quoted(parameter.name) for parameter in sent if parameter.nullable)
+        items.append(Group("nullable=[", nullable, "]"))
+        if entry.query.cardinality is Cardinality.PAGE:
+            keys = tuple(quoted(name) for name in entry.settled_keys)
+            items.append(Group("not_null=[", keys, "]"))
+        if entry.forms:
+            items.append(_form("forms=", entry.forms))
+        if entry.row.mapped:
+            items.append("validated=True")
+        if entry.read_only:
+            items.append("read_only=True")
+        if entry.tenant:
+            items.append("tenant=True")
+        handle = self._handles[entry.query.name] = self.imports.define(
+            f"_{entry.query.name.upper()}"
+        )
+        head = f"{handle}: {self._ours('Query')}[{row}] = {self._file}.query("
+        return lay_out(Group(head, tuple(items), ")"))
+
+    def functions(self, entry: Described) -> list[str]:
+        """Return the lines of a query's function: for threads, for tasks, and what both do."""
+        names = {parameter.name for parameter in entry.own_parameters}
+        own = {name: _unless(name, names) for name in _ARGUMENTS}
+        required = [one for one in entry.own_parameters if not one.may_be_left_out]
+        ordered = [*required, *(one for one in entry.own_parameters if one.may_be_left_out)]
+        arguments = self._arguments(entry, ordered, own)
+
+        def signature(session: str, returns: str, end: str) -> list[str]:
+            items = (f"{own['session']}: {session}", *arguments)
+            return lay_out(Group(f"def {entry.query.name}(", items, f") -> {returns}:"), suffix=end)
+
+        session, later = self._typed("Session"), self._typed("AsyncSession")
+        overload = f"@{self.imports.name('typing', 'overload')}"
+        anything = self.imports.name("typing", "Any")
+        answers = self._answers(entry, anything)
+        return [
+            overload,
+            *signature(session, answers[0], " ..."),
+            overload,
+            *signature(later, answers[1], " ..."),
+            *signature(f"{session} | {later}", anything, ""),
+            *layout.docstring(
+                _documentation(entry, [] if entry.parameters_type else ordered), "    "
+            ),
+            *lay_out(self._call(entry, ordered, own), "    "),
+        ]
+
+    def _arguments(
+        self, entry: Described, ordered: list[Parameter], own: Mapping[str, str]
+    ) -> list[str]:
+        model = entry.parameters_type
+        if model is None:
+            arguments = [self._argument(parameter) for parameter in ordered]
+            if arguments:
+                arguments.insert(0, "*")
+        else:
+            model = self.imports.name(".models", model, typing=True)
+            arguments = [f"{own['params']}: {model}"]
+            if entry.is_bulk:
+                many = self.imports.name("collections.abc", "Iterable", typing=True)
+                arguments = [f"{own['rows']}: {many}[{model}]"]
+        if entry.query.cardinality is Cardinality.PAGE:
+            if not arguments or model:
+                arguments.append("*")
+            arguments.append(f"{own['cursor']}: {self.imports.builtin('str')} | None = None")
+        return arguments
+
+    def _argument(self, parameter: Parameter) -> str:
+        python = parameter.python.sequence()
         if parameter.optional:
-            imports.add("todo_sql.runtime", "UNSET", "Unset")
+            unset = PythonType("Unset", frozenset({(RUNTIME, "Unset")}))
+            python = PythonType(f"{python.text} | Unset", python.imports | unset.imports)
+        if parameter.nullable:
+            python = python.optional()
+        text = f"{parameter.name}: {self.imports.type(python)}"
+        if parameter.optional:
+            return f"{text} = {self._ours('UNSET')}"
+        return text if parameter.default is None else f"{text} = {parameter.default_source}"
+
+    def _answers(self, entry: Described, anything: str) -> tuple[str, str]:
+        row = self.imports.type(entry.row)
+        if entry.query.cardinality is Cardinality.STREAM:
+            return f"{self._typed('RowStream')}[{row}]", f"{self._typed('AsyncRowStream')}[{row}]"
+        answer = entry.returns(row, self._returned)
+        later = self.imports.name("collections.abc", "Coroutine", typing=True)
+        return answer, f"{later}[{anything}, {anything}, {answer}]"
+
+    def _call(self, entry: Described, ordered: list[Parameter], own: Mapping[str, str]) -> Group:
+        pairs = tuple(f"{quoted(one.name)}: {one.name}" for one in ordered)
+        values: str | Group = Group("{", pairs, "}")
+        defaults = [one for one in ordered if one.default is not None]
+        if entry.query.cardinality is Cardinality.COPYFROM:
+            values = own["rows"]
+        elif entry.is_bulk:
+            shown = "".join(f"{quoted(one.name)}: {one.default_source}, " for one in defaults)
+            values = f"({{{shown}**one}} for one in {own['rows']})" if defaults else own["rows"]
+            if entry.takes_model:
+                values = (
+                    f"{self.imports.builtin('map')}({self.imports.builtin('dict')}, {own['rows']})"
+                )
+        elif entry.takes_model:
+            values = f"{self.imports.builtin('dict')}({own['params']})"
+        items: tuple[str | Group, ...] = (self._handles[entry.query.name], values)
+        if entry.query.cardinality is Cardinality.PAGE:
+            items = (*items, own["cursor"])
+        method = _METHODS[entry.query.cardinality]
+        return Group(f"return {own['session']}.{method}(", items, ")")
+
+    def _returned(self, name: str) -> str:
+        return self._typed(name) if name == "Page" else self.imports.builtin(name)
+
+    def _ours(self, name: str) -> str:
+        return self.imports.name(RUNTIME, name)
+
+    def _typed(self, name: str) -> str:
+        return self.imports.name(RUNTIME, name, typing=True)
 
 
-def _file_handle(name: str, tenant: Tenant | None) -> list[str]:
-    items: list[str | Group] = ["__package__", f'"{name}"']
-    if tenant is not None:
-        values = (tenant.parameter, tenant.setting, tenant.role)
-        items.append(Group("tenant=Tenant(", tuple(f'"{value}"' for value in values), ")"))
-    return lay_out(Group("_FILE = QueryFile(", tuple(items), ")"))
-
-
-def _handle(entry: Described) -> list[str]:
-    sent = [parameter for parameter in entry.parameters if parameter.pg_type is not None]
-    types = tuple(f'"{parameter.name}": "{parameter.pg_type}"' for parameter in sent)
-    items: list[str | Group] = [f'"{entry.query.name}"', f"row={entry.row.text}"]
-    items.append(Group("parameters={", types, "}"))
-    nullable = tuple(f'"{parameter.name}"' for parameter in sent if parameter.nullable)
-    items.append(Group("nullable=[", nullable, "]"))
-    if entry.query.cardinality is Cardinality.PAGE:
-        keys = tuple(f'"{name}"' for name in entry.settled_keys)
-        items.append(Group("not_null=[", keys, "]"))
-    if entry.forms:
-        items.append(_form("forms=", entry.forms))
-    if entry.row.mapped:
-        items.append("validated=True")
-    if entry.read_only:
-        items.append("read_only=True")
-    if entry.tenant:
-        items.append("tenant=True")
-    head = f"_{entry.query.name.upper()}: Query[{entry.row.text}] = _FILE.query("
-    return lay_out(Group(head, tuple(items), ")"))
+def _unless(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name = f"{name}_"
+    return name
 
 
 def _form(head: str, form: Form) -> str | Group:
@@ -125,83 +226,17 @@ def _form(head: str, form: Form) -> str | Group:
     return Group(f"{head}{{", fields, "}")
 
 
-def _functions(entry: Described) -> list[str]:
-    name = entry.query.name
-    bulk, model = entry.is_bulk, entry.parameters_type
-    names = {parameter.name for parameter in entry.own_parameters}
-    handle = "session_" if "session" in names and not model else "session"
-    required = [one for one in entry.own_parameters if not one.may_be_left_out]
-    ordered = [*required, *(one for one in entry.own_parameters if one.may_be_left_out)]
-    arguments: list[str] = [_argument(parameter) for parameter in ordered]
-    if bulk:
-        arguments = [f"rows: Iterable[{model}]"]
-    elif model:
-        arguments = [f"params: {model}"]
-    elif arguments:
-        arguments.insert(0, "*")
-    if entry.query.cardinality is Cardinality.PAGE:
-        if not arguments or model:
-            arguments.append("*")
-        arguments.append("cursor: str | None = None")
-
-    def signature(session: str, returns: str, end: str) -> list[str]:
-        items = (f"{handle}: {session}", *arguments)
-        return lay_out(Group(f"def {name}(", items, f") -> {returns}:"), suffix=end)
-
-    answers = [entry.returns, f"Coroutine[Any, Any, {entry.returns}]"]
-    if entry.query.cardinality is Cardinality.STREAM:
-        answers = [f"RowStream[{entry.row.text}]", f"AsyncRowStream[{entry.row.text}]"]
-    return [
-        "@overload",
-        *signature("Session", answers[0], " ..."),
-        "@overload",
-        *signature("AsyncSession", answers[1], " ..."),
-        *signature("Session | AsyncSession", "Any", ""),
-        *layout.docstring(_documentation(entry, [] if model else ordered), "    "),
-        *lay_out(_call(entry, ordered, handle), "    "),
-    ]
-
-
-def _call(entry: Described, ordered: list[Parameter], handle: str) -> Group:
-    values: str | Group = Group("{", tuple(f'"{one.name}": {one.name}' for one in ordered), "}")
-    defaults = [one for one in ordered if one.default is not None]
-    if entry.query.cardinality is Cardinality.COPYFROM:
-        values = "rows"
-    elif entry.is_bulk:
-        shown = "".join(f'"{one.name}": {one.default_source}, ' for one in defaults)
-        values = f"({{{shown}**one}} for one in rows)" if defaults else "rows"
-        if entry.takes_model:
-            values = "map(dict, rows)"
-    elif entry.takes_model:
-        values = "dict(params)"
-    items: tuple[str | Group, ...] = (f"_{entry.query.name.upper()}", values)
-    if entry.query.cardinality is Cardinality.PAGE:
-        items = (*items, "cursor")
-    return Group(f"return {handle}.{_METHODS[entry.query.cardinality]}(", items, ")")
-
-
 def _documentation(entry: Described, parameters: list[Parameter]) -> str:
     doc = entry.query.doc.strip() or f"Run `{entry.query.name}`."
     lines = [doc]
     explained = [
         f"    {parameter.name}: {' '.join(parameter.target.comment.split())}"
         for parameter in parameters
-        if parameter.target and parameter.target.comment
+        if parameter.target and parameter.target.comment and not entry.parameters_type
     ]
     if explained:
         lines += ["", "Args:", *explained]
     return "\n".join(lines)
-
-
-def _argument(parameter: Parameter) -> str:
-    python = parameter.python
-    if parameter.optional:
-        omissible = PythonType(f"{python.text} | Unset")
-        annotation = omissible.optional() if parameter.nullable else omissible
-        return f"{parameter.name}: {annotation.text} = UNSET"
-    annotation = python.optional() if parameter.nullable else python
-    text = f"{parameter.name}: {annotation.text}"
-    return text if parameter.default is None else f"{text} = {parameter.default_source}"
 
 
 def _file_comment(source: Source) -> str:

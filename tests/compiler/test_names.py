@@ -1,0 +1,160 @@
+"""No name of a query, model, parameter, column, type or file breaks the generated package."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from support.compiling import config_of
+
+from todo_sql.compiler.describe import Analysis, Compiler
+from todo_sql.compiler.generating import generate
+from todo_sql.compiler.project import whole
+from todo_sql.config import Config
+from todo_sql.queries.loader import QuerySet, read_folder
+from todo_sql.runtime import __all__ as FACE
+
+pytestmark = pytest.mark.database
+
+# What generated modules use themselves, what Python has, and what people call things.
+NAMES = sorted(
+    {
+        *FACE,
+        *("Any", "overload", "TYPE_CHECKING", "Coroutine", "Iterable", "Sequence", "Annotated"),
+        *("Literal", "TypedDict", "NotRequired", "SkipJsonSchema", "BaseModel", "ConfigDict"),
+        *("Field", "PlainSerializer", "WithJsonSchema", "Decimal", "UUID", "datetime", "date"),
+        *("time", "timedelta", "Range", "Multirange", "IPv4Address", "annotations", "models"),
+        *("session", "session_", "params", "rows", "cursor", "cursor_", "self", "cls", "one"),
+        *("_FILE", "_Query", "_str", "__str", "_DATE", "__package__", "__getattr__", "todo_sql"),
+        *("typing", "pydantic", "match", "case", "type", "model_config", "model_dump_it", "copy"),
+        *("json", "schema", "validate", "Task", "listTasks", "list_tasks", "UNSET", "unset"),
+        *("class", "None", "from", "async", "lambda"),
+        *(name for name in dir(builtins) if isinstance(getattr(builtins, name), type)),
+        *(name for name in dir(builtins) if name.islower()),
+    }
+)
+TYPES = ["date", "My Type", "select", "it's", 'say "so"', "Ünïcode", "class", "a.b", "back\\slash"]
+
+
+CALL = """
+import importlib, sys
+from pathlib import Path
+from todo_sql import Database
+
+with Database.connect(sys.argv[1]) as db:
+    session = db.session()
+    for line in Path("calls").read_text().splitlines():
+        module, function, argument = line.split()
+        function = getattr(importlib.import_module(f"hostile.{module}"), function)
+        row = function(session, **{argument: ["a", "b"]})
+        assert getattr(row, argument) == ["a", "b"], line
+"""
+
+
+def queries(name: str) -> dict[str, str]:
+    """Return a query that has this name in each place where one can stand, by file."""
+    call = "select 1 as n, :{0}::text[] as \"{0}\", '2026-01-01'::date as day;\n"
+    row = f"select '2026-01-01'::date as \"{name}\", 1::numeric as n, array['a'] as tags"
+    return {
+        "query": f"-- name: {name} :one\n{call.format('p')}",
+        "parameter": f"-- name: takes_{name} :one\n{call.format(name)}",
+        "model": f"-- name: q_{name} :many -> {name}\nselect 1 as n, 'x'::text as t;\n",
+        "column": f"-- name: has_{name} :optional\n{row};\n",
+        "field": f"-- name: form_{name} :one\n-- params: Form{name}\n"
+        f"select :{name}::date as d, :q::numeric as n;\n",
+        "copy": f"-- name: copy_{name} :copyfrom\ninsert into t (d) values (:{name});\n",
+    }
+
+
+def project() -> dict[str, list[str]]:
+    """Return every query by file; names that are equal but for case get files of their own."""
+    files: dict[str, list[str]] = {}
+    for name in NAMES:
+        twins = [one for one in NAMES if one.lower() == name.lower()]
+        for kind, text in queries(name).items():
+            files.setdefault(f"{kind}{twins.index(name)}", []).append(text)
+    for name in (*NAMES, "date-time", "a.b", "1st", "with space", "it's"):
+        files[name] = [f"-- name: in_{len(files)} :one\nselect 1;\n"]
+    for number, name in enumerate(TYPES):
+        quoted = '"' + name.replace('"', '""') + '"'
+        values = f"select :v::{quoted} as v, :w::{quoted}[] as w;\n"
+        files.setdefault("types0", []).append(f"-- name: typed_{number} :one\n{values}")
+    return files
+
+
+def check(files: dict[str, list[str]], url: str, config: Config) -> tuple[Analysis, QuerySet]:
+    """Write the files and check them as `todo-sql check` does."""
+    shutil.rmtree(config.queries, ignore_errors=True)
+    config.queries.mkdir()
+    for name, texts in files.items():
+        (config.queries / f"{name}.sql").write_text("".join(texts))
+    found = read_folder(config.queries, config.root)
+    with psycopg.connect(url, autocommit=True) as connection:
+        examined = Compiler(connection, config).examine(found.values())
+    return whole(found, examined, config), found
+
+
+def run(*words: str, cwd: Path) -> None:
+    """Run a program of this environment, which has to succeed."""
+    result = subprocess.run(
+        [str(Path(sys.executable).parent / words[0]), *words[1:]],
+        cwd=cwd, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
+
+
+def test_hostile_names(empty_database: str, tmp_path: Path) -> None:
+    """What is accepted imports, passes both type checkers and runs; what is not has a place."""
+    config = replace(config_of(tmp_path), generate=tmp_path / "hostile")
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("create table t (d date)")
+        for name in TYPES:
+            create = psycopg.sql.SQL("create type {} as enum ('a', 'it''s', '\"', '\\')")
+            connection.execute(create.format(psycopg.sql.Identifier(name)))
+    files = project()
+    analysis, _ = check(files, empty_database, config)
+    refused = dict.fromkeys(("Q101", "Q105", "Q112", "C107", "C108", "C119"), 0)
+    for finding in analysis.findings:
+        refused[finding.code] += 1
+        assert finding.place is not None
+        texts = files.get(Path(finding.place.file).stem, [])
+        lines = 0
+        for number, text in enumerate(texts):
+            lines += max(1, text.count("\n"))
+            if finding.place.line <= lines:
+                texts[number] = "\n" * text.count("\n")
+                break
+    analysis, found = check(
+        {name: texts for name, texts in files.items() if "".join(texts).strip()},
+        empty_database,
+        config,
+    )
+    assert not analysis.findings
+    described = analysis.described
+    generate.write(generate.render(described, found.files, config), tmp_path / "hostile")
+    calls = [
+        f"{Path(entry.query.source.file).stem} {entry.query.name} {entry.own_parameters[0].name}"
+        for entry in described
+        if Path(entry.query.source.file).stem[:-1] in ("query", "parameter")
+    ]
+    print(f"{len(NAMES)} names, {len(described)} queries, {len(calls)} calls; refused: {refused}")
+    assert len(described) > 5 * len(NAMES)
+    (tmp_path / "calls").write_text("\n".join(calls))
+    run("python", "-W", "error", "-c", CALL, empty_database, cwd=tmp_path)
+    modules = ", ".join(sorted(path.stem for path in (tmp_path / "hostile").glob("*.py")))
+    run("python", "-W", "error", "-c", f"from hostile import {modules}", cwd=tmp_path)
+    run("mypy", "--strict", "hostile", cwd=tmp_path)
+    kept = dict.fromkeys(["reportPrivateUsage", "reportUnusedFunction", "reportUnusedClass"], False)
+    strict = {
+        "typeCheckingMode": "strict",
+        **kept,
+    }  # a name with an underscore is the user's choice
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(strict))
+    run("pyright", "--pythonpath", sys.executable, "hostile", cwd=tmp_path)
