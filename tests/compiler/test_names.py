@@ -138,7 +138,7 @@ def test_hostile_names(empty_database: str, tmp_path: Path) -> None:
     )
     assert not analysis.findings
     described = analysis.described
-    generate.write(generate.render(described, found.files, config), tmp_path / "hostile")
+    generate.write(generate.render(described, found.files, config), tmp_path / "hostile", tmp_path)
     calls = [
         f"{Path(entry.query.source.file).stem} {entry.query.name} {entry.own_parameters[0].name}"
         for entry in described

@@ -79,7 +79,7 @@ class Type:
     Attributes:
         kind: ``b`` base, ``c`` composite, ``d`` domain, ``e`` enum, ``p`` pseudo,
             ``r`` range, ``m`` multirange.
-        shown: The name as `format_type` gives it.
+        shown: The name as `format_type` gives it on the search path of the queries.
         element: The element type of an array, else 0.
         base: The base type of a domain, the subtype of a (multi)range, else 0.
         relation: The relation of a composite, else 0.
@@ -191,7 +191,8 @@ where contype = 'c' and conrelid <> 0
 order by conrelid, conname
 """
 _TYPES = """
-select t.oid::int8, n.nspname, t.typname, t.typtype::text, format_type(t.oid, null),
+select t.oid::int8, n.nspname, t.typname, t.typtype::text,
+    array[format_type(t.oid, null), quote_ident(n.nspname) || '.'],
     case when t.typcategory = 'A' and t.typlen = -1 then t.typelem::int8 else 0 end,
     coalesce(nullif(t.typbasetype::int8, 0), r.rngsubtype::int8, m.rngsubtype::int8, 0),
     t.typrelid::int8,
@@ -215,15 +216,18 @@ _OPERATORS = "select oid::int8, oprname from pg_catalog.pg_operator where oprnam
 def read(connection: Connection[Any]) -> Schema:
     """Read a database's catalog; read-only, takes no lock beyond those of reading."""
 
+    path = connection.execute("select pg_catalog.current_schemas(true)").fetchall()[0][0]
     with ours(connection):
-        return _read(connection)
+        return _read(connection, path)
 
 
-def _read(connection: Connection[Any]) -> Schema:
+def _read(connection: Connection[Any], path: list[str]) -> Schema:
     def rows(statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
-    types = {row[0]: _type(row) for row in rows(_TYPES)}
+    found = rows(_TYPES)
+    known = {(schema, name) for _, schema, name, *_ in found}
+    types = {row[0]: _type(row, path, known) for row in found}
     comments = {(oid, number): text for oid, number, text in rows(_COMMENTS)}
     not_validated = set(rows(_NOT_VALIDATED))
     columns: dict[int, dict[int, Column]] = defaultdict(dict)
@@ -257,8 +261,10 @@ def _read(connection: Connection[Any]) -> Schema:
     return Schema(relations, types, functions, operators, connection.info.server_version)
 
 
-def _type(row: tuple[Any, ...]) -> Type:
-    oid, schema, name, kind, shown, element, base, relation, labels = row
+def _type(row: tuple[Any, ...], path: list[str], known: set[tuple[str, str]]) -> Type:
+    oid, schema, name, kind, (shown, prefix), element, base, relation, labels = row
+    if next((one for one in path if (one, name) in known), None) == schema:
+        shown = shown.removeprefix(prefix)  # as the text of a query may call it
     labels = tuple(labels or ())
     return Type(oid, schema, name, kind, shown, element, base, relation, labels)
 
