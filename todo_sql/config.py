@@ -49,7 +49,7 @@ class Config:
         seeds: Folder of development data.
         tenant: Isolation by tenant, or None for a project without tenants.
         types: Overrides of Python types by ``table.column``.
-        postgres: Major version of the embedded server, 16 or 18.
+        postgres: Major version of the embedded server, 15 or newer.
         exempt: Tables that the tenant rules leave alone, such as the sign-in tables.
         ignore: Patterns of objects that `drift` leaves alone, such as ``table public.audit_*``.
         packaged: Whether this is the Todo project that the wheel carries.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,7 +41,7 @@ class Section(_Table):
     types: dict[str, str] = Field(
         default_factory=dict, description='"tasks.priority" = "my.module.Priority"'
     )
-    postgres: Literal[16, 18] = Field(18, description="16 or 18")
+    postgres: int = Field(18, ge=15, description="a major version, 15 or newer")
     exempt: list[str] = Field(default_factory=list, description="a list of tables in quotes")
     ignore: list[str] = Field(default_factory=list, description="a list of patterns in quotes")
 

