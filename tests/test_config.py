@@ -147,6 +147,8 @@ def test_no_secret_in_a_repr(tmp_path: Path) -> None:
         ("postgres = 14\nseeds = 3", "wrong as well: `postgres`"),
         ("postgres = true", "write a major version, 15 or newer"),
         ("types = { a = 1 }", "`a`: "),
+        ("types = { a = '__import__(\"os\").getpid()' }", "`a`: "),
+        ("types = { a = 'list[\"print(1)\"]' }", "`a`: "),
     ],
 )
 def test_a_wrong_section_is_an_error_with_a_fix(section: str, message: str, tmp_path: Path) -> None:

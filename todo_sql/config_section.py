@@ -11,6 +11,8 @@ from todo_sql.errors import ConfigError
 
 Folder = Annotated[str, Field(description="a path in quotes")]
 Name = Annotated[str, Field(min_length=1)]
+# Names and what combines them; never a call, since `query` evaluates it.
+TypeName = Annotated[str, Field(pattern=r"""^[\w.\[\],|'" :/-]+$""")]
 
 
 class _Table(BaseModel):
@@ -38,7 +40,7 @@ class Section(_Table):
         description='tenant = { parameter = "user_id", setting = "app.current_user_id", '
         'role = "app" }',
     )
-    types: dict[str, str] = Field(
+    types: dict[str, TypeName] = Field(
         default_factory=dict, description='"tasks.priority" = "my.module.Priority"'
     )
     postgres: int = Field(18, ge=15, description="a major version, 15 or newer")
