@@ -10,7 +10,7 @@ WORKERS ?= 2
 LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL \
 	-u PGHOST -u PGHOSTADDR -u PGDATABASE -u PGSERVICE
 
-.PHONY: demo test lint project pages suite security clean
+.PHONY: demo test lint project pages suite security example clean
 
 demo: $(READY)
 	@$(LOCAL) $(BIN)/todo-sql migrate --quiet
@@ -22,7 +22,7 @@ demo: $(READY)
 	@echo "                   $(BIN)/todo-sql db stop    stop it; the data stays in .todo-sql/"
 	@echo "                   README.md, docs/           guides; migrations/, queries/: the SQL"
 
-test: lint project suite
+test: lint project suite example
 
 # The code.
 lint: $(READY)
@@ -56,6 +56,11 @@ security: $(READY)
 		$(LOCAL) $(BIN)/pytest tests/security --numprocesses $(WORKERS) --postgres $$server --owner $$owner || exit 1; \
 	done; done
 
+# The example as somebody who copies it has it: an environment and tests of its own, with the
+# real Better Auth where Node is.
+example:
+	$(LOCAL) $(MAKE) --directory examples/fastapi_backend test
+
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("todo-sql needs Python 3.11 or newer; try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -66,3 +71,4 @@ $(READY): pyproject.toml
 clean:
 	-$(BIN)/todo-sql db stop
 	rm -rf $(VENV) .todo-sql build dist
+	$(MAKE) --directory examples/fastapi_backend clean
