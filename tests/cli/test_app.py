@@ -153,6 +153,7 @@ def test_global_options_stand_anywhere(words: list[str], monkeypatch: pytest.Mon
         (["db", "explode"], "no such command 'explode'", "see `todo-sql db --help`"),
         (["db", "status", "--xyzzy"], "no such option: --xyzzy", "`todo-sql db status --help`"),
         (["db", "reset", "--yse"], "no such option: --yse", "did you mean `--yes`?"),
+        (["db", "reset", "--no-colour"], "no such option: --no-colour", "mean `--no-color`?"),
         (["db", "reset", "--yes=1"], "option '--yes' does not take a value", None),
         (["status", "x"], "unexpected extra argument(s) (x)", "todo-sql status --help`"),
         (["db", "status", "x"], "unexpected extra argument(s) (x)", "`todo-sql db status --help`"),

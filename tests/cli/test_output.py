@@ -72,9 +72,9 @@ def test_a_document_may_hold_anything(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_table_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     """Text stands at the left of its column, numbers at the right, NULL is empty."""
     output = Output()
-    output.out.table(["id", "title"], [[1, "a"], [22, None]])
+    output.out.table(["id", "title", "ms"], [[1, "a", 5], [22, None, ""]])
     output.out.table(["none"], [])
-    assert capsys.readouterr().out == "id  title\n 1  a\n22\nnone\n"
+    assert capsys.readouterr().out == "id  title  ms\n 1  a       5\n22\nnone\n"
 
 
 def test_findings_have_two_forms(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -124,6 +125,10 @@ def _usage_error(error: typer.TyperException) -> UsageError:
         message, meant = error.message, " or ".join(f"`{name}`" for name in possible) + "?"
     context = getattr(error, "ctx", None)
     page = context.command_path if context else PROGRAM
+    if context and not meant and (option := getattr(error, "option_name", None)):
+        # A global option, perhaps: the verb does not know them.
+        names = [name for one in context.find_root().command.params for name in one.opts]
+        meant = "".join(f"`{name}`?" for name in get_close_matches(option, names, 1))
     meant = re.sub(r"'([^']+)'", rf"`{page} \1`", meant).replace("`, `", "` or `")
     message = message.rstrip(".").replace("Value error, ", "")
     return UsageError(

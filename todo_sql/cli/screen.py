@@ -120,7 +120,8 @@ class Screen:
             styles: Styles of the first cell of a row, by its text.
         """
         right = [
-            bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+            all(isinstance(row[index], int | float) or row[index] in ("", None) for row in rows)
+            and any(isinstance(row[index], int | float) for row in rows)
             for index in range(len(columns))
         ]
         names = [in_a_line(name) for name in columns]

@@ -12,7 +12,7 @@ from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import Lock
 from todo_sql.review.plan import Plan, Planned, Step
 
-_WIDTH = 78
+_WIDTH = 78  # of a statement, where a person reads
 
 
 def mode(lock: Lock) -> str:
@@ -35,15 +35,15 @@ def effects(step: Step) -> Iterator[str]:
         yield f"touches about {step.rows:,} rows"
 
 
-def text(plan: Plan) -> str:
-    """Return the plan for a terminal, without its findings."""
+def text(plan: Plan, width: int | None = None) -> str:
+    """Return the plan as text without its findings; of each statement at most `width` signs."""
     if not plan.migrations:
         return f"nothing is pending on {plan.database}"
     parts = []
     for planned in plan.migrations:
         lines = [f"{planned.migration.id}  ({_undo(planned)})"]
         for step in planned.steps:
-            lines.append(f"  {step.place.line:>4}  {_head(step)}")
+            lines.append(f"  {step.place.line:>4}  {_head(step, width)}")
             lines += [f"          {effect}" for effect in effects(step)]
         lines += [f"  unknown  {unknown}" for unknown in planned.unknown]
         parts.append("\n".join(lines))
@@ -63,7 +63,7 @@ def markdown(plan: Plan) -> str:
         parts.append(f"### {planned.migration.id}")
         parts.append(f"It {_undo(planned)}.")
         rows = [
-            f"| {step.place.line} | {code(_head(step)).replace('|', chr(92) + '|')} | "
+            f"| {step.place.line} | {code(_head(step, _WIDTH)).replace('|', chr(92) + '|')} | "
             f"{'<br>'.join(map(_cell, effects(step))) or 'nothing that others notice'} |"
             for step in planned.steps
         ]
@@ -123,9 +123,9 @@ def _undo(planned: Planned) -> str:
     return f"cannot be undone: {planned.rollback}"
 
 
-def _head(step: Step) -> str:
+def _head(step: Step, width: int | None = None) -> str:
     text = " ".join(step.trace.statement.text.split())
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 2] + " …"
+    return text if width is None or len(text) <= width else text[: width - 2] + " …"
 
 
 def _bullet(finding: Finding) -> str:

@@ -53,7 +53,9 @@ def command(
     elif markdown:
         output.data(plan_report.markdown(plan))
     else:
-        output.data(plan_report.text(plan))
+        # In a pipe nothing is cut; on a terminal a statement is one line.
+        room = output.out.console.width - 6 if output.out.is_terminal else None
+        output.data(plan_report.text(plan, room))
         if findings:
             output.data("")
         output.findings(findings)
