@@ -5,12 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS := $(VENV)/.docs
+POSTGRES ?= 18
 WORKERS ?= 2
 # The demo, the checks and the suite never touch a database that the environment names.
 LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL \
 	-u PGHOST -u PGHOSTADDR -u PGDATABASE -u PGSERVICE
 
-.PHONY: demo test lint project pages suite security example clean
+.PHONY: demo test lint project pages docs suite suite-on security example clean
 
 demo: $(READY)
 	@$(LOCAL) $(BIN)/todo-sql migrate --quiet
@@ -44,6 +46,10 @@ pages: $(READY)
 	$(BIN)/todo-sql lint --rules > docs/rules.md
 	$(BIN)/todo-sql explain --all > docs/codes.md
 
+# The site in build/site, strictly: every link, anchor and name of the API is checked.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # The suite: on PostgreSQL 18, migrated by a superuser; then everything that touches the
 # database once more on 16, migrated by an owner that is neither superuser nor BYPASSRLS.
 suite: $(READY)
@@ -60,6 +66,14 @@ security: $(READY)
 # real Better Auth where Node is.
 example:
 	$(LOCAL) $(MAKE) --directory examples/fastapi_backend test
+
+# Everything that touches the database, on the PostgreSQL of TODO_SQL_POSTGRES_BIN.
+suite-on: $(READY)
+	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --postgres $(POSTGRES) --owner plain -m database
+
+$(DOCS): $(READY)
+	$(BIN)/python -m pip install --quiet --group docs
+	touch $(DOCS)
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("todo-sql needs Python 3.11 or newer; try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

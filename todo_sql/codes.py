@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
+_SHOWN = 6  # modules that the page names of one code
 _CODE = re.compile(r"[A-Z]\d{3}")
 _QUOTED = re.compile(r'"[A-Z]\d{3}"')
 _ENTRY = re.compile(r"^## ([A-Z]\d{3}) (.+)\n", re.MULTILINE)
@@ -121,7 +122,10 @@ def page() -> str:
         if one.group != group:
             group = one.group
             parts.append(f"## {group}")
-        where = ", ".join(f"`todo_sql/{module}`" for module in raised.get(one.code, ()))
+        all_of_it = raised.get(one.code, ())
+        where = ", ".join(f"`todo_sql/{module}`" for module in all_of_it[:_SHOWN])
+        if len(all_of_it) > _SHOWN:
+            where += " and others"
         named = f" ({one.name})" if one.name else ""
         parts.append(f"### {one.code} {one.title}{named}\n\n{where}\n\n{one.text}")
     return "\n\n".join(parts) + "\n"
