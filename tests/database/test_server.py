@@ -571,3 +571,27 @@ def test_a_lock_is_waited_for_and_given_up(tmp_path: Path) -> None:
         pytest.fail("held twice")
     with exclusive(tmp_path / "lock", 1):
         pass
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PGHOSTADDR", "192.0.2.1"),
+        ("PGSSLMODE", "verify-full"),
+        ("PGCHANNELBINDING", "require"),
+        ("PGTARGETSESSIONATTRS", "standby"),
+        ("PGREQUIREAUTH", "md5"),
+        ("PGOPTIONS", "-c search_path=nowhere"),
+        ("PGHOST", "192.0.2.1"),
+        ("PGDATABASE", "nowhere"),
+    ],
+)
+def test_variables_of_another_database_do_not_hold_for_it(
+    embedded: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """What libpq's variables say of the database of production is not this server's business."""
+    embedded.ensure_running()
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "3")
+    assert ask(embedded.url(), "select current_database()") == "todo"
+    assert ask(embedded.url(), "show search_path") == '"$user", public'

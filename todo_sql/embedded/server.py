@@ -26,7 +26,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -199,6 +199,9 @@ class EmbeddedServer:
                 if not self._is_strange(home):
                     self._end(home)
                 shutil.rmtree(home, ignore_errors=home == self.folder)
+        if places.is_outside(str(self.folder.parent)):
+            with suppress(OSError):  # another major version's server is in it
+                self.folder.parent.rmdir()
 
     def status(self) -> Status:
         """Say whether the server runs, and where; read-only."""
