@@ -7,13 +7,13 @@ that one refusal doesn't spoil the next.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from psycopg import errors
+from psycopg import errors, postgres
 from psycopg.pq import DiagnosticField, ExecStatus
 
 from todo_sql.compiler.proof import nodes
@@ -92,6 +92,20 @@ def configure(connection: Connection[Any]) -> None:
     )
     with suppress(errors.InsufficientPrivilege):  # the trees would fill the server's log, too
         connection.execute("set log_min_messages = fatal")
+
+
+def signature(types: Iterable[str | None]) -> str:
+    """Return the list of types for PREPARE; those of PostgreSQL by their full names.
+
+    Args:
+        types: As `format_type` names them; None: unknown.
+    """
+    written = []
+    for name in types:
+        known = postgres.types.get((name or "unknown").removesuffix("[]"))
+        own = known is not None and known.name == (name or "unknown").removesuffix("[]")
+        written.append(f"pg_catalog.{name or 'unknown'}" if own else name or "unknown")
+    return f" ({', '.join(written)})" if written else ""
 
 
 def prepare_all(

@@ -372,7 +372,16 @@ where s.n_dead_tup > 10000 and s.n_dead_tup > 0.3 * s.n_live_tup
 order by s.n_dead_tup desc;
 
 -- name: statistics_installed :optional
-select to_regclass('public.pg_stat_statements')::text as view;
+-- The extension's own view, and none that was put in its place.
+select c.oid::regclass::text as view
+from pg_class as c
+inner join pg_depend as d
+    on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+    and d.refclassid = 'pg_extension'::regclass
+inner join pg_extension as e on e.oid = d.refobjid
+where
+    e.extname = 'pg_stat_statements' and c.relname = 'pg_stat_statements'
+    and c.relnamespace = to_regnamespace('public');
 
 -- name: slow_queries :many
 -- A statement is slow on average.

@@ -134,6 +134,7 @@ def _explain(
     """Plan the query inside a transaction that is rolled back."""
     from psycopg import sql
 
+    from todo_sql.compiler.prepare import signature
     from todo_sql.queries.variants import choose
 
     variant = choose(entry.query, {**entry.query.defaults(), **values})
@@ -157,9 +158,8 @@ def _explain(
             )
         mode = "force_generic_plan" if generic else "force_custom_plan"
         connection.execute(f"set local plan_cache_mode = {mode}")
-        declared = ", ".join(types.get(one) or "text" for one in variant.parameters)
-        signature = f" ({declared})" if declared else ""
-        connection.execute(f"prepare todo_sql_explained{signature} as {variant.sql}")
+        declared = signature(types.get(one) or "text" for one in variant.parameters)
+        connection.execute(f"prepare todo_sql_explained{declared} as {variant.sql}")
         options = "analyze, buffers, format json" if runs else "format json"
         given = {**entry.query.defaults(), **values}
         literals = sql.SQL(", ").join(_literal(given[one]) for one in variant.parameters)

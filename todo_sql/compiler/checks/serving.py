@@ -20,6 +20,7 @@ from psycopg import sql
 from todo_sql.catalog.read import ours
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described
+from todo_sql.compiler.prepare import signature
 from todo_sql.compiler.scratch import migrated_database
 from todo_sql.config import Config
 from todo_sql.errors import Finding
@@ -125,8 +126,7 @@ def _is_plain(variant: Variant, query: NamedQuery) -> bool:
 def _plan(connection: Connection[Any], variant: Variant, entry: Described, config: Config) -> Node:
     """Return the generic plan of a text; nothing is executed."""
     types = {one.name: one.pg_type for one in entry.parameters}
-    declared = [types.get(name) or "unknown" for name in variant.parameters]
-    signature = f" ({', '.join(declared)})" if declared else ""
+    declared = [types.get(name) for name in variant.parameters]
     nulls = f" ({', '.join(['null'] * len(declared))})" if declared else ""
     with connection.transaction(force_rollback=True):
         connection.execute("set local plan_cache_mode = force_generic_plan")
@@ -136,7 +136,9 @@ def _plan(connection: Connection[Any], variant: Variant, entry: Described, confi
             connection.execute(
                 "select pg_catalog.set_config(%s, 'x', true)", [config.tenant.setting]
             )
-        connection.execute(f"prepare todo_sql_planned{signature} as {variant.sql}".encode())
+        connection.execute(
+            f"prepare todo_sql_planned{signature(declared)} as {variant.sql}".encode()
+        )
         row = connection.execute(
             f"explain (format json) execute todo_sql_planned{nulls}".encode()
         ).fetchone()
