@@ -33,7 +33,7 @@ from todo_sql.wire.call_errors import BadParameter, ServerError
 from todo_sql.wire.connection import Link
 from todo_sql.wire.parameters import Encoder, Parameter, dump_json
 from todo_sql.wire.pipeline import ConnectionLost, Failed, flush, next_result
-from todo_sql.wire.statement import Statement, Step
+from todo_sql.wire.statement import Statement, Step, comment
 from todo_sql.wire.waiting import Fly, Pause, Work
 
 _numbers = itertools.count(1)
@@ -113,7 +113,7 @@ class CopyPlan:
 
     def _statement(self, sql: str, parameters: Iterable[Parameter]) -> Statement:
         label = self.call.text.statement.label
-        return Statement(f"/* {label} */ {sql}", tuple(parameters), label=label, once=True)
+        return Statement(f"{comment(label)}{sql}", tuple(parameters), label=label, once=True)
 
 
 def plan_copy(scope: Scope, query: Query[Any]) -> CopyPlan:

@@ -9,7 +9,7 @@ from todo_sql.queries.variants import Variant, choose
 from todo_sql.wire.parameters import Parameter
 from todo_sql.wire.residue import RESETS
 from todo_sql.wire.retry import idempotency_keys
-from todo_sql.wire.statement import Statement
+from todo_sql.wire.statement import Statement, comment
 
 if TYPE_CHECKING:
     from todo_sql.errors import Place
@@ -40,7 +40,7 @@ class Text:
         leaves: bool,
     ) -> None:
         label = f"{named.source.file}:{named.name}"
-        head = f"/* {label.replace('*/', '')} */ "
+        head = comment(label)
         self.statement = Statement(
             head + variant.sql,
             [

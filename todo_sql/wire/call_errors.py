@@ -1,6 +1,7 @@
 """What a call can raise, and how an answer of PostgreSQL becomes one of these errors. Pure.
 
-No message holds a parameter's value: DETAIL often does, so it stays in an attribute.
+No message of ours holds a parameter's value. PostgreSQL's own may quote one (22P02 does), and
+DETAIL often does, so that stays in an attribute.
 """
 
 from __future__ import annotations

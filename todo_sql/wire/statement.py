@@ -50,6 +50,11 @@ class Step:
     values: Sequence[Any] = ()
 
 
+def comment(label: str) -> str:
+    """Return the comment that names a query to the server; a label cannot end it."""
+    return f"/* {label.replace('*', '?')} */ "
+
+
 def texts(sql: str, *names: str, label: str = "") -> Statement:
     """Return a statement whose parameters are all text."""
     return Statement(sql, [Parameter.of(name, "text") for name in names], label=label)
