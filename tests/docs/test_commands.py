@@ -24,6 +24,7 @@ ELSEWHERE = {
 }
 BY_HAND = {
     "make test": "it is what runs this test",
+    "make docs": "it installs the tools of the site, which are no part of this environment",
     "pip install 'todo-sql[all]'": "the package index has the last release, not this tree",
 }
 # A server of somebody's, played by the test's.
@@ -52,7 +53,7 @@ def commands(page: str) -> list[str]:
 
 PAGES = {
     page: found
-    for page in tracked()
+    for page in sorted(tracked(), key=lambda page: page != "README.md")
     if page.endswith(".md") and not page.startswith("tests/") and (found := commands(page))
 }
 
