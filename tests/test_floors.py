@@ -156,3 +156,15 @@ def test_one_name_one_module() -> None:
         if path.stem != "__init__" and not {"verbs", "rules", "todo"} & set(place.parts):
             homes.setdefault(path.stem, []).append(place.as_posix())
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+def test_one_name_one_class() -> None:
+    """No two classes of the toolkit share a name; generated models have those of their tables."""
+    homes: dict[str, list[str]] = {}
+    for path in modules():
+        if room_of(path) == "todo":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}

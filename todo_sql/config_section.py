@@ -15,11 +15,11 @@ Name = Annotated[str, Field(min_length=1)]
 TypeName = Annotated[str, Field(pattern=r"""^[\w.\[\],|'" :/-]+$""")]
 
 
-class _Table(BaseModel):
+class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class TenantSection(_Table):
+class TenantSection(_Keys):
     """The keys of ``tenant``; see `todo_sql.config.Tenant`."""
 
     parameter: Name
@@ -27,7 +27,7 @@ class TenantSection(_Table):
     role: Name
 
 
-class Section(_Table):
+class Section(_Keys):
     """The keys of the section; see `todo_sql.config.Config`. A description says what to write."""
 
     migrations: Folder = "migrations"

@@ -189,5 +189,5 @@ def test_traps(empty_database: str, connect: Callable[..., Any], call: str) -> N
     known = schema.read(connection)
     prepare.configure(connection)
     (answer,) = prepare.prepare_all(connection, [(f"select {call}", ())])
-    assert isinstance(answer, prepare.Prepared)
+    assert isinstance(answer, prepare.PreparedQuery)
     assert nullability.prove(answer.queries(), known) == [False]

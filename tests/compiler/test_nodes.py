@@ -46,7 +46,7 @@ def test_order(empty_database: str, connect: Connect) -> None:
     statements = [(f"select a, b from t order by {keys} limit 1", ()) for keys in plain + other]
     statements.append(("select a from t group by a order by a limit 1", ()))
     answers = list(prepare.prepare_all(connection, statements))
-    trees = [answer.tree for answer in answers if isinstance(answer, prepare.Prepared)]
+    trees = [answer.tree for answer in answers if isinstance(answer, prepare.PreparedQuery)]
     assert len(trees) == len(statements)
     assert len({nodes.canonical(tree) for tree in trees[: len(plain)]}) == 1
     assert len({nodes.canonical(tree) for tree in trees}) == 1 + len(other) + 1

@@ -42,7 +42,7 @@ def claims_of(
     answers = prepare.prepare_all(connection, [(query, ()) for query in queries])
     found = {}
     for query, answer in zip(queries, answers, strict=True):
-        if isinstance(answer, prepare.Prepared):
+        if isinstance(answer, prepare.PreparedQuery):
             claims = nullability.prove(answer.queries(), known)
             assert len(claims) == len(answer.columns), query
             shortened = nodes.parse(nodes.canonical(answer.tree)).queries

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from todo_sql.compiler.described import Parameter
+from todo_sql.compiler.described import DescribedParameter
 from todo_sql.compiler.python_types import PythonType
 from todo_sql.compiler.values import parse_value
 from todo_sql.errors import UsageError
@@ -18,9 +18,9 @@ NONE: frozenset[tuple[str, str]] = frozenset()
 
 def parameter(
     text: str, imports: frozenset[tuple[str, str]] = NONE, *, nullable: bool = False
-) -> Parameter:
+) -> DescribedParameter:
     """Return a parameter of a Python type."""
-    return Parameter("p", "some type", PythonType(text, imports), nullable)
+    return DescribedParameter("p", "some type", PythonType(text, imports), nullable)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def parameter(
         (parameter("Any", frozenset({("typing", "Any")})), '{"a": [1]}', {"a": [1]}),
     ],
 )
-def test_value(given: Parameter, text: str, expected: Any) -> None:
+def test_value(given: DescribedParameter, text: str, expected: Any) -> None:
     """Text of each kind of type."""
     assert parse_value(given, text) == expected
 
@@ -54,7 +54,7 @@ def test_value(given: Parameter, text: str, expected: Any) -> None:
         (parameter("Any", frozenset({("typing", "Any")})), "{a}"),
     ],
 )
-def test_no_value(given: Parameter, text: str) -> None:
+def test_no_value(given: DescribedParameter, text: str) -> None:
     """Text that is no value of the type: the error names the parameter and the text."""
     with pytest.raises(UsageError, match=r"parameter `p` takes .*, not "):
         parse_value(given, text)

@@ -20,9 +20,9 @@ from support.migrations import (
 from support.traffic import once
 
 from todo_sql.migrations import migrate
-from todo_sql.migrations.connecting import Link, open_link
+from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.engine.nontransactional import statement_hash
-from todo_sql.migrations.ledger import Progress, Step, Writer
+from todo_sql.migrations.ledger import Progress, RecordedStep, Writer
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
 from todo_sql.migrations.pending import State
 from todo_sql.migrations.progress import Events
@@ -50,7 +50,7 @@ def begin(url: str, folder: Path, done: list[str], begun: str | None) -> None:
     """Leave the ledger as a run would that died after `done`, in the middle of `begun`."""
     migrator(url, folder).migrate(to=TABLE)
     texts = [(sql, True) for sql in done] + ([(begun, False)] if begun else [])
-    steps = [Step(statement_hash(parse(sql)[0]), sql, is_done) for sql, is_done in texts]
+    steps = [RecordedStep(statement_hash(parse(sql)[0]), sql, is_done) for sql, is_done in texts]
     with open_link(url, writes=True) as link:
         link.fly(Writer(link.target).progress(INDEX, Progress("apply", tuple(steps))))
 
@@ -390,10 +390,10 @@ def test_the_ledger_is_written_only_under_the_lock(empty_database: str, tmp_path
             fetch(empty_database, "select 1")
             links[0].connection.execute("select pg_advisory_unlock_all()")
 
-    links: list[Link] = []
-    original = Link.take_lock
+    links: list[MigrationLink] = []
+    original = MigrationLink.take_lock
 
-    def take_lock(self: Link, wait: float | None, events: Events) -> None:
+    def take_lock(self: MigrationLink, wait: float | None, events: Events) -> None:
         links.append(self)
         original(self, wait, events)
 
@@ -402,7 +402,7 @@ def test_the_ledger_is_written_only_under_the_lock(empty_database: str, tmp_path
     from todo_sql.migrations.migration_errors import LockNotHeld
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Link, "take_lock", take_lock)
+        patch.setattr(MigrationLink, "take_lock", take_lock)
         with pytest.raises(LockNotHeld):
             migrator(empty_database, tmp_path, LosesTheLock()).migrate()
     assert fetch(empty_database, "select to_regclass('i')::text") == [None]

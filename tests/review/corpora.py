@@ -28,7 +28,7 @@ from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File
 from todo_sql.review.linting.rule import Project, all_rules
 from todo_sql.review.locks import Tracer
-from todo_sql.review.plan import Step, hazards
+from todo_sql.review.plan import PlanStep, hazards
 from todo_sql.sql.grammar import parse
 from todo_sql.sql.source import Source
 
@@ -107,7 +107,7 @@ def traced(server: str, sections: list[str]) -> set[str]:
             tracer.begin()
             source = Source("last.sql", sections[-1])
             for statement in parse(sections[-1]):
-                step = Step(source.place(statement.start), tracer.run(statement))
+                step = PlanStep(source.place(statement.start), tracer.run(statement))
                 found |= {finding.code for finding in hazards(step, {})}
         except psycopg.Error as error:
             found.add(f"({error.sqlstate})")

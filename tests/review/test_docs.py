@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Literal
 
 from todo_sql.catalog import document, page
-from todo_sql.catalog.overview import Change, tables
+from todo_sql.catalog.overview import ListedMigration, tables
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.migrations.files.folder import load
 from todo_sql.review import history
@@ -32,7 +32,7 @@ def snapshot(todo_database: str, connect: Connect) -> Snapshot:
 
 
 @pytest.fixture
-def migrations() -> list[Change]:
+def migrations() -> list[ListedMigration]:
     """The Todo migrations."""
     return history.changes(load(ROOT / "migrations", ROOT))
 
@@ -72,7 +72,7 @@ def test_names_and_texts_do_nothing(empty_database: str, connect: Connect) -> No
         text = SQL(statement).format(table, column, Literal(EVIL), Literal(EVIL[:60]), view)
         connection.execute(text)
     snapshot = take(connection)
-    change = Change("20260101000000", EVIL, EVIL, True, EVIL)
+    change = ListedMigration("20260101000000", EVIL, EVIL, True, EVIL)
     schema = document.schema(snapshot, {f"public.{EVIL}": [EVIL]})
     listed = document.migrations([change])
     html = page.render(snapshot, [change], {})
@@ -84,7 +84,7 @@ def test_names_and_texts_do_nothing(empty_database: str, connect: Connect) -> No
     assert outside.count("\n```") == 2  # of the diagram
 
 
-def test_the_diagram_is_whole(snapshot: Snapshot, migrations: list[Change]) -> None:
+def test_the_diagram_is_whole(snapshot: Snapshot, migrations: list[ListedMigration]) -> None:
     """Mermaid and SVG have every table and every foreign key; the page loads nothing."""
     found = tables(snapshot)
     keys = sum(len(table.foreign_keys) for table in found)
@@ -102,7 +102,7 @@ def test_the_diagram_is_whole(snapshot: Snapshot, migrations: list[Change]) -> N
         assert address.startswith("#")
 
 
-def test_boxes_do_not_overlap(snapshot: Snapshot, migrations: list[Change]) -> None:
+def test_boxes_do_not_overlap(snapshot: Snapshot, migrations: list[ListedMigration]) -> None:
     """Every table is drawn beside or below the others."""
     html = page.render(snapshot, migrations, {})
     pattern = r'<rect class="body" x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"'
@@ -114,7 +114,7 @@ def test_boxes_do_not_overlap(snapshot: Snapshot, migrations: list[Change]) -> N
             assert beside or below
 
 
-def test_migrations_md_tells_why(migrations: list[Change]) -> None:
+def test_migrations_md_tells_why(migrations: list[ListedMigration]) -> None:
     """Each migration is a row with its first comment."""
     text = document.migrations(migrations)
     for migration in migrations:
@@ -122,7 +122,9 @@ def test_migrations_md_tells_why(migrations: list[Change]) -> None:
     assert "Every key begins with user_id" in text
 
 
-def test_the_same_twice(todo_database: str, connect: Connect, migrations: list[Change]) -> None:
+def test_the_same_twice(
+    todo_database: str, connect: Connect, migrations: list[ListedMigration]
+) -> None:
     """Two readings make the same bytes."""
     once, again = (take(connect(todo_database, autocommit=True)) for _ in range(2))
     assert document.schema(once, {}) == document.schema(again, {})

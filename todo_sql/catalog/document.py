@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from todo_sql.catalog.markdown import block, code, link, prose, rows
 from todo_sql.catalog.overview import (
-    Change,
+    ListedMigration,
     TableView,
     column_default,
     functions,
@@ -219,7 +219,7 @@ def _roles(found: Sequence[TableView]) -> Iterator[str]:
         yield "\n".join(rows(("table", *map(prose, roles)), matrix))
 
 
-def migrations(changes: Sequence[Change]) -> str:
+def migrations(changes: Sequence[ListedMigration]) -> str:
     """Return migrations.md."""
     listed = [
         (

@@ -51,7 +51,7 @@ class TableView:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ListedMigration:
     """One migration, as a document lists it.
 
     Attributes:

@@ -7,11 +7,11 @@ from importlib import resources
 
 from todo_sql.catalog import diagram
 from todo_sql.catalog.document import Serving
-from todo_sql.catalog.overview import Change, column_default, functions, short, tables
+from todo_sql.catalog.overview import ListedMigration, column_default, functions, short, tables
 from todo_sql.catalog.snapshot import Snapshot
 
 
-def render(snapshot: Snapshot, changes: Sequence[Change], serving: Serving) -> str:
+def render(snapshot: Snapshot, changes: Sequence[ListedMigration], serving: Serving) -> str:
     """Return the page; every value is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup

@@ -42,7 +42,7 @@ _MAIN_ORDER = ("other", "shell", "type", "domain", "function", "sequence", "tabl
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CatalogStep:
     """Statements that run together.
 
     Attributes:
@@ -59,7 +59,7 @@ class Step:
     needs: frozenset[str]
 
 
-def steps(snapshot: Snapshot, keys: Collection[str] | None = None) -> list[Step]:
+def steps(snapshot: Snapshot, keys: Collection[str] | None = None) -> list[CatalogStep]:
     """Return how to make the objects of some keys (default: all), in an order that works."""
     chosen = snapshot.items.keys() if keys is None else set(keys)
     apart: set[str] = set()
@@ -86,7 +86,7 @@ def steps(snapshot: Snapshot, keys: Collection[str] | None = None) -> list[Step]
 
 def _sorted(
     sorter: TopologicalSorter[str], plan: _Plan, graph: dict[str, set[str]]
-) -> Iterator[Step]:
+) -> Iterator[CatalogStep]:
     waiting: list[tuple[int, int, int, str]] = []
     heapify(waiting)
     while sorter.is_active():
@@ -96,7 +96,7 @@ def _sorted(
         made = plan.statements(node)
         if made:
             item = plan.items[node]
-            yield Step(item.key, node, plan.group(node), tuple(made), frozenset(graph[node]))
+            yield CatalogStep(item.key, node, plan.group(node), tuple(made), frozenset(graph[node]))
         sorter.done(node)
 
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from todo_sql import writing
 from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.describe import Examined
-from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
+from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter, Origin
 from todo_sql.compiler.python_types import PythonType
 from todo_sql.compiler.scratch import fingerprint
 from todo_sql.config import Config
@@ -184,7 +184,7 @@ def _placed(finding: _Finding, query: NamedQuery) -> Finding:
 
 def _basis(config: Config) -> _Basis:
     settings = config.tenant, sorted(config.types.items()), config.exempt
-    kept = Described, Parameter, ResultColumn, Origin, Constraint, PythonType, _Finding
+    kept = Described, DescribedParameter, DescribedColumn, Origin, Constraint, PythonType, _Finding
     form = [[field.name for field in dataclasses.fields(one)] for one in kept]
     tool = _hash(repr((version("todo-sql"), form)))
     return _Basis("", fingerprint(config.migrations, 0), _hash(repr(settings)), tool)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from todo_sql.compiler.prepare import Prepared
+from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.nodes import Tree, canonical, conditions, parse
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant
@@ -24,11 +24,11 @@ class Checked:
 
     query: NamedQuery
     variants: tuple[Variant, ...]
-    answers: tuple[Prepared, ...]
-    known: tuple[tuple[Variant, Prepared, Tree], ...]
+    answers: tuple[PreparedQuery, ...]
+    known: tuple[tuple[Variant, PreparedQuery, Tree], ...]
 
     @classmethod
-    def of(cls, query: NamedQuery, prepared: Iterable[tuple[Variant, Prepared]]) -> Checked:
+    def of(cls, query: NamedQuery, prepared: Iterable[tuple[Variant, PreparedQuery]]) -> Checked:
         """Read the trees as they come; variants that differ in their order only share one."""
         variants, answers, texts, where = [], [], [], []
         many = 1 << len(query.groups) > _FEW
@@ -48,9 +48,9 @@ class Checked:
         return cls(query, tuple(variants), tuple(answers), tuple(known))
 
     @property
-    def shapes(self) -> list[Prepared]:
+    def shapes(self) -> list[PreparedQuery]:
         """The answers that can have columns of their own: a tree says what it returns."""
-        seen: dict[int, Prepared] = {}
+        seen: dict[int, PreparedQuery] = {}
         for _, answer, tree in self.known:
             seen.setdefault(id(tree) if tree.main else id(answer), answer)
         return list(seen.values())

@@ -16,7 +16,7 @@ from todo_sql.compiler import models, prepare, schema
 from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.infer import Inference, directives
-from todo_sql.compiler.prepare import Prepared, Refused
+from todo_sql.compiler.prepare import PreparedQuery, Refused
 from todo_sql.compiler.schema import Schema
 from todo_sql.compiler.workers import share_out
 from todo_sql.config import Config
@@ -220,9 +220,9 @@ class Compiler:
 def _accepted(
     query: NamedQuery,
     texts: Iterable[Variant],
-    answers: Iterator[Prepared | Refused],
+    answers: Iterator[PreparedQuery | Refused],
     refusals: dict[Finding, None],
-) -> Iterator[tuple[Variant, Prepared]]:
+) -> Iterator[tuple[Variant, PreparedQuery]]:
     """Yield the variants that PostgreSQL accepts; note what is wrong with the other ones."""
     for variant in texts:
         answer = next(answers)

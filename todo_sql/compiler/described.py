@@ -31,7 +31,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class DescribedParameter:
     """A parameter as a caller sees it.
 
     Attributes:
@@ -77,7 +77,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultColumn:
+class DescribedColumn:
     """A column of the result.
 
     Attributes:
@@ -122,8 +122,8 @@ class Described:
     """
 
     query: NamedQuery
-    parameters: tuple[Parameter, ...]
-    columns: tuple[ResultColumn, ...]
+    parameters: tuple[DescribedParameter, ...]
+    columns: tuple[DescribedColumn, ...]
     variants: int
     read_only: bool
     tenant: bool
@@ -140,7 +140,7 @@ class Described:
         return None if len(self.columns) == 1 else pascal(self.query.name) + "Row"
 
     @property
-    def own_parameters(self) -> list[Parameter]:
+    def own_parameters(self) -> list[DescribedParameter]:
         """The parameters that a caller gives: not the one that the session binds."""
         bound = self.tenant_parameter if self.tenant else None
         return [parameter for parameter in self.parameters if parameter.name != bound]
@@ -154,7 +154,7 @@ class Described:
         return self.query.params_model is not None and not self.query.params_fields
 
     @property
-    def model_parameters(self) -> list[Parameter]:
+    def model_parameters(self) -> list[DescribedParameter]:
         """The parameters in the model of ``-- params:``."""
         if not self.query.params_fields:
             return self.own_parameters

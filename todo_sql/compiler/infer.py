@@ -8,7 +8,7 @@ from functools import cached_property
 
 from todo_sql.compiler import constraints, effects, python_types
 from todo_sql.compiler.checked import Checked
-from todo_sql.compiler.described import Described, Origin, Parameter, ResultColumn
+from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter, Origin
 from todo_sql.compiler.proof.nullability import prove
 from todo_sql.compiler.schema import Column, Relation, Schema
 from todo_sql.config import Config
@@ -110,7 +110,7 @@ class Inference:
 
     def _parameters(
         self, checked: Checked, findings: list[Finding]
-    ) -> tuple[Parameter, ...] | None:
+    ) -> tuple[DescribedParameter, ...] | None:
         query = checked.query
         oids: dict[str, set[int]] = defaultdict(set)
         feeds: dict[str, list[effects.Feed]] = defaultdict(list)
@@ -125,7 +125,7 @@ class Inference:
             for number, name in enumerate(variant.parameters, start=1):
                 if number in fed:
                     feeds[name].append(fed[number])
-        parameters: list[Parameter] = []
+        parameters: list[DescribedParameter] = []
         wrong: list[Finding] = []
         for name in query.names:
             if len(oids[name]) > 1:
@@ -166,20 +166,22 @@ class Inference:
             nullable = nullable or default == "None"
             optional = name in query.optional and name not in query.required
             parameters.append(
-                Parameter(name, self._shown(oid), python, nullable, default, optional, target)
+                DescribedParameter(
+                    name, self._shown(oid), python, nullable, default, optional, target
+                )
             )
         for case in query.cases.values():
             values, default = python_types.literal(case.values), python_types.quoted(case.default)
-            parameters += [Parameter(case.parameter, None, values, False, default)]
+            parameters += [DescribedParameter(case.parameter, None, values, False, default)]
         findings += wrong
         return None if wrong else tuple(parameters)
 
     def _columns(
         self,
         checked: Checked,
-        parameters: tuple[Parameter, ...] | None,
+        parameters: tuple[DescribedParameter, ...] | None,
         findings: list[Finding],
-    ) -> tuple[ResultColumn, ...] | None:
+    ) -> tuple[DescribedColumn, ...] | None:
         query = checked.query
         described = checked.answers[0].columns
         if parameters is None or not described:
@@ -220,7 +222,7 @@ class Inference:
                 wrong.append(self._no_type(query, f"column `{column.name}`", oid))
                 continue
             shown, form = self._shown(oid, column.typmod), python_types.form(oid, self.schema)
-            columns.append(ResultColumn(column.name, shown, python, not not_null, origin, form))
+            columns.append(DescribedColumn(column.name, shown, python, not not_null, origin, form))
         findings += wrong
         return None if wrong else tuple(columns)
 

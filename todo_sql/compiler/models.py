@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from todo_sql.compiler.described import Described, Parameter, ResultColumn
+from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter
 from todo_sql.errors import Finding
 
 
@@ -81,7 +81,7 @@ def misnamed(described: Iterable[Described]) -> list[Finding]:
     }
     found: dict[tuple[str, str], Finding] = {}
     for entry in described:
-        items: list[Parameter | ResultColumn] = [*entry.columns, *entry.parameters]
+        items: list[DescribedParameter | DescribedColumn] = [*entry.columns, *entry.parameters]
         for one in items:
             for module, name in sorted(one.python.imports if one.python.mapped else ()):
                 if (module == ".models") != (name in models):

@@ -36,7 +36,7 @@ class ResultColumn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedQuery:
     """What PostgreSQL says of a statement that it accepts.
 
     Attributes:
@@ -110,7 +110,7 @@ def signature(types: Iterable[str | None]) -> str:
 
 def prepare_all(
     connection: Connection[Any], statements: Sequence[tuple[str, Sequence[int]]]
-) -> Generator[Prepared | Refused, None, None]:
+) -> Generator[PreparedQuery | Refused, None, None]:
     """Yield what the server says of each pair of text and parameter types, in order.
 
     The server works on the next statements meanwhile: until the last answer the connection
@@ -154,7 +154,7 @@ def prepare_all(
         pgconn.notice_handler = handler
 
 
-def _read(connection: Connection[Any], trees: deque[str]) -> Prepared | Refused:
+def _read(connection: Connection[Any], trees: deque[str]) -> PreparedQuery | Refused:
     pgconn = connection.pgconn
     refusal = described = None
     while (result := pgconn.get_result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
@@ -167,7 +167,7 @@ def _read(connection: Connection[Any], trees: deque[str]) -> Prepared | Refused:
         return refusal
     assert described is not None
     parameters = tuple([described.param_type(index) for index in range(described.nparams)])
-    return Prepared(parameters, trees.popleft() if trees else "", described)
+    return PreparedQuery(parameters, trees.popleft() if trees else "", described)
 
 
 def _refused(result: PGresult) -> Refused:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from todo_sql.compiler.described import Described, Parameter
+from todo_sql.compiler.described import Described, DescribedParameter
 from todo_sql.compiler.python_types import PythonType
 from todo_sql.errors import UsageError
 
@@ -45,7 +45,7 @@ def parse_arguments(entry: Described, words: list[str]) -> dict[str, Any]:
     return {**entry.query.defaults(), **arguments}
 
 
-def parse_value(parameter: Parameter, text: str) -> Any:
+def parse_value(parameter: DescribedParameter, text: str) -> Any:
     """Return the value of one parameter.
 
     Raises:
@@ -81,7 +81,7 @@ def resolve(python: PythonType) -> Any:
     return eval(python.text, names)  # written by us from catalog and configuration
 
 
-def _json(parameter: Parameter, text: str) -> Any:
+def _json(parameter: DescribedParameter, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:

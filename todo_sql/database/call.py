@@ -13,7 +13,7 @@ from todo_sql.queries.cursor import Cursor, decode
 from todo_sql.queries.keyset import PageVariant, choose_page, page_size
 from todo_sql.wire.call_errors import BadParameter, TenantRequired
 from todo_sql.wire.retry import is_idempotent
-from todo_sql.wire.statement import BEGIN, BEGIN_READ_ONLY, COMMIT, Statement, Step
+from todo_sql.wire.statement import BEGIN, BEGIN_READ_ONLY, COMMIT, Step, WireStatement
 
 
 class Call:
@@ -64,7 +64,7 @@ class Call:
         self.bound = tenant.parameter if tenant is not None else None
         self.role = tenant.role if tenant is not None and scope.tenant_id is not None else None
 
-    def around(self, statement: Statement, values: list[Any]) -> Call:
+    def around(self, statement: WireStatement, values: list[Any]) -> Call:
         """Return the same call sending another statement on its behalf."""
         twin = object.__new__(Call)
         for name in Call.__slots__:

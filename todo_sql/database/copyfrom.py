@@ -33,7 +33,7 @@ from todo_sql.wire.call_errors import BadParameter, ServerError
 from todo_sql.wire.connection import Link
 from todo_sql.wire.parameters import Encoder, Parameter, dump_json
 from todo_sql.wire.pipeline import ConnectionLost, Failed, flush, next_result
-from todo_sql.wire.statement import Statement, Step, comment
+from todo_sql.wire.statement import Step, WireStatement, comment
 from todo_sql.wire.waiting import Fly, Pause, Work
 
 _numbers = itertools.count(1)
@@ -111,9 +111,9 @@ class CopyPlan:
         )
         return self.call.around(self._statement(sql, parameters), values)
 
-    def _statement(self, sql: str, parameters: Iterable[Parameter]) -> Statement:
+    def _statement(self, sql: str, parameters: Iterable[Parameter]) -> WireStatement:
         label = self.call.text.statement.label
-        return Statement(f"{comment(label)}{sql}", tuple(parameters), label=label, once=True)
+        return WireStatement(f"{comment(label)}{sql}", tuple(parameters), label=label, once=True)
 
 
 def plan_copy(scope: Scope, query: Query[Any]) -> CopyPlan:
@@ -133,7 +133,7 @@ def copy_rows(engine: Engine, unit: Unit, plan: CopyPlan, rows: Iterable[Row]) -
     Raises:
         BadParameter: A value does not fit; the transaction is to be rolled back.
     """
-    begin = plan.call.around(Statement("select 1 as begun", once=True), [])
+    begin = plan.call.around(WireStatement("select 1 as begun", once=True), [])
     yield from unit.call(begin if plan.is_direct else plan.create(), results.nothing)
     try:
         count: int = yield from _copy(engine, unit.link, plan, rows)
@@ -152,7 +152,7 @@ def copy_rows(engine: Engine, unit: Unit, plan: CopyPlan, rows: Iterable[Row]) -
 
 
 def _copy(engine: Engine, link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Work[int]:
-    step = Step(Statement(plan.copy_sql(), label=plan.call.statement.label))
+    step = Step(WireStatement(plan.copy_sql(), label=plan.call.statement.label))
     timeout = plan.call.timeout
 
     def fly(flying: PQGen[Any]) -> Work[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from todo_sql.errors import UsageError
-from todo_sql.wire.statement import Statement, Step, command
+from todo_sql.wire.statement import Step, WireStatement, command
 
 # How long a read waits for the replica to catch up before it goes to the primary.
 PATIENCE = 0.2
@@ -13,7 +13,7 @@ FIRST_PAUSE = 0.004
 
 # The position after a COMMIT; rides behind it in the same flight.
 WRITTEN = Step(
-    Statement(
+    WireStatement(
         "select pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint "
         "as position",
         label="position",
@@ -21,7 +21,7 @@ WRITTEN = Step(
 )
 # What a replica has replayed; null where the server is none.
 REPLAYED = Step(
-    Statement(
+    WireStatement(
         "select pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')::bigint "
         "as position",
         label="position",

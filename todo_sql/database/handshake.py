@@ -16,12 +16,12 @@ from todo_sql.logs import ROLE
 from todo_sql.wire.call_errors import RoleRefused, Timeout, translate
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, Failed, fly, probe
-from todo_sql.wire.statement import BEGIN, COMMIT, OURS, Statement, Step
+from todo_sql.wire.statement import BEGIN, COMMIT, OURS, Step, WireStatement
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
 
-_WHO = Statement("select pg_catalog.pg_backend_pid() as pid", label="greeting")
+_WHO = WireStatement("select pg_catalog.pg_backend_pid() as pid", label="greeting")
 
-_ROLE = Statement(
+_ROLE = WireStatement(
     """
     select r.rolname::text as role, r.rolsuper as is_superuser, r.rolbypassrls as bypasses,
         (

@@ -135,9 +135,9 @@ class Query(Generic[R]):
     @cached_property
     def made(self) -> Any:
         """What `todo_sql.wire.rows` makes of each row."""
-        from todo_sql.wire.rows import Checked
+        from todo_sql.wire.rows import CheckedType
 
-        return Checked(self.row, single=True) if self.validated else self.row
+        return CheckedType(self.row, single=True) if self.validated else self.row
 
     @cached_property
     def texts(self) -> Texts:

@@ -8,7 +8,7 @@ from functools import cache
 from todo_sql.config import Tenant
 from todo_sql.errors import UsageError
 from todo_sql.wire.call_errors import TenantRequired
-from todo_sql.wire.statement import Statement, Step, texts
+from todo_sql.wire.statement import Step, WireStatement, texts
 
 Settings = tuple[tuple[str, str | None], ...]
 
@@ -75,7 +75,7 @@ def scope_step(settings: Settings) -> Step:
 
 
 @cache
-def _set_statement(names: tuple[str, ...]) -> Statement:
+def _set_statement(names: tuple[str, ...]) -> WireStatement:
     calls = [
         f"pg_catalog.set_config('{name.replace(chr(39), chr(39) * 2)}', ${number}, true)"
         for number, name in enumerate(names, 1)

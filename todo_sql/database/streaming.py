@@ -11,7 +11,7 @@ from todo_sql.database import results
 from todo_sql.database.call import Call
 from todo_sql.database.events import Listener, Watch
 from todo_sql.database.transaction import Unit
-from todo_sql.wire.statement import Statement
+from todo_sql.wire.statement import WireStatement
 from todo_sql.wire.waiting import Work
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class Stream:
         self._owns_unit = owns_unit
         self._watch = Watch(listeners, call.query)
         self._rows = 0
-        self._declare = Statement(
+        self._declare = WireStatement(
             f"declare {name} no scroll cursor for {sql}",
             call.statement.parameters,
             label=label,
             once=True,
         )
-        self._fetch = Statement(f"fetch forward {PIECE} from {name}", label=label, once=True)
-        self._close = Statement(f"close {name}", label=label, once=True)
+        self._fetch = WireStatement(f"fetch forward {PIECE} from {name}", label=label, once=True)
+        self._close = WireStatement(f"close {name}", label=label, once=True)
 
     def open(self) -> Work[None]:
         """Begin to read."""

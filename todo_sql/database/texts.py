@@ -9,7 +9,7 @@ from todo_sql.queries.variants import Variant, choose
 from todo_sql.wire.parameters import Parameter
 from todo_sql.wire.residue import RESETS
 from todo_sql.wire.retry import idempotency_keys
-from todo_sql.wire.statement import Statement, comment
+from todo_sql.wire.statement import WireStatement, comment
 
 if TYPE_CHECKING:
     from todo_sql.errors import Place
@@ -41,7 +41,7 @@ class Text:
     ) -> None:
         label = f"{named.source.file}:{named.name}"
         head = comment(label)
-        self.statement = Statement(
+        self.statement = WireStatement(
             head + variant.sql,
             [
                 Parameter.of(name, types.get(name), nullable is None or name in nullable)

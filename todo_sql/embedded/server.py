@@ -52,7 +52,7 @@ from todo_sql.embedded.programs import (
 )
 from todo_sql.errors import DatabaseError
 
-__all__ = ["EmbeddedServer", "Status", "binaries", "server_for"]
+__all__ = ["EmbeddedServer", "ServerStatus", "binaries", "server_for"]
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
@@ -88,7 +88,7 @@ NOT_DURABLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ServerStatus:
     """What is known of the embedded server without asking it."""
 
     running: bool
@@ -203,12 +203,12 @@ class EmbeddedServer:
             with suppress(OSError):  # another major version's server is in it
                 self.folder.parent.rmdir()
 
-    def status(self) -> Status:
+    def status(self) -> ServerStatus:
         """Say whether the server runs, and where; read-only."""
         state = self._state()
         home = self._home_of(state) if state else self.folder
         running = self._postmaster(home)
-        return Status(
+        return ServerStatus(
             running=running is not None,
             version=major_version(self.programs),
             port=running.port if running else state.port if state else None,

@@ -22,7 +22,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.internalmigrations import v2
 from yoyo.migrations import default_migration_table, get_migration_hash
 
-from todo_sql.wire.pipeline import Command
+from todo_sql.wire.pipeline import FlightCommand
 
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
@@ -42,7 +42,7 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
 
     def __init__(self, schema: str) -> None:
         self.schema = schema
-        self._commands: list[Command] = []
+        self._commands: list[FlightCommand] = []
         self._now = datetime.min
 
     def quote_identifier(self, name: str) -> str:
@@ -62,7 +62,7 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
             return f"${len(values)}"
 
         text = _PARAMETER.sub(number, sql) if params else sql
-        self._commands.append(Command(text, tuple(values)))
+        self._commands.append(FlightCommand(text, tuple(values)))
 
     def ensure_internal_schema_updated(self) -> None:
         """Do nothing: the ledger sees to it."""
@@ -79,7 +79,7 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
             "operation": operation,
         }
 
-    def create(self, now: datetime) -> list[Command]:
+    def create(self, now: datetime) -> list[FlightCommand]:
         """Return the commands that create yoyo's tables, marked with yoyo's version."""
         self._now = now
         v2.create_log_table(self)
@@ -91,15 +91,17 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
         )
         return self._take()
 
-    def mark(self, migration: str, now: datetime, *, log: str = "apply") -> list[Command]:
+    def mark(self, migration: str, now: datetime, *, log: str = "apply") -> list[FlightCommand]:
         """Return the commands that record a migration as applied."""
         return self._recorded(self.mark_migration_sql, migration, now, log)
 
-    def unmark(self, migration: str, now: datetime, *, log: str = "rollback") -> list[Command]:
+    def unmark(
+        self, migration: str, now: datetime, *, log: str = "rollback"
+    ) -> list[FlightCommand]:
         """Return the commands that record a migration as no longer applied."""
         return self._recorded(self.unmark_migration_sql, migration, now, log)
 
-    def _recorded(self, sql: str, migration: str, now: datetime, log: str) -> list[Command]:
+    def _recorded(self, sql: str, migration: str, now: datetime, log: str) -> list[FlightCommand]:
         self._now = now
         marked = _Marked(migration, hash_of(migration))
         self.execute(
@@ -109,7 +111,7 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
         self.log_migration(marked, log)
         return self._take()
 
-    def _take(self) -> list[Command]:
+    def _take(self) -> list[FlightCommand]:
         commands, self._commands = self._commands, []
         return commands
 

@@ -22,7 +22,7 @@ from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.target import Target
 from todo_sql.wire.connect_errors import explain
-from todo_sql.wire.pipeline import Command, Flight, Reply, next_result, rows_of
+from todo_sql.wire.pipeline import Flight, FlightCommand, Reply, next_result, rows_of
 from todo_sql.wire.url import DatabaseUrl
 
 _APPLICATION = "todo-sql migrate"
@@ -34,7 +34,7 @@ LOCK_WAIT = 600.0  # seconds to wait for another migrator where `--wait` says no
 _MAY_COME = {"D101", "D105"}
 
 
-class Link:
+class MigrationLink:
     """A connection with the target and the ledger that it was opened on.
 
     Attributes:
@@ -61,7 +61,7 @@ class Link:
         self.connection.close()
 
     def fly(
-        self, commands: Sequence[Command], watch: Callable[[Flight], None] | None = None
+        self, commands: Sequence[FlightCommand], watch: Callable[[Flight], None] | None = None
     ) -> list[Reply]:
         """Send commands, read their answers, and raise the first error."""
         answers = Flight(self.connection, commands, watch).fly()
@@ -76,7 +76,7 @@ class Link:
 
     def roll_back(self) -> None:
         """End a failed transaction."""
-        self.fly([Command("rollback")])
+        self.fly([FlightCommand("rollback")])
 
     def take_lock(self, wait: float | None, events: Events) -> None:
         """Take the migration lock and read the ledger again.
@@ -114,7 +114,7 @@ class Link:
 
 def open_link(
     url: str, *, writes: bool, wait: float | None = None, events: Events | None = None
-) -> Link:
+) -> MigrationLink:
     """Connect, describe the target and read the ledger: one round trip after connecting.
 
     Args:
@@ -130,7 +130,9 @@ def open_link(
     """
     connection = connect(url, wait=wait, events=events or Events())
     try:
-        first = () if writes else (Command("set default_transaction_read_only = on", sync=True),)
+        first = (
+            () if writes else (FlightCommand("set default_transaction_read_only = on", sync=True),)
+        )
         reading = (*target_of.COMMANDS, *ledger_of.read_commands())
         answers = Flight(connection, (*first, *reading)).fly()[len(first) :]
         facts = len(target_of.COMMANDS)
@@ -138,7 +140,7 @@ def open_link(
         ledger = ledger_of.read(answers[facts:])
         if writes and target.untrusted:
             raise vetting.refused(target.untrusted)
-        return Link(url, connection, target, ledger)
+        return MigrationLink(url, connection, target, ledger)
     except BaseException:
         connection.close()
         raise

@@ -21,7 +21,7 @@ import psycopg
 from todo_sql.migrations import vetting
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.target import Target
-from todo_sql.wire.pipeline import Command, Reply
+from todo_sql.wire.pipeline import FlightCommand, Reply
 
 FORMAT = 1
 _COMMENT = "todo-sql ledger, format {}: what _yoyo_migration does not know; see todo-sql status"
@@ -31,7 +31,7 @@ Direction = Literal["apply", "rollback"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RecordedStep:
     """One statement of a non-transactional file that was begun.
 
     Attributes:
@@ -50,7 +50,7 @@ class Progress:
     """How far a non-transactional file has come."""
 
     direction: Direction
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RecordedStep, ...] = ()
 
     def dump(self) -> str:
         """Return the JSON that the ledger keeps."""
@@ -61,7 +61,9 @@ class Progress:
     def load(cls, text: str) -> Progress:
         """Read what `dump` wrote."""
         document = json.loads(text)
-        return cls(document["direction"], tuple(Step(**step) for step in document["statements"]))
+        return cls(
+            document["direction"], tuple(RecordedStep(**step) for step in document["statements"])
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +116,14 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def read_commands(schema: str | None = None) -> tuple[Command, ...]:
+def read_commands(schema: str | None = None) -> tuple[FlightCommand, ...]:
     """Return the commands that read the ledger; without a schema, along the search path.
 
     Each table in a transaction of its own, since one may be missing: locked, looked at,
     and read under a path on which it stands behind pg_catalog.
     """
     found = f"pg_catalog.quote_ident({vetting.FIND})" if schema is None else "$1::pg_catalog.text"
-    path = Command(
+    path = FlightCommand(
         "select pg_catalog.set_config('search_path', "
         f"pg_catalog.concat_ws(', ', 'pg_catalog', {found}, 'pg_temp'), true)",
         () if schema is None else (quoted(schema),),
@@ -130,12 +132,12 @@ def read_commands(schema: str | None = None) -> tuple[Command, ...]:
         command
         for table, columns, order in _READ
         for command in (
-            Command("begin"),
+            FlightCommand("begin"),
             path,
-            Command(f"lock table {table} in access share mode"),
+            FlightCommand(f"lock table {table} in access share mode"),
             vetting.readable(table),
-            Command(f"select {columns} from {table} {order}", sync=True),
-            Command("commit", sync=True),
+            FlightCommand(f"select {columns} from {table} {order}", sync=True),
+            FlightCommand("commit", sync=True),
         )
     )
 
@@ -274,12 +276,12 @@ class Writer:
         shared = target.shared
         self._guard = vetting.guard(target.schema, quoted(target.schema)) if shared else []
 
-    def create(self, ledger: Ledger) -> list[Command]:
+    def create(self, ledger: Ledger) -> list[FlightCommand]:
         """Return the commands that make what is missing of the tables."""
         commands = [] if ledger.complete else self._yoyo.create(self._target.now())
         if not ledger.extended:
             commands += [
-                Command(
+                FlightCommand(
                     f"""create table {self._table} (
     migration_id varchar(255) not null,
     position bigint generated always as identity,
@@ -291,13 +293,13 @@ class Writer:
     constraint _todo_sql_ledger_pkey primary key (migration_id)
 )"""
                 ),
-                Command(f"comment on table {self._table} is '{_COMMENT.format(FORMAT)}'"),
+                FlightCommand(f"comment on table {self._table} is '{_COMMENT.format(FORMAT)}'"),
             ]
         return commands
 
     def applied(
         self, id: str, checksum: str | None, *, seconds: float | None = None, log: str = "apply"
-    ) -> list[Command]:
+    ) -> list[FlightCommand]:
         """Return the commands that record a migration as applied.
 
         Args:
@@ -310,8 +312,8 @@ class Writer:
         return [
             *self._guard,
             *self._yoyo.mark(id, now, log=log),
-            Command(f"delete from {self._table} where migration_id = $1", (id,)),
-            Command(
+            FlightCommand(f"delete from {self._table} where migration_id = $1", (id,)),
+            FlightCommand(
                 f"insert into {self._table} "
                 "(migration_id, checksum, applied_at_utc, duration_ms, tool_version) "
                 "values ($1, $2, $3::pg_catalog.timestamp, (coalesce($4::pg_catalog.float8, "
@@ -321,11 +323,11 @@ class Writer:
             ),
         ]
 
-    def verified(self, id: str, checksum: str, applied_at: datetime) -> list[Command]:
+    def verified(self, id: str, checksum: str, applied_at: datetime) -> list[FlightCommand]:
         """Return the command that gives an applied migration the checksum of a file."""
         return [
             *self._guard,
-            Command(
+            FlightCommand(
                 f"insert into {self._table} as l "
                 "(migration_id, checksum, applied_at_utc, tool_version) "
                 "values ($1, $2, $3::pg_catalog.timestamp, $4) "
@@ -335,19 +337,19 @@ class Writer:
             ),
         ]
 
-    def rolled_back(self, id: str, *, log: str = "rollback") -> list[Command]:
+    def rolled_back(self, id: str, *, log: str = "rollback") -> list[FlightCommand]:
         """Return the commands that record a migration as rolled back."""
         return [
             *self._guard,
             *self._yoyo.unmark(id, self._target.now(), log=log),
-            Command(f"delete from {self._table} where migration_id = $1", (id,)),
+            FlightCommand(f"delete from {self._table} where migration_id = $1", (id,)),
         ]
 
-    def progress(self, id: str, progress: Progress) -> list[Command]:
+    def progress(self, id: str, progress: Progress) -> list[FlightCommand]:
         """Return the command that records how far a non-transactional file has come."""
         return [
             *self._guard,
-            Command(
+            FlightCommand(
                 f"insert into {self._table} as l (migration_id, progress, tool_version) "
                 "values ($1, $2, $3) "
                 "on conflict (migration_id) do update set progress = excluded.progress",

@@ -18,7 +18,7 @@ from datetime import datetime
 from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.target import Target
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import Command, Reply
+from todo_sql.wire.pipeline import FlightCommand, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,14 @@ class MigrationLock:
     def _try(self) -> str:
         return f"pg_catalog.pg_try_advisory_lock({self.key})"
 
-    def take(self) -> tuple[Command, ...]:
+    def take(self) -> tuple[FlightCommand, ...]:
         """Return the commands that try for the lock and say who holds it."""
         return (
-            Command(f"select case when {self._try} then {self._try} else false end", sync=True),
-            Command(SAFE_LOCALLY),
-            Command(
+            FlightCommand(
+                f"select case when {self._try} then {self._try} else false end", sync=True
+            ),
+            FlightCommand(SAFE_LOCALLY),
+            FlightCommand(
                 "select l.pid, a.application_name, a.usename, pg_catalog.to_char("
                 "a.backend_start at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS') "
                 "from pg_catalog.pg_locks as l "
@@ -96,9 +98,9 @@ class MigrationLock:
         when = datetime.fromisoformat(since) if since else None
         return False, Holder(int(pid or 0), application or "", user or "unknown", when)
 
-    def require(self) -> Command:
+    def require(self) -> FlightCommand:
         """Return the command that fails (division by zero) unless this backend holds the lock."""
-        return Command(
+        return FlightCommand(
             f"select 1 / case when pg_catalog.pg_advisory_unlock({self.key}) "
             f"then {self._try}::pg_catalog.int4 else 0 end"
         )

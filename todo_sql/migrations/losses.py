@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files.folder import Migration
 from todo_sql.migrations.files.rerun import enum_name
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql.grammar import Statement
-from todo_sql.wire.pipeline import Command, Flight
+from todo_sql.wire.pipeline import Flight, FlightCommand
 
 _MOST = 100_000  # counting stops here
 
@@ -23,7 +23,7 @@ _QUALIFIED = (
     "and c.relkind operator(pg_catalog.=) any ('{r,p}'::pg_catalog.\"char\"[])"
 )
 # Where policies hide rows the count would be theirs; the statement will not get far, either.
-_ALL_OR_NONE = Command("select pg_catalog.set_config('row_security', 'off', true)")
+_ALL_OR_NONE = FlightCommand("select pg_catalog.set_config('row_security', 'off', true)")
 
 _IN_SCHEMA = (
     "select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) "
@@ -58,7 +58,7 @@ class _Target:
     column: str | None = None
 
 
-def find(link: Link, migrations: Sequence[Migration]) -> list[Loss]:
+def find(link: MigrationLink, migrations: Sequence[Migration]) -> list[Loss]:
     """Return what rolling these back would lose, where there is anything to lose; read-only."""
     targets: dict[_Target, None] = {}
     for migration in migrations:
@@ -73,21 +73,21 @@ def find(link: Link, migrations: Sequence[Migration]) -> list[Loss]:
         where = f" where {target.column} is not null" if target.column else ""
         # What is no table, or may not be read, has nothing that we could count; a view put
         # in a table's place would run whatever its maker likes.
-        named = Flight(link.connection, [Command(_QUALIFIED, (target.table,))]).fly()[0].rows
+        named = Flight(link.connection, [FlightCommand(_QUALIFIED, (target.table,))]).fly()[0].rows
         if not named:
             continue
         count = (
             "select pg_catalog.count(*) from "
             f"(select from {named[0][0]}{where} limit {_MOST + 1}) as counted"
         )
-        answer = Flight(link.connection, [OURS, _ALL_OR_NONE, Command(count)]).fly()[-1]
+        answer = Flight(link.connection, [OURS, _ALL_OR_NONE, FlightCommand(count)]).fly()[-1]
         rows = int(answer.rows[0][0] or 0) if answer.rows else 0
         if rows:
             losses.append(Loss(what.replace('"', ""), min(rows, _MOST), rows > _MOST))
     return losses
 
 
-def _targets(link: Link, statement: Statement) -> Iterator[_Target]:
+def _targets(link: MigrationLink, statement: Statement) -> Iterator[_Target]:
     node: Any = getattr(statement.node, statement.kind)
     if statement.kind == "truncate_stmt":
         for relation in node.relations:
@@ -102,7 +102,7 @@ def _targets(link: Link, statement: Statement) -> Iterator[_Target]:
         yield from _dropped(link, node)
 
 
-def _dropped(link: Link, node: Any) -> Iterator[_Target]:
+def _dropped(link: MigrationLink, node: Any) -> Iterator[_Target]:
     kind = enum_name(node, "remove_type")
     if kind == "OBJECT_TABLE":
         for dropped in node.objects:
@@ -110,7 +110,7 @@ def _dropped(link: Link, node: Any) -> Iterator[_Target]:
             yield _Target(".".join(quoted(part) for part in parts))
     elif kind == "OBJECT_SCHEMA":
         for dropped in node.objects:
-            answers = link.fly([OURS, Command(_IN_SCHEMA, (dropped.string.sval,))])
+            answers = link.fly([OURS, FlightCommand(_IN_SCHEMA, (dropped.string.sval,))])
             for row in answers[-1].rows:
                 yield _Target(str(row[0]))
 

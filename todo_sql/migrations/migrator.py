@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from todo_sql.errors import DatabaseError, Finding
 from todo_sql.migrations import losses, pending, pooler
 from todo_sql.migrations import repair as repairing
-from todo_sql.migrations.connecting import Link, open_link
+from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.engine import aftermath, transactional
 from todo_sql.migrations.engine.nontransactional import StepwiseRun
 from todo_sql.migrations.engine.settings import OURS
@@ -22,7 +22,7 @@ from todo_sql.migrations.migration_errors import MigrationFailed, TargetRefused
 from todo_sql.migrations.pending import Entry
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repair import Change
-from todo_sql.wire.pipeline import Command, ConnectionLost, Flight
+from todo_sql.wire.pipeline import ConnectionLost, Flight, FlightCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Migrator:
         self._migrations = migrations
         self._events = events or Events()
         self._foreign = foreign
-        self._held: Link | None = None
+        self._held: MigrationLink | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -187,7 +187,7 @@ class Migrator:
             if compare:
                 compare()
             writer = self._prepare(link)
-            commands: list[Command] = []
+            commands: list[FlightCommand] = []
             recorded = []
             for entry in entries:
                 assert entry.migration
@@ -234,7 +234,7 @@ class Migrator:
             return changes
 
     @contextmanager
-    def _open(self, *, writes: bool, wait: float | None) -> Iterator[Link]:
+    def _open(self, *, writes: bool, wait: float | None) -> Iterator[MigrationLink]:
         if self._held is not None:
             self._held.take_lock(wait, self._events)  # also reads the ledger again
             yield self._held
@@ -252,7 +252,7 @@ class Migrator:
                 fix="run the command again",
             ) from None
 
-    def _warn(self, link: Link) -> None:
+    def _warn(self, link: MigrationLink) -> None:
         """Warn of schemas on the search path in which others may create."""
         if opened := link.target.open_schemas:
             self._events.warning(
@@ -267,18 +267,24 @@ class Migrator:
                 )
             )
 
-    def _prepare(self, link: Link) -> Writer:
+    def _prepare(self, link: MigrationLink) -> Writer:
         """Make what is missing of the ledger's tables."""
         writer = Writer(link.target)
         self._change_ledger(link, writer.create(link.ledger))
         link.ledger = link.ledger.created()
         return writer
 
-    def _change_ledger(self, link: Link, commands: list[Command]) -> None:
+    def _change_ledger(self, link: MigrationLink, commands: list[FlightCommand]) -> None:
         if not commands:
             return
         proof = link.lock.require()
-        flight = [Command("begin read write"), OURS, proof, *commands, Command("commit")]
+        flight = [
+            FlightCommand("begin read write"),
+            OURS,
+            proof,
+            *commands,
+            FlightCommand("commit"),
+        ]
         for command, answer in zip(flight, Flight(link.connection, flight).fly(), strict=True):
             if answer.error is None:
                 continue
@@ -287,7 +293,9 @@ class Migrator:
                 raise link.lock.lost()
             raise unwritable(answer.error, link.target)
 
-    def _pending(self, link: Link, to: str | None, allow_out_of_order: bool) -> list[Migration]:
+    def _pending(
+        self, link: MigrationLink, to: str | None, allow_out_of_order: bool
+    ) -> list[Migration]:
         """Return what is to be applied; only these files are parsed."""
         todo = pending.pending(
             self._migrations, link.ledger, to=to, allow_out_of_order=allow_out_of_order
@@ -295,13 +303,15 @@ class Migrator:
         statements.check(self._migrations, _scripts(todo))
         return todo
 
-    def _to_roll_back(self, link: Link, steps: int | None, to: str | None) -> list[Migration]:
+    def _to_roll_back(
+        self, link: MigrationLink, steps: int | None, to: str | None
+    ) -> list[Migration]:
         chosen = pending.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
         scripts = [migration.rollback for migration in chosen if migration.rollback]
         statements.check(self._migrations, scripts)
         return chosen
 
-    def _refuse_foreign(self, link: Link) -> None:
+    def _refuse_foreign(self, link: MigrationLink) -> None:
         if self._foreign or link.target.ledger or link.target.empty:
             return
         raise TargetRefused(
@@ -314,7 +324,7 @@ class Migrator:
         )
 
     def _run_all(
-        self, link: Link, migrations: Sequence[Migration], direction: Direction
+        self, link: MigrationLink, migrations: Sequence[Migration], direction: Direction
     ) -> list[Done]:
         writer = Writer(link.target)
         done = []
@@ -330,7 +340,9 @@ class Migrator:
             done.append(Done(migration.id, round(seconds * 1000)))
         return done
 
-    def _run(self, link: Link, writer: Writer, migration: Migration, direction: Direction) -> None:
+    def _run(
+        self, link: MigrationLink, writer: Writer, migration: Migration, direction: Direction
+    ) -> None:
         script = migration.forward if direction == "apply" else migration.rollback
         assert script
         if not script.directives.transactional:
@@ -339,7 +351,7 @@ class Migrator:
             StepwiseRun(link, writer, migration, direction, self._events).run()
             return
 
-        def bookkeeping() -> list[Command]:
+        def bookkeeping() -> list[FlightCommand]:
             if direction == "apply":
                 return writer.applied(migration.id, migration.forward.checksum)
             return writer.rolled_back(migration.id)
@@ -351,7 +363,7 @@ class Migrator:
             link.ledger = link.ledger.created()
 
     def _cut_off(
-        self, link: Link, migration: Migration, direction: Direction, error: BaseException
+        self, link: MigrationLink, migration: Migration, direction: Direction, error: BaseException
     ) -> BaseException:
         """Return what to raise when a run was cut off in the middle of a migration."""
         link.connection.close()

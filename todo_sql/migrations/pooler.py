@@ -12,14 +12,14 @@ from contextlib import closing
 import psycopg
 
 from todo_sql.errors import TodoSqlError
-from todo_sql.migrations.connecting import Link, ask
+from todo_sql.migrations.connecting import MigrationLink, ask
 from todo_sql.migrations.migration_errors import TargetRefused
-from todo_sql.wire.pipeline import Command
+from todo_sql.wire.pipeline import FlightCommand
 
 _PATIENCE = 2.0  # seconds for the pooler to serve a second client
 
 
-def refuse(link: Link) -> None:
+def refuse(link: MigrationLink) -> None:
     """Refuse a transaction-mode pooler; a direct connection costs nothing here.
 
     Raises:
@@ -37,7 +37,7 @@ def refuse(link: Link) -> None:
         )
 
 
-def _lends_by_transaction(link: Link) -> bool:
+def _lends_by_transaction(link: MigrationLink) -> bool:
     try:
         other = link.second_connection()
     except (TodoSqlError, psycopg.Error):
@@ -49,5 +49,5 @@ def _lends_by_transaction(link: Link) -> bool:
         backend = str(link.target.backend)
         if rows[0][0] == backend:
             return True
-        ours = link.fly([Command("select pg_catalog.pg_backend_pid()")])[0].rows[0][0]
+        ours = link.fly([FlightCommand("select pg_catalog.pg_backend_pid()")])[0].rows[0][0]
         return ours != backend

@@ -11,7 +11,7 @@ from todo_sql.migrations.files.folder import MigrationSet
 from todo_sql.migrations.ledger import Ledger, Writer
 from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.migrations.pending import Entry, State
-from todo_sql.wire.pipeline import Command
+from todo_sql.wire.pipeline import FlightCommand
 
 Fate = Literal["done", "redo"]
 
@@ -27,7 +27,7 @@ class Change:
 
     id: str
     words: str
-    commands: tuple[Command, ...]
+    commands: tuple[FlightCommand, ...]
 
 
 def changes(

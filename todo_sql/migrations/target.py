@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from todo_sql.migrations import vetting
 from todo_sql.migrations.migration_errors import TargetRefused
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import Command, Reply
+from todo_sql.wire.pipeline import FlightCommand, Reply
 
 OLDEST = 150000
 
@@ -77,11 +77,11 @@ CHECK_INTERVAL = "client_connection_check_interval"
 _CHECK = f"select pg_catalog.set_config('{CHECK_INTERVAL}', '500ms', false)"
 
 COMMANDS = (
-    Command(_VERSION, sync=True),
-    Command(_PLACES),
-    Command(SAFE_LOCALLY),
-    Command(_FACTS, sync=True),
-    Command(_CHECK, sync=True),
+    FlightCommand(_VERSION, sync=True),
+    FlightCommand(_PLACES),
+    FlightCommand(SAFE_LOCALLY),
+    FlightCommand(_FACTS, sync=True),
+    FlightCommand(_CHECK, sync=True),
 )
 
 

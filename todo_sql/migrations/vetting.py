@@ -8,7 +8,7 @@ may create in the schema, is refused, and refused before its first row is read.
 from __future__ import annotations
 
 from todo_sql.migrations.migration_errors import LedgerError
-from todo_sql.wire.pipeline import Command
+from todo_sql.wire.pipeline import FlightCommand
 
 TABLES = ("_yoyo_migration", "_yoyo_log", "_yoyo_version", "_todo_sql_ledger")
 
@@ -96,21 +96,21 @@ def unwritable(schema: str) -> str:
     return _UNWRITABLE.format(schema=schema)
 
 
-def readable(table: str) -> Command:
+def readable(table: str) -> FlightCommand:
     """Return the command that fails unless a table, found along the path, may be read."""
-    return Command(
+    return FlightCommand(
         f"select ({_UNREADABLE})::pg_catalog.int4 from pg_catalog.pg_class as c "
         f"where c.oid operator(pg_catalog.=) '{table}'::pg_catalog.regclass"
     )
 
 
-def guard(schema: str, quoted_schema: str) -> list[Command]:
+def guard(schema: str, quoted_schema: str) -> list[FlightCommand]:
     """Return what holds off traps for the rest of a transaction, under our search path."""
     tables = ", ".join(f"{quoted_schema}.{name}" for name in TABLES)
     reason = unwritable("$1")
     return [
-        Command(f"lock table {tables} in row exclusive mode"),
-        Command(f"select ({reason})::pg_catalog.int4", (schema,)),
+        FlightCommand(f"lock table {tables} in row exclusive mode"),
+        FlightCommand(f"select ({reason})::pg_catalog.int4", (schema,)),
     ]
 
 

@@ -42,7 +42,7 @@ class Declaration:
 
 
 @dataclass
-class Directives:
+class QueryDirectives:
     """What the directives of one query say."""
 
     parameters: dict[str, ParameterDirective] = field(default_factory=dict)
@@ -137,7 +137,7 @@ def directive_word(text: str, start: int, end: int) -> str | None:
     return found["word"] if found else None
 
 
-def read_directive(report: Report, into: Directives, start: int, end: int) -> None:
+def read_directive(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     """Read one directive comment into `into`, or report why it cannot be read."""
     found = _DIRECTIVE.match(report.source.text, start, end)
     assert found is not None
@@ -180,7 +180,7 @@ def _twice(report: Report, what: str, start: int, end: int) -> None:
     report.add("Q110", f"{what} is declared twice", start, end, fix="keep one of the two")
 
 
-def _read_param(report: Report, into: Directives, start: int, end: int) -> None:
+def _read_param(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     text = report.source.text
     try:
         tokens = [token for token in scan(text, start, end) if token.kind not in COMMENTS]
@@ -219,7 +219,7 @@ def _read_param(report: Report, into: Directives, start: int, end: int) -> None:
     return None
 
 
-def _read_column(report: Report, into: Directives, start: int, end: int) -> None:
+def _read_column(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     text = report.source.text
     try:
         tokens = [token for token in scan(text, start, end) if token.kind not in COMMENTS]
@@ -267,7 +267,7 @@ def _python_literal(literal: str) -> str | None:
     return None
 
 
-def _read_params(report: Report, into: Directives, start: int, end: int) -> None:
+def _read_params(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     text = report.source.text
     found = _PARAMS.match(text, start, end)
     name = found["name"] if found else text[start:end]
@@ -289,7 +289,7 @@ def _read_params(report: Report, into: Directives, start: int, end: int) -> None
     return None
 
 
-def _read_timeout(report: Report, into: Directives, start: int, end: int) -> None:
+def _read_timeout(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     found = _TIMEOUT.match(report.source.text, start, end)
     seconds = float(found["number"]) * _SECONDS[found["unit"]] if found else 0.0
     if not seconds:
@@ -301,7 +301,7 @@ def _read_timeout(report: Report, into: Directives, start: int, end: int) -> Non
     return None
 
 
-def _read_tenant(report: Report, into: Directives, start: int, end: int) -> None:
+def _read_tenant(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     word = report.source.text[start:end]
     if into.tenant is not None:
         return _twice(report, "the tenant", start, end)
@@ -314,7 +314,7 @@ def _read_tenant(report: Report, into: Directives, start: int, end: int) -> None
     return None
 
 
-def _read_allow(report: Report, into: Directives, start: int, end: int) -> None:
+def _read_allow(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     code, _, reason = report.source.text[start:end].partition(" ")
     if not reason.strip():
         return _bad(report, "allow", f"`allow: {code}` gives no reason", start, end)

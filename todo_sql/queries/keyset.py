@@ -43,7 +43,7 @@ from itertools import product
 
 from todo_sql.queries.cursor import Cursor
 from todo_sql.queries.named import NamedQuery
-from todo_sql.queries.order import Key, Plan, plan
+from todo_sql.queries.order import Key, PageParts, plan
 from todo_sql.queries.query_errors import BadCursor, BadParameter
 from todo_sql.queries.variants import Variant, choose, variants
 
@@ -139,7 +139,7 @@ def _with_cases(
 
 
 def _compose(
-    parts: Plan, back: bool, nulls: tuple[bool, ...] | None, not_null: frozenset[str]
+    parts: PageParts, back: bool, nulls: tuple[bool, ...] | None, not_null: frozenset[str]
 ) -> PageVariant:
     """Write the text of one page; `nulls` tells which values of the cursor are NULL."""
     base = parts.variant
@@ -158,7 +158,7 @@ def _compose(
                 parameters.append(f"cursor.{key.column}")
                 values.append(f"${len(parameters)}")
         ranges = [f"where {condition}\n" for condition in _ranges(keys, values, not_null)]
-    text = _Text(base)
+    text = _KeyText(base)
     text.copy(0, parts.body)
     casts = "".join(f", page.{key.sql}::text" for key in keys)
     text.write(f"select page.*{casts}\nfrom (\n", parts.order)
@@ -250,7 +250,7 @@ def _row(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"({', '.join(items)})"
 
 
-class _Text:
+class _KeyText:
     """Builds a text from stretches of a variant and of our own, keeping their origins."""
 
     def __init__(self, base: Variant) -> None:
@@ -282,13 +282,13 @@ class _Text:
         self.origins.append((self._length, self._base.source_offset(at), False))
         self._append(text)
 
-    def write_range(self, parts: Plan, keys: Sequence[Key], condition: str) -> None:
+    def write_range(self, parts: PageParts, keys: Sequence[Key], condition: str) -> None:
         """Write the query as written with a condition around it."""
         self.copy(parts.body, len(self._base.sql[: parts.order].rstrip()))
         self.write(f"\n) as page\n{condition}", parts.order)
         self.write_order(parts, keys)
 
-    def write_order(self, parts: Plan, keys: Sequence[Key]) -> None:
+    def write_order(self, parts: PageParts, keys: Sequence[Key]) -> None:
         """Write ORDER BY and LIMIT."""
         self.write("order by ", parts.order)
         for index, key in enumerate(keys):

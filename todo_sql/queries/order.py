@@ -26,7 +26,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PageParts:
     """The parts of one variant of a ``:page`` query.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plan:
         return int(self.limit)
 
 
-def plan(variant: Variant) -> Plan:
+def plan(variant: Variant) -> PageParts:
     """Take a variant of a ``:page`` query apart.
 
     Raises:
@@ -94,7 +94,7 @@ def plan(variant: Variant) -> Plan:
             "write `limit :limit`",
         )
     keys = tuple(_key(words, item, body) for item in words.items(order + 2, limit))
-    return Plan(
+    return PageParts(
         variant, tokens[body].start, tokens[order].start, keys, texts[limit + 1], size.start
     )
 

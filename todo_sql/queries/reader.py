@@ -9,7 +9,7 @@ from todo_sql.queries.header import (
     HEADER,
     LINE_DIRECTIVE,
     REMARKS,
-    Directives,
+    QueryDirectives,
     check_almost_header,
     check_stray,
     directive_word,
@@ -115,10 +115,10 @@ def _is_leading(text: str, token: Token) -> bool:
 
 def _read_comments(
     report: Report, tokens: Iterable[Token], first: int, last: int
-) -> tuple[Directives, str]:
+) -> tuple[QueryDirectives, str]:
     """Read the directives of a section, and its documentation above the SQL."""
     text = report.source.text
-    directives = Directives()
+    directives = QueryDirectives()
     doc: list[str] = []
     comment = Kind.LINE_COMMENT
     for token in tokens:
@@ -204,7 +204,7 @@ def _required(
     lines: Sequence[Line],
     names: dict[str, Token],
     cases: dict[str, Case],
-    directives: Directives,
+    directives: QueryDirectives,
 ) -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
     """Tell required from optional parameters, and group those that are given together."""
     text = report.source.text
@@ -261,7 +261,7 @@ def _check_names(
     report: Report,
     names: dict[str, Token],
     cases: dict[str, Case],
-    directives: Directives,
+    directives: QueryDirectives,
     *,
     paged: bool,
 ) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from todo_sql.catalog.overview import Change
+from todo_sql.catalog.overview import ListedMigration
 from todo_sql.migrations.files.folder import Migration, MigrationSet
 
 
-def changes(migrations: MigrationSet) -> list[Change]:
+def changes(migrations: MigrationSet) -> list[ListedMigration]:
     """Return every migration with its reason, in order."""
     return [
-        Change(
+        ListedMigration(
             migration.version,
             migration.description,
             _why(migration),

@@ -31,7 +31,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """One statement: where it stands, what it did on the copy, the rows it will touch."""
 
     place: Place
@@ -52,7 +52,7 @@ class Planned:
 
     migration: Migration
     rollback: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
     broken: tuple[Broken, ...] = ()
     findings: tuple[Finding, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -133,10 +133,10 @@ def trace(
 
 def _run(
     tracer: Tracer, script: Script, estimate: Callable[[Statement], int | None]
-) -> tuple[list[Step], Finding | None]:
+) -> tuple[list[PlanStep], Finding | None]:
     import psycopg
 
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     alone = not script.directives.transactional
     statement: Statement | None = None
     try:
@@ -148,7 +148,7 @@ def _run(
                 done = tracer.run_alone(statement, named_relations(statement))
             else:
                 done = tracer.run(statement)
-            steps.append(Step(script.source.place(statement.start), done, rows))
+            steps.append(PlanStep(script.source.place(statement.start), done, rows))
         statement = None
         if not alone:
             tracer.commit()
@@ -182,7 +182,7 @@ def _weight(name: str, sizes: Mapping[str, Size]) -> Severity:
     return "info" if rows <= FEW else "error"
 
 
-def hazards(step: Step, sizes: Mapping[str, Size]) -> Iterator[Finding]:
+def hazards(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:
     """Yield what is dangerous in a statement on tables of these sizes."""
     trace, place = step.trace, step.place
     for name in trace.rewritten:
@@ -248,7 +248,7 @@ def _builds(trace: Trace, name: str) -> bool:
     return any(table == name for _, table in trace.built)
 
 
-def _is_slow(step: Step) -> bool:
+def _is_slow(step: PlanStep) -> bool:
     trace = step.trace
     return bool(
         trace.rewritten
@@ -305,7 +305,7 @@ def _standing(script: Script, findings: Sequence[Finding]) -> list[Finding]:
     return sorted(kept, key=lambda finding: -_SEVERITIES.index(finding.severity))
 
 
-def _unknown(steps: Sequence[Step]) -> Iterator[str]:
+def _unknown(steps: Sequence[PlanStep]) -> Iterator[str]:
     for step in steps:
         trace, where = step.trace, f"line {step.place.line}"
         if trace.scanned and trace.statement.kind == "alter_table_stmt":

@@ -10,7 +10,7 @@ from todo_sql.catalog.markdown import code, untagged
 from todo_sql.errors import Finding
 from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import Lock
-from todo_sql.review.plan import Plan, Planned, Step
+from todo_sql.review.plan import Plan, Planned, PlanStep
 
 _WIDTH = 78  # of a statement, where a person reads
 
@@ -20,7 +20,7 @@ def mode(lock: Lock) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", lock.mode.removesuffix("Lock")).upper()
 
 
-def effects(step: Step) -> Iterator[str]:
+def effects(step: PlanStep) -> Iterator[str]:
     """Yield what a statement does, a line each: strong locks, rewrites, builds, scans, rows."""
     for lock in step.trace.locks:
         if lock.blocks and lock.kind in "rpmvf":
@@ -123,7 +123,7 @@ def _undo(planned: Planned) -> str:
     return f"cannot be undone: {planned.rollback}"
 
 
-def _head(step: Step, width: int | None = None) -> str:
+def _head(step: PlanStep, width: int | None = None) -> str:
     text = " ".join(step.trace.statement.text.split())
     return text if width is None or len(text) <= width else text[: width - 2] + " …"
 

@@ -30,7 +30,7 @@ class GrammarError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class GrammarToken:
     """One token of libpg_query's scanner: its name there, and where it stands."""
 
     kind: str
@@ -81,7 +81,7 @@ def parse(text: str) -> list[Statement]:
     return statements
 
 
-def scan(text: str) -> list[Token]:
+def scan(text: str) -> list[GrammarToken]:
     """Return the tokens of a text, comments included.
 
     Raises:
@@ -96,7 +96,7 @@ def scan(text: str) -> list[Token]:
     except postgast.PgQueryError as error:
         raise _translated(error) from None
     return [
-        Token(
+        GrammarToken(
             pb.Token.Name(token.token),
             characters.at(token.start),
             characters.at(token.end),

@@ -18,7 +18,7 @@ from psycopg.adapt import Transformer
 from todo_sql.wire.loaders import Form, transformer_for
 from todo_sql.wire.parameters import Encoder
 from todo_sql.wire.rows import Make, column_names, load, make_rows, maker
-from todo_sql.wire.statement import Statement, Step
+from todo_sql.wire.statement import Step, WireStatement
 
 MOST_PREPARED = 300
 NO_FORMS: Mapping[str, Form] = MappingProxyType({})
@@ -45,7 +45,7 @@ class Prepared:
         "transformer",
     )
 
-    def __init__(self, statement: Statement, name: bytes, connection: AnyConnection) -> None:
+    def __init__(self, statement: WireStatement, name: bytes, connection: AnyConnection) -> None:
         self.name = name
         self.ready = False
         self.result_format = pq.Format.TEXT
@@ -133,15 +133,15 @@ class Link:
         self.broken = False
         self.closing = False
         self.replayed = 0
-        self._prepared: OrderedDict[Statement, Prepared] = OrderedDict()
+        self._prepared: OrderedDict[WireStatement, Prepared] = OrderedDict()
         self._doomed: list[bytes] = []
-        self._once: tuple[Statement, Prepared] | None = None
+        self._once: tuple[WireStatement, Prepared] | None = None
         self._count = 0
 
     def __repr__(self) -> str:
         return f"Link({self.pgconn.backend_pid})"
 
-    def prepared(self, statement: Statement) -> Prepared:
+    def prepared(self, statement: WireStatement) -> Prepared:
         """Return this connection's form of a statement, making it if it is new."""
         found = self._prepared.get(statement)
         if found is None and statement.once:
@@ -158,7 +158,7 @@ class Link:
             self._prepared.move_to_end(statement)
         return found
 
-    def _new(self, statement: Statement) -> Prepared:
+    def _new(self, statement: WireStatement) -> Prepared:
         self._count += 1
         name = b"ts%d" % self._count if self.prepares else b""
         return Prepared(statement, name, self.connection)

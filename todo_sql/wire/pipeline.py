@@ -22,11 +22,11 @@ from psycopg.waiting import Ready, Wait, wait
 from todo_sql.logs import CANCEL
 from todo_sql.wire.call_errors import ServerError
 from todo_sql.wire.connection import Link
-from todo_sql.wire.statement import Statement, Step
+from todo_sql.wire.statement import Step, WireStatement
 
 _TUPLES_OK = pq.ExecStatus.TUPLES_OK
 _COMMAND_OK = pq.ExecStatus.COMMAND_OK
-_NOTHING = Statement("")
+_NOTHING = WireStatement("")
 # administrator command, idle session timeout
 HANGING_UP = frozenset({"57P01", "57P05"})
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
@@ -224,7 +224,7 @@ def _first_line(message: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class FlightCommand:
     """One statement with its ``$n`` parameters as text.
 
     Attributes:
@@ -260,7 +260,7 @@ class Flight:
     def __init__(
         self,
         connection: psycopg.Connection[Any],
-        commands: Sequence[Command],
+        commands: Sequence[FlightCommand],
         watch: Callable[[Flight], None] | None = None,
     ) -> None:
         self.commands = commands
@@ -271,7 +271,7 @@ class Flight:
         self._syncs = sum(command.sync for command in commands[:-1]) + 1
 
     @property
-    def at_work(self) -> Command | None:
+    def at_work(self) -> FlightCommand | None:
         """The command that the server is at, or None when all are answered."""
         index = len(self.answers)
         return self.commands[index] if index < len(self.commands) else None

@@ -12,10 +12,10 @@ from psycopg import pq
 
 from todo_sql.errors import UsageError
 from todo_sql.sql.scanner import COMMENTS, Kind, scan
-from todo_sql.wire.statement import Statement, Step, command
+from todo_sql.wire.statement import Step, WireStatement, command
 
 _LEFT = Step(
-    Statement(
+    WireStatement(
         "select exists (select from pg_catalog.pg_prepared_statements as p where p.from_sql)",
         label="left behind",
     )

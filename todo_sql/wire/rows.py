@@ -17,7 +17,7 @@ from todo_sql.wire.call_errors import BadRow
 Make = Callable[[list[tuple[Any, ...]]], list[Any]]
 
 
-class Checked:
+class CheckedType:
     """A type that a caller named, or the configuration: every value is held against it.
 
     What the compiler named needs none of this, since it proved the types.
@@ -44,7 +44,9 @@ def checked(row: Any) -> Any:
     """Return what makes `maker` validate rows of this type; models and ``dict`` as they are."""
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
     return (
-        row if is_model or row is None or row is dict or get_origin(row) is dict else Checked(row)
+        row
+        if is_model or row is None or row is dict or get_origin(row) is dict
+        else CheckedType(row)
     )
 
 
@@ -55,7 +57,7 @@ def maker(row: Any, names: Sequence[str]) -> Make:
         row: A pydantic model, a dataclass, or the type of a single column.
         names: The columns of the result.
     """
-    if isinstance(row, Checked):
+    if isinstance(row, CheckedType):
         return _checked(row, names)
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
     if is_model and not (len(names) == 1 and names[0] not in row.model_fields):
@@ -72,7 +74,7 @@ def maker(row: Any, names: Sequence[str]) -> Make:
     return lambda rows: rows
 
 
-def _checked(row: Checked, names: Sequence[str]) -> Make:
+def _checked(row: CheckedType, names: Sequence[str]) -> Make:
     validate = row.validate
     if row.takes_mapping:
         return lambda rows: [validate(dict(zip(names, values, strict=True))) for values in rows]

@@ -11,7 +11,7 @@ from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.parameters import Parameter
 
 
-class Statement:
+class WireStatement:
     """One SQL text with ``$n`` and the types of its parameters.
 
     Compared by identity: one object is prepared once per connection.
@@ -46,7 +46,7 @@ class Statement:
 class Step:
     """A statement with the values of one call."""
 
-    statement: Statement
+    statement: WireStatement
     values: Sequence[Any] = ()
 
 
@@ -55,15 +55,15 @@ def comment(label: str) -> str:
     return f"/* {label.replace('*', '?')} */ "
 
 
-def texts(sql: str, *names: str, label: str = "") -> Statement:
+def texts(sql: str, *names: str, label: str = "") -> WireStatement:
     """Return a statement whose parameters are all text."""
-    return Statement(sql, [Parameter.of(name, "text") for name in names], label=label)
+    return WireStatement(sql, [Parameter.of(name, "text") for name in names], label=label)
 
 
 @cache
 def command(sql: str) -> Step:
     """Return the step of a command without parameters; the same one for the same text."""
-    return Step(Statement(sql))
+    return Step(WireStatement(sql))
 
 
 # Before a statement of ours, in its transaction; see `todo_sql.sql.trust`.

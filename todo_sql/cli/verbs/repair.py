@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from todo_sql.migrations.repair import Change, Fate
 
 
-class _Shown(Exception):
+class _ShownChange(Exception):
     """Ends a dry run once the changes were shown."""
 
 
@@ -51,14 +51,14 @@ def command(
             for change in changes:
                 output.message(f"{change.id}: {change.words}")
         if dry_run:
-            raise _Shown
+            raise _ShownChange
         output.confirm("Apply these changes to the ledger?", yes=yes)
 
     with migrator_of(context, migrations) as migrator:
         try:
             fate: Fate | None = "done" if done else "redo" if redo else None
             migrator.repair(id, fate=fate, confirm=confirm, wait=wait)
-        except _Shown:
+        except _ShownChange:
             pass
     if output.json:
         entries = [{"id": change.id, "change": change.words} for change in shown]

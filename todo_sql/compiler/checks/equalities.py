@@ -51,7 +51,7 @@ class Level:
 
 
 @dataclass(eq=False)
-class Source:
+class TableInFrom:
     """A table in FROM.
 
     Attributes:
@@ -105,7 +105,7 @@ class Equalities:
         }
 
     @cached_property
-    def sources(self) -> list[Source] | None:
+    def sources(self) -> list[TableInFrom] | None:
         """The tables in FROM of the outermost level; None where there is something else."""
         level = self.levels[0]
         found = []
@@ -122,7 +122,7 @@ class Equalities:
                     {self.find((id(level), index, number)) for number in unique} - self.fixed
                     for unique in relation.unique
                 ]
-                found.append(Source(keys, self._classes.get((id(level), index), set())))
+                found.append(TableInFrom(keys, self._classes.get((id(level), index), set())))
         return found
 
     @cached_property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from todo_sql.compiler.checks.equalities import Equalities, Level, Term
-from todo_sql.compiler.prepare import Prepared
+from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.levels import SELECT
 from todo_sql.compiler.proof.nodes import Node, plain_order
 from todo_sql.compiler.schema import Schema
@@ -19,7 +19,7 @@ from todo_sql.queries.named import Cardinality, NamedQuery
 
 
 def find(
-    query: NamedQuery, answer: Prepared, equalities: Equalities, schema: Schema
+    query: NamedQuery, answer: PreparedQuery, equalities: Equalities, schema: Schema
 ) -> list[Finding]:
     """Return the findings of one variant.
 

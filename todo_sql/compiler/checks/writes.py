@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from todo_sql.compiler.prepare import Prepared
+from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.levels import DELETE, UPDATE
 from todo_sql.compiler.proof.nodes import Tree
 from todo_sql.errors import Finding
@@ -12,7 +12,7 @@ _VERBS = {UPDATE: "update", DELETE: "delete"}
 _SILENT = (Cardinality.EXEC, Cardinality.EXECROWS, Cardinality.COPYFROM)
 
 
-def find(query: NamedQuery, answer: Prepared, tree: Tree) -> list[Finding]:
+def find(query: NamedQuery, answer: PreparedQuery, tree: Tree) -> list[Finding]:
     """Return the findings of one variant."""
     found = []
     for node in tree.of("QUERY"):
@@ -58,7 +58,7 @@ def find(query: NamedQuery, answer: Prepared, tree: Tree) -> list[Finding]:
     return found
 
 
-def _no_rows(query: NamedQuery, answer: Prepared) -> list[Finding]:
+def _no_rows(query: NamedQuery, answer: PreparedQuery) -> list[Finding]:
     if answer.columns:
         return []
     return [

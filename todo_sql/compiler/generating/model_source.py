@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from todo_sql.compiler.constraints import Constraint
-from todo_sql.compiler.described import Described, Parameter, ResultColumn
+from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter
 from todo_sql.compiler.generating import layout
 from todo_sql.compiler.generating.imports import RUNTIME, Imports
-from todo_sql.compiler.generating.layout import WIDTH, Group, header, lay_out
+from todo_sql.compiler.generating.layout import WIDTH, ModelGroup, header, lay_out
 from todo_sql.compiler.python_types import PythonType, quoted
 
 _CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
@@ -81,7 +81,7 @@ def _head(
     ]
 
 
-def _field(column: ResultColumn, imports: Imports) -> list[str]:
+def _field(column: DescribedColumn, imports: Imports) -> list[str]:
     name = column.name
     constraint = column.origin.constraint if column.origin else Constraint()
     schema = constraint.json_schema() if column.python.text in _CONSTRAINED else {}
@@ -90,9 +90,9 @@ def _field(column: ResultColumn, imports: Imports) -> list[str]:
         lines = _annotated(name, _range(column.python, imports), end)
     elif schema:
         items = tuple(f"{quoted(key)}: {_json(value)}" for key, value in schema.items())
-        field = Group(
+        field = ModelGroup(
             f"{imports.name('pydantic', 'Field')}(",
-            (Group("json_schema_extra={", items, "}"),),
+            (ModelGroup("json_schema_extra={", items, "}"),),
             ")",
         )
         group = _with(imports, imports.type(column.python), field)
@@ -104,21 +104,21 @@ def _field(column: ResultColumn, imports: Imports) -> list[str]:
     return lines
 
 
-def _annotated(name: str, group: Group, end: str) -> list[str]:
+def _annotated(name: str, group: ModelGroup, end: str) -> list[str]:
     """Return the lines of a field, in parentheses where a union doesn't fit on one."""
     flat = f"    {name}: {group.flat()}{end}"
     if len(flat) <= WIDTH:
         return [flat]
     if not end:
-        return lay_out(Group(f"{name}: {group.head}", group.items, group.tail), "    ")
+        return lay_out(ModelGroup(f"{name}: {group.head}", group.items, group.tail), "    ")
     return [f"    {name}: (", *lay_out(group, "        "), f"        {end.strip()}", "    )"]
 
 
-def _with(imports: Imports, *items: str | Group) -> Group:
-    return Group(f"{imports.name('typing', 'Annotated')}[", items, "]")
+def _with(imports: Imports, *items: str | ModelGroup) -> ModelGroup:
+    return ModelGroup(f"{imports.name('typing', 'Annotated')}[", items, "]")
 
 
-def _range(python: PythonType, imports: Imports) -> Group:
+def _range(python: PythonType, imports: Imports) -> ModelGroup:
     """Return the type of a field that pydantic doesn't know: in JSON it is PostgreSQL's text."""
     serializer, schema = (
         imports.name("pydantic", name) for name in ("PlainSerializer", "WithJsonSchema")
@@ -144,7 +144,7 @@ def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
     fields = {parameter.name: parameter.python for parameter in entry.model_parameters}
     lines = _head(name, doc, fields, 'extra="forbid"', imports)
     for parameter in entry.model_parameters:
-        text: str | Group = imports.type(parameter.python.sequence())
+        text: str | ModelGroup = imports.type(parameter.python.sequence())
         bounds = _bounds(parameter)
         if bounds:
             field = f"{imports.name('pydantic', 'Field')}({', '.join(bounds)})"
@@ -155,7 +155,9 @@ def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
     return lines
 
 
-def _constrained_field(parameter: Parameter, text: str | Group, imports: Imports) -> list[str]:
+def _constrained_field(
+    parameter: DescribedParameter, text: str | ModelGroup, imports: Imports
+) -> list[str]:
     name = parameter.name
     union = " | None" if parameter.nullable else ""
     if parameter.optional:
@@ -164,7 +166,7 @@ def _constrained_field(parameter: Parameter, text: str | Group, imports: Imports
         flat = f"{text if isinstance(text, str) else text.flat()}{union}"
         head = f"{name}: {flat} = {imports.name('pydantic', 'Field')}("
         unset = f"default_factory=lambda: {imports.name(RUNTIME, 'UNSET')}"
-        return lay_out(Group(head, (unset,), ")"), "    ")
+        return lay_out(ModelGroup(head, (unset,), ")"), "    ")
     flat = f"{text if isinstance(text, str) else text.flat()}{union}"
     end = "" if parameter.default is None else f" = {parameter.default_source}"
     if isinstance(text, str) or len(f"    {name}: {flat}{end}") <= WIDTH:
@@ -172,7 +174,7 @@ def _constrained_field(parameter: Parameter, text: str | Group, imports: Imports
     return _annotated(name, text, f"{union}{end}")
 
 
-def _bounds(parameter: Parameter) -> list[str]:
+def _bounds(parameter: DescribedParameter) -> list[str]:
     """Return what CHECK constraints say of the column that a parameter is stored in."""
     if parameter.target is None or parameter.python.text not in _CONSTRAINED:
         return []

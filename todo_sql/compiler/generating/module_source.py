@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from todo_sql.compiler.described import Described, Parameter
+from todo_sql.compiler.described import Described, DescribedParameter
 from todo_sql.compiler.generating import layout
 from todo_sql.compiler.generating.imports import RUNTIME, Imports
-from todo_sql.compiler.generating.layout import Group, header, lay_out
+from todo_sql.compiler.generating.layout import ModelGroup, header, lay_out
 from todo_sql.compiler.python_types import PythonType, quoted
 from todo_sql.config import Config, Tenant
 from todo_sql.queries.named import Cardinality
@@ -78,25 +78,25 @@ class _Module:
 
     def file(self, name: str, tenant: Tenant | None) -> list[str]:
         """Return the lines of the handle on the .sql file."""
-        items: list[str | Group] = ["__package__", quoted(name)]
+        items: list[str | ModelGroup] = ["__package__", quoted(name)]
         if tenant is not None:
             values = (tenant.parameter, tenant.setting, tenant.role)
             head = f"tenant={self._ours('Tenant')}("
-            items.append(Group(head, tuple(quoted(value) for value in values), ")"))
-        return lay_out(Group(f"{self._file} = {self._ours('QueryFile')}(", tuple(items), ")"))
+            items.append(ModelGroup(head, tuple(quoted(value) for value in values), ")"))
+        return lay_out(ModelGroup(f"{self._file} = {self._ours('QueryFile')}(", tuple(items), ")"))
 
     def handle(self, entry: Described) -> list[str]:
         """Return the lines of the handle on a query."""
         row = self.imports.type(entry.row)
         sent = [parameter for parameter in entry.parameters if parameter.pg_type is not None]
         types = tuple(f"{quoted(one.name)}: {quoted(one.pg_type or '')}" for one in sent)
-        items: list[str | Group] = [quoted(entry.query.name), f"row={row}"]
-        items.append(Group("parameters={", types, "}"))
+        items: list[str | ModelGroup] = [quoted(entry.query.name), f"row={row}"]
+        items.append(ModelGroup("parameters={", types, "}"))
         nullable = tuple(quoted(parameter.name) for parameter in sent if parameter.nullable)
-        items.append(Group("nullable=[", nullable, "]"))
+        items.append(ModelGroup("nullable=[", nullable, "]"))
         if entry.query.cardinality is Cardinality.PAGE:
             keys = tuple(quoted(name) for name in entry.settled_keys)
-            items.append(Group("not_null=[", keys, "]"))
+            items.append(ModelGroup("not_null=[", keys, "]"))
         if entry.forms:
             items.append(_form("forms=", entry.forms))
         if entry.row.mapped:
@@ -109,7 +109,7 @@ class _Module:
             f"_{entry.query.name.upper()}"
         )
         head = f"{handle}: {self._ours('Query')}[{row}] = {self._file}.query("
-        return lay_out(Group(head, tuple(items), ")"))
+        return lay_out(ModelGroup(head, tuple(items), ")"))
 
     def functions(self, entry: Described) -> list[str]:
         """Return the lines of a query's function: for threads, for tasks, and what both do."""
@@ -121,7 +121,9 @@ class _Module:
 
         def signature(session: str, returns: str, end: str) -> list[str]:
             items = (f"{own['session']}: {session}", *arguments)
-            return lay_out(Group(f"def {entry.query.name}(", items, f") -> {returns}:"), suffix=end)
+            return lay_out(
+                ModelGroup(f"def {entry.query.name}(", items, f") -> {returns}:"), suffix=end
+            )
 
         session, later = self._typed("Session"), self._typed("AsyncSession")
         overload = f"@{self.imports.name('typing', 'overload')}"
@@ -140,7 +142,7 @@ class _Module:
         ]
 
     def _arguments(
-        self, entry: Described, ordered: list[Parameter], own: Mapping[str, str]
+        self, entry: Described, ordered: list[DescribedParameter], own: Mapping[str, str]
     ) -> list[str]:
         model = entry.parameters_type
         if model is None:
@@ -159,7 +161,7 @@ class _Module:
             arguments.append(f"{own['cursor']}: {self.imports.builtin('str')} | None = None")
         return arguments
 
-    def _argument(self, parameter: Parameter) -> str:
+    def _argument(self, parameter: DescribedParameter) -> str:
         python = parameter.python.sequence()
         if parameter.optional:
             unset = PythonType("Unset", frozenset({(RUNTIME, "Unset")}))
@@ -179,9 +181,11 @@ class _Module:
         later = self.imports.name("collections.abc", "Coroutine", typing=True)
         return answer, f"{later}[{anything}, {anything}, {answer}]"
 
-    def _call(self, entry: Described, ordered: list[Parameter], own: Mapping[str, str]) -> Group:
+    def _call(
+        self, entry: Described, ordered: list[DescribedParameter], own: Mapping[str, str]
+    ) -> ModelGroup:
         pairs = tuple(f"{quoted(one.name)}: {one.name}" for one in ordered)
-        values: str | Group = Group("{", pairs, "}")
+        values: str | ModelGroup = ModelGroup("{", pairs, "}")
         defaults = [one for one in ordered if one.default is not None]
         if entry.query.cardinality is Cardinality.COPYFROM:
             values = own["rows"]
@@ -194,11 +198,11 @@ class _Module:
                 )
         elif entry.takes_model:
             values = f"{self.imports.builtin('dict')}({own['params']})"
-        items: tuple[str | Group, ...] = (self._handles[entry.query.name], values)
+        items: tuple[str | ModelGroup, ...] = (self._handles[entry.query.name], values)
         if entry.query.cardinality is Cardinality.PAGE:
             items = (*items, own["cursor"])
         method = _METHODS[entry.query.cardinality]
-        return Group(f"return {own['session']}.{method}(", items, ")")
+        return ModelGroup(f"return {own['session']}.{method}(", items, ")")
 
     def _returned(self, name: str) -> str:
         return self._typed(name) if name == "Page" else self.imports.builtin(name)
@@ -216,17 +220,17 @@ def _unless(name: str, taken: Collection[str]) -> str:
     return name
 
 
-def _form(head: str, form: Form) -> str | Group:
+def _form(head: str, form: Form) -> str | ModelGroup:
     """Return a form as Python source behind what stands before it."""
     if isinstance(form, str):
         return f'{head}"{form}"'
     if isinstance(form, list):
-        return Group(f"{head}[", tuple(_form("", one) for one in form), "]")
+        return ModelGroup(f"{head}[", tuple(_form("", one) for one in form), "]")
     fields = tuple(_form(f"{quoted(name)}: ", one) for name, one in form.items())
-    return Group(f"{head}{{", fields, "}")
+    return ModelGroup(f"{head}{{", fields, "}")
 
 
-def _documentation(entry: Described, parameters: list[Parameter]) -> str:
+def _documentation(entry: Described, parameters: list[DescribedParameter]) -> str:
     doc = entry.query.doc.strip() or f"Run `{entry.query.name}`."
     lines = [doc]
     explained = [

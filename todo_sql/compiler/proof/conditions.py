@@ -7,7 +7,7 @@ NULL among its arguments makes it NULL: then its having a value proves each of t
 
 from __future__ import annotations
 
-from todo_sql.compiler.proof.levels import Key, Scope
+from todo_sql.compiler.proof.levels import Key, QueryLevel
 from todo_sql.compiler.proof.nodes import Node
 
 IS_NULL, IS_NOT_NULL = "0", "1"
@@ -15,7 +15,7 @@ IS_TRUE, IS_NOT_TRUE, IS_FALSE, IS_NOT_FALSE, IS_UNKNOWN, IS_NOT_UNKNOWN = "0123
 ANY_SUBLINK = "2"
 
 
-def if_true(node: Node | list[Node] | None, scope: Scope) -> set[Key]:
+def if_true(node: Node | list[Node] | None, scope: QueryLevel) -> set[Key]:
     """Return what has a value where a condition is true."""
     if node is None:
         return set()
@@ -52,7 +52,7 @@ def if_true(node: Node | list[Node] | None, scope: Scope) -> set[Key]:
     return of_value(node, scope)
 
 
-def if_false(node: Node | None, scope: Scope) -> set[Key]:
+def if_false(node: Node | None, scope: QueryLevel) -> set[Key]:
     """Return what has a value where a condition is false."""
     if node is None:
         return set()
@@ -83,7 +83,7 @@ def if_false(node: Node | None, scope: Scope) -> set[Key]:
     return of_value(node, scope)
 
 
-def if_not_true(node: Node | None, scope: Scope) -> set[Key]:
+def if_not_true(node: Node | None, scope: QueryLevel) -> set[Key]:
     """Return what has a value where a condition is false or NULL."""
     if node is None:
         return set()
@@ -98,7 +98,7 @@ def if_not_true(node: Node | None, scope: Scope) -> set[Key]:
     return set()
 
 
-def of_value(node: Node | None, scope: Scope) -> set[Key]:
+def of_value(node: Node | None, scope: QueryLevel) -> set[Key]:
     """Return what must have a value where an expression has one, itself included."""
     if node is None:
         return set()
@@ -129,6 +129,6 @@ def of_value(node: Node | None, scope: Scope) -> set[Key]:
     return found
 
 
-def _strict(oid: str, scope: Scope) -> bool:
+def _strict(oid: str, scope: QueryLevel) -> bool:
     function = scope.schema.functions.get(int(oid))
     return function is not None and function.strict and not function.returns_set

@@ -16,7 +16,7 @@ from todo_sql.compiler.proof.levels import (
     UPDATE,
     Hole,
     Key,
-    Scope,
+    QueryLevel,
 )
 from todo_sql.compiler.proof.nodes import Node
 from todo_sql.compiler.schema import Function
@@ -48,7 +48,7 @@ _NONDEFAULT, _START_UNBOUNDED, _END_UNBOUNDED = 0x1, 0x20, 0x100
 _START_CURRENT, _END_CURRENT, _EXCLUSION = 0x200, 0x400, 0x8000 | 0x10000 | 0x20000
 
 
-def never_null(node: Node | None, scope: Scope) -> bool:
+def never_null(node: Node | None, scope: QueryLevel) -> bool:
     """Whether an expression has a value in every row that its query returns."""
     if node is None:
         return False
@@ -65,30 +65,30 @@ def never_null(node: Node | None, scope: Scope) -> bool:
     return rule(node, scope) if rule else False
 
 
-def _may_be_grouped(node: Node, scope: Scope) -> bool:
+def _may_be_grouped(node: Node, scope: QueryLevel) -> bool:
     """Whether an expression may equal one that is grouped by, in whole or in part."""
     if node["node"] == "COALESCEEXPR":
         return not scope.grouping_kinds().isdisjoint(("COALESCEEXPR", "CONST"))
     return node["node"] not in ("AGGREF", "GROUPINGFUNC", "CONST")
 
 
-def _all(nodes: list[Node] | None, scope: Scope) -> bool:
+def _all(nodes: list[Node] | None, scope: QueryLevel) -> bool:
     return all(never_null(node, scope) for node in nodes or ())
 
 
-def _any(nodes: list[Node] | None, scope: Scope) -> bool:
+def _any(nodes: list[Node] | None, scope: QueryLevel) -> bool:
     return any(never_null(node, scope) for node in nodes or ())
 
 
-def _arguments(node: Node, scope: Scope) -> bool:
+def _arguments(node: Node, scope: QueryLevel) -> bool:
     return _all(node["args"], scope)
 
 
-def _some_argument(node: Node, scope: Scope) -> bool:
+def _some_argument(node: Node, scope: QueryLevel) -> bool:
     return _any(node["args"], scope)
 
 
-def _coalesce(node: Node, scope: Scope) -> bool:
+def _coalesce(node: Node, scope: QueryLevel) -> bool:
     if _any(node["args"], scope):
         return True
     # A row of a FULL JOIN has one of its sides: then it is enough if each has a good argument.
@@ -102,7 +102,7 @@ def _coalesce(node: Node, scope: Scope) -> bool:
     )
 
 
-def _with_closed(holes: set[Hole], look: Callable[[], bool], scope: Scope) -> bool:
+def _with_closed(holes: set[Hole], look: Callable[[], bool], scope: QueryLevel) -> bool:
     """Look again, supposing that some holes are closed."""
     added = holes - scope.closed
     scope.closed |= added
@@ -112,17 +112,17 @@ def _with_closed(holes: set[Hole], look: Callable[[], bool], scope: Scope) -> bo
         scope.closed -= added
 
 
-def _constant(node: Node, scope: Scope) -> bool:
+def _constant(node: Node, scope: QueryLevel) -> bool:
     return bool(node["constisnull"] == "false")
 
 
-def _parameter(node: Node, scope: Scope) -> bool:
+def _parameter(node: Node, scope: QueryLevel) -> bool:
     if node["paramkind"] == "2":  # a column of the sublink at hand
         return scope.sublink
     return node["paramkind"] == "0" and int(node["paramid"]) not in scope.nullable_parameters
 
 
-def _column(node: Node, scope: Scope) -> bool:
+def _column(node: Node, scope: QueryLevel) -> bool:
     scope = scope.level(int(node["varlevelsup"]))
     if scope.grouping_sets:
         return False
@@ -141,7 +141,7 @@ def _column(node: Node, scope: Scope) -> bool:
     return base_column(index, number, scope)
 
 
-def _returning_column(returning: str, index: int, number: int, scope: Scope) -> bool:
+def _returning_column(returning: str, index: int, number: int, scope: QueryLevel) -> bool:
     if returning == OLD and scope.command in (INSERT, MERGE):
         return False
     if returning == NEW and scope.command not in (INSERT, UPDATE):
@@ -149,7 +149,7 @@ def _returning_column(returning: str, index: int, number: int, scope: Scope) -> 
     return base_column(index, number, scope)
 
 
-def base_column(index: int, number: int, scope: Scope) -> bool:
+def base_column(index: int, number: int, scope: QueryLevel) -> bool:
     """Whether a column of a range table entry has a value in each of the entry's own rows."""
     entry = scope.entry(index)
     kind = int(entry["rtekind"])
@@ -167,7 +167,7 @@ def base_column(index: int, number: int, scope: Scope) -> bool:
     return number <= len(columns) and columns[number - 1]
 
 
-def _join_column(index: int, number: int, entry: Node, scope: Scope) -> bool:
+def _join_column(index: int, number: int, entry: Node, scope: QueryLevel) -> bool:
     if number <= 0:
         return False
     alias = entry["joinaliasvars"][number - 1]
@@ -186,7 +186,7 @@ def _join_column(index: int, number: int, entry: Node, scope: Scope) -> bool:
     return _with_closed(holes, lambda: _all(alias["args"], scope), scope)
 
 
-def _call(node: Node, scope: Scope) -> bool:
+def _call(node: Node, scope: QueryLevel) -> bool:
     function = scope.schema.functions.get(int(node["funcid"]))
     if function is None:
         return False
@@ -211,7 +211,7 @@ def _call(node: Node, scope: Scope) -> bool:
     )
 
 
-def set_element(node: Node, function: Function, scope: Scope) -> bool:
+def set_element(node: Node, function: Function, scope: QueryLevel) -> bool:
     """Whether every row of a set-returning function of one column has a value."""
     if not function.builtin:
         return False
@@ -227,7 +227,7 @@ def set_element(node: Node, function: Function, scope: Scope) -> bool:
     return function.name in functions.SETS_NEVER_NULL
 
 
-def _operator(node: Node, scope: Scope) -> bool:
+def _operator(node: Node, scope: QueryLevel) -> bool:
     function = scope.schema.functions.get(int(node["opfuncid"]))
     name = scope.schema.operators.get(int(node["opno"]))
     if function is None:
@@ -237,7 +237,7 @@ def _operator(node: Node, scope: Scope) -> bool:
     return functions.never_null_operator(name, function) and _all(node["args"], scope)
 
 
-def _array_operator(node: Node, scope: Scope) -> bool:
+def _array_operator(node: Node, scope: QueryLevel) -> bool:
     scalar, array = node["args"]
     while array["node"] in ("RELABELTYPE", "ARRAYCOERCEEXPR"):
         array = array["arg"]
@@ -249,11 +249,11 @@ def _array_operator(node: Node, scope: Scope) -> bool:
     )
 
 
-def _row_comparison(node: Node, scope: Scope) -> bool:
+def _row_comparison(node: Node, scope: QueryLevel) -> bool:
     return _all(node["largs"], scope) and _all(node["rargs"], scope)
 
 
-def _through_text(node: Node, scope: Scope) -> bool:
+def _through_text(node: Node, scope: QueryLevel) -> bool:
     types = scope.schema.types
     result = types.get(int(node["resulttype"]))
     if result is None or (result.schema != "pg_catalog" and result.kind not in ("e", "c")):
@@ -261,7 +261,7 @@ def _through_text(node: Node, scope: Scope) -> bool:
     return never_null(node["arg"], scope)
 
 
-def _case(node: Node, scope: Scope) -> bool:
+def _case(node: Node, scope: QueryLevel) -> bool:
     if node["defresult"] is None:
         return False
 
@@ -291,7 +291,7 @@ def _case(node: Node, scope: Scope) -> bool:
     return with_facts(before, node["defresult"])
 
 
-def _sublink(node: Node, scope: Scope) -> bool:
+def _sublink(node: Node, scope: QueryLevel) -> bool:
     kind = node["subLinkType"]
     if kind in (EXISTS, ARRAY):
         return True
@@ -325,7 +325,7 @@ def exactly_one_row(query: Node) -> bool:
     return query["hasAggs"] == "true" or not (tree["fromlist"] or tree["quals"])
 
 
-def _aggregate(node: Node, scope: Scope) -> bool:
+def _aggregate(node: Node, scope: QueryLevel) -> bool:
     function = scope.schema.functions.get(int(node["aggfnoid"]))
     if function is None or not function.builtin:
         return False
@@ -340,7 +340,7 @@ def _aggregate(node: Node, scope: Scope) -> bool:
     )
 
 
-def _window(node: Node, scope: Scope) -> bool:
+def _window(node: Node, scope: QueryLevel) -> bool:
     function = scope.schema.functions.get(int(node["winfnoid"]))
     if function is None or not function.builtin:
         return False
@@ -360,7 +360,7 @@ def _window(node: Node, scope: Scope) -> bool:
     return False
 
 
-def _frame_has_current_row(node: Node, scope: Scope) -> bool:
+def _frame_has_current_row(node: Node, scope: QueryLevel) -> bool:
     for clause in scope.query["windowClause"]:
         if clause["winref"] == node["winref"]:
             options = int(clause["frameOptions"])
@@ -370,15 +370,15 @@ def _frame_has_current_row(node: Node, scope: Scope) -> bool:
     return False
 
 
-def _sql_value(node: Node, scope: Scope) -> bool:
+def _sql_value(node: Node, scope: QueryLevel) -> bool:
     return bool(node["op"] != CURRENT_SCHEMA)
 
 
-def _json_constructor(node: Node, scope: Scope) -> bool:
+def _json_constructor(node: Node, scope: QueryLevel) -> bool:
     return node["type"] in (JSON_OBJECT, JSON_ARRAY)
 
 
-def _json_test(node: Node, scope: Scope) -> bool:
+def _json_test(node: Node, scope: QueryLevel) -> bool:
     return never_null(node["expr"], scope)
 
 
@@ -390,7 +390,7 @@ def _text_constant(node: Node) -> str | None:
     return octets[4:].decode(errors="replace").lower()
 
 
-_RULES: dict[str, Callable[[Node, Scope], bool]] = {
+_RULES: dict[str, Callable[[Node, QueryLevel], bool]] = {
     "CONST": _constant,
     "PARAM": _parameter,
     "VAR": _column,

@@ -18,9 +18,7 @@ from todo_sql.compiler.schema import Schema
 
 Hole = tuple[int, str]
 Key = tuple[Any, ...]
-"""An expression in comparable form: see `Scope.key`."""
-
-Visit = Callable[[Node | None, frozenset[Hole], set[int] | None], None]
+"""An expression in comparable form: see `QueryLevel.key`."""
 
 RELATION, SUBQUERY, JOIN, FUNCTION, TABLE_FUNCTION, VALUES, CTE = range(7)
 GROUP = 9
@@ -30,7 +28,7 @@ SELECT, UPDATE, INSERT, DELETE, MERGE = range(1, 6)
 
 
 @dataclass
-class Scope:
+class QueryLevel:
     """One query level under analysis.
 
     Attributes:
@@ -50,10 +48,10 @@ class Scope:
     """
 
     query: Node
-    parent: Scope | None
+    parent: QueryLevel | None
     schema: Schema
     nullable_parameters: frozenset[int]
-    outputs: Callable[[Node, Scope], list[bool]]
+    outputs: Callable[[Node, QueryLevel], list[bool]]
     holes: dict[int, frozenset[Hole]] = field(default_factory=dict)
     closed: set[Hole] = field(default_factory=set)
     known: set[Key] = field(default_factory=set)
@@ -107,7 +105,7 @@ class Scope:
             self.query["hasAggs"] == "true" or bool(self.query["havingQual"])
         )
 
-    def level(self, up: int) -> Scope:
+    def level(self, up: int) -> QueryLevel:
         """Return the scope so many levels up."""
         scope = self
         for _ in range(up):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from todo_sql.compiler.proof import conditions, functions
 from todo_sql.compiler.proof.expressions import never_null, set_element
-from todo_sql.compiler.proof.levels import CTE, FUNCTION, SELECT, SUBQUERY, VALUES, Scope
+from todo_sql.compiler.proof.levels import CTE, FUNCTION, SELECT, SUBQUERY, VALUES, QueryLevel
 from todo_sql.compiler.proof.nodes import Node, name_of, walk
 from todo_sql.compiler.schema import Schema
 
@@ -53,11 +53,11 @@ class _Prover:
         self.schema = schema
         self.nullable_parameters = nullable_parameters
 
-    def outputs(self, query: Node, parent: Scope | None) -> list[bool]:
+    def outputs(self, query: Node, parent: QueryLevel | None) -> list[bool]:
         """Return the output columns of a query node."""
         if query["node"] != "QUERY" or query["commandType"] == "6":
             return []
-        scope = Scope(query, parent, self.schema, self.nullable_parameters, self.outputs)
+        scope = QueryLevel(query, parent, self.schema, self.nullable_parameters, self.outputs)
         for cte in query["cteList"] or ():
             self._with(cte, scope)
         if query["setOperations"]:
@@ -75,7 +75,7 @@ class _Prover:
             )
         return [never_null(target["expr"], scope) for target in visible]
 
-    def _read_conditions(self, scope: Scope) -> None:
+    def _read_conditions(self, scope: QueryLevel) -> None:
         def visit(
             condition: Node | None, holes: frozenset[tuple[int, str]], confined: set[int] | None
         ) -> None:
@@ -88,7 +88,7 @@ class _Prover:
         if not scope.grouping_sets:
             scope.prove(conditions.if_true(scope.query["havingQual"], scope), frozenset(), None)
 
-    def _with(self, cte: Node, scope: Scope) -> None:
+    def _with(self, cte: Node, scope: QueryLevel) -> None:
         name = name_of(cte["ctename"])
         if cte["cterecursive"] != "true":
             scope.ctes[name] = self.outputs(cte["ctequery"], scope)
@@ -103,7 +103,7 @@ class _Prover:
                 return
             claims = agreed
 
-    def _set_operation(self, node: Node, scope: Scope) -> list[bool]:
+    def _set_operation(self, node: Node, scope: QueryLevel) -> list[bool]:
         if node["node"] == "RANGETBLREF":
             return self._entry(scope.entry(int(node["rtindex"])), scope)
         left, right = (self._arm(node, side, scope) for side in ("larg", "rarg"))
@@ -114,7 +114,7 @@ class _Prover:
             return [one or other for one, other in pairs]
         return left if node["op"] == EXCEPT else [False for _ in left]
 
-    def _arm(self, node: Node, side: str, scope: Scope) -> list[bool]:
+    def _arm(self, node: Node, side: str, scope: QueryLevel) -> list[bool]:
         """Return an arm's columns; one that a user's cast converts can't be trusted."""
         arm = node[side]
         columns = self._set_operation(arm, scope)
@@ -133,7 +133,7 @@ class _Prover:
             for column, found, want in zip(columns, types, wanted, strict=False)
         ]
 
-    def _entry(self, entry: Node, scope: Scope) -> list[bool]:
+    def _entry(self, entry: Node, scope: QueryLevel) -> list[bool]:
         """Return the columns of a range table entry that isn't a table or a join."""
         kind = int(entry["rtekind"])
         if kind == SUBQUERY and entry["subquery"]:
@@ -149,7 +149,7 @@ class _Prover:
             return self._function(entry, scope)
         return []
 
-    def _function(self, entry: Node, scope: Scope) -> list[bool]:
+    def _function(self, entry: Node, scope: QueryLevel) -> list[bool]:
         columns: list[bool] = []
         several = len(entry["functions"]) > 1  # ROWS FROM fills up the shorter ones
         for function in entry["functions"]:
@@ -160,7 +160,7 @@ class _Prover:
             columns.append(True)
         return columns
 
-    def _function_columns(self, call: Node, width: int, scope: Scope) -> list[bool]:
+    def _function_columns(self, call: Node, width: int, scope: QueryLevel) -> list[bool]:
         if call["node"] != "FUNCEXPR" or call["funcretset"] != "true":
             return [never_null(call, scope)] if width == 1 else []
         function = self.schema.functions.get(int(call["funcid"]))

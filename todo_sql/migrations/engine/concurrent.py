@@ -15,13 +15,13 @@ from typing import Any
 
 import psycopg
 
-from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files.rerun import detached_partition, enum_name, is_rerunnable
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
-from todo_sql.wire.pipeline import Command
+from todo_sql.wire.pipeline import FlightCommand
 
 
 class Fate(StrEnum):
@@ -104,7 +104,7 @@ class Catalog:
         before: What the session has to be set to first.
     """
 
-    def __init__(self, link: Link, before: list[Command]) -> None:
+    def __init__(self, link: MigrationLink, before: list[FlightCommand]) -> None:
         self._link = link
         self._before = before
 
@@ -138,19 +138,21 @@ class Catalog:
         try:
             answers = self._link.fly(
                 [
-                    Command("begin read write"),
+                    FlightCommand("begin read write"),
                     *self._before,
-                    Command(f"create temporary table {likeness} (like {table}) on commit drop"),
-                    Command(grammar.deparse(node)),
+                    FlightCommand(
+                        f"create temporary table {likeness} (like {table}) on commit drop"
+                    ),
+                    FlightCommand(grammar.deparse(node)),
                     OURS,
-                    Command(
+                    FlightCommand(
                         "select pg_catalog.pg_get_indexdef(i.indexrelid), "
                         f"i.indrelid = pg_catalog.to_regclass('pg_temp.{likeness}') "
                         "from pg_catalog.pg_index as i where i.indexrelid = "
                         "pg_catalog.to_regclass('pg_temp.' || pg_catalog.quote_ident($1))",
                         (node.index_stmt.idxname,),
                     ),
-                    Command("rollback"),
+                    FlightCommand("rollback"),
                 ]
             )
         except psycopg.Error:
@@ -239,11 +241,11 @@ class Catalog:
 
     def _oid(self, name: str) -> str | None:
         """Return what the file means by a name, along its own search path; None: nothing."""
-        found = Command("select pg_catalog.to_regclass($1)::pg_catalog.oid", (name,))
+        found = FlightCommand("select pg_catalog.to_regclass($1)::pg_catalog.oid", (name,))
         return self._link.fly([*self._before, found])[-1].rows[0][0]
 
     def _rows(self, sql: str, *parameters: str | None) -> list[tuple[str | None, ...]]:
-        return self._link.fly([OURS, Command(sql, parameters)])[-1].rows
+        return self._link.fly([OURS, FlightCommand(sql, parameters)])[-1].rows
 
 
 def _essence(definition: str) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import failure, watch
 from todo_sql.migrations.engine.concurrent import Catalog, Fate
 from todo_sql.migrations.engine.failure import Failure
@@ -19,12 +19,12 @@ from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import OURS, hold_of, reset, settings
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
-from todo_sql.migrations.ledger import Direction, Progress, Step, Writer
+from todo_sql.migrations.ledger import Direction, Progress, RecordedStep, Writer
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
 from todo_sql.migrations.progress import Events
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
-from todo_sql.wire.pipeline import Command, Flight
+from todo_sql.wire.pipeline import Flight, FlightCommand
 
 
 class StepwiseRun:
@@ -40,7 +40,7 @@ class StepwiseRun:
 
     def __init__(
         self,
-        link: Link,
+        link: MigrationLink,
         writer: Writer,
         migration: Migration,
         direction: Direction,
@@ -83,7 +83,7 @@ class StepwiseRun:
             self._record(self._writer.rolled_back(self._migration.id))
 
     @property
-    def _done(self) -> tuple[Step, ...]:
+    def _done(self) -> tuple[RecordedStep, ...]:
         return tuple(step for step in self._progress.steps if step.done)
 
     def _clean_given_up(self) -> None:
@@ -191,13 +191,13 @@ class StepwiseRun:
             answer = Flight(self._link.connection, [setting]).fly()[0]
             if answer.error:
                 return Failure(answer.error, number)
-        command = Command(statement.text, statement=number)
+        command = FlightCommand(statement.text, statement=number)
         max_hold = None if is_concurrent(statement) else hold_of(self._script)
         answers, exceeded = watch.fly(self._link, [command], self._script, self._events, max_hold)
         error = answers[0].error
         return Failure(error, number, exceeded=exceeded) if error else None
 
-    def _before(self, number: int, statement: Statement) -> list[Command]:
+    def _before(self, number: int, statement: Statement) -> list[FlightCommand]:
         """Return what the session is set to before a statement: ours, then the file's own."""
         ours = settings(
             self._script,
@@ -206,7 +206,7 @@ class StepwiseRun:
             unbounded=is_concurrent(statement),
         )
         theirs = [s for s in self._statements[:number] if is_session_setting(s)]
-        return [ours, *(Command(s.text) for s in theirs)]
+        return [ours, *(FlightCommand(s.text) for s in theirs)]
 
     def _catalog(self, number: int, statement: Statement) -> Catalog:
         return Catalog(self._link, self._before(number, statement))
@@ -226,11 +226,11 @@ class StepwiseRun:
                 )
             self._events.note(f"dropping {index.name}, which was left INVALID")
             self._link.fly([ours])
-            self._link.fly([Command(f"drop index concurrently if exists {index.name}")])
+            self._link.fly([FlightCommand(f"drop index concurrently if exists {index.name}")])
         finalize = catalog.pending_detach(statement)
         if finalize:
             self._events.note("ending a detach that was begun")
-            self._link.fly([Command(finalize)])
+            self._link.fly([FlightCommand(finalize)])
 
     def _refuse_strangers(self, catalog: Catalog, statement: Statement) -> None:
         """Refuse an index of this name that we did not begin and that is not what we would make."""
@@ -273,20 +273,20 @@ class StepwiseRun:
     def _verb(self) -> str:
         return "migrate" if self._direction == "apply" else "rollback"
 
-    def _save(self, steps: Sequence[Step]) -> None:
+    def _save(self, steps: Sequence[RecordedStep]) -> None:
         self._progress = replace(self._progress, steps=tuple(steps))
         self._record(self._writer.progress(self._migration.id, self._progress))
 
-    def _record(self, commands: Sequence[Command]) -> None:
+    def _record(self, commands: Sequence[FlightCommand]) -> None:
         """Change the ledger in a transaction that proves that we hold the lock."""
         proof = self._link.lock.require()
         flight = [
-            Command("begin read write"),
+            FlightCommand("begin read write"),
             *reset(self._link.target),
             OURS,
             proof,
             *commands,
-            Command("commit"),
+            FlightCommand("commit"),
         ]
         for command, answer in zip(
             flight, Flight(self._link.connection, flight).fly(), strict=True
@@ -298,8 +298,8 @@ class StepwiseRun:
                 raise self._explained(Failure(answer.error, None, recording=True))
 
 
-def _step(statement: Statement, *, done: bool) -> Step:
-    return Step(statement_hash(statement), statement.text, done)
+def _step(statement: Statement, *, done: bool) -> RecordedStep:
+    return RecordedStep(statement_hash(statement), statement.text, done)
 
 
 def statement_hash(statement: Statement) -> str:

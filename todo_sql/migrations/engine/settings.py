@@ -5,11 +5,11 @@ from __future__ import annotations
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.target import CHECK_INTERVAL, Target
 from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH, THEIRS_LOCALLY
-from todo_sql.wire.pipeline import Command
+from todo_sql.wire.pipeline import FlightCommand
 
 # Before statements of ours, and before those of a file: until the end of the transaction.
-OURS = Command(SAFE_LOCALLY)
-THEIRS = Command(THEIRS_LOCALLY)
+OURS = FlightCommand(SAFE_LOCALLY)
+THEIRS = FlightCommand(THEIRS_LOCALLY)
 
 LOCK_TIMEOUT = 2.0
 MAX_LOCK_HOLD = 5.0
@@ -29,14 +29,14 @@ _RESET = (
 _RESET_AT_ONCE = "do $$ begin " + "".join(f"execute '{text}'; " for text in _RESET) + "end $$"
 
 
-def reset(target: Target) -> list[Command]:
+def reset(target: Target) -> list[FlightCommand]:
     """Return the commands that make the session as it was: one where PL/pgSQL may be used."""
-    return [Command(text) for text in ((_RESET_AT_ONCE,) if target.plpgsql else _RESET)]
+    return [FlightCommand(text) for text in ((_RESET_AT_ONCE,) if target.plpgsql else _RESET)]
 
 
 def settings(
     script: Script, *, notices_death: bool, local: bool = True, unbounded: bool = False
-) -> Command:
+) -> FlightCommand:
     """Return the command that sets what a file, or one statement of it, runs under.
 
     Args:
@@ -61,7 +61,7 @@ def settings(
         values[CHECK_INTERVAL] = "500ms"
     scope = "true" if local else "false"
     calls = (f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items())
-    return Command("select " + ", ".join(calls))
+    return FlightCommand("select " + ", ".join(calls))
 
 
 def hold_of(script: Script) -> float:

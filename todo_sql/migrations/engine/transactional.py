@@ -12,23 +12,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from todo_sql.migrations import ledger
-from todo_sql.migrations.connecting import Link
+from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import watch
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import THEIRS, hold_of, reset, settings
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.progress import Events
-from todo_sql.wire.pipeline import Command
+from todo_sql.wire.pipeline import FlightCommand
 
 _STATE = "the transaction was rolled back, nothing changed"
 
 
 def run(
-    link: Link,
+    link: MigrationLink,
     script: Script,
-    creation: Sequence[Command],
-    bookkeeping: Callable[[], list[Command]],
+    creation: Sequence[FlightCommand],
+    bookkeeping: Callable[[], list[FlightCommand]],
     events: Events,
     again: str,
 ) -> None:
@@ -59,28 +59,28 @@ def run(
 
 
 def _try(
-    link: Link,
+    link: MigrationLink,
     script: Script,
-    creation: Sequence[Command],
-    bookkeeping: Callable[[], list[Command]],
+    creation: Sequence[FlightCommand],
+    bookkeeping: Callable[[], list[FlightCommand]],
     events: Events,
 ) -> Failure | None:
     ours = settings(script, notices_death=link.target.notices_death)
     proof = link.lock.require()
-    constraints = Command("set constraints all immediate")
+    constraints = FlightCommand("set constraints all immediate")
     commands = [
-        Command("begin read write"),
+        FlightCommand("begin read write"),
         ours,
         proof,
         *creation,
         THEIRS,
-        *(Command(s.text, statement=number) for number, s in enumerate(script.statements)),
+        *(FlightCommand(s.text, statement=number) for number, s in enumerate(script.statements)),
         constraints,
         *reset(link.target),
         ours,
         proof,  # a function may have released the lock
         *bookkeeping(),
-        Command("commit"),
+        FlightCommand("commit"),
     ]
     answers, exceeded = watch.fly(link, commands, script, events, hold_of(script))
     for index, (command, answer) in enumerate(zip(commands, answers, strict=True)):

@@ -16,11 +16,11 @@ from typing import Any, Self
 import psycopg
 
 from todo_sql.errors import TodoSqlError
-from todo_sql.migrations.connecting import Link, ask
+from todo_sql.migrations.connecting import MigrationLink, ask
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.progress import Events
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import TICK, Command, ConnectionLost, Flight, Reply
+from todo_sql.wire.pipeline import TICK, ConnectionLost, Flight, FlightCommand, Reply
 
 _PATIENCE = 0.5  # seconds before the second connection is opened
 _ANSWER = 2.0  # seconds for an answer there
@@ -86,8 +86,8 @@ class Look:
 
 
 def fly(
-    link: Link,
-    commands: Sequence[Command],
+    link: MigrationLink,
+    commands: Sequence[FlightCommand],
     script: Script,
     events: Events,
     max_hold: float | None,
@@ -118,7 +118,7 @@ class Watcher:
     """Watches a flight of a link, several times a second at most; see `fly`."""
 
     def __init__(
-        self, link: Link, script: Script, events: Events, max_hold: float | None = None
+        self, link: MigrationLink, script: Script, events: Events, max_hold: float | None = None
     ) -> None:
         self._link = link
         self._script = script

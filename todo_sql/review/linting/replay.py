@@ -1,4 +1,4 @@
-"""A history of migrations replayed, statement by statement, into a `Schema`. Pure."""
+"""A history of migrations replayed, statement by statement, into a `SchemaModel`. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from todo_sql.review.linting.reviewed import File, Spot, spot_of
 from todo_sql.review.linting.schema_model import (
-    Column,
-    Function,
-    Index,
-    Key,
+    ModelColumn,
+    ModelFunction,
+    ModelIndex,
+    ModelKey,
     Policy,
-    Schema,
+    SchemaModel,
     Table,
     View,
 )
@@ -30,9 +30,9 @@ from todo_sql.review.linting.tree import (
 from todo_sql.sql.grammar import Statement
 
 
-def build(files: Iterable[File]) -> Schema:
+def build(files: Iterable[File]) -> SchemaModel:
     """Follow the statements of the files in order."""
-    schema = Schema()
+    schema = SchemaModel()
     for file in files:
         for statement in file.statements:
             reader = _READERS.get(statement.kind)
@@ -44,7 +44,7 @@ def build(files: Iterable[File]) -> Schema:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    schema: Schema
+    schema: SchemaModel
     file: File
     statement: Statement
 
@@ -84,16 +84,18 @@ def _create_table(step: _Step, command: Any) -> None:
 def _copy(source: Table | None, table: Table, spot: Spot) -> None:
     if source is not None:
         for column in source.columns.values():
-            table.columns[column.name] = Column(column.name, column.type, column.not_null, spot)
+            table.columns[column.name] = ModelColumn(
+                column.name, column.type, column.not_null, spot
+            )
         if source.primary:
-            table.primary = Key(None, source.primary.columns, spot)
+            table.primary = ModelKey(None, source.primary.columns, spot)
 
 
 def _add_column(step: _Step, table: Table, definition: Any) -> None:
     name = definition.colname
     spot = step.spot(definition)
     kind = strings(definition.type_name.names)[-1:] or ("",)
-    column = table.columns[name] = Column(name, kind[0], False, spot)
+    column = table.columns[name] = ModelColumn(name, kind[0], False, spot)
     for node in definition.constraints:
         form = enum(node.constraint, "contype")
         if form in ("CONSTR_NOTNULL", "CONSTR_PRIMARY", "CONSTR_IDENTITY"):
@@ -115,7 +117,7 @@ def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | No
     if form == "CONSTR_FOREIGN":
         columns = strings(constraint.fk_attrs) or ((column,) if column else ())
         target = relation(constraint.pktable)
-        key = Key(name, columns, spot, target, strings(constraint.pk_attrs))
+        key = ModelKey(name, columns, spot, target)
         table.foreign_keys.append(key)
         return
     if form not in ("CONSTR_PRIMARY", "CONSTR_UNIQUE"):
@@ -126,7 +128,7 @@ def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | No
         index = step.schema.indexes.get(_index_name(table.name, constraint.indexname))
         if index is not None:
             columns, index.of_constraint = index.keys, True
-    key = Key(name, columns, spot)
+    key = ModelKey(name, columns, spot)
     suffix = "_".join((*columns, "key")) if unique else "pkey"
     index_name = _index_name(table.name, name or f"{table.name.split('.')[-1]}_{suffix}")
     if unique:
@@ -136,7 +138,7 @@ def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | No
         for part in columns:
             if part in table.columns:
                 table.columns[part].not_null = True
-    step.schema.indexes[index_name] = Index(
+    step.schema.indexes[index_name] = ModelIndex(
         index_name, table.name, columns, (), True, "btree", None, spot, of_constraint=True
     )
 
@@ -154,7 +156,7 @@ def _create_index(step: _Step, command: Any) -> None:
     full = _index_name(table, name)
     if command.if_not_exists and full in step.schema.indexes:
         return
-    step.schema.indexes[full] = Index(
+    step.schema.indexes[full] = ModelIndex(
         full,
         table,
         keys,
@@ -203,7 +205,7 @@ def _alter_table(step: _Step, command: Any) -> None:
                     step.schema.tables[child].partition_of = None
 
 
-def _drop_column(schema: Schema, table: Table, name: str) -> None:
+def _drop_column(schema: SchemaModel, table: Table, name: str) -> None:
     table.columns.pop(name, None)
     table.uniques = [key for key in table.uniques if name not in key.columns]
     table.foreign_keys = [key for key in table.foreign_keys if name not in key.columns]
@@ -212,8 +214,8 @@ def _drop_column(schema: Schema, table: Table, name: str) -> None:
             del schema.indexes[index.name]
 
 
-def _drop_constraint(schema: Schema, table: Table, name: str) -> None:
-    def named(key: Key, form: str) -> str:
+def _drop_constraint(schema: SchemaModel, table: Table, name: str) -> None:
+    def named(key: ModelKey, form: str) -> str:
         usual = "_".join([table.name.split(".")[-1], *key.columns, form])
         return key.name or usual
 
@@ -249,7 +251,7 @@ def _rename(step: _Step, command: Any) -> None:
         schema.indexes[new].name = new
 
 
-def _rename_column(schema: Schema, table: Table, old: str, new: str) -> None:
+def _rename_column(schema: SchemaModel, table: Table, old: str, new: str) -> None:
     def renamed(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(new if name == old else name for name in names)
 
@@ -344,7 +346,7 @@ def _grant(step: _Step, command: Any) -> None:
                     creators[role] = step.whole
 
 
-def _tables_of_grant(schema: Schema, command: Any, scope: str) -> list[str]:
+def _tables_of_grant(schema: SchemaModel, command: Any, scope: str) -> list[str]:
     if scope == "ACL_TARGET_ALL_IN_SCHEMA":
         schemas = strings(command.objects)
         return [name for name in schema.tables if name.rsplit(".", 1)[0] in schemas]
@@ -370,7 +372,7 @@ def _create_function(step: _Step, command: Any) -> None:
     name = qualified(command.funcname)
     options = [node.def_elem for node in command.options]
     known = step.schema.functions.get(name)
-    step.schema.functions[name] = Function(
+    step.schema.functions[name] = ModelFunction(
         name,
         any(o.defname == "security" and o.arg.boolean.boolval for o in options),
         _own_path(None, options),

@@ -13,7 +13,7 @@ from todo_sql.config import Tenant
 from todo_sql.errors import Severity
 from todo_sql.review.linting.replay import build
 from todo_sql.review.linting.reviewed import File, Kind, Spot
-from todo_sql.review.linting.schema_model import Schema, Table
+from todo_sql.review.linting.schema_model import SchemaModel, Table
 from todo_sql.sql.grammar import Statement
 
 
@@ -50,7 +50,7 @@ class Project:
     exempt: tuple[str, ...] = ()
 
     @cached_property
-    def schema(self) -> Schema:
+    def schema(self) -> SchemaModel:
         """The schema after the last migration."""
         return build(file for file in self.files if file.kind == "migration")
 

@@ -14,7 +14,7 @@ from todo_sql.review.linting.reviewed import Spot
 
 
 @dataclass(slots=True)
-class Column:
+class ModelColumn:
     """A column, its type as the last part of the type's name, and where it was added."""
 
     name: str
@@ -24,18 +24,17 @@ class Column:
 
 
 @dataclass(slots=True)
-class Key:
+class ModelKey:
     """A primary key, unique key or foreign key."""
 
     name: str | None
     columns: tuple[str, ...]
     spot: Spot
     target: str | None = None
-    target_columns: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
-class Index:
+class ModelIndex:
     """An index; `keys` holds a column's name or the shape of an expression."""
 
     name: str
@@ -69,10 +68,10 @@ class Table:
 
     name: str
     spot: Spot
-    columns: dict[str, Column] = field(default_factory=dict)
-    primary: Key | None = None
-    uniques: list[Key] = field(default_factory=list)
-    foreign_keys: list[Key] = field(default_factory=list)
+    columns: dict[str, ModelColumn] = field(default_factory=dict)
+    primary: ModelKey | None = None
+    uniques: list[ModelKey] = field(default_factory=list)
+    foreign_keys: list[ModelKey] = field(default_factory=list)
     unnamed: list[Spot] = field(default_factory=list)
     checks: list[Any] = field(default_factory=list)
     policies: dict[str, Policy] = field(default_factory=dict)
@@ -92,7 +91,7 @@ class View:
 
 
 @dataclass(slots=True)
-class Function:
+class ModelFunction:
     """A function or procedure; `search_path` has the schemas of its own path, if it has one."""
 
     name: str
@@ -104,7 +103,7 @@ class Function:
 
 
 @dataclass(slots=True)
-class Schema:
+class SchemaModel:
     """Everything that the statements made and did not drop.
 
     Attributes:
@@ -113,13 +112,13 @@ class Schema:
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
-    indexes: dict[str, Index] = field(default_factory=dict)
+    indexes: dict[str, ModelIndex] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
-    functions: dict[str, Function] = field(default_factory=dict)
+    functions: dict[str, ModelFunction] = field(default_factory=dict)
     comments: set[str] = field(default_factory=set)
     creators: dict[str, dict[str, Spot]] = field(default_factory=dict)
     on_path: set[str] = field(default_factory=lambda: {"public"})
 
-    def indexes_of(self, table: str) -> list[Index]:
+    def indexes_of(self, table: str) -> list[ModelIndex]:
         """Return the indexes of a table, those of its keys too."""
         return [index for index in self.indexes.values() if index.table == table]

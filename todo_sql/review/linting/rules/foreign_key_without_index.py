@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.schema_model import Index
+from todo_sql.review.linting.schema_model import ModelIndex
 from todo_sql.review.linting.tree import enum, shown, strings
 
 
@@ -24,7 +24,7 @@ def _check(project: Project) -> Iterator[Hit]:
                 yield Hit(key.spot, words)
 
 
-def _serves(index: Index, columns: tuple[str, ...]) -> bool:
+def _serves(index: ModelIndex, columns: tuple[str, ...]) -> bool:
     if index.method not in ("btree", "hash"):
         return False
     if index.where is not None and not _is_not_null(index, columns):
@@ -32,7 +32,7 @@ def _serves(index: Index, columns: tuple[str, ...]) -> bool:
     return set(index.keys[: len(columns)]) == set(columns)
 
 
-def _is_not_null(index: Index, columns: tuple[str, ...]) -> bool:
+def _is_not_null(index: ModelIndex, columns: tuple[str, ...]) -> bool:
     """Return whether the predicate is just `column is not null`, which an equality implies."""
     test = index.where.null_test
     named = strings(test.arg.column_ref.fields)

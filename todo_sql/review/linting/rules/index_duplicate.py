@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.schema_model import Index
+from todo_sql.review.linting.schema_model import ModelIndex
 from todo_sql.review.linting.tree import shape, shown
 
 
@@ -23,7 +23,7 @@ def _check(project: Project) -> Iterator[Hit]:
                 break
 
 
-def _same(one: Index, other: Index) -> bool:
+def _same(one: ModelIndex, other: ModelIndex) -> bool:
     return (
         one.keys == other.keys
         and (one.orders == other.orders or not one.orders or not other.orders)

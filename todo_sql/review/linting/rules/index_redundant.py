@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.schema_model import Index
+from todo_sql.review.linting.schema_model import ModelIndex
 from todo_sql.review.linting.tree import shape, shown
 
 
@@ -18,7 +18,7 @@ def _check(project: Project) -> Iterator[Hit]:
                 break
 
 
-def _covers(longer: Index, shorter: Index) -> bool:
+def _covers(longer: ModelIndex, shorter: ModelIndex) -> bool:
     size = len(shorter.keys)
     if shorter.unique or {longer.method, shorter.method} != {"btree"} or len(longer.keys) <= size:
         return False

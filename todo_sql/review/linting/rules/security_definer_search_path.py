@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.schema_model import Schema
+from todo_sql.review.linting.schema_model import SchemaModel
 from todo_sql.review.linting.tree import shown
 
 
@@ -15,7 +15,7 @@ def _check(project: Project) -> Iterator[Hit]:
             yield Hit(function.spot, {"function": shown(function.name), "why": why})
 
 
-def _open(path: tuple[str, ...] | None, schema: Schema) -> str | None:
+def _open(path: tuple[str, ...] | None, schema: SchemaModel) -> str | None:
     """Return how others get their objects into a path, or None."""
     if path is None:
         return "it has its caller's path, who may put any schema first"
