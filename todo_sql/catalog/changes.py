@@ -13,10 +13,11 @@ from todo_sql.catalog.column_changes import (
     set_storing,
 )
 from todo_sql.catalog.ddl import BY_HAND, create
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, literal, names, quoted, role, table_of
 from todo_sql.catalog.names import target as named
 from todo_sql.catalog.privileges import grants
-from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.snapshot import Snapshot
 
 
 def drop(item: Item, snapshot: Snapshot) -> Iterator[str]:

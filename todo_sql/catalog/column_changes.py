@@ -6,8 +6,9 @@ from collections.abc import Iterator, Set
 
 from todo_sql.catalog import columns as ddl
 from todo_sql.catalog.ddl import BY_HAND
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, options, quoted, table_of
-from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.snapshot import Snapshot
 
 
 def change_column(old: Item, new: Item, changed: Set[str], after: Snapshot) -> list[str]:

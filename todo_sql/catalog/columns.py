@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, names, options, table_of
-from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.snapshot import Snapshot
 
 
 def column_definition(item: Item, snapshot: Snapshot, apart: Set[str] = frozenset()) -> str:

@@ -13,6 +13,7 @@ from todo_sql.catalog.columns import (
     sequence_options,
     set_default,
 )
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import (
     column_name,
     literal,
@@ -24,7 +25,7 @@ from todo_sql.catalog.names import (
     target,
 )
 from todo_sql.catalog.privileges import default_privilege, grant
-from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.snapshot import Snapshot
 
 BY_HAND = "-- by hand: "
 """Begins a line where no statement can be given."""

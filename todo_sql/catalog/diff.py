@@ -6,7 +6,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from todo_sql.catalog.snapshot import Item, Snapshot, rank
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.snapshot import Snapshot, rank
 
 DATA = frozenset({"populated"})
 """Attributes that say what an object holds, not what it is."""

@@ -11,7 +11,8 @@ from todo_sql.catalog.changes import change, drop
 from todo_sql.catalog.columns import alter_column, set_default
 from todo_sql.catalog.ddl import BY_HAND, refresh
 from todo_sql.catalog.diff import Difference
-from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.steps import steps
 
 # What keeps a column from changing its type.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from todo_sql.catalog.names import names
 
 if TYPE_CHECKING:
-    from todo_sql.catalog.snapshot import Item
+    from todo_sql.catalog.item import Item
 
 CLASSES = {
     "schema": "pg_namespace",

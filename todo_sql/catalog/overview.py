@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

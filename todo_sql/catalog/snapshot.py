@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import names, quoted, role
 from todo_sql.catalog.needs import resolve
 from todo_sql.catalog.read import Reader
@@ -50,33 +51,6 @@ KINDS = (
     "database_setting",
 )
 """The kinds of object, in an order in which they can be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One object of a catalog.
-
-    Attributes:
-        kind: One of `KINDS`, or ``role``.
-        name: Qualified and quoted, unique within its kind: ``public.tasks.title``.
-        parent: Kind and name of the object that it belongs to: ``table public.tasks``.
-        attributes: What is compared, by name; None where a thing is as it is by default.
-    """
-
-    kind: str
-    name: str
-    parent: str | None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """Kind and name, unique within a snapshot; the rarer kinds say theirs in the name."""
-        if self.kind == "other":
-            return self.name
-        return f"{self.kind.replace('_', ' ')} {self.name}"
-
-    def __getitem__(self, attribute: str) -> Any:
-        return self.attributes[attribute]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
 from todo_sql.catalog import columns, ddl
-from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.snapshot import Snapshot
 
 _GROUPS = {
     "schema": "schema",

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import literal, quoted
 from todo_sql.catalog.read import ours
-from todo_sql.catalog.snapshot import Item, Snapshot
+from todo_sql.catalog.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from psycopg import Connection

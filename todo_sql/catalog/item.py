@@ -1,0 +1,34 @@
+"""One object of a catalog. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One object of a catalog.
+
+    Attributes:
+        kind: One of `todo_sql.catalog.snapshot.KINDS`, or ``role``.
+        name: Qualified and quoted, unique within its kind: ``public.tasks.title``.
+        parent: Kind and name of the object that it belongs to: ``table public.tasks``.
+        attributes: What is compared, by name; None where a thing is as it is by default.
+    """
+
+    kind: str
+    name: str
+    parent: str | None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Kind and name, unique within a snapshot; the rarer kinds say theirs in the name."""
+        if self.kind == "other":
+            return self.name
+        return f"{self.kind.replace('_', ' ')} {self.name}"
+
+    def __getitem__(self, attribute: str) -> Any:
+        return self.attributes[attribute]
