@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 import pytest
 from support import sessions as q
+from support.compiling import checked
 from support.database import Server
 from support.pgbouncer import pgbouncer
 
@@ -212,3 +213,42 @@ def test_an_ad_hoc_call_keeps_its_connection(two_users: str) -> None:
             login.sql(text, dict)
             pids |= set(login.sql("select pg_backend_pid()", int))
         assert len(pids) == 1
+
+
+NAMED = {
+    "select pg_advisory_lock(4711)": True,
+    "select pg_advisory_xact_lock(4711)": False,
+    "select set_config('work_mem', '77MB', :local::boolean)": True,
+    "listen planted": True,
+    "create temporary table tasks as select 1 as id": True,
+    "select 1 as id into temporary tasks": True,
+    "select public.volatile_one()": True,
+    "select public.stable_one()": False,
+    "select id from public.kept where id = :id": False,
+    "insert into public.kept (name) values (:name) returning id": False,
+    "delete from public.kept where id = :id": False,
+    "with a as (select pg_try_advisory_lock(4711)) select * from a": True,
+}
+
+
+def test_the_compiler_knows_what_named_queries_leave(empty_database: str) -> None:
+    """A query that is proved clean pays nothing; behind any other the session is made new."""
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(
+            "create table public.kept (id bigint generated always as identity, name text);"
+            "create function public.volatile_one() returns int language sql volatile as 'select 1';"
+            "create function public.stable_one() returns int language sql stable as 'select 1'"
+        )
+        text = "\n".join(f"-- name: q{n} :exec\n{sql};\n" for n, sql in enumerate(NAMED))
+        found = {e.query.name: e.leaves for e in checked(connection, text).described}
+    assert found == {f"q{n}": leaves for n, leaves in enumerate(NAMED.values())}
+
+
+def test_a_named_query_that_leaves_something_is_followed_by_resets(two_users: str) -> None:
+    """The lock of a named query is given back behind it, as an ad hoc one's is."""
+    file = q.TextFile("-- name: hold :exec\nselect pg_advisory_lock(4711);\n")
+    hold = file.query("hold", leaves=True)
+    with Database.connect(two_users, max_size=1, tenant=q.TENANT) as db:
+        for session in (db.session(), db.as_user("ann")):
+            session.execute(hold, {})
+            assert db.session().sql(LEFT, str) == [""]

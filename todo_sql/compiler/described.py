@@ -119,6 +119,7 @@ class Described:
         tenant: Whether it needs a tenant.
         tenant_parameter: The parameter that the session binds to the tenant, or None.
         not_null: The columns proven never to be NULL in this query, whatever its model says.
+        leaves: Whether it may leave something on its connection.
     """
 
     query: NamedQuery
@@ -129,6 +130,7 @@ class Described:
     tenant: bool
     tenant_parameter: str | None = None
     not_null: frozenset[str] = frozenset()
+    leaves: bool = False
 
     @property
     def model(self) -> str | None:

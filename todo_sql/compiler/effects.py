@@ -13,6 +13,8 @@ from todo_sql.compiler.schema import Column, Function, Relation, Schema
 _HARMLESS = frozenset(
     ("random", "clock_timestamp", "gen_random_uuid", "timeofday", "uuidv4", "uuidv7")
 )
+# Volatile functions of PostgreSQL whose effects end with the transaction, or are data.
+_CLEAN = frozenset(("nextval", "setval", "pg_notify", "pg_sleep", "pg_sleep_for", "pg_sleep_until"))
 _COERCIONS = frozenset(("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR"))
 _CALLS = {
     "FUNCEXPR": "funcid",
@@ -87,6 +89,26 @@ def is_read_only(tree: Tree, schema: Schema) -> bool:
             return False
     called = {int(node[name]) for kind, name in _CALLS.items() for node in tree.of(kind)}
     return all(_is_harmless(schema.functions.get(oid)) for oid in called - {0})
+
+
+def leaves(tree: Tree, schema: Schema) -> bool:
+    """Whether a statement may leave something in the session, for whoever gets it next.
+
+    Provably not: queries and writes that call no volatile function but some of PostgreSQL's
+    own. What triggers do belongs to the schema.
+    """
+    if not tree.queries or any(query["utilityStmt"] for query in tree.of("QUERY")):
+        return True
+    called = {int(node[name]) for kind, name in _CALLS.items() for node in tree.of(kind)}
+    return not all(
+        _is_harmless(function)
+        or (function is not None and function.builtin and _is_clean(function))
+        for function in map(schema.functions.get, called - {0})
+    )
+
+
+def _is_clean(function: Function) -> bool:
+    return function.name in _CLEAN or "_xact" in function.name
 
 
 def _is_harmless(function: Function | None) -> bool:

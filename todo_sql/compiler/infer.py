@@ -55,6 +55,7 @@ class Inference:
             self._tenant(query, relations),
             self.config.tenant.parameter if self.config.tenant else None,
             frozenset(column.name for column in columns if not column.nullable),
+            any(effects.leaves(tree, self.schema) for tree in checked.distinct),
         )
 
     def _wrong_types(self, query: NamedQuery) -> list[Finding]:

@@ -107,6 +107,7 @@ def _query(entry: Described, queries: QuerySet, config: Config) -> Query[Any]:
         nullable=[one.name for one in entry.parameters if one.nullable],
         forms=entry.forms,
         read_only=entry.read_only,
+        leaves=entry.leaves,
         tenant=entry.tenant,
     )
 

@@ -105,6 +105,8 @@ class _Module:
             items.append("read_only=True")
         if entry.tenant:
             items.append("tenant=True")
+        if entry.leaves:
+            items.append("leaves=True")
         handle = self._handles[entry.query.name] = self.imports.define(
             f"_{entry.query.name.upper()}"
         )
