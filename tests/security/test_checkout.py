@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -122,6 +123,21 @@ def test_sqlfluff_runs_nothing_that_a_file_asks_for(project: Path, mark: Path) -
         "-- name: one :one\nselect 1 as a;\n"
     )
     todo_sql("lint", cwd=project)
+    assert not mark.exists()
+
+
+def test_git_runs_nothing_of_a_repositorys_configuration(project: Path, mark: Path) -> None:
+    """An unpacked repository may name a program that watches files: `lint --since` runs none."""
+    hook = project / "hook"
+    hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    hook.chmod(0o755)
+    git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    subprocess.run([*git, "config", "core.fsmonitor", str(hook)], check=True)
+    (project / "queries" / "new.sql").write_text("-- name: two :one\nselect 2 as a;\n")
+    for words in (["lint", "--since", "HEAD"], ["lint", "--fix"]):
+        assert todo_sql(*words, cwd=project).returncode in (0, 1)
     assert not mark.exists()
 
 

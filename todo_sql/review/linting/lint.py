@@ -235,7 +235,11 @@ def committed(config: Config) -> frozenset[Path]:
 def _git(root: Path, *arguments: str) -> list[str]:
     try:
         run = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+            # A repository's own configuration may name a program here.
+            ["git", "-c", "core.fsmonitor=false", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
         raise UsageError("git is not installed", code="R003", fix="leave out --since") from None
