@@ -12,6 +12,7 @@ import pytest
 
 import todo_sql
 from todo_sql.sql.grammar import GrammarError, parse
+from todo_sql.wire.statement import comment
 
 PACKAGE = Path(todo_sql.__file__).parent
 
@@ -108,3 +109,11 @@ def test_queries_of_the_catalog_run_under_our_path() -> None:
     functions = [f for f in ast.walk(ast.parse(text)) if isinstance(f, ast.FunctionDef)]
     doors = sorted(f.name for f in functions if "variant.sql" in ast.unparse(f))
     assert doors == ["many", "rows"]
+
+
+@pytest.mark.parametrize("label", ["a*/ drop b", "a**//b", "/* a", "queries/*.sql:x", "a/**/b"])
+def test_a_label_cannot_end_its_comment(label: str) -> None:
+    """The comment that names a query begins and ends once, whatever its file is called."""
+    text = comment(label)
+    assert (text.count("/*"), text.count("*/")) == (1, 1)
+    assert len(parse(f"{text}select 1")) == 1
