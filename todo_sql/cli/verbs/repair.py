@@ -36,7 +36,7 @@ def command(
     """Make the ledger agree with the folder, showing every change first.
 
     A modified migration gets the checksum of its file; one whose file is missing is
-    struck. The schema itself is left alone.
+    removed from the ledger. The schema itself is left alone.
     """
     if done and redo:
         raise UsageError("`--done` and `--redo` exclude each other")
