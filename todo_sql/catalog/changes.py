@@ -40,9 +40,7 @@ def drop(item: Item, snapshot: Snapshot) -> Iterator[str]:
         case "policy" | "rule":
             yield f"drop {item.kind} {quoted(item['name'])} on {table_of(item)}"
         case "sequence":
-            if item["identity"]:
-                yield f"{BY_HAND}the identity of {item['owned_by']} is gone with its column"
-            else:
+            if not item["identity"]:  # that one goes with its column
                 yield f"drop sequence {item.name}"
         case "grant":
             yield from grants(item, item["revoked"], item["granted"], snapshot)
@@ -86,7 +84,7 @@ def _change(
                 return [f"{BY_HAND}{'; '.join(sorted(changed))} of {new.key}: make it again"]
             return [text for name in sorted(changed) for text in _table(name, old, new)]
         case "grant":
-            return list(_grant(old, new, after))
+            return list(change_grant(old, new, after))
         case "comment" | "database_setting":
             return create(new, after)
         case "trigger" | "rule" if changed == {"enabled"}:
@@ -212,7 +210,9 @@ def _table(name: str, old: Item, new: Item) -> Iterator[str]:
             yield f"{BY_HAND}{name.replace('_', ' ')} of {new.key} is {old[name]}, not {value}"
 
 
-def _grant(old: Item, new: Item, after: Snapshot) -> Iterator[str]:
+def change_grant(old: Item, new: Item, after: Snapshot) -> Iterator[str]:
+    """Yield what grants and revokes until one grantee has what it should."""
+
     def parts(text: str | None) -> set[str]:
         return {part for part in (text or "").split(", ") if part}
 
@@ -256,12 +256,8 @@ def _index(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
             if new["clustered"]
             else f"alter table {table} set without cluster"
         )
-    if "replica_identity" in changed:
-        made.append(
-            f"alter table {table} replica identity using index {quoted(new['name'])}"
-            if new["replica_identity"]
-            else f"{BY_HAND}{new.name} is not the replica identity: see its table"
-        )
+    if "replica_identity" in changed and new["replica_identity"]:  # else its table says what is
+        made.append(f"alter table {table} replica identity using index {quoted(new['name'])}")
     if "options" in changed:
         made += set_options(f"alter index {new.name}", old, new)
     if "tablespace" in changed:

@@ -9,8 +9,11 @@ from typing import Any
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.snapshot import Snapshot, rank
 
-DATA = frozenset({"populated"})
-"""Attributes that say what an object holds, not what it is."""
+DATA = frozenset({"populated", "inherited"})
+"""Attributes that say what an object holds, or how it came to be, not what it is."""
+
+_OF_VERSION = frozenset({"not_null_name", "version"})
+"""Attributes that another major version has by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,12 @@ class Difference:
     Attributes:
         before: The object as it was, or None: it is new.
         after: The object as it is, or None: it is gone.
+        across_majors: Whether the sides are of different major versions.
     """
 
     before: Item | None
     after: Item | None
+    across_majors: bool = False
 
     @property
     def item(self) -> Item:
@@ -48,9 +53,10 @@ class Difference:
         if self.before is None or self.after is None:
             return {}
         before, after = self.before.attributes, self.after.attributes
+        ignored = _OF_VERSION if self.across_majors else frozenset()
         return {
             name: (before.get(name), after.get(name))
-            for name in sorted({*before, *after} - DATA)
+            for name in sorted({*before, *after} - DATA - ignored)
             if before.get(name) != after.get(name)
         }
 
@@ -74,12 +80,19 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
     found = [Difference(before.items[key], None) for key in lost if _alone(before.items[key], lost)]
     found += [Difference(None, after.items[key]) for key in new if _alone(after.items[key], new)]
     common = before.items.keys() & after.items.keys()
-    old, now = _ranked(before, common), _ranked(after, common)
-    found += [
-        Difference(old[key], now[key])
+    other = {
+        before.items[key].parent
         for key in common
-        if old[key].attributes != now[key].attributes and Difference(old[key], now[key]).changes
-    ]
+        if before.items[key].attributes.get("inherited")
+        != after.items[key].attributes.get("inherited")
+    }
+    old, now = _ranked(before, common, other), _ranked(after, common, other)
+    across = before.version // 10000 != after.version // 10000
+    for key in common:
+        if old[key].attributes != now[key].attributes:
+            difference = Difference(old[key], now[key], across)
+            if difference.changes:
+                found.append(difference)
     return sorted(found, key=lambda difference: rank(difference.item))
 
 
@@ -87,7 +100,8 @@ def _alone(item: Item, side: Set[str]) -> bool:
     return item.parent is None or item.parent not in side
 
 
-def _ranked(snapshot: Snapshot, common: Set[str]) -> dict[str, Item]:
+def _ranked(snapshot: Snapshot, common: Set[str], other: Set[str | None]) -> dict[str, Item]:
+    """Return the common items, columns with their rank; in `other` tables no rank is told."""
     ranked = {}
     following: dict[str | None, int] = {}
     for key, item in snapshot.items.items():
@@ -95,6 +109,7 @@ def _ranked(snapshot: Snapshot, common: Set[str]) -> dict[str, Item]:
             continue
         if item.kind == "column":
             position = following[item.parent] = following.get(item.parent, 0) + 1
+            position = 0 if item.parent in other else position
             item = replace(item, attributes={**item.attributes, "position": position})
         ranked[key] = item
     return ranked

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 
-from todo_sql.catalog.changes import change, drop
+from todo_sql.catalog.changes import change, change_grant, drop
 from todo_sql.catalog.columns import alter_column, set_default
 from todo_sql.catalog.ddl import BY_HAND, refresh
 from todo_sql.catalog.diff import Difference
 from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import target
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.steps import steps
 
@@ -49,7 +50,8 @@ class _Mending:
     def __init__(
         self, differences: Sequence[Difference], before: Snapshot, after: Snapshot
     ) -> None:
-        self._before, self._after = before, after
+        # The statements are for the server of `before`.
+        self._before, self._after = before, replace(after, version=before.version)
         self._units = [Mended(difference) for difference in differences]
         self._dropped: dict[str, int] = {}
         self._made: dict[str, int] = {}
@@ -127,7 +129,11 @@ class _Mending:
             if key not in self._dropped:
                 drops += drop(self._before.items[key], self._before)
         keys = _closure([*kept, *([new.key] if whole else [])], self._after)
-        made = [text for step in steps(self._after, keys) for text in step.statements]
+        made: list[str] = []
+        for step in steps(self._after, keys):
+            made += step.statements
+            if step.node == step.key:
+                made += self._as_born(self._after.items[step.key])
         for key in columns:
             column = self._after.items.get(key)
             if column is not None and column["default"] is not None:
@@ -206,8 +212,29 @@ class _Mending:
             if index is not None and index["constraint"] is None and index.key not in self._dropped:
                 self._units[self._chain[place]].statements.append(f"drop index {index.name}")
             self._units[self._chain[place]].statements += step.statements
+            if step.node == step.key:
+                self._units[self._chain[place]].statements += self._as_born(item)
         for key, number in numbers.items():
             self._made.setdefault(key, number)
+
+    def _as_born(self, item: Item) -> Iterator[str]:
+        """Yield what takes back the default privileges that a new object is born with."""
+        what = _BORN.get(item.kind)
+        for default in self._before.of("default_privilege") if what else ():
+            schema = item.name.split(".", 1)[0] if "." in item.name else None
+            if (
+                default["target"] != what
+                or default["owner"] != "current_user"
+                or (default["schema"] is not None and default["schema"] != schema)
+            ):
+                continue
+            on = f"table {item.name}" if what == "tables" else target(item)
+            on = on.replace("aggregate ", "function ", 1).replace("(*)", "()")
+            key = f"grant {on} to {default['grantee']}"
+            bare = {"target": on, "grantee": default["grantee"], "granted": None, "revoked": None}
+            wanted = self._after.items.get(key) or Item("grant", key[6:], item.key, bare)
+            born = replace(wanted, attributes={**wanted.attributes, **_given(default)})
+            yield from change_grant(born, wanted, self._after)
 
     def _bind(self) -> None:
         """Note which difference has to be ended before which."""
@@ -282,6 +309,23 @@ def _relation(key: str) -> str | None:
         if key.startswith(f"{kind} "):
             return key.removeprefix(f"{kind} ")
     return None
+
+
+# The kinds that default privileges are for, as they name them.
+_BORN = {
+    "table": "tables",
+    "view": "tables",
+    "materialized_view": "tables",
+    "sequence": "sequences",
+    "function": "functions",
+    "type": "types",
+    "domain": "types",
+    "schema": "schemas",
+}
+
+
+def _given(default: Item) -> dict[str, str | None]:
+    return {name: default[name] for name in ("granted", "revoked")}
 
 
 def _index_of(item: Item) -> str | None:

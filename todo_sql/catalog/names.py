@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from todo_sql.catalog.item import Item
+from todo_sql.catalog.item import Item
 
 # What quote_ident quotes although it is lower case: pg_get_keywords() but for the unreserved.
 _KEYWORDS = frozenset(

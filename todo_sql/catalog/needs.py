@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import names
-
-if TYPE_CHECKING:
-    from todo_sql.catalog.item import Item
 
 CLASSES = {
     "schema": "pg_namespace",
@@ -85,6 +83,9 @@ def resolve(
                 needs.setdefault(b_key, set()).add(a_key)
         elif a_key and b_key and not _later(items.get(a_key), items.get(b_key), row["type"]):
             needs.setdefault(a_key, set()).add(b_key)
+            table = items[b_key].parent if b_key.startswith("column ") else None
+            if table is not None and not _later(items.get(a_key), items.get(table), row["type"]):
+                needs[a_key].add(table)
     for item in items.values():
         for part, targets in _parts(item, items):
             needs.setdefault(part, set()).update(targets)

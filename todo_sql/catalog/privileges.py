@@ -27,7 +27,7 @@ def grants(
     on = on.replace("table ", "", 1) if on.startswith("table ") else on
     who = role(item["grantee"])
     plain, passed = _divided(granted)
-    dropped = [p for p in (revoked or "").split(", ") if p]
+    dropped = [part for parts in _divided(revoked) for part in parts]
     for privileges, verb, end in (
         (dropped, "revoke", f"from {who}"),
         (plain, "grant", f"to {who}"),
@@ -53,8 +53,9 @@ def default_privilege(item: Item, _: Snapshot) -> Iterator[str]:
     if item["schema"]:
         head += f" in schema {item['schema']}"
     who = role(item["grantee"])
-    if item["revoked"]:
-        yield f"{head} revoke {item['revoked']} on {item['target']} from {who}"
+    revoked = ", ".join(part for parts in _divided(item["revoked"]) for part in parts)
+    if revoked:
+        yield f"{head} revoke {revoked} on {item['target']} from {who}"
     plain, passed = _divided(item["granted"])
     if plain:
         yield f"{head} grant {', '.join(plain)} on {item['target']} to {who}"

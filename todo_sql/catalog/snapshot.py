@@ -16,41 +16,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.item import Item
+from todo_sql.catalog.item import KINDS, Item
 from todo_sql.catalog.names import names, quoted, role
 from todo_sql.catalog.needs import resolve
 from todo_sql.catalog.read import Reader
 
 if TYPE_CHECKING:
     from psycopg import Connection
-
-KINDS = (
-    "schema",
-    "extension",
-    "type",
-    "domain",
-    "function",
-    "sequence",
-    "table",
-    "column",
-    "constraint",
-    "index",
-    "statistics",
-    "view",
-    "materialized_view",
-    "trigger",
-    "rule",
-    "policy",
-    "event_trigger",
-    "publication",
-    "other",
-    "grant",
-    "default_privilege",
-    "comment",
-    "security_label",
-    "database_setting",
-)
-"""The kinds of object, in an order in which they can be made."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from todo_sql.catalog.diff import Difference, compare
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.mend import mend
+from todo_sql.catalog.names import options
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.errors import Finding
 
@@ -26,25 +28,45 @@ class Drift:
     statements: tuple[str, ...]
 
     @property
+    def mark(self) -> str:
+        """Whether the database has more (+), lacks something (-), or differs (~)."""
+        difference = self.difference
+        if difference.kind in _PRIVILEGES:
+            gained, lost = _privileges(difference)
+            return "~" if gained and lost else "+" if gained else "-"
+        if difference.before is None:
+            return "-"
+        return "+" if difference.after is None else "~"
+
+    @property
     def finding(self) -> Finding:
         """The shape that all reports share."""
-        difference = self.difference
-        if difference.before is None:
-            said, code = "is missing", "K101"
-        elif difference.after is None:
-            said, code = "is in no migration", "K102"
-        else:
-            said, code = "differs from what the migrations make", "K103"
+        code, said = {
+            "-": ("K101", "is missing"),
+            "+": ("K102", "is in no migration"),
+            "~": ("K103", "differs from what the migrations make"),
+        }[self.mark]
         return Finding(
             code,
             "error",
-            f"{difference.item.key} {said}",
+            f"{self.difference.item.key} {said}",
             cause="; ".join(self.sides()) or None,
-            fix=" ".join(f"{_line(text)};" for text in self.statements) or None,
+            fix=" ".join(
+                _line(text) if text.startswith("--") else f"{_line(text)};"
+                for text in self.statements
+            )
+            or None,
         )
 
     def sides(self) -> list[str]:
         """Return each attribute that differs, as live and as migrated."""
+        if self.difference.kind in _PRIVILEGES:
+            who = self.difference.item["grantee"]
+            gained, lost = (", ".join(sorted(part)) for part in _privileges(self.difference))
+            return [
+                *([f"{who} has {gained}, which no migration grants"] if gained else ()),
+                *([f"{who} lacks {lost}, which the migrations grant"] if lost else ()),
+            ]
         return [
             f"{name.replace('_', ' ')} is {_value(live)}, migrated {_value(wanted)}"
             for name, (live, wanted) in self.difference.changes.items()
@@ -77,6 +99,21 @@ def drift(live: Snapshot, migrated: Snapshot, ignore: Sequence[str] = ()) -> lis
     ]
 
 
+_PRIVILEGES = ("grant", "default_privilege")
+
+
+def _privileges(difference: Difference) -> tuple[set[str], set[str]]:
+    """Return the privileges that the live side has more than the migrated one, and lacks."""
+
+    def parts(item: Item | None, attribute: str) -> set[str]:
+        return {part for part in ((item and item[attribute]) or "").split(", ") if part}
+
+    live, made = difference.before, difference.after
+    granted, wanted = parts(live, "granted"), parts(made, "granted")
+    revoked, kept = parts(live, "revoked"), parts(made, "revoked")
+    return (granted - wanted) | (kept - revoked), (wanted - granted) | (revoked - kept)
+
+
 def _ignored(difference: Difference, ignore: Sequence[str]) -> bool:
     item = difference.item
     keys = (item.key, item.parent or "")
@@ -86,6 +123,8 @@ def _ignored(difference: Difference, ignore: Sequence[str]) -> bool:
 def _value(value: Any) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, dict):
+        return options(value) or "hidden"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return _line(str(value))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
@@ -90,31 +87,20 @@ def _differences(context: Context, id: str, folder: str | None) -> list[Differen
     import psycopg
 
     from todo_sql.catalog.diff import compare
-    from todo_sql.catalog.snapshot import take
-    from todo_sql.migrations.migrator import Migrator
+    from todo_sql.migrations.files.folder import MigrationSet
+    from todo_sql.migrations.pending import find
+    from todo_sql.review.compared import both
 
-    with _scratch(context) as url:
-        Migrator(url, load_migrations(context, folder)).migrate(to=id)
-        with psycopg.connect(url) as scratch, psycopg.connect(context.direct_url()) as live:
-            found = compare(take(scratch), take(live))
+    migrations = load_migrations(context, folder)
+    last = find(migrations, id)
+    kept = tuple(migrations)[: tuple(migrations).index(last) + 1]
+    chosen = MigrationSet(migrations.folder, migrations.shown, kept)
+    with (
+        psycopg.connect(context.direct_url(), autocommit=True) as connection,
+        both(context.config, connection, chosen) as (live, made),
+    ):
+        found = compare(made, live)
     return [difference for difference in found if not _OF_OTHER_TOOLS.search(difference.item.key)]
-
-
-@contextmanager
-def _scratch(context: Context) -> Iterator[str]:
-    """Yield the URL of a new database on the scratch server, dropped afterwards."""
-    import psycopg
-
-    from todo_sql.wire.url import DatabaseUrl
-
-    server = context.config.scratch_url or context.start_server()
-    name = f"todo_sql_baseline_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'create database "{name}"'.encode())
-        try:
-            yield DatabaseUrl.parse(server).with_database(name).text
-        finally:
-            connection.execute(f'drop database if exists "{name}" with (force)'.encode())
 
 
 def _words(difference: Difference) -> str:

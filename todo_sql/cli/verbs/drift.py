@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from todo_sql.cli.context import Context
 from todo_sql.cli.screen import in_a_line
 from todo_sql.errors import ExitCode, indented
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from todo_sql.config import Config
-    from todo_sql.migrations.files.folder import MigrationSet
 
 
 def command(context: Context) -> ExitCode:
     """Show what the live schema has that the applied migrations do not make, and the reverse."""
     import psycopg
 
-    from todo_sql.catalog.snapshot import take
     from todo_sql.migrations.files.folder import MigrationSet, load
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.migrations.pending import State
+    from todo_sql.review.compared import both
     from todo_sql.review.drift import drift
 
     config, output = context.config, context.output
@@ -36,16 +27,10 @@ def command(context: Context) -> ExitCode:
     )
     chosen = MigrationSet(migrations.folder, migrations.shown, applied)
     with (
-        psycopg.connect(url, autocommit=True) as live,
-        _migrated(config, migrations, chosen) as scratch,
-        psycopg.connect(scratch, autocommit=True) as made,
+        psycopg.connect(url, autocommit=True) as connection,
+        both(config, connection, chosen, cached=len(chosen) == len(migrations)) as (live, made),
     ):
-        if live.info.server_version // 10000 != made.info.server_version // 10000:
-            output.warning(
-                f"the scratch server is PostgreSQL {made.info.server_version // 10000}, the target "
-                f"{live.info.server_version // 10000}: definitions may be worded differently"
-            )
-        found = drift(take(live), take(made), config.ignore)
+        found = drift(live, made, config.ignore)
     for entry in status.entries:
         if entry.state not in done:
             output.message(f"{entry.state.value}: {entry.id} is left out of the comparison")
@@ -58,11 +43,8 @@ def command(context: Context) -> ExitCode:
         )
     else:
         for one in found:
-            mark = str(one.difference)[0]
-            # Seen from the database: it has more (+), it lacks (-), it differs (~).
-            mark = {"+": "-", "-": "+"}.get(mark, mark)
             key = in_a_line(one.difference.item.key)
-            output.data(f"{mark} {key}  ", (f"[{one.finding.code}]", "dim"))
+            output.data(f"{one.mark} {key}  ", (f"[{one.finding.code}]", "dim"))
             for side in one.sides():
                 output.data(f"    -- {in_a_line(side)}")
             for statement in one.statements:
@@ -80,18 +62,3 @@ def command(context: Context) -> ExitCode:
         else f"no drift: the schema is what the {len(applied)} applied migrations make"
     )
     return ExitCode.FINDINGS if found else ExitCode.OK
-
-
-@contextmanager
-def _migrated(config: Config, migrations: MigrationSet, chosen: MigrationSet) -> Iterator[str]:
-    """Yield a scratch database with the chosen migrations; the cached one where they are all."""
-    from todo_sql.compiler.scratch import migrated_database, scratch_server
-    from todo_sql.migrations.migrator import Migrator
-    from todo_sql.review.databases import empty_database
-
-    if len(chosen) == len(migrations):
-        yield migrated_database(config)
-        return
-    with empty_database(scratch_server(config)) as url:
-        Migrator(url, chosen).migrate()
-        yield url

@@ -1,0 +1,100 @@
+"""The live catalog beside what the migrations make, both worded by one major version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from todo_sql.catalog.schema_sql import roles
+from todo_sql.catalog.snapshot import Snapshot, take
+from todo_sql.compiler.scratch import migrated_database, scratch_server
+from todo_sql.embedded.programs import binaries, major_version
+from todo_sql.embedded.temporary import temporary_server
+from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.migrator import Migrator
+from todo_sql.review.copy import load
+from todo_sql.review.databases import empty_database
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from todo_sql.config import Config
+    from todo_sql.migrations.files.folder import MigrationSet
+
+
+@contextmanager
+def both(
+    config: Config, live: Connection[Any], chosen: MigrationSet, *, cached: bool = False
+) -> Iterator[tuple[Snapshot, Snapshot]]:
+    """Yield the live catalog and that of a scratch database with the chosen migrations.
+
+    The scratch server is of the target's major version where its programs are at hand. Where
+    they are not, the live catalog is copied to the scratch server and read back from there: what
+    only versions word or know differently is the same then.
+
+    Args:
+        config: Of the project.
+        live: A connection to the target, in autocommit mode.
+        chosen: The migrations to compare with.
+        cached: Whether they are all of the project's, so that a kept database will do.
+    """
+    import psycopg
+
+    major = live.info.server_version // 10000
+    with _server(config, major) as (server, own):
+        with (
+            _made(config, server, chosen, cached=cached and own) as url,
+            psycopg.connect(url, autocommit=True) as connection,
+        ):
+            made = take(connection)
+        found = take(live)
+        if made.version // 10000 != major:
+            found = _reworded(server, found)
+        yield found, made
+
+
+@contextmanager
+def _server(config: Config, major: int) -> Iterator[tuple[str, bool]]:
+    """Yield the URL of a scratch server, and whether it is the project's own."""
+    if config.scratch_url is None and config.postgres != major and _at_hand(major):
+        with temporary_server(major) as server:
+            yield server.url("postgres"), False
+    else:
+        yield scratch_server(config), True
+
+
+def _at_hand(major: int) -> bool:
+    try:
+        return major_version(binaries(major)) == major
+    except TodoSqlError:
+        return False
+
+
+@contextmanager
+def _made(config: Config, server: str, chosen: MigrationSet, *, cached: bool) -> Iterator[str]:
+    if cached:
+        yield migrated_database(config)
+        return
+    with empty_database(server) as url:
+        Migrator(url, chosen).migrate()
+        yield url
+
+
+def _reworded(server: str, live: Snapshot) -> Snapshot:
+    """Return a catalog as the scratch server words it; what it cannot make stays as it is."""
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(server, autocommit=True) as cluster:
+        there = {row[0] for row in cluster.execute("select rolname from pg_catalog.pg_roles")}
+        try:
+            with empty_database(server) as url, psycopg.connect(url, autocommit=True) as copy:
+                load(copy, live)
+                copied = take(copy)
+        finally:
+            for name in set(roles(live)) - there:
+                cluster.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
+    items = {key: copied.items.get(key, item) for key, item in live.items.items()}
+    return replace(live, items=items)
