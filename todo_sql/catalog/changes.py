@@ -87,7 +87,9 @@ def _change(
             return list(change_grant(old, new, after))
         case "comment" | "database_setting":
             return create(new, after)
-        case "trigger" | "rule" if changed == {"enabled"}:
+        case "trigger" if changed == {"enabled"}:
+            return [ddl.fire_trigger(new, after)]
+        case "rule" if changed == {"enabled"}:
             verb = "enable" if new["enabled"] == "enabled" else ddl.FIRING[new["enabled"]]
             return [f"alter table {table_of(new)} {verb} {new.kind} {quoted(new['name'])}"]
         case "event_trigger" if changed == {"enabled"}:

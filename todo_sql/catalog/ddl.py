@@ -298,13 +298,18 @@ def refresh(item: Item, _: Snapshot) -> Iterator[str]:
     yield f"refresh materialized view {item.name}"
 
 
-def _trigger(item: Item, _: Snapshot) -> Iterator[str]:
+def _trigger(item: Item, snapshot: Snapshot) -> Iterator[str]:
     if not item["of_partition"]:
         yield item["definition"]
     if item["enabled"] != "enabled":
-        yield (
-            f"alter table {table_of(item)} {FIRING[item['enabled']]} trigger {quoted(item['name'])}"
-        )
+        yield fire_trigger(item, snapshot)
+
+
+def fire_trigger(item: Item, snapshot: Snapshot) -> str:
+    """Return what sets when a trigger fires, without those of partitions."""
+    only = "only " if table_of(item) in snapshot.parents else ""
+    verb = FIRING.get(item["enabled"], "enable")
+    return f"alter table {only}{table_of(item)} {verb} trigger {quoted(item['name'])}"
 
 
 def _rule(item: Item, _: Snapshot) -> Iterator[str]:

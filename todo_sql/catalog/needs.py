@@ -78,9 +78,9 @@ def resolve(
     for row in rows:
         a_key = key_of(row["class"], row["oid"], row["attnum"])
         b_key = key_of(row["needs_class"], row["needs_oid"], row["needs_attnum"])
-        if row["type"] in "PS":  # a partition's constraint is made first, then taken over
-            if a_key and b_key and row["class"] == row["needs_class"] == "pg_constraint":
-                needs.setdefault(b_key, set()).add(a_key)
+        if row["type"] in "PS":
+            if a_key and b_key and a_key.startswith("trigger "):
+                needs.setdefault(a_key, set()).add(b_key)
         elif a_key and b_key and not _later(items.get(a_key), items.get(b_key), row["type"]):
             needs.setdefault(a_key, set()).add(b_key)
             table = items[b_key].parent if b_key.startswith("column ") else None
@@ -114,5 +114,7 @@ def _parts(item: Item, items: Mapping[str, Item]) -> Iterable[tuple[str, Sequenc
             f"attach {item.key}",
             [item.key, f"index {item['partition_of']}", f"attach {item.parent}"],
         )
+    elif item.kind == "constraint" and item["partition_of"]:  # made first, then taken over
+        yield f"constraint {item['partition_of']}", [item.key]
     elif item.kind in ("view", "materialized_view"):
         yield f"query {item.key}", [item.key]

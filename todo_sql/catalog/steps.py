@@ -171,8 +171,13 @@ class _Plan:
             return
         if node.startswith("refresh "):
             yield item.key
-            for need in self._snapshot.needs.get(f"query {item.key}", ()):
-                yield f"refresh {need}"
+            below = [f"query {item.key}"]
+            for key in below:  # grows
+                found = self._snapshot.needs.get(key, ())
+                below += [
+                    new for need in found for new in (need, f"query {need}") if new not in below
+                ]
+                yield f"refresh {key}"
         elif node.startswith("default "):
             yield self._home.get(item.key, item.key)
         elif node.startswith("query "):

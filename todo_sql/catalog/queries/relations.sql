@@ -132,6 +132,10 @@ select
     case when k.coninhcount > 0 and not k.conislocal and not c.relispartition then true end as inherited,
     case when k.conparentid <> 0 then true end as of_partition,
     (
+        select format('%I on %s', p.conname, p.conrelid::regclass) from pg_constraint as p
+        where p.oid = k.conparentid
+    ) as partition_of,
+    (
         select string_agg(distinct case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end, ', ')
         from pg_trigger as t
         where t.tgconstraint = k.oid and t.tgisinternal and t.tgenabled <> 'O'
@@ -159,7 +163,7 @@ select
     k.oid::bigint,
     format('%I on %I.%I', k.conname, n.nspname, t.typname),
     format('domain %I.%I', n.nspname, t.typname),
-    k.conname::text, 'check', pg_get_constraintdef(k.oid), null, null, k.convalidated, null, null, null
+    k.conname::text, 'check', pg_get_constraintdef(k.oid), null, null, k.convalidated, null, null, null, null
 from pg_constraint as k
 inner join pg_type as t on t.oid = k.contypid
 inner join pg_namespace as n on n.oid = t.typnamespace
