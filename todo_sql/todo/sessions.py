@@ -32,6 +32,8 @@ def find_session(
 ) -> Coroutine[Any, Any, SessionUser | None]: ...
 def find_session(session: Session | AsyncSession, *, token: str) -> Any:
     """Return whose session a token belongs to and until when, or nothing if it is unknown or has
-    expired. The backend checks the signature of the cookie first.
+    expired.
+
+    The backend checks the signature of the cookie first.
     """
     return session.optional(_FIND_SESSION, {"token": token})

@@ -1,5 +1,5 @@
 -- A user's tasks. A task is named by its id or, as applications do, by its public_id: give
--- one of them. The line `false` makes a call that gives neither find nothing.
+-- one of them; a call that gives neither finds nothing.
 
 -- name: create_task :one -> Task
 -- Create a task. Repeating a call with the same public_id returns the task that is there,

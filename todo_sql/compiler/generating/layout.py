@@ -5,6 +5,7 @@ Generated code is written, not post-processed, so that `generate` needs no forma
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 
@@ -57,6 +58,15 @@ def lay_out(group: ModelGroup, indent: str = "", suffix: str = "") -> list[str]:
         lines[-1] += ","
     lines = [line + "," if line.strip() == "*" else line for line in lines]
     return [*lines, indent + group.tail + suffix]
+
+
+def summarised(text: str) -> str:
+    """Return a comment with its first sentence as a paragraph of its own."""
+    first, *others = text.strip().split("\n\n")
+    if any(line.lstrip()[:2] in ("- ", "* ") for line in first.splitlines()):
+        return text  # a list, whose lines stay as they are
+    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z`])", " ".join(first.split()), maxsplit=1)
+    return "\n\n".join([*sentences, *others])
 
 
 def docstring(text: str, indent: str) -> list[str]:

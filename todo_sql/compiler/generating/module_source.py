@@ -54,7 +54,7 @@ def render(
     file = module.file(f"{stem}.sql", config.tenant)
     lines = [
         *header(source.file),
-        *layout.docstring(doc, ""),
+        *layout.docstring(layout.summarised(doc), ""),
         "",
         module.imports.future(),
         "",
@@ -234,7 +234,7 @@ def _form(head: str, form: Form) -> str | ModelGroup:
 
 def _documentation(entry: Described, parameters: list[DescribedParameter]) -> str:
     doc = entry.query.doc.strip() or f"Run `{entry.query.name}`."
-    lines = [doc]
+    lines = [layout.summarised(doc)]
     explained = [
         f"    {parameter.name}: {' '.join(parameter.target.comment.split())}"
         for parameter in parameters
