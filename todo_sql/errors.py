@@ -7,9 +7,12 @@ code; a library caller catches them by class.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from typing import Self
 
 Severity = Literal["error", "warning", "info"]
 
@@ -121,10 +124,14 @@ class TodoSqlError(Exception):
         place: Where, when the problem stems from a file.
         cause: Why, and what state things are in now.
         fix: What to do.
+
+    Attributes:
+        index: Which of many sets of arguments it is about, from 0; None: there was one.
     """
 
     code: ClassVar[str] = "T000"
     exit_code: ClassVar[ExitCode] = ExitCode.DATABASE
+    index: int | None = None
 
     def __init__(
         self,
@@ -142,6 +149,13 @@ class TodoSqlError(Exception):
     def message(self) -> str:
         """What is wrong, alone: one sentence without code, place, cause or fix."""
         return self.finding.message
+
+    def at_index(self, index: int) -> Self:
+        """Say which of many sets of arguments it is about, from 0; return the error."""
+        self.index = index
+        cause = "; ".join(filter(None, [f"in the set with index {index}", self.finding.cause]))
+        self.finding = replace(self.finding, cause=cause)
+        return self
 
     def facts(self) -> dict[str, Any]:
         """Return what a program may want to know beyond the finding; part of the JSON form."""

@@ -16,5 +16,7 @@ CANCEL = logging.getLogger("todo_sql.cancel")
 """Warning: the server was told to stop what it does for us."""
 ROLE = logging.getLogger("todo_sql.role")
 """Warning: the role of tenant calls was refused."""
+LISTENER = logging.getLogger("todo_sql.listener")
+"""Error: a listener of `on_query` raised; the call it was told of is as it was."""
 REPLICA = logging.getLogger("todo_sql.replica")
 """Warning: a replica failed, and is left alone for a while."""

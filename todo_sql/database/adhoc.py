@@ -34,7 +34,7 @@ class _Text(QueryFile):
         return {query.name: query for query in load_text(source)}
 
 
-def adhoc(text: str, row: type[R]) -> Query[R]:
+def adhoc(text: str, row: type[R] | None) -> Query[R]:
     """Return the query for a text; the same object for the same text, so that it is prepared."""
     return _known(text, cast(Hashable, row))
 

@@ -22,6 +22,7 @@ from todo_sql.database.transaction import Isolation, Savepoint, Unit
 from todo_sql.errors import UsageError
 from todo_sql.queries.cursor import Page
 from todo_sql.wire import retry
+from todo_sql.wire.call_errors import needs_with
 from todo_sql.wire.waiting import Work, run_async
 
 if TYPE_CHECKING:
@@ -64,15 +65,26 @@ class AsyncSession(Handle):
         """Run a query and return how many rows it affected."""
         return await self._call(query, arguments, results.affected)
 
-    async def sql(self, text: str, row: type[R], /, **arguments: object) -> list[R]:
-        """Run ad hoc SQL with ``:name`` parameters and return its rows as `row`.
+    @overload
+    async def sql(self, text: str, /, **arguments: object) -> int: ...
+    @overload
+    async def sql(self, text: str, row: type[R], /, **arguments: object) -> list[R]: ...
+    async def sql(self, text: str, row: Any = None, /, **arguments: object) -> Any:
+        """Run ad hoc SQL with ``:name`` parameters.
 
         Args:
             text: One statement; ``-- if:`` lines work as in a query file.
             row: A pydantic model, a dataclass, ``dict``, or the type of a single column.
             arguments: The parameters, dumped by their Python type.
+
+        Returns:
+            The rows as `row`; without a type how many rows PostgreSQL says it affected.
+
+        Raises:
+            BadRow: Two columns have one name, or a row does not fit the type.
         """
-        return await self._call(adhoc(text, row), arguments, results.many)
+        shape: Shape[Any] = results.affected if row is None else results.many
+        return await self._call(adhoc(text, row), arguments, shape)
 
     async def page(
         self, query: Query[R], arguments: Mapping[str, object], cursor: str | None = None
@@ -194,10 +206,12 @@ class AsyncTransaction(AsyncSession):
         self._outer = outer
         self._turn: Any = outer._turn if outer is not None else asyncio.Lock()
         self._savepoint: Savepoint | None = None
+        self._entered = False
 
     async def __aenter__(self) -> Self:
         if self._outer is not None:
             self._savepoint = self._unit.nest()
+        self._entered = True
         return self
 
     async def __aexit__(
@@ -216,6 +230,8 @@ class AsyncTransaction(AsyncSession):
         self, *, isolation: Isolation | str | None = None, read_only: bool = False
     ) -> AsyncTransaction:
         """Nest a transaction: a savepoint. It has the outer one's isolation."""
+        if not self._entered:
+            raise needs_with("the outer transaction")
         self._unit.check_nested(isolation, read_only)
         return AsyncTransaction(self._engine, self._scope, self._freshness, self._unit, self)
 
@@ -228,6 +244,9 @@ class AsyncTransaction(AsyncSession):
         )
 
     async def _run(self, work: Work[T]) -> T:
+        if not self._entered:
+            work.close()
+            raise needs_with("the transaction")
         async with self._turn:
             return await run_async(work)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -119,17 +119,28 @@ class Handle:
         return observed(self._engine.listeners, query, work, counts=True)
 
     def _each(self, query: Query[Any], sets: Iterable[Mapping[str, object]]) -> Work[Any]:
-        calls = [plan(self._scope, query, arguments) for arguments in sets]
+        calls = list(self._planned_each(query, sets))
         returns_rows = query.row is not None
         shape: Shape[Any] = results.many if returns_rows else results.affected
 
         def body(unit: Unit) -> Work[Any]:
             results: list[Any] = []
             for start in range(0, len(calls), MOST_IN_FLIGHT):
-                results += yield from unit.call_each(calls[start : start + MOST_IN_FLIGHT], shape)
+                some = calls[start : start + MOST_IN_FLIGHT]
+                results += yield from unit.call_each(some, shape, start)
             return list(chain.from_iterable(results)) if returns_rows else sum(results)
 
         return observed(self._engine.listeners, query, self._in_unit(body), counts=True)
+
+    def _planned_each(
+        self, query: Query[Any], sets: Iterable[Mapping[str, object]]
+    ) -> Iterator[Call]:
+        for index, arguments in enumerate(sets):
+            try:
+                yield plan(self._scope, query, arguments)
+            except BadParameter as error:
+                error.at_index(index)
+                raise
 
     def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
         unit = Unit(self._engine, self._freshness, read_only=True)

@@ -17,14 +17,22 @@ from todo_sql.database.adhoc import adhoc
 from todo_sql.database.call import Call, plan
 from todo_sql.database.events import Watch, rows_of
 from todo_sql.database.exchange import clear
-from todo_sql.database.executor import BROKE, Engine, Shape, note_position, unavailable
+from todo_sql.database.executor import (
+    BROKE,
+    Engine,
+    Shape,
+    may_redo,
+    note_position,
+    unavailable,
+)
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.errors import TodoSqlError, UsageError
 from todo_sql.wire import retry
+from todo_sql.wire.call_errors import needs_with
 from todo_sql.wire.connection import Link
-from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
+from todo_sql.wire.pipeline import ConnectionLost, Failed
 from todo_sql.wire.residue import outlasts
 from todo_sql.wire.statement import COMMIT, Step
 from todo_sql.wire.waiting import Work, run, run_async
@@ -81,6 +89,11 @@ class Pending(Generic[R]):
         """Put the error in."""
         self._error, self._done = error, True
 
+    def abandon(self, error: BaseException) -> None:
+        """Put in what ended the batch, if nothing else is there."""
+        if not self._done:
+            self.fail(error)
+
 
 class _Recorder:
     """Stands in for a session and records the call that a query function makes."""
@@ -103,8 +116,9 @@ class _Recorder:
     def execrows(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
         return Pending(plan(self._scope, query, arguments), results.affected)
 
-    def sql(self, text: str, row: type[Any], /, **arguments: object) -> Pending[Any]:
-        return Pending(plan(self._scope, adhoc(text, row), arguments), results.many)
+    def sql(self, text: str, row: Any = None, /, **arguments: object) -> Pending[Any]:
+        shape: Shape[Any] = results.affected if row is None else results.many
+        return Pending(plan(self._scope, adhoc(text, row), arguments), shape)
 
 
 class _Calls:
@@ -113,8 +127,11 @@ class _Calls:
         self._freshness = freshness
         self._recorder: Any = _Recorder(scope)
         self._pending: list[Pending[Any]] = []
+        self._entered = False
 
     def _add(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if not self._entered:
+            raise needs_with("the batch")
         try:
             pending = function(self._recorder, *args, **kwargs)
         except AttributeError as error:
@@ -135,15 +152,22 @@ class _Calls:
         if pending:
             listeners = self._engine.listeners
             watches = [Watch(listeners, entry.call.query) for entry in pending if listeners]
-            yield from _settle(self._engine, pending, self._freshness)
-            for watch, entry in zip(watches, pending, strict=False):
-                entry.tell(watch)
+            try:
+                yield from _settle(self._engine, pending, self._freshness)
+            except BaseException as error:
+                for entry in pending:
+                    entry.abandon(error)
+                raise
+            finally:
+                for watch, entry in zip(watches, pending, strict=False):
+                    entry.tell(watch)
 
 
 class Batch(_Calls, Generic[S]):
     """Calls that are sent together at the end of the ``with`` block."""
 
     def __enter__(self) -> Self:
+        self._entered = True
         return self
 
     def __exit__(
@@ -173,6 +197,7 @@ class AsyncBatch(_Calls, Generic[S]):
     """Calls that are sent together at the end of the ``async with`` block."""
 
     async def __aenter__(self) -> Self:
+        self._entered = True
         return self
 
     async def __aexit__(
@@ -203,16 +228,25 @@ def _settle(engine: Engine, pending: list[Pending[Any]], freshness: Freshness) -
         return
     attempt = 1
     while True:
+        why = BROKE
         try:
-            yield from _attempt(engine, pending, freshness, deadline)
-            return
+            again = yield from _attempt(engine, pending, freshness, deadline)
+            if not again:
+                return
+            if not retry.time_left(deadline, attempt):
+                for entry, failed in again:
+                    entry.fail(engine.explain(failed, entry.call))
+                return
+            # Each was rolled back for certain; the others are done.
+            pending = [entry for entry, _ in again]
+            why = f"SQLSTATE {again[0][1].error.sqlstate}"
         except ConnectionLost as lost:
             repeatable = lost.untouched or all(entry.call.repeatable for entry in pending)
             if not repeatable or not retry.time_left(deadline, attempt):
                 for entry in pending:
                     entry.fail(unavailable(lost, changed=not entry.call.query.read_only))
                 return
-        yield engine.pool.retry(attempt, f"a batch: {BROKE}")
+        yield engine.pool.retry(attempt, f"a batch: {why}")
         attempt += 1
 
 
@@ -238,7 +272,8 @@ def _read(
 
 def _attempt(
     engine: Engine, pending: list[Pending[Any]], freshness: Freshness, deadline: float
-) -> Work[None]:
+) -> Work[list[tuple[Pending[Any], Failed]]]:
+    """Make every call; return those that the server refused and that are to be made again."""
     units: list[list[Step]] = []
     for entry in pending:
         units += [[*entry.call.head, entry.call.step], [COMMIT, *entry.call.text.resets]]
@@ -247,9 +282,11 @@ def _attempt(
         units.append([WRITTEN])
     roles = {entry.call.role: entry.call for entry in pending}
     link = yield from engine.acquire(list(roles.values()), deadline)
-    failures: list[tuple[Pending[Any], Answer]] = []
+    failures: list[tuple[Pending[Any], Failed]] = []
+    again: list[tuple[Pending[Any], Failed]] = []
     try:
-        answers = yield from engine.flight(link, units, deadline)
+        taints = any(entry.call.text.resets for entry in pending)
+        answers = yield from engine.flight(link, units, deadline, taints=taints)
         if wrote:
             note_position(link, freshness, answers[-1].check()[0])
         for number, entry in enumerate(pending):
@@ -258,12 +295,19 @@ def _attempt(
             clear(link, resets, committed)
             if resets and answer.failed is None:
                 link.broken = link.broken or outlasts(answer.results[-1])
-            if answer.failed or committed.failed:
-                failures.append((entry, answer if answer.failed else committed))
-                continue
-            entry.take(link, answer.results[-1])
+            failed = answer.failed or committed.failed
+            if failed is None:
+                entry.take(link, answer.results[-1])
+            elif may_redo(failed.error):
+                again.append((entry, failed))
+            else:
+                failures.append((entry, failed))
+        if any(failed.error.is_stale_plan for _, failed in again):
+            engine.pool.outdate(link)
+        for _, failed in failures:
+            yield from engine.look_up(link, failed)
     finally:
         engine.pool.release(link)
-    for entry, answer in failures:
-        assert answer.failed is not None
-        entry.fail((yield from engine.explain(answer.failed, entry.call)))
+    for entry, failed in failures:
+        entry.fail(engine.explain(failed, entry.call))
+    return again

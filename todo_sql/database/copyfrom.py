@@ -138,12 +138,11 @@ def copy_rows(engine: Engine, unit: Unit, plan: CopyPlan, rows: Iterable[Row]) -
     try:
         count: int = yield from _copy(engine, unit.link, plan, rows)
     except Failed as failed:
-        unit.abort()
-        raise (yield from engine.explain(failed, plan.call)) from None
+        raise (yield from unit.explain(failed, plan.call)) from None
     except ConnectionLost as lost:
         unit.abort()
         raise unavailable(lost, changed=False) from None
-    except Exception:
+    except BaseException:
         unit.abort()
         raise
     if plan.is_direct:
@@ -168,6 +167,9 @@ def _copy(engine: Engine, link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Wo
     except Exception as error:
         if not link.broken:
             yield from fly(_finish(link, step, b"given up: " + type(error).__name__.encode()))
+        raise
+    except BaseException:  # nobody waits for the server to throw the rows away
+        link.broken = True
         raise
     count: int = yield from fly(_finish(link, step, None))
     return count

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from todo_sql.database.query import Query
+from todo_sql.logs import LISTENER
 from todo_sql.queries.cursor import Page
 from todo_sql.wire.waiting import Work
 
@@ -93,8 +94,11 @@ class Watch:
             sqlstate,
             error,
         )
-        for listener in self._listeners:
-            listener(event)
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                LISTENER.exception("a listener of on_query raised after `%s`", event.name)
 
 
 def rows_of(outcome: Any, counts: bool) -> int:

@@ -5,7 +5,6 @@ Written once, as generators, for threads and for tasks (`todo_sql.wire.waiting`)
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
@@ -15,7 +14,6 @@ from psycopg import pq
 
 from todo_sql.database.call import Call
 from todo_sql.database.handshake import greet
-from todo_sql.wire import retry
 from todo_sql.wire.call_errors import Closed, Timeout
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed, fly
@@ -49,16 +47,29 @@ class Exchange:
         return link
 
     def flight(
-        self, link: Link, units: Sequence[Sequence[Step]], deadline: float
+        self,
+        link: Link,
+        units: Sequence[Sequence[Step]],
+        deadline: float,
+        *,
+        taints: bool = False,
     ) -> Work[list[Answer]]:
         """Fly on a connection; whatever goes wrong, leave nothing running on the server.
+
+        Args:
+            link: Where.
+            units: What.
+            deadline: On the monotonic clock.
+            taints: Whether the connection is not clean from now on until `clear` says so.
 
         Raises:
             ConnectionLost: The connection broke.
             Timeout: The deadline passed; the server was told to cancel.
             Closed: The database was closed, and with it what was at work.
         """
-        answers: list[Answer] = yield from self.on_link(link, Fly(link, fly(link, units), deadline))
+        answers: list[Answer] = yield from self.on_link(
+            link, Fly(link, fly(link, units, taints=taints), deadline)
+        )
         if link.closing and any(answer.failed is not None for answer in answers):
             link.broken = True
             raise Closed("the database was closed during the call", cause="it was rolled back")
@@ -76,20 +87,18 @@ class Exchange:
                 cause="the server was told to cancel; a change may have been made before that",
                 fix="give the call more time, or see what it waits for in pg_stat_activity",
             ) from None
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            link.broken = True
-            yield self.pool.cancel(link, "the caller was interrupted")
-            raise
-        except BaseException:
-            link.broken = link.broken or _is_busy(link)
+        except BaseException as error:
+            if not link.broken and _is_busy(link):
+                link.broken = True
+                yield self.pool.cancel(link, f"interrupted by {type(error).__name__}")
             raise
 
     def recover(
         self, link: Link, failed: Failed, deadline: float, resets: Sequence[Step] = ()
     ) -> Work[None]:
         """Leave a connection idle after a failed transaction; a rollback keeps some residue."""
-        if failed.error.sqlstate in retry.STALE_PLANS:
-            link.forget()
+        if failed.error.is_stale_plan:
+            self.pool.outdate(link)
         if resets or link.pgconn.transaction_status == pq.TransactionStatus.INERROR:
             with suppress(ConnectionLost):
                 unit = [ROLLBACK, *resets]
@@ -105,8 +114,9 @@ def clear(link: Link, resets: Sequence[Step], answer: Answer) -> None:
     if answer.failed is not None and answer.failed.step in resets:
         answer.failed = None
         link.broken = True
-    elif answer.failed is None and resets and left_behind(answer.results):
-        link.broken = True
+    elif answer.failed is None and resets:
+        link.tainted = left_behind(answer.results)
+        link.broken = link.broken or link.tainted
 
 
 def _is_busy(link: Link) -> bool:

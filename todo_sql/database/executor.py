@@ -5,7 +5,8 @@ Written once, as generators, for threads and for tasks (`todo_sql.wire.waiting`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from todo_sql.database.events import Listener
 from todo_sql.database.exchange import Exchange, clear
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.replica import Replica
+from todo_sql.errors import TodoSqlError
 from todo_sql.wire import retry
 from todo_sql.wire.call_errors import (
     DatabaseError,
@@ -108,7 +110,7 @@ class Engine(Exchange):
                     lambda link, results: shape(link, call, results[0]),
                 )
             except Failed as failed:
-                raise (yield from self.explain(failed, call)) from None
+                raise self.explain(failed, call) from None
             if found is not None:
                 return found[0]
         attempt = 1
@@ -122,8 +124,8 @@ class Engine(Exchange):
                     raise unavailable(lost, changed=not call.query.read_only) from None
                 why = BROKE
             except Failed as failed:
-                if not _may_redo(failed.error) or not retry.time_left(deadline, attempt):
-                    raise (yield from self.explain(failed, call)) from None
+                if not may_redo(failed.error) or not retry.time_left(deadline, attempt):
+                    raise self.explain(failed, call) from None
                 why = f"SQLSTATE {failed.error.sqlstate}"
             yield self.pool.retry(attempt, f"{call.query.name}: {why}")
             attempt += 1
@@ -140,13 +142,14 @@ class Engine(Exchange):
         unit += resets
         link = yield from self.acquire((call,), deadline)
         try:
-            (answer,) = yield from self.flight(link, [unit], deadline)
+            (answer,) = yield from self.flight(link, [unit], deadline, taints=bool(resets))
             if resets:
                 clear(link, resets, answer)
                 if len(answer.results) > at and outlasts(answer.results[at]):
                     link.broken = True
             if answer.failed is not None:
                 yield from self.recover(link, answer.failed, deadline, resets)
+                yield from self.look_up(link, answer.failed)
             results = answer.check()
             if wrote:
                 note_position(link, freshness, results[at + 2])
@@ -154,12 +157,10 @@ class Engine(Exchange):
         finally:
             self.pool.release(link)
 
-    def explain(self, failed: Failed, call: Call | None) -> Work[DatabaseError]:
+    def explain(self, failed: Failed, call: Call | None) -> DatabaseError:
         """Return the exception for a failed call, or for a failed COMMIT without one."""
         error = failed.error
-        columns: tuple[str, ...] = ()
-        if error.constraint and error.table and error.schema:
-            columns = yield from self._columns_of(error.schema, error.table, error.constraint)
+        columns = self._columns.get(_key(error), ())
         if call is None:
             return translate(error, columns=columns)
         own = failed.step.statement is call.statement
@@ -171,26 +172,32 @@ class Engine(Exchange):
             tenant_parameter=call.bound,
         )
 
-    def _columns_of(self, schema: str, table: str, constraint: str) -> Work[tuple[str, ...]]:
-        key = (schema, table, constraint)
-        found = self._columns.get(key)
-        if found is not None:
-            return found
-        deadline = monotonic() + 1.0
-        step = Step(_COLUMNS, key)
-        try:
-            link = yield from self.pool.acquire(deadline)
-        except DatabaseError:
-            return ()
-        try:
-            (answer,) = yield from self.flight(link, [[OURS, step]], deadline)
-            rows = link.prepared(_COLUMNS).rows(answer.check()[1], list, "columns")
-        except (ConnectionLost, Failed, DatabaseError):
-            return ()
-        finally:
-            self.pool.release(link)
-        self._columns[key] = tuple(rows[0]) if rows else ()
-        return self._columns[key]
+    def knows(self, failed: Failed) -> bool:
+        """Say whether nothing has to be looked up to explain a failure."""
+        key = _key(failed.error)
+        return not all(key) or key in self._columns
+
+    def look_up(self, link: Link, failed: Failed, back: Sequence[Step] = ()) -> Work[None]:
+        """Learn which columns a violated constraint covers, on the connection that told of it.
+
+        Args:
+            link: Fit for a statement, or made so by `back`.
+            failed: The violation; nothing is looked up for another failure.
+            back: What leads to a state fit for the look-up, and ends its traces behind it.
+        """
+        if self.knows(failed) or link.broken:
+            return
+        key = _key(failed.error)
+        steps = [*back, OURS, Step(_COLUMNS, key), *back]
+        with suppress(ConnectionLost, Failed, TodoSqlError):  # the failure itself is the news
+            (answer,) = yield from self.flight(link, [steps], monotonic() + 1.0)
+            found = answer.check()[len(back) + 1]
+            rows = link.prepared(_COLUMNS).rows(found, list, "columns")
+            self._columns[key] = tuple(rows[0]) if rows else ()
+
+
+def _key(error: ServerError) -> tuple[str, str, str]:
+    return error.schema or "", error.table or "", error.constraint or ""
 
 
 def note_position(link: Link, freshness: Freshness, result: pq.abc.PGresult) -> None:
@@ -211,9 +218,6 @@ def unavailable(lost: ConnectionLost, *, changed: bool) -> Unavailable:
     )
 
 
-def _may_redo(error: ServerError) -> bool:
-    if error.sqlstate in retry.CONFLICTS:
-        return True
-    return error.sqlstate == "26000" or (
-        error.sqlstate == "0A000" and "cached plan" in error.message
-    )
+def may_redo(error: ServerError) -> bool:
+    """Say whether a call that the server refused so is to be made again as it is."""
+    return error.sqlstate in retry.CONFLICTS or error.is_stale_plan

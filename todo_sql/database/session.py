@@ -22,6 +22,7 @@ from todo_sql.database.transaction import Isolation, Savepoint, Unit
 from todo_sql.errors import UsageError
 from todo_sql.queries.cursor import Page
 from todo_sql.wire import retry
+from todo_sql.wire.call_errors import needs_with
 from todo_sql.wire.waiting import Work, run
 
 if TYPE_CHECKING:
@@ -64,15 +65,26 @@ class Session(Handle):
         """Run a query and return how many rows it affected."""
         return self._call(query, arguments, results.affected)
 
-    def sql(self, text: str, row: type[R], /, **arguments: object) -> list[R]:
-        """Run ad hoc SQL with ``:name`` parameters and return its rows as `row`.
+    @overload
+    def sql(self, text: str, /, **arguments: object) -> int: ...
+    @overload
+    def sql(self, text: str, row: type[R], /, **arguments: object) -> list[R]: ...
+    def sql(self, text: str, row: Any = None, /, **arguments: object) -> Any:
+        """Run ad hoc SQL with ``:name`` parameters.
 
         Args:
             text: One statement; ``-- if:`` lines work as in a query file.
             row: A pydantic model, a dataclass, ``dict``, or the type of a single column.
             arguments: The parameters, dumped by their Python type.
+
+        Returns:
+            The rows as `row`; without a type how many rows PostgreSQL says it affected.
+
+        Raises:
+            BadRow: Two columns have one name, or a row does not fit the type.
         """
-        return self._call(adhoc(text, row), arguments, results.many)
+        shape: Shape[Any] = results.affected if row is None else results.many
+        return self._call(adhoc(text, row), arguments, shape)
 
     def page(
         self, query: Query[R], arguments: Mapping[str, object], cursor: str | None = None
@@ -190,10 +202,12 @@ class Transaction(Session):
         self._outer = outer
         self._turn: Any = outer._turn if outer is not None else threading.Lock()
         self._savepoint: Savepoint | None = None
+        self._entered = False
 
     def __enter__(self) -> Self:
         if self._outer is not None:
             self._savepoint = self._unit.nest()
+        self._entered = True
         return self
 
     def __exit__(
@@ -212,6 +226,8 @@ class Transaction(Session):
         self, *, isolation: Isolation | str | None = None, read_only: bool = False
     ) -> Transaction:
         """Nest a transaction: a savepoint. It has the outer one's isolation."""
+        if not self._entered:
+            raise needs_with("the outer transaction")
         self._unit.check_nested(isolation, read_only)
         return Transaction(self._engine, self._scope, self._freshness, self._unit, self)
 
@@ -224,6 +240,9 @@ class Transaction(Session):
         )
 
     def _run(self, work: Work[T]) -> T:
+        if not self._entered:
+            work.close()
+            raise needs_with("the transaction")
         with self._turn:
             return run(work)
 

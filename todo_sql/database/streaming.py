@@ -11,6 +11,8 @@ from todo_sql.database import results
 from todo_sql.database.call import Call
 from todo_sql.database.events import Listener, Watch
 from todo_sql.database.transaction import Unit
+from todo_sql.errors import UsageError
+from todo_sql.wire.call_errors import needs_with
 from todo_sql.wire.statement import WireStatement
 from todo_sql.wire.waiting import Work
 
@@ -44,6 +46,7 @@ class Stream:
         self._owns_unit = owns_unit
         self._watch = Watch(listeners, call.query)
         self._rows = 0
+        self._opened = False
         self._declare = WireStatement(
             f"declare {name} no scroll cursor for {sql}",
             call.statement.parameters,
@@ -54,12 +57,32 @@ class Stream:
         self._close = WireStatement(f"close {name}", label=label, once=True)
 
     def open(self) -> Work[None]:
-        """Begin to read."""
+        """Begin to read; where that fails, nothing is held.
+
+        Raises:
+            UsageError: It was opened before.
+        """
+        if self._opened:
+            raise UsageError(
+                f"the stream of `{self._call.query.name}` was opened before",
+                fix="call the query again",
+            )
+        self._opened = True
         call = self._call.around(self._declare, self._call.values)
-        yield from self._unit.call(call, results.nothing)
+        try:
+            yield from self._unit.call(call, results.nothing)
+        except BaseException as error:
+            yield from self.close(error)
+            raise
 
     def piece(self) -> Work[list[Any]]:
-        """Return the next rows; none at the end."""
+        """Return the next rows; none at the end.
+
+        Raises:
+            UsageError: It is not open.
+        """
+        if not self._opened:
+            raise needs_with(f"the stream of `{self._call.query.name}`")
         rows: list[Any] = yield from self._unit.call(
             self._call.around(self._fetch, []), results.many
         )
@@ -68,14 +91,16 @@ class Stream:
 
     def close(self, error: BaseException | None) -> Work[None]:
         """End the transaction, or within another one the cursor."""
-        if error is None:
-            self._watch.ended(self._rows)
-        else:
-            self._watch.failed(error)
-        if self._owns_unit:
-            yield from self._unit.rollback()
-        elif error is None:
-            yield from self._unit.call(self._call.around(self._close, []), results.nothing)
+        try:
+            if self._owns_unit:
+                yield from self._unit.rollback()
+            elif error is None:
+                yield from self._unit.call(self._call.around(self._close, []), results.nothing)
+        finally:
+            if error is None:
+                self._watch.ended(self._rows)
+            else:
+                self._watch.failed(error)
 
 
 class RowStream(Generic[R]):

@@ -7,6 +7,7 @@ and their ends in the flight of the call after them.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from enum import StrEnum
 from time import monotonic
 from typing import TypeVar
@@ -18,11 +19,11 @@ from todo_sql.database.exchange import clear
 from todo_sql.database.executor import BROKE, Engine, Shape, note_position, unavailable
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.scope import Settings, scope_step
-from todo_sql.errors import UsageError
+from todo_sql.errors import TodoSqlError, UsageError
 from todo_sql.wire import retry
-from todo_sql.wire.call_errors import TransactionAborted
+from todo_sql.wire.call_errors import BadParameter, DatabaseError, TransactionAborted
 from todo_sql.wire.connection import Link
-from todo_sql.wire.pipeline import Answer, ConnectionLost
+from todo_sql.wire.pipeline import Answer, ConnectionLost, Failed
 from todo_sql.wire.residue import outlasts, refused
 from todo_sql.wire.statement import COMMIT, ROLLBACK, Step, command
 from todo_sql.wire.waiting import Work
@@ -98,7 +99,7 @@ class Unit:
         self._resets: tuple[Step, ...] = ()
         self._link: Link | None = None
         self._closes = False
-        self._depth = 0
+        self._savepoints: list[Savepoint] = []
         self._aborted = False
         self._over = False
 
@@ -110,9 +111,21 @@ class Unit:
         attempt = 1
         while True:
             self._check_usable()
-            is_first = self._begin in self._unsent
+            unsent = tuple(self._unsent)
+            is_first = self._begin in unsent
+            why = BROKE
             try:
                 return (yield from self._attempt(call, shape, deadline))
+            except Failed as failed:
+                if not (is_first and failed.error.is_stale_plan) or not retry.time_left(
+                    deadline, attempt
+                ):
+                    raise (yield from self.explain(failed, call)) from None
+                yield from self._engine.recover(self.link, failed, deadline, self._resets)
+                self._let_go()
+                self._unsent, self._settings = list(unsent), {}
+                self._aborted = False
+                why = f"SQLSTATE {failed.error.sqlstate}"
             except ConnectionLost as lost:
                 self._let_go()
                 # COMMIT was not sent, so nothing of the transaction was done: where this
@@ -120,7 +133,7 @@ class Unit:
                 if not is_first or not retry.time_left(deadline, attempt):
                     self._over = True
                     raise unavailable(lost, changed=False) from None
-            yield self._engine.pool.retry(attempt, f"{call.query.name}: {BROKE}")
+            yield self._engine.pool.retry(attempt, f"{call.query.name}: {why}")
             attempt += 1
 
     @property
@@ -133,22 +146,55 @@ class Unit:
         """Record that something other than a call has made the transaction fail."""
         self._aborted = True
 
-    def call_each(self, calls: list[Call], shape: Shape[T]) -> Work[list[T]]:
-        """Make calls of one query within the transaction, all in one flight."""
+    def explain(self, failed: Failed, call: Call) -> Work[DatabaseError]:
+        """Return the exception for a failed call of the transaction, which is aborted by it.
+
+        What has to be looked up is, on this connection: within the innermost savepoint, which
+        is rolled back to, or with the whole transaction rolled back.
+        """
+        engine, self._aborted = self._engine, True
+        if engine.knows(failed):
+            pass
+        elif self._savepoints:
+            back = command(f"rollback to savepoint {self._savepoints[-1].name}")
+            yield from engine.look_up(self.link, failed, [back])
+        else:
+            link, deadline = self.link, engine.deadline(None)
+            with suppress(TodoSqlError):
+                yield from engine.recover(link, failed, deadline, self._resets)
+                yield from engine.look_up(link, failed)
+            self._let_go()
+        return engine.explain(failed, call)
+
+    def call_each(self, calls: list[Call], shape: Shape[T], start: int) -> Work[list[T]]:
+        """Make calls of one query within the transaction, all in one flight.
+
+        Args:
+            calls: They differ in their values.
+            shape: What becomes of each result.
+            start: The index of the first; an error says which one it is about.
+        """
         first, *rest = calls
-        results = [(yield from self.call(first, shape))]
+        try:
+            results = [(yield from self.call(first, shape))]
+        except TodoSqlError as error:
+            error.at_index(start)
+            raise
         if rest:
             deadline = self._engine.deadline(first.timeout)
             link = self.link
             try:
                 answer = yield from self._fly(link, [call.step for call in rest], deadline)
+            except BadParameter as error:
+                error.at_index(start + 1 + _misfit(link, rest))
+                raise
             except ConnectionLost as lost:
                 self._let_go()
                 self._over = True
                 raise unavailable(lost, changed=False) from None
             if answer.failed is not None:
-                self._aborted = True
-                raise (yield from self._engine.explain(answer.failed, first)) from None
+                violation = yield from self.explain(answer.failed, first)
+                raise violation.at_index(start + 1 + len(answer.results)) from None
             results += [
                 shape(link, call, result) for call, result in zip(rest, answer.results, strict=True)
             ]
@@ -164,15 +210,15 @@ class Unit:
                 fix="call it in a transaction of its own",
             )
         steps = [*self._unsent, *self._scope_steps(call.settings), call.step]
-        answer = yield from self._fly(link, steps, deadline)
+        answer = yield from self._fly(link, steps, deadline, taints=bool(call.text.resets))
         self._unsent.clear()
         if call.text.resets:
             self._distrust(link, call, answer)
         if answer.failed is not None:
             self._aborted = True
-            if answer.failed.error.sqlstate in retry.STALE_PLANS:
-                link.forget()
-            raise (yield from self._engine.explain(answer.failed, call)) from None
+            if answer.failed.error.is_stale_plan:
+                self._engine.pool.outdate(link)
+            raise answer.failed
         if not call.text.resets:
             self._settings.update(call.settings)
         return shape(link, call, answer.results[-1])
@@ -189,9 +235,11 @@ class Unit:
             self._let_go()
             raise refused("end the transaction")
 
-    def _fly(self, link: Link, steps: list[Step], deadline: float) -> Work[Answer]:
+    def _fly(
+        self, link: Link, steps: list[Step], deadline: float, *, taints: bool = False
+    ) -> Work[Answer]:
         try:
-            (answer,) = yield from self._engine.flight(link, [steps], deadline)
+            (answer,) = yield from self._engine.flight(link, [steps], deadline, taints=taints)
         except ConnectionLost:
             raise
         except BaseException:
@@ -240,9 +288,6 @@ class Unit:
             TransactionAborted: A statement had failed; everything was rolled back.
         """
         link, self._over = self._link, True
-        if link is None or self._begin in self._unsent:
-            self._let_go()
-            return
         if self._aborted and not self._unsent:
             yield from self.rollback()
             raise TransactionAborted(
@@ -251,6 +296,9 @@ class Unit:
                 cause="an earlier statement of it had failed, and its error was caught",
                 fix="let the error leave the `with` block, or nest `transaction()` around it",
             )
+        if link is None or self._begin in self._unsent:
+            self._let_go()
+            return
         deadline = self._engine.deadline(None)
         wrote = self._engine.replica is not None and not self._read_only
         steps = [*self._unsent, COMMIT, *([WRITTEN] if wrote else [])]
@@ -260,7 +308,8 @@ class Unit:
             clear(link, self._resets, answer)
             if answer.failed is not None:
                 yield from self._engine.recover(link, answer.failed, deadline, self._resets)
-                raise (yield from self._engine.explain(answer.failed, None)) from None
+                yield from self._engine.look_up(link, answer.failed)
+                raise self._engine.explain(answer.failed, None) from None
             if wrote:
                 note_position(link, self._freshness, answer.results[last])
         except ConnectionLost as lost:
@@ -271,7 +320,7 @@ class Unit:
     def rollback(self) -> Work[None]:
         """Roll back; a connection that broke has done so already."""
         link, self._over = self._link, True
-        if link is None or self._begin in self._unsent:
+        if link is None or link.broken or self._begin in self._unsent:
             self._let_go()
             return
         try:
@@ -303,8 +352,8 @@ class Unit:
     def nest(self) -> Savepoint:
         """Begin a nested transaction."""
         self._check_usable()
-        self._depth += 1
-        savepoint = Savepoint(f"nested_{self._depth}", dict(self._settings))
+        savepoint = Savepoint(f"nested_{len(self._savepoints) + 1}", dict(self._settings))
+        self._savepoints.append(savepoint)
         self._unsent.append(savepoint.begin)
         return savepoint
 
@@ -314,7 +363,7 @@ class Unit:
         Raises:
             TransactionAborted: A statement in it had failed, and it was to be kept.
         """
-        self._depth -= 1
+        self._savepoints.remove(savepoint)
         if savepoint.begin in self._unsent:
             del self._unsent[self._unsent.index(savepoint.begin) :]
             return
@@ -334,3 +383,13 @@ class Unit:
                 cause="an earlier statement of it had failed, and its error was caught",
                 fix="let the error leave the `with` block",
             )
+
+
+def _misfit(link: Link, calls: list[Call]) -> int:
+    """Return which of some calls has the value that did not fit."""
+    for number, call in enumerate(calls):
+        try:
+            link.prepared(call.statement).encoder.encode(call.values)
+        except BadParameter:
+            return number
+    return 0

@@ -24,12 +24,14 @@ __all__ = [
     "IntegrityError",
     "NoRow",
     "RoleRefused",
+    "SchemaChanged",
     "ServerError",
     "TenantRequired",
     "Timeout",
     "TooManyRows",
     "TransactionAborted",
     "Unavailable",
+    "needs_with",
     "translate",
 ]
 
@@ -112,6 +114,12 @@ class Conflict(DatabaseError):
     code = "D211"
 
 
+class SchemaChanged(Conflict):
+    """What a query returns was changed beside the transaction; this one was rolled back."""
+
+    code = "D213"
+
+
 class TransactionAborted(DatabaseError):
     """The transaction was rolled back because a statement in it had failed."""
 
@@ -144,6 +152,16 @@ class RoleRefused(DatabaseError):
     code = "D230"
 
 
+def needs_with(what: str) -> UsageError:
+    """Return the error for a handle that is used outside a ``with`` block."""
+    return UsageError(
+        f"{what} is not open",
+        code="D232",
+        cause="what it holds is given back at the end of a `with` block, and there is none",
+        fix="use it in `with` (`async with` for the asynchronous one)",
+    )
+
+
 class Closed(UsageError):
     """The database was not opened, or is closed."""
 
@@ -163,6 +181,17 @@ class ServerError:
     table: str | None = None
     column: str | None = None
     constraint: str | None = None
+    routine: str | None = None
+
+    @property
+    def is_stale_plan(self) -> bool:
+        """Whether a prepared statement is out of date: sent anew, it may well succeed.
+
+        The message may be translated; the source file's routine is not.
+        """
+        return self.sqlstate == "26000" or (
+            self.sqlstate == "0A000" and self.routine == "RevalidateCachedQuery"
+        )
 
     @classmethod
     def from_result(cls, result: pq.abc.PGresult) -> ServerError:
@@ -183,8 +212,12 @@ class ServerError:
             field(_FIELD.TABLE_NAME),
             field(_FIELD.COLUMN_NAME),
             field(_FIELD.CONSTRAINT_NAME),
+            field(_FIELD.SOURCE_FUNCTION),
         )
 
+
+# What PostgreSQL says of a prepared statement that no longer fits, or is no longer there.
+STALE_PLANS = frozenset({"0A000", "26000"})
 
 # What PostgreSQL says of a text that is no value of the type wanted: representation,
 # range, time, time zone, encoding.
@@ -257,6 +290,14 @@ def translate(
             sqlstate=error.sqlstate,
             place=place,
             cause=cause,
+            fix="run the unit of work again, as `session.run(function)` does",
+        )
+    if error.is_stale_plan:
+        return SchemaChanged(
+            error.message,
+            sqlstate=error.sqlstate,
+            place=place,
+            cause=f"the schema changed while the connection had the statement prepared; {cause}",
             fix="run the unit of work again, as `session.run(function)` does",
         )
     if error.sqlstate == "57014":

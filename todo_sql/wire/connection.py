@@ -38,6 +38,7 @@ class Prepared:
     __slots__ = (
         "_learnt",
         "_makers",
+        "_names",
         "encoder",
         "name",
         "ready",
@@ -52,6 +53,7 @@ class Prepared:
         self.transformer = Transformer(connection)
         self.encoder = Encoder(statement.parameters, self.transformer)
         self._makers: dict[Any, Make] = {}
+        self._names: tuple[str, ...] = ()
         self._learnt = False
 
     def pairs(
@@ -81,9 +83,13 @@ class Prepared:
         Args:
             forms: Of the columns whose types psycopg does not know.
         """
+        names = column_names(result) if not self.name else ()
+        if names != self._names:  # sent whole, it may return other columns than last time
+            self._makers.clear()
+            self._names, self._learnt = names, False
         make = self._makers.get(row)
         if make is None:
-            make = self._makers[row] = maker(row, column_names(result))
+            make = self._makers[row] = maker(row, names or column_names(result))
             self._learn(result, forms)
             if not forms:
                 self.result_format = self._best_format(result)
@@ -117,6 +123,8 @@ class Link:
         vetted: The roles found fit to serve tenants.
         broken: Whether the connection must not be used again.
         closing: Whether the pool is ending the call at work on it.
+        tainted: Whether a statement may have left something that nothing has ended yet.
+        outdated: Whether its prepared statements are to be forgotten when it is given back.
         replayed: Of a replica: how far it was known to have replayed, as an LSN.
     """
 
@@ -132,6 +140,8 @@ class Link:
         self.vetted: set[str] = set()
         self.broken = False
         self.closing = False
+        self.tainted = False
+        self.outdated = False
         self.replayed = 0
         self._prepared: OrderedDict[WireStatement, Prepared] = OrderedDict()
         self._doomed: list[bytes] = []
@@ -163,10 +173,21 @@ class Link:
         name = b"ts%d" % self._count if self.prepares else b""
         return Prepared(statement, name, self.connection)
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether another caller may have it: no answer is due, no transaction is open."""
+        return (
+            not self.broken
+            and not self.tainted
+            and self.pgconn.transaction_status == pq.TransactionStatus.IDLE
+            and self.pgconn.pipeline_status == pq.PipelineStatus.OFF
+        )
+
     def forget(self) -> None:
         """Forget every prepared statement, because the schema below them changed."""
         self._doomed += [entry.name for entry in self._prepared.values() if entry.ready]
         self._prepared.clear()
+        self.outdated = False
 
     def queue(self, step: Step, wire: list[Any]) -> int:
         """Queue a step in pipeline mode; return how many answers stand before its own."""

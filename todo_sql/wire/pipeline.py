@@ -83,11 +83,18 @@ class Answer:
         return self.results
 
 
-def fly(link: Link, units: Sequence[Sequence[Step]]) -> PQGen[list[Answer]]:
+def fly(
+    link: Link, units: Sequence[Sequence[Step]], *, taints: bool = False
+) -> PQGen[list[Answer]]:
     """Send every unit, each ended by a Sync, and return the answer of each.
 
     An error in one unit leaves the next untouched. Nothing is sent before every value
     of every step was found to fit.
+
+    Args:
+        link: Where.
+        units: What.
+        taints: Whether the connection is `Link.tainted` once something is sent.
 
     Raises:
         BadParameter: A value does not fit; nothing was sent.
@@ -99,6 +106,7 @@ def fly(link: Link, units: Sequence[Sequence[Step]]) -> PQGen[list[Answer]]:
     ]
     pgconn = link.pgconn
     answers: list[Answer] = []
+    link.tainted = link.tainted or taints
     try:
         pgconn.enter_pipeline_mode()
         before = []

@@ -161,6 +161,19 @@ class Pool:
         CANCEL.warning("backend %d is told to stop: %s", link.pgconn.backend_pid, why)
         return Cancel(link)
 
+    def outdate(self, link: Link) -> None:
+        """Let every connection prepare its statements anew: the schema below them changed.
+
+        Args:
+            link: The one that the server said so on, in the caller's hands.
+        """
+        link.forget()
+        with self._lock:
+            for idle in self._idle:
+                idle.forget()
+            for other in self._busy:
+                other.outdated = other is not link
+
     # -- taking and giving back ---------------------------------------------------------
 
     def acquire(self, deadline: float) -> Work[Link]:
@@ -285,7 +298,9 @@ class Pool:
             return
         with self._lock:
             self._busy.discard(link)
-            if link.broken or self._closed or monotonic() > link.expires:
+            if link.outdated:
+                link.forget()
+            if not link.is_clean or self._closed or monotonic() > link.expires:
                 link.close()
                 self._hand_on_place()
             else:

@@ -19,7 +19,6 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
 CONFLICTS = frozenset({"40001", "40P01"})
-STALE_PLANS = frozenset({"0A000", "26000"})
 _PASSING = (
     "starting up",
     "shutting down",

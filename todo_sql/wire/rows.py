@@ -59,6 +59,8 @@ def maker(row: Any, names: Sequence[str]) -> Make:
     """
     if isinstance(row, CheckedType):
         return _checked(row, names)
+    if row is not tuple and len(names) > 1:
+        _distinct(names)
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
     if is_model and not (len(names) == 1 and names[0] not in row.model_fields):
         return _models(row, names)
@@ -74,9 +76,25 @@ def maker(row: Any, names: Sequence[str]) -> Make:
     return lambda rows: rows
 
 
+def _distinct(names: Sequence[str]) -> None:
+    """Refuse two columns of one name, of which a row could keep one only.
+
+    Raises:
+        BadRow: There are two.
+    """
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadRow(
+            f"the result has two columns named `{twice}`",
+            cause="each field of a row has a name of its own; the statement itself was done",
+            fix=f"name one of them otherwise: `… as other_{twice}`",
+        )
+
+
 def _checked(row: CheckedType, names: Sequence[str]) -> Make:
     validate = row.validate
     if row.takes_mapping:
+        _distinct(names)
         return lambda rows: [validate(dict(zip(names, values, strict=True))) for values in rows]
     if len(names) == 1 and not row.takes_tuple:
         return lambda rows: [validate(value) for (value,) in rows]
