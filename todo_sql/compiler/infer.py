@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
-from todo_sql.compiler import constraints, effects, python_types
+from todo_sql.compiler import constraints, effects, feeds, python_types
 from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter, Origin
 from todo_sql.compiler.proof.nullability import prove
@@ -114,18 +114,18 @@ class Inference:
     ) -> tuple[DescribedParameter, ...] | None:
         query = checked.query
         oids: dict[str, set[int]] = defaultdict(set)
-        feeds: dict[str, list[effects.Feed]] = defaultdict(list)
+        fed: dict[str, list[feeds.Feed]] = defaultdict(list)
         fed_by = {
-            id(tree): effects.feeds(tree, self.schema, self._listed) for tree in checked.distinct
+            id(tree): feeds.feeds(tree, self.schema, self._listed) for tree in checked.distinct
         }
         for variant, answer in zip(checked.variants, checked.answers, strict=True):
             for name, oid in zip(variant.parameters, answer.parameters, strict=True):
                 oids[name].add(oid)
         for variant, _, tree in checked.known:
-            fed = fed_by[id(tree)]
+            numbered = fed_by[id(tree)]
             for number, name in enumerate(variant.parameters, start=1):
-                if number in fed:
-                    feeds[name].append(fed[number])
+                if number in numbered:
+                    fed[name].append(numbered[number])
         parameters: list[DescribedParameter] = []
         wrong: list[Finding] = []
         for name in query.names:
@@ -145,7 +145,7 @@ class Inference:
             (oid,) = oids[name]
             targets = {
                 (relation.oid, column.name): (relation, column)
-                for feed in feeds[name]
+                for feed in fed[name]
                 for relation, column in feed.targets
             }
             target = self._origin(*next(iter(targets.values()))) if len(targets) == 1 else None
@@ -156,11 +156,11 @@ class Inference:
             if self._holds_composite(oid):
                 wrong.append(self._composite_parameter(query, name, oid))
                 continue
-            listed = self._values(feeds[name], target)
+            listed = self._values(fed[name], target)
             if listed and not python.mapped:
                 python = python_types.narrowed(python, listed)
             directive = query.parameters.get(name)
-            nullable = bool(feeds[name]) and all(feed.nullable for feed in feeds[name])
+            nullable = feeds.nullable(fed[name])
             if directive is not None and directive.nullable is not None:
                 nullable = directive.nullable
             default = directive.default if directive else None
@@ -238,13 +238,13 @@ class Inference:
             if (values := self._origin(relation, column).constraint.values)
         }
 
-    def _values(self, feeds: list[effects.Feed], target: Origin | None) -> tuple[str, ...]:
+    def _values(self, fed: list[feeds.Feed], target: Origin | None) -> tuple[str, ...]:
         """Return the only values that are of use for a parameter, or none: any."""
         if target is not None:
             return target.constraint.values
-        if any(feed.uses > len(feed.compared) for feed in feeds):
+        if any(feed.uses > len(feed.compared) for feed in fed):
             return ()
-        lists = {self._listed[key] for feed in feeds for key in feed.compared}
+        lists = {self._listed[key] for feed in fed for key in feed.compared}
         return lists.pop() if len(lists) == 1 else ()
 
     def _origin(self, relation: Relation, column: Column) -> Origin:

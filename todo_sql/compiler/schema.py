@@ -84,6 +84,7 @@ class Type:
         base: The base type of a domain, the subtype of a (multi)range, else 0.
         relation: The relation of a composite, else 0.
         labels: The labels of an enum, in order.
+        not_null: Whether a domain refuses NULL.
     """
 
     oid: int
@@ -95,6 +96,7 @@ class Type:
     base: int
     relation: int
     labels: tuple[str, ...]
+    not_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,13 @@ class Schema:
         """Return a column, or None for a relation or number that isn't known."""
         found = self.relations.get(relation)
         return found.columns.get(number) if found else None
+
+    def refuses_null(self, oid: int) -> bool:
+        """Whether a type is a domain that refuses NULL, or one over such a domain."""
+        found = self.types.get(oid)
+        if found is None or found.kind != "d":
+            return False
+        return found.not_null or self.refuses_null(found.base)
 
     def type_by_name(self, name: str) -> Type | None:
         """Return the type that is shown, or named, so."""
@@ -199,7 +208,8 @@ select t.oid::int8, n.nspname, t.typname, t.typtype::text,
     case when t.typtype = 'e' then (
         select array_agg(e.enumlabel::text order by e.enumsortorder)
         from pg_catalog.pg_enum as e where e.enumtypid = t.oid
-    ) end
+    ) end,
+    t.typnotnull
 from pg_catalog.pg_type as t
 join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
 left join pg_catalog.pg_range as r on r.rngtypid = t.oid
@@ -262,11 +272,11 @@ def _read(connection: Connection[Any], path: list[str]) -> Schema:
 
 
 def _type(row: tuple[Any, ...], path: list[str], known: set[tuple[str, str]]) -> Type:
-    oid, schema, name, kind, (shown, prefix), element, base, relation, labels = row
+    oid, schema, name, kind, (shown, prefix), element, base, relation, labels, not_null = row
     if next((one for one in path if (one, name) in known), None) == schema:
         shown = shown.removeprefix(prefix)  # as the text of a query may call it
     labels = tuple(labels or ())
-    return Type(oid, schema, name, kind, shown, element, base, relation, labels)
+    return Type(oid, schema, name, kind, shown, element, base, relation, labels, not_null)
 
 
 def _proven(

@@ -44,7 +44,12 @@ class Text:
         self.statement = WireStatement(
             head + variant.sql,
             [
-                Parameter.of(name, types.get(name), nullable is None or name in nullable)
+                Parameter.of(
+                    name,
+                    types.get(name),
+                    nullable is None or name in nullable,
+                    name in named.optional and name not in named.required,
+                )
                 for name in variant.parameters
             ],
             label=label,

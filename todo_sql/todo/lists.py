@@ -48,6 +48,8 @@ def create_list(
 
     Args:
         name: Name, 1 to 100 characters, unique per user whatever its case. Personal data.
+        public_id: The id that applications show. A client may choose it: then a create is safe to
+            repeat.
     """
     return session.one(_CREATE_LIST, {"name": name, "public_id": public_id})
 

@@ -84,6 +84,7 @@ class ListCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     public_id: UUID | None = None
+    """The id that applications show. A client may choose it: then a create is safe to repeat."""
     name: Annotated[str, Field(min_length=1, max_length=100)]
     """Name, 1 to 100 characters, unique per user whatever its case. Personal data."""
 
@@ -129,6 +130,7 @@ class TagCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     public_id: UUID | None = None
+    """The id that applications show. A client may choose it: then a create is safe to repeat."""
     name: Annotated[str, Field(min_length=1, max_length=50)]
     """Name, 1 to 50 characters, unique per user whatever its case. Personal data."""
 
@@ -176,6 +178,7 @@ class TaskCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     public_id: UUID | None = None
+    """The id that applications show. A client may choose it: then a create is safe to repeat."""
     title: Annotated[str, Field(min_length=1, max_length=200)]
     """What to do, 1 to 200 characters. Personal data."""
     description: Annotated[str, Field(max_length=1000)] | None = None

@@ -46,6 +46,8 @@ def create_tag(session: Session | AsyncSession, *, name: str, public_id: UUID | 
 
     Args:
         name: Name, 1 to 50 characters, unique per user whatever its case. Personal data.
+        public_id: The id that applications show. A client may choose it: then a create is safe to
+            repeat.
     """
     return session.one(_CREATE_TAG, {"name": name, "public_id": public_id})
 

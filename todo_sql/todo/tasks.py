@@ -89,9 +89,12 @@ def create_task(
 
     Args:
         title: What to do, 1 to 200 characters. Personal data.
+        public_id: The id that applications show. A client may choose it: then a create is safe to
+            repeat.
         description: More about it, at most 1000 characters; null: nothing. Personal data.
         priority: low, medium or high.
         due_date: By when it must be done; null: whenever.
+        list_id: The list it is in; null: none. Deleting a list keeps its tasks.
     """
     return session.one(
         _CREATE_TASK,
@@ -454,6 +457,7 @@ def update_task(
         completed: Whether it is done.
         priority: low, medium or high.
         due_date: By when it must be done; null: whenever.
+        list_id: The list it is in; null: none. Deleting a list keeps its tasks.
     """
     return session.one(
         _UPDATE_TASK,

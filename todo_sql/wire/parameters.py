@@ -72,6 +72,7 @@ class Parameter:
         pg_type: PostgreSQL's name of its type, or None: inferred by the server.
         oid: Of a built-in type; 0 leaves the inference, which `describe` saw, to the server.
         nullable: Whether None is accepted.
+        optional: Whether a call may leave it out.
         classes: The Python classes that fit, exactly; empty: any.
     """
 
@@ -80,9 +81,12 @@ class Parameter:
     oid: int
     nullable: bool
     classes: frozenset[type]
+    optional: bool = False
 
     @classmethod
-    def of(cls, name: str, pg_type: str | None, nullable: bool = True) -> Parameter:
+    def of(
+        cls, name: str, pg_type: str | None, nullable: bool = True, optional: bool = False
+    ) -> Parameter:
         """Look the type up among PostgreSQL's own."""
         oid, base, is_array = _builtin(pg_type)
         if is_array:
@@ -93,7 +97,7 @@ class Parameter:
             classes = (Range,)
         else:
             classes = _CLASSES.get(base, ())
-        return cls(name, pg_type, oid, nullable, frozenset(classes))
+        return cls(name, pg_type, oid, nullable, frozenset(classes), optional)
 
     def dumper(self, transformer: Transformer) -> tuple[Dump, int]:
         """Return the function that makes a value's wire form, and the format of that form."""
@@ -180,6 +184,17 @@ class Parameter:
             fix=f"pass {self.expected()}" + (" or None" if self.nullable else ""),
         )
 
+    def no_null(self) -> BadParameter:
+        """Return the error for None where NULL is not provided for."""
+        leave_out = ", or leave it out (UNSET)" if self.optional else ""
+        return BadParameter(
+            f"parameter `{self.name}` cannot be None",
+            self.name,
+            cause="the query neither tests it for NULL nor stores it in a nullable column",
+            fix=f"pass {self.expected()}{leave_out}; if NULL is meant, write "
+            f"`-- param: {self.name} ?` in the header and generate again",
+        )
+
     def expected(self) -> str:
         """Return the Python types that fit, for messages."""
         return " or ".join(sorted(kind.__name__ for kind in self.classes)) or "a value"
@@ -214,12 +229,7 @@ class Encoder:
         for (parameter, classes, dump), value in zip(self._plan, values, strict=True):
             if value is None:
                 if not parameter.nullable:
-                    raise BadParameter(
-                        f"parameter `{parameter.name}` cannot be None",
-                        parameter.name,
-                        cause="it is compared strictly, and nothing equals NULL",
-                        fix=f"pass {parameter.expected()}, or omit an optional one (UNSET)",
-                    )
+                    raise parameter.no_null()
                 wire.append(None)
                 continue
             if type(value) not in classes:

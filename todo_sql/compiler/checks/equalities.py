@@ -7,47 +7,16 @@ a column of a subquery or WITH query stands for the column that it hands out.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
-from todo_sql.compiler.proof.levels import CTE, GROUP, INSERT, JOIN, RELATION, SUBQUERY
-from todo_sql.compiler.proof.nodes import Node, Tree, name_of
+from todo_sql.compiler.proof.levels import GROUP, INSERT, JOIN, RELATION
+from todo_sql.compiler.proof.nesting import Level, levels_of, output
+from todo_sql.compiler.proof.nodes import Node, Tree
 from todo_sql.compiler.schema import Relation, Schema
 
 Term = Hashable
 _BINARY = frozenset(("RELABELTYPE", "COERCEVIAIO", "COLLATEEXPR"))
-
-
-@dataclass(eq=False)
-class Level:
-    """One query node with the levels around it; compared by identity."""
-
-    query: Node
-    parent: Level | None
-    subqueries: dict[int, Level] = field(default_factory=dict)
-    ctes: dict[str, Level] = field(default_factory=dict)
-
-    def up(self, levels: int) -> Level | None:
-        """Return the level so many levels up."""
-        level: Level | None = self
-        for _ in range(levels):
-            level = level.parent if level else None
-        return level
-
-    def entry(self, index: int) -> Node:
-        """Return a range table entry by its 1-based index."""
-        entry: Node = self.query["rtable"][index - 1]
-        return entry
-
-    def inner(self, entry: Node, index: int) -> Level | None:
-        """Return the level behind a subquery or WITH reference."""
-        kind = int(entry["rtekind"])
-        if kind == SUBQUERY:
-            return self.subqueries.get(index)
-        if kind == CTE:
-            home = self.up(int(entry["ctelevelsup"]))
-            return home.ctes.get(name_of(entry["ctename"])) if home else None
-        return None
 
 
 @dataclass(eq=False)
@@ -69,11 +38,8 @@ class Equalities:
     def __init__(self, tree: Tree, schema: Schema) -> None:
         self.tree = tree
         self.schema = schema
-        self.levels: list[Level] = []
+        self.levels = levels_of(tree)
         self._parent: dict[Term, Term] = {}
-        self._has_sublinks = any(tree.of("SUBLINK"))
-        for query in tree.queries:
-            self._visit(query, None)
         for level in self.levels:
             for left, right in _equalities(level.query, schema):
                 one, other = self.term(left, level), self.term(right, level)
@@ -155,7 +121,7 @@ class Equalities:
             return ("constant", node["consttype"], str(node["constvalue"]))
         if node["node"] == "SUBLINK" and node["subLinkType"] == "4":
             inner = next((one for one in self.levels if one.query is node["subselect"]), None)
-            return self.term(_output(inner, 1), inner) if inner else None
+            return self.term(output(inner, 1), inner) if inner else None
         if node["node"] == "FUNCEXPR":
             arguments = node["args"] or []
             if all(argument["node"] == "CONST" for argument in arguments):
@@ -179,7 +145,7 @@ class Equalities:
             return self.term(entry["groupexprs"][number - 1], home)
         inner = home.inner(entry, index)
         if inner is not None and not inner.query["setOperations"]:
-            found = self.term(_output(inner, number), inner)
+            found = self.term(output(inner, number), inner)
             if found is not None:
                 return found
         return (id(home), index, number)
@@ -188,44 +154,6 @@ class Equalities:
         one, other = self.find(one), self.find(other)
         if one != other:
             self._parent[one] = other
-
-    def _visit(self, query: Node, parent: Level | None) -> Level:
-        level = Level(query, parent)
-        self.levels.append(level)
-        for cte in query["cteList"] or ():
-            level.ctes[name_of(cte["ctename"])] = self._visit(cte["ctequery"], level)
-        for index, entry in enumerate(query["rtable"] or (), start=1):
-            if entry["rtekind"] == str(SUBQUERY) and entry["subquery"]:
-                level.subqueries[index] = self._visit(entry["subquery"], level)
-        for sublink in _sublinks(query) if self._has_sublinks else ():
-            self._visit(sublink["subselect"], level)
-        return level
-
-
-def _output(level: Level | None, number: int) -> Node | None:
-    if level is None:
-        return None
-    targets = level.query["targetList" if level.query["commandType"] == "1" else "returningList"]
-    for target in targets or ():
-        if int(target["resno"]) == number:
-            found: Node = target["expr"]
-            return found
-    return None
-
-
-def _sublinks(query: Node) -> Iterator[Node]:
-    """Yield the sublinks of one level, not those of its subqueries."""
-    stack = [value for value in query.values() if isinstance(value, (dict, list))]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack.extend(child for child in item if isinstance(child, (dict, list)))
-            continue
-        if item["node"] == "SUBLINK":
-            yield item
-            stack.extend([item["testexpr"]] if item["testexpr"] else [])
-        elif item["node"] != "QUERY":
-            stack.extend(child for child in item.values() if isinstance(child, (dict, list)))
 
 
 def joined(item: Node | None) -> list[int]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from todo_sql.compiler.checks.equalities import Equalities, Level, Term
+from todo_sql.compiler.checks.equalities import Equalities, Term
 from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.levels import SELECT
+from todo_sql.compiler.proof.nesting import Level
 from todo_sql.compiler.proof.nodes import Node, plain_order
 from todo_sql.compiler.schema import Schema
 from todo_sql.errors import Finding
