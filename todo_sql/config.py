@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from todo_sql.errors import ConfigError
+from todo_sql.errors import ConfigError, Severity
 
 SECTION = "tool.todo-sql"
 # Which of libpq's variables say that there is a database; the others only describe it.
@@ -37,6 +37,21 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
+class Lint:
+    """What a project asks of `lint`: rules by code or name, also squawk's and sqlfluff's.
+
+    Attributes:
+        disable: Rules whose findings are left out.
+        severity: Rules whose findings count for more or less.
+        paths: The same for the files that a pattern names, such as ``migrations/2024*``.
+    """
+
+    disable: tuple[str, ...] = ()
+    severity: Mapping[str, Severity] = field(default_factory=dict)
+    paths: Mapping[str, Lint] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A project's configuration, with every path absolute.
 
@@ -52,6 +67,7 @@ class Config:
         postgres: Major version of the embedded server, 15 or newer.
         exempt: Tables that the tenant rules leave alone, such as the sign-in tables.
         ignore: Patterns of objects that `drift` leaves alone, such as ``table public.audit_*``.
+        lint: Which findings of `lint` count, and for how much.
         packaged: Whether this is the Todo project that the wheel carries.
         environment: The environment with `.env` below it.
     """
@@ -67,6 +83,7 @@ class Config:
     postgres: int = 18
     exempt: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    lint: Lint = field(default_factory=Lint)
     packaged: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -203,5 +220,15 @@ def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str,
         postgres=found.postgres,
         exempt=tuple(found.exempt),
         ignore=tuple(found.ignore),
+        lint=Lint(
+            tuple(found.lint.disable),
+            found.lint.severity,
+            {
+                pattern: Lint(tuple(rules))
+                if isinstance(rules, list)
+                else Lint(tuple(rules.disable), rules.severity)
+                for pattern, rules in found.lint.paths.items()
+            },
+        ),
         environment=_with_dotenv(root, environment),
     )

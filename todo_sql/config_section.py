@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from todo_sql.errors import ConfigError
+from todo_sql.errors import ConfigError, Severity
 
 Folder = Annotated[str, Field(description="a path in quotes")]
 Name = Annotated[str, Field(min_length=1)]
@@ -25,6 +25,19 @@ class TenantSection(_Keys):
     parameter: Name
     setting: Name
     role: Name
+
+
+class LintRules(_Keys):
+    """What counts, and for how much; see `todo_sql.config.Lint`."""
+
+    disable: list[Name] = Field(default_factory=list)
+    severity: dict[Name, Severity] = Field(default_factory=dict)
+
+
+class LintSection(LintRules):
+    """The keys of ``lint``; in ``paths`` a list alone is one of rules to disable."""
+
+    paths: dict[Name, LintRules | list[Name]] = Field(default_factory=dict)
 
 
 class Section(_Keys):
@@ -46,6 +59,11 @@ class Section(_Keys):
     postgres: int = Field(18, ge=15, description="a major version, 15 or newer")
     exempt: list[str] = Field(default_factory=list, description="a list of tables in quotes")
     ignore: list[str] = Field(default_factory=list, description="a list of patterns in quotes")
+    lint: LintSection = Field(
+        default_factory=LintSection,
+        description='lint = { disable = ["R501"], severity = { R502 = "info" }, '
+        'paths = { "migrations/2024*" = ["R503"] } }',
+    )
 
 
 def read_section(section: dict[str, Any], where: str) -> Section:
@@ -80,7 +98,8 @@ def _problem(kind: str, place: tuple[int | str, ...], message: str) -> tuple[str
     """Return the key in words, what is wrong with it, and what to write instead."""
     key, *rest = map(str, place)
     if kind == "extra_forbidden":
-        fields = TenantSection.model_fields if key == "tenant" else Section.model_fields
+        sections: dict[str, type[_Keys]] = {"tenant": TenantSection, "lint": LintSection}
+        fields = sections.get(key, Section).model_fields if rest else Section.model_fields
         close = get_close_matches(str(place[-1]), fields, 1)
         known = f"use one of {', '.join(sorted(fields))}"
         name = ".".join((key, *rest))

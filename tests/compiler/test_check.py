@@ -37,8 +37,11 @@ create table lists (
 create table settings (id int primary key, key text not null unique, value point);
 alter table tasks enable row level security;
 alter table lists enable row level security;
+alter table pages enable row level security;
 create type address as (street text, number int);
 create table houses (id int primary key, address address);
+create table pages (id int primary key, user_id text not null, tag text not null, no int not null,
+    unique (tag, no));
 """
 
 
@@ -196,6 +199,31 @@ def test_the_use_without_a_tenant(database: Connection, sql: str, marked: str) -
     assert finding.code == "C110" and place and place.excerpt
     assert place.excerpt[place.column - 1 :].startswith(marked)
     assert place.width == len(marked.split()[0])
+
+
+@pytest.mark.parametrize(
+    ("sql", "by_key"),
+    [
+        ("select tag from pages where no = :no", False),
+        ("select tag from pages where id = :id", True),
+        ("select tag from pages where no = :no and tag = 'a'", True),
+        (
+            "select p.tag from tasks as t join pages as p on p.id = t.list_id"
+            " where t.user_id = :user_id",
+            True,
+        ),
+        (
+            "select p.tag from tasks as t join pages as p on p.no = t.list_id"
+            " where t.user_id = :user_id",
+            False,
+        ),
+    ],
+)
+def test_the_cause_of_a_use_without_a_tenant(database: Connection, sql: str, by_key: bool) -> None:
+    """Every tenant's rows are read only where no key finds the few that are wanted."""
+    (finding,) = checked(database, f"-- name: a :many\n{sql}", CONFIG).findings
+    assert ("its key finds" in (finding.cause or "")) is by_key
+    assert ("every tenant's rows" in (finding.cause or "")) is not by_key
 
 
 def test_allow(database: Connection) -> None:

@@ -89,7 +89,7 @@ def codes(sections: list[str], tenant: Tenant | None = None) -> set[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / files[-1].name
         path.write_text(sections[-1], encoding="utf-8")
-        checked = squawk.check(files[-1:], {files[-1].name: path}, 18)
+        checked = squawk.check(files[-1:], {files[-1].name: path}, 18, path.parent)
         found |= {one.code for one in unproved(checked, files)}
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -189,6 +190,10 @@ def test_since_a_revision(project: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_fix_mends_what_is_certain(project: Path) -> None:
     """A view becomes security_invoker and the style is mended; the rest is left."""
+    (project / "pyproject.toml").write_text(
+        '[tool.todo-sql]\ntenant = { parameter = "user_id", setting = "app.user", role = "app" }\n',
+        encoding="utf-8",
+    )
     text = "create view v as SELECT id from notes;\n"
     write(project, SECOND, text, "drop view v;\n")
     assert main(["--project", str(project), "--quiet", "lint", "--fix"]) == ExitCode.OK
@@ -205,3 +210,181 @@ def test_formats(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert annotation.startswith(f"::warning file=migrations/{SECOND}.sql,line=1,col=1::R405")
     assert main([*arguments, "json"]) == ExitCode.FINDINGS
     assert json.loads(capsys.readouterr().out)["findings"][0]["code"] == "R405"
+
+
+LINTED = """create table words (id bigint constraint words_pkey primary key, text json);
+LOCK TABLE words;
+create index idx_words on notes (id);
+vacuum full notes;
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "gone"),
+    [
+        ("disable = []", set()),
+        ("disable = ['R501']", {"R501"}),
+        ("disable = ['r502', 'lock-table']", {"R502", "R405"}),
+        ("disable = ['require-concurrent-index-creation']", {"require-concurrent-index-creation"}),
+        ("disable = ['CP01']", {"CP01"}),
+        ("disable = ['capitalisation.keywords']", {"CP01"}),
+        ("disable = ['capitalisation']", {"CP01"}),
+        ("paths = { 'migrations/2026*' = ['R501', 'CP01'] }", {"R501", "CP01"}),
+        ("paths = { 'migrations/2025*' = ['R501', 'CP01'] }", set()),
+        ("paths = { '*change*' = { disable = ['json-instead-of-jsonb'] } }", {"R504"}),
+    ],
+)
+def test_a_project_disables_rules(project: Path, section: str, gone: set[str]) -> None:
+    """Ours, squawk's and sqlfluff's, by code, name or group; everywhere or in some files."""
+    write(project, SECOND, LINTED, "drop table words;\n")
+    whole = set(codes(project))
+    assert {"R501", "R502", "R405", "R504", "CP01", "require-concurrent-index-creation"} <= whole
+    configure(project, section)
+    assert set(codes(project)) == whole - gone
+
+
+def configure(project: Path, section: str) -> None:
+    """Give the project a lint section."""
+    (project / "pyproject.toml").write_text(
+        f"[tool.todo-sql]\n[tool.todo-sql.lint]\n{section}\n", encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "severity"),
+    [
+        ("severity = { R405 = 'info' }", "info"),
+        ("severity = { lock-table = 'error' }", "error"),
+        (
+            "severity = { R405 = 'error' }\npaths = { '*' = { severity = { R405 = 'info' } } }",
+            "info",
+        ),
+        ("paths = { 'queries/*' = { severity = { R405 = 'info' } } }", "warning"),
+    ],
+)
+def test_a_project_weighs_rules(project: Path, section: str, severity: str) -> None:
+    """A finding of severity info leaves the exit code alone; the nearer word wins."""
+    write(project, SECOND, "lock table notes;\n", "select 1;\n")
+    configure(project, section)
+    (finding,) = lint(load_config(project, environment={})).findings
+    assert (finding.code, finding.severity) == ("R405", severity)
+    expected = ExitCode.OK if severity == "info" else ExitCode.FINDINGS
+    assert main(["--project", str(project), "--quiet", "lint"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("table-without-coment", "did you mean `table-without-comment`?"),
+        ("R999", "R005"),
+        ("M121", "cannot be disabled"),
+        ("no-such-rule", "R005"),
+    ],
+)
+def test_a_rule_that_nobody_has_is_an_error(
+    project: Path, word: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelled name would disable nothing, in silence."""
+    configure(project, f"paths = {{ '*' = ['{word}'] }}")
+    assert main(["--project", str(project), "lint"]) == ExitCode.USAGE
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("", 1),
+        ("excluded_rules = ['require-concurrent-index-creation']", 0),
+        ("excluded_paths = ['migrations/20260102*']", 0),
+        ("excluded_paths = ['*_change_notes.sql']", 0),
+        ("excluded_paths = ['migrations/20260101*']", 1),
+        ("pg_version = '9.6'", 1),
+    ],
+)
+@pytest.mark.parametrize("above", [False, True])
+def test_squawk_has_the_configuration_of_the_project(
+    project: Path, text: str, left: int, above: bool
+) -> None:
+    """``.squawk.toml`` counts beside the project or above it, wherever the command is run."""
+    write(project, SECOND, "create index idx_notes on notes (id);\n", "drop index idx_notes;\n")
+    ((project.parent if above else project) / ".squawk.toml").write_text(text, encoding="utf-8")
+    assert codes(project).count("require-concurrent-index-creation") == left
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (".squawk.toml", "excluded_rules ="),
+        (".squawk.toml", "excluded_rules = 'x'"),
+        (".sqlfluff", "[sqlfluff]\ndialect = nothing\n"),
+        (".sqlfluff", "dialect = postgres\n"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read(
+    project: Path, file: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, with the file."""
+    (project / file).write_text(text, encoding="utf-8")
+    assert main(["--project", str(project), "lint"]) == ExitCode.USAGE
+    assert "error[R006]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", [None, "[sqlfluff]\ndialect = postgres\n"])
+@pytest.mark.parametrize("name", ["limit", "id", "table", "a_name", "user"])
+def test_parameters_need_no_value_in_the_configuration(
+    project: Path, name: str, text: str | None
+) -> None:
+    """A parameter called like a keyword is read as a value, not as the keyword."""
+    (project / "queries" / "notes.sql").write_text(
+        f"-- name: some_notes :many\nselect id\nfrom notes\nwhere id > :{name}\n"
+        f"order by id\nlimit :{name};\n",
+        encoding="utf-8",
+    )
+    if text is not None:
+        (project / ".sqlfluff").write_text(text, encoding="utf-8")
+    assert codes(project) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (None, True),
+        (".sqlfluff", False),
+        ("migrations/.sqlfluff", False),
+        ("queries/.sqlfluff", True),
+    ],
+)
+def test_sqlfluff_has_the_configuration_of_the_folder(
+    project: Path, path: str | None, found: bool
+) -> None:
+    """A file follows the configuration beside it or above it."""
+    write(project, SECOND, "select id FROM notes;\n", "select 1;\n")
+    if path is not None:
+        text = "[sqlfluff]\ndialect = postgres\nexclude_rules = capitalisation\n"
+        (project / path).write_text(text, encoding="utf-8")
+    assert ("CP01" in codes(project)) is found
+
+
+ORDINARY = Path(__file__).parent / "testdata" / "ordinary"
+
+
+def test_an_ordinary_project_gets_few_findings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six tables with roles and queries: each finding is worth having, and told once."""
+    shutil.copytree(ORDINARY, tmp_path, dirs_exist_ok=True)
+    main(["--project", str(tmp_path), "--json", "lint"])
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert sorted(finding["code"] for finding in found) == [
+        "R303",
+        "R303",
+        "R501",
+        "R502",
+        "R503",
+        "prefer-bigint-over-int",
+        "prefer-identity",
+        "prefer-text-field",
+    ]
+    by_code = {finding["code"]: finding for finding in found}
+    assert "and 35 more like it" in by_code["R502"]["message"]
+    assert "20260126090000_add_due_date.sql:2" in by_code["R502"]["cause"]

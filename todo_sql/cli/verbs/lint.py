@@ -38,13 +38,14 @@ def command(
     if since is not None:
         changed = review.changed_since(config, since)
         only = changed if only is None else only & changed
-    found = review.lint(config, only)
+    each = context.output.verbose or format == "github"
+    found = review.lint(config, only, each=each)
     if fix:
         changed_files = review.mend(config, found, only)
         for name in changed_files:
             context.output.message(f"corrected {name}")
         if changed_files:
-            found = review.lint(config, only)
+            found = review.lint(config, only, each=each)
     for reason in found.skipped:
         context.output.warning(reason)
     serious = [one for one in found.findings if one.severity != "info"]

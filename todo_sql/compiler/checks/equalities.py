@@ -70,6 +70,13 @@ class Equalities:
             if isinstance(term, tuple) and (term[0] in fixed or term[0] != outermost)
         }
 
+    def by_key(self, level: Level, index: int, relation: Relation) -> bool:
+        """Whether each column of some unique key of a table equals something."""
+        equated = {*self._parent, *self._parent.values()}
+        return any(
+            all((id(level), index, number) in equated for number in key) for key in relation.unique
+        )
+
     @cached_property
     def sources(self) -> list[TableInFrom] | None:
         """The tables in FROM of the outermost level; None where there is something else."""

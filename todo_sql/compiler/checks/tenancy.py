@@ -33,13 +33,16 @@ def find(
         if not is_tenant_table(relation, tenant.parameter, config.exempt):
             continue
         if not _held(equalities, level, index, relation, tenant.parameter, number):
+            by_key = equalities.by_key(level, index, relation)
             found.append(
                 Finding(
                     "C110",
                     "error",
                     f"`{query.name}` uses `{relation.name}` without its tenant",
                     _place(query, variant, equalities, level.entry(index), relation),
-                    cause="row security would filter the rows, but no index can: "
+                    cause="its key finds the rows, and row security alone decides whose they are"
+                    if by_key
+                    else "row security would filter the rows, but no index can: "
                     "every tenant's rows are read",
                     fix=f"add `{tenant.parameter} = :{tenant.parameter}` for this table, "
                     "or say `-- tenant: none`",

@@ -17,6 +17,8 @@ from todo_sql.migrations.files.statements import wrong_statements
 from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.queries.variants import variants
 from todo_sql.review.linting import squawk
+from todo_sql.review.linting.choices import chosen as wanted
+from todo_sql.review.linting.choices import gathered, refuse_unknown
 from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File, Kind
 from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
@@ -47,16 +49,20 @@ class Review:
     skipped: tuple[str, ...] = ()
 
 
-def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
+def lint(config: Config, only: frozenset[Path] | None = None, *, each: bool = True) -> Review:
     """Review the migrations and queries of a project.
 
     Args:
         config: The project.
         only: Report on these files alone; all are read, since a rule looks at the whole.
+        each: Whether what concerns the whole project, such as style, is told at each place, or
+            once for all of them.
 
     Raises:
+        ConfigError: The configuration names a rule that nobody has.
         InvalidFiles: Migrations that the migrator would refuse.
     """
+    refuse_unknown(config.lint)
     migrations = load(config.migrations, config.root)
     queries = read_folder(config.queries, config.root) if config.queries.is_dir() else None
     project, broken = read(config, migrations, queries)
@@ -77,13 +83,14 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
     scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]
     unparsed = {one.place.file for one in broken if one.code == "M121" and one.place}
     parsed = {file.name for file in scripts} - unparsed
-    others = unproved(squawk.check(scripts, paths, config.postgres), project.files)
+    others = unproved(squawk.check(scripts, paths, config.postgres, config.root), project.files)
     skipped = []
     if squawk.binary() is None:
         skipped.append("squawk is not installed: the safety of migrations is only partly checked")
     if installed():
         cache = None if config.packaged else config.state / "cache" / "style.json"
-        others += Style(config.root, cache).check(s for s in sources if s.file in chosen)
+        style = Style(config.root, cache, queries.files if queries else ())
+        others += style.check(s for s in sources if s.file in chosen)
     else:
         skipped.append("sqlfluff is not installed: style is not checked")
     findings += _readable(others, parsed, unparsed)
@@ -92,8 +99,9 @@ def lint(config: Config, only: frozenset[Path] | None = None) -> Review:
         for some in (broken, findings)
     )
     kept, waived, unused = _waive(selected, [f for f in project.files if f.name in chosen])
+    shown = sorted([*refused, *wanted([*kept, *unused], config.lint)], key=_by_place)
     return Review(
-        tuple(sorted([*refused, *kept, *unused], key=_by_place)),
+        tuple(shown if each else gathered(shown)),
         tuple(sorted(waived, key=_by_place)),
         tuple((file, edit) for file, edit in edits if file.name in chosen),
         tuple(f"{reason} (pip install 'todo-sql[review]')" for reason in skipped),
@@ -259,7 +267,8 @@ def mend(config: Config, review: Review, only: frozenset[Path] | None) -> list[s
     by_file: dict[str, list[Edit]] = {}
     for file, edit in review.edits:
         by_file.setdefault(file.name, []).append(edit)
-    style = Style(config.root, None) if installed() else None
+    texts = [Source.read(path, config.root) for path in sorted(config.queries.glob("*.sql"))]
+    style = Style(config.root, None, texts) if installed() else None
     changed = []
     folders = (config.migrations, config.queries)
     for path in sorted(path for folder in folders for path in folder.glob("*.sql")):

@@ -54,6 +54,13 @@ class Project:
         """The schema after the last migration."""
         return build(file for file in self.files if file.kind == "migration")
 
+    @cached_property
+    def isolates(self) -> bool:
+        """Whether rows are kept apart here: by tenant, or by row level security."""
+        return self.tenant is not None or any(
+            table.row_security for table in self.schema.tables.values()
+        )
+
     def tenant_tables(self) -> Iterator[Table]:
         """Yield the tables that hold tenants' rows, without partitions and exempt ones."""
         for table in self.schema.tables.values():

@@ -25,6 +25,10 @@ def render() -> str:
         "A file waives a rule by a line in its leading comments, `-- allow: RULE reason`, with "
         "the code or the name; a waiver that waives nothing is a finding (R002). What `migrate` "
         "would refuse (M101 and so on) is found here, too, and cannot be waived.",
+        "`[tool.todo-sql.lint]` disables rules or changes their severity, for the whole project or "
+        "for some of its files, squawk's and sqlfluff's too. What concerns the whole project "
+        "(comments, names of constraints, style) is told once, with all places; with `--verbose` "
+        "or `--format github` at each place.",
         _table(),
     ]
     group = ""

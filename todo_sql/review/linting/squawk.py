@@ -6,10 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from todo_sql.errors import DatabaseError, Finding
+from todo_sql.errors import ConfigError, DatabaseError, Finding
 from todo_sql.review.linting.reviewed import File
 
 # The migrator sets the timeouts itself, and resumes a file where it stopped.
@@ -49,16 +52,29 @@ def page(rule: str) -> str | None:
     return f"https://squawkhq.com/docs/{rule}"
 
 
-def check(files: Sequence[File], paths: Mapping[str, Path], postgres: int) -> Iterator[Finding]:
+def check(
+    files: Sequence[File], paths: Mapping[str, Path], postgres: int, root: Path
+) -> Iterator[Finding]:
     """Yield what squawk finds in migrations and rollbacks.
 
     Args:
         files: The files.
         paths: Where each file is, by its shown name.
-        postgres: The major version that they are for.
+        postgres: The major version that they are for, unless ``.squawk.toml`` names one.
+        root: Where the search for a ``.squawk.toml`` begins.
     """
     program = binary()
-    by_path = {str(paths[file.name]): file for file in files}
+    own = _own(root)
+    left_out = own.get("excluded_paths", [])
+    by_path = {
+        str(paths[file.name]): file
+        for file in files
+        if not any(
+            fnmatchcase(name, pattern)
+            for pattern in left_out
+            for name in (file.name, str(paths[file.name]), file.name.rsplit("/", 1)[-1])
+        )
+    }
     if program is None or not by_path:
         return
     run = subprocess.run(
@@ -66,10 +82,12 @@ def check(files: Sequence[File], paths: Mapping[str, Path], postgres: int) -> It
             program,
             "--reporter=json",
             "--assume-in-transaction",
-            f"--pg-version={postgres}.0",
-            f"--exclude={','.join(_NOT_OURS)}",
+            "--no-error-on-unmatched-pattern",
+            f"--pg-version={own.get('pg_version') or f'{postgres}.0'}",
+            f"--exclude={','.join((*_NOT_OURS, *own.get('excluded_rules', [])))}",
             *by_path,
         ],
+        cwd=root,
         capture_output=True,
         text=True,
         check=False,
@@ -85,6 +103,32 @@ def check(files: Sequence[File], paths: Mapping[str, Path], postgres: int) -> It
         file = by_path[entry["file"]]
         if _applies(file, entry["rule_name"]):
             yield _finding(file, entry)
+
+
+def _own(root: Path) -> dict[str, Any]:
+    """Return the ``.squawk.toml`` that squawk itself would read.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    for folder in (root, *root.parents):
+        path = folder / ".squawk.toml"
+        if not path.is_file():
+            continue
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise ConfigError(
+                f"{path} cannot be read: {error}", code="R006", fix="correct the file"
+            ) from None
+        for key in ("excluded_rules", "excluded_paths"):
+            value = found.get(key, [])
+            if not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+                raise ConfigError(
+                    f"`{key}` in {path} is not a list of texts", code="R006", fix="correct the file"
+                )
+        return found
+    return {}
 
 
 def _applies(file: File, rule: str) -> bool:

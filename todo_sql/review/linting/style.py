@@ -6,11 +6,13 @@ cache; when all are, sqlfluff is not even imported.
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,16 @@ from todo_sql.sql.source import Source
 TEMPLATERS = ("raw", "placeholder")
 RUNS_CODE = ("library_path", "load_macros_from_path", "loader_search_path", "project_dir")
 
+_CONFIGURED_BY = ("setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml")
+_PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)(?!:)")
+
 if TYPE_CHECKING:
     from sqlfluff.core import Linter
+
+
+def _default() -> str:
+    """Return the configuration of a project that has none."""
+    return (resources.files(__package__) / "sqlfluff.cfg").read_text(encoding="utf-8")
 
 
 def installed() -> bool:
@@ -47,26 +57,39 @@ def page(word: str) -> str | None:
     return None
 
 
+def knows(word: str) -> bool:
+    """Return whether sqlfluff has a rule, or a group of rules, of such a name or code."""
+    from sqlfluff import list_rules
+
+    words = {
+        part.lower()
+        for rule in list_rules()
+        for part in (rule.code, rule.name, rule.name.split(".")[0], *rule.aliases)
+    }
+    return word.lower() in words
+
+
 class Style:
     """Checks and corrects the style of files under one configuration.
 
     Args:
-        root: The folder of ``.sqlfluff``.
+        root: The folder of the project.
         cache: The file of the cache, or None: do without.
+        queries: Texts whose parameters have no value in the configuration, perhaps.
     """
 
-    def __init__(self, root: Path, cache: Path | None) -> None:
+    def __init__(self, root: Path, cache: Path | None, queries: Iterable[Source] = ()) -> None:
         self._root = root
         self._cache = cache
-        self._linter: Linter | None = None
-        configuration = root / ".sqlfluff"
-        text = configuration.read_bytes() if configuration.is_file() else b""
+        self._linters: dict[Path, Linter] = {}
+        self._names = sorted({name for one in queries for name in _PARAMETER.findall(one.text)})
         versions = ",".join(
             f"{name}={version}"
             for name in ("sqlfluff", "sqlfluffrs")
             if (version := _version(name)) is not None
         )
-        self._base = hashlib.sha256(versions.encode() + b"\0" + text)
+        self._base = hashlib.sha256(f"{versions} {self._names} {_default()}".encode())
+        self._folders: dict[Path, bytes] = {}
 
     def check(self, sources: Iterable[Source]) -> Iterator[Finding]:
         """Yield what is wrong with the style of each file."""
@@ -82,30 +105,47 @@ class Style:
 
     def mended(self, source: Source) -> str:
         """Return the text as sqlfluff would write it."""
-        result = self._open().lint_string(source.text, fname=source.file, fix=True)
+        result = self._open(source).lint_string(source.text, fname=source.file, fix=True)
         return str(result.fix_string()[0])
 
     def _violations(self, source: Source) -> list[list[Any]]:
-        violations = self._open().lint_string(source.text, fname=source.file).get_violations()
+        linter = self._open(source)
+        violations = linter.lint_string(source.text, fname=source.file).get_violations()
         return [[v.rule_code(), v.rule_name(), v.line_no, v.line_pos, v.desc()] for v in violations]
 
-    def _open(self) -> Linter:
-        if self._linter is None:
+    def _open(self, source: Source) -> Linter:
+        """Return the linter for a file: under the configuration of its folder and those above."""
+        folder = (self._root / source.file).parent
+        if folder not in self._linters:
             from sqlfluff.core import FluffConfig, Linter
-            from sqlfluff.core.config.loader import load_config_up_to_path
+            from sqlfluff.core.config.loader import load_config_string, load_config_up_to_path
+            from sqlfluff.core.errors import SQLFluffUserError
 
-            overrides: dict[str, Any] = {}
-            if not (self._root / ".sqlfluff").is_file():
-                overrides = {"dialect": "postgres"}
-            found: Any = load_config_up_to_path(str(self._root))
-            self._refuse_code(found)
-            if not found.get("core", {}).get("templater"):
-                overrides["templater"] = TEMPLATERS[0]  # sqlfluff's own default runs templates
-            config = FluffConfig.from_path(str(self._root), overrides=overrides)
-            self._linter = Linter(config=config)
-        return self._linter
+            try:
+                found: Any = load_config_up_to_path(str(folder))
+                self._refuse_code(found, folder)
+                core = found.get("core", {})
+                if not core and not found.get("rules"):
+                    found = load_config_string(_default(), found)
+                    core = found["core"]
+                core.setdefault("dialect", "postgres")
+                core.setdefault("templater", TEMPLATERS[1])  # sqlfluff's own default runs templates
+                found["core"] = core
+                values = found.setdefault("templater", {}).setdefault("placeholder", {})
+                if not {"param_style", "param_regex"} & values.keys():
+                    values["param_style"] = "colon"
+                for name in self._names:
+                    values.setdefault(name, "1")
+                self._linters[folder] = Linter(config=FluffConfig(configs=found))
+            except (SQLFluffUserError, configparser.Error, ValueError, KeyError) as error:
+                raise ConfigError(
+                    f"sqlfluff's configuration for {folder} cannot be read: {error}",
+                    code="R006",
+                    fix="correct it; see https://docs.sqlfluff.com",
+                ) from None
+        return self._linters[folder]
 
-    def _refuse_code(self, found: Any) -> None:
+    def _refuse_code(self, found: Any, folder: Path) -> None:
         """Refuse a configuration that makes sqlfluff run what came with the checkout.
 
         Raises:
@@ -119,8 +159,10 @@ class Style:
             wrong.append("templater")
         if not wrong:
             return
-        path = self._root / ".sqlfluff"
-        source = Source.read(path, self._root) if path.is_file() else None
+        within = [one for one in (folder, *folder.parents) if one.is_relative_to(self._root)]
+        files = [one / ".sqlfluff" for one in within]
+        path = next((one for one in files if one.is_file()), None)
+        source = Source.read(path, self._root) if path else None
         at = source and re.search(rf"^\s*{wrong[0]}\s*=", source.text, re.MULTILINE)
         raise ConfigError(
             f"`{wrong[0]}` in sqlfluff's configuration would run code of this checkout",
@@ -131,8 +173,19 @@ class Style:
 
     def _key(self, source: Source) -> str:
         whole = self._base.copy()
+        whole.update(self._configured((self._root / source.file).parent))
         whole.update(source.text.encode())
         return whole.hexdigest()
+
+    def _configured(self, folder: Path) -> bytes:
+        """Return the texts of every file that may configure sqlfluff for a folder."""
+        if folder not in self._folders:
+            paths = [one / name for one in (folder, *folder.parents) for name in _CONFIGURED_BY]
+            paths += [Path.home() / name for name in _CONFIGURED_BY]
+            self._folders[folder] = b"\0".join(
+                path.read_bytes() for path in paths if path.is_file() and os.access(path, os.R_OK)
+            )
+        return self._folders[folder]
 
     def _load(self) -> dict[str, list[list[Any]]]:
         if self._cache is None or not self._cache.is_file():

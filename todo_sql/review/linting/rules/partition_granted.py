@@ -16,6 +16,8 @@ def _check(project: Project) -> Iterator[Hit]:
             continue
         who = ", ".join(roles(command.grantees))
         if enum(command, "targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
+            if not any(table.partition_of for table in tables.values()):
+                continue
             named = ["every table of the schema, with its partitions,"]
         else:
             names = (relation(node.range_var) for node in command.objects)

@@ -37,7 +37,7 @@ RULE = Rule(
     name="policy-always-true",
     severity="error",
     message="policy {policy} lets every row through for {who}",
-    cause="`true` is no condition: each tenant sees or writes all tenants' rows",
+    cause="`true` is no condition: whoever the policy is for sees or writes every row",
     fix=(
         "compare the tenant's column with the setting, or name a role that is meant to see all rows"
     ),

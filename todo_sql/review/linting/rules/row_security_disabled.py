@@ -22,7 +22,7 @@ RULE = Rule(
     name="row-security-disabled",
     severity="error",
     message="row level security of {table} is disabled",
-    cause="from then on whoever may read the table reads every tenant's rows",
+    cause="from then on whoever may read the table reads every row",
     fix="leave it enabled; a role that is to see all rows gets a policy of its own",
     bad="""\
 alter table tasks disable row level security;

@@ -11,6 +11,8 @@ from todo_sql.review.linting.tree import shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
+    if not project.isolates:
+        return
     for view in project.schema.views.values():
         if not view.security_invoker and not view.materialized:
             yield Hit(view.spot, {"view": shown(view.name)}, _edits(view))
@@ -29,7 +31,7 @@ RULE = Rule(
     name="view-not-security-invoker",
     severity="error",
     message="view {view} reads its tables as its owner",
-    cause="row level security is then that of the owner, who sees every tenant's rows",
+    cause="row level security is then that of the owner, who sees every row",
     fix="create view {view} with (security_invoker = true) as …",
     bad="""\
 create view open_tasks as select id from tasks;

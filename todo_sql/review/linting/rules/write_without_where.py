@@ -22,10 +22,7 @@ RULE = Rule(
     name="write-without-where",
     severity="error",
     message="{verb} of every row of {table}",
-    cause=(
-        "it locks and rewrites every row in one transaction; in a query it touches every "
-        "tenant's rows"
-    ),
+    cause="it locks and rewrites every row in one transaction, whoever the row belongs to",
     fix="say which rows with `where`, in batches where there are many",
     bad="""\
 update tasks set completed = false;

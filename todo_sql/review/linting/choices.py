@@ -1,0 +1,101 @@
+"""Which findings count in a project, for how much, and which are told once for all places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from todo_sql.config import Lint
+from todo_sql.errors import ConfigError, Finding
+from todo_sql.review.linting import squawk, style
+from todo_sql.review.linting.rule import all_rules
+
+_STYLE = "style: "
+# What concerns the whole project: told at its first place, with the others named.
+_ONCE = ("R501", "R502", "R503", "prefer-")
+
+
+def chosen(findings: Iterable[Finding], lint: Lint) -> Iterator[Finding]:
+    """Yield the findings that a project wants, with the severity that it gives them."""
+    names = {rule.code: rule.name for rule in all_rules()}
+    for one in findings:
+        words = _words(one, names)
+        file = one.place.file if one.place else ""
+        own = [rules for pattern, rules in lint.paths.items() if fnmatchcase(file, pattern)]
+        if any(words & _lower(rules.disable) for rules in (lint, *own)):
+            continue
+        for rules in (lint, *own):
+            for word, severity in rules.severity.items():
+                if word.lower() in words:
+                    one = replace(one, severity=severity)
+        yield one
+
+
+def refuse_unknown(lint: Lint) -> None:
+    """Refuse a configuration that names a rule which nobody has.
+
+    Raises:
+        ConfigError: With the name that was meant, if one is close.
+    """
+    known = {word for rule in all_rules() for word in (rule.code.lower(), rule.name)}
+    for part in (lint, *lint.paths.values()):
+        for word in (*part.disable, *part.severity):
+            if word.lower() in known or _is_others(word):
+                continue
+            migrators = word[:1].upper() == "M" and word[1:].isdigit()
+            close = get_close_matches(word.lower(), known, 1)
+            raise ConfigError(
+                f"`lint` names `{word}`, which is no rule of lint, squawk or sqlfluff",
+                code="R005",
+                cause="what `migrate` would refuse cannot be disabled" if migrators else None,
+                fix=f"did you mean `{close[0]}`?" if close else "see `todo-sql lint --rules`",
+            )
+
+
+def _is_others(word: str) -> bool:
+    """Return whether squawk or sqlfluff have such a rule, as far as they are installed."""
+    if style.installed() and style.knows(word):
+        return True
+    return squawk.binary() is not None and "-" in word and squawk.page(word) is not None
+
+
+def _words(one: Finding, names: dict[str, str]) -> set[str]:
+    """Return every word that means the rule of a finding: code, name, and sqlfluff's group."""
+    words = {one.code.lower(), names.get(one.code, "")}
+    if one.cause and one.cause.startswith(_STYLE):
+        name = one.cause.removeprefix(_STYLE)
+        words |= {name, name.split(".")[0]}
+    return words - {""}
+
+
+def _lower(words: Iterable[str]) -> set[str]:
+    return {word.lower() for word in words}
+
+
+def gathered(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with those that concern the whole project told once, and where."""
+    alike: dict[str, list[Finding]] = {}
+    for one in findings:
+        once = one.code.startswith(_ONCE) or (one.cause or "").startswith(_STYLE)
+        alike.setdefault(one.code if once else f"{len(alike)}", []).append(one)
+    return [_one(group) for group in alike.values()]
+
+
+def _one(group: list[Finding]) -> Finding:
+    first, *others = group
+    if not others:
+        return first
+    lines: dict[str, list[int]] = {}
+    for one in others:
+        if one.place is not None:
+            lines.setdefault(one.place.file, []).append(one.place.line)
+    where = "; ".join(
+        f"{file}:{','.join(map(str, dict.fromkeys(numbers)))}" for file, numbers in lines.items()
+    )
+    return replace(
+        first,
+        message=f"{first.message}, and {len(others)} more like it",
+        cause="; ".join(filter(None, (first.cause, f"also {where}"))),
+    )
