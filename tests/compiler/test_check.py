@@ -37,11 +37,11 @@ create table lists (
 create table settings (id int primary key, key text not null unique, value point);
 alter table tasks enable row level security;
 alter table lists enable row level security;
-alter table pages enable row level security;
 create type address as (street text, number int);
 create table houses (id int primary key, address address);
 create table pages (id int primary key, user_id text not null, tag text not null, no int not null,
     unique (tag, no));
+alter table pages enable row level security;
 """
 
 
