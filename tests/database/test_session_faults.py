@@ -103,6 +103,38 @@ def test_a_create_with_a_public_id_is_sent_again(proxied: Proxy) -> None:
         assert ann.one(q.COUNT, {}) == 3
 
 
+LOST = [
+    "insert into lost (name) values (:name) on conflict (name) do nothing returning name",
+    "insert into lost (name) values (:name) on conflict (name) do nothing",
+    "insert into lost (name) select 'x' || random() || :name on conflict (name) do nothing",
+    "insert into lost (name) values (:name) on conflict (name) do update set name = excluded.name",
+]
+
+
+@pytest.mark.parametrize("text", LOST)
+def test_what_the_compiler_did_not_prove_is_not_sent_again(
+    two_users: str, proxied: Proxy, text: str
+) -> None:
+    """Whatever the text looks like: ad hoc, or a query whose handle names no keys."""
+    file = q.TextFile(f"-- name: claim :exec\n{text};", tenant=None)
+    claim = file.query("claim", parameters={"name": "text"})
+    with psycopg.connect(two_users, autocommit=True) as admin:
+        admin.execute("create table lost (name text primary key)")
+    with Database.connect(proxied.url, max_size=1) as db:
+        session = db.session()
+        calls = (
+            lambda: session.execute(claim, {"name": "a"}),
+            lambda: session.sql(text, name="b"),
+        )
+        for call in calls:
+            session.sql("select 1", int)
+            proxied.fault("cut", after=2, side="server")
+            with pytest.raises(Unavailable) as caught:
+                call()
+            proxied.clear()
+            assert caught.value.outcome_unknown
+
+
 def test_a_stalled_server_ends_in_time(proxied: Proxy) -> None:
     """A call whose answer never comes is a Timeout; the connection is given up."""
     with Database.connect(proxied.url, timeout=1.0) as db:

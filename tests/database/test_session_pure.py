@@ -24,33 +24,6 @@ from todo_sql.wire.parameters import Encoder, Parameter
 from todo_sql.wire.rows import make_rows, maker
 
 
-@pytest.mark.parametrize(
-    ("sql", "keys"),
-    [
-        ("insert into t (a) values ($1)", set()),
-        ("insert into t (u, k) values ($1, $2) on conflict (u, k) do nothing", {"u", "k"}),
-        (
-            "insert … ON CONFLICT (u, k)\n DO UPDATE SET k = EXCLUDED.k, v = excluded . v\n"
-            "returning k",
-            {"u", "k"},
-        ),
-        ("insert … on conflict (k) do update set n = t.n + 1", set()),
-        ("insert … on conflict (k) do update set n = excluded.n + 1", set()),
-        ("insert … on conflict (lower(k)) do nothing", set()),
-        ("insert … on conflict do nothing", set()),
-        ("update t set n = 1 where k in (insert … on conflict (k) do nothing)", set()),
-        ("insert … select from delete … on conflict (k) do nothing", set()),
-        (
-            "with a as (insert … on conflict (k) do nothing) insert … on conflict (j) do nothing",
-            set(),
-        ),
-    ],
-)
-def test_what_makes_a_repeat_harmless(sql: str, keys: set[str]) -> None:
-    """Only an insert that writes the same thing again, by a key."""
-    assert retry.idempotency_keys(sql) == keys
-
-
 def test_a_repeat_needs_the_clients_key() -> None:
     """The tenant alone is no key, and neither is None."""
     keys = frozenset({"user_id", "public_id"})

@@ -36,6 +36,9 @@ HIDDEN = "select set_config(:name, :value, :local)"
         "deallocate all",
         "select set_config('app.current_user_id', 'bob', false)",
         "select pg_catalog.set_config(upper('a') , 'b', FALSE)",
+        "copy users to stdout",
+        "copy (select 1) to stdout (format csv)",
+        "/* a */ COPY users (id) FROM /* b */ STDIN",
     ],
 )
 def test_what_ad_hoc_sql_cannot_do(text: str) -> None:
@@ -44,6 +47,23 @@ def test_what_ad_hoc_sql_cannot_do(text: str) -> None:
         refuse(text)
     assert caught.value.finding.code == "D207"
     assert caught.value.finding.fix
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("text", ["copy users to stdout", "copy users from stdin", "commit"])
+def test_what_no_call_can_make_costs_no_connection(two_users: str, text: str) -> None:
+    """Ad hoc or named, in a transaction or not: nothing is sent."""
+    query = q.TextFile(f"-- name: no :exec\n{text};", tenant=None).query("no", leaves=True)
+    with Database.connect(two_users, max_size=1) as db:
+        login = db.session()
+        (pid,) = login.sql("select pg_backend_pid()", int)
+        with login.transaction() as tx:
+            for session in (login, tx):
+                with pytest.raises(UsageError, match="a call cannot"):
+                    session.sql(text)
+                with pytest.raises(UsageError, match="a call cannot"):
+                    session.execute(query, {})
+        assert login.sql("select pg_backend_pid()", int) == [pid]
 
 
 @pytest.mark.database

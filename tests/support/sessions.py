@@ -141,9 +141,16 @@ select nonsense from tasks where user_id = :user_id;
 )
 
 
-def _scoped(name: str, row: Any = None, read_only: bool = False, **parameters: str) -> Query[Any]:
+def _scoped(
+    name: str,
+    row: Any = None,
+    read_only: bool = False,
+    repeat: tuple[str, ...] = (),
+    **parameters: str,
+) -> Query[Any]:
     return FILE.query(
         name,
+        repeat=repeat,
         row=row,
         parameters={"user_id": "text", **parameters},
         read_only=read_only,
@@ -151,7 +158,9 @@ def _scoped(name: str, row: Any = None, read_only: bool = False, **parameters: s
     )
 
 
-CREATE: Query[Task] = _scoped("create_task", Task, public_id="uuid", title="text")
+CREATE: Query[Task] = _scoped(
+    "create_task", Task, repeat=("user_id", "public_id"), public_id="uuid", title="text"
+)
 ADD: Query[Task] = _scoped("add_task", Task, title="text")
 GET: Query[Task] = _scoped("get_task", Task, True, id="bigint")
 FIND: Query[Task] = _scoped("find_task", Task, True, title="text")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from todo_sql.compiler.checked import Checked
-from todo_sql.compiler.checks import tenancy, unstable_order, wording, writes
+from todo_sql.compiler.checks import session_state, tenancy, unstable_order, wording, writes
 from todo_sql.compiler.checks.equalities import Equalities
 from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.errors import Finding
@@ -38,3 +38,4 @@ def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
             seen.add(key)
             yield from tenancy.find(query, variant, equalities, compiler.schema, compiler.config)
             yield from writes.find(query, answer, tree)
+            yield from session_state.find(query, variant, tree, compiler.schema)

@@ -120,6 +120,7 @@ class Described:
         tenant_parameter: The parameter that the session binds to the tenant, or None.
         not_null: The columns proven never to be NULL in this query, whatever its model says.
         leaves: Whether it may leave something on its connection.
+        repeat: The parameters that make a write safe to send twice where all are given.
     """
 
     query: NamedQuery
@@ -131,6 +132,7 @@ class Described:
     tenant_parameter: str | None = None
     not_null: frozenset[str] = frozenset()
     leaves: bool = False
+    repeat: frozenset[str] = frozenset()
 
     @property
     def model(self) -> str | None:

@@ -8,12 +8,12 @@ from todo_sql.compiler.proof.levels import RELATION, SELECT
 from todo_sql.compiler.proof.nodes import Tree
 from todo_sql.compiler.schema import Function, Relation, Schema
 
-_HARMLESS = frozenset(
+HARMLESS = frozenset(
     ("random", "clock_timestamp", "gen_random_uuid", "timeofday", "uuidv4", "uuidv7")
 )
 # Volatile functions of PostgreSQL whose effects end with the transaction, or are data.
 _CLEAN = frozenset(("nextval", "setval", "pg_notify", "pg_sleep", "pg_sleep_for", "pg_sleep_until"))
-_CALLS = {
+CALLS = {
     "FUNCEXPR": "funcid",
     "OPEXPR": "opfuncid",
     "DISTINCTEXPR": "opfuncid",
@@ -61,7 +61,7 @@ def is_read_only(tree: Tree, schema: Schema) -> bool:
     for query in tree.of("QUERY"):
         if query["commandType"] != str(SELECT) or query["rowMarks"] or query["utilityStmt"]:
             return False
-    called = {int(node[name]) for kind, name in _CALLS.items() for node in tree.of(kind)}
+    called = {int(node[name]) for kind, name in CALLS.items() for node in tree.of(kind)}
     return all(_is_harmless(schema.functions.get(oid)) for oid in called - {0})
 
 
@@ -73,7 +73,7 @@ def leaves(tree: Tree, schema: Schema) -> bool:
     """
     if not tree.queries or any(query["utilityStmt"] for query in tree.of("QUERY")):
         return True
-    called = {int(node[name]) for kind, name in _CALLS.items() for node in tree.of(kind)}
+    called = {int(node[name]) for kind, name in CALLS.items() for node in tree.of(kind)}
     return not all(
         _is_harmless(function)
         or (function is not None and function.builtin and _is_clean(function))
@@ -88,4 +88,4 @@ def _is_clean(function: Function) -> bool:
 def _is_harmless(function: Function | None) -> bool:
     if function is None:
         return False
-    return function.volatility != "v" or (function.builtin and function.name in _HARMLESS)
+    return function.volatility != "v" or (function.builtin and function.name in HARMLESS)

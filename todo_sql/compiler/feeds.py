@@ -22,7 +22,7 @@ from todo_sql.compiler.proof.nesting import Level, levels_of, output, own_nodes
 from todo_sql.compiler.proof.nodes import Node, Tree
 from todo_sql.compiler.schema import Column, Relation, Schema
 
-_COERCIONS = frozenset(("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR"))
+COERCIONS = frozenset(("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR"))
 _CASTS = frozenset("12")  # written as a cast, or implied
 _TESTS = ("NULLTEST", "BOOLEANTEST", "DISTINCTEXPR", "COALESCEEXPR", "FUNCEXPR")
 _COUNTERS = frozenset(("num_nulls", "num_nonnulls"))
@@ -203,14 +203,14 @@ def _key(query: Node, column: Node) -> tuple[int, int]:
 
 
 def _uncoerced(node: Node) -> Node:
-    while node["node"] in _COERCIONS:
+    while node["node"] in COERCIONS:
         node = node["arg"]
     return node
 
 
 def _uncast(node: Node) -> Node:
     """Return what an expression is before casts, which keep NULL."""
-    while node["node"] in _COERCIONS or (
+    while node["node"] in COERCIONS or (
         node["node"] == "FUNCEXPR" and node["funcformat"] in _CASTS and node["args"]
     ):
         node = node["arg"] if "arg" in node else node["args"][0]

@@ -8,8 +8,10 @@ from functools import cached_property
 
 from todo_sql.compiler import constraints, effects, feeds, python_types
 from todo_sql.compiler.checked import Checked
+from todo_sql.compiler.checks import session_state
 from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter, Origin
 from todo_sql.compiler.proof.nullability import prove
+from todo_sql.compiler.repeats import repeat_keys
 from todo_sql.compiler.schema import Column, Relation, Schema
 from todo_sql.config import Config
 from todo_sql.errors import Finding
@@ -38,6 +40,7 @@ class Inference:
         """Return the description of a query, or None with what is wrong added to `findings`."""
         query = checked.query
         wrong = [*self._wrong_types(query), *self._disagreements(checked)]
+        wrong += session_state.refused(query, checked.variants[0])
         findings += wrong
         if wrong:
             return None
@@ -56,7 +59,18 @@ class Inference:
             self.config.tenant.parameter if self.config.tenant else None,
             frozenset(column.name for column in columns if not column.nullable),
             any(effects.leaves(tree, self.schema) for tree in checked.distinct),
+            self._repeat(checked),
         )
+
+    def _repeat(self, checked: Checked) -> frozenset[str]:
+        """Return the parameters that make a repeat of any variant harmless, or none."""
+        if not any(tree.main and tree.main["onConflict"] for *_, tree in checked.known):
+            return frozenset()
+        keys = [
+            repeat_keys(answer.parse(), variant.parameters, self.schema)
+            for variant, answer, _ in checked.known
+        ]
+        return frozenset().union(*keys) if all(keys) else frozenset()
 
     def _wrong_types(self, query: NamedQuery) -> list[Finding]:
         return [

@@ -108,8 +108,7 @@ def plan(scope: Scope, query: Query[Any], arguments: Mapping[str, object]) -> Ca
         query,
         text,
         [arguments[name] for name in text.names],
-        repeatable=query.read_only
-        or (bool(text.keys) and is_idempotent(text.keys, bound, arguments)),
+        repeatable=query.read_only or is_idempotent(query.repeat, bound, arguments),
     )
 
 

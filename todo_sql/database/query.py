@@ -58,6 +58,7 @@ class QueryFile:
         read_only: bool = False,
         tenant: bool = False,
         leaves: bool = False,
+        repeat: Collection[str] = (),
     ) -> Query[Any]:
         """Return the handle of one query; nothing is read yet.
 
@@ -75,6 +76,8 @@ class QueryFile:
             tenant: Whether the query needs a tenant.
             leaves: Whether it may leave something on its connection: the session is made
                 new behind it.
+            repeat: Of a write that the compiler proved safe to send twice: the parameters that
+                make it so where none of them is None.
         """
         return Query(
             self,
@@ -88,6 +91,7 @@ class QueryFile:
             read_only,
             tenant,
             leaves or self.is_adhoc,
+            frozenset(repeat),
         )
 
     @cached_property
@@ -116,6 +120,7 @@ class Query(Generic[R]):
     read_only: bool
     tenant: bool
     leaves: bool
+    repeat: frozenset[str]
 
     @cached_property
     def named(self) -> NamedQuery:
@@ -144,7 +149,7 @@ class Query(Generic[R]):
         """The statements that the query is sent as."""
         from todo_sql.database.texts import Texts
 
-        return Texts(self.named, self.parameters, self.nullable, self.read_only, self.leaves)
+        return Texts(self.named, self.parameters, self.nullable, self.leaves)
 
     def into(self, row: type[S]) -> Query[S]:
         """Return the same query with another type of row, such as a slots dataclass."""

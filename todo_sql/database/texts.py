@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from todo_sql.queries.variants import Variant, choose
 from todo_sql.wire.parameters import Parameter
-from todo_sql.wire.residue import RESETS
-from todo_sql.wire.retry import idempotency_keys
+from todo_sql.wire.residue import RESETS, impossible, refused
 from todo_sql.wire.statement import WireStatement, comment
 
 if TYPE_CHECKING:
@@ -23,12 +22,11 @@ class Text:
     Attributes:
         statement: What is prepared and sent, with the comment that names the query.
         names: The parameters of ``$1``, ``$2``, …
-        keys: The columns that make a repeat harmless.
         resets: What ends what it may leave on its connection; nothing, if that is proved clean.
         variant: Where the text comes from.
     """
 
-    __slots__ = ("_head", "_named", "keys", "names", "resets", "statement", "variant")
+    __slots__ = ("_head", "_named", "names", "resets", "statement", "variant")
 
     def __init__(
         self,
@@ -36,9 +34,10 @@ class Text:
         variant: Variant,
         types: Mapping[str, str],
         nullable: frozenset[str] | None,
-        read_only: bool,
         leaves: bool,
     ) -> None:
+        if leaves and (found := impossible(variant.sql)) is not None:
+            raise refused(*found)
         label = f"{named.source.file}:{named.name}"
         head = comment(label)
         self.statement = WireStatement(
@@ -55,7 +54,6 @@ class Text:
             label=label,
         )
         self.names = variant.parameters
-        self.keys = frozenset() if read_only else idempotency_keys(variant.sql)
         self.resets = RESETS if leaves else ()
         self.variant = variant
         self._head = len(head)
@@ -90,13 +88,11 @@ class Texts:
         named: NamedQuery,
         types: Mapping[str, str],
         nullable: frozenset[str] | None,
-        read_only: bool,
         leaves: bool,
     ) -> None:
         self.named = named
         self._types = types
         self._nullable = nullable
-        self._read_only = read_only
         self._leaves = leaves
         self._known: dict[int, tuple[Variant, Text]] = {}
         self._only: Text | None = None
@@ -119,8 +115,6 @@ class Texts:
         """Return the text of a variant; the same object for the same one."""
         known = self._known.get(id(variant))
         if known is None:
-            text = Text(
-                self.named, variant, self._types, self._nullable, self._read_only, self._leaves
-            )
+            text = Text(self.named, variant, self._types, self._nullable, self._leaves)
             known = self._known[id(variant)] = variant, text
         return known[1]

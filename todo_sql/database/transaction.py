@@ -233,7 +233,11 @@ class Unit:
         if link.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             self._over = self._closes = True
             self._let_go()
-            raise refused("end the transaction")
+            raise refused(
+                "end the transaction",
+                "the connection and its transaction belong to the session",
+                "use `with session.transaction()`, nested for a savepoint",
+            )
 
     def _fly(
         self, link: Link, steps: list[Step], deadline: float, *, taints: bool = False

@@ -29,6 +29,7 @@ _CREATE_TAG: Query[Tag] = _FILE.query(
     parameters={"user_id": "text", "public_id": "uuid", "name": "text"},
     nullable=["public_id"],
     tenant=True,
+    repeat=["public_id", "user_id"],
 )
 
 

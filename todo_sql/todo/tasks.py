@@ -42,6 +42,7 @@ _CREATE_TASK: Query[Task] = _FILE.query(
     },
     nullable=["public_id", "description", "due_date", "list_public_id", "list_id"],
     tenant=True,
+    repeat=["public_id", "user_id"],
 )
 
 

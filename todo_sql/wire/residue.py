@@ -8,6 +8,8 @@ the same flight, and the server's own answers say whether that was enough.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from psycopg import pq
 
 from todo_sql.errors import UsageError
@@ -46,6 +48,7 @@ _ENDED = frozenset({b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"MERGE", b"EXPL
 _TRANSACTION = frozenset(
     {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"}
 )
+_OURS = "the connection and its transaction belong to the session"
 _SESSION = frozenset({"reset", "discard", "prepare", "deallocate"})
 _HARMLESS_SET = frozenset({"local", "transaction", "constraints"})
 _IDENTITY = frozenset({"role", '"role"', "session", "session_authorization"})
@@ -61,6 +64,60 @@ def left_behind(resets: list[pq.abc.PGresult]) -> bool:
     return resets[-1].get_value(0, 0) not in (b"f", b"\0")
 
 
+def _words(sql: str) -> list[str]:
+    """Return the tokens of a text in lower case, but for comments and strings."""
+    return [
+        sql[token.start : token.end].lower()
+        for token in scan(sql)
+        if token.kind not in COMMENTS and token.kind is not Kind.STRING
+    ]
+
+
+def impossible(sql: str) -> tuple[str, str, str] | None:
+    """Return what no call can do: what it is, why, and the fix; None: nothing of the kind.
+
+    A text is one statement and these begin with a word of their own, so that no name, string
+    or comment is taken for one.
+    """
+    words = [word for word in _words(sql) if word not in ("(", ";")]
+    first = words[0] if words else ""
+    if first in _TRANSACTION or words[:2] == ["prepare", "transaction"]:
+        return (
+            first,
+            _OURS,
+            "use `with session.transaction()`, nested for a savepoint",
+        )
+    if first == "copy":
+        for at, word in enumerate(words):
+            if word in ("stdin", "stdout") and words[at - 1] in ("from", "to"):
+                return (
+                    f"copy … {words[at - 1]} {word}",
+                    "its data would travel where the answers of the calls do",
+                    "load rows with a :copyfrom query, read them with a :stream query",
+                )
+    return None
+
+
+def kept(sql: str) -> dict[str, str]:
+    """Return what a statement of this form leaves on its connection, and what to do instead."""
+    words = _words(sql)
+    first, second = (*words, "", "")[:2]
+    if first == "set" and second not in _HARMLESS_SET:
+        return {f"set {second}": "use `set local`, or `options` in the URL"}
+    if first == "listen":
+        return {"listen": 'use `db.listen("channel")`, which has a connection of its own'}
+    if first in ("prepare", "load"):
+        return {first: "leave it out: named queries are prepared by themselves"}
+    if first == "declare" and "hold" in words:
+        return {"declare … with hold": "use a :stream query"}
+    created = first == "create" and {"temp", "temporary"} & set(words[1:5])
+    if created or any(
+        word == "into" and after in ("temp", "temporary") for word, after in pairwise(words)
+    ):
+        return {"a temporary table": "make it `on commit drop` in a transaction, or use a CTE"}
+    return {}
+
+
 def refuse(sql: str) -> None:
     """Refuse what an ad hoc statement is never meant to do, before it is sent; for the message.
 
@@ -69,27 +126,25 @@ def refuse(sql: str) -> None:
     Raises:
         UsageError: It controls the transaction, or changes the session.
     """
-    tokens = [
-        sql[token.start : token.end].lower()
-        for token in scan(sql)
-        if token.kind not in COMMENTS and token.kind is not Kind.STRING
-    ]
+    found = impossible(sql)
+    if found is not None:
+        raise refused(*found)
+    tokens = _words(sql)
     words = [token for token in tokens if token not in ("(", ";")]
     first, second, third = (*words, "", "", "")[:3]
-    if first in _TRANSACTION:
-        raise refused(first)
     if first in _SESSION:
-        raise refused(first, "leave it out: each call resets what it has set")
+        raise refused(first, _OURS, "leave it out: each call resets what it has set")
     if first == "set" and (
         second not in _HARMLESS_SET or (second == "local" and third in _IDENTITY)
     ):
         raise refused(
             f"{first} {second}",
+            _OURS,
             "use `set local` in a transaction, `session.within(seconds)`, "
             "`db.session(role)`, or `options` in the URL",
         )
     if _sets_for_the_session(tokens):
-        raise refused("set_config(…, false)", "pass true: until the end of the transaction")
+        raise refused("set_config(…, false)", _OURS, "pass true: until the end of the transaction")
 
 
 def _sets_for_the_session(tokens: list[str]) -> bool:
@@ -107,13 +162,6 @@ def _sets_for_the_session(tokens: list[str]) -> bool:
     return False
 
 
-def refused(
-    what: str, fix: str = "use `with session.transaction()`, nested for a savepoint"
-) -> UsageError:
-    """Return the error for what an ad hoc statement cannot do."""
-    return UsageError(
-        f"ad hoc SQL cannot `{what}`",
-        code="D207",
-        cause="the connection and its transaction belong to the session",
-        fix=fix,
-    )
+def refused(what: str, cause: str, fix: str) -> UsageError:
+    """Return the error for what no call can do."""
+    return UsageError(f"a call cannot `{what}`", code="D207", cause=cause, fix=fix)

@@ -1,14 +1,14 @@
 """When a call may be sent again, and how long to wait before. Pure.
 
 A read is sent again after a lost connection. A change is not, because COMMIT travels in
-the same flight and may have been done, unless a client-supplied key makes it idempotent.
+the same flight and may have been done, unless the compiler proved that a key makes it
+idempotent, and the call gives that key.
 What the server refused is rolled back for certain, so 40001 and 40P01 are redone.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping
 from time import monotonic
 
@@ -33,14 +33,6 @@ _PASSING = (
 # No other attempt makes these right.
 _FINAL = ("certificate", "does not support SSL", "no password supplied")
 
-_ON_CONFLICT = re.compile(
-    r"\bon\s+conflict\s*\((?P<target>[^()]*)\)\s*do\s+"
-    r"(?:nothing|update\s+set\s+(?P<changes>.*?))\s*(?:\breturning\b|\bwhere\b|;|$)",
-    re.IGNORECASE | re.DOTALL,
-)
-_CHANGING = re.compile(r"\b(insert|update|delete|merge)\b", re.IGNORECASE)
-_TAKES_EXCLUDED = re.compile(r"\s*(\w+)\s*=\s*excluded\s*\.\s*\1\s*", re.IGNORECASE)
-
 
 def may_pass(reason: str) -> bool:
     """Say whether a failure to connect may be over soon.
@@ -63,30 +55,11 @@ def longest(attempt: int) -> float:
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1))
 
 
-def idempotency_keys(sql: str) -> frozenset[str]:
-    """Return the columns that make a repeat of an insert harmless, or none.
-
-    They are those of its one ``on conflict (…)``, if that does nothing, or updates
-    columns only to what the insert would have written.
-    """
-    found = _ON_CONFLICT.search(sql)
-    changing = [word.lower() for word in _CHANGING.findall(sql)]
-    if found is None or not sql.lstrip().lower().startswith("insert"):
-        return frozenset()
-    changes = found["changes"]
-    if changing != (["insert", "update"] if changes else ["insert"]):
-        return frozenset()  # something else is changed, too
-    if changes and not all(_TAKES_EXCLUDED.fullmatch(part) for part in changes.split(",")):
-        return frozenset()
-    columns = {column.strip() for column in found["target"].split(",")}
-    return frozenset(columns) if all(map(str.isidentifier, columns)) else frozenset()
-
-
 def is_idempotent(keys: frozenset[str], tenant: str | None, values: Mapping[str, object]) -> bool:
     """Say whether a change may be sent twice.
 
     Args:
-        keys: As `idempotency_keys` found them.
+        keys: The parameters that the compiler wrote into the handle.
         tenant: The tenant's parameter, which alone makes nothing unique.
         values: The call's arguments.
     """

@@ -108,6 +108,7 @@ def _query(entry: Described, queries: QuerySet, config: Config) -> Query[Any]:
         forms=entry.forms,
         read_only=entry.read_only,
         leaves=entry.leaves,
+        repeat=entry.repeat,
         tenant=entry.tenant,
     )
 

@@ -107,6 +107,8 @@ class _Module:
             items.append("tenant=True")
         if entry.leaves:
             items.append("leaves=True")
+        if entry.repeat:
+            items.append(ModelGroup("repeat=[", tuple(map(quoted, sorted(entry.repeat))), "]"))
         handle = self._handles[entry.query.name] = self.imports.define(
             f"_{entry.query.name.upper()}"
         )
