@@ -167,7 +167,7 @@ def _asked(connection: Any, config: Config, number: str, path: Path) -> Iterator
         theirs = connection.execute(f'select from lint."{path.stem}"').rowcount
         text = ";\n".join(text for text in done if not text.startswith(("begin", "savepoint")))
         ours = codes([text], config.tenant) if text else set()
-        ours |= {finding.code for finding in examine(connection, config)}
+        ours |= {finding.code for finding in examine(connection, config).findings}
         met = sorted(ours & SPLINTER[number])
         verdict = {
             (True, True): "found",

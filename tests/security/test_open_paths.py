@@ -73,7 +73,8 @@ def lint_codes(text: str) -> set[str]:
 def doctors(url: str, code: str) -> list[Finding]:
     """Return the findings of the doctor with a code."""
     with psycopg.connect(url, autocommit=True) as connection:
-        return [one for one in examine(connection, load_config(environment={})) if one.code == code]
+        found = examine(connection, load_config(environment={})).findings
+        return [one for one in found if one.code == code]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.read import Reader, named_queries
@@ -32,17 +34,111 @@ CHECKS: dict[str, tuple[str, Severity]] = {
     "dead_rows": ("K217", "warning"),
     "slow_queries": ("K218", "warning"),
     "open_schema_on_path": ("K219", "error"),
+    "constraint_not_valid": ("K220", "warning"),
+    "table_without_key": ("K221", "warning"),
+    "wraparound": ("K222", "error"),
+    "bloat": ("K223", "info"),
+    "never_analysed": ("K224", "info"),
 }
 """Every check, with its code and severity."""
 
 _TENANT = ("tenant_table_without_row_security", "role_bypasses_policies")
-_SMALLEST = 1024 * 1024  # an unused index below this is not worth mentioning
+_ISOLATION = ("granted_too_much", "view_reads_as_owner")
+_DROPPING = ("duplicate_index", "unused_index")
 
 
-def examine(connection: Connection[Any], config: Config) -> list[Finding]:
-    """Run every check; read-only."""
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From where on something is worth mentioning.
+
+    Attributes:
+        smallest: Bytes of an unused index, or of a table that was never analysed.
+        wasted: Bytes that a table takes beyond what its rows need.
+        oldest: The age of a transaction number.
+    """
+
+    smallest: int = 1024 * 1024
+    wasted: int = 64 * 1024 * 1024
+    oldest: int = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the checks found.
+
+    Attributes:
+        findings: By check.
+        made: The checks that saw all that they look at.
+        skipped: The others, and what each did not see.
+    """
+
+    findings: tuple[Finding, ...]
+    made: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+
+def examine(
+    connection: Connection[Any],
+    config: Config,
+    migrated: Callable[[], Collection[str]] = tuple,
+    thresholds: Thresholds | None = None,
+) -> Examination:
+    """Run every check; read-only.
+
+    Args:
+        connection: To the database, in autocommit mode.
+        config: The project, which says what a tenant is.
+        migrated: Returns the indexes that migrations make, as ``schema.name``; asked for only
+            where some index could be dropped. A TodoSqlError of it leaves those checks out.
+        thresholds: From where on something counts; default: those of every day.
+    """
+    from psycopg import Error
+
+    from todo_sql.errors import TodoSqlError
+
+    thresholds = thresholds or Thresholds()
+    calls = _calls(config, thresholds)
+    skipped: list[tuple[str, str]] = []
+    found: dict[str, list[dict[str, Any]]] = {}
+    with Reader(connection) as reader:
+        hidden = {"tenant_role": config.tenant.role if config.tenant else None}
+        blind = reader.many({"not_looked_at": hidden})["not_looked_at"]
+        skipped += [(row["name"], row["reason"]) for row in blind if row["name"] in calls]
+        if not reader.many({"statistics_installed": {}})["statistics_installed"]:
+            del calls["slow_queries"]
+        for name, arguments in calls.items():
+            try:
+                with connection.transaction():  # a savepoint: one check that fails ends no other
+                    found |= reader.many({name: arguments})
+            except Error as error:
+                skipped.append((name, str(error).strip().splitlines()[0]))
+        if any(found.get(name) for name in _DROPPING):
+            try:
+                made = sorted(migrated())
+            except TodoSqlError as error:
+                reason = f"the migrated schema cannot be had: {error.finding.message}"
+                skipped += [(name, reason) for name in _DROPPING if found.pop(name, None)]
+            else:
+                again = {name: {**calls[name], "migrated": made} for name in _DROPPING}
+                found |= reader.many({name: again[name] for name in _DROPPING if name in found})
+    unseen = {name for name, _ in skipped}
+    return Examination(
+        tuple(_finding(name, row) for name in CHECKS for row in found.get(name, ())),
+        tuple(name for name in found if name not in unseen),
+        tuple(skipped),
+    )
+
+
+def _calls(config: Config, thresholds: Thresholds) -> dict[str, dict[str, object]]:
+    """Return the checks that this project has, with their arguments."""
     calls: dict[str, dict[str, object]] = {name: {} for name in CHECKS}
-    calls["unused_index"] = {"smallest": _SMALLEST}
+    for name in _ISOLATION:
+        calls[name] = {"isolated": config.tenant is not None}
+    calls["duplicate_index"] = {"migrated": []}
+    calls["unused_index"] = {"smallest": thresholds.smallest, "migrated": []}
+    calls["never_analysed"] = {"smallest": thresholds.smallest}
+    calls["wraparound"] = {"oldest": thresholds.oldest}
+    calls["bloat"] = {"wasted": thresholds.wasted}
     if config.tenant is None:
         for name in _TENANT:
             del calls[name]
@@ -52,12 +148,7 @@ def examine(connection: Connection[Any], config: Config) -> list[Finding]:
             "tenant_column": config.tenant.parameter,
             "exempt": list(config.exempt),
         }
-    with Reader(connection) as reader:
-        installed = reader.many({"statistics_installed": {}})["statistics_installed"]
-        if not installed or installed[0]["view"] is None:
-            del calls["slow_queries"]
-        found = reader.many(calls)
-    return [_finding(name, row) for name, rows in found.items() for row in rows]
+    return calls
 
 
 def _finding(name: str, row: dict[str, Any]) -> Finding:

@@ -100,7 +100,10 @@ cross join lateral aclexplode(c.relacl) as x
 where
     c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and x.grantee <> c.relowner
-    and (x.grantee = 0 or x.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN'))
+    and (
+        x.grantee = 0
+        or ((:isolated::boolean or c.relrowsecurity) and x.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN'))
+    )
     and not exists (
         select from pg_depend as e
         where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
@@ -200,6 +203,7 @@ from pg_class as c
 inner join pg_namespace as n on n.oid = c.relnamespace
 where
     c.relkind = 'v' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and (:isolated::boolean or exists (select from pg_class as t where t.relrowsecurity))
     and not exists (
         select from unnest(c.reloptions) as o (option) where o.option in ('security_invoker=true', 'security_invoker=on', 'security_invoker=1')
     )
@@ -246,26 +250,68 @@ order by 1;
 select
     i.indexrelid::regclass::text as subject,
     'on ' || i.indrelid::regclass as detail,
-    'reindex index concurrently ' || i.indexrelid::regclass as mend
+    case
+        when c.relkind = 'I' then 'create it on each partition that lacks it, and attach it: alter index … attach partition'
+        when c.relname ~ '_cc(new|old)\d*$' then 'drop index concurrently ' || i.indexrelid::regclass
+        else 'reindex index concurrently ' || i.indexrelid::regclass
+    end as mend
 from pg_index as i
 inner join pg_class as c on c.oid = i.indexrelid
-where not i.indisvalid and c.relkind = 'i'
+inner join pg_namespace as n on n.oid = c.relnamespace
+where
+    not i.indisvalid and n.nspname !~ '^pg_(temp|toast_temp)_'
+    and not exists (select from pg_stat_progress_create_index as b where b.index_relid = i.indexrelid)
 order by 1;
 
 -- name: duplicate_index :many
 -- Two indexes are the same.
+with indexes as (
+    select
+        i.indexrelid, i.indisunique, i.indnullsnotdistinct, n.nspname, c.relname,
+        i.indexrelid::regclass::text as name,
+        format('%I.%I', n.nspname, c.relname) = any(:migrated::text[]) as migrated,
+        i.indisreplident or c.relkind = 'I' or c.relispartition
+        or exists (select from pg_constraint as k where k.conindid = i.indexrelid) as needed,
+        concat_ws(
+            ' / ', i.indrelid, i.indkey, i.indnkeyatts, i.indclass, i.indcollation, i.indoption, c.relam,
+            pg_get_expr(i.indexprs, i.indrelid), 'where ' || pg_get_expr(i.indpred, i.indrelid),
+            (
+                select string_agg(a.attnum || a.attoptions::text, ',' order by a.attnum)
+                from pg_attribute as a where a.attrelid = i.indexrelid
+            )
+        ) as same
+    from pg_index as i
+    inner join pg_class as c on c.oid = i.indexrelid
+    inner join pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname !~ '^pg_' and i.indisvalid
+),
+
+ranked as (
+    select
+        i.*,
+        first_value(i.indexrelid) over best as keep,
+        first_value(i.name) over best as kept,
+        first_value(i.indisunique) over best as kept_unique,
+        first_value(i.indnullsnotdistinct) over best as kept_distinct
+    from indexes as i
+    window best as (
+        partition by i.same
+        order by i.needed desc, i.indisunique desc, i.migrated desc, i.indexrelid
+    )
+)
+
 select
-    min(i.indexrelid::regclass::text) as subject,
-    'the same: ' || string_agg(i.indexrelid::regclass::text, ', ' order by i.indexrelid::regclass::text) as detail,
-    'drop index concurrently ' || min(i.indexrelid::regclass::text) as mend
-from pg_index as i
-inner join pg_class as c on c.oid = i.indexrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
-where n.nspname !~ '^pg_'
-group by
-    i.indrelid, i.indkey, i.indclass, i.indcollation, i.indoption, c.relam,
-    coalesce(pg_get_expr(i.indexprs, i.indrelid), ''), coalesce(pg_get_expr(i.indpred, i.indrelid), '')
-having count(*) > 1
+    r.name as subject,
+    'the same as ' || r.kept as detail,
+    case
+        when r.needed then 'both stand under constraints or partitions: drop one of those by a migration'
+        when r.migrated then 'a migration makes both: write one with drop index ' || r.name
+        else 'drop index concurrently ' || r.name
+    end as mend
+from ranked as r
+where
+    r.indexrelid <> r.keep
+    and (not r.indisunique or (r.kept_unique and r.indnullsnotdistinct = r.kept_distinct))
 order by 1;
 
 -- name: unused_index :many
@@ -276,40 +322,77 @@ select
         '%s, on %s; statistics since %s', pg_size_pretty(pg_relation_size(s.indexrelid)), s.relid::regclass,
         coalesce(to_char(d.stats_reset, 'YYYY-MM-DD'), 'the beginning')
     ) as detail,
-    'drop index concurrently ' || s.indexrelid::regclass || ', if replicas do not use it' as mend
+    case
+        when format('%I.%I', s.schemaname, s.indexrelname) = any(:migrated::text[])
+            then 'a migration makes it: if no replica and no rare report uses it, write one with drop index '
+            || s.indexrelid::regclass
+        else 'drop index concurrently ' || s.indexrelid::regclass || ', if replicas do not use it'
+    end as mend
 from pg_stat_user_indexes as s
 inner join pg_index as i on i.indexrelid = s.indexrelid
+inner join pg_class as c on c.oid = s.indexrelid
 cross join pg_stat_database as d
 where
     d.datname = current_database() and s.idx_scan = 0 and not i.indisunique
+    and not i.indisreplident and not c.relispartition
     and pg_relation_size(s.indexrelid) > :smallest::bigint
     and s.schemaname !~ '^pg_'
+    and not exists (select from pg_constraint as k where k.conindid = s.indexrelid)
+    and not exists (
+        -- Whether rows may be deleted from the table that a foreign key names is not seen in scans.
+        select from pg_constraint as k
+        where
+            k.contype = 'f' and k.conrelid = s.relid
+            and i.indnkeyatts >= cardinality(k.conkey)
+            and (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+    )
 order by pg_relation_size(s.indexrelid) desc, 1;
 
 -- name: sequence_running_out :many
 -- A sequence has used more than half of its numbers, or of those that its column holds.
 select
     format('%I.%I', s.schemaname, s.sequencename) as subject,
-    format('at %s of %s', s.last_value, least(s.max_value, t.most)) as detail,
-    coalesce(
-        format('alter table %s alter column %I type bigint', d.refobjid::regclass, a.attname),
-        format('alter sequence %I.%I as bigint maxvalue 9223372036854775807', s.schemaname, s.sequencename)
+    format('at %s of %s', s.last_value, t.most) as detail,
+    concat_ws(
+        '; ',
+        case
+            when t.narrow
+                then format('alter table %s alter column %I type bigint', d.refobjid::regclass, a.attname)
+        end,
+        case
+            when t.narrow is not true or d.deptype = 'a'
+                then format('alter sequence %I.%I as bigint no maxvalue no minvalue', s.schemaname, s.sequencename)
+        end
     ) as mend
 from pg_sequences as s
-inner join pg_class as c on c.relname = s.sequencename and c.relkind = 'S'
-inner join pg_namespace as n on n.oid = c.relnamespace and n.nspname = s.schemaname
+inner join pg_namespace as n on n.nspname = s.schemaname
+inner join pg_class as c on c.relnamespace = n.oid and c.relname = s.sequencename and c.relkind = 'S'
 left join pg_depend as d
     on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
     and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
 left join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+left join pg_type as y on y.oid = a.atttypid
 cross join lateral (
     select
-        case a.atttypid
-            when 'smallint'::regtype then 32767 when 'integer'::regtype then 2147483647
-            else 9223372036854775807
-        end as most
+        w.bits < 63 as narrow,
+        case
+            when s.increment_by > 0 then least(s.max_value, 2::numeric ^ coalesce(w.bits, 63) - 1)
+            else greatest(s.min_value, -(2::numeric ^ coalesce(w.bits, 63)))
+        end::bigint as most
+    from (
+        select
+            case coalesce(nullif(y.typbasetype, 0), y.oid)
+                when 'smallint'::regtype then 15 when 'integer'::regtype then 31
+                when 'bigint'::regtype then 63
+            end as bits
+    ) as w
 ) as t
-where s.increment_by > 0 and not s.cycle and s.last_value > least(s.max_value, t.most) / 2
+where
+    not s.cycle
+    and case
+        when s.increment_by > 0 then s.last_value > t.most / 2
+        else t.most < 0 and s.last_value < t.most / 2
+    end
 order by 1;
 
 -- name: partitions_running_out :many
@@ -441,3 +524,232 @@ where
     and r.rolsuper is not true and r.rolname is distinct from current_user
 group by n.nspname, x.grantee
 order by 1, 2;
+
+-- name: constraint_not_valid :many
+-- A constraint is NOT VALID: rows from before it may break it, and the planner does not trust it.
+select
+    format(
+        '%I on %s', k.conname,
+        case k.conrelid when 0 then format_type(k.contypid, null) else k.conrelid::regclass::text end
+    ) as subject,
+    pg_get_constraintdef(k.oid) as detail,
+    format(
+        'alter %s %s validate constraint %I', case k.conrelid when 0 then 'domain' else 'table' end,
+        case k.conrelid when 0 then format_type(k.contypid, null) else k.conrelid::regclass::text end, k.conname
+    ) as mend
+from pg_constraint as k
+inner join pg_namespace as n on n.oid = k.connamespace
+left join pg_class as c on c.oid = k.conrelid
+where
+    not k.convalidated and k.conparentid = 0 and (k.conislocal or k.conrelid = 0)
+    and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
+    and (c.oid is null or c.relkind in ('r', 'p'))
+    and n.nspname !~ '^pg_'
+order by 1;
+
+-- name: table_without_key :many
+-- A table has no primary key: one row of it cannot be named, nor replicated when it changes.
+select
+    format('%I.%I', n.nspname, c.relname) as subject,
+    case
+        when u.index is null then 'no unique index either'
+        else format('the unique index %s would do', u.index)
+    end as detail,
+    case
+        when u.index is null then format('alter table %I.%I add primary key (…)', n.nspname, c.relname)
+        else format('alter table %I.%I add primary key using index %I', n.nspname, c.relname, u.name)
+    end as mend
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+left join lateral (
+    select i.indexrelid::regclass::text as index, x.relname as name
+    from pg_index as i
+    inner join pg_class as x on x.oid = i.indexrelid
+    inner join pg_am as m on m.oid = x.relam
+    where
+        i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
+        and i.indpred is null and i.indexprs is null and m.amname = 'btree' and c.relkind = 'r'
+        and not exists (select from pg_constraint as k where k.conindid = i.indexrelid)
+        and not exists (
+            select from pg_attribute as a
+            where
+                a.attrelid = c.oid and not a.attnotnull
+                and a.attnum = any((i.indkey::smallint[])[0:i.indnkeyatts - 1])
+        )
+    order by i.indexrelid
+    limit 1
+) as u on true
+where
+    c.relkind in ('r', 'p') and not c.relispartition
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (select from pg_constraint as k where k.conrelid = c.oid and k.contype = 'p')
+    and not exists (
+        select from pg_depend as e
+        where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+    )
+order by 1;
+
+-- name: wraparound :many
+-- Transaction numbers of long ago are still in use: at two thousand million PostgreSQL stops writing.
+select
+    'database ' || quote_ident(d.datname) as subject,
+    format(
+        'the oldest transaction is %s million old, the oldest multixact %s',
+        round(age(d.datfrozenxid) / 1e6, 1), round(mxid_age(d.datminmxid) / 1e6, 1)
+    ) as detail,
+    format(
+        'vacuum (freeze) in %I; first end what holds rows back: old transactions, prepared ones, replication slots',
+        d.datname
+    ) as mend
+from pg_database as d
+where greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) > :oldest::integer
+union all
+(
+    select
+        'table ' || coalesce(p.oid, c.oid)::regclass as subject,
+        format(
+            'its oldest transaction is %s million old, its oldest multixact %s',
+            round(age(c.relfrozenxid) / 1e6, 1), round(mxid_age(c.relminmxid) / 1e6, 1)
+        ) as detail,
+        'vacuum (freeze) ' || coalesce(p.oid, c.oid)::regclass as mend
+    from pg_class as c
+    left join pg_class as p on p.reltoastrelid = c.oid
+    where
+        c.relkind in ('r', 'm', 't') and c.relfrozenxid <> '0'
+        and greatest(age(c.relfrozenxid), mxid_age(c.relminmxid)) > :oldest::integer
+    order by age(c.relfrozenxid) desc, 1
+    limit 10
+);
+
+-- name: bloat :many
+-- A table takes much more room than its rows need, by an estimate from the planner's statistics.
+select
+    format('%I.%I', e.nspname, e.relname) as subject,
+    format(
+        '%s, of which about %s would do for %s rows', pg_size_pretty(e.pages * e.block),
+        pg_size_pretty((e.needed * e.block)::bigint), e.reltuples::bigint
+    ) as detail,
+    format(
+        'pg_repack, or in a quiet hour vacuum full %I.%I, which locks the table; ask pgstattuple first',
+        e.nspname, e.relname
+    ) as mend
+from (
+    select
+        n.nspname, c.relname, c.reltuples, b.block,
+        pg_relation_size(c.oid) / b.block as pages,
+        ceil(
+            c.reltuples * (ceil((23 + count(*) / 8 + sum((1 - s.null_frac) * s.avg_width)) / 8) * 8 + 4)
+            / ((b.block - 24) * coalesce(f.fill, 100) / 100)
+        ) as needed
+    from pg_class as c
+    inner join pg_namespace as n on n.oid = c.relnamespace
+    inner join pg_stats as s on s.schemaname = n.nspname and s.tablename = c.relname and not s.inherited
+    cross join (select current_setting('block_size')::bigint as block) as b
+    left join lateral (
+        select substring(o.option from '\d+')::integer as fill
+        from unnest(c.reloptions) as o (option)
+        where o.option like 'fillfactor=%'
+    ) as f on true
+    where c.relkind in ('r', 'm') and c.reltuples >= 0 and n.nspname !~ '^pg_'
+    group by n.nspname, c.oid, c.relname, c.reltuples, c.relnatts, b.block, f.fill
+    having count(*) = (
+        select count(*) from pg_attribute as a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    )
+) as e
+where e.pages * e.block > :wasted::bigint and (e.pages - e.needed) * e.block > :wasted::bigint
+    and e.needed < e.pages * 0.5
+order by (e.pages - e.needed) desc, 1
+limit 20;
+
+-- name: never_analysed :many
+-- A table was never analysed: the planner guesses how many rows it has, and which.
+select
+    format('%I.%I', n.nspname, c.relname) as subject,
+    case
+        when c.relkind = 'p' then pg_size_pretty(z.size) || ' in its partitions; autovacuum never analyses the whole'
+        else pg_size_pretty(z.size)
+    end as detail,
+    format('analyze %I.%I', n.nspname, c.relname) as mend
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+cross join lateral (
+    select
+        case c.relkind
+            when 'p' then (select sum(pg_relation_size(p.relid))::bigint from pg_partition_tree(c.oid) as p)
+            else pg_relation_size(c.oid)
+        end as size
+) as z
+where
+    c.relkind in ('r', 'm', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and pg_stat_get_last_analyze_time(c.oid) is null and pg_stat_get_last_autoanalyze_time(c.oid) is null
+    and not exists (
+        select from pg_stats as s where s.schemaname = n.nspname and s.tablename = c.relname
+    )
+    and z.size > :smallest::bigint
+    and (c.relkind = 'p' or c.reltuples < 0 or pg_stat_get_live_tuples(c.oid) > 0)
+order by z.size desc, 1;
+
+-- name: not_looked_at :many
+-- What the checks could not see, by check.
+select
+    'sequence_running_out' as name,
+    format(
+        '%s may not read %s sequence%s: %s', quote_ident(current_user), count(*),
+        case count(*) when 1 then '' else 's' end,
+        string_agg(c.oid::regclass::text, ', ' order by c.oid::regclass::text)
+    ) as reason
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+where
+    c.relkind = 'S' and n.nspname !~ '^pg_(temp|toast_temp)_'
+    -- In a case, so that no other kind of relation is asked about.
+    and case c.relkind when 'S' then not has_sequence_privilege(c.oid, 'SELECT, USAGE') end
+having count(*) > 0
+union all
+select
+    'bloat' as name,
+    format(
+        '%s may not read the statistics of %s table%s: %s', quote_ident(current_user), count(*),
+        case count(*) when 1 then '' else 's' end,
+        string_agg(c.oid::regclass::text, ', ' order by c.oid::regclass::text)
+    ) as reason
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+where
+    c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not (has_table_privilege(c.oid, 'SELECT') or has_any_column_privilege(c.oid, 'SELECT'))
+having count(*) > 0
+union all
+select
+    u.name,
+    format('%s may not see what sessions of other roles do: grant pg_read_all_stats', quote_ident(current_user)) as reason
+from unnest(array['idle_in_transaction', 'slow_queries']) as u (name)
+where not pg_has_role('pg_read_all_stats', 'USAGE')
+union all
+select u.name, 'track_counts is off: the server counts nothing' as reason
+from unnest(array['unused_index', 'dead_rows']) as u (name)
+where current_setting('track_counts') = 'off'
+union all
+select
+    'unused_index' as name,
+    'this is a replica: what runs on the primary is not counted here' as reason
+where pg_is_in_recovery()
+union all
+select
+    'slow_queries' as name,
+    case
+        when e.oid is null then 'pg_stat_statements is not installed'
+        when c.oid is null then format('pg_stat_statements is in schema %I, which is not read', n.nspname)
+        else 'pg_stat_statements is not in shared_preload_libraries'
+    end as reason
+from (select) as once
+left join pg_extension as e on e.extname = 'pg_stat_statements'
+left join pg_namespace as n on n.oid = e.extnamespace
+left join pg_class as c on c.relname = 'pg_stat_statements' and c.relnamespace = to_regnamespace('public')
+where
+    e.oid is null or c.oid is null
+    or current_setting('pg_stat_statements.track', true) is null
+union all
+select 'role_bypasses_policies' as name, format('there is no role %I', t.role) as reason
+from (select :tenant_role::text as role) as t
+where t.role is not null and not exists (select from pg_roles as r where r.rolname = t.role);
