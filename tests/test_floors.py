@@ -17,7 +17,7 @@ PACKAGE = Path(todo_sql.__file__).parent
 
 # From the ground up. A room imports from its own floor and from those before it.
 FLOORS = (
-    ("errors", "config", "config_section", "types", "logs", "writing"),
+    ("errors", "config", "config_section", "types", "logs", "writing", "deep"),
     ("sql",),
     ("queries",),
     ("embedded",),

@@ -105,6 +105,10 @@ class ShownProgress(Events):
         """Say a warning, even with ``--quiet``."""
         self._output.warn_of(finding)
 
+    def notice(self, finding: Finding) -> None:
+        """Say what the server said: a warning always, a notice with ``--verbose``."""
+        self._output.told(finding)
+
     def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
         """Begin the line of a migration."""
         self._began = time.monotonic()

@@ -47,6 +47,7 @@ class Output:
         self.exit_code: int = ExitCode.OK
         self._document_written = False
         self.warned: list[Finding] = []
+        self.notices: list[Finding] = []
 
     def configure(self, options: Collection[str]) -> None:
         """Take up the global options."""
@@ -54,6 +55,7 @@ class Output:
         self.quiet = "--quiet" in options or "-q" in options
         self.verbose = "--verbose" in options or "-v" in options
         self.warned.clear()
+        self.notices.clear()
         if "--no-color" in options:
             self.out.colours = self.err.colours = False
 
@@ -109,6 +111,21 @@ class Output:
         self.warned.append(finding)
         parts = (f"{finding.message} ({finding.code})", finding.cause, finding.fix)
         self.warning("; ".join(part for part in parts if part))
+
+    def told(self, finding: Finding) -> None:
+        """Say what the server said, and keep it for the JSON document of the run."""
+        self.notices.append(finding)
+        words = (str(finding.place), finding.message, finding.cause, finding.fix)
+        text = ": ".join((words[0], "; ".join(part for part in words[1:] if part)))
+        if finding.severity == "warning":
+            self.warning(text)
+        else:
+            self.detail(f"notice: {text}")
+
+    def said(self) -> dict[str, Any]:
+        """Return what the JSON document of a run holds of warnings and notices, if anything."""
+        kept = {"warnings": self.warned, "notices": self.notices}
+        return {name: [one.as_dict() for one in some] for name, some in kept.items() if some}
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost.

@@ -20,6 +20,7 @@ from todo_sql.compiler.prepare import PreparedQuery, Refused
 from todo_sql.compiler.schema import Schema
 from todo_sql.compiler.workers import share_out
 from todo_sql.config import Config
+from todo_sql.deep import deeply
 from todo_sql.errors import Finding, FindingsError
 from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
@@ -98,6 +99,8 @@ class Compiler:
 
     def __init__(self, connection: Connection[Any], config: Config) -> None:
         self.connection = connection
+        info = connection.info
+        self._target = make_conninfo(**info.get_parameters(), password=info.password)
         self.config = config
         self.schema: Schema = schema.read(connection)
         self._named_types: dict[str, int | None] = {}
@@ -127,14 +130,15 @@ class Compiler:
                 return other._examine(part, rules)
 
         with _without_collecting():
-            return share_out(queries, counts, here, there)
+            try:
+                return share_out(queries, counts, here, there)
+            except RecursionError:  # an expression of hundreds of levels
+                return deeply(lambda: there(queries))
 
     @contextmanager
     def _elsewhere(self) -> Iterator[Compiler]:
         """Yield a compiler that knows the same and has a connection of its own."""
-        info = self.connection.info
-        target = make_conninfo(**info.get_parameters(), password=info.password)
-        with psycopg.connect(target, autocommit=True) as connection:
+        with psycopg.connect(self._target, autocommit=True) as connection:
             prepare.configure(connection)
             other = copy(self)
             other.connection = connection

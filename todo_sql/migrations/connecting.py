@@ -20,6 +20,7 @@ from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.lock import MigrationLock
 from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.progress import Events
+from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import Target
 from todo_sql.wire.connect_errors import explain
 from todo_sql.wire.pipeline import Flight, FlightCommand, Reply, next_result, rows_of
@@ -73,6 +74,11 @@ class MigrationLink:
     def second_connection(self) -> psycopg.Connection[Any]:
         """Open a connection beside this one; see `ask`."""
         return connect(self._url, wait=None, events=Events(), timeout=2)
+
+    def takes(self, sql: str) -> bool:
+        """Tell whether the server's grammar takes a statement; nothing is run."""
+        prepared = self.connection.pgconn.prepare(b"", sql.encode())
+        return prepared.error_field(pq.DiagnosticField.SQLSTATE) != b"42601"
 
     def roll_back(self) -> None:
         """End a failed transaction."""
@@ -138,6 +144,8 @@ def open_link(
         facts = len(target_of.COMMANDS)
         target = target_of.read(answers[:facts], writes=writes)
         ledger = ledger_of.read(answers[facts:])
+        if target.overridden:
+            Flight(connection, [FlightCommand(text) for text in steady(target)]).fly()
         if writes and target.untrusted:
             raise vetting.refused(target.untrusted)
         return MigrationLink(url, connection, target, ledger)

@@ -9,7 +9,7 @@ from typing import Any
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files.folder import Migration
-from todo_sql.migrations.files.rerun import enum_name
+from todo_sql.migrations.files.rerun import enum_name, root
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql.grammar import Statement
 from todo_sql.wire.pipeline import Flight, FlightCommand
@@ -88,7 +88,7 @@ def find(link: MigrationLink, migrations: Sequence[Migration]) -> list[Loss]:
 
 
 def _targets(link: MigrationLink, statement: Statement) -> Iterator[_Target]:
-    node: Any = getattr(statement.node, statement.kind)
+    node = root(statement)
     if statement.kind == "truncate_stmt":
         for relation in node.relations:
             yield _Target(_name(relation.range_var))

@@ -18,7 +18,7 @@ from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.ledger import Direction, Writer, unwritable
 from todo_sql.migrations.losses import Loss
-from todo_sql.migrations.migration_errors import MigrationFailed, TargetRefused
+from todo_sql.migrations.migration_errors import LedgerError, MigrationFailed, TargetRefused
 from todo_sql.migrations.pending import Entry
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repair import Change
@@ -183,7 +183,7 @@ class Migrator:
             ]
             pending.refuse_unfinished(link.ledger)
             unknown = [e.migration for e in entries if e.migration and e.recorded is None]
-            statements.check(self._migrations, _scripts(unknown))
+            statements.check(self._migrations, _scripts(unknown), link.takes)
             if compare:
                 compare()
             writer = self._prepare(link)
@@ -241,6 +241,7 @@ class Migrator:
             return
         try:
             with open_link(self._url, writes=writes, wait=wait, events=self._events) as link:
+                self._refuse_others_ledger(link)
                 if writes:
                     pooler.refuse(link)
                 yield link
@@ -252,8 +253,31 @@ class Migrator:
                 fix="run the command again",
             ) from None
 
+    def _refuse_others_ledger(self, link: MigrationLink) -> None:
+        """Refuse a ledger off the search path that knows nothing of this folder."""
+        target, recorded = link.target, link.ledger.recorded
+        if not target.off_path or any(one.id in self._migrations.by_id for one in recorded):
+            return
+        if recorded:
+            raise LedgerError(
+                f"there is a ledger in schema {target.schema}, which is not on the search path of "
+                f"{target.role}, and it knows none of the migrations in {self._migrations.shown}",
+                code="M406",
+                cause="it may be another project's; nothing was changed",
+                fix="if these migrations are to have a ledger of their own, migrate as a role "
+                f"that is no member of the owner of {target.schema}._yoyo_migration",
+            )
+
     def _warn(self, link: MigrationLink) -> None:
-        """Warn of schemas on the search path in which others may create."""
+        """Say what surrounds the run and could change what comes of it."""
+        target = link.target
+        if target.off_path:
+            self._events.note(
+                f"the ledger is in schema {target.schema}, which is not on the search path of "
+                f"{target.role}"
+            )
+        for one in target.overridden:
+            self._events.note(str(one))
         if opened := link.target.open_schemas:
             self._events.warning(
                 Finding(
@@ -300,7 +324,7 @@ class Migrator:
         todo = pending.pending(
             self._migrations, link.ledger, to=to, allow_out_of_order=allow_out_of_order
         )
-        statements.check(self._migrations, _scripts(todo))
+        statements.check(self._migrations, _scripts(todo), link.takes)
         return todo
 
     def _to_roll_back(
@@ -308,7 +332,7 @@ class Migrator:
     ) -> list[Migration]:
         chosen = pending.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
         scripts = [migration.rollback for migration in chosen if migration.rollback]
-        statements.check(self._migrations, scripts)
+        statements.check(self._migrations, scripts, link.takes)
         return chosen
 
     def _refuse_foreign(self, link: MigrationLink) -> None:
@@ -345,6 +369,8 @@ class Migrator:
     ) -> None:
         script = migration.forward if direction == "apply" else migration.rollback
         assert script
+        for finding in statements.unexamined(script.source, script.statements):
+            self._events.warning(finding)
         if not script.directives.transactional:
             if not link.ledger.extended:
                 self._prepare(link)
@@ -375,8 +401,17 @@ class Migrator:
             f"the connection was lost at {migration.id}: {error}",
             code="M330",
             cause=state,
-            fix=f"run `todo-sql {verb}` again",
+            fix=f"{_LIMITS.get(getattr(error, 'sqlstate', None) or '', '')}"
+            f"run `todo-sql {verb}` again",
         )
+
+
+# What ended a session that was at work, and may be raised.
+_LIMITS = {
+    "25P03": "raise idle_in_transaction_session_timeout for the migrating role, then ",
+    "25P04": "raise transaction_timeout for the migrating role, then ",
+    "57P05": "raise idle_session_timeout for the migrating role, then ",
+}
 
 
 def _scripts(migrations: Iterable[Migration]) -> Iterator[Script]:

@@ -21,6 +21,9 @@ class Events:
     def warning(self, finding: Finding) -> None:
         """Something endangers this database, and the run goes on."""
 
+    def notice(self, finding: Finding) -> None:
+        """The server said something: a warning, or of severity info a notice."""
+
     def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
         """A migration is begun."""
 

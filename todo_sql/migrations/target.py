@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from todo_sql.migrations import vetting
-from todo_sql.migrations.migration_errors import TargetRefused
+from todo_sql.migrations import surroundings, vetting
+from todo_sql.migrations.migration_errors import LedgerError, TargetRefused
+from todo_sql.migrations.surroundings import Overridden
 from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.pipeline import FlightCommand, Reply
 
@@ -22,7 +23,9 @@ select
     pg_catalog.set_config('todo_sql.ledger', coalesce({vetting.FIND}, ''), true),
     pg_catalog.set_config(
         'todo_sql.path', pg_catalog.array_to_string(pg_catalog.current_schemas(false), '/'), true
-    )
+    ),
+    {vetting.ON_PATH} is null,
+    {vetting.ELSEWHERE}
 """
 _LEDGER = "pg_catalog.current_setting('todo_sql.ledger')"
 
@@ -81,6 +84,8 @@ COMMANDS = (
     FlightCommand(_PLACES),
     FlightCommand(SAFE_LOCALLY),
     FlightCommand(_FACTS, sync=True),
+    FlightCommand(SAFE_LOCALLY),
+    FlightCommand(surroundings.FIND, sync=True),
     FlightCommand(_CHECK, sync=True),
 )
 
@@ -99,6 +104,8 @@ class Target:
         open_schemas: The schemas of the search path in which others may create, or None.
         empty: Whether the database holds nothing but what extensions made.
         notices_death: Whether its backends can be made to notice that their client died.
+        off_path: Whether the ledger stands in a schema that is not on the search path.
+        overridden: What role, database, URL or environment set and the run sets aside.
     """
 
     database: str
@@ -112,6 +119,8 @@ class Target:
     plpgsql: bool
     empty: bool
     notices_death: bool
+    off_path: bool
+    overridden: tuple[Overridden, ...]
     _clock: datetime
     _read_at: float = field(default_factory=time.monotonic)
 
@@ -127,15 +136,15 @@ def read(answers: list[Reply], *, writes: bool) -> Target:
         TargetRefused: It is another product, too old, or `writes` and it cannot be written.
         psycopg.Error: The server refused to say.
     """
-    version, places, _, facts, check = answers
-    for answer in (version, places):
+    version, places, _, facts, _, around, check = answers
+    for answer in (version, places, around):
         if answer.error:
             raise answer.error
     words, number = version.rows[0]
     refuse_product(str(words), int(number or 0))
     if facts.error:
         raise facts.error
-    schema, ledger, _ = places.rows[0]
+    schema, ledger, _, off_path, elsewhere = places.rows[0]
     database, role, recovery, read_only, backend, plpgsql, clock, wrong, shared, open_, objects = (
         facts.rows[0]
     )
@@ -147,6 +156,23 @@ def read(answers: list[Reply], *, writes: bool) -> Target:
             "for the ledger",
             code="M504",
             fix="create the schema `public`, or set the role's search_path",
+        )
+    overridden = surroundings.read(around.rows)
+    if writes and (fixed := [one for one in overridden if not one.settable]):
+        raise TargetRefused(
+            f"{fixed[0].name} is {fixed[0].theirs} for {role}, who may not set it to "
+            f"{fixed[0].ours}",
+            code="M508",
+            cause="it changes what migrations do; nothing was changed",
+            fix=f"as a superuser, `alter role … reset {fixed[0].name}` (or `alter database …`)",
+        )
+    if not ledger and elsewhere:
+        raise LedgerError(
+            f"there are several ledgers, none on the search path of {role}: in {elsewhere}",
+            code="M406",
+            cause="which of them is meant cannot be told; nothing was read or changed",
+            fix=f"name one of these schemas in the search_path of {role} or of the URL "
+            "(`options=-csearch_path%3DNAME`)",
         )
     return Target(
         database=str(database),
@@ -160,6 +186,8 @@ def read(answers: list[Reply], *, writes: bool) -> Target:
         plpgsql=plpgsql == "t",
         empty=objects == "f",
         notices_death=check.error is None,
+        off_path=bool(ledger) and off_path == "t",
+        overridden=overridden,
         _clock=datetime.fromisoformat(str(clock)),
     )
 

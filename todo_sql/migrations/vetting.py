@@ -13,12 +13,32 @@ from todo_sql.wire.pipeline import FlightCommand
 TABLES = ("_yoyo_migration", "_yoyo_log", "_yoyo_version", "_todo_sql_ledger")
 
 # The ledger's schema, along the path of the session, wherever the statement runs.
-FIND = """(
+ON_PATH = """(
     select n.nspname
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid operator(pg_catalog.=) c.relnamespace
     where c.oid operator(pg_catalog.=) pg_catalog.to_regclass('_yoyo_migration')
 )"""
+
+# Ledgers of ours in any schema: a changed search path must not make us begin anew.
+_ANYWHERE = """(
+    select {columns}
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_class as t
+        on t.relnamespace operator(pg_catalog.=) c.relnamespace
+        and t.relowner operator(pg_catalog.=) c.relowner
+    join pg_catalog.pg_namespace as n on n.oid operator(pg_catalog.=) c.relnamespace
+    where c.relname operator(pg_catalog.=) '_yoyo_migration'
+        and t.relname operator(pg_catalog.=) '_todo_sql_ledger'
+        and c.relkind operator(pg_catalog.=) 'r' and c.relpersistence operator(pg_catalog.=) 'p'
+        and pg_catalog.pg_has_role(c.relowner, 'member')
+    having pg_catalog.count(*) operator(pg_catalog.{several}) '1'::pg_catalog.int8
+)"""
+_ONE = _ANYWHERE.format(columns="pg_catalog.min(n.nspname::pg_catalog.text)", several="=")
+ELSEWHERE = _ANYWHERE.format(
+    columns="pg_catalog.string_agg(n.nspname::pg_catalog.text, ', ')", several=">"
+)
+FIND = f"coalesce({ON_PATH}, {_ONE}::pg_catalog.name)"
 
 # Why a table may not even be read, or null. 11 is pg_catalog.
 _UNREADABLE = """case

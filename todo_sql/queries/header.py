@@ -16,6 +16,7 @@ HEADER = re.compile(r"--[ \t]*name[ \t]*:[ \t]*(?P<rest>.*)")
 _ALMOST_HEADER = re.compile(r"-{2,}[ \t]*name\b.*[ \t]:[a-z]+\b", re.IGNORECASE)
 LINE_DIRECTIVE = re.compile(r"--[ \t]*(?:if[ \t]*:|case[ \t]+[^\s:]+[ \t]*:)")
 _DIRECTIVE = re.compile(r"--[ \t]*(?P<word>[a-z][a-z-]*)[ \t]*:(?:[ \t]+(?P<value>.*\S))?[ \t]*\Z")
+_AFTER_NAME = re.compile(r"\S+[ \t]+:")
 _DECLARATION = re.compile(
     r"(?P<name>\S+)(?:[ \t]+:(?P<cardinality>\S*))?(?:[ \t]*->[ \t]*(?P<model>\S*))?"
     r"(?:[ \t]+--.*)?[ \t]*\Z"
@@ -137,22 +138,46 @@ def directive_word(text: str, start: int, end: int) -> str | None:
     return found["word"] if found else None
 
 
+def means_directive(text: str, start: int, end: int) -> bool:
+    """Tell whether a comment is a directive, or a typing mistake away from one."""
+    found = _DIRECTIVE.match(text, start, end)
+    return found is not None and _meant(found["word"], found["value"] or "") is not None
+
+
+def _meant(word: str, value: str) -> str | None:
+    """Return the directive that a word is a typing mistake away from, or None: it is a remark."""
+    for known in (*DIRECTIVES, *LINE_DIRECTIVES, "name"):
+        if known == "name" and not _AFTER_NAME.match(value):
+            continue
+        if word == known or (known != "case" and _one_slip(word, known)):
+            return known
+    return None
+
+
+def _one_slip(word: str, known: str) -> bool:
+    """Whether two words differ by two letters exchanged or, if not short, by one letter."""
+    short, long = sorted((word, known), key=len)
+    if len(short) == len(long):
+        at = [index for index in range(len(word)) if word[index] != known[index]]
+        swapped = len(at) == 2 and at[1] == at[0] + 1 and sorted(word) == sorted(known)
+        return swapped or (len(at) == 1 and len(word) > 3)
+    return len(short) > 3 and any(
+        long[:index] + long[index + 1 :] == short for index in range(len(long))
+    )
+
+
 def read_directive(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     """Read one directive comment into `into`, or report why it cannot be read."""
     found = _DIRECTIVE.match(report.source.text, start, end)
     assert found is not None
     word, value = found["word"], found["value"]
     if word not in DIRECTIVES:
-        known = ", ".join((*DIRECTIVES, *LINE_DIRECTIVES))
         report.add(
             "Q103",
             f"unknown directive `{word}:`",
             *found.span("word"),
-            fix=did_you_mean(
-                word,
-                ("name", *DIRECTIVES, *LINE_DIRECTIVES),
-                f"use one of {known}; a comment begins with a capital letter",
-            ),
+            cause="a remark begins with a capital letter",
+            fix=f"did you mean `{_meant(word, value or '')}`?",
         )
         return
     if value is None:

@@ -13,6 +13,7 @@ from todo_sql.queries.header import (
     check_almost_header,
     check_stray,
     directive_word,
+    means_directive,
     read_declaration,
     read_directive,
 )
@@ -138,7 +139,8 @@ def _read_comments(
         if check_almost_header(report, token.start, token.end):
             continue
         word = directive_word(text, token.start, token.end)
-        if word is not None and word not in REMARKS and token.start < last:
+        meant = word not in REMARKS and means_directive(text, token.start, token.end)
+        if meant and token.start < last:
             read_directive(report, directives, token.start, token.end)
         elif token.start > last:
             check_stray(report, token.start, token.end)

@@ -6,10 +6,12 @@ that leaves this module counts in characters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.sql.comments import after_blanks
+from todo_sql.deep import deeply
+from todo_sql.sql.comments import ScanError, after_blanks
 
 if TYPE_CHECKING:
     from postgast.pg_query_pb2 import Node
@@ -41,44 +43,252 @@ class GrammarToken:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a text: its parse tree, and where it starts and ends.
+    """One statement of a text: where it starts and ends, and its parse tree.
 
     `text[start:end]` is the statement without leading white space and comments and
     without its semicolon.
+
+    Attributes:
+        kind: The name of the parse tree's root, such as ``select_stmt`` or ``index_stmt``;
+            empty where there is no tree.
+        unseen: Why the tree is not whole, or None: it is.
+        origin: Where it stands in the text that was parsed, in characters.
     """
 
     text: str
     start: int
     end: int
-    node: Node
+    kind: str
+    unseen: str | None = None
+    origin: int = 0
+    _node: Node | None = field(default=None, compare=False, repr=False)
 
     @property
-    def kind(self) -> str:
-        """The name of the parse tree's root, such as ``select_stmt`` or ``index_stmt``."""
-        return str(self.node.WhichOneof("node"))
+    def node(self) -> Node:
+        """The parse tree; one of a large file is not kept, but made anew when asked for."""
+        from postgast.pg_query_pb2 import Node
+
+        if self._node is not None:
+            return self._node
+        return parse(self.text)[0].node if self.kind and self.unseen is None else Node()
+
+    def offset(self, location: int) -> int:
+        """Turn a location of the parse tree (in bytes of the statement) into one of the text."""
+        if self.text.isascii():
+            return self.origin + location
+        return self.origin + len(self.text.encode()[:location].decode(errors="ignore"))
+
+
+EXAMINED = 1_000_000
+"""Bytes up to which a statement is examined; a longer one is nothing but data."""
+
+_KEPT = 2_000_000  # characters of a text whose trees are kept
+_SHALLOW = 16_000  # bytes that cannot be nested so deeply that a usual stack overflows
+_LEVEL = 1024  # bytes of the stack that two bytes of the text may take
+_TOO_DEEP = "it is nested too deeply"
+_TOO_LONG = f"it is longer than {EXAMINED:,} bytes"
+_UNKNOWN = "PostgreSQL 18's grammar does not know it"
+_FULL = ("memory exhausted", "stack depth limit exceeded")
 
 
 def parse(text: str) -> list[Statement]:
     """Split a text into statements with their parse trees.
 
+    Of a statement that is nested too deeply the tree is cut off in the depth, of one that is
+    longer than `EXAMINED` there is none; `Statement.unseen` says so.
+
     Raises:
         GrammarError: The text is not PostgreSQL.
     """
-    import postgast
-
-    characters = _Characters(text)
     try:
-        result = postgast.parse(text)
-    except postgast.PgQueryError as error:
+        return _parsed(text)
+    except GrammarError:
+        joined = _joined(text)
+        if joined == text:
+            raise
+    return [replace(one, text=text[one.start : one.end]) for one in _parsed(joined)]
+
+
+def cut(text: str) -> list[Statement]:
+    """Split a text that this grammar does not know into statements without trees.
+
+    Raises:
+        GrammarError: It is not even lexical.
+    """
+    found = []
+    for begin, end in _pieces(text, by_parser=False):
+        begin = after_blanks(text, begin)
+        body = text[begin:end].rstrip()
+        found.append(Statement(body, begin, begin + len(body), "", _UNKNOWN, begin))
+    return found
+
+
+def _parsed(text: str) -> list[Statement]:
+    keep = len(text) <= _KEPT
+    try:
+        return [_made(text, *piece, keep) for piece in _pieces(text, by_parser=False)]
+    except GrammarError:
+        # A body in SQL holds semicolons, which the parser alone understands.
+        return [_made(text, *piece, keep) for piece in _pieces(text, by_parser=True)]
+
+
+def _pieces(text: str, *, by_parser: bool) -> list[tuple[int, int]]:
+    """Return where the statements of a text stand, blanks before them included.
+
+    Args:
+        text: The text.
+        by_parser: Else by the scanner, which is fast and takes any text, but cuts the bodies
+            of functions in SQL to pieces.
+
+    Raises:
+        GrammarError: The text is not PostgreSQL, or a piece holds no word of SQL.
+    """
+    from postgast.errors import PgQueryError, check_error
+    from postgast.native import lib
+
+    split = lib.pg_query_split_with_parser if by_parser else lib.pg_query_split_with_scanner
+    data = text.encode()
+    result = split(data)
+    try:
+        check_error(result)
+        found = [result.stmts[index].contents for index in range(result.n_stmts)]
+        spans = [(one.stmt_location, one.stmt_location + one.stmt_len) for one in found]
+    except PgQueryError as error:
         raise _translated(error) from None
-    statements = []
-    for raw in result.stmts:
-        start = characters.at(raw.stmt_location)
-        end = characters.at(raw.stmt_location + raw.stmt_len) if raw.stmt_len else len(text)
-        start = after_blanks(text, start)
-        body = text[start:end].rstrip()
-        statements.append(Statement(body, start, start + len(body), raw.stmt))
-    return statements
+    finally:
+        lib.pg_query_free_split_result(result)
+    if not text.isascii():
+        spans = _in_characters(data, spans)
+    _refuse_lost(text, spans)
+    return spans
+
+
+def _in_characters(data: bytes, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    found, at, characters = [], 0, 0
+    for begin, end in spans:
+        first = characters + len(data[at:begin].decode())
+        characters = first + len(data[begin:end].decode())
+        at = end
+        found.append((first, characters))
+    return found
+
+
+def _refuse_lost(text: str, spans: list[tuple[int, int]]) -> None:
+    """Refuse that something stands between pieces: the scanner loses what has no keyword."""
+    at = 0
+    for begin, end in (*spans, (len(text), len(text))):
+        while at < begin:
+            try:
+                at = after_blanks(text, at)
+            except ScanError as error:
+                raise GrammarError(error.message, error.offset) from None
+            if at < begin and text[at] != ";":
+                raise GrammarError(f'syntax error at or near "{_word(text, at)}"', at)
+            at += 1
+        at = end
+
+
+def _word(text: str, at: int) -> str:
+    word = re.compile(r"\w+|.", re.DOTALL).match(text, at)
+    return word[0] if word else ""
+
+
+def _made(text: str, begin: int, end: int, keep: bool) -> Statement:
+    try:
+        begin = after_blanks(text, begin)
+        body = text[begin:end].rstrip()
+        kind, unseen, node = _tree(body)
+    except GrammarError as error:
+        raise GrammarError(error.message, begin + error.offset) from None
+    except ScanError as error:
+        raise GrammarError(error.message, error.offset) from None
+    kept = node if keep or unseen else None
+    return Statement(body, begin, begin + len(body), kind, unseen, begin, kept)
+
+
+def _tree(text: str) -> tuple[str, str | None, Node]:
+    """Return the kind of a statement, why its tree is not whole, and the tree.
+
+    Raises:
+        GrammarError: It is not PostgreSQL, or more than one statement.
+    """
+    from postgast.errors import PgQueryError
+    from postgast.pg_query_pb2 import Node
+
+    data = text.encode()
+    if len(data) > EXAMINED:
+        return _first_kind(text), _TOO_LONG, Node()
+    try:
+        if len(data) <= _SHALLOW:
+            found, whole = _decoded(data)
+        else:
+            found, whole = deeply(lambda: _decoded(data), (16 << 20) + len(data) // 2 * _LEVEL)
+    except PgQueryError as error:
+        if str(error.message).startswith(_FULL):
+            return _first_kind(text), _TOO_DEEP, Node()
+        raise _translated(error) from None
+    if len(found) != 1:
+        raise GrammarError("more than one statement", 0)
+    return str(found[0].stmt.WhichOneof("node")), None if whole else _TOO_DEEP, found[0].stmt
+
+
+def _decoded(data: bytes) -> tuple[Any, bool]:
+    """Return the statements of a text, and whether their trees are whole."""
+    import ctypes
+
+    from google.protobuf.message import DecodeError
+    from postgast.errors import check_error
+    from postgast.native import lib
+    from postgast.pg_query_pb2 import ParseResult
+
+    from todo_sql.sql.shallow import shallow
+
+    result = lib.pg_query_parse_protobuf(data)
+    try:
+        check_error(result)
+        tree = ctypes.string_at(result.parse_tree.data, result.parse_tree.len)
+    finally:
+        lib.pg_query_free_protobuf_parse_result(result)
+    try:
+        return ParseResult.FromString(tree).stmts, True
+    except DecodeError:
+        return ParseResult.FromString(shallow(tree, ParseResult.DESCRIPTOR)).stmts, False
+
+
+def _first_kind(text: str) -> str:
+    """Return the kind of a statement by its first word, if that tells it."""
+    word = _word(text, 0).lower()
+    kinds = {"insert": "insert_stmt", "update": "update_stmt", "delete": "delete_stmt"}
+    kinds |= {"merge": "merge_stmt", "do": "do_stmt"}
+    return kinds.get(word, "select_stmt" if word in ("select", "values", "with", "(") else "")
+
+
+def _joined(text: str) -> str:
+    """Return a text in which no comment stands between the parts of one string.
+
+    libpg_query does not know that a comment may stand there; blanks as long take its place.
+    """
+    from todo_sql.sql.scanner import Kind, scan
+
+    try:
+        tokens = scan(text)
+    except ScanError:
+        return text
+    parts, at = [], 0
+    for token in tokens:
+        if token.kind is Kind.STRING and "--" in (body := text[token.start : token.end]):
+            between = _COMMENT_BETWEEN_ESCAPED if body[0] in "eE" else _COMMENT_BETWEEN
+            parts += [text[at : token.start], between.sub(_blank, body)]
+            at = token.end
+    return "".join((*parts, text[at:]))
+
+
+_COMMENT_BETWEEN = re.compile(r"'(?:''|[^'])*'|--[^\n\r]*")
+_COMMENT_BETWEEN_ESCAPED = re.compile(r"'(?:''|\\[\s\S]|[^'\\])*'|--[^\n\r]*")
+
+
+def _blank(found: re.Match[str]) -> str:
+    return found[0] if found[0][0] == "'" else " " * len(found[0].encode())
 
 
 def scan(text: str) -> list[GrammarToken]:

@@ -29,6 +29,8 @@ _COMMAND_OK = pq.ExecStatus.COMMAND_OK
 _NOTHING = WireStatement("")
 # administrator command, idle session timeout
 HANGING_UP = frozenset({"57P01", "57P05"})
+# Shutdown, termination and timeouts that end a session.
+_LAST_WORDS = ("25P03", "25P04", "57P")
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 
 TICK = 0.2
@@ -44,9 +46,12 @@ class ConnectionLost(psycopg.OperationalError):
             that it hangs up, and an answer to BEGIN would stand before that.
     """
 
-    def __init__(self, message: str, *, untouched: bool = False) -> None:
+    def __init__(
+        self, message: str, *, untouched: bool = False, sqlstate: str | None = None
+    ) -> None:
         super().__init__(message)
         self.untouched = untouched
+        self.sqlstate = sqlstate
 
 
 class Failed(Exception):
@@ -299,7 +304,7 @@ class Flight:
             self._land(self._tell)
         except psycopg.OperationalError as error:
             self._connection.close()
-            raise ConnectionLost(self._last_words(error)) from None
+            raise self._lost(error) from None
         except BaseException as error:
             self._cancel(sent, type(error).__name__)
             raise
@@ -309,12 +314,13 @@ class Flight:
         if self._watch:
             self._watch(self)
 
-    def _last_words(self, error: Exception) -> str:
+    def _lost(self, error: psycopg.Error) -> ConnectionLost:
         """Return what the server said before it hung up, else what libpq says of it."""
-        errors = [answer.error for answer in self.answers if answer.error]
-        said = [error for error in errors if (error.sqlstate or "").startswith("57P")]
+        errors = [error, *(answer.error for answer in self.answers if answer.error)]
+        said = [one for one in errors if (one.sqlstate or "").startswith(_LAST_WORDS)]
         words = said[-1].diag.message_primary if said else None
-        return words or _first_line(str(error))
+        sqlstate = said[-1].sqlstate if said else None
+        return ConnectionLost(words or _first_line(str(error)), sqlstate=sqlstate)
 
     def _enqueue(self) -> None:
         pgconn = self._pgconn
@@ -348,7 +354,7 @@ class Flight:
             elif result.status in _GOOD:
                 self.answers.append(Reply(rows_of(result)))
             elif pgconn.status == pq.ConnStatus.BAD:
-                raise error_from_result(result)
+                raise self._lost(error_from_result(result))
             else:
                 self.answers.append(Reply([], error_from_result(result)))
 

@@ -63,8 +63,7 @@ def command(
         done = migrator.migrate(to=to, allow_out_of_order=allow_out_of_order, wait=wait)
     if output.json:
         applied = [{"id": entry.id, "duration_ms": entry.duration_ms} for entry in done]
-        warnings = [finding.as_dict() for finding in output.warned]
-        output.document({"applied": applied} | ({"warnings": warnings} if warnings else {}))
+        output.document({"applied": applied} | output.said())
     elif done:
         seconds = sum(entry.duration_ms for entry in done) / 1000
         output.message(f"{count_of(len(done))} applied in {seconds:.1f} s")

@@ -63,7 +63,7 @@ def command(
         done = migrator.rollback(steps=steps, to=to, wait=wait, confirm=confirm)
     if output.json:
         rolled_back = [{"id": entry.id, "duration_ms": entry.duration_ms} for entry in done]
-        output.document({"rolled_back": rolled_back})
+        output.document({"rolled_back": rolled_back} | output.said())
     else:
         message = f"{count_of(len(done))} rolled back" if done else "nothing to roll back"
         output.message(message)

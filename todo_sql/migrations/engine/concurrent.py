@@ -127,7 +127,10 @@ class Catalog:
         An index of the same definition is made on an empty likeness of the table, in a
         transaction that is rolled back.
         """
-        node = grammar.parse(statement.text)[0].node
+        again = grammar.parse(statement.text)[0]
+        if again.unseen:
+            return None
+        node = again.node
         table = _name(node.index_stmt.relation)
         likeness = "_todo_sql_likeness"
         node.index_stmt.concurrent = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import CHECK_INTERVAL, Target
 from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH, THEIRS_LOCALLY
 from todo_sql.wire.pipeline import FlightCommand
@@ -31,7 +32,8 @@ _RESET_AT_ONCE = "do $$ begin " + "".join(f"execute '{text}'; " for text in _RES
 
 def reset(target: Target) -> list[FlightCommand]:
     """Return the commands that make the session as it was: one where PL/pgSQL may be used."""
-    return [FlightCommand(text) for text in ((_RESET_AT_ONCE,) if target.plpgsql else _RESET)]
+    texts = (_RESET_AT_ONCE,) if target.plpgsql else _RESET
+    return [FlightCommand(text) for text in (*texts, *steady(target))]
 
 
 def settings(
@@ -50,6 +52,7 @@ def settings(
     values = {
         "lock_timeout": _milliseconds(directives.lock_timeout or LOCK_TIMEOUT),
         "row_security": "off",
+        "client_min_messages": "notice",
     }
     if directives.statement_timeout is not None:
         values["statement_timeout"] = _milliseconds(directives.statement_timeout)

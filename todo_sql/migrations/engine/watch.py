@@ -8,14 +8,16 @@ see it. Where it cannot be had, that is said: nothing is bounded then.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
+from psycopg.errors import Diagnostic
 
-from todo_sql.errors import TodoSqlError
+from todo_sql.errors import Finding, TodoSqlError
 from todo_sql.migrations.connecting import MigrationLink, ask
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.progress import Events
@@ -106,12 +108,38 @@ def fly(
     """
     with Watcher(link, script, events, max_hold) as watcher:
         flight = Flight(link.connection, commands, watcher.watch)
+
+        def told(said: Diagnostic) -> None:
+            at = flight.at_work
+            if at is not None and at.statement is not None:
+                events.notice(_notice(said, script, at.statement))
+
+        link.connection.add_notice_handler(told)
         try:
             return flight.fly(), None
         except HoldExceeded as exceeded:
             if link.connection.closed:
                 raise ConnectionLost("the server did not answer the cancel request") from None
             return flight.answers, exceeded
+        finally:
+            link.connection.remove_notice_handler(told)
+
+
+def _notice(said: Diagnostic, script: Script, number: int) -> Finding:
+    # What is said while the next statement is read may come before this one's answer is taken.
+    statement, *others = script.statements[number : number + 2]
+    named = re.search(r'"([^"]+)"', said.message_primary or "")
+    if named and others and named[1] not in statement.text and named[1] in others[0].text:
+        statement = others[0]
+    line = statement.text.split("\n", 1)[0].rstrip()
+    return Finding(
+        "M332",
+        "warning" if said.severity_nonlocalized == "WARNING" else "info",
+        said.message_primary or "",
+        script.source.place(statement.start, statement.start + len(line)),
+        cause=said.message_detail,
+        fix=said.message_hint,
+    )
 
 
 class Watcher:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,13 +19,20 @@ from todo_sql.errors import ConfigError, Finding, Place, UsageError
 from todo_sql.migrations.files.directives import Directives, is_empty, leading_comments
 from todo_sql.migrations.files.directives import read as read_directives
 from todo_sql.migrations.migration_errors import InvalidFiles
-from todo_sql.sql.grammar import Statement, parse
+from todo_sql.sql.grammar import GrammarError, Statement, cut, parse
 from todo_sql.sql.source import Source
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
 _ROLLBACK = ".rollback.sql"
+# What pg_dump writes for psql around its statements.
+RESTRICTION = re.compile(r"\\(?:un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*(?=[\r\n]|\Z)")
 
 Undoing = Literal["file", "irreversible", "missing"]
+
+
+def without_restrictions(text: str) -> str:
+    """Return a text with blanks in place of what pg_dump writes for psql."""
+    return re.sub(rf"(?m)^{RESTRICTION.pattern}", lambda found: " " * len(found[0]), text)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,29 @@ class Script:
         Raises:
             GrammarError: The text is not PostgreSQL.
         """
-        return tuple(parse(self.source.text))
+        text = self.source.text
+        try:
+            return tuple(parse(text))
+        except GrammarError:
+            bare = without_restrictions(text)
+            if bare == text:
+                raise
+        return tuple(replace(one, text=text[one.start : one.end]) for one in parse(bare))
+
+    def cut(self, takes: Callable[[str], bool]) -> bool:
+        """Take the statements without parse trees, if the server reads each; return whether.
+
+        Args:
+            takes: Tells whether the server can read a statement.
+        """
+        try:
+            found = cut(self.source.text)
+        except GrammarError:
+            return False
+        if not all(takes(statement.text) for statement in found):
+            return False
+        self.__dict__["statements"] = tuple(found)
+        return True
 
     @property
     def empty(self) -> bool:

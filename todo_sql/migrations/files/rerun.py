@@ -6,7 +6,27 @@ from typing import Any
 
 from todo_sql.sql.grammar import Statement
 
-_IDEMPOTENT = {"variable_set_stmt", "vacuum_stmt", "check_point_stmt", "comment_stmt"}
+_IDEMPOTENT = {
+    "alter_system_stmt",
+    "check_point_stmt",
+    "cluster_stmt",
+    "comment_stmt",
+    "reindex_stmt",
+    "vacuum_stmt",
+    "variable_set_stmt",
+}
+_ALONE = {
+    "alter_system_stmt",
+    "create_table_space_stmt",
+    "createdb_stmt",
+    "drop_table_space_stmt",
+    "dropdb_stmt",
+}
+_REFRESHING = {
+    "ALTER_SUBSCRIPTION_ADD_PUBLICATION",
+    "ALTER_SUBSCRIPTION_DROP_PUBLICATION",
+    "ALTER_SUBSCRIPTION_SET_PUBLICATION",
+}
 
 
 def is_session_setting(statement: Statement) -> bool:
@@ -14,9 +34,49 @@ def is_session_setting(statement: Statement) -> bool:
     return statement.kind == "variable_set_stmt"
 
 
+def needs_no_transaction(statement: Statement) -> bool:
+    """Tell whether PostgreSQL refuses a statement inside a transaction."""
+    if statement.kind in _ALONE or is_concurrent(statement):
+        return True
+    node = root(statement)
+    match statement.kind:
+        case "vacuum_stmt":
+            return bool(node.is_vacuumcmd)
+        case "cluster_stmt":
+            return not node.HasField("relation")
+        case "reindex_stmt":
+            whole = ("REINDEX_OBJECT_SCHEMA", "REINDEX_OBJECT_SYSTEM", "REINDEX_OBJECT_DATABASE")
+            return enum_name(node, "kind") in whole
+        case "alter_database_stmt":
+            return any(option.def_elem.defname == "tablespace" for option in node.options)
+        case "create_subscription_stmt":
+            options = _switches(node.options)
+            return options.get("create_slot", options.get("connect", True))
+        case "alter_subscription_stmt":
+            kind = enum_name(node, "kind")
+            refreshed = _switches(node.options).get("refresh", True)
+            return kind == "ALTER_SUBSCRIPTION_REFRESH" or (kind in _REFRESHING and refreshed)
+    return False
+
+
+def _switches(options: Any) -> dict[str, bool]:
+    """Return the options of a list that say yes or no."""
+    found = {}
+    for option in options:
+        element = option.def_elem
+        value = element.arg.boolean.boolval or element.arg.string.sval.lower() in ("true", "on")
+        found[element.defname] = value or not element.HasField("arg")
+    return found
+
+
+def root(statement: Statement) -> Any:
+    """Return the root of a statement's parse tree, such as an ``IndexStmt``; see `kind`."""
+    return getattr(statement.node, statement.kind) if statement.kind else None
+
+
 def is_concurrent(statement: Statement) -> bool:
     """Tell whether a statement is concurrent index or partition work."""
-    node: Any = getattr(statement.node, statement.kind)
+    node = root(statement)
     if statement.kind in ("index_stmt", "drop_stmt"):
         return bool(node.concurrent)
     if statement.kind == "reindex_stmt":
@@ -44,26 +104,31 @@ def detached_partition(statement: Statement) -> tuple[Any, Any] | None:
 
 def is_rerunnable(statement: Statement) -> bool:
     """Tell whether running a statement a second time is harmless, or found out to be needless."""
-    node: Any = getattr(statement.node, statement.kind)
+    node = root(statement)
     if statement.kind in _IDEMPOTENT:
         return True
+    if statement.kind == "alter_database_stmt":
+        return needs_no_transaction(statement)
     if statement.kind == "index_stmt":
         return bool(node.idxname) and (node.concurrent or node.if_not_exists)
-    if statement.kind == "drop_stmt":
-        return bool(node.missing_ok or node.concurrent)
+    if statement.kind == "drop_stmt" and node.concurrent:
+        return True
+    if statement.kind.startswith("drop"):
+        return bool(getattr(node, "missing_ok", False))
     if statement.kind == "refresh_mat_view_stmt":
         return bool(node.concurrent)
     if statement.kind == "alter_enum_stmt":
         return bool(node.skip_if_new_val_exists)
     if statement.kind == "alter_table_stmt":
-        return all(_is_rerunnable_command(item.alter_table_cmd) for item in node.cmds)
-    if is_concurrent(statement):
-        return True
-    return bool(getattr(node, "if_not_exists", False))
+        index = enum_name(node, "objtype") == "OBJECT_INDEX"
+        return all(_is_rerunnable_command(item.alter_table_cmd, index) for item in node.cmds)
+    return bool(getattr(node, "if_not_exists", False) or getattr(node, "replace", False))
 
 
-def _is_rerunnable_command(command: Any) -> bool:
+def _is_rerunnable_command(command: Any, index: bool) -> bool:
     kind = enum_name(command, "subtype")
+    if kind == "AT_AttachPartition":  # of an index that is attached already it does nothing
+        return index
     if kind == "AT_ValidateConstraint" or kind == "AT_DetachPartitionFinalize":
         return True
     if kind == "AT_DetachPartition":

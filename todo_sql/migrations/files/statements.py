@@ -3,43 +3,58 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from todo_sql.errors import Finding
+from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.directives import KNOWN, UNKNOWN_FATE
-from todo_sql.migrations.files.folder import MigrationSet, Script, refuse
-from todo_sql.migrations.files.rerun import enum_name, is_concurrent, is_rerunnable
+from todo_sql.migrations.files.folder import (
+    RESTRICTION,
+    MigrationSet,
+    Script,
+    refuse,
+    without_restrictions,
+)
+from todo_sql.migrations.files.rerun import enum_name, is_rerunnable, needs_no_transaction, root
 from todo_sql.migrations.files.template import UNWRITTEN
 from todo_sql.sql.grammar import GrammarError, Statement, parse, scan
+from todo_sql.sql.source import Source
 
 _DIRECTIVE = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
-_META_COMMAND = re.compile(r"^[ \t]*\\[A-Za-z!?]", re.MULTILINE)
+_META_COMMAND = re.compile(rf"^[ \t]*(?!{RESTRICTION.pattern})\\[A-Za-z!?]", re.MULTILINE)
 _COPY_STDIN = re.compile(r"\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*;", re.IGNORECASE)
-_ALONE = {
-    "createdb_stmt",
-    "dropdb_stmt",
-    "alter_system_stmt",
-    "create_table_space_stmt",
-    "drop_table_space_stmt",
-}
+_TRANSACTION = re.compile(
+    r"(?:begin|start\s+transaction|commit|end|rollback|abort|savepoint|release"
+    r"|prepare\s+transaction)\b",
+    re.IGNORECASE,
+)
 _UNLOCK = re.compile(r"\bpg_advisory_unlock", re.IGNORECASE)
 
 
-def check(migrations: MigrationSet, scripts: Iterable[Script] | None = None) -> None:
+def check(
+    migrations: MigrationSet,
+    scripts: Iterable[Script] | None = None,
+    takes: Callable[[str], bool] = lambda text: False,
+) -> None:
     """Parse files and refuse what may not run; see `wrong_statements`.
 
     Args:
         migrations: The folder.
         scripts: Those of its files that are about to run; default: all. What was applied
             was checked then, and parsing thousands of files takes seconds.
+        takes: Tells whether the server can read a statement that this grammar cannot.
 
     Raises:
         InvalidFiles: With every finding.
     """
     if scripts is None:
         scripts = (script for migration in migrations for script in migration.scripts)
-    problems = [finding for script in scripts for finding in wrong_statements(script)]
+    problems: list[Finding] = []
+    for script in scripts:
+        found = list(wrong_statements(script))
+        if [one.code for one in found] == ["M121"] and script.cut(takes):
+            found = list(wrong_statements(script))
+        problems += found
     refuse(problems, migrations.shown)
 
 
@@ -61,7 +76,20 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
             wrong = _needs_no_transaction(statement)
         if wrong:
             code, message, fix = wrong
-            yield Finding(code, "error", message, _place(script, statement), fix=fix)
+            yield Finding(code, "error", message, _place(script.source, statement), fix=fix)
+
+
+def unexamined(source: Source, statements: Iterable[Statement]) -> Iterator[Finding]:
+    """Yield a warning for each statement whose parse tree is not whole."""
+    for statement in statements:
+        if statement.unseen:
+            yield Finding(
+                "M129",
+                "warning",
+                "the statement was not examined in full",
+                _place(source, statement),
+                cause=f"{statement.unseen}; it runs as it stands, and PostgreSQL judges it",
+            )
 
 
 def _nothing(script: Script) -> Iterator[Finding]:
@@ -89,9 +117,9 @@ def _nothing(script: Script) -> Iterator[Finding]:
 def _directives_too_late(script: Script) -> Iterator[Finding]:
     """Yield the directives after the first statement, where none is read."""
     source = script.source
-    if not _DIRECTIVE.search(source.text):
-        return
     begin = next((s.start for s in script.statements), len(source.text))
+    if not _DIRECTIVE.search(source.text, begin):
+        return
     for token in scan(source.text):
         match = _DIRECTIVE.match(source.text, token.start, token.end)
         if token.kind == "SQL_COMMENT" and token.start > begin and match:
@@ -105,9 +133,9 @@ def _directives_too_late(script: Script) -> Iterator[Finding]:
             )
 
 
-def _place(script: Script, statement: Statement) -> Any:
+def _place(source: Source, statement: Statement) -> Place:
     first_line = statement.text.split("\n", 1)[0].rstrip("\r")
-    return script.source.place(statement.start, statement.start + len(first_line))
+    return source.place(statement.start, statement.start + len(first_line))
 
 
 def _explain(script: Script, error: GrammarError) -> Finding:
@@ -128,7 +156,7 @@ def _explain(script: Script, error: GrammarError) -> Finding:
             )
     for command in _META_COMMAND.finditer(source.text):
         try:
-            parse(source.text[: command.start()])
+            parse(without_restrictions(source.text[: command.start()]))
         except GrammarError:
             continue
         start = command.end() - 2
@@ -153,13 +181,16 @@ def _explain(script: Script, error: GrammarError) -> Finding:
 
 def _forbidden(statement: Statement) -> tuple[str, str, str] | None:
     """Return code, message and fix for a statement that no migration may contain."""
-    node: Any = getattr(statement.node, statement.kind)
-    if statement.kind == "transaction_stmt":
+    node = root(statement)
+    without_tree = not statement.kind and _TRANSACTION.match(statement.text)
+    if statement.kind == "transaction_stmt" or without_tree:
         return (
             "M124",
             "a transaction statement would tear the migration from its ledger row",
             "remove it: every migration is one transaction already",
         )
+    if node is None:
+        return None
     if statement.kind == "copy_stmt" and not node.filename and not node.is_program:
         return (
             "M123",
@@ -190,21 +221,21 @@ def _unsafe_outside_a_transaction(
 ) -> tuple[str, str, str] | None:
     if UNKNOWN_FATE in script.directives.allow or is_rerunnable(statement):
         return None
-    return (
-        "M127",
-        "outside a transaction this statement could not be run again after a crash",
-        "move it to a transactional migration, write IF [NOT] EXISTS, or "
-        f"`-- allow: {UNKNOWN_FATE} REASON`",
-    )
+    allow = f"`-- allow: {UNKNOWN_FATE} REASON`"
+    if needs_no_transaction(statement):
+        fix = f"PostgreSQL runs it in no transaction, so say {allow} at the top of the file"
+    else:
+        fix = f"move it to a transactional migration, write IF [NOT] EXISTS, or {allow}"
+    message = "outside a transaction this statement could not be run again after a crash"
+    return ("M127", message, fix)
 
 
 def _needs_no_transaction(statement: Statement) -> tuple[str, str, str] | None:
-    node: Any = getattr(statement.node, statement.kind)
-    vacuum = statement.kind == "vacuum_stmt" and node.is_vacuumcmd
-    if statement.kind not in _ALONE and not vacuum and not is_concurrent(statement):
+    if not needs_no_transaction(statement):
         return None
+    allow = "" if is_rerunnable(statement) else f" and `-- allow: {UNKNOWN_FATE} REASON`"
     return (
         "M128",
         "this statement cannot run inside a transaction",
-        "put it alone into a migration that says `-- transactional: false`",
+        f"put it alone into a migration that says `-- transactional: false`{allow}",
     )

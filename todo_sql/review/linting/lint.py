@@ -13,7 +13,7 @@ from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import MigrationSet, Script, load
-from todo_sql.migrations.files.statements import wrong_statements
+from todo_sql.migrations.files.statements import unexamined, wrong_statements
 from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.queries.variants import variants
 from todo_sql.review.linting import squawk
@@ -75,6 +75,9 @@ def lint(config: Config, only: frozenset[Path] | None = None, *, each: bool = Tr
         paths[source.file] = config.root / source.file
     chosen = {name for name, path in paths.items() if only is None or path.resolve() in only}
     findings = list(queries.findings) if queries else []
+    for file in project.files:
+        if file.kind != "query":
+            findings += unexamined(file.source, file.statements)
     edits = []
     for rule in all_rules():
         for hit in rule.check(project):

@@ -63,19 +63,6 @@ class File:
             if match:
                 yield Waiver(match[1], match[2].strip(), offset, offset + len(comment))
 
-    @cached_property
-    def _bytes(self) -> bytes | None:
-        text = self.source.text
-        return None if text.isascii() else text.encode()
-
-    def offset(self, location: int) -> int:
-        """Turn a location of the parse tree (in bytes) into an offset of the text."""
-        if self.locate is not None:
-            return self.locate(location)
-        if self._bytes is None:
-            return location
-        return len(self._bytes[:location].decode(errors="ignore"))
-
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -94,4 +81,7 @@ class Spot:
 def spot_of(file: File, message: Any, otherwise: Statement) -> Spot:
     """Return where a node of the parse tree stands; a node without a place: its statement."""
     location = getattr(message, "location", 0)
-    return Spot(file, file.offset(location) if location > 0 else otherwise.start)
+    if location <= 0:
+        return Spot(file, otherwise.start)
+    at = otherwise.offset(location)
+    return Spot(file, at if file.locate is None else file.locate(at))
