@@ -15,9 +15,10 @@ from support.random_schemas import statements
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.schema_sql import render
 from todo_sql.catalog.snapshot import take
+from todo_sql.compiler.scratch import empty_database
+from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.embedded.temporary import temporary_server
 from todo_sql.review.copy import load
-from todo_sql.review.databases import empty_database
 
 
 def build(url: str, seed: int) -> tuple[int, int]:
@@ -36,7 +37,7 @@ def build(url: str, seed: int) -> tuple[int, int]:
 def faults(server: str, source: str) -> Iterator[str]:
     """Yield in what the copy of a database is not as the database."""
     with (
-        empty_database(server) as url,
+        empty_database(ScratchServer(server, superuser=True)) as url,
         psycopg.connect(source, autocommit=True) as original,
         psycopg.connect(url, autocommit=True) as copy,
     ):
@@ -63,7 +64,7 @@ def main() -> None:
     with temporary_server(arguments.postgres) as running:
         server = running.url("postgres")
         for seed in range(arguments.first, arguments.first + arguments.count):
-            with empty_database(server) as url:
+            with empty_database(ScratchServer(server, superuser=True)) as url:
                 taken, refused = build(url, seed)
                 found = list(faults(server, url))
             all_taken, all_refused = all_taken + taken, all_refused + refused

@@ -110,6 +110,23 @@ class Config:
         return self.environment.get("TODO_SQL_SCRATCH_URL") or None
 
     @property
+    def replays_as_superuser(self) -> bool:
+        """Whether migrations may run as a scratch server's superuser: ``TODO_SQL_REPLAY``.
+
+        Raises:
+            ConfigError: It has another value than ``owner`` and ``superuser``.
+        """
+        given = self.environment.get("TODO_SQL_REPLAY") or "owner"
+        if given not in ("owner", "superuser"):
+            raise ConfigError(
+                f"TODO_SQL_REPLAY is {given!r}",
+                code="U206",
+                cause="it says who runs migrations on a scratch server",
+                fix="set it to `superuser`, or unset it: an owner of the scratch database alone",
+            )
+        return given == "superuser"
+
+    @property
     def state(self) -> Path:
         """The folder of the embedded server and of caches, ignored by git."""
         return self.root / ".todo-sql"
@@ -172,9 +189,12 @@ TODO_IGNORE = ("table public.audit_log_20*",)
 TODO_EXEMPT = ("users", "sessions", "accounts", "verifications")
 
 
-# `.env` comes with a checkout: it may name databases, but neither programs and libraries nor
-# where libpq finds its files.
-_NOT_FROM_DOTENV = ("TODO_SQL_POSTGRES_BIN", "PG", "PATH", "PYTHON", "LD_", "DYLD_", "HOME")
+# `.env` comes with a checkout: it may name databases, but neither where and as whom its own
+# migrations are tried, nor programs and libraries, nor where libpq finds its files.
+_NOT_FROM_DOTENV = (
+    *("TODO_SQL_POSTGRES_BIN", "TODO_SQL_REPLAY", "TODO_SQL_SCRATCH_URL"),
+    *("PG", "PATH", "PYTHON", "LD_", "DYLD_", "HOME"),
+)
 
 
 def _with_dotenv(root: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,8 @@ from todo_sql.catalog.diff import compare
 from todo_sql.catalog.mend import mend
 from todo_sql.catalog.schema_sql import render
 from todo_sql.catalog.snapshot import take
-from todo_sql.review.databases import empty_database as scratch_database
+from todo_sql.compiler.scratch import empty_database as scratch_database
+from todo_sql.compiler.scratch_role import ScratchServer
 
 pytestmark = pytest.mark.database
 
@@ -62,7 +63,7 @@ def test_a_dump_of_everything_loads(empty_database: str, connect: Connect) -> No
     connection = connect(empty_database, autocommit=True)
     connection.execute(SCHEMA.encode())
     source = take(connection)
-    with scratch_database(empty_database) as url:
+    with scratch_database(ScratchServer(empty_database)) as url:
         other = connect(url, autocommit=True)
         other.execute(render(source).encode())
         assert [str(difference) for difference in compare(source, take(other))] == []
@@ -77,7 +78,10 @@ def test_the_dump_of_an_odd_schema_loads(
     connection = connect(superuser_database, autocommit=True)
     connection.execute(ODD_SCHEMAS[name].encode())
     source = take(connection)
-    with scratch_database(superuser_database) as url, psycopg.connect(url) as other:
+    with (
+        scratch_database(ScratchServer(superuser_database, superuser=True)) as url,
+        psycopg.connect(url) as other,
+    ):
         other.execute(render(source).encode())
         assert [str(difference) for difference in compare(source, take(other))] == []
         assert render(take(other)) == render(source)

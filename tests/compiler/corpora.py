@@ -37,12 +37,13 @@ from support.foreign import Case
 
 from todo_sql.compiler.describe import Compiler
 from todo_sql.compiler.described import Described
+from todo_sql.compiler.scratch import empty_database
+from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.embedded.server import binaries
 from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import ConfigError, Finding
 from todo_sql.queries.loader import read_text
 from todo_sql.queries.variants import variants
-from todo_sql.review.databases import empty_database
 from todo_sql.sql.grammar import GrammarError, parse
 from todo_sql.sql.source import Source
 
@@ -197,7 +198,7 @@ def measure(corpus: str, checkout: Path) -> bool:
             servers.append(stack.enter_context(temporary_server(15)).url("postgres"))
         for case in CORPORA[corpus](checkout):
             for server in servers:
-                with empty_database(server) as url:
+                with empty_database(ScratchServer(server, superuser=True)) as url:
                     figures = describe(url, case)
                 if not any("is not available" in line for line in figures.schema):
                     break

@@ -19,6 +19,7 @@ from support.database import Owner, Server
 
 from todo_sql.cli.app import main
 from todo_sql.compiler.describe import Analysis
+from todo_sql.compiler.scratch_role import ROLE
 from todo_sql.compiler.watching import watch_folder
 from todo_sql.config import load_config
 
@@ -350,9 +351,10 @@ def test_offline(project: Project) -> None:
 def test_plans(project: Project, owner: Owner) -> None:
     """Variants that load-test data shows to be badly served; what an index serves is not named."""
     project.run("check", "--plans", "5000", code=2)  # there is no scale.sql
+    role = ROLE if owner.kind == "superuser" else owner.name
     (project.root / "pyproject.toml").write_text(
         "[tool.todo-sql]\n"
-        f'tenant = {{ parameter = "user_id", setting = "app.user", role = "{owner.name}" }}\n'
+        f'tenant = {{ parameter = "user_id", setting = "app.user", role = "{role}" }}\n'
     )
     (project.root / "migrations" / "20260101000001_create_items.sql").write_text(
         "-- irreversible: a test\n"

@@ -20,9 +20,10 @@ from typing import Any
 import psycopg
 
 from todo_sql.catalog.doctor import examine
+from todo_sql.compiler.scratch import empty_database
+from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.config import Config, Tenant
 from todo_sql.embedded.temporary import temporary_server
-from todo_sql.review.databases import empty_database
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File
@@ -97,7 +98,7 @@ def codes(sections: list[str], tenant: Tenant | None = None) -> set[str]:
 def traced(server: str, sections: list[str]) -> set[str]:
     """Return the hazards that running the last of several migrations shows."""
     found: set[str] = set()
-    with empty_database(server) as url:
+    with empty_database(ScratchServer(server, superuser=True)) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             for text in sections[:-1]:
                 for statement in parse(text):
@@ -145,7 +146,7 @@ def splinter(checkout: Path, server: str) -> Iterator[str]:
         if number not in SPLINTER:
             continue
         with (
-            empty_database(server) as url,
+            empty_database(ScratchServer(server, superuser=True)) as url,
             psycopg.connect(url, autocommit=True) as connection,
         ):
             connection.execute("drop role if exists anon")

@@ -13,8 +13,9 @@ from psycopg import Connection
 
 from todo_sql.catalog.read import rows
 from todo_sql.catalog.snapshot import take
+from todo_sql.compiler.scratch import empty_database as scratch_database
+from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.review.copy import load
-from todo_sql.review.databases import empty_database as scratch_database
 from todo_sql.review.locks import MODES, Trace, Tracer, named_relations
 from todo_sql.sql.grammar import parse
 
@@ -126,7 +127,7 @@ def live(empty_database: str, connect: Connect) -> Iterator[Connection[Any]]:
 @pytest.fixture
 def tracer(live: Connection[Any], empty_database: str) -> Iterator[Tracer]:
     """A tracer on an empty copy of that database."""
-    with scratch_database(empty_database) as url:
+    with scratch_database(ScratchServer(empty_database)) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             assert load(connection, take(live)) == []
         tracer = Tracer(url)

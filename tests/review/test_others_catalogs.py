@@ -12,9 +12,10 @@ from psycopg import Connection
 from support.database import Server
 
 from todo_sql.cli.app import main
+from todo_sql.compiler.scratch import empty_database as scratch_database
+from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import ExitCode
-from todo_sql.review.databases import empty_database as scratch_database
 
 pytestmark = pytest.mark.database
 
@@ -155,8 +156,10 @@ def other(request: pytest.FixtureRequest, server: Server) -> Iterator[str]:
         pytest.skip("is not another")
     if major == 15 and not Path("/usr/lib/postgresql/15/bin").is_dir():
         pytest.skip("PostgreSQL 15 is not on this machine")
-    with temporary_server(major) as running, scratch_database(running.url("postgres")) as url:
-        yield url
+    with temporary_server(major) as running:
+        there = ScratchServer(running.url("postgres"), superuser=True)
+        with scratch_database(there) as url:
+            yield url
 
 
 @pytest.mark.usefixtures("scratch")

@@ -3,7 +3,7 @@
 They live on the embedded server, or on the server of ``TODO_SQL_SCRATCH_URL``, never on
 the database that ``DATABASE_URL`` names. A template is named after the hash of the
 migrations and of the server's version; nobody connects to it, so that it can always be
-cloned.
+cloned. Whoever runs the migrations is no superuser, see `scratch_role`.
 """
 
 from __future__ import annotations
@@ -15,51 +15,64 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from todo_sql.compiler.scratch_role import (
+    REFUSED,
+    Administration,
+    Connection,
+    ScratchServer,
+    administering,
+    drop,
+    telling,
+)
 from todo_sql.config import Config
 from todo_sql.embedded.server import server_for
 from todo_sql.errors import TodoSqlError
-from todo_sql.sql.trust import SAFE_ALWAYS
 from todo_sql.wire.url import DatabaseUrl
 
 PREFIX = "todo_sql_scratch_"
 _KEEP = 6
 _FORMAT = "1"
+FILE_COPY = " strategy file_copy"
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 
-
-def scratch_server(config: Config) -> str:
-    """Return the URL of a database on the scratch server; starts the embedded server."""
-    given = config.environment.get("TODO_SQL_SCRATCH_URL") or os.environ.get("TODO_SQL_SCRATCH_URL")
-    return DatabaseUrl.parse(given).text if given else server_for(config).ensure_running()
+def scratch_server(config: Config) -> ScratchServer:
+    """Return the scratch server; starts the embedded server."""
+    given = config.scratch_url
+    url = DatabaseUrl.parse(given).text if given else server_for(config).ensure_running()
+    return ScratchServer(url, config.replays_as_superuser)
 
 
 @contextmanager
-def _administering(server: str) -> Iterator[Connection]:
-    """Yield a connection that makes and drops databases, and runs nothing of the project's."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(SAFE_ALWAYS)
-        yield connection
+def empty_database(server: ScratchServer) -> Iterator[str]:
+    """Yield the URL of an empty database for the time of one proof; dropped afterwards."""
+    name = _own_name()
+    with administering(server) as there:
+        there.create(name)
+    try:
+        # Nothing here has to outlive a crash.
+        with telling(there.owner):
+            yield there.url(name, "-c synchronous_commit=off")
+    finally:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            drop(connection, name)
 
 
 @contextmanager
 def scratch_database(config: Config) -> Iterator[str]:
     """Yield the URL of a database of one's own, migrated to head; dropped afterwards."""
     server = scratch_server(config)
-    name = f"{PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
-    with _administering(server) as connection:
-        template = _template(connection, server, config)
-        _clone(connection, name, template)
+    name = _own_name()
+    with administering(server) as there:
+        there.create(name, _template(there, config), FILE_COPY)
     try:
-        yield with_database(server, name)
+        yield there.url(name)
     finally:
-        with _administering(server) as connection:
-            _drop(connection, name)
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            drop(connection, name)
 
 
 def migrated_database(
@@ -74,19 +87,19 @@ def migrated_database(
         kind: Distinguishes databases of the same migrations that are filled differently.
         fill: Called once with the URL of the new database, to put rows into it.
     """
-    server = scratch_server(config)
-    with _administering(server) as connection:
-        template = _template(connection, server, config)
+    with administering(scratch_server(config)) as there:
+        template = _template(there, config)
         name = template.replace("_template", f"_{kind}")
-        if not _exists(connection, name):
-            with _alone(connection, name):
-                if not _exists(connection, name):
+        if not _exists(there.connection, name):
+            with _alone(there.connection, name):
+                if not _exists(there.connection, name):
                     draft = f"{name}_{secrets.token_hex(4)}"
-                    _clone(connection, draft, template)
+                    there.create(draft, template, FILE_COPY)
                     if fill is not None:
-                        fill(with_database(server, draft))
-                    _rename(connection, draft, name)
-    return with_database(server, name)
+                        with telling(there.owner):
+                            fill(there.url(draft))
+                    _rename(there.connection, draft, name)
+        return there.url(name)
 
 
 @contextmanager
@@ -105,45 +118,48 @@ def fingerprint(folder: Path, version: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def with_database(url: str, name: str) -> str:
-    """Return a URL with another database."""
-    return DatabaseUrl.parse(url).with_database(name).text
+def _own_name() -> str:
+    return f"{PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
 
 
-def _template(connection: Connection, server: str, config: Config) -> str:
-    from todo_sql.migrations import migrate
+def _template(there: Administration, config: Config) -> str:
+    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.migrator import Migrator
 
-    version = connection.info.server_version
-    name = f"{PREFIX}{fingerprint(config.migrations, version)}_template"
+    connection = there.connection
+    made_by = "_owned" if there.owner else ""
+    hashed = fingerprint(config.migrations, connection.info.server_version)
+    name = f"{PREFIX}{hashed}{made_by}_template"
     if _exists(connection, name):
         return name
     with _alone(connection, name):
         if not _exists(connection, name):
             draft = f"{name}_{secrets.token_hex(4)}"
-            connection.execute(
-                sql.SQL("create database {} template template0").format(sql.Identifier(draft))
-            )
+            there.create(draft)
             try:
-                migrate(with_database(server, draft), config.migrations)
+                with telling(there.owner):
+                    Migrator(there.url(draft), load(config.migrations, config.root)).migrate()
             except TodoSqlError as error:
-                _drop(connection, draft)
-                raise _on_scratch(error, server) from error
+                drop(connection, draft)
+                raise _on_scratch(error, there.base) from error
             except BaseException:
-                _drop(connection, draft)
+                drop(connection, draft)
                 raise
             _mark(connection, draft, config)
             _rename(connection, draft, name)
-            _forget(connection, config)
+            _forget(there, config)
     return name
 
 
-def _on_scratch(error: TodoSqlError, server: str) -> TodoSqlError:
+def _on_scratch(error: TodoSqlError, server: DatabaseUrl) -> TodoSqlError:
     """Say where the migrations failed: not on the database that they are meant for."""
     found = error.finding
+    if found.code == REFUSED:
+        return error
     error.finding = replace(
         found,
         cause=f"{found.cause or 'the migrations do not run'}; on the scratch server "
-        f"{DatabaseUrl.parse(server).shown}, where they are tried on an empty database",
+        f"{server.shown}, where they are tried on an empty database",
         fix="what the migrations need from outside, such as a role, let them make themselves "
         "(`if not exists`); or name a server that has it in TODO_SQL_SCRATCH_URL",
     )
@@ -166,25 +182,11 @@ def _exists(connection: Connection, name: str) -> bool:
     return found is not None
 
 
-def _clone(connection: Connection, name: str, template: str) -> None:
-    connection.execute(
-        sql.SQL("create database {} template {} strategy file_copy").format(
-            sql.Identifier(name), sql.Identifier(template)
-        )
-    )
-
-
 def _rename(connection: Connection, draft: str, name: str) -> None:
     connection.execute(
         sql.SQL("alter database {} rename to {}").format(
             sql.Identifier(draft), sql.Identifier(name)
         )
-    )
-
-
-def _drop(connection: Connection, name: str) -> None:
-    connection.execute(
-        sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
     )
 
 
@@ -198,16 +200,16 @@ def _owner(config: Config) -> str:
     return f"todo-sql scratch of {config.root}"
 
 
-def _forget(connection: Connection, config: Config) -> None:
+def _forget(there: Administration, config: Config) -> None:
     """Drop this project's oldest templates, and what was cloned from them."""
-    rows = connection.execute(
+    rows = there.connection.execute(
         "select datname from pg_database where shobj_description(oid, 'pg_database') = %s"
         " order by oid desc",
         [_owner(config)],
     ).fetchall()
     for (name,) in rows[_KEEP:]:
         stem = name.removesuffix("template")
-        for (other,) in connection.execute(
+        for (other,) in there.connection.execute(
             "select datname from pg_database where starts_with(datname, %s)", [stem]
         ).fetchall():
-            _drop(connection, other)
+            drop(there.connection, other)

@@ -26,6 +26,12 @@ LOG_LIMIT = 5_000_000
 LOG_LINES_SHOWN = 12
 BUILTIN_LOCALE_SINCE = 17
 SCRAM_ITERATIONS_SINCE = 16
+ADMIN_OF_ROLES_SINCE = 16
+# Before, whoever may make roles may join each that is no superuser's, and run programs then.
+_GUARD = (
+    "update pg_catalog.pg_authid set rolsuper = true where rolname in "
+    "('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class Cluster:
                 # processor for each sign-in; ours is random. Go's lib/pq refuses a single
                 # round, so what a person may use keeps the default.
                 statements += ["set scram_iterations = 1", _set_password(superuser, password)]
+            if version < ADMIN_OF_ROLES_SINCE:
+                statements.append(_GUARD)
             answer = self._alone(building, *statements)
         if answer.returncode != 0:
             shutil.rmtree(building, ignore_errors=True)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.schema_sql import roles
 from todo_sql.catalog.snapshot import Snapshot, take
-from todo_sql.compiler.scratch import migrated_database, scratch_server
+from todo_sql.compiler.scratch import empty_database, migrated_database, scratch_server
+from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.embedded.programs import binaries, major_version
 from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.review.copy import load
-from todo_sql.review.databases import empty_database
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -56,11 +56,11 @@ def both(
 
 
 @contextmanager
-def _server(config: Config, major: int) -> Iterator[tuple[str, bool]]:
-    """Yield the URL of a scratch server, and whether it is the project's own."""
+def _server(config: Config, major: int) -> Iterator[tuple[ScratchServer, bool]]:
+    """Yield a scratch server, and whether it is the project's own."""
     if config.scratch_url is None and config.postgres != major and _at_hand(major):
         with temporary_server(major) as server:
-            yield server.url("postgres"), False
+            yield ScratchServer(server.url("postgres"), config.replays_as_superuser), False
     else:
         yield scratch_server(config), True
 
@@ -73,7 +73,9 @@ def _at_hand(major: int) -> bool:
 
 
 @contextmanager
-def _made(config: Config, server: str, chosen: MigrationSet, *, cached: bool) -> Iterator[str]:
+def _made(
+    config: Config, server: ScratchServer, chosen: MigrationSet, *, cached: bool
+) -> Iterator[str]:
     if cached:
         yield migrated_database(config)
         return
@@ -82,16 +84,16 @@ def _made(config: Config, server: str, chosen: MigrationSet, *, cached: bool) ->
         yield url
 
 
-def _reworded(server: str, live: Snapshot) -> Snapshot:
+def _reworded(server: ScratchServer, live: Snapshot) -> Snapshot:
     """Return a catalog as the scratch server words it; what it cannot make stays as it is."""
     import psycopg
     from psycopg import sql
 
-    with psycopg.connect(server, autocommit=True) as cluster:
+    with psycopg.connect(server.url, autocommit=True) as cluster:
         there = {row[0] for row in cluster.execute("select rolname from pg_catalog.pg_roles")}
         try:
             with empty_database(server) as url, psycopg.connect(url, autocommit=True) as copy:
-                load(copy, live)
+                load(copy, live, server)
                 copied = take(copy)
         finally:
             for name in set(roles(live)) - there:

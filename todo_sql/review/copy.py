@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from todo_sql.catalog import schema_sql
 from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.errors import ConfigError, TodoSqlError
 from todo_sql.sql.trust import SAFE_ALWAYS
 
@@ -18,9 +20,14 @@ if TYPE_CHECKING:
     from todo_sql.config import Config
 
 
+_BY_SUPERUSER = re.compile("create extension |alter .* owner to ")
+
+
 @contextmanager
-def cluster(config: Config, live: Connection[Any], *, across_majors: bool) -> Iterator[str]:
-    """Yield the URL of a server of the target's major version, on a cluster of its own.
+def cluster(
+    config: Config, live: Connection[Any], *, across_majors: bool
+) -> Iterator[ScratchServer]:
+    """Yield a server of the target's major version, on a cluster of its own.
 
     Roles belong to a cluster: what a migration does to them must not reach the target.
 
@@ -46,7 +53,7 @@ def cluster(config: Config, live: Connection[Any], *, across_majors: bool) -> It
                 )
             other = scratch.info.server_version // 10000
         _demand_same(major, other, across_majors)
-        yield given
+        yield ScratchServer(given, config.replays_as_superuser)
         return
     try:
         server = temporary_server(major)
@@ -56,7 +63,7 @@ def cluster(config: Config, live: Connection[Any], *, across_majors: bool) -> It
         server = temporary_server(config.postgres)
         url = server.__enter__()
     try:
-        yield url.url("postgres")
+        yield ScratchServer(url.url("postgres"), config.replays_as_superuser)
     finally:
         server.__exit__(None, None, None)
 
@@ -83,9 +90,21 @@ def _identity(connection: Connection[Any]) -> object:
     return row[0] if row else None
 
 
-def load(connection: Connection[Any], live: Snapshot) -> list[str]:
-    """Make the objects of a catalog in an empty database; return what could not be made."""
+def load(
+    connection: Connection[Any], live: Snapshot, server: ScratchServer | None = None
+) -> list[str]:
+    """Make the objects of a catalog in an empty database; return what could not be made.
+
+    Args:
+        connection: To the database, in autocommit mode.
+        live: The catalog.
+        server: Where the database is: its superuser does what `connection` may not and what
+            runs nothing of others: makes extensions, where nothing but schemas and roles is
+            there yet, and gives objects to their owners.
+    """
     import psycopg
+
+    from todo_sql.wire.url import DatabaseUrl
 
     # What it says unqualified is PostgreSQL's own: it was read under the same path.
     connection.execute(SAFE_ALWAYS)
@@ -99,6 +118,15 @@ def load(connection: Connection[Any], live: Snapshot) -> list[str]:
         try:
             connection.execute(statement.encode())
         except psycopg.Error as error:
+            if server and error.sqlstate == "42501" and _BY_SUPERUSER.match(statement):
+                there = DatabaseUrl.parse(server.url).with_database(connection.info.dbname)
+                try:
+                    with psycopg.connect(there.text, autocommit=True) as superuser:
+                        superuser.execute(SAFE_ALWAYS)
+                        superuser.execute(statement.encode())
+                    continue
+                except psycopg.Error as second:
+                    error = second
             head = " ".join(statement.split())[:70]
             missing.append(f"{head}: {error.diag.message_primary or error}")
     return missing

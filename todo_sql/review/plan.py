@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.snapshot import take
+from todo_sql.compiler import scratch_role
 from todo_sql.errors import Finding, Place, Severity
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.review.broken import Broken, Queries
@@ -154,7 +155,8 @@ def _run(
             tracer.commit()
     except psycopg.Error as error:
         tracer.roll_back()
-        return steps, _failure(script, statement, error)
+        found = _failure(script, statement, error)
+        return steps, scratch_role.refusal(error, found, tracer.connection.info.user) or found
     return steps, None
 
 

@@ -9,13 +9,14 @@ before must be there after.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
-from todo_sql.errors import Finding, Place, TodoSqlError
+from todo_sql.compiler import scratch_role
+from todo_sql.errors import DatabaseError, Finding, Place, TodoSqlError
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.review import sample_rows
@@ -93,7 +94,9 @@ class _Trial:
         try:
             self._migrator.rollback(steps=1)
         except TodoSqlError as error:
-            return Proof(migration.id, "failed", findings=(_failed(error, "R901"),), notes=notes)
+            return Proof(
+                migration.id, "failed", findings=(self._failed(error, "R901"),), notes=notes
+            )
         back = take(self._connection)
         findings = [
             *_differences(migration.rollback, "R902", back, before),
@@ -102,7 +105,7 @@ class _Trial:
         try:
             self._migrator.migrate(to=migration.id)
         except TodoSqlError as error:
-            findings.append(_failed(error, "R903"))
+            findings.append(self._failed(error, "R903"))
             return Proof(migration.id, "failed", findings=tuple(findings), notes=notes)
         self._now = take(self._connection)
         if not findings:  # else it may well differ
@@ -110,6 +113,17 @@ class _Trial:
         sample_rows.fill(self._connection, self._now, changed)  # for the migrations that follow
         outcome: Outcome = "different" if findings else "reversible"
         return Proof(migration.id, outcome, findings=tuple(findings), notes=notes)
+
+    def _failed(self, error: TodoSqlError, code: str) -> Finding:
+        found = error.finding
+        said = {
+            "R901": "the rollback fails with rows in place",
+            "R903": "the migration fails when it is applied again after its rollback",
+        }[code]
+        told = replace(found, code=code, message=f"{said}: {found.message}")
+        if isinstance(error, DatabaseError):
+            told = scratch_role.refusal(error, told, self._connection.info.user) or told
+        return told
 
     def _lost_rows(
         self,
@@ -183,14 +197,3 @@ def _differences(script: Script, code: str, found: Snapshot, wanted: Snapshot) -
 def _place(script: Script) -> Place:
     first = script.statements[0].start if script.statements else 0
     return script.source.place(first)
-
-
-def _failed(error: TodoSqlError, code: str) -> Finding:
-    found = error.finding
-    said = {
-        "R901": "the rollback fails with rows in place",
-        "R903": "the migration fails when it is applied again after its rollback",
-    }[code]
-    return Finding(
-        code, "error", f"{said}: {found.message}", found.place, cause=found.cause, fix=found.fix
-    )

@@ -76,11 +76,11 @@ def _plan(
     import psycopg
 
     from todo_sql.catalog.snapshot import take
+    from todo_sql.compiler.scratch import empty_database
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.queries.loader import read_folder
     from todo_sql.review import copy
     from todo_sql.review.broken import Queries
-    from todo_sql.review.databases import empty_database
     from todo_sql.review.plan import Plan, estimator, sizes_of, trace
 
     config, url = context.config, context.direct_url()
@@ -96,7 +96,7 @@ def _plan(
             empty_database(server) as scratch,
         ):
             with psycopg.connect(scratch, autocommit=True) as connection:
-                not_copied = copy.load(connection, take(live))
+                not_copied = copy.load(connection, take(live), server)
             findings = _lint_by_file(context)
             planned = trace(scratch, pending, sizes, queries, estimator(live), findings)
             return Plan(database, version, tuple(planned), tuple(not_copied), sizes)

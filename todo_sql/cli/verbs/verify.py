@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 def command(context: Context) -> ExitCode:
     """Apply, roll back and apply every migration on a scratch database, with rows in place."""
-    from todo_sql.compiler.scratch import scratch_server
+    from todo_sql.compiler.scratch import empty_database, scratch_server
     from todo_sql.migrations.files.folder import load
     from todo_sql.migrations.files.statements import check
-    from todo_sql.review.databases import empty_database
     from todo_sql.review.verify import verify
 
     config, output = context.config, context.output

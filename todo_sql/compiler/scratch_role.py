@@ -1,0 +1,227 @@
+"""Who runs a checkout's migrations on a scratch server: a role of ours that is no superuser.
+
+A superuser's `copy … to program` runs programs, so a superuser's server is asked for a role
+that owns each scratch database, makes roles and bypasses policies, as a superuser does, and
+is allowed nothing outside of its databases. Every later connection is this role's as well:
+planning a query runs functions that the migrations made. Only ``TODO_SQL_REPLAY=superuser``
+in the real environment lets a superuser do it. A login that is no superuser stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from todo_sql.errors import ConfigError, DatabaseError, Finding
+from todo_sql.sql.trust import SAFE_ALWAYS
+from todo_sql.wire.url import DatabaseUrl
+
+ROLE = "todo_sql_replay"
+REFUSED = "P203"
+_DENIED = "42501"
+_CAUSE = (
+    "it runs on a scratch server, and not as its superuser, who could start programs and read "
+    "files for whoever wrote the migrations"
+)
+_FIX = (
+    "read the migrations; if you trust them, set TODO_SQL_REPLAY=superuser in the environment, "
+    "or name a login that may do it in TODO_SQL_SCRATCH_URL"
+)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchServer:
+    """A server to try things on.
+
+    Attributes:
+        url: Of a login that makes databases.
+        superuser: Whether replays may be a superuser's, where the login is one.
+    """
+
+    url: str
+    superuser: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """A connection that makes and drops databases, and runs nothing of a project's.
+
+    Attributes:
+        connection: In autocommit mode.
+        base: The URL of the login that owns the databases made.
+        owner: Our role, or None where it is the server's own login.
+    """
+
+    connection: Connection
+    base: DatabaseUrl
+    owner: str | None
+
+    def create(self, name: str, template: str = "template0", strategy: str = "") -> None:
+        """Make a database that belongs to whoever replays."""
+        made = sql.SQL("create database {} template {}").format(
+            *map(sql.Identifier, (name, template))
+        )
+        if self.owner:
+            made += sql.SQL(" owner {}").format(sql.Identifier(self.owner))
+        self.connection.execute(made + sql.SQL(strategy))
+
+    def url(self, name: str, options: str = "") -> str:
+        """Return the URL of a database, of the login that owns it."""
+        return self.base.with_database(name, options).text
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Drop a database, whoever is connected."""
+    connection.execute(
+        sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    )
+
+
+@contextmanager
+def administering(server: ScratchServer) -> Iterator[Administration]:
+    """Yield what makes databases on a server; makes our role where there is need of it.
+
+    Raises:
+        ConfigError: Our role cannot sign in there.
+    """
+    url = DatabaseUrl.parse(server.url)
+    with psycopg.connect(url.text, autocommit=True) as connection:
+        connection.execute(SAFE_ALWAYS)
+        row = connection.execute(
+            "select rolsuper from pg_catalog.pg_roles where rolname = session_user"
+        ).fetchone()
+        if server.superuser or not (row and row[0]):
+            yield Administration(connection, url, None)
+            return
+        login = {"user": ROLE, "password": _prepare(connection)}
+        ours = DatabaseUrl({**url.parameters, **{k: v for k, v in login.items() if v}})
+        if not login["password"]:
+            _try(ours)
+        yield Administration(connection, ours, ROLE)
+
+
+def _try(url: DatabaseUrl) -> None:
+    """See that our role gets in where the superuser needs no password."""
+    try:
+        psycopg.connect(url.text).close()
+    except psycopg.OperationalError as error:
+        raise ConfigError(
+            f"the scratch server does not let the role {ROLE} in",
+            code="P204",
+            cause=f"migrations run there as a role that is no superuser: {error}",
+            fix="name a login with createdb and createrole in TODO_SQL_SCRATCH_URL, or a superuser "
+            "that has a password",
+        ) from None
+
+
+def refusal(error: psycopg.Error | DatabaseError, found: Finding, user: str) -> Finding | None:
+    """Return the finding of what only a superuser may do, else None.
+
+    Args:
+        error: What the server said.
+        found: What would be told of it otherwise.
+        user: Who ran it.
+    """
+    if error.sqlstate != _DENIED or user != ROLE:
+        return None
+    cause = f"{found.cause}\n{_CAUSE}" if found.cause else _CAUSE
+    return replace(found, code=REFUSED, cause=cause, fix=_FIX)
+
+
+@contextmanager
+def telling(owner: str | None) -> Iterator[None]:
+    """Say of a migration that needs a superuser what to do about it."""
+    try:
+        yield
+    except DatabaseError as error:
+        error.finding = refusal(error, error.finding, owner or "") or error.finding
+        raise
+
+
+# Roles that lead out of the database; whoever is a member of one is not handed to us.
+_OUT = "('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')"
+_LEADS_OUT = f"""exists (
+    select from pg_catalog.pg_roles as o
+    where (o.rolsuper or o.rolreplication or o.rolname in {_OUT})
+        and pg_catalog.pg_has_role(r.oid, o.oid, 'member')
+)"""
+# What `migrate` made as a superuser on the same cluster, so that a replay finds it its own.
+_TO_GRANT = f"""
+select r.rolname::text from pg_catalog.pg_roles as r
+where r.oid >= 16384 and r.rolname <> '{ROLE}' and not {_LEADS_OUT}
+    and not pg_catalog.pg_has_role(r.oid, '{ROLE}', 'member')
+    and not exists (
+        select from pg_catalog.pg_auth_members as m
+        where m.roleid = r.oid and m.member = '{ROLE}'::pg_catalog.regrole and m.admin_option
+    )
+order by 1
+"""
+# Before 16 whoever makes roles may join any role that is not a superuser's. On servers that
+# we made ourselves those that lead out are, see `embedded.cluster`.
+_MAY_MAKE_ROLES = f"""
+select pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 160000 or not exists (
+    select from pg_catalog.pg_roles as r where not r.rolsuper and {_LEADS_OUT}
+)
+"""
+
+
+def _prepare(connection: Connection) -> str | None:
+    """Make our role as it should be; return its password, or None where nobody has one."""
+    password = _password(connection)
+    modern = connection.info.server_version >= 160000
+    key = int.from_bytes(hashlib.sha256(ROLE.encode()).digest()[:8], "big", signed=True)
+    with connection.transaction():
+        connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", [key])
+        found = connection.execute(
+            f"select {_LEADS_OUT} from pg_catalog.pg_roles as r where r.rolname = '{ROLE}'"
+        ).fetchone()
+        makes_roles = connection.execute(_MAY_MAKE_ROLES).fetchone()
+        if modern:  # the password is a random one, and slow rounds protect those that are not
+            connection.execute("set local scram_iterations = 1")
+        connection.execute(
+            sql.SQL(
+                "{} role {} login nosuperuser nocreatedb noreplication bypassrls inherit {} "
+                "password {} valid until 'infinity'"
+            ).format(
+                sql.SQL("alter" if found else "create"),
+                sql.Identifier(ROLE),
+                sql.SQL("createrole" if makes_roles == (True,) else "nocreaterole"),
+                sql.Literal(password),
+            )
+        )
+        if found and connection.execute(
+            f"select {_LEADS_OUT} from pg_catalog.pg_roles as r where r.rolname = '{ROLE}'"
+        ).fetchone() == (True,):
+            raise ConfigError(
+                f"the role {ROLE} of the scratch server may do too much",
+                code="P204",
+                cause="it is a member of a role that may start programs, read files or replicate",
+                fix=f"revoke that role from {ROLE}",
+            )
+        connection.execute(f"alter role {ROLE} reset all")
+        if modern:  # what it makes it may act as, like a superuser
+            connection.execute(f"alter role {ROLE} set createrole_self_grant = 'set, inherit'")
+        for (name,) in connection.execute(_TO_GRANT).fetchall():
+            connection.execute(
+                sql.SQL("grant {} to {} with admin option").format(
+                    *map(sql.Identifier, (name, ROLE))
+                )
+            )
+    return password
+
+
+def _password(connection: Connection) -> str | None:
+    """Return the same password in every process that knows the superuser's."""
+    known = connection.info.password
+    if not known:
+        return None
+    return hmac.digest(known.encode(), ROLE.encode(), "sha256").hex()
