@@ -141,6 +141,11 @@ def _defined_twice(query: NamedQuery, first: NamedQuery) -> Finding:
     )
 
 
+def has_header(source: Source) -> bool:
+    """Return whether a text holds named queries, or means to."""
+    return _HEADER_LINE.search(source.text) is not None
+
+
 def read_text(source: Source) -> tuple[tuple[NamedQuery, ...], list[Finding]]:
     """Return the sound queries of a text, and its mistakes."""
     report = Report(source)

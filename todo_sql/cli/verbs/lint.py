@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
+from todo_sql.config import Config
 from todo_sql.errors import ExitCode, UsageError
 
 
@@ -34,18 +36,19 @@ def command(
         context.output.page("rules", render())
         return ExitCode.OK
     config = context.config
-    only = _named(paths) if paths else None
+    only = _named(paths, config) if paths else None
+    named = only is not None
     if since is not None:
         changed = review.changed_since(config, since)
         only = changed if only is None else only & changed
     each = context.output.verbose or format == "github"
-    found = review.lint(config, only, each=each)
+    found = review.lint(config, only, each=each, named=named)
     if fix:
         changed_files = review.mend(config, found, only)
         for name in changed_files:
             context.output.message(f"corrected {name}")
         if changed_files:
-            found = review.lint(config, only, each=each)
+            found = review.lint(config, only, each=each, named=named)
     for reason in found.skipped:
         context.output.warning(reason)
     serious = [one for one in found.findings if one.severity != "info"]
@@ -64,13 +67,26 @@ def command(
     return ExitCode.FINDINGS if serious else ExitCode.OK
 
 
-def _named(paths: list[Path]) -> frozenset[Path]:
+def _named(paths: list[Path], config: Config) -> frozenset[Path]:
     files: set[Path] = set()
     for path in paths:
         if path.is_dir():
-            files |= {file.resolve() for file in path.rglob("*.sql")}
-        elif path.is_file():
-            files.add(path.resolve())
-        else:
+            found = set(_below(path.resolve(), config))
+            if not found:
+                raise UsageError(f"there is no .sql file in {path}", fix="name another folder")
+            files |= found
+        elif not path.is_file():
             raise UsageError(f"there is no file {path}", fix="name a file or folder that exists")
+        elif path.suffix != ".sql":
+            raise UsageError(f"{path} is no .sql file", fix="lint reviews .sql files alone")
+        else:
+            files.add(path.resolve())
     return frozenset(files)
+
+
+def _below(folder: Path, config: Config) -> Iterator[Path]:
+    """Yield the SQL files of a folder, without generated ones and those of hidden folders."""
+    for file in folder.rglob("*.sql"):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if not hidden and (config.generate is None or config.generate not in file.parents):
+            yield file.resolve()

@@ -63,7 +63,7 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
     try:
         found = script.statements
     except GrammarError as error:
-        yield _explain(script, error)
+        yield explain(script.source, error)
         return
     if not found:
         yield from _nothing(script)
@@ -138,9 +138,8 @@ def _place(source: Source, statement: Statement) -> Place:
     return source.place(statement.start, statement.start + len(first_line))
 
 
-def _explain(script: Script, error: GrammarError) -> Finding:
+def explain(source: Source, error: GrammarError) -> Finding:
     """Return the finding for text that the grammar rejects, named by its real cause."""
-    source = script.source
     for copy in _COPY_STDIN.finditer(source.text):
         try:
             last = parse(source.text[: copy.end()])[-1]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from todo_sql import writing
@@ -15,15 +15,15 @@ from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import MigrationSet, Script, load
 from todo_sql.migrations.files.statements import unexamined, wrong_statements
 from todo_sql.queries.loader import QuerySet, read_folder
-from todo_sql.queries.variants import variants
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.choices import chosen as wanted
 from todo_sql.review.linting.choices import gathered, refuse_unknown
+from todo_sql.review.linting.outside import read_outside
 from todo_sql.review.linting.proved import unproved
-from todo_sql.review.linting.reviewed import File, Kind
+from todo_sql.review.linting.reviewed import File, Kind, query_file
 from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
 from todo_sql.review.linting.style import Style, installed
-from todo_sql.sql.grammar import GrammarError, parse
+from todo_sql.sql.grammar import GrammarError
 from todo_sql.sql.source import Source
 
 # Waivers that others look at: the migrator, `plan` and `check`.
@@ -41,15 +41,23 @@ class Review:
         waived: Those that a waiver of their file covers.
         edits: By shown file name, the replacements that are certain to correct findings.
         skipped: What was not looked at, and why.
+        outside: By path, the texts of reviewed files outside the project's folders.
     """
 
     findings: tuple[Finding, ...]
     waived: tuple[Finding, ...] = ()
     edits: tuple[tuple[File, Edit], ...] = ()
     skipped: tuple[str, ...] = ()
+    outside: Mapping[Path, Source] = field(default_factory=dict)
 
 
-def lint(config: Config, only: frozenset[Path] | None = None, *, each: bool = True) -> Review:
+def lint(
+    config: Config,
+    only: frozenset[Path] | None = None,
+    *,
+    each: bool = True,
+    named: bool = False,
+) -> Review:
     """Review the migrations and queries of a project.
 
     Args:
@@ -57,10 +65,13 @@ def lint(config: Config, only: frozenset[Path] | None = None, *, each: bool = Tr
         only: Report on these files alone; all are read, since a rule looks at the whole.
         each: Whether what concerns the whole project, such as style, is told at each place, or
             once for all of them.
+        named: Whether somebody named the files: those outside the project's folders are then
+            reviewed where they lie.
 
     Raises:
         ConfigError: The configuration names a rule that nobody has.
         InvalidFiles: Migrations that the migrator would refuse.
+        UsageError: A named file is not UTF-8.
     """
     refuse_unknown(config.lint)
     migrations = load(config.migrations, config.root)
@@ -73,6 +84,11 @@ def lint(config: Config, only: frozenset[Path] | None = None, *, each: bool = Tr
     for source in queries.files if queries else ():
         sources.append(source)
         paths[source.file] = config.root / source.file
+    outside = read_outside(config, only or () if named else ())
+    project = replace(project, files=(*project.files, *outside.files))
+    broken += outside.findings
+    paths |= {source.file: path for path, source in outside.sources.items()}
+    sources += outside.sources.values()
     chosen = {name for name, path in paths.items() if only is None or path.resolve() in only}
     findings = list(queries.findings) if queries else []
     for file in project.files:
@@ -84,15 +100,16 @@ def lint(config: Config, only: frozenset[Path] | None = None, *, each: bool = Tr
             findings.append(finding(rule, hit))
             edits += [(hit.spot.file, edit) for edit in hit.edits]
     scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]
-    unparsed = {one.place.file for one in broken if one.code == "M121" and one.place}
-    parsed = {file.name for file in scripts} - unparsed
+    unparsed = {one.place.file for one in broken if one.code in ("M121", "C101") and one.place}
+    parsed = {file.name for file in (*scripts, *outside.files)} - unparsed
     others = unproved(squawk.check(scripts, paths, config.postgres, config.root), project.files)
     skipped = []
     if squawk.binary() is None:
         skipped.append("squawk is not installed: the safety of migrations is only partly checked")
     if installed():
         cache = None if config.packaged else config.state / "cache" / "style.json"
-        style = Style(config.root, cache, queries.files if queries else ())
+        texts = (*(queries.files if queries else ()), *outside.sources.values())
+        style = Style(config.root, cache, texts)
         others += style.check(s for s in sources if s.file in chosen)
     else:
         skipped.append("sqlfluff is not installed: style is not checked")
@@ -108,6 +125,7 @@ def lint(config: Config, only: frozenset[Path] | None = None, *, each: bool = Tr
         tuple(sorted(waived, key=_by_place)),
         tuple((file, edit) for file, edit in edits if file.name in chosen),
         tuple(f"{reason} (pip install 'todo-sql[review]')" for reason in skipped),
+        outside.sources,
     )
 
 
@@ -141,20 +159,8 @@ def read(
             if script is not None:
                 files += _parsed(script, kind, broken)  # type: ignore[arg-type]
     for query in queries.values() if queries else ():
-        variant = next(islice(variants(query), 1))
-        try:
-            statements = tuple(parse(variant.sql))
-        except GrammarError:
-            continue  # `check` says so, with the place
-        moved = tuple(
-            replace(
-                statement,
-                start=variant.source_offset(statement.start),
-                end=variant.source_offset(max(0, statement.end - 1)) + 1,
-            )
-            for statement in statements
-        )
-        files.append(File(query.source, "query", moved, locate=variant.source_offset))
+        with suppress(GrammarError):  # `check` says so, with the place
+            files.append(query_file(query))
     return Project(tuple(files), config.tenant, config.exempt), broken
 
 
@@ -270,11 +276,11 @@ def mend(config: Config, review: Review, only: frozenset[Path] | None) -> list[s
     by_file: dict[str, list[Edit]] = {}
     for file, edit in review.edits:
         by_file.setdefault(file.name, []).append(edit)
-    texts = [Source.read(path, config.root) for path in sorted(config.queries.glob("*.sql"))]
+    queries = sorted(config.queries.rglob("*.sql"))
+    texts = [*(Source.read(path, config.root) for path in queries), *review.outside.values()]
     style = Style(config.root, None, texts) if installed() else None
     changed = []
-    folders = (config.migrations, config.queries)
-    for path in sorted(path for folder in folders for path in folder.glob("*.sql")):
+    for path in [*sorted(config.migrations.glob("*.sql")), *queries, *review.outside]:
         if only is not None and path.resolve() not in only:
             continue
         if path.parent == config.migrations and path.resolve() in keep:
@@ -286,6 +292,7 @@ def mend(config: Config, review: Review, only: frozenset[Path] | None) -> list[s
         if style is not None:
             text = style.mended(Source(source.file, text))
         if text != source.text:
-            writing.write(path, text, config.root)
+            inside = path.is_relative_to(config.root)
+            writing.write(path, text, config.root if inside else path.parent)
             changed.append(source.file)
     return changed

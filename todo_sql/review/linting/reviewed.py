@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from todo_sql.errors import Place
 from todo_sql.migrations.files.directives import leading_comments
-from todo_sql.sql.grammar import Statement
+from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.variants import variants
+from todo_sql.sql.grammar import Statement, parse
 from todo_sql.sql.source import Source
 
 if TYPE_CHECKING:
@@ -62,6 +64,24 @@ class File:
             match = _WAIVER.match(comment)
             if match:
                 yield Waiver(match[1], match[2].strip(), offset, offset + len(comment))
+
+
+def query_file(query: NamedQuery) -> File:
+    """Return a query as a file under review: with all its lines.
+
+    Raises:
+        GrammarError: PostgreSQL's grammar rejects it.
+    """
+    variant = next(variants(query))
+    moved = tuple(
+        replace(
+            statement,
+            start=variant.source_offset(statement.start),
+            end=variant.source_offset(max(0, statement.end - 1)) + 1,
+        )
+        for statement in parse(variant.sql)
+    )
+    return File(query.source, "query", moved, locate=variant.source_offset)
 
 
 @dataclass(frozen=True, slots=True)
