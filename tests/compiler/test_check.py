@@ -121,7 +121,30 @@ def test_parameter_in_a_subscript(database: Connection) -> None:
         ("select l.id, (select count(*) from tasks as t where t.list_id = l.id"
          " and t.user_id = l.user_id) as n from lists as l where l.user_id = :user_id", []),
         ("with mine as (select * from tasks where user_id = :user_id)"
-         " select m.id from mine as m", ["C112"]),
+         " select m.id from mine as m", []),
+        ("with mine as (select * from tasks where user_id = :user_id)"
+         " select m.* from mine as m", ["C112"]),
+        ("with mine as (select id from tasks where user_id = :user_id) select * from mine", []),
+        ("with mine as (delete from tasks where user_id = :user_id returning *)"
+         " select * from mine", ["C112"]),
+        ("select * from (select * from tasks where user_id = :user_id) as t", ["C112"]),
+        ("select t.id from (select * from tasks where user_id = :user_id) as t", []),
+        ("select t.id, n.* from tasks as t, unnest(:a::text[]) as n where user_id = :user_id", []),
+        ("select t.*, n.* from unnest(:a::text[]) as n, tasks as t where user_id = :user_id",
+         ["C112"]),
+        ("select * from unnest(:a::text[], :b::text[]) as n (a, b)", []),
+        ("select * from generate_series(1, :n)", []),
+        ("select * from (values (1), (2)) as v (a)", []),
+        ("select key from settings where (key, key) in (select * from unnest(:a::text[],"
+         " :b::text[]))", []),
+        ("select exists (select * from settings) as e", []),
+        ("select 'ä' as a, s.*, s.* from settings as s", ["C108", "C108", "C108", "C112"]),
+        ("select * from settings union all select * from settings", ["C112"]),
+        ("update settings set value = :v where id = :id returning *", ["C112"]),
+        ("select 1 as one from tasks where user_id = :user_id limit 1", []),
+        ("select true as is_there, :x::int as x from settings limit 1", []),
+        ("select id from settings where key >= :v for update skip locked limit :n", []),
+        ("select id from settings where key >= :v for update limit :n", ["C115"]),
         ("with every as (select id, user_id from tasks) select e.id from every as e"
          " where e.user_id = :user_id", []),
         ("select id from tasks where user_id = :user_id or id = 1", ["C110"]),
@@ -160,6 +183,10 @@ def test_findings(database: Connection, sql: str, expected: list[str]) -> None:
         (":execrows", "update tasks set done = true where user_id = :user_id", []),
         (":exec", "insert into tasks (user_id, title) values (:user_id, :title)", []),
         (":exec", "select id from tasks where user_id = :user_id", ["C109"]),
+        (":exec", "select pg_notify('a', :v)", []),
+        (":execrows", "select pg_notify('a', key), pg_notify('b', key) from settings", []),
+        (":exec", "select pg_notify('a', :v), 1 as n", ["C109"]),
+        (":one", "select pg_advisory_xact_lock(:n)", []),
         (":many", "update tasks set done = true where user_id = :user_id", ["C109"]),
         (":many", "select value from settings", []),
         (":many", "select address from houses", ["C104"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from todo_sql.compiler.checked import Checked
-from todo_sql.compiler.checks import session_state, tenancy, unstable_order, wording, writes
+from todo_sql.compiler.checks import session_state, stars, tenancy, unstable_order, wording, writes
 from todo_sql.compiler.checks.equalities import Equalities
 from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.errors import Finding
@@ -32,6 +32,7 @@ def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
         equalities = known[id(tree)]
         if variant.given == query.optional:
             yield from wording.find(query, variant)
+            yield from stars.find(query, variant)
         yield from unstable_order.find(query, answer, equalities, compiler.schema)
         key = (id(tree), variant.parameters)
         if key not in seen:

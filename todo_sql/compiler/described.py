@@ -39,6 +39,8 @@ class DescribedParameter:
         default: Python source, or None.
         optional: Whether its lines are left out when it isn't given.
         target: The table and column that it is stored in as it is, where there is just one.
+        form: How it is written if its type is not PostgreSQL's own, else None.
+        null_elements: Whether elements of an array may be None.
     """
 
     name: str
@@ -48,6 +50,8 @@ class DescribedParameter:
     default: str | None = None
     optional: bool = False
     target: Origin | None = None
+    form: Form | None = None
+    null_elements: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -187,6 +191,11 @@ class Described:
     def forms(self) -> dict[str, Form]:
         """How columns are loaded whose types psycopg does not know."""
         return {column.name: column.form for column in self.columns if column.form is not None}
+
+    @property
+    def written(self) -> dict[str, Form]:
+        """How parameters are written whose types are not PostgreSQL's own."""
+        return {one.name: one.form for one in self.parameters if one.form is not None}
 
     @property
     def row(self) -> PythonType:

@@ -22,7 +22,9 @@ from todo_sql.compiler.proof.nesting import Level, levels_of, output, own_nodes
 from todo_sql.compiler.proof.nodes import Node, Tree
 from todo_sql.compiler.schema import Column, Relation, Schema
 
-COERCIONS = frozenset(("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR"))
+COERCIONS = frozenset(
+    ("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR", "ARRAYCOERCEEXPR")
+)
 _CASTS = frozenset("12")  # written as a cast, or implied
 _TESTS = ("NULLTEST", "BOOLEANTEST", "DISTINCTEXPR", "COALESCEEXPR", "FUNCEXPR")
 _COUNTERS = frozenset(("num_nulls", "num_nonnulls"))

@@ -10,7 +10,7 @@ from todo_sql.compiler import constraints, effects, feeds, python_types
 from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.checks import session_state
 from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter, Origin
-from todo_sql.compiler.proof.nullability import prove
+from todo_sql.compiler.proof.nullability import Claims, prove_all
 from todo_sql.compiler.repeats import repeat_keys
 from todo_sql.compiler.schema import Column, Relation, Schema
 from todo_sql.config import Config
@@ -163,7 +163,12 @@ class Inference:
                 for relation, column in feed.targets
             }
             target = self._origin(*next(iter(targets.values()))) if len(targets) == 1 else None
-            python = self._python(oid, target, query, name)
+            directive = query.parameters.get(name)
+            shape = python_types.Shape(
+                nulls=feeds.nullable_elements(fed[name]),
+                depth=self._depth(directive, [column for _, column in targets.values()]),
+            )
+            python = self._python(oid, target, query, name, shape)
             if python is None:
                 wrong.append(self._no_type(query, f"parameter `{name}`", oid))
                 continue
@@ -173,7 +178,6 @@ class Inference:
             listed = self._values(fed[name], target)
             if listed and not python.mapped:
                 python = python_types.narrowed(python, listed)
-            directive = query.parameters.get(name)
             nullable = feeds.nullable(fed[name])
             if directive is not None and directive.nullable is not None:
                 nullable = directive.nullable
@@ -182,7 +186,15 @@ class Inference:
             optional = name in query.optional and name not in query.required
             parameters.append(
                 DescribedParameter(
-                    name, self._shown(oid), python, nullable, default, optional, target
+                    name,
+                    self._shown(oid) + "[]" * (shape.depth - 1),
+                    python,
+                    nullable,
+                    default,
+                    optional,
+                    target,
+                    python_types.written(oid, self.schema, shape.depth),
+                    shape.nulls or python.mapped,
                 )
             )
         for case in query.cases.values():
@@ -201,25 +213,10 @@ class Inference:
         described = checked.answers[0].columns
         if parameters is None or not described:
             return () if parameters is not None else None
-        nullable = {parameter.name for parameter in parameters if parameter.nullable}
-        proven = [True] * len(described)
-        known: dict[tuple[int, frozenset[int]], list[bool]] = {}
-        for variant, _, tree in checked.known:
-            numbers = frozenset(
-                number
-                for number, name in enumerate(variant.parameters, start=1)
-                if name in nullable
-            )
-            key = (id(tree), numbers)
-            if key not in known:
-                known[key] = prove(tree.queries, self.schema, numbers)
-            claims = known[key]
-            if len(claims) != len(proven):
-                claims = [False] * len(proven)
-            proven = [one and other for one, other in zip(proven, claims, strict=True)]
+        proven, elements = self._claims(checked, parameters, len(described))
         columns = []
         wrong = []
-        for column, not_null in zip(described, proven, strict=True):
+        for column, not_null, values in zip(described, proven, elements, strict=True):
             relation = self.schema.relations.get(column.table)
             found = relation.columns.get(column.number) if relation else None
             origin = self._origin(relation, found) if relation and found else None
@@ -232,7 +229,8 @@ class Inference:
                 declared = found.type
             if directive is not None and directive.nullable is not None:
                 not_null = not directive.nullable
-            python = self._python(declared, origin, query, column.name)
+            shape = python_types.Shape(not values, self._depth(directive, [found]))
+            python = self._python(declared, origin, query, column.name, shape)
             if python is None:
                 wrong.append(self._no_type(query, f"column `{column.name}`", oid))
                 continue
@@ -240,6 +238,41 @@ class Inference:
             columns.append(DescribedColumn(column.name, shown, python, not not_null, origin, form))
         findings += wrong
         return None if wrong else tuple(columns)
+
+    def _claims(
+        self, checked: Checked, parameters: tuple[DescribedParameter, ...], count: int
+    ) -> tuple[list[bool], list[bool]]:
+        """Return what every variant proves of the columns, and of their elements."""
+        nullable = {parameter.name for parameter in parameters if parameter.nullable}
+        holed = {parameter.name for parameter in parameters if parameter.null_elements}
+        proven, elements = [True] * count, [True] * count
+        known: dict[tuple[int, tuple[str, ...]], Claims] = {}
+        for variant, _, tree in checked.known:
+            key = (id(tree), variant.parameters)
+            if key not in known:
+                numbered = list(enumerate(variant.parameters, start=1))
+                known[key] = prove_all(
+                    tree.queries,
+                    self.schema,
+                    frozenset(number for number, name in numbered if name in nullable),
+                    frozenset(number for number, name in numbered if name in holed),
+                )
+            columns, inner = known[key]
+            if len(columns) != count:
+                columns = inner = [False] * count
+            proven = [one and other for one, other in zip(proven, columns, strict=True)]
+            elements = [one and other for one, other in zip(elements, inner, strict=True)]
+        return proven, elements
+
+    @staticmethod
+    def _depth(
+        directive: ParameterDirective | ColumnDirective | None, columns: list[Column | None]
+    ) -> int:
+        """Return how deep an array is nested: as a header declares it, or the columns do."""
+        if directive is not None and directive.pg_type is not None:
+            return max(1, directive.pg_type.count("[]"))
+        declared = {column.dimensions for column in columns if column is not None}
+        return max(1, declared.pop()) if len(declared) == 1 else 1
 
     @cached_property
     def _listed(self) -> dict[tuple[int, int], tuple[str, ...]]:
@@ -274,7 +307,12 @@ class Inference:
         return self._origins[key]
 
     def _python(
-        self, oid: int, origin: Origin | None, query: NamedQuery, name: str
+        self,
+        oid: int,
+        origin: Origin | None,
+        query: NamedQuery,
+        name: str,
+        shape: python_types.Shape,
     ) -> python_types.PythonType | None:
         """Return the Python type: of this query's or model's name, of the column, of the type."""
         keys = [f"{owner}.{name}" for owner in (query.name, query.model) if owner]
@@ -282,7 +320,7 @@ class Inference:
         for key in keys:
             if key in self.config.types:
                 return python_types.named(self.config.types[key])
-        return python_types.python_type(oid, self.schema, self.config.types)
+        return python_types.python_type(oid, self.schema, self.config.types, shape)
 
     def _is_domain(self, oid: int) -> bool:
         found = self.schema.types.get(oid)

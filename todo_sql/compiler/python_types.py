@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from todo_sql.wire.loaders import Form
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is known of an array beyond its type.
+
+    Attributes:
+        nulls: Whether its elements may be None.
+        depth: How deep it is nested, as declared.
+    """
+
+    nulls: bool = True
+    depth: int = 1
+
+
 _WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\W\d]\w*""")
 
 
@@ -39,9 +52,10 @@ class PythonType:
             return self
         return replace(self, text=f"{self.text} | None")
 
-    def listed(self) -> PythonType:
-        """Return a list of this."""
-        return replace(self, text=f"list[{self.text}]")
+    def listed(self, shape: Shape = Shape(nulls=False)) -> PythonType:
+        """Return a list of this, or a list of lists."""
+        text = self.optional().text if shape.nulls else self.text
+        return replace(self, text="list[" * shape.depth + text + "]" * shape.depth)
 
     def sequence(self) -> PythonType:
         """Return what may be given where this is sent: for each list any sequence."""
@@ -73,6 +87,7 @@ def named(words: str) -> PythonType:
     return PythonType(text, frozenset(imports), mapped=True)
 
 
+_FLAT = Shape()
 ANY = PythonType("Any", frozenset({("typing", "Any")}))
 _DECIMAL = PythonType("Decimal", frozenset({("decimal", "Decimal")}))
 
@@ -116,13 +131,16 @@ _RANGE = frozenset({("psycopg.types.range", "Range")})
 _MULTIRANGE = frozenset({("psycopg.types.multirange", "Multirange")})
 
 
-def python_type(oid: int, schema: Schema, overrides: Mapping[str, str]) -> PythonType | None:
+def python_type(
+    oid: int, schema: Schema, overrides: Mapping[str, str], shape: Shape = _FLAT
+) -> PythonType | None:
     """Return the Python type of a PostgreSQL type, or None if there is no honest one.
 
     Args:
         oid: Of the type.
         schema: The catalog.
         overrides: Dotted Python paths by the name of a type, from the configuration.
+        shape: Of an array.
     """
     found = schema.types.get(oid)
     if found is None:
@@ -133,9 +151,9 @@ def python_type(oid: int, schema: Schema, overrides: Mapping[str, str]) -> Pytho
     if found.element:
         element = python_type(found.element, schema, overrides)
         # psycopg puts commas in a list, and PostgreSQL semicolons in one of boxes.
-        return element.listed() if element and found.name != "_box" else None
+        return element.listed(shape) if element and found.name != "_box" else None
     if found.kind == "d":
-        return python_type(found.base, schema, overrides)
+        return python_type(found.base, schema, overrides, shape)
     if found.kind == "e":
         return literal(found.labels)
     if found.kind in ("r", "m"):
@@ -159,6 +177,26 @@ def form(oid: int, schema: Schema) -> Form | None:
         return None
     shape = _shape(oid, schema)
     return None if isinstance(shape, str) and " " not in shape else shape
+
+
+def written(oid: int, schema: Schema, depth: int = 1) -> Form | None:
+    """Return how values of a type are written; None: PostgreSQL's own type, known by its name.
+
+    Args:
+        oid: Of the type.
+        schema: The catalog.
+        depth: How deep an array is nested.
+    """
+    found = schema.types.get(oid)
+    while found is not None and found.element:
+        found = schema.types.get(found.element)
+    own = found is None or (found.schema == "pg_catalog" and not found.relation)
+    if own:
+        return None
+    form = _shape(oid, schema)
+    for _ in range(depth - 1):
+        form = [form]
+    return form
 
 
 def _shape(oid: int, schema: Schema) -> Form:
@@ -186,7 +224,8 @@ def literal(values: tuple[str, ...]) -> PythonType:
 def narrowed(python: PythonType, values: tuple[str, ...]) -> PythonType:
     """Return a text, or a list of texts, as one of some values."""
     narrow = literal(values)
-    return {"str": narrow, "list[str]": narrow.listed()}.get(python.text, python)
+    kinds = {"str": narrow, "list[str]": narrow.listed(), "list[str | None]": narrow.listed(_FLAT)}
+    return kinds.get(python.text, python)
 
 
 def quoted(text: str) -> str:

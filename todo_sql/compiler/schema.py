@@ -25,6 +25,7 @@ class Column:
         not_null: No row of the relation, or of one that inherits from it, can hold NULL
             here: a validated NOT NULL on a table of PostgreSQL's own, on every child, too.
         declared_not_null: Whether the column says NOT NULL, trustworthy or not.
+        dimensions: Of an array, as declared; PostgreSQL holds no value against it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Column:
     not_null: bool
     declared_not_null: bool
     comment: str | None
+    dimensions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Schema:
 
 
 _COLUMNS = """
-select attrelid::int8, attnum, attname, atttypid::int8, atttypmod, attnotnull
+select attrelid::int8, attnum, attname, atttypid::int8, atttypmod, attnotnull, attndims
 from pg_catalog.pg_attribute
 where attnum > 0 and not attisdropped
     and attrelid not in (select oid from pg_catalog.pg_class where relkind in ('i', 't', 'I'))
@@ -241,10 +243,10 @@ def _read(connection: Connection[Any], path: list[str]) -> Schema:
     comments = {(oid, number): text for oid, number, text in rows(_COMMENTS)}
     not_validated = set(rows(_NOT_VALIDATED))
     columns: dict[int, dict[int, Column]] = defaultdict(dict)
-    for oid, number, name, type_oid, typmod, not_null in rows(_COLUMNS):
+    for oid, number, name, type_oid, typmod, not_null, dimensions in rows(_COLUMNS):
         proven = not_null and (oid, number) not in not_validated
         comment = comments.get((oid, number))
-        columns[oid][number] = Column(name, type_oid, typmod, proven, not_null, comment)
+        columns[oid][number] = Column(name, type_oid, typmod, proven, not_null, comment, dimensions)
     children: dict[int, list[int]] = defaultdict(list)
     for parent, child in rows(_INHERITS):
         children[parent].append(child)

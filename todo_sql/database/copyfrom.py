@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -31,7 +31,8 @@ from todo_sql.queries.copy_target import CopyTarget, copy_target
 from todo_sql.queries.variants import variants
 from todo_sql.wire.call_errors import BadParameter, ServerError
 from todo_sql.wire.connection import Link
-from todo_sql.wire.parameters import Encoder, Parameter, dump_json
+from todo_sql.wire.literals import dump_json
+from todo_sql.wire.parameters import Encoder, Parameter
 from todo_sql.wire.pipeline import ConnectionLost, Failed, flush, next_result
 from todo_sql.wire.statement import Step, WireStatement, comment
 from todo_sql.wire.waiting import Fly, Pause, Work
@@ -177,39 +178,54 @@ def _copy(engine: Engine, link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Wo
 
 def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
     """Yield the rows in COPY's form, some 32 kB at a time."""
-    transformer = _transformer(link, plan.parameters)
     formatter: Formatter
     if plan.is_binary:
+        transformer = _transformer(link, plan.parameters)
         formatter = BinaryFormatter(transformer)
         transformer.set_dumper_types([p.oid for p in plan.parameters], pq.Format.BINARY)
     else:
-        formatter = TextFormatter(transformer)
-    encoder = Encoder(plan.parameters, Transformer(link.connection))
-    fitting: set[tuple[type, ...]] = set()
-    is_tried = any(parameter.is_tried for parameter in plan.parameters)
+        formatter = TextFormatter(Transformer(link.connection))
+    encoder = Encoder(plan.parameters, Transformer(link.connection), text=not plan.is_binary)
+    made_ready = _readier(plan, encoder)
     take = _taker([name for _, name in plan.copied], plan.bound, plan.defaults)
     for row in rows:
         values = take(row)
-        kinds = tuple(map(type, values))
-        if is_tried or kinds not in fitting:
-            encoder.encode(values)
-            adapted = tuple(
-                None if value is None else parameter.adapt(value)
-                for parameter, value in zip(plan.parameters, values, strict=True)
-            )
-            if all(map(operator.is_, adapted, values)):
-                fitting.add(kinds)
-            values = adapted
         try:
-            data = formatter.write_row(values)
+            data = formatter.write_row(made_ready(values))
+        except BadParameter:
+            raise
         except Exception:
-            encoder.encode(values)
+            encoder.encode(values)  # says which value it is
             raise
         if data:
             yield data
     data = formatter.end()
     if data:
         yield data
+
+
+def _readier(plan: CopyPlan, encoder: Encoder) -> Callable[[tuple[Any, ...]], Sequence[Any]]:
+    """Return the function that makes a row's values those that the formatter takes."""
+    fitting: set[tuple[type, ...]] = set()
+    is_tried = any(parameter.is_tried for parameter in plan.parameters)
+
+    def for_binary(values: tuple[Any, ...]) -> Sequence[Any]:
+        kinds = tuple(map(type, values))
+        if not is_tried and kinds in fitting:
+            return values
+        encoder.encode(values)
+        adapted = tuple(
+            None if value is None else parameter.adapt(value)
+            for parameter, value in zip(plan.parameters, values, strict=True)
+        )
+        if all(map(operator.is_, adapted, values)):
+            fitting.add(kinds)
+        return adapted
+
+    def for_text(values: tuple[Any, ...]) -> Sequence[Any]:
+        return [None if one is None else bytes(one).decode() for one in encoder.encode(values)]
+
+    return for_binary if plan.is_binary else for_text
 
 
 def _transformer(link: Link, parameters: list[Parameter]) -> abc.Transformer:

@@ -51,6 +51,7 @@ class QueryFile:
         *,
         row: Any = None,
         parameters: Mapping[str, str] | None = None,
+        written: Mapping[str, Form] | None = None,
         nullable: Collection[str] | None = None,
         not_null: Collection[str] = (),
         forms: Mapping[str, Form] | None = None,
@@ -67,7 +68,9 @@ class QueryFile:
             row: A pydantic model or a dataclass (one object a row), the type of a single
                 column (its bare value), or None where no row comes back.
             parameters: PostgreSQL's type by parameter, as ``format_type`` names it.
-            nullable: The parameters that accept None; default: every one does.
+            written: How parameters are written whose types are not PostgreSQL's own.
+            nullable: The parameters that accept None, and with `[]` those whose elements
+                may be None; default: every one does.
             not_null: The keys of a ``:page`` query that the compiler proved NOT NULL.
             forms: How columns are loaded whose types psycopg does not know, by name.
             validated: Whether `row` is the type of a single column that the configuration
@@ -84,6 +87,7 @@ class QueryFile:
             name,
             row,
             dict(parameters or {}),
+            dict(written or {}),
             None if nullable is None else frozenset(nullable),
             frozenset(not_null),
             dict(forms or {}),
@@ -113,6 +117,7 @@ class Query(Generic[R]):
     name: str
     row: Any
     parameters: Mapping[str, str]
+    written: Mapping[str, Form]
     nullable: frozenset[str] | None
     not_null: frozenset[str]
     forms: Mapping[str, Form]
@@ -149,7 +154,7 @@ class Query(Generic[R]):
         """The statements that the query is sent as."""
         from todo_sql.database.texts import Texts
 
-        return Texts(self.named, self.parameters, self.nullable, self.leaves)
+        return Texts(self.named, self.parameters, self.written, self.nullable, self.leaves)
 
     def into(self, row: type[S]) -> Query[S]:
         """Return the same query with another type of row, such as a slots dataclass."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from todo_sql.errors import Place
     from todo_sql.queries.named import NamedQuery
     from todo_sql.wire.call_errors import ServerError
+    from todo_sql.wire.loaders import Form
 
 
 class Text:
@@ -33,6 +34,7 @@ class Text:
         named: NamedQuery,
         variant: Variant,
         types: Mapping[str, str],
+        written: Mapping[str, Form],
         nullable: frozenset[str] | None,
         leaves: bool,
     ) -> None:
@@ -47,7 +49,9 @@ class Text:
                     name,
                     types.get(name),
                     nullable is None or name in nullable,
-                    name in named.optional and name not in named.required,
+                    form=written.get(name),
+                    nulls=nullable is None or f"{name}[]" in nullable,
+                    optional=name in named.optional and name not in named.required,
                 )
                 for name in variant.parameters
             ],
@@ -87,11 +91,13 @@ class Texts:
         self,
         named: NamedQuery,
         types: Mapping[str, str],
+        written: Mapping[str, Form],
         nullable: frozenset[str] | None,
         leaves: bool,
     ) -> None:
         self.named = named
         self._types = types
+        self._written = written
         self._nullable = nullable
         self._leaves = leaves
         self._known: dict[int, tuple[Variant, Text]] = {}
@@ -115,6 +121,8 @@ class Texts:
         """Return the text of a variant; the same object for the same one."""
         known = self._known.get(id(variant))
         if known is None:
-            text = Text(self.named, variant, self._types, self._nullable, self._leaves)
+            text = Text(
+                self.named, variant, self._types, self._written, self._nullable, self._leaves
+            )
             known = self._known[id(variant)] = variant, text
         return known[1]

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import Transformer
 
-from todo_sql.wire.loaders import Form, transformer_for
+from todo_sql.wire.loaders import Form, register_void, transformer_for
 from todo_sql.wire.parameters import Encoder
 from todo_sql.wire.rows import Make, column_names, load, make_rows, maker
 from todo_sql.wire.statement import Step, WireStatement
@@ -130,6 +130,7 @@ class Link:
 
     def __init__(self, connection: AnyConnection, lifetime: float = 1800.0) -> None:
         self.connection = connection
+        register_void(connection)
         self.pgconn = connection.pgconn
         self.pid = os.getpid()
         self.used = monotonic()

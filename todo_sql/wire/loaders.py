@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 from psycopg import abc
-from psycopg.adapt import AdaptersMap, Transformer
+from psycopg.adapt import AdaptersMap, Loader, Transformer
 from psycopg.pq import Format
 from psycopg.types import TypeInfo
 from psycopg.types.array import register_array
@@ -28,6 +28,7 @@ Form = TypeAliasType("Form", "str | list[Form] | dict[str, Form]")
 """``"int4"``: the built-in type; ``"int4 range"``, ``"int4 multirange"``: over it; a list of one
 form: an array of that; a dict: a composite, its fields in order."""
 
+_VOID = 2278
 _HIGHEST_OID = 2**32 - 1
 
 
@@ -37,6 +38,23 @@ class _Context:
 
     adapters: AdaptersMap
     connection: Any
+
+
+class _Nothing(Loader):
+    """What a function that returns void returns; on the wire it is an empty text."""
+
+    def load(self, data: abc.Buffer) -> None:
+        return None
+
+
+class _NothingBinary(_Nothing):
+    format = Format.BINARY
+
+
+def register_void(context: abc.AdaptContext) -> None:
+    """Load void as None on a connection."""
+    for loader in (_Nothing, _NothingBinary):
+        context.adapters.register_loader(_VOID, loader)
 
 
 def transformer_for(known: abc.Transformer, forms: Mapping[int, Form]) -> abc.Transformer:

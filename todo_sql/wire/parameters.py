@@ -6,61 +6,33 @@ is an error that names the parameter. The one file that picks psycopg's dumpers.
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
-import json
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from struct import Struct
 from struct import error as StructError
 from types import NoneType
 from typing import Any
-from uuid import UUID
 
 from psycopg import adapters, errors, pq
 from psycopg.abc import Transformer
 from psycopg.adapt import PyFormat
-from psycopg.types.multirange import Multirange
-from psycopg.types.range import Range
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
 
+from todo_sql.wire import literals
 from todo_sql.wire.call_errors import BadParameter
+from todo_sql.wire.literals import Misfit
+from todo_sql.wire.loaders import Form
 
 Dump = Callable[[Any], Any]
 
-_TEXTS = (str, bytes, bytearray, memoryview)  # sequences, but none of elements of an array
 _TEXT = frozenset({"text", "varchar", "bpchar", "name"})
 # psycopg's binary dumpers of these wrap a number that is too big.
 _NARROW = {"int2": Struct("!h"), "int4": Struct("!i"), "oid": Struct("!I")}
-_OF_NARROW = frozenset({"int4range", "int4multirange"})
-_JSON = frozenset({"json", "jsonb"})
-# PostgreSQL's years go further than Python's: what lies outside could never be read back.
-_INSTANTS = frozenset({"timestamptz", "tstzrange", "tstzmultirange"})
-_CLASSES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(_TEXT, (str,)),
-    **dict.fromkeys(("int2", "int4", "int8", "oid"), (int,)),
-    **dict.fromkeys(("float4", "float8"), (float, int)),
-    "numeric": (Decimal, int),
-    "bool": (bool,),
-    "bytea": (bytes, bytearray, memoryview),
-    "date": (datetime.date,),
-    "timestamp": (datetime.datetime,),
-    "timestamptz": (datetime.datetime,),
-    "time": (datetime.time,),
-    "timetz": (datetime.time,),
-    "interval": (datetime.timedelta,),
-    "uuid": (UUID,),
-    "inet": (
-        ipaddress.IPv4Interface,
-        ipaddress.IPv6Interface,
-        ipaddress.IPv4Address,
-        ipaddress.IPv6Address,
-    ),
-    "cidr": (ipaddress.IPv4Network, ipaddress.IPv6Network),
-}
+# Of the classes of these modules none is meant as a text.
+_OTHERS = frozenset({"builtins", "datetime", "decimal", "ipaddress", "uuid"})
+# Of these psycopg dumps, in binary form, what Python or PostgreSQL could not read back.
+_HELD = literals.TIMES | {"float4", "float8", "numeric"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +44,10 @@ class Parameter:
         pg_type: PostgreSQL's name of its type, or None: inferred by the server.
         oid: Of a built-in type; 0 leaves the inference, which `describe` saw, to the server.
         nullable: Whether None is accepted.
-        optional: Whether a call may leave it out.
         classes: The Python classes that fit, exactly; empty: any.
+        form: How its values are written, or None: by what they are.
+        optional: Whether a call may leave it out.
+        nulls: Whether elements of an array may be None.
     """
 
     name: str
@@ -81,81 +55,92 @@ class Parameter:
     oid: int
     nullable: bool
     classes: frozenset[type]
+    form: Form | None = None
     optional: bool = False
+    nulls: bool = True
 
     @classmethod
     def of(
-        cls, name: str, pg_type: str | None, nullable: bool = True, optional: bool = False
+        cls,
+        name: str,
+        pg_type: str | None,
+        nullable: bool = True,
+        *,
+        form: Form | None = None,
+        optional: bool = False,
+        nulls: bool = True,
     ) -> Parameter:
-        """Look the type up among PostgreSQL's own."""
-        oid, base, is_array = _builtin(pg_type)
-        if is_array:
-            classes: tuple[type, ...] = (list,)
-        elif base.endswith("multirange"):
-            classes = (Multirange,)
-        elif base.endswith("range"):
-            classes = (Range,)
-        else:
-            classes = _CLASSES.get(base, ())
-        return cls(name, pg_type, oid, nullable, frozenset(classes), optional)
+        """Look the type up among PostgreSQL's own.
 
-    def dumper(self, transformer: Transformer) -> tuple[Dump, int]:
-        """Return the function that makes a value's wire form, and the format of that form."""
-        _, base, is_array = _builtin(self.pg_type)
-        if not is_array and base in _TEXT:
-            return _dump_text, pq.Format.BINARY
-        if not is_array and base in _NARROW:
-            return _NARROW[base].pack, pq.Format.BINARY
-        forms = (pq.Format.BINARY, pq.Format.TEXT) if self.is_binary else (pq.Format.TEXT,)
-        for form in forms if self.oid else ():
-            try:
-                dumper = adapters.get_dumper_by_oid(self.oid, form)(NoneType, transformer)
-            except errors.ProgrammingError:  # it knows the type, or that of the elements, not
-                continue
-            if base in _JSON and not is_array:
-                dumper.dumps = dump_json  # type: ignore[attr-defined]
-            dump = dumper.dump
-            return (self._readable(dump) if base in _INSTANTS else dump), form
+        Args:
+            name: Of the parameter.
+            pg_type: Its type.
+            nullable: Whether None is accepted.
+            form: Of a type that is not PostgreSQL's own.
+            optional: Whether a call may leave it out.
+            nulls: Whether elements of an array may be None.
+        """
+        oid, known = _builtin(pg_type)
+        form = known if form is None else form
+        fitting = () if form is None else literals.classes(form)
+        if not oid and fitting == (str,):  # such as one that the configuration gives a class
+            fitting = ()
+        return cls(name, pg_type, oid, nullable, frozenset(fitting), form, optional, nulls)
 
-        @self._readable
-        def dump_by_value(value: Any) -> Any:
-            return transformer.get_dumper(value, PyFormat.TEXT).dump(value)
+    def dumper(self, transformer: Transformer, *, text: bool = False) -> tuple[Dump, int]:
+        """Return the function that makes a value's wire form, and the format of that form.
 
-        return dump_by_value, pq.Format.TEXT
+        Args:
+            transformer: psycopg's, bound to the connection.
+            text: Whether it must be the text form.
+        """
+        if self.form is None or isinstance(self.form, dict):
+            return lambda value: _by_value(value, transformer), pq.Format.TEXT
+        if self.is_binary and not text:
+            return self._binary(str(self.form), transformer), pq.Format.BINARY
+        write = literals.writer(self.form, nulls=self.nulls)
+        if self.classes or self.is_json:
+            return lambda value: write(value).encode(), pq.Format.TEXT
 
-    def _readable(self, dump: Dump) -> Dump:
-        """Return a dumper that refuses a date or time that Python could not read back."""
+        def dump_text(value: Any) -> Any:
+            if isinstance(value, str) or type(value).__module__ in _OTHERS:
+                return write(value).encode()
+            return _by_value(value, transformer)  # of a class of the caller's
 
-        def dump_readable(value: Any) -> Any:
-            if _is_beyond_years(value):
-                raise BadParameter(
-                    f"parameter `{self.name}` is a date or time outside the years 1 to 9999 in UTC",
-                    self.name,
-                    cause="Python could not read it back; nothing was sent",
-                    fix="pass a datetime within these years, or None",
-                )
+        return dump_text, pq.Format.TEXT
+
+    def _binary(self, base: str, transformer: Transformer) -> Dump:
+        if base in _TEXT:
+            return _dump_text
+        if base in _NARROW:
+            return _NARROW[base].pack
+        dumper = adapters.get_dumper_by_oid(self.oid, pq.Format.BINARY)(NoneType, transformer)
+        if base in literals.JSON:
+            dumper.dumps = _JSON[base]  # type: ignore[attr-defined]
+        dump = dumper.dump
+        if base not in _HELD:
+            return dump
+
+        def dump_held(value: Any) -> Any:
+            literals.fit(base, value)
             return dump(value)
 
-        return dump_readable
+        return dump_held
 
     @property
     def is_json(self) -> bool:
-        """Whether its values, or their elements, are sent as JSON."""
-        return _builtin(self.pg_type)[1] in _JSON
+        """Whether its values are sent as JSON."""
+        return isinstance(self.form, str) and self.form in literals.JSON
 
     @property
     def is_binary(self) -> bool:
         """Whether psycopg's binary form can be trusted with every value of this type."""
-        _, base, is_array = _builtin(self.pg_type)
-        if not self.oid or base in _OF_NARROW:
-            return False
-        return not is_array or (base not in _NARROW and _has_binary(base))
+        return bool(self.oid) and isinstance(self.form, str) and _has_binary(self.form)
 
     @property
     def is_tried(self) -> bool:
         """Whether each value needs to be tried: psycopg would wrap it, or not read it back."""
-        _, base, is_array = _builtin(self.pg_type)
-        return not self.oid or base in _INSTANTS or (base in _NARROW and not is_array)
+        return not self.is_binary or self.form in _HELD or self.form in _NARROW or self.is_json
 
     def adapt(self, value: object) -> object:
         """Return a value of one of the exact classes, or the value if it needs none.
@@ -163,20 +148,19 @@ class Parameter:
         Raises:
             BadParameter: The value is of another type.
         """
-        if type(value) in self.classes:
+        if type(value) in self.classes or not self.classes:
             return value
-        _, base, is_array = _builtin(self.pg_type)
-        if isinstance(value, BaseModel) and (base in _JSON or not self.classes):
-            return value.model_dump(mode="json")
-        if not self.classes:
-            return value
-        if is_array and isinstance(value, (Sequence, Set)) and not isinstance(value, _TEXTS):
-            return list(value)
-        confusing = isinstance(value, bool) or (
-            base == "date" and isinstance(value, datetime.datetime)
-        )
-        if not confusing and isinstance(value, tuple(self.classes)):
-            return value
+        if isinstance(self.form, list):
+            if literals.is_list(value):
+                return value
+        elif not isinstance(value, BaseModel):
+            try:
+                literals.fit(str(self.form), value, tuple(self.classes))
+            except Misfit as misfit:
+                if "where" not in str(misfit):
+                    raise
+            else:
+                return value
         raise BadParameter(
             f"parameter `{self.name}` takes {self.expected()}, not {type(value).__name__}",
             self.name,
@@ -206,12 +190,15 @@ class Encoder:
     Args:
         parameters: In the order of ``$1``, ``$2``, …
         transformer: psycopg's, bound to the connection.
+        text: Whether every value is to have the text form.
     """
 
     __slots__ = ("_plan", "formats", "oids")
 
-    def __init__(self, parameters: Sequence[Parameter], transformer: Transformer) -> None:
-        dumpers = [parameter.dumper(transformer) for parameter in parameters]
+    def __init__(
+        self, parameters: Sequence[Parameter], transformer: Transformer, *, text: bool = False
+    ) -> None:
+        dumpers = [parameter.dumper(transformer, text=text) for parameter in parameters]
         self._plan = [
             (parameter, parameter.classes, dump)
             for parameter, (dump, _) in zip(parameters, dumpers, strict=True)
@@ -232,9 +219,9 @@ class Encoder:
                     raise parameter.no_null()
                 wire.append(None)
                 continue
-            if type(value) not in classes:
-                value = parameter.adapt(value)
             try:
+                if type(value) not in classes:
+                    value = parameter.adapt(value)
                 wire.append(dump(value))
             except BadParameter:
                 raise
@@ -243,68 +230,64 @@ class Encoder:
                     f"parameter `{parameter.name}` does not fit {parameter.pg_type}: {_why(error)}",
                     parameter.name,
                     cause="nothing was sent",
-                    fix=f"pass {parameter.expected()} in the range of {parameter.pg_type}",
+                    fix=f"pass {parameter.expected()} that {parameter.pg_type} takes",
                 ) from None
         return wire
 
 
+_JSON: dict[str, Callable[[Any], str]] = {
+    "json": literals.dump_json,
+    "jsonb": literals.dump_jsonb,
+}
+
+
 @cache
-def _builtin(pg_type: str | None) -> tuple[int, str, bool]:
-    """Return OID (or 0), base name and whether it is an array of a type's name."""
+def _builtin(pg_type: str | None) -> tuple[int, Form | None]:
+    """Return OID (or 0) and form (or None) of a type's name."""
     if pg_type is None:
-        return 0, "", False
+        return 0, None
     name = pg_type.partition("(")[0] + pg_type.rpartition(")")[2] if "(" in pg_type else pg_type
-    is_array = name.endswith("[]")
-    info = adapters.types.get(name.removesuffix("[]").strip())
+    base = name.rstrip("[]") if name.endswith("[]") else name
+    info = adapters.types.get(base.strip())
     if info is None:
-        return 0, "", is_array
-    return (info.array_oid if is_array else info.oid), info.name, is_array
+        return 0, None
+    form: Form = literals.form_of(info.name)
+    depth = (len(name) - len(base)) // 2
+    for _ in range(depth):
+        form = [form]
+    return (info.array_oid if depth else info.oid), form
 
 
 @cache
 def _has_binary(base: str) -> bool:
     """Whether psycopg has a binary form of a built-in type, such as for the elements of a list."""
+    info = adapters.types.get(base)
     try:
-        adapters.get_dumper_by_oid(adapters.types[base].oid, pq.Format.BINARY)
+        adapters.get_dumper_by_oid(info.oid if info else 0, pq.Format.BINARY)
     except errors.ProgrammingError:
         return False
-    return True
+    return info is not None
 
 
-def dump_json(value: Any) -> str:
-    """Return JSON; models in lists and dicts as pydantic has them in JSON, too."""
-    return json.dumps(value, default=to_jsonable_python)
+def _by_value(value: Any, transformer: Transformer) -> Any:
+    for moment in literals.moments(value):
+        literals.fit("timestamptz", moment)
+    return transformer.get_dumper(value, PyFormat.TEXT).dump(value)
 
 
 def _dump_text(value: str) -> bytes:
     data = value.encode()
     if b"\0" in data:
-        raise ValueError("a text cannot hold the character U+0000")
+        raise Misfit("a text cannot hold the character U+0000")
     return data
-
-
-def _is_beyond_years(value: Any) -> bool:
-    if isinstance(value, datetime.datetime):
-        if value.year not in (datetime.MINYEAR, datetime.MAXYEAR) or value.tzinfo is None:
-            return False
-        try:
-            value.astimezone(datetime.UTC)
-        except OverflowError:
-            return True
-        return False
-    if isinstance(value, Range):
-        return _is_beyond_years(value.lower) or _is_beyond_years(value.upper)
-    return isinstance(value, (list, Multirange)) and any(map(_is_beyond_years, value))
 
 
 def _why(error: Exception) -> str:
     # Messages of dumpers name types and ranges; one that might quote the value is not shown.
+    if isinstance(error, Misfit):
+        return str(error)
     if isinstance(error, (OverflowError, StructError, errors.DataError)):
         return "out of range"
     if isinstance(error, UnicodeError):
         return "not a Unicode text"
-    if isinstance(error, ValueError) and "U+0000" in str(error):
-        return str(error)
-    if isinstance(error, TypeError) and "naive" in str(error):
-        return "the time needs a time zone"
     return "the value cannot be represented"

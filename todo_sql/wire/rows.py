@@ -69,6 +69,8 @@ def maker(row: Any, names: Sequence[str]) -> Make:
     if len(names) == 1 and is_model:
         validate = row.__pydantic_validator__.validate_python
         return lambda rows: [validate(value) for (value,) in rows]
+    if row is type(None) and len(names) == 1:
+        return lambda rows: [None for _ in rows]
     if row is None or row is dict or get_origin(row) is dict:
         return lambda rows: [dict(zip(names, values, strict=True)) for values in rows]
     if len(names) == 1:

@@ -18,6 +18,8 @@ from todo_sql.compiler.schema import Schema
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
 
+_SKIP_LOCKED = "1"
+
 
 def find(
     query: NamedQuery, answer: PreparedQuery, equalities: Equalities, schema: Schema
@@ -33,6 +35,8 @@ def find(
     if _is_null(node["limitCount"]) or node["setOperations"] or node["hasAggs"] == "true":
         return []
     paged = query.cardinality is Cardinality.PAGE
+    if not paged and (_is_alike(node) or _is_queue(node)):
+        return []
     keys: Sequence[Node | None] | None = plain_order(answer.tree)
     if keys is None:
         equalities = Equalities(answer.parse(), schema)
@@ -63,6 +67,20 @@ def find(
             "end `order by` with a unique key, such as the primary key",
         )
     ]
+
+
+def _is_alike(query: Node) -> bool:
+    """Whether every row is the same: constants only, as in `select 1 … limit 1`."""
+    return all(
+        target["expr"]["node"] in ("CONST", "PARAM")
+        for target in query["targetList"] or ()
+        if target["resjunk"] == "false"
+    )
+
+
+def _is_queue(query: Node) -> bool:
+    """Whether rows are taken from a queue, whichever are free: `for update skip locked`."""
+    return any(mark["waitPolicy"] == _SKIP_LOCKED for mark in query["rowMarks"] or ())
 
 
 def _is_null(count: Node) -> bool:

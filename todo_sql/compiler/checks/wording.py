@@ -1,4 +1,4 @@
-"""C111 and C112: `in (:list)` and `select *`, seen in the tokens of a query."""
+"""C111: `in (:list)`, seen in the tokens of a query."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from todo_sql.queries.variants import Variant
 from todo_sql.sql.scanner import Kind
 
 _LIST = re.compile(r"\bin\s*\(\s*\$", re.IGNORECASE)
-_BEFORE_STAR = frozenset(("select", "distinct", "all", "returning", ",", "."))
 
 
 def find(query: NamedQuery, variant: Variant) -> list[Finding]:
     """Return the findings of one variant."""
-    if "*" not in variant.sql and not _LIST.search(variant.sql):
+    if not _LIST.search(variant.sql):
         return []
     words = Words.of(variant.sql)
     texts, tokens = words.texts, words.tokens
@@ -44,19 +43,5 @@ def find(query: NamedQuery, variant: Variant) -> list[Finding]:
                 f"`in (:{name})` compares with one value, not with a list",
                 "each parameter is one value, and a list is one value: an array",
                 f"write `= any(:{name})`",
-            )
-        if (
-            text == "*"
-            and index
-            and texts[index - 1] in _BEFORE_STAR
-            and texts[index + 1 : index + 2] != ("(",)
-        ):
-            report(
-                "C112",
-                index,
-                index,
-                f"`{query.name}` selects `*`",
-                "a migration that adds a column changes what the query returns",
-                "name the columns",
             )
     return found

@@ -8,6 +8,7 @@ from todo_sql.compiler.proof.nodes import Tree
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
 
+_VOID = 2278  # such as of pg_notify: nothing to discard
 _VERBS = {UPDATE: "update", DELETE: "delete"}
 _SILENT = (Cardinality.EXEC, Cardinality.EXECROWS, Cardinality.COPYFROM)
 
@@ -43,7 +44,8 @@ def find(query: NamedQuery, answer: PreparedQuery, tree: Tree) -> list[Finding]:
                 fix="use :execrows, or :optional with `returning`",
             )
         )
-    if query.cardinality in _SILENT and answer.columns:
+    shown = [column for column in answer.columns if column.type != _VOID]
+    if query.cardinality in _SILENT and shown:
         found.append(
             Finding(
                 "C109",

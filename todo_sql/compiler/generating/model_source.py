@@ -70,13 +70,17 @@ def _head(
     options = [option]
     if any("ange[" in python.text for python in fields.values()):
         options.append("arbitrary_types_allowed=True")
+    if any("Decimal" in python.text for python in fields.values()):
+        options.append("allow_inf_nan=True")  # as numeric does
+    if any("bytes" in python.text for python in fields.values()):
+        options += ['ser_json_bytes="base64"', 'val_json_bytes="base64"']
     if any(field.startswith("model_") for field in fields):
         options.append("protected_namespaces=()")
     return [
         f"class {name}({base}):",
         *layout.docstring(doc, "    "),
         "",
-        f"    model_config = {config}({', '.join(options)})",
+        *lay_out(ModelGroup(f"model_config = {config}(", tuple(options), ")"), "    "),
         "",
     ]
 

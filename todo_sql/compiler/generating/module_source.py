@@ -90,9 +90,19 @@ class _Module:
         row = self.imports.type(entry.row)
         sent = [parameter for parameter in entry.parameters if parameter.pg_type is not None]
         types = tuple(f"{quoted(one.name)}: {quoted(one.pg_type or '')}" for one in sent)
-        items: list[str | ModelGroup] = [quoted(entry.query.name), f"row={row}"]
+        made = row
+        if row == "None" and entry.columns and entry.query.cardinality.returns_rows:
+            made = f"{self.imports.builtin('type')}(None)"
+        items: list[str | ModelGroup] = [quoted(entry.query.name), f"row={made}"]
         items.append(ModelGroup("parameters={", types, "}"))
+        if entry.written:
+            items.append(_form("written=", entry.written))
         nullable = tuple(quoted(parameter.name) for parameter in sent if parameter.nullable)
+        nullable += tuple(
+            quoted(f"{one.name}[]")
+            for one in sent
+            if one.null_elements and one.python.text.startswith("list[")
+        )
         items.append(ModelGroup("nullable=[", nullable, "]"))
         if entry.query.cardinality is Cardinality.PAGE:
             keys = tuple(quoted(name) for name in entry.settled_keys)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from todo_sql.compiler.proof import conditions, functions
+from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.levels import (
+    CTE,
     FULL,
     GROUP,
     INSERT,
@@ -13,12 +15,13 @@ from todo_sql.compiler.proof.levels import (
     MERGE,
     RELATION,
     SELECT,
+    SUBQUERY,
     UPDATE,
     Hole,
     Key,
     QueryLevel,
 )
-from todo_sql.compiler.proof.nodes import Node
+from todo_sql.compiler.proof.nodes import Node, name_of
 from todo_sql.compiler.schema import Function
 
 EXISTS, _, ANY, _, EXPRESSION, _, ARRAY = "0123456"
@@ -216,15 +219,14 @@ def set_element(node: Node, function: Function, scope: QueryLevel) -> bool:
     if not function.builtin:
         return False
     if function.name == "unnest" and len(node["args"]) == 1:
-        array = node["args"][0]
-        while array["node"] in ("RELABELTYPE", "ARRAYCOERCEEXPR"):
-            array = array["arg"]
-        return (
-            array["node"] == "ARRAYEXPR"
-            and array["multidims"] == "false"
-            and _all(array["elements"], scope)
-        )
+        return _holds_values(node["args"][0], scope)
     return function.name in functions.SETS_NEVER_NULL
+
+
+def _holds_values(array: Node, scope: QueryLevel) -> bool:
+    while array["node"] == "ARRAYCOERCEEXPR":
+        array = array["arg"]
+    return all_values(array, scope, never_null)
 
 
 def _operator(node: Node, scope: QueryLevel) -> bool:
@@ -239,12 +241,9 @@ def _operator(node: Node, scope: QueryLevel) -> bool:
 
 def _array_operator(node: Node, scope: QueryLevel) -> bool:
     scalar, array = node["args"]
-    while array["node"] in ("RELABELTYPE", "ARRAYCOERCEEXPR"):
-        array = array["arg"]
     return (
-        array["node"] == "ARRAYEXPR"
-        and array["multidims"] == "false"
-        and _all(array["elements"], scope)
+        never_null(array, scope)
+        and _holds_values(array, scope)
         and _operator({**node, "args": [scalar]}, scope)
     )
 
@@ -297,7 +296,7 @@ def _sublink(node: Node, scope: QueryLevel) -> bool:
         return True
     query = node["subselect"]
     if kind == EXPRESSION:
-        return exactly_one_row(query) and all(scope.outputs(query, scope))
+        return exactly_one_row(query, scope) and all(scope.outputs(query, scope))
     if kind == ANY:
         before = scope.sublink
         scope.sublink = all(scope.outputs(query, scope))
@@ -308,8 +307,13 @@ def _sublink(node: Node, scope: QueryLevel) -> bool:
     return False
 
 
-def exactly_one_row(query: Node) -> bool:
-    """Whether a query returns one row whatever its tables hold."""
+def exactly_one_row(query: Node, around: QueryLevel | None) -> bool:
+    """Whether a query returns one row whatever its tables hold.
+
+    Args:
+        query: The query.
+        around: The level that it stands in.
+    """
     if (
         query["commandType"] != str(SELECT)
         or query["groupClause"]
@@ -321,8 +325,34 @@ def exactly_one_row(query: Node) -> bool:
         or query["hasTargetSRFs"] == "true"
     ):
         return False
+    if query["hasAggs"] == "true":
+        return True
     tree = query["jointree"]
-    return query["hasAggs"] == "true" or not (tree["fromlist"] or tree["quals"])
+    return not tree["quals"] and all(
+        _one_row_source(item, query, around) for item in tree["fromlist"] or ()
+    )
+
+
+def _one_row_source(item: Node, query: Node, around: QueryLevel | None) -> bool:
+    """Whether something in FROM is one row: a subquery or WITH query of one."""
+    if item["node"] != "RANGETBLREF":
+        return False
+    entry = query["rtable"][int(item["rtindex"]) - 1]
+    kind = int(entry["rtekind"])
+    if kind == SUBQUERY and entry["subquery"]:
+        return around is not None and exactly_one_row(entry["subquery"], None)
+    if kind != CTE or entry["self_reference"] == "true":
+        return False
+    up, holder = int(entry["ctelevelsup"]), query
+    if up:
+        if around is None:
+            return False
+        home = around.level(up - 1)
+        holder, around = home.query, home.parent
+    for cte in holder["cteList"] or ():
+        if name_of(cte["ctename"]) == name_of(entry["ctename"]):
+            return cte["cterecursive"] != "true" and exactly_one_row(cte["ctequery"], None)
+    return False
 
 
 def _aggregate(node: Node, scope: QueryLevel) -> bool:
@@ -331,12 +361,26 @@ def _aggregate(node: Node, scope: QueryLevel) -> bool:
         return False
     if function.name in functions.ALWAYS_AGGREGATES:
         return True
-    if node["agglevelsup"] != "0" or node["aggfilter"] or not scope.grouped:
+    if node["agglevelsup"] != "0" or not scope.grouped:
+        return False
+    if node["aggfilter"] and not _holds_always(node["aggfilter"], scope):
         return False
     if function.name in functions.ONE_ROW_AGGREGATES:
         return True
     return function.name in functions.ONE_VALUE_AGGREGATES and never_null(
         node["args"][0]["expr"], scope
+    )
+
+
+def _holds_always(condition: Node, scope: QueryLevel) -> bool:
+    """Whether a condition is true in every row: that what never is NULL is not NULL."""
+    if condition["node"] == "BOOLEXPR" and condition["boolop"] == "and":
+        return all(_holds_always(one, scope) for one in condition["args"])
+    return bool(
+        condition["node"] == "NULLTEST"
+        and condition["nulltesttype"] == conditions.IS_NOT_NULL
+        and condition["argisrow"] == "false"
+        and never_null(condition["arg"], scope)
     )
 
 

@@ -90,7 +90,13 @@ _HASHES = _words(
     hashtext hashtextextended
     """
 )
-_PLAIN_FUNCTIONS = _CASTS | _TEXT | _NUMBERS | _TIME | _SEARCH | _NETWORK | _HASHES
+_LOCKS = _words(
+    """
+    pg_try_advisory_lock pg_try_advisory_lock_shared pg_try_advisory_xact_lock
+    pg_try_advisory_xact_lock_shared pg_advisory_unlock pg_advisory_unlock_shared
+    """
+)
+_PLAIN_FUNCTIONS = _LOCKS | _CASTS | _TEXT | _NUMBERS | _TIME | _SEARCH | _NETWORK | _HASHES
 _NO_ARGUMENTS = _words(
     """
     now transaction_timestamp statement_timestamp clock_timestamp timeofday random pi

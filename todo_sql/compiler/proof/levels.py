@@ -45,6 +45,10 @@ class QueryLevel:
         sublink: Whether the columns of the sublink at hand all have values.
         entry_columns: Which output columns of each subquery, function, … have values.
         set_functions: How many set-returning functions stand in the select list.
+        null_elements: The numbers of the parameters whose elements may be NULL; None: any.
+        rows_known: As `known`, of each row that goes into an aggregate.
+        rows_closed: As `closed`, of each row that goes into an aggregate.
+        elements: Of each query proved so far, which columns are arrays without NULL inside.
     """
 
     query: Node
@@ -63,6 +67,14 @@ class QueryLevel:
     )
     entry_columns: dict[int, list[bool]] = field(default_factory=dict)
     set_functions: int = 0
+    null_elements: frozenset[int] | None = None
+    rows_known: set[Key] = field(default_factory=set)
+    rows_closed: set[Hole] = field(default_factory=set)
+    elements: dict[int, list[bool]] = field(default_factory=dict)
+
+    def elements_of(self, query: Node) -> list[bool]:
+        """Return which columns of a query are arrays without NULL among their elements."""
+        return self.elements.get(id(query), [])
 
     @property
     def command(self) -> int:

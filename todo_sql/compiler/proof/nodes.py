@@ -30,6 +30,21 @@ _OLD_KINDS = {  # PostgreSQL 15 abbreviates some
     "ROWCOMPARE": "ROWCOMPAREEXPR",
     "RTE": "RANGETBLENTRY",
 }
+_TYPE_FIELDS = {
+    "VAR": "vartype",
+    "CONST": "consttype",
+    "PARAM": "paramtype",
+    "FUNCEXPR": "funcresulttype",
+    "OPEXPR": "opresulttype",
+    "AGGREF": "aggtype",
+    "WINDOWFUNC": "wintype",
+    "RELABELTYPE": "resulttype",
+    "COERCEVIAIO": "resulttype",
+    "COERCETODOMAIN": "resulttype",
+    "CASEEXPR": "casetype",
+    "COALESCEEXPR": "coalescetype",
+    "MINMAXEXPR": "minmaxtype",
+}
 _SORTED_ONLY = re.compile(r" \{TARGETENTRY :expr \{VAR [^{}]*\} [^{}]*:resjunk true\}")
 _SORT_KEY = re.compile(r":tleSortGroupRef (\d+)")
 _SORT, _LIMIT, _SORT_REFERENCE = " :sortClause ", " :limitOffset ", " :ressortgroupref "
@@ -312,6 +327,11 @@ def name_of(value: str | None) -> str:
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]
     return _ESCAPE.sub(r"\1", value)
+
+
+def type_of(node: Node) -> int:
+    """Return the OID of an expression's type, 0 where its node does not say."""
+    return int(node.get(_TYPE_FIELDS.get(node["node"], ""), 0))
 
 
 def walk(value: Any) -> Iterator[Node]:

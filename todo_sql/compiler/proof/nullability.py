@@ -7,57 +7,89 @@ first order, a missed one of the second: whatever isn't understood counts as nul
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from todo_sql.compiler.proof import conditions, functions
+from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.expressions import never_null, set_element
 from todo_sql.compiler.proof.levels import CTE, FUNCTION, SELECT, SUBQUERY, VALUES, QueryLevel
-from todo_sql.compiler.proof.nodes import Node, name_of, walk
+from todo_sql.compiler.proof.nodes import Node, name_of, type_of, walk
 from todo_sql.compiler.schema import Schema
 
 UNION, INTERSECT, EXCEPT = "123"
 _FIRST_USER_OID = 16384
-_TYPE_FIELDS = {
-    "VAR": "vartype",
-    "CONST": "consttype",
-    "PARAM": "paramtype",
-    "FUNCEXPR": "funcresulttype",
-    "OPEXPR": "opresulttype",
-    "AGGREF": "aggtype",
-    "WINDOWFUNC": "wintype",
-    "RELABELTYPE": "resulttype",
-    "COERCEVIAIO": "resulttype",
-    "COERCETODOMAIN": "resulttype",
-    "CASEEXPR": "casetype",
-    "COALESCEEXPR": "coalescetype",
-    "MINMAXEXPR": "minmaxtype",
-}
+
+
+class Claims(NamedTuple):
+    """What is proved of each output column of a statement.
+
+    Attributes:
+        columns: Whether it never is NULL.
+        elements: Whether it is an array that never holds NULL.
+    """
+
+    columns: list[bool]
+    elements: list[bool]
 
 
 def prove(
-    queries: list[Node], schema: Schema, nullable_parameters: frozenset[int] = frozenset()
+    queries: list[Node],
+    schema: Schema,
+    nullable_parameters: frozenset[int] = frozenset(),
+    null_elements: frozenset[int] | None = None,
 ) -> list[bool]:
-    """Return for each output column whether it never is NULL.
+    """Return for each output column whether it never is NULL; see `prove_all`."""
+    return prove_all(queries, schema, nullable_parameters, null_elements).columns
+
+
+def prove_all(
+    queries: list[Node],
+    schema: Schema,
+    nullable_parameters: frozenset[int] = frozenset(),
+    null_elements: frozenset[int] | None = None,
+) -> Claims:
+    """Return what is proved of each output column, and of the elements of one that is an array.
 
     Args:
         queries: The rewritten trees of one statement.
         schema: The catalog they refer to.
         nullable_parameters: The numbers of the parameters for which a caller may send NULL.
+        null_elements: Of those that are arrays, for whose elements; None: for all.
     """
     main = [query for query in queries if query["canSetTag"] == "true"]
     if len(main) != 1:
-        return []
-    return _Prover(schema, nullable_parameters).outputs(main[0], None)
+        return Claims([], [])
+    prover = _Prover(schema, nullable_parameters, null_elements)
+    columns = prover.outputs(main[0], None)
+    elements = prover.elements.get(id(main[0]), [])
+    return Claims(columns, elements or [False] * len(columns))
 
 
 class _Prover:
-    def __init__(self, schema: Schema, nullable_parameters: frozenset[int]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        nullable_parameters: frozenset[int],
+        null_elements: frozenset[int] | None,
+    ) -> None:
         self.schema = schema
         self.nullable_parameters = nullable_parameters
+        self.null_elements = null_elements
+        self.elements: dict[int, list[bool]] = {}
 
     def outputs(self, query: Node, parent: QueryLevel | None) -> list[bool]:
         """Return the output columns of a query node."""
         if query["node"] != "QUERY" or query["commandType"] == "6":
             return []
-        scope = QueryLevel(query, parent, self.schema, self.nullable_parameters, self.outputs)
+        scope = QueryLevel(
+            query,
+            parent,
+            self.schema,
+            self.nullable_parameters,
+            self.outputs,
+            null_elements=self.null_elements,
+            elements=self.elements,
+        )
         for cte in query["cteList"] or ():
             self._with(cte, scope)
         if query["setOperations"]:
@@ -73,6 +105,9 @@ class _Prover:
                 for target in targets
                 for node in walk(target)
             )
+        self.elements[id(query)] = [
+            all_values(target["expr"], scope, never_null) for target in visible
+        ]
         return [never_null(target["expr"], scope) for target in visible]
 
     def _read_conditions(self, scope: QueryLevel) -> None:
@@ -82,6 +117,7 @@ class _Prover:
             scope.prove(conditions.if_true(condition, scope), holes, confined)
 
         scope.walk_joins(visit)
+        scope.rows_known, scope.rows_closed = set(scope.known), set(scope.closed)
         if scope.one_group or scope.grouping_sets:  # a row may come out though none went in
             scope.known.clear()
             scope.closed.clear()
@@ -122,10 +158,7 @@ class _Prover:
         if arm["node"] == "RANGETBLREF":
             subquery = scope.entry(int(arm["rtindex"]))["subquery"]
             targets = [one for one in subquery["targetList"] or () if one["resjunk"] == "false"]
-            types = [
-                int(target["expr"].get(_TYPE_FIELDS.get(target["expr"]["node"], ""), 0))
-                for target in targets
-            ]
+            types = [type_of(target["expr"]) for target in targets]
         else:
             types = [int(oid) for oid in arm["colTypes"][1:]]
         return [

@@ -1,0 +1,285 @@
+"""Every type × shape × way of writing: stored as PostgreSQL stores a literal, or refused unsent.
+
+What is stored is read again: alone, in a row, and as JSON that its schema describes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
+from pydantic import ConfigDict, create_model
+from support.compiling import config_of
+from support.database import Owner, Server
+from support.database import database as make_database
+from support.sessions import TextFile
+
+from todo_sql import BadParameter, Database
+from todo_sql.compiler.describe import Compiler
+from todo_sql.compiler.described import Described
+from todo_sql.compiler.values import resolve
+from todo_sql.database.query import Query
+from todo_sql.database.session import Session
+from todo_sql.queries.loader import load_text
+from todo_sql.sql.source import Source
+
+pytestmark = pytest.mark.database
+
+UTC = dt.UTC
+NEW_YEAR = dt.datetime(2026, 1, 1)
+EAST = dt.timezone(dt.timedelta(hours=5, minutes=30, seconds=15))
+MOOD = 'it\'s "x", \\o/'
+
+# Values of each type with PostgreSQL's literal for them; None: refused.
+VALUES: dict[str, list[tuple[object, str | None]]] = {
+    "boolean": [(True, "true"), (False, "false"), (1, None)],
+    "int2": [(-32768, "-32768"), (32767, "32767"), (32768, None), (True, None), ("1", None)],
+    "int4": [(2**31 - 1, "2147483647"), (-(2**31), "-2147483648"), (2**31, None), (1.0, None)],
+    "int8": [(2**63 - 1, "9223372036854775807"), (2**63, None)],
+    "oid": [(2**32 - 1, "4294967295"), (-1, None)],
+    "float4": [(1.5, "1.5"), (0.1, "0.1"), (float("inf"), "inf"), (float("nan"), "nan"),
+               (-0.0, "-0"), (1e300, None), (1e-300, None)],
+    "float8": [(0.1, "0.1"), (5, "5"), (float("-inf"), "-inf"), (float("nan"), "nan"),
+               (10**400, None), (True, None)],
+    "numeric": [(Decimal("NaN"), "NaN"), (Decimal("Infinity"), "Infinity"),
+                (Decimal("-Infinity"), "-Infinity"), (Decimal("1.50"), "1.50"),
+                (Decimal("1E+10"), "1E+10"), (Decimal("1E-20"), "1E-20"),
+                (Decimal("-0.00"), "-0.00"), (10**50, "1" + "0" * 50), (Decimal("sNaN"), None),
+                (1.5, None)],
+    "numeric(6,2)": [(Decimal("1.005"), "1.005"), (Decimal("NaN"), "NaN")],
+    "text": [("", ""), ('äü\\\'"{},', 'äü\\\'"{},'), ("NULL", "NULL"), ("\0", None),
+             ("\ud800", None), (b"a", None)],
+    "varchar(3)": [("abc", "abc")],
+    "char(3)": [("a", "a"), ("abc", "abc")],
+    '"char"': [("a", "a"), ("", "")],
+    "name": [("abc", "abc")],
+    "bytea": [(b"", "\\x"), (b"\0\xff\\", "\\x00ff5c"), (bytearray(b"a"), "\\x61"),
+              (memoryview(b"a"), "\\x61"), ("a", None)],
+    "uuid": [(UUID(int=5), str(UUID(int=5))), ("a", None)],
+    "date": [(dt.date.min, "0001-01-01"), (dt.date.max, "9999-12-31"), (NEW_YEAR, None)],
+    "time": [(dt.time(1, 2, 3, 4), "01:02:03.000004"), (dt.time(1, 2, tzinfo=UTC), None)],
+    "timetz": [(dt.time(1, 2, tzinfo=EAST), "01:02:00+05:30:15"), (dt.time(1, 2), None)],
+    "timestamp": [(NEW_YEAR, "2026-01-01"), (dt.datetime.min, "0001-01-01"),
+                  (dt.datetime.max, "9999-12-31 23:59:59.999999"),
+                  (NEW_YEAR.replace(tzinfo=UTC), None), (dt.date(2026, 1, 1), None)],
+    "timestamptz": [(NEW_YEAR.replace(tzinfo=UTC), "2026-01-01 00:00+00"), (NEW_YEAR, None),
+                    (dt.datetime.min.replace(tzinfo=UTC), "0001-01-01 00:00+00"),
+                    (dt.datetime.max.replace(tzinfo=UTC), "9999-12-31 23:59:59.999999+00"),
+                    (dt.datetime.min.replace(tzinfo=EAST), None)],
+    "interval": [(dt.timedelta(days=-3, seconds=4, microseconds=5), "-3 days 4.000005 sec"),
+                 (dt.timedelta(days=40), "40 days")],
+    "inet": [(IPv4Address("10.0.0.1"), "10.0.0.1"), (IPv4Interface("10.0.0.1/8"), "10.0.0.1/8"),
+             (IPv6Interface("fe80::1/64"), "fe80::1/64"), (IPv6Address("::1"), "::1"),
+             (IPv4Network("10.0.0.0/8"), None)],
+    "cidr": [(IPv4Network("10.0.0.0/8"), "10.0.0.0/8"), (IPv4Address("10.0.0.1"), None)],
+    "macaddr": [("08:00:2b:01:02:03", "08:00:2b:01:02:03")],
+    "macaddr8": [("08:00:2b:01:02:03:04:05", "08:00:2b:01:02:03:04:05")],
+    "json": [({"a": [1, None]}, '{"a": [1, null]}'), ("5", '"5"'), ("null", '"null"'),
+             (True, "true"), (5, "5"), ([1], "[1]"), (float("nan"), None)],
+    "jsonb": [({"a": [1, None]}, '{"a": [1, null]}'), ("5", '"5"'), ("null", '"null"'),
+              ("true", '"true"'), (True, "true"), (5, "5"), ([1], "[1]"), (1.5, "1.5"),
+              ({"a": Decimal("1.5")}, '{"a": "1.5"}'), (dt.date(2026, 1, 1), '"2026-01-01"'),
+              ("\\u0000", '"\\\\u0000"'), (float("nan"), None), ("\0", None)],
+    "bit(4)": [("1010", "1010")],
+    "varbit": [("", ""), ("101", "101")],
+    "money": [("$1.50", "1.50"), ("-$2.00", "-2.00")],
+    "tsvector": [("'a' 'b'", "a b")],
+    "tsquery": [("'a' & 'b'", "a & b")],
+    "point": [("(1,2)", "(1,2)")],
+    "line": [("{1,2,3}", "{1,2,3}")],
+    "lseg": [("[(1,2),(3,4)]", "[(1,2),(3,4)]")],
+    "path": [("((1,2),(3,4))", "((1,2),(3,4))")],
+    "polygon": [("((1,2),(3,4))", "((1,2),(3,4))")],
+    "circle": [("<(1,2),3>", "<(1,2),3>")],
+    "jsonpath": [('$."a"', '$."a"')],
+    "pg_lsn": [("0/1", "0/1")],
+    "xid8": [("5", "5")],
+    "regclass": [("pg_class", "pg_class")],
+    "regtype": [("integer", "integer")],
+    "mood": [("sad", "sad"), (MOOD, MOOD)],
+    "int4range": [(Range(1, 5), "[1,5)"), (Range(empty=True), "empty"), (Range(None, None), "(,)"),
+                  (Range(1, 5, "[]"), "[1,5]"), (Range(5, 1), None), (Range(2**31, None), None)],
+    "int8range": [(Range(1, None), "[1,)"), (Range(2**63, None), None)],
+    "numrange": [(Range(Decimal(1), Decimal("2.5"), "(]"), "(1,2.5]"),
+                 (Range(Decimal("NaN"), None), "[NaN,)")],
+    "daterange": [(Range(dt.date(2026, 1, 1), None), "[2026-01-01,)"),
+                  (Range(NEW_YEAR, None), None)],
+    "tsrange": [(Range(NEW_YEAR, None), "[2026-01-01,)"),
+                (Range(NEW_YEAR.replace(tzinfo=UTC), None), None)],
+    "tstzrange": [(Range(None, NEW_YEAR.replace(tzinfo=UTC)), "(,2026-01-01 00:00+00)"),
+                  (Range(NEW_YEAR, None), None)],
+    "floatrange": [(Range(1.0, 2.5), "[1,2.5)"), (Range(empty=True), "empty"),
+                   (Range("a", None), None)],
+    "moodrange": [(Range("sad", MOOD), '["sad","it\'s \\"x\\", \\\\o/")')],
+    "int4multirange": [(Multirange([Range(1, 5), Range(7, 9)]), "{[1,5),[7,9)}"),
+                       (Multirange(), "{}"), (Multirange([Range(2**31, None)]), None)],
+    "nummultirange": [(Multirange([Range(Decimal(1), Decimal(2))]), "{[1,2)}")],
+    "datemultirange": [(Multirange([Range(dt.date(2026, 1, 1), None)]), "{[2026-01-01,)}")],
+    "tsmultirange": [(Multirange([Range(NEW_YEAR.replace(tzinfo=UTC), None)]), None)],
+    "tstzmultirange": [(Multirange([Range(NEW_YEAR, None)]), None)],
+}  # fmt: skip
+SHAPES = ("scalar", "domain", "flat", "nested", "domain_of_array")
+SCHEMA = """
+create type mood as enum ('sad', 'it''s "x", \\o/');
+create type floatrange as range (subtype = float8);
+create type moodrange as range (subtype = mood);
+"""
+
+
+class World:
+    """A database with a table per type, a column per shape."""
+
+    def __init__(self, connection: psycopg.Connection[Any], session: Session) -> None:
+        self.connection = connection
+        self.session = session
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(SCHEMA)
+        text = ""
+        for number, pg_type in enumerate(VALUES):
+            connection.execute(f"create domain d{number} as {pg_type}")
+            connection.execute(f"create domain da{number} as {pg_type}[]")
+            types = (pg_type, f"d{number}", f"{pg_type}[]", f"{pg_type}[][]", f"da{number}")
+            columns = ", ".join(
+                f"{shape} {kind}" for shape, kind in zip(SHAPES, types, strict=True)
+            )
+            connection.execute(f"create table t{number} (id int, {columns})")
+            for shape in SHAPES:
+                write = f"insert into t{number} ({shape}) values (:v);\n"
+                name = f"{shape}_{number}"
+                text += f"-- name: put_{name} :execrows\n{write}"
+                text += f"-- name: copy_{name} :copyfrom\n{write}"
+                text += f"-- name: batch_{name} :batch\n{write}"
+                text += f"-- name: all_{name} :many\nselect id, {shape} as v from t{number};\n"
+                text += f"-- name: one_{name} :one\nselect {shape} as v from t{number};\n"
+        analysis = Compiler(connection, config_of(Path("/nowhere"))).analyse(
+            load_text(Source("queries/values.sql", text))
+        )
+        assert not analysis.findings
+        self.described = {one.query.name: one for one in analysis.described}
+        self._file = TextFile(text, tenant=None)
+
+    def handle(self, name: str, row: Any = None) -> tuple[Described, Query[Any]]:
+        """Return what `generate` writes for a query."""
+        entry = self.described[name]
+        nullable = [one.name for one in entry.parameters if one.nullable]
+        nullable += [f"{one.name}[]" for one in entry.parameters if one.null_elements]
+        types = {one.name: one.pg_type for one in entry.parameters if one.pg_type}
+        return entry, self._file.query(
+            name,
+            row=row,
+            parameters=types,
+            written=entry.written,
+            nullable=nullable,
+            forms=entry.forms,
+        )
+
+    def write(self, how: str, name: str, value: object) -> None:
+        """Store a value by a call, by COPY or in a batch."""
+        _, query = self.handle(f"{how}_{name}")
+        if how == "put":
+            self.session.execrows(query, {"v": value})
+        elif how == "copy":
+            self.session.copyfrom(query, [{"v": value}])
+        else:
+            self.session.batch_execute(query, [{"v": value}])
+
+
+@pytest.fixture(scope="module")
+def world(server: Server, owner: Owner) -> Iterator[World]:
+    """A database of its own."""
+    with (
+        make_database(server, owner) as name,
+        psycopg.connect(server.url(name, owner.name), autocommit=True) as connection,
+        Database.connect(server.url(name, owner.name)) as db,
+    ):
+        yield World(connection, db.session())
+
+
+def shaped(shape: str, value: object, literal: str | None) -> tuple[object, str]:
+    """Return a value in a shape, and the expression that makes the same of its literal."""
+    written = sql.Literal(literal or "").as_string()
+    given, expression = {
+        "scalar": (value, "{0}::{1}"),
+        "domain": (value, "{0}::{1}"),
+        "flat": ([value, None], "array[{0}::{1}, null]"),
+        "nested": ([[value, value]], "array[array[{0}::{1}, {0}::{1}]]"),
+        "domain_of_array": ([value], "array[{0}::{1}]"),
+    }[shape]
+    return given, expression.replace("{0}", written)
+
+
+@pytest.mark.parametrize("pg_type", VALUES)
+def test_stored_and_read(world: World, pg_type: str) -> None:
+    """Three ways of writing, five shapes, edge values: 3 × 5 cells for each value."""
+    number = list(VALUES).index(pg_type)
+    for value, literal in VALUES[pg_type]:
+        for shape in SHAPES:
+            given, expression = shaped(shape, value, literal)
+            expression = expression.replace("{1}", pg_type)
+            name = f"{shape}_{number}"
+            for how in ("put", "copy", "batch"):
+                world.connection.execute(f"truncate t{number}")
+                cell = (pg_type, shape, how, value)
+                if literal is None:
+                    with pytest.raises(BadParameter, match="`v`"):
+                        world.write(how, name, given)
+                    assert world.connection.execute(f"table t{number}").fetchall() == [], cell
+                    continue
+                world.write(how, name, given)
+                world.connection.execute(f"update t{number} set id = 1")
+                pair = world.connection.execute(
+                    f"select {shape}::text, ({expression})::text from t{number}".encode()
+                ).fetchone()
+                assert pair is not None
+                assert pair[0] == pair[1], cell
+                read(world, name)
+
+
+def read(world: World, name: str) -> None:
+    """Read what was stored: in a row that is validated, alone, and as JSON."""
+    entry = world.described[f"all_{name}"]
+    config = ConfigDict(
+        frozen=True, arbitrary_types_allowed=True, allow_inf_nan=True, ser_json_bytes="base64"
+    )
+    python = entry.columns[1].annotation
+    row: Any = create_model("Row", __config__=config, id=(int, ...), v=(resolve(python), ...))
+    (found,) = world.session.many(world.handle(f"all_{name}", row)[1], {})
+    assert found.v is not None
+    alone = world.session.one(world.handle(f"one_{name}", resolve(python))[1], {})
+    assert repr(alone) == repr(found.v)
+    if "ange[" not in python.text:  # `generate` writes how ranges become JSON
+        assert found.model_dump_json()
+
+
+def test_lists_in_lists(world: World) -> None:
+    """Where no depth is declared a list in a list is refused; where it is, all must fit."""
+    number = list(VALUES).index("int4")
+    for shape, value, why in (
+        ("flat", [[1]], "declare it, as in `int.*"),
+        ("domain_of_array", [[1]], "a list in a list"),
+        ("nested", [1], "lists in lists"),
+        ("nested", [[1], [2, 3]], "of one length"),
+        ("nested", [[]], "not empty"),
+        ("flat", "12", "takes list, not str"),
+        ("flat", ["a"], "str where int is expected"),
+        ("flat", [True], "bool where int is expected"),
+        ("nested", [[2**31]], "out of range"),
+    ):
+        for how in ("put", "copy", "batch"):
+            with pytest.raises(BadParameter, match=why):
+                world.write(how, f"{shape}_{number}", value)
+    for given in ([], (), [[1, 2], [3, 4]], ((1, None),)):
+        world.connection.execute(f"truncate t{number}")
+        world.write("put", f"nested_{number}", given)
+        stored = world.connection.execute(f"select nested from t{number}").fetchone()
+        assert stored == ([list(row) if row else row for row in given],)

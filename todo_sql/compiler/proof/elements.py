@@ -1,0 +1,143 @@
+"""Whether an array can hold NULL among its elements: True only with proof. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from todo_sql.compiler.proof import conditions
+from todo_sql.compiler.proof.levels import CTE, GROUP, JOIN, SUBQUERY, QueryLevel
+from todo_sql.compiler.proof.nodes import Node, name_of, type_of
+
+_EXPRESSION, _ARRAY = "4", "6"
+_AS_ITS_ARGUMENT = frozenset(("RELABELTYPE", "COLLATEEXPR", "COERCETODOMAIN"))
+_SPLITS = frozenset(("string_to_array", "regexp_split_to_array"))
+
+Value = Callable[[Node | None, QueryLevel], bool]
+
+
+def all_values(node: Node | None, scope: QueryLevel, never_null: Value) -> bool:
+    """Whether no element of an array is NULL, at any depth; a NULL array has no elements.
+
+    Args:
+        node: The array.
+        scope: Where it stands.
+        never_null: Whether an expression has a value.
+    """
+
+    def good(part: Node | None) -> bool:
+        return all_values(part, scope, never_null)
+
+    if node is None:
+        return False
+    kind = node["node"]
+    if kind in _AS_ITS_ARGUMENT:
+        return good(node["arg"])
+    match kind:
+        case "CONST":
+            return node["constisnull"] == "true" or _constant(node)
+        case "ARRAYEXPR":
+            if node["multidims"] == "true":
+                return all(good(one) for one in node["elements"] or ())
+            return all(never_null(one, scope) for one in node["elements"] or ())
+        case "COALESCEEXPR":
+            return all(good(one) for one in node["args"])
+        case "CASEEXPR":
+            results = [branch["result"] for branch in node["args"]]
+            return all(good(one) for one in (*results, node["defresult"]) if one is not None)
+        case "SUBLINK":
+            query = node["subselect"]
+            if node["subLinkType"] == _ARRAY:
+                return scope.outputs(query, scope)[:1] == [True] and not _may_be_array(query, scope)
+            if node["subLinkType"] == _EXPRESSION:
+                scope.outputs(query, scope)
+                return scope.elements_of(query)[:1] == [True]
+        case "AGGREF":
+            return _aggregate(node, scope, never_null)
+        case "FUNCEXPR" | "OPEXPR":
+            return _call(node, scope, never_null)
+        case "PARAM":
+            return (
+                node["paramkind"] == "0"
+                and scope.null_elements is not None
+                and int(node["paramid"]) not in scope.null_elements
+            )
+        case "VAR":
+            return _column(node, scope, never_null)
+    return False
+
+
+def _constant(node: Node) -> bool:
+    """Whether a constant array says that it holds no NULL: its header has no bitmap."""
+    octets = bytes(int(octet) & 0xFF for octet in node["constvalue"] or ())
+    return len(octets) >= 12 and not any(octets[8:12])
+
+
+def _may_be_array(query: Node, scope: QueryLevel) -> bool:
+    """Whether a query's only column may be an array, whose elements come out flat."""
+    targets = query["targetList"]
+    found = scope.schema.types.get(type_of(targets[0]["expr"])) if targets else None
+    return found is None or found.element != 0 or found.kind == "d"
+
+
+def _aggregate(node: Node, scope: QueryLevel, never_null: Value) -> bool:
+    function = scope.schema.functions.get(int(node["aggfnoid"]))
+    if function is None or not function.builtin or function.name != "array_agg":
+        return False
+    if node["agglevelsup"] != "0" or scope.grouping_sets or "anynonarray" not in function.arguments:
+        return False
+    known, closed = scope.known, scope.closed
+    scope.known, scope.closed = set(scope.rows_known), set(scope.rows_closed)
+    try:
+        if node["aggfilter"]:
+            scope.prove(conditions.if_true(node["aggfilter"], scope), frozenset(), None)
+        return never_null(node["args"][0]["expr"], scope)
+    finally:
+        scope.known, scope.closed = known, closed
+
+
+def _call(node: Node, scope: QueryLevel, never_null: Value) -> bool:
+    oid = node["opfuncid" if node["node"] == "OPEXPR" else "funcid"]
+    function = scope.schema.functions.get(int(oid))
+    if function is None or not function.builtin:
+        return False
+    arguments = node["args"] or []
+    name = function.name
+
+    def good(part: Node) -> bool:
+        return all_values(part, scope, never_null)
+
+    if name in _SPLITS:
+        return len(arguments) == 2 or name != "string_to_array"
+    if name == "array_cat":
+        return all(map(good, arguments))
+    if name == "array_append":
+        return good(arguments[0]) and never_null(arguments[1], scope)
+    if name == "array_prepend":
+        return never_null(arguments[0], scope) and good(arguments[1])
+    if name == "array_remove":
+        what = arguments[1]
+        return good(arguments[0]) or (what["node"] == "CONST" and what["constisnull"] == "true")
+    return False
+
+
+def _column(node: Node, scope: QueryLevel, never_null: Value) -> bool:
+    scope = scope.level(int(node["varlevelsup"]))
+    index, number = int(node["varno"]), int(node["varattno"])
+    if node.get("varreturningtype", "0") != "0" or number <= 0:
+        return False
+    entry = scope.entry(index)
+    kind = int(entry["rtekind"])
+    if kind == JOIN:
+        return all_values(entry["joinaliasvars"][number - 1], scope, never_null)
+    if kind == GROUP:
+        return all_values(entry["groupexprs"][number - 1], scope, never_null)
+    claims: list[bool] = []
+    if kind == SUBQUERY and entry["subquery"]:
+        claims = scope.elements_of(entry["subquery"])
+    elif kind == CTE and entry["self_reference"] == "false":
+        home = scope.level(int(entry["ctelevelsup"]))
+        wanted = name_of(entry["ctename"])
+        for cte in home.query["cteList"] or ():
+            if name_of(cte["ctename"]) == wanted and cte["cterecursive"] != "true":
+                claims = home.elements_of(cte["ctequery"])
+    return number <= len(claims) and claims[number - 1]

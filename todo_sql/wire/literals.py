@@ -1,0 +1,328 @@
+"""Values in PostgreSQL's text form: arrays, ranges, whatever psycopg has no binary form of. Pure.
+
+A value is written as its type in PostgreSQL wants it, whatever its class in Python, or refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+from collections.abc import Callable, Iterator, Sequence, Set
+from decimal import Decimal
+from struct import pack, unpack
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from todo_sql.wire.loaders import Form
+
+Write = Callable[[Any], str]
+
+# Sequences, but none of elements of an array.
+_NO_LISTS = (str, bytes, bytearray, memoryview, Multirange)
+_RANGES = {
+    "int4": "int4",
+    "int8": "int8",
+    "num": "numeric",
+    "date": "date",
+    "ts": "timestamp",
+    "tstz": "timestamptz",
+}
+_BOUNDS = {
+    "int2": (-(2**15), 2**15 - 1),
+    "int4": (-(2**31), 2**31 - 1),
+    "int8": (-(2**63), 2**63 - 1),
+    "oid": (0, 2**32 - 1),
+}
+JSON = frozenset({"json", "jsonb"})
+TIMES = frozenset({"time", "timetz", "timestamp", "timestamptz"})
+_ZONED = frozenset({"timetz", "timestamptz"})
+CLASSES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_BOUNDS, (int,)),
+    **dict.fromkeys(("float4", "float8"), (float, int)),
+    "numeric": (Decimal, int),
+    "bool": (bool,),
+    "bytea": (bytes, bytearray, memoryview),
+    "date": (datetime.date,),
+    "timestamp": (datetime.datetime,),
+    "timestamptz": (datetime.datetime,),
+    "time": (datetime.time,),
+    "timetz": (datetime.time,),
+    "interval": (datetime.timedelta,),
+    "uuid": (UUID,),
+    "inet": (
+        ipaddress.IPv4Interface,
+        ipaddress.IPv6Interface,
+        ipaddress.IPv4Address,
+        ipaddress.IPv6Address,
+    ),
+    "cidr": (ipaddress.IPv4Network, ipaddress.IPv6Network),
+}
+"""The Python classes of PostgreSQL's types; the other ones, but for JSON, are texts."""
+
+
+class Misfit(ValueError):
+    """A value that its type in PostgreSQL does not take; the message never quotes it."""
+
+
+def form_of(name: str) -> str:
+    """Return the form of one of PostgreSQL's own types: of a range that over its bounds."""
+    for kind in ("multirange", "range"):
+        base = _RANGES.get(name.removesuffix(kind)) if name.endswith(kind) else None
+        if base is not None:
+            return f"{base} {kind}"
+    return name
+
+
+def _parts(form: Form) -> tuple[str, str]:
+    base, _, kind = form_of(str(form)).partition(" ")
+    return base, kind
+
+
+def classes(form: Form) -> tuple[type, ...]:
+    """Return the classes that fit a form; none: any."""
+    if isinstance(form, list):
+        return (list,)
+    base, kind = _parts(form)
+    if kind:
+        return (Range,) if kind == "range" else (Multirange,)
+    return () if base in JSON else CLASSES.get(base, (str,))
+
+
+def writer(form: Form, *, nulls: bool = True) -> Write:
+    """Return what writes values of a form.
+
+    Args:
+        form: As in `todo_sql.wire.loaders`; a list in a list is an array of two dimensions.
+        nulls: Whether elements of an array may be None.
+    """
+    if isinstance(form, list):
+        return _array(form, nulls)
+    base, kind = _parts(form)
+    if kind:
+        return _range(base) if kind == "range" else _multirange(base)
+    return _scalar(base)
+
+
+def _scalar(base: str) -> Write:
+    expected = CLASSES.get(base, (str,))
+    write = _WRITERS.get(base, str.__str__)
+
+    def write_scalar(value: Any) -> str:
+        fit(base, value, expected)
+        return write(value)
+
+    return _json_of(base) if base in JSON else write_scalar
+
+
+def fit(base: str, value: Any, expected: tuple[type, ...] | None = None) -> None:
+    """Hold a scalar against its type.
+
+    Raises:
+        Misfit: It is none of it.
+    """
+    expected = CLASSES.get(base, (str,)) if expected is None else expected
+    given: Any = value
+    confusing = (isinstance(value, bool) and bool not in expected) or (
+        base == "date" and isinstance(value, datetime.datetime)
+    )
+    if confusing or not isinstance(value, expected):
+        names = " or ".join(sorted(kind.__name__ for kind in expected))
+        raise Misfit(f"{type(value).__name__} where {names} is expected")
+    if base in _BOUNDS:
+        low, high = _BOUNDS[base]
+        if not low <= given <= high:
+            raise Misfit("out of range")
+    elif base in TIMES:
+        _fit_time(base, given)
+    elif base in ("float4", "float8"):
+        _fit_float(base, given)
+    elif base == "numeric" and isinstance(value, Decimal) and value.is_snan():
+        raise Misfit("a signaling NaN")
+    elif expected == (str,) and "\0" in given:
+        raise Misfit("a text cannot hold the character U+0000")
+
+
+def _fit_time(base: str, value: Any) -> None:
+    zoned = value.tzinfo is not None and (
+        value.utcoffset() is not None or isinstance(value, datetime.datetime)
+    )
+    if base in _ZONED and not zoned:
+        raise Misfit("the time needs a time zone: give it a tzinfo")
+    if base not in _ZONED and zoned:
+        raise Misfit("the type keeps no time zone: pass a time without tzinfo")
+    if base == "timestamptz" and value.year in (datetime.MINYEAR, datetime.MAXYEAR):
+        try:
+            value.astimezone(datetime.UTC)
+        except OverflowError:
+            raise Misfit(
+                "it lies outside the years 1 to 9999 in UTC, so Python could not read it back"
+            ) from None
+
+
+def _fit_float(base: str, value: float) -> None:
+    try:
+        value = float(value)
+        small = unpack("!f", pack("!f", value))[0] if base == "float4" else value
+    except OverflowError:
+        raise Misfit("out of range") from None
+    if small == 0 and value != 0:
+        raise Misfit("out of range")
+
+
+_WRITERS: dict[str, Write] = {
+    **dict.fromkeys(_BOUNDS, int.__repr__),
+    **dict.fromkeys(("float4", "float8"), lambda value: repr(float(value))),
+    "numeric": str,
+    "bool": lambda value: "t" if value else "f",
+    "bytea": lambda value: "\\x" + bytes(value).hex(),
+    **dict.fromkeys(("date", "time", "timetz"), lambda value: str(value.isoformat())),
+    **dict.fromkeys(("timestamp", "timestamptz"), lambda value: str(value.isoformat(" "))),
+    "interval": lambda value: (
+        f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds"
+    ),
+    **dict.fromkeys(("uuid", "inet", "cidr"), str),
+}
+
+
+def dump_json(value: Any) -> str:
+    """Return JSON; models in lists and dicts as pydantic has them in JSON, too.
+
+    Raises:
+        Misfit: JSON has no such value.
+    """
+    try:
+        return json.dumps(value, default=to_jsonable_python, allow_nan=False)
+    except ValueError as error:
+        if "JSON compliant" in str(error):
+            raise Misfit("JSON has no NaN and no infinity") from None
+        raise
+
+
+def dump_jsonb(value: Any) -> str:
+    """Return JSON that jsonb takes: without U+0000.
+
+    Raises:
+        Misfit: The type has no such value.
+    """
+    text = dump_json(value)
+    if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
+        raise Misfit("a text cannot hold the character U+0000")
+    return text
+
+
+def _json_of(base: str) -> Write:
+    dump = dump_json if base == "json" else dump_jsonb
+    return lambda value: dump(
+        value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    )
+
+
+def moments(value: Any) -> Iterator[datetime.datetime]:
+    """Yield the times with a zone that a value is, or holds."""
+    if isinstance(value, datetime.datetime):
+        if value.tzinfo is not None:
+            yield value
+    elif isinstance(value, Range):
+        yield from moments([value.lower, value.upper])
+    elif isinstance(value, (list, tuple, Multirange)):
+        for one in value:
+            yield from moments(one)
+
+
+def is_list(value: object) -> bool:
+    """Whether a value is of elements: no text and no bytes."""
+    return isinstance(value, (Sequence, Set)) and not isinstance(value, _NO_LISTS)
+
+
+def _array(form: list[Form], nulls: bool) -> Write:
+    depth = 1
+    element: Form = form[0]
+    while isinstance(element, list):
+        depth, element = depth + 1, element[0]
+    write, takes_lists = writer(element), element in JSON
+
+    def write_level(value: Any, level: int) -> str:
+        if level == depth:
+            return "{" + ",".join([write_element(one) for one in value]) + "}"
+        if not all(map(is_list, value)):
+            raise Misfit(f"an array of {depth} dimensions takes lists in lists")
+        return "{" + ",".join([write_level(one, level + 1) for one in value]) + "}"
+
+    def write_element(value: Any) -> str:
+        if value is None:
+            if not nulls:
+                raise Misfit("an element is None, and nothing provides for NULL")
+            return "NULL"
+        if not takes_lists and is_list(value):
+            raise Misfit(
+                "a list in a list: PostgreSQL does not tell how deep the array is; declare "
+                "it, as in `int[][]`"
+            )
+        text = write(value)
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    def write_array(value: Any) -> str:
+        if not is_list(value):
+            raise Misfit(f"{type(value).__name__} where list is expected")
+        if depth > 1:
+            if not value:
+                return "{}"
+            _fit_shape(value, depth)
+        return write_level(value, 1)
+
+    return write_array
+
+
+def _fit_shape(value: Any, depth: int) -> None:
+    """Hold lists in lists against PostgreSQL's rule: each as long as its neighbours."""
+    rows = [value]
+    for _ in range(depth - 1):
+        rows = [inner for row in rows for inner in row]
+        if not all(map(is_list, rows)):
+            raise Misfit(f"an array of {depth} dimensions takes lists in lists")
+        if len({len(row) for row in rows}) != 1 or not rows[0]:
+            raise Misfit("lists in a list must be of one length, and not empty")
+
+
+def _range(base: str) -> Write:
+    write = _scalar(base)
+
+    def bound(value: Any) -> str:
+        if value is None:
+            return ""
+        return '"' + write(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    def write_range(value: Any) -> str:
+        if not isinstance(value, Range):
+            raise Misfit(f"{type(value).__name__} where Range is expected")
+        if value.isempty:
+            return "empty"
+        try:
+            ends: tuple[Any, Any] = value.lower, value.upper
+            backwards = None not in ends and ends[0] > ends[1]
+        except TypeError:
+            backwards = False  # of two classes: each is held against the type below
+        lower, upper = bound(value.lower), bound(value.upper)
+        if backwards and base != "text":
+            raise Misfit("the range ends before it begins")
+        bounds = value.bounds
+        return f"{bounds[0]}{lower},{upper}{bounds[1]}"
+
+    return write_range
+
+
+def _multirange(base: str) -> Write:
+    write = _range(base)
+
+    def write_multirange(value: Any) -> str:
+        if not isinstance(value, Multirange):
+            raise Misfit(f"{type(value).__name__} where Multirange is expected")
+        return "{" + ",".join([write(one) for one in value]) + "}"
+
+    return write_multirange
