@@ -23,6 +23,7 @@ from todo_sql.config import load_config
 from todo_sql.embedded.programs import OVERRIDE, binaries
 from todo_sql.embedded.server import server_for
 from todo_sql.errors import DatabaseError
+from todo_sql.review.linting.lint import changed_since
 
 
 @pytest.fixture
@@ -139,6 +140,29 @@ def test_git_runs_nothing_of_a_repositorys_configuration(project: Path, mark: Pa
     for words in (["lint", "--since", "HEAD"], ["lint", "--fix"]):
         assert todo_sql(*words, cwd=project).returncode in (0, 1)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("program", ["clean", "process", "textconv", "command", "external"])
+def test_git_runs_no_filter_and_no_diff_of_a_repository(
+    project: Path, mark: Path, program: str
+) -> None:
+    """`.git/config` and `.gitattributes` may name programs that read or compare files."""
+    git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    keys = {"external": "diff.external", "clean": "filter.x.clean", "process": "filter.x.process"}
+    key = keys.get(program, f"diff.x.{program}")
+    subprocess.run([*git, "config", key, f"touch {mark}; cat"], check=True)
+    (project / ".git" / "info" / "attributes").write_text("* filter=x diff=x\n")
+    query = project / "queries" / "q.sql"
+    os.utime(query, (1, 1))  # git has to look into it
+    (project / "queries" / "new.sql").write_text("-- name: two :one\nselect 2 as a;\n")
+    assert todo_sql("lint", "--since", "HEAD", cwd=project).returncode in (0, 1)
+    assert not mark.exists()
+    config = load_config(project, environment={})
+    assert changed_since(config, "HEAD") == {project / "queries" / "new.sql"}
+    query.write_text("-- name: one :one\nselect 3 as a;\n")
+    assert changed_since(config, "HEAD") == {query, project / "queries" / "new.sql"}
 
 
 def test_a_server_that_came_with_a_checkout_is_not_started(project: Path) -> None:

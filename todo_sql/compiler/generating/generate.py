@@ -16,7 +16,11 @@ from todo_sql.compiler.generating import model_source, module_source
 from todo_sql.compiler.generating.layout import header
 from todo_sql.compiler.generating.naming import module_name, shown
 from todo_sql.config import Config
+from todo_sql.errors import Finding, FindingsError, Place
 from todo_sql.sql.source import Source
+
+_MARK = header("")[0].partition(" from ")[0].encode()
+_SHOWN = 10
 
 
 def render(
@@ -48,7 +52,11 @@ def render(
 
 
 def stale(files: Mapping[str, str], folder: Path) -> list[str]:
-    """Return the files of a folder that `render` would change, add or remove."""
+    """Return the files of a folder that `render` would change, add or remove.
+
+    Raises:
+        FindingsError: Some of them were not made by us; nothing is to be written.
+    """
     present = set()
     if folder.is_dir():
         present = {
@@ -61,7 +69,35 @@ def stale(files: Mapping[str, str], folder: Path) -> list[str]:
         path = folder / name
         if name not in present or path.read_bytes() != text.encode():
             changed.add(name)
+    foreign = sorted(
+        name for name in changed & present if not _is_ours(folder / name, overwritten=name in files)
+    )
+    if foreign:
+        raise FindingsError(
+            f"{folder.name} holds {len(foreign)} file{'s' if len(foreign) > 1 else ''} that "
+            "`generate` did not make",
+            [_foreign(folder / name) for name in foreign[:_SHOWN]],
+            code="C130",
+            cause="the folder of the generated package is `generate`'s own: what it does not make "
+            "would be overwritten or deleted; nothing was written",
+            fix="move them elsewhere, or name a folder of its own as `generate` in [tool.todo-sql]",
+        )
     return sorted(changed)
+
+
+def _is_ours(path: Path, *, overwritten: bool) -> bool:
+    """Whether a file says that it was generated, or its module does; an empty one may be filled."""
+    if overwritten and not path.stat().st_size:
+        return True
+    module = path.with_suffix(".py")
+    if path.suffix == ".typed" or not module.is_file():
+        return False
+    with module.open("rb") as file:
+        return file.read(len(_MARK)) == _MARK
+
+
+def _foreign(path: Path) -> Finding:
+    return Finding("C130", "error", "`generate` did not make this file", Place(str(path), 1))
 
 
 def write(files: Mapping[str, str], folder: Path, within: Path) -> list[str]:
@@ -73,7 +109,7 @@ def write(files: Mapping[str, str], folder: Path, within: Path) -> list[str]:
         within: The project, which nothing is written outside of.
     """
     changed = stale(files, folder)
-    for name in changed:
+    for name in reversed(changed):  # a copy of SQL before the module that tells whose it is
         path = folder / name
         with writing.folder(path.parent, within) as place:
             if name in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
@@ -235,15 +236,39 @@ def changed_since(config: Config, revision: str) -> frozenset[Path]:
     Raises:
         UsageError: No git repository, or no such revision.
     """
-    changed = _git(config.root, "diff", "--name-only", "--diff-filter=d", "--relative", revision)
-    new = _git(config.root, "ls-files", "--others", "--exclude-standard")
-    return frozenset((config.root / name).resolve() for name in [*changed, *new])
+    root = config.root
+    before = dict(_blobs(_git(root, "ls-tree", "-r", "-z", "--end-of-options", revision)))
+    names = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    paths = {name: root / name for name in names if name.endswith(".sql")}
+    return frozenset(
+        path.resolve()
+        for name, path in paths.items()
+        if path.is_file() and before.get(name) not in _hashes(path.read_bytes())
+    )
+
+
+def _blobs(lines: list[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        kind, _, name = line.partition("\t")
+        yield name, kind.split()[-1]
+
+
+def _hashes(data: bytes) -> set[str]:
+    """Return the names that git may have for a file.
+
+    `git diff` would have a program of the repository's configuration (a clean filter) read it.
+    """
+    return {
+        hash(b"blob %d\0%b" % (len(text), text)).hexdigest()
+        for text in (data, data.replace(b"\r\n", b"\n"))
+        for hash in (hashlib.sha1, hashlib.sha256)
+    }
 
 
 def committed(config: Config) -> frozenset[Path]:
     """Return the files that git knows in HEAD; none where there is no git."""
     try:
-        names = _git(config.root, "ls-tree", "-r", "--name-only", "HEAD")
+        names = _git(config.root, "ls-tree", "-r", "-z", "--name-only", "HEAD")
     except UsageError:
         return frozenset()
     return frozenset((config.root / name).resolve() for name in names)
@@ -263,7 +288,7 @@ def _git(root: Path, *arguments: str) -> list[str]:
     if run.returncode:
         words = run.stderr.strip().splitlines()[:1] or ["git failed"]
         raise UsageError(words[0], code="R003", fix="name a revision that this repository has")
-    return run.stdout.splitlines()
+    return run.stdout.split("\0")[:-1]
 
 
 def mend(config: Config, review: Review, only: frozenset[Path] | None) -> list[str]:
