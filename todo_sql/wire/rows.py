@@ -179,10 +179,13 @@ def make_rows(make: Make, tuples: list[tuple[Any, ...]], label: str) -> list[Any
             f"{'.'.join(str(part) for part in entry['loc']) or 'row'}: {entry['msg']}"
             for entry in error.errors(include_input=False, include_url=False)
         )
+        where = error.errors(include_input=False, include_url=False)[0]["loc"]
+        key = f"{label.rpartition(':')[2]}.{where[0] if where else 'COLUMN'}"
         raise BadRow(
             f"a row of `{label}` does not fit {error.title}",
             cause=problems,
-            fix="generate the package again, or correct the model or the row",
+            fix="generate the package again, or correct the row; a type of your own, such as "
+            f'"list[int | None]", goes under [tool.todo-sql.types] as "{key}"',
         ) from None
 
 
