@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from todo_sql.database.async_session import AsyncSession, AsyncTransaction
     from todo_sql.database.connect import AsyncDatabase, Database
     from todo_sql.database.events import QueryEvent
+    from todo_sql.database.listening import AsyncNotifications, Notification, Notifications
     from todo_sql.database.session import Session, Transaction
     from todo_sql.database.streaming import AsyncRowStream, RowStream
     from todo_sql.database.transaction import Isolation
@@ -54,6 +55,7 @@ _HOMES = {
         "Unavailable",
     ),
     "todo_sql.database.events": ("QueryEvent",),
+    "todo_sql.database.listening": ("AsyncNotifications", "Notification", "Notifications"),
     "todo_sql.database.session": ("Session", "Transaction"),
     "todo_sql.database.streaming": ("AsyncRowStream", "RowStream"),
     "todo_sql.database.transaction": ("Isolation",),
@@ -84,6 +86,9 @@ __all__ = [  # noqa: RUF022 (by home)
     "TransactionAborted",
     "Unavailable",
     "QueryEvent",
+    "AsyncNotifications",
+    "Notification",
+    "Notifications",
     "Session",
     "Transaction",
     "AsyncRowStream",

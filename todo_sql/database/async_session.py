@@ -220,11 +220,18 @@ class AsyncTransaction(AsyncSession):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        async with self._turn:
-            if self._savepoint is not None:
-                self._unit.end_nested(self._savepoint, keep=kind is None)
-            else:
-                await run_async(self._unit.commit() if kind is None else self._unit.rollback())
+        if isinstance(error, GeneratorExit):  # where nothing can be awaited
+            self._unit.abandon()
+            return
+        try:
+            async with self._turn:
+                if self._savepoint is not None:
+                    self._unit.end_nested(self._savepoint, keep=kind is None)
+                else:
+                    await run_async(self._unit.commit() if kind is None else self._unit.rollback())
+        finally:
+            if self._outer is None:
+                self._unit.abandon()
 
     def transaction(
         self, *, isolation: Isolation | str | None = None, read_only: bool = False

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
 
 from todo_sql.config import Config, Tenant, load_config
 from todo_sql.database.async_session import AsyncSession, AsyncTransaction
@@ -13,6 +14,7 @@ from todo_sql.database.base_session import Handle
 from todo_sql.database.events import Listener
 from todo_sql.database.executor import Engine
 from todo_sql.database.freshness import Freshness
+from todo_sql.database.listening import AsyncNotifications, Notifications
 from todo_sql.database.replica import Replica
 from todo_sql.database.scope import Scope, checked_tenant
 from todo_sql.database.session import Session, Transaction
@@ -62,6 +64,7 @@ class _Source(Generic[S]):
         self._config = config
         self._engine: Engine | None = None
         self._listeners: list[Listener] = []
+        self._ears: WeakSet[Notifications | AsyncNotifications] = WeakSet()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url.shown if self._url else 'embedded'!r})"
@@ -190,6 +193,8 @@ class _Source(Generic[S]):
 
     def _close(self, timeout: float) -> Work[None]:
         engine, self._engine = self._engine, None
+        for ear in tuple(self._ears):
+            ear.end()
         if engine is not None:
             yield from engine.pool.close(timeout)
             if engine.replica is not None:
@@ -230,6 +235,20 @@ class Database(_Source[Session]):
     ) -> None:
         self.close()
 
+    def listen(self, *channels: str, timeout: float | None = None) -> Notifications:
+        """Yield what is sent to some channels, on a connection of its own.
+
+        Open it with ``with`` to hear all that is sent from then on, or iterate it as it is. It
+        connects again by itself; each channel then gets a notification that says ``missed``.
+
+        Args:
+            channels: Their names, as they are.
+            timeout: Seconds without a notification after which there are no more; None: never.
+        """
+        ear = Notifications(self._opened().pool, channels, timeout)
+        self._ears.add(ear)
+        return ear
+
     def run(self, function: Callable[[Transaction], T], **options: Any) -> T:
         """Run a unit of work without a tenant; see `Session.run`."""
         return self.session().run(function, **options)
@@ -265,6 +284,17 @@ class AsyncDatabase(_Source[AsyncSession]):
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def listen(self, *channels: str, timeout: float | None = None) -> AsyncNotifications:
+        """Yield what is sent to some channels, on a connection of its own; see `Database.listen`.
+
+        Args:
+            channels: Their names, as they are.
+            timeout: Seconds without a notification after which there are no more; None: never.
+        """
+        ear = AsyncNotifications(self._opened().pool, channels, timeout)
+        self._ears.add(ear)
+        return ear
 
     async def run(self, function: Callable[[AsyncTransaction], Awaitable[T]], **options: Any) -> T:
         """Run a unit of work without a tenant; see `AsyncSession.run`."""

@@ -90,7 +90,11 @@ class Exchange:
         except BaseException as error:
             if not link.broken and _is_busy(link):
                 link.broken = True
-                yield self.pool.cancel(link, f"interrupted by {type(error).__name__}")
+                cancel = self.pool.cancel(link, f"interrupted by {type(error).__name__}")
+                if isinstance(error, GeneratorExit):  # which must not be answered by a yield
+                    cancel.now()
+                else:
+                    yield cancel
             raise
 
     def recover(

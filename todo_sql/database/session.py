@@ -216,11 +216,15 @@ class Transaction(Session):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._turn:
-            if self._savepoint is not None:
-                self._unit.end_nested(self._savepoint, keep=kind is None)
-            else:
-                run(self._unit.commit() if kind is None else self._unit.rollback())
+        try:
+            with self._turn:
+                if self._savepoint is not None:
+                    self._unit.end_nested(self._savepoint, keep=kind is None)
+                else:
+                    run(self._unit.commit() if kind is None else self._unit.rollback())
+        finally:
+            if self._outer is None:
+                self._unit.abandon()
 
     def transaction(
         self, *, isolation: Isolation | str | None = None, read_only: bool = False

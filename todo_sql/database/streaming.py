@@ -89,6 +89,11 @@ class Stream:
         self._rows += len(rows)
         return rows
 
+    def abandon(self) -> None:
+        """Hold no connection any more, whatever the end was interrupted by."""
+        if self._owns_unit:
+            self._unit.abandon()
+
     def close(self, error: BaseException | None) -> Work[None]:
         """End the transaction, or within another one the cursor."""
         try:
@@ -111,7 +116,11 @@ class RowStream(Generic[R]):
         self._drive = drive
 
     def __enter__(self) -> Self:
-        self._drive(self._stream.open())
+        try:
+            self._drive(self._stream.open())
+        except BaseException:
+            self._stream.abandon()
+            raise
         return self
 
     def __exit__(
@@ -120,7 +129,10 @@ class RowStream(Generic[R]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._drive(self._stream.close(error))
+        try:
+            self._drive(self._stream.close(error))
+        finally:
+            self._stream.abandon()
 
     def __iter__(self) -> Iterator[R]:
         while rows := self._drive(self._stream.piece()):
@@ -135,7 +147,11 @@ class AsyncRowStream(Generic[R]):
         self._drive = drive
 
     async def __aenter__(self) -> Self:
-        await self._drive(self._stream.open())
+        try:
+            await self._drive(self._stream.open())
+        except BaseException:
+            self._stream.abandon()
+            raise
         return self
 
     async def __aexit__(
@@ -144,7 +160,11 @@ class AsyncRowStream(Generic[R]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._drive(self._stream.close(error))
+        try:
+            if not isinstance(error, GeneratorExit):  # where nothing can be awaited
+                await self._drive(self._stream.close(error))
+        finally:
+            self._stream.abandon()
 
     async def __aiter__(self) -> AsyncIterator[R]:
         while rows := await self._drive(self._stream.piece()):

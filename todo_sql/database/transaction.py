@@ -336,6 +336,12 @@ class Unit:
         finally:
             self._let_go()
 
+    def abandon(self) -> None:
+        """Hold no connection any more, whatever its end was interrupted by; does not wait."""
+        if self._link is not None:
+            self._link.broken = self._over = True
+            self._let_go()
+
     def _let_go(self) -> None:
         link, self._link = self._link, None
         if link is not None:

@@ -235,6 +235,11 @@ class Link:
         ):
             line.shutdown(socket.SHUT_RDWR)
 
+    def __del__(self) -> None:
+        """Close what an exception between two lines of ours took out of everybody's hands."""
+        with suppress(Exception):
+            self.close()
+
     def close(self) -> None:
         """Close the connection; does not wait."""
         self.broken = True

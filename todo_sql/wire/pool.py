@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any
+from weakref import WeakSet, finalize
 
 import psycopg
 
@@ -57,6 +58,12 @@ class Connect:
         )
 
 
+class Place:
+    """The right to open a connection: it counts as one for as long as somebody holds it."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Slot:
     """A place in the queue for something that another caller hands over."""
 
@@ -64,16 +71,17 @@ class Slot:
         self.deadline = deadline
         self.granted = False
         self.refused = False
-        self.link: Link | None = None
+        self.gift: Link | Place | None = None
         self._wake: Callable[[], object] | None = None
         self._lock = threading.Lock()
 
-    def grant(self, link: Link | None = None) -> None:
-        """Hand over a connection, or with none the right to open one."""
+    def grant(self, gift: Link | Place | None = None) -> None:
+        """Hand over a connection or the right to open one; with none, wake only."""
         with self._lock:
-            self.granted, self.link = True, link
+            self.granted, self.gift = True, gift
             if self._wake:
-                self._wake()
+                with suppress(RuntimeError):  # the event loop of who waited is closed
+                    self._wake()
 
     def run(self) -> bool:
         """Wait, blocking; return whether something came in time."""
@@ -126,12 +134,17 @@ class Pool:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[Link] = []
-        self._busy: set[Link] = set()
-        self._total = 0
+        # Weak: what an exception took out of everybody's hands counts no longer.
+        self._busy: WeakSet[Link] = WeakSet()
+        self._opening: WeakSet[Place] = WeakSet()
         self._waiting: deque[Slot] = deque()
         self._drained: Slot | None = None
         self._opened = self._waits = self.retries = self.cancels = 0
         self._waited = 0.0
+
+    @property
+    def _total(self) -> int:
+        return len(self._idle) + len(self._busy) + len(self._opening)
 
     def stats(self) -> PoolStats:
         """Return the sizes, and what was counted."""
@@ -188,14 +201,14 @@ class Pool:
             taken = self._take(deadline)
             if isinstance(taken, Slot):
                 taken = yield from self._queue(taken)
-            if taken is None:
-                return (yield from self._open(deadline))
+            if isinstance(taken, Place):
+                return (yield from self._open(taken, deadline))
             if monotonic() - taken.used < QUIET or (yield from self._responds(taken, deadline)):
                 return taken
             self.release(taken)
 
-    def _take(self, deadline: float) -> Link | Slot | None:
-        """Take an idle connection, or the right to open one (None), or a place in the queue."""
+    def _take(self, deadline: float) -> Link | Slot | Place:
+        """Take an idle connection, or the right to open one, or a place in the queue."""
         if self._pid != os.getpid():  # after a fork the connections are the parent's
             self._inherited.append((self._idle, self._busy))
             self._reset()
@@ -208,16 +221,19 @@ class Pool:
                 if now < link.expires and link.alive():
                     self._busy.add(link)
                     return link
-                self._total -= 1
                 link.close()
             if self._total < self._limits.max_size:
-                self._total += 1
-                return None
+                return self._place()
             slot = Slot(deadline)
             self._waiting.append(slot)
             return slot
 
-    def _queue(self, slot: Slot) -> Work[Link | None]:
+    def _place(self) -> Place:
+        place = Place()
+        self._opening.add(place)
+        return place
+
+    def _queue(self, slot: Slot) -> Work[Link | Place]:
         began = monotonic()
         try:
             granted = yield slot
@@ -237,7 +253,8 @@ class Pool:
             )
         if slot.refused:
             raise Closed("the database was closed while waiting for a connection")
-        return slot.link
+        assert slot.gift is not None
+        return slot.gift
 
     def _withdraw(self, slot: Slot) -> None:
         """Leave the queue; what was handed over meanwhile goes to the next."""
@@ -245,24 +262,31 @@ class Pool:
             if slot in self._waiting:
                 self._waiting.remove(slot)
                 return
-        if slot.link is not None:
-            self.release(slot.link)
-        elif slot.granted and not slot.refused:
-            self._give_up_place()
+        if isinstance(slot.gift, Link):
+            self.release(slot.gift)
+        elif slot.gift is not None:
+            self._give_up(slot.gift)
 
-    def _open(self, deadline: float) -> Work[Link]:
+    def _open(self, place: Place, deadline: float) -> Work[Link]:
         try:
-            connection = yield from self._connect(deadline)
+            connection = yield from self.connect(deadline)
         except BaseException:
-            self._give_up_place()
+            self._give_up(place)
             raise
         link = Link(connection, self._limits.max_lifetime * random.uniform(0.9, 1.1))
+        finalize(link, self._lost).atexit = False
         with self._lock:
             self._busy.add(link)
+            self._opening.discard(place)
             self._opened += 1
         return link
 
-    def _connect(self, deadline: float) -> Work[AnyConnection]:
+    def connect(self, deadline: float) -> Work[AnyConnection]:
+        """Open a connection that is not one of the pool, while the server may yet answer.
+
+        Raises:
+            Unavailable: None could be opened.
+        """
         patience = min(deadline, monotonic() + self._patience)
         attempt = 1
         while True:
@@ -318,19 +342,27 @@ class Pool:
             and self._idle
             and now - self._idle[0].used > self._limits.max_idle
         ):
-            self._total -= 1
             self._idle.pop(0).close()
 
-    def _give_up_place(self) -> None:
+    def _give_up(self, place: Place) -> None:
         with self._lock:
+            self._opening.discard(place)
             self._hand_on_place()
+
+    def _lost(self) -> None:
+        """Let the next in the queue have the place of a connection that nobody holds."""
+        if self._lock.acquire(blocking=False):  # whoever has it hands on by itself
+            try:
+                if self._pid == os.getpid() and self._total < self._limits.max_size:
+                    self._hand_on_place()
+            finally:
+                self._lock.release()
 
     def _hand_on_place(self) -> None:
         """Let the next in the queue open the connection that is one fewer now."""
         if self._waiting and not self._closed:
-            self._waiting.popleft().grant()
+            self._waiting.popleft().grant(self._place())
             return
-        self._total -= 1
         if self._drained and not self._total:
             self._drained.grant()
 
@@ -341,7 +373,6 @@ class Pool:
         with self._lock:
             self._closed = True
             for link in self._idle:
-                self._total -= 1
                 link.close()
             self._idle.clear()
             waiting, self._waiting = self._waiting, deque()

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Generator
 from contextlib import suppress
+from inspect import GEN_CLOSED, getgeneratorstate
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +21,9 @@ from psycopg.waiting import Ready, Wait, wait
 from todo_sql.wire.connection import Link
 
 T = TypeVar("T")
+
+# How long a thread waits before Python may run the handler of a signal.
+_SLICE = 0.2
 
 
 class Request(Protocol):
@@ -40,35 +44,45 @@ class DeadlinePassed(Exception):
 
 
 def run(work: Work[T]) -> T:
-    """Do a piece of work on this thread."""
-    try:
-        request = next(work)
-        while True:
-            try:
-                outcome = request.run()
-            except BaseException as error:
-                request = work.throw(error)
-            else:
-                request = work.send(outcome)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
+    """Do a piece of work on this thread.
+
+    Whatever is raised, here or by a request, ends in the work, which puts things right.
+    """
+    outcome: Any = None
+    failure: BaseException | None = None
+    while True:
+        try:
+            request = work.send(outcome) if failure is None else work.throw(failure)
+            failure = None
+            outcome = request.run()
+        except BaseException as error:
+            if getgeneratorstate(work) == GEN_CLOSED:
+                value: T = _ended(error)
+                return value
+            failure = error
 
 
 async def run_async(work: Work[T]) -> T:
-    """Do a piece of work on the running event loop."""
-    try:
-        request = next(work)
-        while True:
-            try:
-                outcome = await request.run_async()
-            except BaseException as error:
-                request = work.throw(error)
-            else:
-                request = work.send(outcome)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
+    """Do a piece of work on the running event loop; see `run`."""
+    outcome: Any = None
+    failure: BaseException | None = None
+    while True:
+        try:
+            request = work.send(outcome) if failure is None else work.throw(failure)
+            failure = None
+            outcome = await request.run_async()
+        except BaseException as error:
+            if getgeneratorstate(work) == GEN_CLOSED:
+                value: T = _ended(error)
+                return value
+            failure = error
+
+
+def _ended(error: BaseException) -> Any:
+    """Return what a piece of work returned, or raise what it raised."""
+    if isinstance(error, StopIteration):
+        return error.value
+    raise error
 
 
 class Fly:
@@ -89,10 +103,10 @@ class Fly:
             fileno = self.link.pgconn.socket
             while True:
                 left = self.deadline - monotonic()
-                ready = wait(_once(wanted), fileno, left) if left > 0 else 0
-                if not ready:
+                if left <= 0:
                     raise DeadlinePassed
-                wanted = flying.send(Ready(ready))
+                if ready := wait(_once(wanted), fileno, min(left, _SLICE)):
+                    wanted = flying.send(Ready(ready))
         except StopIteration as stop:
             return stop.value
 
@@ -140,6 +154,11 @@ class Cancel:
 
     def __init__(self, link: Link) -> None:
         self.link = link
+
+    def now(self) -> None:
+        """Cancel where nothing can be waited for; blocks for a round trip."""
+        with suppress(psycopg.Error, OSError):
+            self.link.pgconn.get_cancel().cancel()
 
     def run(self) -> None:
         """Cancel, bounded."""
