@@ -58,7 +58,7 @@ class Connect:
         )
 
 
-class Place:
+class Vacancy:
     """The right to open a connection: it counts as one for as long as somebody holds it."""
 
     __slots__ = ("__weakref__",)
@@ -71,11 +71,11 @@ class Slot:
         self.deadline = deadline
         self.granted = False
         self.refused = False
-        self.gift: Link | Place | None = None
+        self.gift: Link | Vacancy | None = None
         self._wake: Callable[[], object] | None = None
         self._lock = threading.Lock()
 
-    def grant(self, gift: Link | Place | None = None) -> None:
+    def grant(self, gift: Link | Vacancy | None = None) -> None:
         """Hand over a connection or the right to open one; with none, wake only."""
         with self._lock:
             self.granted, self.gift = True, gift
@@ -136,7 +136,7 @@ class Pool:
         self._idle: list[Link] = []
         # Weak: what an exception took out of everybody's hands counts no longer.
         self._busy: WeakSet[Link] = WeakSet()
-        self._opening: WeakSet[Place] = WeakSet()
+        self._opening: WeakSet[Vacancy] = WeakSet()
         self._waiting: deque[Slot] = deque()
         self._drained: Slot | None = None
         self._opened = self._waits = self.retries = self.cancels = 0
@@ -201,13 +201,13 @@ class Pool:
             taken = self._take(deadline)
             if isinstance(taken, Slot):
                 taken = yield from self._queue(taken)
-            if isinstance(taken, Place):
+            if isinstance(taken, Vacancy):
                 return (yield from self._open(taken, deadline))
             if monotonic() - taken.used < QUIET or (yield from self._responds(taken, deadline)):
                 return taken
             self.release(taken)
 
-    def _take(self, deadline: float) -> Link | Slot | Place:
+    def _take(self, deadline: float) -> Link | Slot | Vacancy:
         """Take an idle connection, or the right to open one, or a place in the queue."""
         if self._pid != os.getpid():  # after a fork the connections are the parent's
             self._inherited.append((self._idle, self._busy))
@@ -228,12 +228,12 @@ class Pool:
             self._waiting.append(slot)
             return slot
 
-    def _place(self) -> Place:
-        place = Place()
+    def _place(self) -> Vacancy:
+        place = Vacancy()
         self._opening.add(place)
         return place
 
-    def _queue(self, slot: Slot) -> Work[Link | Place]:
+    def _queue(self, slot: Slot) -> Work[Link | Vacancy]:
         began = monotonic()
         try:
             granted = yield slot
@@ -267,7 +267,7 @@ class Pool:
         elif slot.gift is not None:
             self._give_up(slot.gift)
 
-    def _open(self, place: Place, deadline: float) -> Work[Link]:
+    def _open(self, place: Vacancy, deadline: float) -> Work[Link]:
         try:
             connection = yield from self.connect(deadline)
         except BaseException:
@@ -344,7 +344,7 @@ class Pool:
         ):
             self._idle.pop(0).close()
 
-    def _give_up(self, place: Place) -> None:
+    def _give_up(self, place: Vacancy) -> None:
         with self._lock:
             self._opening.discard(place)
             self._hand_on_place()
