@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -240,6 +241,59 @@ def test_rows_too_wide_for_the_terminal_are_lists(monkeypatch: pytest.MonkeyPatc
     output.out.table([f"column_{n}" for n in range(9)], [range(9), range(9)])
     shown = screen.getvalue()
     assert shown.count("row ") == 2 and "column_8  8\n" in re.sub(" +\n", "\n", shown)
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_prose_is_wrapped_for_a_person(
+    width: int, terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole words to the width, further lines indented; an excerpt and a pipe get whole lines."""
+    screen = Screen(terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys, "stdout", screen)
+    output = Output()
+    output.configure(["--no-color"])
+    excerpt = "select " + "a_column, " * 30
+    words = "some words " * 30
+    output.findings([Finding("K1", "error", words, Place("a.sql", 1, 9, excerpt), words, words)])
+    lines = screen.getvalue().splitlines()
+    assert f"  1 | {excerpt}" in [line + " " * line.endswith(",") for line in lines]
+    prose = [line for line in lines if " | " not in line]
+    assert " ".join(screen.getvalue().split()).count("some words") == 90
+    if terminal:
+        assert max(map(len, prose)) <= width and len(prose) > 3
+        assert all(line[0].isalpha() or line.startswith(("  some", "  words")) for line in prose)
+    else:
+        assert len(prose) == 3
+
+
+def test_loggers_are_shown_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With -v what the package tells `logging` is said, once, and not after that."""
+    screen = Screen(False)
+    monkeypatch.setattr(sys, "stderr", screen)
+    for options, told in (([], 0), (["-v"], 1), (["--verbose"], 2), ([], 2)):
+        Output().configure(options)
+        logging.getLogger("todo_sql.retry").info("connecting again in %s s", 2)
+        assert screen.getvalue().count("todo_sql.retry: connecting again in 2 s\n") == told
+
+
+@pytest.mark.parametrize(("columns", "whole"), [(80, False), (200, True)])
+def test_status_is_readable_on_a_narrow_terminal(
+    project: Project, columns: int, whole: bool
+) -> None:
+    """A long id stands in one line at 80 columns; what is usual gives way to it."""
+    name = "20260301090000_add_a_column_with_quite_a_name"
+    (project.root / "migrations" / f"{name}.sql").write_text("select 1;\n", encoding="utf-8")
+    (project.root / "migrations" / f"{name}.rollback.sql").write_text("select 1;\n")
+    try:
+        _, out, _ = project.run("status", columns=columns)
+    finally:
+        for file in (project.root / "migrations").glob(f"{name}*"):
+            file.unlink()
+    assert len([line for line in out.splitlines() if name in line]) == 1
+    assert max(map(len, out.splitlines())) <= columns
+    assert ("rollback" in out) is whole
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -56,6 +57,12 @@ class Output:
         self.verbose = "--verbose" in options or "-v" in options
         self.warned.clear()
         self.notices.clear()
+        log = logging.getLogger("todo_sql")
+        for handler in [one for one in log.handlers if isinstance(one, _Told)]:
+            log.removeHandler(handler)
+        log.setLevel(logging.INFO if self.verbose else logging.NOTSET)
+        if self.verbose:
+            log.addHandler(_Told(self))
         if "--no-color" in options:
             self.out.colours = self.err.colours = False
 
@@ -88,7 +95,7 @@ class Output:
             if format == "github":
                 self.data(finding.as_github())
             else:
-                self.out.write(*(["\n"] if index else []), *_parts(finding))
+                self.out.write(*(["\n"] if index else []), *_parts(finding), prose=True)
 
     # stderr
 
@@ -230,8 +237,20 @@ class Output:
 
     def _say(self, *parts: Part) -> None:
         self.out.stream.flush()
-        self.err.write(*parts)
+        self.err.write(*parts, prose=True)
         self.err.stream.flush()
+
+
+class _Told(logging.Handler):
+    """Shows with ``--verbose`` what the package tells `logging`."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one record, with the name of its logger."""
+        self._output.detail(f"{record.name}: {record.getMessage()}")
 
 
 def _parts(finding: Finding) -> Iterator[Part]:

@@ -7,6 +7,7 @@ written, and rich's markup is never read.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -23,6 +24,8 @@ Part = str | tuple[str, str]
 
 Branch = tuple[str, Sequence["Branch"]]
 """A node of a tree, of one or more lines, and what is below it."""
+
+_EXCERPT = re.compile(r"\s+\d* \| ")
 
 _STEERING = {
     code: f"\\u{code:04x}"  # as JSON has it, so that a document stays one
@@ -89,8 +92,14 @@ class Screen:
             emoji=False,
         )
 
-    def write(self, *parts: Part, end: str = "\n") -> None:
-        """Write a line (or several); long ones are the terminal's to wrap."""
+    def write(self, *parts: Part, end: str = "\n", prose: bool = False) -> None:
+        """Write a line (or several); long ones are the terminal's to wrap, prose is wrapped here.
+
+        Args:
+            parts: What stands in them.
+            end: What follows.
+            prose: Whether a terminal gets whole words to its width, further lines indented.
+        """
         if not self.is_terminal:
             plain = "".join(part if isinstance(part, str) else part[0] for part in parts)
             print(plain, end=end, file=self.stream)
@@ -101,7 +110,32 @@ class Screen:
             visible(part) if isinstance(part, str) else (visible(part[0]), part[1])
             for part in parts
         ]
-        self.console.print(Text.assemble(*shown), soft_wrap=True, end=end)
+        text = Text.assemble(*shown)
+        self.console.print(self._wrapped(text) if prose else text, soft_wrap=True, end=end)
+
+    def _wrapped(self, text: Text) -> Text:
+        """Return a text with whole words to the width; an excerpt of a file stays as it is."""
+        from rich.text import Text
+
+        width = max(self.console.width - 2, 20)
+        lines = [
+            [line] if _EXCERPT.match(line.plain) else line.wrap(self.console, width)
+            for line in text.split("\n", allow_blank=True)
+        ]
+        for line in lines:
+            for piece in line[:-1]:
+                piece.rstrip()
+        return Text("\n").join(Text("\n  ").join(line) for line in lines)
+
+    def has_room(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bool:
+        """Whether a table fits without wrapping a cell; a pipe has room for everything."""
+        if not self.is_terminal:
+            return True
+        widths = [
+            max(cell_len(str(cell)) for cell in column)
+            for column in zip(columns, *rows, strict=True)
+        ]
+        return sum(widths) + 2 * (len(widths) - 1) <= self.console.width
 
     def table(
         self,

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from todo_sql.cli.context import Context
 from todo_sql.cli.screen import in_a_line
 from todo_sql.errors import ExitCode, indented
 
+if TYPE_CHECKING:
+    from todo_sql.catalog.snapshot import Snapshot
+
 
 def command(context: Context) -> ExitCode:
     """Show what the live schema has that the applied migrations do not make, and the reverse."""
-    import psycopg
-
-    from todo_sql.migrations.files.folder import MigrationSet, load
-    from todo_sql.migrations.migrator import Migrator
-    from todo_sql.migrations.pending import State
-    from todo_sql.review.compared import both
     from todo_sql.review.drift import drift
 
     config, output = context.config, context.output
-    migrations = load(config.migrations, config.root)
-    url = context.direct_url()
-    status = Migrator(url, migrations).status()
-    done = (State.APPLIED, State.MODIFIED)
-    applied = tuple(
-        entry.migration for entry in status.entries if entry.state in done and entry.migration
-    )
-    chosen = MigrationSet(migrations.folder, migrations.shown, applied)
-    with (
-        psycopg.connect(url, autocommit=True) as connection,
-        both(config, connection, chosen, cached=len(chosen) == len(migrations)) as (live, made),
-    ):
-        found = drift(live, made, config.ignore)
-    for entry in status.entries:
-        if entry.state not in done:
-            output.message(f"{entry.state.value}: {entry.id} is left out of the comparison")
+    live, made, applied = live_and_migrated(context)
+    found = drift(live, made, config.ignore)
     if output.json:
         output.document(
             {
@@ -57,8 +42,37 @@ def command(context: Context) -> ExitCode:
     count = len(found)
     output.message(
         f"{count} object{'' if count == 1 else 's'} differ{'s' if count == 1 else ''} from the "
-        f"{len(applied)} applied migrations"
+        f"{applied} applied migrations"
         if found
-        else f"no drift: the schema is what the {len(applied)} applied migrations make"
+        else f"no drift: the schema is what the {applied} applied migrations make"
     )
     return ExitCode.FINDINGS if found else ExitCode.OK
+
+
+def live_and_migrated(context: Context) -> tuple[Snapshot, Snapshot, int]:
+    """Return the live catalog, what the applied migrations make, and how many they are."""
+    import psycopg
+
+    from todo_sql.migrations.files.folder import MigrationSet, load
+    from todo_sql.migrations.migrator import Migrator
+    from todo_sql.migrations.pending import State
+    from todo_sql.review.compared import both
+
+    config = context.config
+    migrations = load(config.migrations, config.root)
+    url = context.direct_url()
+    status = Migrator(url, migrations).status()
+    done = (State.APPLIED, State.MODIFIED)
+    applied = tuple(
+        entry.migration for entry in status.entries if entry.state in done and entry.migration
+    )
+    chosen = MigrationSet(migrations.folder, migrations.shown, applied)
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        both(config, connection, chosen, cached=len(chosen) == len(migrations)) as (live, made),
+    ):
+        pass
+    for entry in status.entries:
+        if entry.state not in done:
+            context.output.message(f"{entry.state.value}: {entry.id} is left out of the comparison")
+    return live, made, len(applied)

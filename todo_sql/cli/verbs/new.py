@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument
+from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.review.draft import Draft
 
 
 def command(
     context: Context,
     name: Annotated[str, Argument(help="What it does, such as add_notes.")],
+    from_drift: Annotated[
+        bool,
+        Option("--from-drift", help="Draft it from what the live schema has more or other."),
+    ] = False,
+    schema: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="With --from-drift: this file's schema, not the live one."),
+    ] = None,
 ) -> ExitCode:
-    """Write a new pair of migration files from a template."""
-    from todo_sql.migrations.files.template import write_pair
+    """Write a new pair of migration files: from a template, or drafted from what differs.
+
+    A draft makes the live schema out of the one that the applied migrations make (or that of
+    --schema FILE out of the one that all of them make); its rollback is the way back. Read it
+    before you keep it: what it drops or rewrites is named, and a rename is a drop to it.
+    """
+    from todo_sql.migrations.files.template import UNWRITTEN, write_pair
 
     description = _description(name)
     if not description:
@@ -29,18 +46,63 @@ def command(
             "there is no project here to add a migration to",
             fix="make one with `todo-sql init DIR`, or name it with `--project`",
         )
-    forward, rollback = write_pair(context.config.migrations, description, context.config.root)
     root = context.config.root
+    bodies = (UNWRITTEN, UNWRITTEN)
+    drafted = from_drift or schema is not None
+    if drafted:
+        found = _draft(context, schema)
+        if not found.forward:
+            context.output.message("nothing differs: no migration is needed")
+            if context.output.json:
+                context.output.document({"id": None, "files": [], "findings": []})
+            return ExitCode.OK
+        bodies = (found.forward, found.rollback or UNWRITTEN)
+    forward, rollback = write_pair(context.config.migrations, description, root, bodies=bodies)
     shown = [
         (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
         for path in (forward, rollback)
     ]
-    if context.output.json:
-        context.output.document({"id": forward.stem, "files": shown})
-    else:
+    document: dict[str, object] = {"id": forward.stem, "files": shown}
+    if not context.output.json:
         for path in shown:
             context.output.data(path)
+    if drafted:
+        _name_hazards(context, frozenset((forward.resolve(), rollback.resolve())), document)
+        if schema is None:
+            context.output.message(
+                "the database that it was drafted from has all of it: once it is read and kept, "
+                f"`todo-sql baseline {forward.stem}` records it there; elsewhere `migrate` runs it"
+            )
+    if context.output.json:
+        context.output.document(document)
     return ExitCode.OK
+
+
+def _draft(context: Context, schema: Path | None) -> Draft:
+    """Return the draft from the live database, or from a file's schema."""
+    from todo_sql.cli.verbs.drift import live_and_migrated
+    from todo_sql.review.draft import draft, with_schema
+
+    if schema is not None:
+        migrated, wanted = with_schema(context.config, schema)
+    else:
+        wanted, migrated, _ = live_and_migrated(context)
+    return draft(migrated, wanted, context.config.ignore)
+
+
+def _name_hazards(context: Context, files: frozenset[Path], document: dict[str, object]) -> None:
+    """Say what `lint` finds in a draft."""
+    from todo_sql.review.linting.lint import lint
+
+    found = [
+        one
+        for one in lint(context.config, files, each=False).findings
+        if not (one.cause or "").startswith("style: ")
+    ]
+    document["findings"] = [one.as_dict() for one in found]
+    for one in found:
+        place = f"{one.place.file}:{one.place.line}: " if one.place else ""
+        context.output.message(f"{one.severity}[{one.code}] {place}{one.message}")
 
 
 def _description(name: str) -> str:

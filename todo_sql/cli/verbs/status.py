@@ -49,9 +49,13 @@ def command(
         entries = [_as_json(entry) for entry in status.entries]
         output.document({"database": status.database, "migrations": entries})
         return code
+    names: tuple[str, ...] = ("state", "migration", "applied at (UTC)", "ms", "rollback", "")
+    rows = [_row(entry) for entry in status.entries]
+    if not output.out.has_room(names, rows):
+        names, rows = (*names[:3], ""), [_short(row) for row in rows]
     output.out.table(
-        ("state", "migration", "applied at (UTC)", "ms", "rollback", ""),
-        [_row(entry) for entry in status.entries],
+        names,
+        rows,
         {state.replace("_", " "): colour for state, colour in _COLOURS.items()},
     )
     counts = Counter(entry.state.value for entry in status.entries)
@@ -91,11 +95,17 @@ def _row(entry: Entry) -> tuple[object, ...]:
     return (
         entry.state.value.replace("_", " "),
         entry.id,
-        f"{when:%Y-%m-%d %H:%M:%S}" if when else "",
+        f"{when:%Y-%m-%d %H:%M}" if when else "",
         recorded.duration_ms if recorded else "",
         _rollback(entry),
         _remark(entry),
     )
+
+
+def _short(row: tuple[object, ...]) -> tuple[object, ...]:
+    """Return a row for a narrow terminal: what is usual is left out."""
+    rollback = {"file": "", "missing": "no rollback"}.get(str(row[4]), str(row[4]))
+    return (*row[:3], "; ".join(filter(None, (rollback, str(row[5])))))
 
 
 def _remark(entry: Entry) -> str:

@@ -10,23 +10,25 @@ from todo_sql import writing
 # A file that holds this and no statement has not been written yet.
 UNWRITTEN = "-- Replace this line by the SQL."
 
-_FORWARD = f"""\
--- Why: {{description}}.
+_FORWARD = """\
+-- Why: {description}.
 -- The file is one transaction. Directives go here: depends, transactional, irreversible,
 -- lock-timeout, max-lock-hold, statement-timeout, allow.
 
-{UNWRITTEN}
 """
 
-_ROLLBACK = f"""\
--- Undoes {{id}}.
+_ROLLBACK = """\
+-- Undoes {id}.
 
-{UNWRITTEN}
 """
 
 
 def write_pair(
-    folder: Path, description: str, within: Path, now: datetime | None = None
+    folder: Path,
+    description: str,
+    within: Path,
+    now: datetime | None = None,
+    bodies: tuple[str, str] = (UNWRITTEN, UNWRITTEN),
 ) -> tuple[Path, Path]:
     """Write both files with a version after every other of the folder.
 
@@ -35,6 +37,7 @@ def write_pair(
         description: Words joined by underscores.
         within: The project, which nothing is written outside of.
         now: The time that becomes the version; default: the present, in UTC.
+        bodies: The statements of both; default: a line that asks for them.
 
     Returns:
         The paths of the migration and of its rollback file.
@@ -43,8 +46,8 @@ def write_pair(
     forward, rollback = folder / f"{id}.sql", folder / f"{id}.rollback.sql"
     words = description.replace("_", " ")
     with writing.folder(folder, within) as place:
-        place.write(forward.name, _FORWARD.format(description=words))
-        place.write(rollback.name, _ROLLBACK.format(id=id))
+        place.write(forward.name, _FORWARD.format(description=words) + bodies[0] + "\n")
+        place.write(rollback.name, _ROLLBACK.format(id=id) + bodies[1] + "\n")
     return forward, rollback
 
 

@@ -1,0 +1,69 @@
+"""A migration from what differs: the mending of `drift`, and its reverse as the rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from todo_sql.catalog.snapshot import Snapshot, take
+from todo_sql.compiler.scratch import empty_database, migrated_database, scratch_server
+from todo_sql.errors import UsageError
+from todo_sql.review.drift import Drift, drift
+from todo_sql.sql.source import Source
+
+if TYPE_CHECKING:
+    from todo_sql.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Both halves of a migration as text; empty where nothing differs."""
+
+    forward: str
+    rollback: str
+
+
+def draft(migrated: Snapshot, wanted: Snapshot, ignore: Sequence[str] = ()) -> Draft:
+    """Return what makes the wanted schema out of the migrated one, and the way back."""
+    return Draft(
+        _written(drift(migrated, wanted, ignore)), _written(drift(wanted, migrated, ignore))
+    )
+
+
+def _written(mending: Iterable[Drift]) -> str:
+    statements = [text for one in mending for text in one.statements]
+    return "\n".join(text if text.startswith("--") else f"{text};" for text in statements)
+
+
+def with_schema(config: Config, path: Path) -> tuple[Snapshot, Snapshot]:
+    """Return the catalog that all migrations make, and that of a file of SQL such as pg_dump's.
+
+    The file is run on a scratch database, in a transaction that is taken back.
+
+    Raises:
+        UsageError: A statement of the file fails.
+    """
+    import psycopg
+
+    source = Source.read(path, config.root)
+    # What pg_dump and psql write for psql alone.
+    text = "\n".join("" if line.startswith("\\") else line for line in source.text.split("\n"))
+    with psycopg.connect(migrated_database(config), autocommit=True) as connection:
+        migrated = take(connection)
+    with empty_database(scratch_server(config)) as url, psycopg.connect(url) as connection:
+        try:
+            connection.execute(text.encode())
+        except psycopg.Error as error:
+            at = error.diag.statement_position
+            raise UsageError(
+                f"the schema fails on a scratch database: {error.diag.message_primary or error}",
+                code="K104",
+                place=source.place(int(at) - 1) if at else None,
+                cause=error.diag.message_detail,
+                fix="correct it; it makes the roles that it grants to, and needs no superuser",
+            ) from None
+        wanted = take(connection)
+        connection.rollback()
+    return migrated, wanted
