@@ -36,6 +36,7 @@ lint: $(READY)
 # migrated schema, every rollback proved, generated files agreeing with their sources.
 project: $(READY)
 	$(LOCAL) $(BIN)/todo-sql lint
+	$(LOCAL) $(BIN)/todo-sql lint todo_sql
 	$(LOCAL) $(BIN)/todo-sql check
 	$(LOCAL) $(BIN)/todo-sql verify
 	$(LOCAL) $(BIN)/todo-sql generate --check

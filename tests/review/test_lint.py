@@ -330,7 +330,7 @@ def test_a_configuration_that_cannot_be_read(
 
 
 @pytest.mark.parametrize("text", [None, "[sqlfluff]\ndialect = postgres\n"])
-@pytest.mark.parametrize("name", ["limit", "id", "table", "a_name", "user"])
+@pytest.mark.parametrize("name", ["limit", "id", "table", "a_name", "user", "table::bigint"])
 def test_parameters_need_no_value_in_the_configuration(
     project: Path, name: str, text: str | None
 ) -> None:

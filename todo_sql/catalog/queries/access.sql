@@ -14,7 +14,7 @@ with holders as (
         coalesce(c.relacl, acldefault(case when c.relkind = 'S' then 's' else 'r' end::"char", c.relowner)) as acl,
         acldefault(case when c.relkind = 'S' then 's' else 'r' end::"char", c.relowner) as born
     from pg_class as c
-    inner join pg_namespace as n on n.oid = c.relnamespace
+    inner join pg_namespace as n on c.relnamespace = n.oid
     where
         c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
         and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -29,8 +29,8 @@ with holders as (
         format('column %I.%I.%I', n.nspname, c.relname, a.attname),
         c.relowner, a.attacl, acldefault('c', c.relowner)
     from pg_attribute as a
-    inner join pg_class as c on c.oid = a.attrelid
-    inner join pg_namespace as n on n.oid = c.relnamespace
+    inner join pg_class as c on a.attrelid = c.oid
+    inner join pg_namespace as n on c.relnamespace = n.oid
     where
         a.attacl is not null and not a.attisdropped
         and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -45,13 +45,13 @@ with holders as (
         'function ' || case
             when p.prokind <> 'a' then i.identity
             else format(
-                '%I.%I(%s)', n.nspname, p.proname,
-                coalesce(nullif(pg_get_function_identity_arguments(p.oid), ''), '*')
-            )
+                    '%I.%I(%s)', n.nspname, p.proname,
+                    coalesce(nullif(pg_get_function_identity_arguments(p.oid), ''), '*')
+                )
         end,
         p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), acldefault('f', p.proowner)
     from pg_proc as p
-    inner join pg_namespace as n on n.oid = p.pronamespace
+    inner join pg_namespace as n on p.pronamespace = n.oid
     cross join lateral pg_identify_object('pg_proc'::regclass, p.oid, 0) as i
     where
         p.proacl is not null
@@ -77,7 +77,7 @@ with holders as (
         case when t.typtype = 'd' then 'domain ' else 'type ' end || format('%I.%I', n.nspname, t.typname),
         t.typowner, t.typacl, acldefault('T', t.typowner)
     from pg_type as t
-    inner join pg_namespace as n on n.oid = t.typnamespace
+    inner join pg_namespace as n on t.typnamespace = n.oid
     where
         t.typacl is not null and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
         and not exists (
@@ -127,10 +127,18 @@ born as (
 
 changes as (
     select 'granted' as change, g.*
-    from (select * from held except select * from born) as g
+    from (
+        select * from held
+        except
+        select * from born
+    ) as g
     union all
     select 'revoked', r.*
-    from (select * from born except select * from held) as r
+    from (
+        select * from born
+        except
+        select * from held
+    ) as r
 )
 
 select
@@ -159,7 +167,7 @@ with entries as (
                 then acldefault(case when d.defaclobjtype = 'S' then 's' else d.defaclobjtype end, d.defaclrole)
         end as born
     from pg_default_acl as d
-    left join pg_namespace as n on n.oid = d.defaclnamespace
+    left join pg_namespace as n on d.defaclnamespace = n.oid
 ),
 
 held as (
@@ -176,10 +184,18 @@ born as (
 
 changes as (
     select 'granted' as change, g.*
-    from (select * from held except select * from born) as g
+    from (
+        select * from held
+        except
+        select * from born
+    ) as g
     union all
     select 'revoked', r.*
-    from (select * from born except select * from held) as r
+    from (
+        select * from born
+        except
+        select * from held
+    ) as r
 )
 
 select
@@ -193,7 +209,7 @@ select
     ) filter (where c.change = 'granted') as granted,
     string_agg(c.privilege, ', ' order by c.privilege) filter (where c.change = 'revoked') as revoked
 from changes as c
-inner join entries as e on e.oid = c.oid
+inner join entries as e on c.oid = e.oid
 group by e.target, e.schema, e.role, c.grantee;
 
 -- name: comment :many
@@ -230,18 +246,20 @@ select
     d.description as comment
 from described as d
 cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) as i
-left join pg_proc as p on d.classoid = 'pg_proc'::regclass and p.oid = d.objoid and p.prokind = 'a'
-cross join lateral (
-    select
-        case
-            when p.oid is null then i.identity
-            else format(
-                '%I.%I(%s)', i.schema, p.proname, coalesce(nullif(pg_get_function_identity_arguments(p.oid), ''), '*')
-            )
-        end as identity
-) as n
-left join pg_class as c on d.classoid = 'pg_class'::regclass and c.oid = d.objoid
-left join pg_constraint as k on d.classoid = 'pg_constraint'::regclass and k.oid = d.objoid
+left join pg_proc as p on d.classoid = 'pg_proc'::regclass and d.objoid = p.oid and p.prokind = 'a'
+cross join
+    lateral (
+        select
+            case
+                when p.oid is null then i.identity
+                else format(
+                        '%I.%I(%s)', i.schema, p.proname,
+                        coalesce(nullif(pg_get_function_identity_arguments(p.oid), ''), '*')
+                    )
+            end as identity
+    ) as n
+left join pg_class as c on d.classoid = 'pg_class'::regclass and d.objoid = c.oid
+left join pg_constraint as k on d.classoid = 'pg_constraint'::regclass and d.objoid = k.oid
 where
     coalesce(i.schema, '') !~ '^pg_'
     and coalesce(c.relname, '') !~ '^(_yoyo_|yoyo_lock|_todo_sql_)'
@@ -266,7 +284,7 @@ select
     substr(s.setting, strpos(s.setting, '=') + 1) as value,
     case when r.setrole <> 0 then pg_get_userbyid(r.setrole) end as grantee
 from pg_db_role_setting as r
-inner join pg_database as d on d.oid = r.setdatabase
+inner join pg_database as d on r.setdatabase = d.oid
 cross join lateral unnest(r.setconfig) as s (setting)
 where d.datname = current_database();
 
@@ -299,7 +317,7 @@ select coalesce(
     (
         select pg_get_userbyid(c.relowner)::text
         from pg_class as c
-        inner join pg_namespace as n on n.oid = c.relnamespace
+        inner join pg_namespace as n on c.relnamespace = n.oid
         where c.relname = '_yoyo_migration' and n.nspname !~ '^pg_'
         order by n.nspname
         limit 1

@@ -8,7 +8,7 @@ select
     'whoever may read it reads every tenant''s rows' as detail,
     format('alter table %I.%I enable row level security', n.nspname, c.relname) as mend
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind in ('r', 'p') and not c.relrowsecurity
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -17,7 +17,7 @@ where
         select from pg_attribute as a
         where a.attrelid = c.oid and a.attname = :tenant_column::text and not a.attisdropped
     )
-order by 1;
+order by subject;
 
 -- name: row_security_without_policy :many
 -- A table has row level security and no policy: it shows nothing to anyone but its owner.
@@ -26,14 +26,14 @@ select
     'granted to ' || string_agg(distinct pg_get_userbyid(x.grantee), ', ') as detail,
     format('create policy … on %I.%I', n.nspname, c.relname) as mend
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 cross join lateral aclexplode(c.relacl) as x
 where
     c.relkind in ('r', 'p') and c.relrowsecurity and x.grantee not in (c.relowner, 0)
     and n.nspname !~ '^pg_'
     and not exists (select from pg_policy as p where p.polrelid = c.oid)
 group by n.nspname, c.relname
-order by 1;
+order by subject;
 
 -- name: policy_without_row_security :many
 -- A table has policies, but row level security is off: they do nothing.
@@ -42,11 +42,11 @@ select
     string_agg(p.polname, ', ' order by p.polname) as detail,
     format('alter table %I.%I enable row level security', n.nspname, c.relname) as mend
 from pg_policy as p
-inner join pg_class as c on c.oid = p.polrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_class as c on p.polrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
 where not c.relrowsecurity
 group by n.nspname, c.relname
-order by 1;
+order by subject;
 
 -- name: role_bypasses_policies :many
 -- The role of tenant calls bypasses row level security.
@@ -95,21 +95,24 @@ select
         n.nspname, c.relname, case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end
     ) as mend
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 cross join lateral aclexplode(c.relacl) as x
 where
     c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and x.grantee <> c.relowner
     and (
         x.grantee = 0
-        or ((:isolated::boolean or c.relrowsecurity) and x.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN'))
+        or (
+            (:isolated::boolean or c.relrowsecurity)
+            and x.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
+        )
     )
     and not exists (
         select from pg_depend as e
         where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
     )
 group by n.nspname, c.relname, x.grantee
-order by 1, 2;
+order by subject, detail;
 
 -- name: default_privileges_open_tables :many
 -- Default privileges open every new table, partitions too.
@@ -122,11 +125,11 @@ select
         case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end
     ) as mend
 from pg_default_acl as d
-left join pg_namespace as n on n.oid = d.defaclnamespace
+left join pg_namespace as n on d.defaclnamespace = n.oid
 cross join lateral aclexplode(d.defaclacl) as x
 where d.defaclobjtype = 'r' and x.grantee <> d.defaclrole
 group by d.defaclrole, n.nspname, x.grantee
-order by 1, 2;
+order by subject, detail;
 
 -- name: definer_on_open_path :many
 -- A function runs as its owner on a search_path that others can put objects in.
@@ -135,16 +138,17 @@ with definers as (
         p.oid, p.proowner as owner, s.path,
         (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity as name
     from pg_proc as p
-    inner join pg_namespace as n on n.oid = p.pronamespace
+    inner join pg_namespace as n on p.pronamespace = n.oid
     left join lateral (
-        select coalesce(
-            (
-                select array_agg(coalesce(replace(m.part[1], '""', '"'), lower(m.part[2])) order by m.place)
-                from regexp_matches(substring(o.option from '=(.*)'), '"((?:[^"]|"")*)"|([^,"\s]+)', 'g')
-                    with ordinality as m (part, place)
-            ),
-            array['']
-        ) as path
+        select
+            coalesce(
+                (
+                    select array_agg(coalesce(replace(m.part[1], '""', '"'), lower(m.part[2])) order by m.place)
+                    from regexp_matches(substring(o.option from '=(.*)'), '"((?:[^"]|"")*)"|([^,"\s]+)', 'g')
+                        with ordinality as m (part, place)
+                ),
+                array['']
+            ) as path
         from unnest(p.proconfig) as o (option)
         where o.option like 'search_path=%'
     ) as s on true
@@ -173,9 +177,9 @@ judged as (
     left join lateral (
         select min(n.nspname) as schema
         from pg_namespace as n
-        inner join pg_roles as o on o.oid = n.nspowner
+        inner join pg_roles as o on n.nspowner = o.oid
         left join lateral aclexplode(n.nspacl) as x on x.privilege_type = 'CREATE'
-        left join pg_roles as r on r.oid = x.grantee
+        left join pg_roles as r on x.grantee = r.oid
         where
             n.nspname = any(d.path)
             and (
@@ -191,7 +195,7 @@ select
     format('alter function %s set search_path = pg_catalog, pg_temp', j.name) as mend
 from judged as j
 where j.why is not null
-order by 1;
+order by subject;
 
 -- name: view_reads_as_owner :many
 -- A view reads its tables as its owner, by row level security that is the owner's.
@@ -200,18 +204,19 @@ select
     'owner ' || pg_get_userbyid(c.relowner) as detail,
     format('alter view %I.%I set (security_invoker = true)', n.nspname, c.relname) as mend
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind = 'v' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and (:isolated::boolean or exists (select from pg_class as t where t.relrowsecurity))
     and not exists (
-        select from unnest(c.reloptions) as o (option) where o.option in ('security_invoker=true', 'security_invoker=on', 'security_invoker=1')
+        select from unnest(c.reloptions) as o (option)
+        where o.option in ('security_invoker=true', 'security_invoker=on', 'security_invoker=1')
     )
     and not exists (
         select from pg_depend as e
         where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
     )
-order by 1;
+order by subject;
 
 -- name: foreign_key_without_index :many
 -- No index begins with the columns of a foreign key: a delete in the other table reads all of this one.
@@ -223,11 +228,11 @@ select
         (
             select string_agg(quote_ident(a.attname), ', ' order by u.rank)
             from unnest(k.conkey) with ordinality as u (attnum, rank)
-            inner join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.attnum
+            inner join pg_attribute as a on a.attrelid = k.conrelid and u.attnum = a.attnum
         )
     ) as mend
 from pg_constraint as k
-inner join pg_class as c on c.oid = k.conrelid
+inner join pg_class as c on k.conrelid = c.oid
 where
     k.contype = 'f' and k.conparentid = 0
     and not exists (
@@ -243,7 +248,7 @@ where
                 from unnest((i.indkey::smallint[])[0:cardinality(k.conkey) - 1]) as u (attnum)
             ) = (select array_agg(u.attnum order by u.attnum) from unnest(k.conkey) as u (attnum))
     )
-order by 1;
+order by subject;
 
 -- name: invalid_index :many
 -- An index is invalid: it is written and never read.
@@ -251,17 +256,18 @@ select
     i.indexrelid::regclass::text as subject,
     'on ' || i.indrelid::regclass as detail,
     case
-        when c.relkind = 'I' then 'create it on each partition that lacks it, and attach it: alter index … attach partition'
+        when c.relkind = 'I'
+            then 'create it on each partition that lacks it, and attach it: alter index … attach partition'
         when c.relname ~ '_cc(new|old)\d*$' then 'drop index concurrently ' || i.indexrelid::regclass
         else 'reindex index concurrently ' || i.indexrelid::regclass
     end as mend
 from pg_index as i
-inner join pg_class as c on c.oid = i.indexrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_class as c on i.indexrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     not i.indisvalid and n.nspname !~ '^pg_(temp|toast_temp)_'
     and not exists (select from pg_stat_progress_create_index as b where b.index_relid = i.indexrelid)
-order by 1;
+order by subject;
 
 -- name: duplicate_index :many
 -- Two indexes are the same.
@@ -281,8 +287,8 @@ with indexes as (
             )
         ) as same
     from pg_index as i
-    inner join pg_class as c on c.oid = i.indexrelid
-    inner join pg_namespace as n on n.oid = c.relnamespace
+    inner join pg_class as c on i.indexrelid = c.oid
+    inner join pg_namespace as n on c.relnamespace = n.oid
     where n.nspname !~ '^pg_' and i.indisvalid
 ),
 
@@ -296,7 +302,7 @@ ranked as (
     from indexes as i
     window best as (
         partition by i.same
-        order by i.needed desc, i.indisunique desc, i.migrated desc, i.indexrelid
+        order by i.needed desc, i.indisunique desc, i.migrated desc, i.indexrelid asc
     )
 )
 
@@ -312,7 +318,7 @@ from ranked as r
 where
     r.indexrelid <> r.keep
     and (not r.indisunique or (r.kept_unique and r.indnullsnotdistinct = r.kept_distinct))
-order by 1;
+order by subject;
 
 -- name: unused_index :many
 -- An index was never used since the statistics began.
@@ -325,12 +331,12 @@ select
     case
         when format('%I.%I', s.schemaname, s.indexrelname) = any(:migrated::text[])
             then 'a migration makes it: if no replica and no rare report uses it, write one with drop index '
-            || s.indexrelid::regclass
+                || s.indexrelid::regclass
         else 'drop index concurrently ' || s.indexrelid::regclass || ', if replicas do not use it'
     end as mend
 from pg_stat_user_indexes as s
-inner join pg_index as i on i.indexrelid = s.indexrelid
-inner join pg_class as c on c.oid = s.indexrelid
+inner join pg_index as i on s.indexrelid = i.indexrelid
+inner join pg_class as c on s.indexrelid = c.oid
 cross join pg_stat_database as d
 where
     d.datname = current_database() and s.idx_scan = 0 and not i.indisunique
@@ -346,7 +352,7 @@ where
             and i.indnkeyatts >= cardinality(k.conkey)
             and (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
     )
-order by pg_relation_size(s.indexrelid) desc, 1;
+order by pg_relation_size(s.indexrelid) desc, subject asc;
 
 -- name: sequence_running_out :many
 -- A sequence has used more than half of its numbers, or of those that its column holds.
@@ -365,35 +371,36 @@ select
         end
     ) as mend
 from pg_sequences as s
-inner join pg_namespace as n on n.nspname = s.schemaname
-inner join pg_class as c on c.relnamespace = n.oid and c.relname = s.sequencename and c.relkind = 'S'
+inner join pg_namespace as n on s.schemaname = n.nspname
+inner join pg_class as c on n.oid = c.relnamespace and s.sequencename = c.relname and c.relkind = 'S'
 left join pg_depend as d
-    on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
-    and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
-left join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
-left join pg_type as y on y.oid = a.atttypid
-cross join lateral (
-    select
-        w.bits < 63 as narrow,
-        case
-            when s.increment_by > 0 then least(s.max_value, 2::numeric ^ coalesce(w.bits, 63) - 1)
-            else greatest(s.min_value, -(2::numeric ^ coalesce(w.bits, 63)))
-        end::bigint as most
-    from (
+    on d.classid = 'pg_class'::regclass and c.oid = d.objid and d.deptype in ('a', 'i')
+        and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
+left join pg_attribute as a on d.refobjid = a.attrelid and d.refobjsubid = a.attnum
+left join pg_type as y on a.atttypid = y.oid
+cross join
+    lateral (
         select
-            case coalesce(nullif(y.typbasetype, 0), y.oid)
-                when 'smallint'::regtype then 15 when 'integer'::regtype then 31
-                when 'bigint'::regtype then 63
-            end as bits
-    ) as w
-) as t
+            w.bits < 63 as narrow,
+            case
+                when s.increment_by > 0 then least(s.max_value, 2::numeric ^ coalesce(w.bits, 63) - 1)
+                else greatest(s.min_value, -(2::numeric ^ coalesce(w.bits, 63)))
+            end::bigint as most
+        from (
+            select
+                case coalesce(nullif(y.typbasetype, 0), y.oid)
+                    when 'smallint'::regtype then 15 when 'integer'::regtype then 31
+                    when 'bigint'::regtype then 63
+                end as bits
+        ) as w
+    ) as t
 where
     not s.cycle
     and case
         when s.increment_by > 0 then s.last_value > t.most / 2
         else t.most < 0 and s.last_value < t.most / 2
     end
-order by 1;
+order by subject;
 
 -- name: partitions_running_out :many
 -- A table partitioned by time has fewer than two months of partitions ahead.
@@ -402,15 +409,16 @@ select
     coalesce('the last one ends at ' || to_char(ahead.ends, 'YYYY-MM-DD'), 'there is none with an end') as detail,
     'make the next partitions; schedule the function that makes them' as mend
 from pg_partitioned_table as p
-cross join lateral (
-    select
-        max(
-            (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)'))[1]::timestamptz
-        ) as ends
-    from pg_inherits as i
-    inner join pg_class as c on c.oid = i.inhrelid
-    where i.inhparent = p.partrelid
-) as ahead
+cross join
+    lateral (
+        select
+            max(
+                (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)'))[1]::timestamptz
+            ) as ends
+        from pg_inherits as i
+        inner join pg_class as c on i.inhrelid = c.oid
+        where i.inhparent = p.partrelid
+    ) as ahead
 where
     p.partstrat = 'r' and p.partnatts = 1
     and exists (
@@ -420,7 +428,7 @@ where
             and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
     )
     and coalesce(ahead.ends, '-infinity') < now() + interval '2 months'
-order by 1;
+order by subject;
 
 -- name: connections_running_out :many
 -- Most of the server's connections are taken.
@@ -459,9 +467,9 @@ order by s.n_dead_tup desc;
 select c.oid::regclass::text as view
 from pg_class as c
 inner join pg_depend as d
-    on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
-    and d.refclassid = 'pg_extension'::regclass
-inner join pg_extension as e on e.oid = d.refobjid
+    on d.classid = 'pg_class'::regclass and c.oid = d.objid and d.deptype = 'e'
+        and d.refclassid = 'pg_extension'::regclass
+inner join pg_extension as e on d.refobjid = e.oid
 where
     e.extname = 'pg_stat_statements' and c.relname = 'pg_stat_statements'
     and c.relnamespace = to_regnamespace('public');
@@ -470,7 +478,9 @@ where
 -- A statement is slow on average.
 -- tenant: none
 select
-    coalesce(substring(s.query from '/\* (\S+\.sql:\w+) \*/'), left(regexp_replace(s.query, '\s+', ' ', 'g'), 60)) as subject,
+    coalesce(
+        substring(s.query from '/\* (\S+\.sql:\w+) \*/'), left(regexp_replace(s.query, '\s+', ' ', 'g'), 60)
+    ) as subject,
     format('%s ms on average over %s calls', round(s.mean_exec_time::numeric, 1), s.calls) as detail,
     'look at it with `todo-sql explain`' as mend
 from public.pg_stat_statements as s
@@ -490,8 +500,8 @@ with paths as (
         substring(o.option from '=(.*)') as path,
         concat_ws(' ', 'of', 'role ' || quote_ident(r.rolname), 'database ' || quote_ident(d.datname)) as whose
     from pg_db_role_setting as s
-    left join pg_roles as r on r.oid = s.setrole
-    left join pg_database as d on d.oid = s.setdatabase
+    left join pg_roles as r on s.setrole = r.oid
+    left join pg_database as d on s.setdatabase = d.oid
     cross join lateral unnest(s.setconfig) as o (option)
     where
         o.option like 'search_path=%'
@@ -516,14 +526,14 @@ select
         case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end
     ) as mend
 from named as p
-inner join pg_namespace as n on n.nspname = p.schema
+inner join pg_namespace as n on p.schema = n.nspname
 cross join lateral aclexplode(n.nspacl) as x
-left join pg_roles as r on r.oid = x.grantee
+left join pg_roles as r on x.grantee = r.oid
 where
     x.privilege_type = 'CREATE' and x.grantee <> n.nspowner
     and r.rolsuper is not true and r.rolname is distinct from current_user
 group by n.nspname, x.grantee
-order by 1, 2;
+order by subject, detail;
 
 -- name: constraint_not_valid :many
 -- A constraint is NOT VALID: rows from before it may break it, and the planner does not trust it.
@@ -538,14 +548,14 @@ select
         case k.conrelid when 0 then format_type(k.contypid, null) else k.conrelid::regclass::text end, k.conname
     ) as mend
 from pg_constraint as k
-inner join pg_namespace as n on n.oid = k.connamespace
-left join pg_class as c on c.oid = k.conrelid
+inner join pg_namespace as n on k.connamespace = n.oid
+left join pg_class as c on k.conrelid = c.oid
 where
     not k.convalidated and k.conparentid = 0 and (k.conislocal or k.conrelid = 0)
     and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
     and (c.oid is null or c.relkind in ('r', 'p'))
     and n.nspname !~ '^pg_'
-order by 1;
+order by subject;
 
 -- name: table_without_key :many
 -- A table has no primary key: one row of it cannot be named, nor replicated when it changes.
@@ -560,12 +570,12 @@ select
         else format('alter table %I.%I add primary key using index %I', n.nspname, c.relname, u.name)
     end as mend
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 left join lateral (
     select i.indexrelid::regclass::text as index, x.relname as name
     from pg_index as i
-    inner join pg_class as x on x.oid = i.indexrelid
-    inner join pg_am as m on m.oid = x.relam
+    inner join pg_class as x on i.indexrelid = x.oid
+    inner join pg_am as m on x.relam = m.oid
     where
         i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
         and i.indpred is null and i.indexprs is null and m.amname = 'btree' and c.relkind = 'r'
@@ -587,7 +597,7 @@ where
         select from pg_depend as e
         where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
     )
-order by 1;
+order by subject;
 
 -- name: wraparound :many
 -- Transaction numbers of long ago are still in use: at two thousand million PostgreSQL stops writing.
@@ -613,11 +623,11 @@ union all
         ) as detail,
         'vacuum (freeze) ' || coalesce(p.oid, c.oid)::regclass as mend
     from pg_class as c
-    left join pg_class as p on p.reltoastrelid = c.oid
+    left join pg_class as p on c.oid = p.reltoastrelid
     where
         c.relkind in ('r', 'm', 't') and c.relfrozenxid <> '0'
         and greatest(age(c.relfrozenxid), mxid_age(c.relminmxid)) > :oldest::integer
-    order by age(c.relfrozenxid) desc, 1
+    order by age(c.relfrozenxid) desc, subject asc
     limit 10
 );
 
@@ -642,8 +652,8 @@ from (
             / ((b.block - 24) * coalesce(f.fill, 100) / 100)
         ) as needed
     from pg_class as c
-    inner join pg_namespace as n on n.oid = c.relnamespace
-    inner join pg_stats as s on s.schemaname = n.nspname and s.tablename = c.relname and not s.inherited
+    inner join pg_namespace as n on c.relnamespace = n.oid
+    inner join pg_stats as s on n.nspname = s.schemaname and c.relname = s.tablename and not s.inherited
     cross join (select current_setting('block_size')::bigint as block) as b
     left join lateral (
         select substring(o.option from '\d+')::integer as fill
@@ -653,12 +663,12 @@ from (
     where c.relkind in ('r', 'm') and c.reltuples >= 0 and n.nspname !~ '^pg_'
     group by n.nspname, c.oid, c.relname, c.reltuples, c.relnatts, b.block, f.fill
     having count(*) = (
-        select count(*) from pg_attribute as a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    )
+            select count(*) from pg_attribute as a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        )
 ) as e
 where e.pages * e.block > :wasted::bigint and (e.pages - e.needed) * e.block > :wasted::bigint
     and e.needed < e.pages * 0.5
-order by (e.pages - e.needed) desc, 1
+order by (e.pages - e.needed) desc, subject asc
 limit 20;
 
 -- name: never_analysed :many
@@ -671,14 +681,15 @@ select
     end as detail,
     format('analyze %I.%I', n.nspname, c.relname) as mend
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
-cross join lateral (
-    select
-        case c.relkind
-            when 'p' then (select sum(pg_relation_size(p.relid))::bigint from pg_partition_tree(c.oid) as p)
-            else pg_relation_size(c.oid)
-        end as size
-) as z
+inner join pg_namespace as n on c.relnamespace = n.oid
+cross join
+    lateral (
+        select
+            case c.relkind
+                when 'p' then (select sum(pg_relation_size(p.relid))::bigint from pg_partition_tree(c.oid) as p)
+                else pg_relation_size(c.oid)
+            end as size
+    ) as z
 where
     c.relkind in ('r', 'm', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and pg_stat_get_last_analyze_time(c.oid) is null and pg_stat_get_last_autoanalyze_time(c.oid) is null
@@ -687,7 +698,7 @@ where
     )
     and z.size > :smallest::bigint
     and (c.relkind = 'p' or c.reltuples < 0 or pg_stat_get_live_tuples(c.oid) > 0)
-order by z.size desc, 1;
+order by z.size desc, subject asc;
 
 -- name: not_looked_at :many
 -- What the checks could not see, by check.
@@ -699,7 +710,7 @@ select
         string_agg(c.oid::regclass::text, ', ' order by c.oid::regclass::text)
     ) as reason
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind = 'S' and n.nspname !~ '^pg_(temp|toast_temp)_'
     -- In a case, so that no other kind of relation is asked about.
@@ -714,7 +725,7 @@ select
         string_agg(c.oid::regclass::text, ', ' order by c.oid::regclass::text)
     ) as reason
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and not (has_table_privilege(c.oid, 'SELECT') or has_any_column_privilege(c.oid, 'SELECT'))
@@ -722,7 +733,9 @@ having count(*) > 0
 union all
 select
     u.name,
-    format('%s may not see what sessions of other roles do: grant pg_read_all_stats', quote_ident(current_user)) as reason
+    format(
+        '%s may not see what sessions of other roles do: grant pg_read_all_stats', quote_ident(current_user)
+    ) as reason
 from unnest(array['idle_in_transaction', 'slow_queries']) as u (name)
 where not pg_has_role('pg_read_all_stats', 'USAGE')
 union all
@@ -744,7 +757,7 @@ select
     end as reason
 from (select) as once
 left join pg_extension as e on e.extname = 'pg_stat_statements'
-left join pg_namespace as n on n.oid = e.extnamespace
+left join pg_namespace as n on e.extnamespace = n.oid
 left join pg_class as c on c.relname = 'pg_stat_statements' and c.relnamespace = to_regnamespace('public')
 where
     e.oid is null or c.oid is null

@@ -28,8 +28,8 @@ select
     case
         when p.prokind <> 'a' then (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity
         else format(
-            '%I.%I(%s)', n.nspname, p.proname, coalesce(nullif(pg_get_function_identity_arguments(p.oid), ''), '*')
-        )
+                '%I.%I(%s)', n.nspname, p.proname, coalesce(nullif(pg_get_function_identity_arguments(p.oid), ''), '*')
+            )
     end as object,
     p.proname::text as name,
     case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end as form,
@@ -37,35 +37,37 @@ select
     case
         when p.prokind <> 'a' then pg_get_functiondef(p.oid)
         else concat_ws(
-            ', ',
-            'sfunc = ' || a.aggtransfn,
-            'stype = ' || format_type(a.aggtranstype, null),
-            'sspace = ' || nullif(a.aggtransspace, 0),
-            'finalfunc = ' || nullif(a.aggfinalfn, 0)::regproc,
-            case when a.aggfinalextra then 'finalfunc_extra' end,
-            case
-                when a.aggfinalmodify <> case a.aggkind when 'n' then 'r' else 'w' end::"char" then 'finalfunc_modify = '
-                    || case a.aggfinalmodify when 'r' then 'read_only' when 's' then 'shareable' else 'read_write' end
-            end,
-            'combinefunc = ' || nullif(a.aggcombinefn, 0)::regproc,
-            'serialfunc = ' || nullif(a.aggserialfn, 0)::regproc,
-            'deserialfunc = ' || nullif(a.aggdeserialfn, 0)::regproc,
-            'initcond = ' || quote_literal(a.agginitval),
-            'msfunc = ' || nullif(a.aggmtransfn, 0)::regproc,
-            'minvfunc = ' || nullif(a.aggminvtransfn, 0)::regproc,
-            'mstype = ' || format_type(nullif(a.aggmtranstype, 0), null),
-            'msspace = ' || nullif(a.aggmtransspace, 0),
-            'mfinalfunc = ' || nullif(a.aggmfinalfn, 0)::regproc,
-            case when a.aggmfinalextra then 'mfinalfunc_extra' end,
-            'minitcond = ' || quote_literal(a.aggminitval),
-            'sortop = ' || (
-                select format('operator(%I.%s)', sn.nspname, so.oprname)
-                from pg_operator as so inner join pg_namespace as sn on sn.oid = so.oprnamespace
-                where so.oid = a.aggsortop
-            ),
-            case p.proparallel when 's' then 'parallel = safe' when 'r' then 'parallel = restricted' end,
-            case when a.aggkind = 'h' then 'hypothetical' end
-        )
+                ', ',
+                'sfunc = ' || a.aggtransfn,
+                'stype = ' || format_type(a.aggtranstype, null),
+                'sspace = ' || nullif(a.aggtransspace, 0),
+                'finalfunc = ' || nullif(a.aggfinalfn, 0)::regproc,
+                case when a.aggfinalextra then 'finalfunc_extra' end,
+                case
+                    when a.aggfinalmodify <> case a.aggkind when 'n' then 'r' else 'w' end::"char"
+                        then 'finalfunc_modify = ' || case a.aggfinalmodify
+                                when 'r' then 'read_only' when 's' then 'shareable' else 'read_write'
+                            end
+                end,
+                'combinefunc = ' || nullif(a.aggcombinefn, 0)::regproc,
+                'serialfunc = ' || nullif(a.aggserialfn, 0)::regproc,
+                'deserialfunc = ' || nullif(a.aggdeserialfn, 0)::regproc,
+                'initcond = ' || quote_literal(a.agginitval),
+                'msfunc = ' || nullif(a.aggmtransfn, 0)::regproc,
+                'minvfunc = ' || nullif(a.aggminvtransfn, 0)::regproc,
+                'mstype = ' || format_type(nullif(a.aggmtranstype, 0), null),
+                'msspace = ' || nullif(a.aggmtransspace, 0),
+                'mfinalfunc = ' || nullif(a.aggmfinalfn, 0)::regproc,
+                case when a.aggmfinalextra then 'mfinalfunc_extra' end,
+                'minitcond = ' || quote_literal(a.aggminitval),
+                'sortop = ' || (
+                    select format('operator(%I.%s)', sn.nspname, so.oprname)
+                    from pg_operator as so inner join pg_namespace as sn on so.oprnamespace = sn.oid
+                    where so.oid = a.aggsortop
+                ),
+                case p.proparallel when 's' then 'parallel = safe' when 'r' then 'parallel = restricted' end,
+                case when a.aggkind = 'h' then 'hypothetical' end
+            )
     end as definition,
     pg_get_function_result(p.oid) as returns,
     l.lanname::text as language,
@@ -73,9 +75,9 @@ select
     p.prosecdef as security_definer,
     array_to_string(p.proconfig, ', ') as settings
 from pg_proc as p
-inner join pg_namespace as n on n.oid = p.pronamespace
-inner join pg_language as l on l.oid = p.prolang
-left join pg_aggregate as a on a.aggfnoid = p.oid
+inner join pg_namespace as n on p.pronamespace = n.oid
+inner join pg_language as l on p.prolang = l.oid
+left join pg_aggregate as a on p.oid = a.aggfnoid
 where
     n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and not exists (
@@ -94,68 +96,74 @@ select
         else case t.typtype when 'e' then 'enum' when 'c' then 'composite' when 'r' then 'range' else 'base' end
     end as form,
     case t.typtype
-        when 'e' then (
-            select string_agg(quote_literal(l.enumlabel), ', ' order by l.enumsortorder)
-            from pg_enum as l where l.enumtypid = t.oid
-        )
-        when 'c' then (
-            select
-                string_agg(
-                    format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
-                    || case
-                        when a.attcollation <> ty.typcollation then ' collate ' || a.attcollation::regcollation
-                        else ''
-                    end,
-                    ', ' order by a.attnum
-                )
-            from pg_attribute as a
-            inner join pg_type as ty on ty.oid = a.atttypid
-            where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
-        )
-        when 'r' then (
-            select concat_ws(
-                ', ',
-                format('subtype = %s', format_type(r.rngsubtype, null)),
-                case when not op.opcdefault then format('subtype_opclass = %I.%I', opn.nspname, op.opcname) end,
-                case when r.rngcollation <> st.typcollation then 'collation = ' || r.rngcollation::regcollation end,
-                'canonical = ' || nullif(r.rngcanonical, 0)::regproc,
-                'subtype_diff = ' || nullif(r.rngsubdiff, 0)::regproc,
-                format('multirange_type_name = %s', r.rngmultitypid::regtype)
+        when 'e'
+            then (
+                select string_agg(quote_literal(l.enumlabel), ', ' order by l.enumsortorder)
+                from pg_enum as l where l.enumtypid = t.oid
             )
-            from pg_range as r
-            inner join pg_type as st on st.oid = r.rngsubtype
-            inner join pg_opclass as op on op.oid = r.rngsubopc
-            inner join pg_namespace as opn on opn.oid = op.opcnamespace
-            where r.rngtypid = t.oid
-        )
+        when 'c'
+            then (
+                select
+                    string_agg(
+                        format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
+                        || case
+                            when a.attcollation <> ty.typcollation then ' collate ' || a.attcollation::regcollation
+                            else ''
+                        end,
+                        ', ' order by a.attnum
+                    )
+                from pg_attribute as a
+                inner join pg_type as ty on a.atttypid = ty.oid
+                where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+            )
+        when 'r'
+            then (
+                select
+                    concat_ws(
+                        ', ',
+                        format('subtype = %s', format_type(r.rngsubtype, null)),
+                        case when not op.opcdefault then format('subtype_opclass = %I.%I', opn.nspname, op.opcname) end,
+                        case
+                            when r.rngcollation <> st.typcollation then 'collation = ' || r.rngcollation::regcollation
+                        end,
+                        'canonical = ' || nullif(r.rngcanonical, 0)::regproc,
+                        'subtype_diff = ' || nullif(r.rngsubdiff, 0)::regproc,
+                        format('multirange_type_name = %s', r.rngmultitypid::regtype)
+                    )
+                from pg_range as r
+                inner join pg_type as st on r.rngsubtype = st.oid
+                inner join pg_opclass as op on r.rngsubopc = op.oid
+                inner join pg_namespace as opn on op.opcnamespace = opn.oid
+                where r.rngtypid = t.oid
+            )
         else concat_ws(
-            ', ',
-            'input = ' || t.typinput,
-            'output = ' || t.typoutput,
-            'receive = ' || nullif(t.typreceive, 0)::regproc,
-            'send = ' || nullif(t.typsend, 0)::regproc,
-            'typmod_in = ' || nullif(t.typmodin, 0)::regproc,
-            'typmod_out = ' || nullif(t.typmodout, 0)::regproc,
-            'analyze = ' || nullif(t.typanalyze, 0)::regproc,
-            'subscript = ' || nullif(t.typsubscript, 0)::regproc,
-            'internallength = ' || case when t.typlen < 0 then 'variable' else t.typlen::text end,
-            case when t.typbyval then 'passedbyvalue' end,
-            'alignment = '
-            || case t.typalign when 'c' then 'char' when 's' then 'int2' when 'd' then 'double' else 'int4' end,
-            'storage = ' || case t.typstorage
-                when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended'
-            end,
-            case when t.typcategory <> 'U' then format('category = %L', t.typcategory) end,
-            case when t.typispreferred then 'preferred = true' end,
-            'default = ' || quote_literal(t.typdefault),
-            'element = ' || nullif(t.typelem, 0)::regtype,
-            case when t.typdelim <> ',' then format('delimiter = %L', t.typdelim) end,
-            case when t.typcollation <> 0 then 'collatable = true' end
-        )
+                ', ',
+                'input = ' || t.typinput,
+                'output = ' || t.typoutput,
+                'receive = ' || nullif(t.typreceive, 0)::regproc,
+                'send = ' || nullif(t.typsend, 0)::regproc,
+                'typmod_in = ' || nullif(t.typmodin, 0)::regproc,
+                'typmod_out = ' || nullif(t.typmodout, 0)::regproc,
+                'analyze = ' || nullif(t.typanalyze, 0)::regproc,
+                'subscript = ' || nullif(t.typsubscript, 0)::regproc,
+                'internallength = ' || case when t.typlen < 0 then 'variable' else t.typlen::text end,
+                case when t.typbyval then 'passedbyvalue' end,
+                'alignment = '
+                || case t.typalign when 'c' then 'char' when 's' then 'int2' when 'd' then 'double' else 'int4' end,
+                'storage = ' || case t.typstorage
+                    when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended'
+                end,
+                case when t.typcategory <> 'U' then format('category = %L', t.typcategory) end,
+                case when t.typispreferred then 'preferred = true' end,
+                'default = ' || quote_literal(t.typdefault),
+                'element = ' || nullif(t.typelem, 0)::regtype,
+                case when t.typdelim <> ',' then format('delimiter = %L', t.typdelim) end,
+                case when t.typcollation <> 0 then 'collatable = true' end
+            )
     end as definition
 from pg_type as t
-inner join pg_namespace as n on n.oid = t.typnamespace
-left join pg_class as c on c.oid = t.typrelid
+inner join pg_namespace as n on t.typnamespace = n.oid
+left join pg_class as c on t.typrelid = c.oid
 where
     (
         t.typtype in ('e', 'r') or (t.typtype = 'c' and c.relkind = 'c') or not t.typisdefined
@@ -178,12 +186,12 @@ select
     format_type(t.typbasetype, t.typtypmod) as type,
     case when t.typcollation <> b.typcollation then format('%I.%I', cn.nspname, co.collname) end as collation,
     t.typnotnull as not_null,
-    coalesce(pg_get_expr(t.typdefaultbin, 0), quote_literal(t.typdefault)) as default
+    coalesce(pg_get_expr(t.typdefaultbin, 0), quote_literal(t.typdefault)) as "default"
 from pg_type as t
-inner join pg_namespace as n on n.oid = t.typnamespace
-inner join pg_type as b on b.oid = t.typbasetype
-left join pg_collation as co on co.oid = t.typcollation
-left join pg_namespace as cn on cn.oid = co.collnamespace
+inner join pg_namespace as n on t.typnamespace = n.oid
+inner join pg_type as b on t.typbasetype = b.oid
+left join pg_collation as co on t.typcollation = co.oid
+left join pg_namespace as cn on co.collnamespace = cn.oid
 where
     t.typtype = 'd'
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -288,7 +296,7 @@ rare as (
             ', rules = ' || quote_literal(to_jsonb(c) ->> 'collicurules')
         ) as definition
     from pg_collation as c
-    inner join pg_namespace as n on n.oid = c.collnamespace
+    inner join pg_namespace as n on c.collnamespace = n.oid
     union all
     select
         'pg_conversion'::regclass, c.oid, c.conowner, null, null, null,
@@ -298,35 +306,35 @@ rare as (
             c.conproc
         )
     from pg_conversion as c
-    inner join pg_namespace as n on n.oid = c.connamespace
+    inner join pg_namespace as n on c.connamespace = n.oid
     union all
     select
         'pg_operator'::regclass, o.oid, o.oprowner, null, null, null,
         case
             when o.oprcode = 0 then null -- named by another operator, but never made
             else format('create operator %I.%s (%s)', n.nspname, o.oprname, concat_ws(
-                ', ',
-                'function = ' || o.oprcode,
-                'leftarg = ' || format_type(nullif(o.oprleft, 0), null),
-                'rightarg = ' || format_type(nullif(o.oprright, 0), null),
-                'commutator = ' || (
-                    select format('operator(%I.%s)', cn.nspname, co.oprname)
-                    from pg_operator as co inner join pg_namespace as cn on cn.oid = co.oprnamespace
-                    where co.oid = o.oprcom
-                ),
-                'negator = ' || (
-                    select format('operator(%I.%s)', nn.nspname, no.oprname)
-                    from pg_operator as no inner join pg_namespace as nn on nn.oid = no.oprnamespace
-                    where no.oid = o.oprnegate
-                ),
-                case when o.oprcanhash then 'hashes' end,
-                case when o.oprcanmerge then 'merges' end,
-                'restrict = ' || nullif(o.oprrest, 0)::regproc,
-                'join = ' || nullif(o.oprjoin, 0)::regproc
-            ))
+                    ', ',
+                    'function = ' || o.oprcode,
+                    'leftarg = ' || format_type(nullif(o.oprleft, 0), null),
+                    'rightarg = ' || format_type(nullif(o.oprright, 0), null),
+                    'commutator = ' || (
+                        select format('operator(%I.%s)', cn.nspname, co.oprname)
+                        from pg_operator as co inner join pg_namespace as cn on co.oprnamespace = cn.oid
+                        where co.oid = o.oprcom
+                    ),
+                    'negator = ' || (
+                        select format('operator(%I.%s)', nn.nspname, no.oprname)
+                        from pg_operator as no inner join pg_namespace as nn on no.oprnamespace = nn.oid
+                        where no.oid = o.oprnegate
+                    ),
+                    case when o.oprcanhash then 'hashes' end,
+                    case when o.oprcanmerge then 'merges' end,
+                    'restrict = ' || nullif(o.oprrest, 0)::regproc,
+                    'join = ' || nullif(o.oprjoin, 0)::regproc
+                ))
         end
     from pg_operator as o
-    inner join pg_namespace as n on n.oid = o.oprnamespace
+    inner join pg_namespace as n on o.oprnamespace = n.oid
     union all
     select
         'pg_opfamily'::regclass, f.oid, f.opfowner, null, null, null,
@@ -336,33 +344,36 @@ rare as (
             format('alter operator family %I.%I using %I add ', n.nspname, f.opfname, am.amname) || loose.members
         )
     from pg_opfamily as f
-    inner join pg_namespace as n on n.oid = f.opfnamespace
-    inner join pg_am as am on am.oid = f.opfmethod
-    cross join lateral (
-        select string_agg(m.member, ', ' order by m.member) as members
-        from (
-            select format('operator %s %s', o.amopstrategy, o.amopopr::regoperator)
-                || coalesce(' for order by ' || sf.name, '') as member
-            from pg_amop as o
-            inner join pg_depend as d
-                on d.classid = 'pg_amop'::regclass and d.objid = o.oid
-                and d.refclassid = 'pg_opfamily'::regclass and d.refobjid = f.oid
-            left join lateral (
-                select format('%I.%I', sn.nspname, s.opfname) as name
-                from pg_opfamily as s inner join pg_namespace as sn on sn.oid = s.opfnamespace
-                where s.oid = o.amopsortfamily
-            ) as sf on true
-            union all
-            select format(
-                'function %s (%s, %s) %s', p.amprocnum, format_type(p.amproclefttype, null),
-                format_type(p.amprocrighttype, null), p.amproc::regprocedure
-            )
-            from pg_amproc as p
-            inner join pg_depend as d
-                on d.classid = 'pg_amproc'::regclass and d.objid = p.oid
-                and d.refclassid = 'pg_opfamily'::regclass and d.refobjid = f.oid
-        ) as m
-    ) as loose
+    inner join pg_namespace as n on f.opfnamespace = n.oid
+    inner join pg_am as am on f.opfmethod = am.oid
+    cross join
+        lateral (
+            select string_agg(m.member, ', ' order by m.member) as members
+            from (
+                select
+                    format('operator %s %s', o.amopstrategy, o.amopopr::regoperator)
+                    || coalesce(' for order by ' || sf.name, '') as member
+                from pg_amop as o
+                inner join pg_depend as d
+                    on d.classid = 'pg_amop'::regclass and o.oid = d.objid
+                        and d.refclassid = 'pg_opfamily'::regclass and f.oid = d.refobjid
+                left join lateral (
+                    select format('%I.%I', sn.nspname, s.opfname) as name
+                    from pg_opfamily as s inner join pg_namespace as sn on s.opfnamespace = sn.oid
+                    where s.oid = o.amopsortfamily
+                ) as sf on true
+                union all
+                select
+                    format(
+                        'function %s (%s, %s) %s', p.amprocnum, format_type(p.amproclefttype, null),
+                        format_type(p.amprocrighttype, null), p.amproc::regprocedure
+                    )
+                from pg_amproc as p
+                inner join pg_depend as d
+                    on d.classid = 'pg_amproc'::regclass and p.oid = d.objid
+                        and d.refclassid = 'pg_opfamily'::regclass and f.oid = d.refobjid
+            ) as m
+        ) as loose
     union all
     select
         'pg_opclass'::regclass, c.oid, c.opcowner, null, null, null,
@@ -380,35 +391,38 @@ rare as (
             )
         )
     from pg_opclass as c
-    inner join pg_namespace as n on n.oid = c.opcnamespace
-    inner join pg_am as am on am.oid = c.opcmethod
-    inner join pg_opfamily as f on f.oid = c.opcfamily
-    inner join pg_namespace as fn on fn.oid = f.opfnamespace
-    cross join lateral (
-        select string_agg(m.member, ', ' order by m.member) as members
-        from (
-            select format('operator %s %s', o.amopstrategy, o.amopopr::regoperator)
-                || coalesce(' for order by ' || sf.name, '') as member
-            from pg_amop as o
-            inner join pg_depend as d
-                on d.classid = 'pg_amop'::regclass and d.objid = o.oid
-                and d.refclassid = 'pg_opclass'::regclass and d.refobjid = c.oid
-            left join lateral (
-                select format('%I.%I', sn.nspname, s.opfname) as name
-                from pg_opfamily as s inner join pg_namespace as sn on sn.oid = s.opfnamespace
-                where s.oid = o.amopsortfamily
-            ) as sf on true
-            union all
-            select format(
-                'function %s (%s, %s) %s', p.amprocnum, format_type(p.amproclefttype, null),
-                format_type(p.amprocrighttype, null), p.amproc::regprocedure
-            )
-            from pg_amproc as p
-            inner join pg_depend as d
-                on d.classid = 'pg_amproc'::regclass and d.objid = p.oid
-                and d.refclassid = 'pg_opclass'::regclass and d.refobjid = c.oid
-        ) as m
-    ) as bound
+    inner join pg_namespace as n on c.opcnamespace = n.oid
+    inner join pg_am as am on c.opcmethod = am.oid
+    inner join pg_opfamily as f on c.opcfamily = f.oid
+    inner join pg_namespace as fn on f.opfnamespace = fn.oid
+    cross join
+        lateral (
+            select string_agg(m.member, ', ' order by m.member) as members
+            from (
+                select
+                    format('operator %s %s', o.amopstrategy, o.amopopr::regoperator)
+                    || coalesce(' for order by ' || sf.name, '') as member
+                from pg_amop as o
+                inner join pg_depend as d
+                    on d.classid = 'pg_amop'::regclass and o.oid = d.objid
+                        and d.refclassid = 'pg_opclass'::regclass and c.oid = d.refobjid
+                left join lateral (
+                    select format('%I.%I', sn.nspname, s.opfname) as name
+                    from pg_opfamily as s inner join pg_namespace as sn on s.opfnamespace = sn.oid
+                    where s.oid = o.amopsortfamily
+                ) as sf on true
+                union all
+                select
+                    format(
+                        'function %s (%s, %s) %s', p.amprocnum, format_type(p.amproclefttype, null),
+                        format_type(p.amprocrighttype, null), p.amproc::regprocedure
+                    )
+                from pg_amproc as p
+                inner join pg_depend as d
+                    on d.classid = 'pg_amproc'::regclass and p.oid = d.objid
+                        and d.refclassid = 'pg_opclass'::regclass and c.oid = d.refobjid
+            ) as m
+        ) as bound
     union all
     select
         'pg_cast'::regclass, c.oid, null, null, null, null,
@@ -429,7 +443,7 @@ rare as (
             'headline = ' || nullif(t.prsheadline, 0)::regproc, 'lextypes = ' || t.prslextype
         ))
     from pg_ts_parser as t
-    inner join pg_namespace as n on n.oid = t.prsnamespace
+    inner join pg_namespace as n on t.prsnamespace = n.oid
     union all
     select
         'pg_ts_template'::regclass, t.oid, null, null, null, null,
@@ -437,7 +451,7 @@ rare as (
             ', ', 'init = ' || nullif(t.tmplinit, 0)::regproc, 'lexize = ' || t.tmpllexize
         ))
     from pg_ts_template as t
-    inner join pg_namespace as n on n.oid = t.tmplnamespace
+    inner join pg_namespace as n on t.tmplnamespace = n.oid
     union all
     select
         'pg_ts_dict'::regclass, t.oid, t.dictowner, null, null, null,
@@ -445,9 +459,9 @@ rare as (
             ', ', format('template = %I.%I', tn.nspname, te.tmplname), t.dictinitoption
         ))
     from pg_ts_dict as t
-    inner join pg_namespace as n on n.oid = t.dictnamespace
-    inner join pg_ts_template as te on te.oid = t.dicttemplate
-    inner join pg_namespace as tn on tn.oid = te.tmplnamespace
+    inner join pg_namespace as n on t.dictnamespace = n.oid
+    inner join pg_ts_template as te on t.dicttemplate = te.oid
+    inner join pg_namespace as tn on te.tmplnamespace = tn.oid
     union all
     select
         'pg_ts_config'::regclass, t.oid, t.cfgowner, null, null,
@@ -456,16 +470,16 @@ rare as (
             from (
                 select k.alias, string_agg(m.mapdict::regdictionary::text, ', ' order by m.mapseqno) as dictionaries
                 from pg_ts_config_map as m
-                inner join lateral ts_token_type(t.cfgparser) as k on k.tokid = m.maptokentype
+                inner join lateral ts_token_type(t.cfgparser) as k on m.maptokentype = k.tokid
                 where m.mapcfg = t.oid
                 group by k.alias
             ) as by_token
         ),
         format('create text search configuration %I.%I (parser = %I.%I)', n.nspname, t.cfgname, pn.nspname, pa.prsname)
     from pg_ts_config as t
-    inner join pg_namespace as n on n.oid = t.cfgnamespace
-    inner join pg_ts_parser as pa on pa.oid = t.cfgparser
-    inner join pg_namespace as pn on pn.oid = pa.prsnamespace
+    inner join pg_namespace as n on t.cfgnamespace = n.oid
+    inner join pg_ts_parser as pa on t.cfgparser = pa.oid
+    inner join pg_namespace as pn on pa.prsnamespace = pn.oid
     union all
     select
         'pg_language'::regclass, l.oid, l.lanowner, null, null, null,
@@ -486,10 +500,11 @@ rare as (
             )
         )
     from pg_transform as t
-    inner join pg_language as l on l.oid = t.trflang
+    inner join pg_language as l on t.trflang = l.oid
     union all
     select
-        'pg_foreign_data_wrapper'::regclass, f.oid, f.fdwowner, format('foreign data wrapper %I', f.fdwname), null, null,
+        'pg_foreign_data_wrapper'::regclass, f.oid, f.fdwowner, format('foreign data wrapper %I', f.fdwname),
+        null, null,
         concat_ws(
             ' ', format('create foreign data wrapper %I', f.fdwname),
             'handler ' || nullif(f.fdwhandler, 0)::regproc, 'validator ' || nullif(f.fdwvalidator, 0)::regproc
@@ -502,7 +517,7 @@ rare as (
             'create server %I%s foreign data wrapper %I', s.srvname, ' type ' || quote_literal(s.srvtype), w.fdwname
         )
     from pg_foreign_server as s
-    inner join pg_foreign_data_wrapper as w on w.oid = s.srvfdw
+    inner join pg_foreign_data_wrapper as w on s.srvfdw = w.oid
     union all
     select
         'pg_user_mapping'::regclass, m.umid, null,
@@ -530,9 +545,9 @@ select
     r.mappings,
     o.options
 from rare as r
-left join pg_user_mappings as m on r.class = 'pg_user_mapping'::regclass and m.umid = r.oid
+left join pg_user_mappings as m on r.class = 'pg_user_mapping'::regclass and r.oid = m.umid
 cross join lateral pg_identify_object(r.class, r.oid, 0) as i
-left join options as o on o.class = r.class and o.oid = r.oid
+left join options as o on r.class = o.class and r.oid = o.oid
 where
     r.oid >= 16384 -- the first one that is not made by initdb
     and r.definition is not null

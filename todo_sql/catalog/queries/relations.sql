@@ -20,23 +20,29 @@ select
     array_to_string(toast.reloptions, ', ') as toast_options,
     (select am.amname::text from pg_am as am where am.oid = c.relam) as access_method,
     (select s.spcname::text from pg_tablespace as s where s.oid = c.reltablespace) as tablespace,
-    case when c.relkind = 'f' or c.relreplident = 'd' then null else case c.relreplident when 'n' then 'nothing' when 'f' then 'full' else 'index' end end
-        as replica_identity,
+    case
+        when c.relkind = 'f' or c.relreplident = 'd' then null
+        else case c.relreplident when 'n' then 'nothing' when 'f' then 'full' else 'index' end
+    end as replica_identity,
     nullif(c.reloftype, 0)::regtype::text as of_type,
     fs.srvname::text as server,
-    (select jsonb_object_agg(o.option_name, o.option_value) from pg_options_to_table(ft.ftoptions) as o) as foreign_options
+    (
+        select jsonb_object_agg(o.option_name, o.option_value)
+        from pg_options_to_table(ft.ftoptions) as o
+    ) as foreign_options
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
-left join pg_class as toast on toast.oid = c.reltoastrelid
-left join pg_foreign_table as ft on ft.ftrelid = c.oid
-left join pg_foreign_server as fs on fs.oid = ft.ftserver
-cross join lateral (
-    select
-        string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno) as inherits,
-        bool_or(i.inhdetachpending) as detach_pending
-    from pg_inherits as i
-    where i.inhrelid = c.oid
-) as parents
+inner join pg_namespace as n on c.relnamespace = n.oid
+left join pg_class as toast on c.reltoastrelid = toast.oid
+left join pg_foreign_table as ft on c.oid = ft.ftrelid
+left join pg_foreign_server as fs on ft.ftserver = fs.oid
+cross join
+    lateral (
+        select
+            string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno) as inherits,
+            bool_or(i.inhdetachpending) as detach_pending
+        from pg_inherits as i
+        where i.inhrelid = c.oid
+    ) as parents
 where
     c.relkind in ('r', 'p', 'f')
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -73,7 +79,7 @@ select
         when nn.conislocal and nn.conname::text <> format('%s_%s_not_null', c.relname, a.attname)
             then quote_ident(nn.conname)
     end as not_null_name,
-    pg_get_expr(d.adbin, d.adrelid) as default,
+    pg_get_expr(d.adbin, d.adrelid) as "default",
     case a.attgenerated when 's' then 'stored' when 'v' then 'virtual' end as generated,
     case a.attidentity when 'a' then 'always' when 'd' then 'by default' end as identity,
     case when a.attcollation <> t.typcollation then format('%I.%I', cn.nspname, co.collname) end as collation,
@@ -96,14 +102,14 @@ select
         as foreign_options,
     case when a.attinhcount > 0 and not a.attislocal and not c.relispartition then true end as inherited
 from pg_attribute as a
-inner join pg_class as c on c.oid = a.attrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
-inner join pg_type as t on t.oid = a.atttypid
-left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
-left join pg_collation as co on co.oid = a.attcollation
-left join pg_namespace as cn on cn.oid = co.collnamespace
+inner join pg_class as c on a.attrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
+inner join pg_type as t on a.atttypid = t.oid
+left join pg_attrdef as d on a.attrelid = d.adrelid and a.attnum = d.adnum
+left join pg_collation as co on a.attcollation = co.oid
+left join pg_namespace as cn on co.collnamespace = cn.oid
 left join pg_constraint as nn
-    on nn.conrelid = a.attrelid and nn.contype = 'n' and nn.conkey[1] = a.attnum
+    on a.attrelid = nn.conrelid and nn.contype = 'n' and nn.conkey[1] = a.attnum
 where
     a.attnum > 0 and not a.attisdropped
     and c.relkind in ('r', 'p', 'f', 'v', 'm')
@@ -127,7 +133,7 @@ select
     end as form,
     pg_get_constraintdef(k.oid) as definition,
     columns.names as columns,
-    nullif(k.confrelid, 0)::regclass::text as references,
+    nullif(k.confrelid, 0)::regclass::text as "references",
     k.convalidated as validated,
     case when k.coninhcount > 0 and not k.conislocal and not c.relispartition then true end as inherited,
     case when k.conparentid <> 0 then true end as of_partition,
@@ -136,18 +142,22 @@ select
         where p.oid = k.conparentid
     ) as partition_of,
     (
-        select string_agg(distinct case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end, ', ')
+        select
+            string_agg(
+                distinct case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end, ', '
+            )
         from pg_trigger as t
         where t.tgconstraint = k.oid and t.tgisinternal and t.tgenabled <> 'O'
     ) as triggers
 from pg_constraint as k
-inner join pg_class as c on c.oid = k.conrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
-cross join lateral (
-    select array_agg(a.attname::text order by u.rank) as names
-    from unnest(k.conkey) with ordinality as u (attnum, rank)
-    inner join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.attnum
-) as columns
+inner join pg_class as c on k.conrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
+cross join
+    lateral (
+        select array_agg(a.attname::text order by u.rank) as names
+        from unnest(k.conkey) with ordinality as u (attnum, rank)
+        inner join pg_attribute as a on k.conrelid = a.attrelid and u.attnum = a.attnum
+    ) as columns
 where
     k.contype in ('p', 'u', 'f', 'c', 'x')
     -- A foreign key to a partitioned table has a hidden twin per partition.
@@ -165,8 +175,8 @@ select
     format('domain %I.%I', n.nspname, t.typname),
     k.conname::text, 'check', pg_get_constraintdef(k.oid), null, null, k.convalidated, null, null, null, null
 from pg_constraint as k
-inner join pg_type as t on t.oid = k.contypid
-inner join pg_namespace as n on n.oid = t.typnamespace
+inner join pg_type as t on k.contypid = t.oid
+inner join pg_namespace as n on t.typnamespace = n.oid
 where
     k.contype = 'c'
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -192,38 +202,39 @@ select
     x.indisvalid as valid,
     case when x.indisclustered then true end as clustered,
     case when x.indisreplident then true end as replica_identity,
-    x.indisunique as unique,
-    x.indisprimary as primary,
+    x.indisunique as "unique",
+    x.indisprimary as "primary",
     keys.columns,
     pg_get_expr(x.indpred, x.indrelid) as predicate,
     (select am.amname::text from pg_am as am where am.oid = i.relam) as method,
     array_to_string(i.reloptions, ', ') as options,
     (select s.spcname::text from pg_tablespace as s where s.oid = i.reltablespace) as tablespace,
     keys.statistics,
-    made_by.name as constraint,
+    made_by.name as "constraint",
     (select h.inhparent::regclass::text from pg_inherits as h where h.inhrelid = i.oid) as partition_of
 from pg_index as x
-inner join pg_class as i on i.oid = x.indexrelid
-inner join pg_class as c on c.oid = x.indrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
-left join made_by on made_by.conindid = x.indexrelid
-cross join lateral (
-    select
+inner join pg_class as i on x.indexrelid = i.oid
+inner join pg_class as c on x.indrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
+left join made_by on x.indexrelid = made_by.conindid
+cross join
+    lateral (
+        select
         -- pg_get_indexdef would say the same of a plain column, but takes its time.
-        array_agg(
-            case
-                when x.indkey[a.attnum - 1] = 0 then pg_get_indexdef(a.attrelid, a.attnum, true)
-                else (
-                    select quote_ident(p.attname) from pg_attribute as p
-                    where p.attrelid = c.oid and p.attnum = x.indkey[a.attnum - 1]
-                )
-            end order by a.attnum
-        ) filter (where a.attnum <= x.indnkeyatts) as columns,
-        string_agg(a.attnum || ': ' || a.attstattarget, ', ' order by a.attnum)
+            array_agg(
+                case
+                    when x.indkey[a.attnum - 1] = 0 then pg_get_indexdef(a.attrelid, a.attnum, true)
+                    else (
+                        select quote_ident(p.attname) from pg_attribute as p
+                        where p.attrelid = c.oid and p.attnum = x.indkey[a.attnum - 1]
+                    )
+                end order by a.attnum
+            ) filter (where a.attnum <= x.indnkeyatts) as columns,
+            string_agg(a.attnum || ': ' || a.attstattarget, ', ' order by a.attnum)
             filter (where a.attstattarget >= 0) as statistics
-    from pg_attribute as a
-    where a.attrelid = i.oid
-) as keys
+        from pg_attribute as a
+        where a.attrelid = i.oid
+    ) as keys
 where
     c.relkind in ('r', 'p', 'm')
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -251,15 +262,15 @@ select
     own.owned_by,
     own.identity
 from pg_sequence as s
-inner join pg_class as c on c.oid = s.seqrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_class as c on s.seqrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
 left join lateral (
     select
         format('table %s', d.refobjid::regclass) as parent,
         format('%s.%I', d.refobjid::regclass, a.attname) as owned_by,
         d.deptype = 'i' as identity
     from pg_depend as d
-    inner join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+    inner join pg_attribute as a on d.refobjid = a.attrelid and d.refobjsubid = a.attnum
     where
         d.classid = 'pg_class'::regclass and d.objid = c.oid
         and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')
@@ -280,7 +291,7 @@ select
     pg_get_viewdef(c.oid) as definition,
     array_to_string(c.reloptions, ', ') as options
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind = 'v'
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -302,7 +313,7 @@ select
     (select s.spcname::text from pg_tablespace as s where s.oid = c.reltablespace) as tablespace,
     c.relispopulated as populated
 from pg_class as c
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind = 'm'
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -320,7 +331,7 @@ select
     pg_get_statisticsobjdef(s.oid) as definition,
     nullif(s.stxstattarget, -1)::integer as target
 from pg_statistic_ext as s
-inner join pg_namespace as n on n.oid = s.stxnamespace
+inner join pg_namespace as n on s.stxnamespace = n.oid
 where
     n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and not exists (
@@ -341,8 +352,8 @@ select
     end as enabled,
     case when t.tgparentid <> 0 then true end as of_partition
 from pg_trigger as t
-inner join pg_class as c on c.oid = t.tgrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_class as c on t.tgrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     not t.tgisinternal
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -365,11 +376,11 @@ select
         select string_agg(case r.oid when 0 then 'public' else quote_ident(pg_get_userbyid(r.oid)) end, ', ' order by 1)
         from unnest(p.polroles) as r (oid)
     ) as roles,
-    pg_get_expr(p.polqual, p.polrelid) as using,
-    pg_get_expr(p.polwithcheck, p.polrelid) as check
+    pg_get_expr(p.polqual, p.polrelid) as "using",
+    pg_get_expr(p.polwithcheck, p.polrelid) as "check"
 from pg_policy as p
-inner join pg_class as c on c.oid = p.polrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_class as c on p.polrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and not exists (
@@ -389,8 +400,8 @@ select
         when 'O' then 'enabled' when 'D' then 'disabled' when 'R' then 'replica' else 'always'
     end as enabled
 from pg_rewrite as r
-inner join pg_class as c on c.oid = r.ev_class
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_class as c on r.ev_class = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     r.rulename <> '_RETURN'
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'

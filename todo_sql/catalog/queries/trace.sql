@@ -10,8 +10,8 @@ select
     coalesce(pg_relation_filenode(c.oid), 0)::bigint as file,
     coalesce(i.indrelid, c.oid)::bigint as table_oid
 from pg_catalog.pg_class as c
-inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-left join pg_catalog.pg_index as i on i.indexrelid = c.oid
+inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+left join pg_catalog.pg_index as i on c.oid = i.indexrelid
 where
     c.relkind in ('r', 'p', 'i', 'I', 'S', 'v', 'm', 'f')
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -43,5 +43,5 @@ select
     c.reltuples::bigint as rows,
     pg_catalog.pg_total_relation_size(c.oid)::bigint as bytes
 from pg_catalog.pg_class as c
-inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema';

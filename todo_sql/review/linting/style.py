@@ -25,7 +25,7 @@ TEMPLATERS = ("raw", "placeholder")
 RUNS_CODE = ("library_path", "load_macros_from_path", "loader_search_path", "project_dir")
 
 _CONFIGURED_BY = ("setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml")
-_PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)(?!:)")
+_PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*+)")
 
 if TYPE_CHECKING:
     from sqlfluff.core import Linter
