@@ -285,3 +285,29 @@ def test_checksums_do_not_depend_on_line_endings(tmp_path: Path) -> None:
         (tmp_path / f"{ID}.sql").write_bytes(text)
         sums.add(forward(tmp_path).checksum)
     assert len(sums) == 1
+
+
+def test_sub_folders_are_read(tmp_path: Path) -> None:
+    """Pairs in any of them, in the order of their versions, which are unique over all."""
+    (tmp_path / "2025").mkdir()
+    (tmp_path / "2026" / "q1").mkdir(parents=True)
+    write(tmp_path / "2026" / "q1", "20260101000000_c", "select 3;")
+    write(tmp_path / "2025", "20250101000000_a", "select 1;")
+    write(tmp_path, "20250601000000_b", "select 2;")
+    for other in ("repeatable", "hooks", ".hidden"):
+        write(tmp_path / other, "20240101000000_no", "select 0;")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "scratch.sql").write_text("no migration")
+    found = load(tmp_path, tmp_path)
+    assert [one.id for one in found] == [
+        "20250101000000_a",
+        "20250601000000_b",
+        "20260101000000_c",
+    ]
+    assert found.migrations[2].forward.source.file == "2026/q1/20260101000000_c.sql"
+    assert all(one.rollback for one in found)
+    write(tmp_path / "2025", "20260101000000_d", "select 4;")
+    (tmp_path / "2025" / "odd.sql").write_text("select 5;")
+    with pytest.raises(InvalidFiles) as caught:
+        load(tmp_path, tmp_path)
+    assert sorted(finding.code for finding in caught.value.findings) == ["M101", "M107"]

@@ -31,6 +31,8 @@ from todo_sql.compiler.scratch_role import (
 from todo_sql.config import Config
 from todo_sql.embedded.server import server_for
 from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.engine.failure import lacking
+from todo_sql.migrations.files.folder import files_of
 from todo_sql.wire.url import DatabaseUrl
 
 PREFIX = "todo_sql_scratch_"
@@ -112,9 +114,9 @@ def connect_migrated(config: Config) -> Iterator[Connection]:
 def fingerprint(folder: Path, version: int) -> str:
     """Return the hash of a folder of migrations and a server version."""
     digest = hashlib.sha256(f"{_FORMAT} {version}".encode())
-    for path in sorted(folder.glob("*.sql")):
-        if not path.name.endswith(".rollback.sql"):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for name in files_of(folder):
+        if name.endswith(".sql") and not name.endswith(".rollback.sql"):
+            digest.update(name.encode() + b"\0" + (folder / name).read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
@@ -155,6 +157,10 @@ def _on_scratch(error: TodoSqlError, server: DatabaseUrl) -> TodoSqlError:
     """Say where the migrations failed: not on the database that they are meant for."""
     found = error.finding
     if found.code == REFUSED:
+        return error
+    fix = lacking(found.message)
+    if fix is not None:
+        error.finding = replace(found, fix=fix)
         return error
     error.finding = replace(
         found,

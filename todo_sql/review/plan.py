@@ -10,6 +10,7 @@ from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.snapshot import take
 from todo_sql.compiler import scratch_role
 from todo_sql.errors import Finding, Place, Severity
+from todo_sql.migrations.engine.failure import lacking
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.linting.tree import shown
@@ -172,7 +173,7 @@ def _failure(script: Script, statement: Statement | None, error: Any) -> Finding
         script.source.place(where),
         cause=f"PostgreSQL {error.sqlstate}"
         + (f": {error.diag.message_detail}" if error.diag.message_detail else ""),
-        fix=error.diag.message_hint,
+        fix=lacking(str(error)) or error.diag.message_hint,
     )
 
 

@@ -44,10 +44,12 @@ def command(
     each = context.output.verbose or format == "github"
     found = review.lint(config, only, each=each, named=named)
     if fix:
-        changed_files = review.mend(config, found, only)
-        for name in changed_files:
+        mended = review.mend(config, found, only, _applied(context))
+        for name in mended.changed:
             context.output.message(f"corrected {name}")
-        if changed_files:
+        for reason in mended.left:
+            context.output.message(f"left alone: {reason}")
+        if mended.changed:
             found = review.lint(config, only, each=each, named=named)
     for reason in found.skipped:
         context.output.warning(reason)
@@ -65,6 +67,26 @@ def command(
         waived = f", {len(found.waived)} waived" if found.waived else ""
         context.output.message(f"{count} finding{'' if count == 1 else 's'}{waived}")
     return ExitCode.FINDINGS if serious else ExitCode.OK
+
+
+def _applied(context: Context) -> frozenset[str]:
+    """Return the ids of the migrations that are applied on the project's database.
+
+    Where it cannot be asked, none may be corrected.
+    """
+    from todo_sql.cli.migrating import load_migrations
+    from todo_sql.errors import TodoSqlError
+    from todo_sql.migrations.migrator import Migrator
+
+    migrations = load_migrations(context)
+    if context.config.direct_url is None and not context.config.state.is_dir():
+        return frozenset()
+    try:
+        entries = Migrator(context.direct_url(), migrations).status().entries
+    except TodoSqlError as error:
+        context.output.warning(f"no migration is corrected, applied or not: {error.message}")
+        return frozenset(migration.id for migration in migrations)
+    return frozenset(entry.id for entry in entries if entry.recorded is not None)
 
 
 def _named(paths: list[Path], config: Config) -> frozenset[Path]:

@@ -151,9 +151,32 @@ def _code(error: psycopg.Error) -> str:
     return {"55P03": "M302", "57014": "M303", "42501": "M304"}.get(error.sqlstate or "", "M301")
 
 
+# What a build of PostgreSQL may lack: an extension, its library, ICU, XML, LZ4, a language.
+_LACKING = re.compile(
+    r"extension \"[^\"]+\" is not available|could not open extension control file"
+    r"|could not access file \"[^\"]+\"|ICU is not supported in this build"
+    r"|unsupported XML feature|compression method lz4 not supported"
+    r"|language \"[^\"]+\" does not exist"
+)
+
+
+def lacking(message: str) -> str | None:
+    """Return what to do where a server lacks what a migration rightly uses, else None."""
+    if not _LACKING.search(message):
+        return None
+    return (
+        "the migration may be right, and this server lacks what it uses: install that there, or, "
+        "where it is a scratch server, name one that has it in TODO_SQL_SCRATCH_URL or install a "
+        "PostgreSQL that has it; the embedded PostgreSQL 18 has contrib and vector, but no "
+        "PostGIS, ICU or XML"
+    )
+
+
 def _fix(error: psycopg.Error, again: str) -> str:
     state = error.sqlstate or ""
     words = str(error)
+    if advice := lacking(words):
+        return advice
     if "row-level security policy" in words and state == "42501":
         return (
             "the policies would hide rows from this role: migrate as the owner or as a role with "

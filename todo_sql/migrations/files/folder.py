@@ -24,6 +24,7 @@ from todo_sql.sql.source import Source
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
 _ROLLBACK = ".rollback.sql"
+NO_MIGRATIONS = ("repeatable", "hooks")
 # What pg_dump writes for psql around its statements.
 RESTRICTION = re.compile(r"\\(?:un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*(?=[\r\n]|\Z)")
 
@@ -159,7 +160,7 @@ def load(folder: Path, root: Path | None = None) -> MigrationSet:
     """Read a folder of migrations.
 
     Args:
-        folder: Where the files are; sub-folders are not looked into.
+        folder: Where the files are, with its sub-folders; see `files_of`.
         root: Messages show paths relative to it; default: the working directory.
 
     Raises:
@@ -175,13 +176,33 @@ def load(folder: Path, root: Path | None = None) -> MigrationSet:
         )
     shown = (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
     problems: list[Finding] = []
-    names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())
+    names = files_of(folder)
     scripts = _read_scripts(folder, shown, names, problems)
     migrations = _pair(scripts, set(names), problems)
     _check_versions(migrations, problems)
     ordered = _order(migrations, problems)
     refuse(problems, shown)
     return MigrationSet(folder, shown, ordered)
+
+
+def files_of(folder: Path) -> list[str]:
+    """Return the names of the files of a folder of migrations, relative to it.
+
+    Those of a sub-folder that holds a migration count, too; hidden ones do not, nor what
+    `NO_MIGRATIONS` names.
+    """
+    names = []
+    for path, folders, files in os.walk(folder):
+        below = Path(path).relative_to(folder)
+        top = below == Path()
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith((".", "__")) and not (top and name in NO_MIGRATIONS)
+        ]
+        if top or any(name.endswith(".sql") and _wrong_name(name) is None for name in files):
+            names += [(below / name).as_posix() for name in files]
+    return sorted(names)
 
 
 def refuse(problems: list[Finding], shown: str) -> None:
@@ -208,9 +229,10 @@ def _read_scripts(
     prefix = "" if shown == "." else f"{shown}/"
     scripts = {}
     for name in names:
-        if name.startswith(".") or not name.lower().endswith((".sql", ".py")):
+        last = name.rpartition("/")[2]
+        if last.startswith(".") or not last.lower().endswith((".sql", ".py")):
             continue
-        wrong = _wrong_name(name)
+        wrong = _wrong_name(last)
         if wrong:
             place = Place(prefix + name, 1)
             problems.append(Finding("M101", "error", wrong[0], place, fix=wrong[1]))
@@ -266,7 +288,7 @@ def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) 
         rollback = scripts.get(stem + _ROLLBACK)
         there = stem + _ROLLBACK in names  # if it cannot be read, that is told
         problems.extend(_wrong_pair(script, rollback, stem, there))
-        migrations.append(Migration(stem, script, rollback))
+        migrations.append(Migration(stem.rpartition("/")[2], script, rollback))
     return migrations
 
 

@@ -15,6 +15,7 @@ _IDEMPOTENT = {
     "vacuum_stmt",
     "variable_set_stmt",
 }
+DATA = {"insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "select_stmt"}
 _ALONE = {
     "alter_system_stmt",
     "create_table_space_stmt",
@@ -38,6 +39,8 @@ def needs_no_transaction(statement: Statement) -> bool:
     """Tell whether PostgreSQL refuses a statement inside a transaction."""
     if statement.kind in _ALONE or is_concurrent(statement):
         return True
+    if statement.kind in DATA:  # its tree may be large
+        return False
     node = root(statement)
     match statement.kind:
         case "vacuum_stmt":
@@ -76,6 +79,8 @@ def root(statement: Statement) -> Any:
 
 def is_concurrent(statement: Statement) -> bool:
     """Tell whether a statement is concurrent index or partition work."""
+    if statement.kind in DATA:
+        return False
     node = root(statement)
     if statement.kind in ("index_stmt", "drop_stmt"):
         return bool(node.concurrent)
@@ -104,9 +109,11 @@ def detached_partition(statement: Statement) -> tuple[Any, Any] | None:
 
 def is_rerunnable(statement: Statement) -> bool:
     """Tell whether running a statement a second time is harmless, or found out to be needless."""
-    node = root(statement)
     if statement.kind in _IDEMPOTENT:
         return True
+    if statement.kind in DATA:
+        return False
+    node = root(statement)
     if statement.kind == "alter_database_stmt":
         return needs_no_transaction(statement)
     if statement.kind == "index_stmt":

@@ -15,7 +15,13 @@ from todo_sql.migrations.files.folder import (
     refuse,
     without_restrictions,
 )
-from todo_sql.migrations.files.rerun import enum_name, is_rerunnable, needs_no_transaction, root
+from todo_sql.migrations.files.rerun import (
+    DATA,
+    enum_name,
+    is_rerunnable,
+    needs_no_transaction,
+    root,
+)
 from todo_sql.migrations.files.template import UNWRITTEN
 from todo_sql.sql.grammar import GrammarError, Statement, parse, scan
 from todo_sql.sql.source import Source
@@ -180,7 +186,6 @@ def explain(source: Source, error: GrammarError) -> Finding:
 
 def _forbidden(statement: Statement) -> tuple[str, str, str] | None:
     """Return code, message and fix for a statement that no migration may contain."""
-    node = root(statement)
     without_tree = not statement.kind and _TRANSACTION.match(statement.text)
     if statement.kind == "transaction_stmt" or without_tree:
         return (
@@ -188,8 +193,9 @@ def _forbidden(statement: Statement) -> tuple[str, str, str] | None:
             "a transaction statement would tear the migration from its ledger row",
             "remove it: every migration is one transaction already",
         )
-    if node is None:
+    if not statement.kind or (statement.kind in DATA and not _UNLOCK.search(statement.text)):
         return None
+    node = root(statement)
     if statement.kind == "copy_stmt" and not node.filename and not node.is_program:
         return (
             "M123",

@@ -19,11 +19,12 @@ from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.choices import chosen as wanted
 from todo_sql.review.linting.choices import gathered, refuse_unknown
+from todo_sql.review.linting.meaning import same
 from todo_sql.review.linting.outside import read_outside
 from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File, Kind, query_file
 from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
-from todo_sql.review.linting.style import Style, installed
+from todo_sql.review.linting.style import LONGEST, Style, installed
 from todo_sql.sql.grammar import GrammarError
 from todo_sql.sql.source import Source
 
@@ -291,11 +292,32 @@ def _git(root: Path, *arguments: str) -> list[str]:
     return run.stdout.split("\0")[:-1]
 
 
-def mend(config: Config, review: Review, only: frozenset[Path] | None) -> list[str]:
-    """Write certain fixes into files; return the names of those changed.
+@dataclass(frozen=True)
+class Corrected:
+    """What `mend` did.
 
-    Migrations that are committed may be applied somewhere, and are changed only if named
-    in `only`.
+    Attributes:
+        changed: The files that it wrote.
+        left: Those that it left alone, each with the reason.
+    """
+
+    changed: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def mend(
+    config: Config, review: Review, only: frozenset[Path] | None, applied: Set[str] = frozenset()
+) -> Corrected:
+    """Write certain fixes into files.
+
+    What sqlfluff writes is taken where the parse tree proves that it means the same. Migrations
+    that are committed may be applied somewhere, and are changed only if named in `only`.
+
+    Args:
+        config: The project.
+        review: What was found.
+        only: The files that may be changed; default: all.
+        applied: The migrations that are applied, which are never changed.
     """
     keep = committed(config) if only is None else frozenset()
     by_file: dict[str, list[Edit]] = {}
@@ -304,20 +326,33 @@ def mend(config: Config, review: Review, only: frozenset[Path] | None) -> list[s
     queries = sorted(config.queries.rglob("*.sql"))
     texts = [*(Source.read(path, config.root) for path in queries), *review.outside.values()]
     style = Style(config.root, None, texts) if installed() else None
-    changed = []
-    for path in [*sorted(config.migrations.glob("*.sql")), *queries, *review.outside]:
+    changed, left = [], []
+    for path in [*sorted(config.migrations.rglob("*.sql")), *queries, *review.outside]:
         if only is not None and path.resolve() not in only:
             continue
-        if path.parent == config.migrations and path.resolve() in keep:
+        query = path.is_relative_to(config.queries)
+        migration = path.is_relative_to(config.migrations)
+        if migration and path.resolve() in keep:
             continue
         source = Source.read(path, config.root)
+        if len(source.text) > LONGEST:
+            continue
         text = source.text
         for edit in sorted(by_file.get(source.file, ()), key=lambda edit: -edit.start):
             text = text[: edit.start] + edit.text + text[edit.end :]
         if style is not None:
-            text = style.mended(Source(source.file, text))
-        if text != source.text:
-            inside = path.is_relative_to(config.root)
-            writing.write(path, text, config.root if inside else path.parent)
-            changed.append(source.file)
-    return changed
+            before = Source(source.file, text)
+            after = Source(source.file, style.mended(before))
+            if after.text != text and not same(before, after, query=query):
+                left.append(f"{source.file}: its style cannot be corrected without its meaning")
+            else:
+                text = after.text
+        if text == source.text:
+            continue
+        if migration and path.name.removesuffix(".sql").removesuffix(".rollback") in applied:
+            left.append(f"{source.file}: it is applied, and would count as modified")
+            continue
+        inside = path.is_relative_to(config.root)
+        writing.write(path, text, config.root if inside else path.parent)
+        changed.append(source.file)
+    return Corrected(tuple(changed), tuple(left))

@@ -20,6 +20,9 @@ from todo_sql import writing
 from todo_sql.errors import ConfigError, Finding
 from todo_sql.sql.source import Source
 
+LONGEST = 200_000
+"""Characters of a file whose style is looked at; a longer one is data, and would take minutes."""
+
 # Those that run nothing, and the options that name what the others run.
 TEMPLATERS = ("raw", "placeholder")
 RUNS_CODE = ("library_path", "load_macros_from_path", "loader_search_path", "project_dir")
@@ -96,6 +99,8 @@ class Style:
         known = self._load()
         seen: dict[str, list[list[Any]]] = {}
         for source in sources:
+            if len(source.text) > LONGEST:
+                continue
             key = self._key(source)
             seen[key] = known[key] if key in known else self._violations(source)
             for code, name, line, column, description in seen[key]:

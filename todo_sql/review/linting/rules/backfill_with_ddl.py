@@ -19,6 +19,8 @@ def _check(project: Project) -> Iterator[Hit]:
         new: set[str] = set()
         altered: str | None = None
         for statement in file.statements:
+            if not statement.kind or (statement.kind in _WRITES and not altered):
+                continue
             command = getattr(statement.node, statement.kind)
             if statement.kind == "create_stmt":
                 new.add(relation(command.relation))

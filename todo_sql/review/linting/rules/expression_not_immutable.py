@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from todo_sql.migrations.files.rerun import DATA
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import enum, function_name, of_type, walk
@@ -33,6 +34,8 @@ def _check(project: Project) -> Iterator[Hit]:
         if file.kind != "migration":
             continue
         for statement in file.statements:
+            if statement.kind in DATA:
+                continue
             for where, expression in _expressions(statement.node):
                 for name in _changing(expression):
                     spot = Spot(file, statement.start, statement.end)
