@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from psycopg import Connection
+from support.database import Owner, Server
 
 from todo_sql.cli.app import main
 from todo_sql.errors import ExitCode
@@ -30,8 +31,15 @@ BY_HAND = [
 
 
 @pytest.fixture
-def project(tmp_path: Path, empty_database: str) -> list[str]:
+def project(
+    tmp_path: Path,
+    empty_database: str,
+    server: Server,
+    owner: Owner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[str]:
     """The arguments for a project with one migration, applied."""
+    monkeypatch.setenv("TODO_SQL_SCRATCH_URL", server.url(user=owner.name))
     (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n", encoding="utf-8")
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / f"{FIRST}.sql").write_text(TABLE, encoding="utf-8")
