@@ -24,12 +24,12 @@ from todo_sql.compiler.scratch import empty_database
 from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.config import Config, Tenant
 from todo_sql.embedded.temporary import temporary_server
+from todo_sql.review.hazards import PlanStep, hazards
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File
 from todo_sql.review.linting.rule import Project, all_rules
 from todo_sql.review.locks import Tracer
-from todo_sql.review.plan import PlanStep, hazards
 from todo_sql.sql.grammar import parse
 from todo_sql.sql.source import Source
 

@@ -16,7 +16,8 @@ from todo_sql.catalog.snapshot import take
 from todo_sql.compiler.scratch import empty_database as scratch_database
 from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.review.copy import load
-from todo_sql.review.locks import MODES, Trace, Tracer, named_relations
+from todo_sql.review.locks import MODES, Trace, Tracer
+from todo_sql.review.row_writes import named_relations
 from todo_sql.sql.grammar import parse
 
 pytestmark = pytest.mark.database

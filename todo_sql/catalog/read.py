@@ -27,6 +27,13 @@ _SETTINGS = {
     "jit": "off",
 }
 
+_KEEP_PATH = (
+    "select pg_catalog.set_config('todo_sql.path', pg_catalog.current_setting('search_path'), true)"
+)
+_RESTORE_PATH = (
+    "select pg_catalog.set_config('search_path', pg_catalog.current_setting('todo_sql.path'), true)"
+)
+
 
 class Reader:
     """A read-only transaction (or savepoint) under our own search path.
@@ -57,23 +64,41 @@ class Reader:
 
     def many(self, calls: Mapping[str, Mapping[str, object]]) -> dict[str, list[dict[str, Any]]]:
         """Run queries by name with their arguments; return each one's rows as dicts."""
-        from psycopg import RawCursor
-        from psycopg.rows import dict_row
-
-        found = named_queries()
-        cursors = {}
-        with self._connection.pipeline():
-            for name, arguments in calls.items():
-                variant = choose(found[name], arguments)
-                cursor = RawCursor(self._connection, row_factory=dict_row)
-                cursor.execute(
-                    variant.sql.encode(), [arguments[p] for p in variant.parameters], prepare=True
-                )
-                cursors[name] = cursor
-        return {name: cursor.fetchall() for name, cursor in cursors.items()}
+        return many(self._connection, calls)
 
     def _run(self, statement: str) -> None:
         self._connection.execute(statement.encode())
+
+
+def many(
+    connection: Connection[Any], calls: Mapping[str, Mapping[str, object]], *, apart: bool = False
+) -> dict[str, list[dict[str, Any]]]:
+    """Run queries by name in one flight, in what the caller has begun.
+
+    Args:
+        connection: In a transaction.
+        calls: The arguments of each query, by its name.
+        apart: Run them under our own search path, and leave the one that is set.
+    """
+    from psycopg import RawCursor
+    from psycopg.rows import dict_row
+
+    found = named_queries()
+    cursors = {}
+    with connection.pipeline():
+        if apart:
+            connection.execute(_KEEP_PATH)
+            connection.execute(SAFE_LOCALLY)
+        for name, arguments in calls.items():
+            variant = choose(found[name], arguments)
+            cursor = RawCursor(connection, row_factory=dict_row)
+            cursor.execute(
+                variant.sql.encode(), [arguments[p] for p in variant.parameters], prepare=True
+            )
+            cursors[name] = cursor
+        if apart:
+            connection.execute(_RESTORE_PATH)
+    return {name: cursor.fetchall() for name, cursor in cursors.items()}
 
 
 def rows(connection: Connection[Any], name: str, **arguments: object) -> list[dict[str, Any]]:

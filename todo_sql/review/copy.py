@@ -1,17 +1,21 @@
-"""A copy of a live catalog, without its rows, on a cluster that is not the target's."""
+"""A copy of a live catalog, without its rows, where a trial reaches nobody."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from todo_sql.catalog import schema_sql
 from todo_sql.catalog.ddl import BY_HAND
-from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.catalog.read import rows
+from todo_sql.catalog.snapshot import Snapshot, take
+from todo_sql.compiler.scratch import empty_database
 from todo_sql.compiler.scratch_role import ScratchServer
-from todo_sql.errors import ConfigError, TodoSqlError
+from todo_sql.errors import ConfigError, Place, TodoSqlError
+from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.sql.trust import SAFE_ALWAYS
 
 if TYPE_CHECKING:
@@ -23,49 +27,191 @@ if TYPE_CHECKING:
 _BY_SUPERUSER = re.compile("create extension |alter .* owner to ")
 
 
-@contextmanager
-def cluster(
-    config: Config, live: Connection[Any], *, across_majors: bool
-) -> Iterator[ScratchServer]:
-    """Yield a server of the target's major version, on a cluster of its own.
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a live catalog.
 
-    Roles belong to a cluster: what a migration does to them must not reach the target.
+    Attributes:
+        url: Of its database.
+        path: The search path of the target.
+        state: Of the cluster, if what a migration changes of it would stay; else None.
+        missing: What could not be copied.
+    """
+
+    url: str
+    path: str
+    state: str | None
+    missing: tuple[str, ...]
+
+    def demand_untouched(self, connection: Connection[Any], script: Script) -> None:
+        """Demand that the open transaction changed nothing of the cluster.
+
+        Raises:
+            ConfigError: It did; it is rolled back.
+        """
+        if self.state is not None and _state(connection) != self.state:
+            connection.execute("rollback")
+            raise _reaching(script.source.place(0))
+
+
+@contextmanager
+def copied(
+    config: Config,
+    live: Connection[Any],
+    pending: Sequence[Migration],
+    *,
+    across_majors: bool,
+    alone: bool = False,
+) -> Iterator[Copy]:
+    """Yield a copy of the live catalog on a server of the target's major version.
+
+    Roles belong to a cluster: what a migration does to them must reach neither the target nor
+    the next plan. So a migration that may touch them is only tried on a cluster of its own.
+
+    Args:
+        config: Of the project.
+        live: A connection to the target, in autocommit mode.
+        pending: What will be tried.
+        across_majors: Whether a server of another major version will do.
+        alone: Whether it must be a server for this trial alone, if there is a choice.
 
     Raises:
         ConfigError: No such server, and `across_majors` is not given; or
-            ``TODO_SQL_SCRATCH_URL`` names the target's own cluster.
+            ``TODO_SQL_SCRATCH_URL`` names the target's own cluster, which a migration changes.
     """
     import psycopg
 
+    with _server(config, live, pending, across_majors=across_majors, alone=alone) as server:
+        url, kind = server
+        place = ScratchServer(url, config.replays_as_superuser)
+        snapshot = take(live)
+        made = {*schema_sql.roles(snapshot), *_made_roles(pending)} if kind == "kept" else set()
+        with _roles_dropped(url, made), empty_database(place) as scratch:
+            with psycopg.connect(scratch, autocommit=True) as connection:
+                missing = load(connection, snapshot, place)
+                state = None if kind == "kept" else _state(connection)
+            yield Copy(scratch, _path(live), state, tuple(missing))
+
+
+Kind = Literal["target's", "project's", "kept"]
+"""The cluster: the target's own and the project's must be left as they are."""
+
+
+@contextmanager
+def _server(
+    config: Config,
+    live: Connection[Any],
+    pending: Sequence[Migration],
+    *,
+    across_majors: bool,
+    alone: bool,
+) -> Iterator[tuple[str, Kind]]:
+    import psycopg
+
+    from todo_sql.embedded.server import server_for
     from todo_sql.embedded.temporary import temporary_server
     from todo_sql.wire.url import DatabaseUrl
 
     major = live.info.server_version // 10000
+    reaching = next(_reaches(pending), None)
     if config.scratch_url is not None:
         given = DatabaseUrl.parse(config.scratch_url).text
         with psycopg.connect(given, autocommit=True) as scratch:
-            if _identity(scratch) == _identity(live):
-                raise ConfigError(
-                    "TODO_SQL_SCRATCH_URL names the cluster of the target",
-                    code="P201",
-                    cause="roles belong to a cluster: a trial there would reach the target",
-                    fix="name another server, or unset it to use the embedded PostgreSQL",
-                )
+            same = _identity(scratch) == _identity(live)
+            if same and reaching is not None:
+                raise _reaching(reaching)
             other = scratch.info.server_version // 10000
         _demand_same(major, other, across_majors)
-        yield ScratchServer(given, config.replays_as_superuser)
+        yield given, "target's" if same else "kept"
         return
+    if reaching is None and not alone and major == config.postgres:
+        own = server_for(config)
+        if own.status().running:
+            yield own.url("postgres"), "project's"
+            return
     try:
         server = temporary_server(major)
-        url = server.__enter__()
+        running = server.__enter__()
     except TodoSqlError:
         _demand_same(major, config.postgres, across_majors)
         server = temporary_server(config.postgres)
-        url = server.__enter__()
+        running = server.__enter__()
     try:
-        yield ScratchServer(url.url("postgres"), config.replays_as_superuser)
+        yield running.url("postgres"), "kept"
     finally:
         server.__exit__(None, None, None)
+
+
+@contextmanager
+def _roles_dropped(server: str, names: Set[str]) -> Iterator[None]:
+    """Drop the roles of these names that are made within the block: the server is kept."""
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(SAFE_ALWAYS)
+        there = {row[0] for row in connection.execute("select rolname from pg_roles")}
+        try:
+            yield
+        finally:
+            for name in names - there:
+                with suppress(psycopg.Error):  # somebody uses it by now
+                    drop = sql.SQL("drop role if exists {}").format(sql.Identifier(name))
+                    connection.execute(drop)
+
+
+# Statements about what belongs to the whole cluster.
+_OF_CLUSTER = re.compile(
+    r"(grant|create|alter|drop)_(role|role_set|database\w*|system|owned|subscription"
+    r"|table_space\w*)_stmt|(createdb|dropdb|reassign_owned|alter_table_space_options)_stmt"
+)
+_IN_TEXT = re.compile(
+    r"\b(create|alter|drop|comment\s+on)\s+(role|user(?!\s+mapping)|group|database|tablespace|"
+    r"subscription|system)\b|\b(reassign|drop)\s+owned\b|\bon\s+(database|tablespace|parameter)\b"
+    r"|\bdblink|_replication_slot\b|\bpg_replication_origin_",
+    re.IGNORECASE,
+)
+
+
+def _reaches(pending: Sequence[Migration]) -> Iterator[Place]:
+    """Yield where a migration, or its rollback, may reach beyond its database."""
+    for migration in pending:
+        for script in migration.scripts:
+            for statement in script.statements:
+                if _OF_CLUSTER.fullmatch(statement.kind) or _IN_TEXT.search(statement.text):
+                    yield script.source.place(statement.start)
+
+
+def _made_roles(pending: Sequence[Migration]) -> Iterator[str]:
+    for migration in pending:
+        for statement in migration.forward.statements:
+            if statement.kind == "create_role_stmt":
+                yield str(statement.node.create_role_stmt.role)
+
+
+def _reaching(place: Place) -> ConfigError:
+    return ConfigError(
+        "this migration reaches beyond its database, and TODO_SQL_SCRATCH_URL names the cluster "
+        "of the target",
+        code="P201",
+        place=place,
+        cause="roles, databases and settings belong to a cluster: a trial would reach the target",
+        fix="name another server, or unset it to use the embedded PostgreSQL",
+    )
+
+
+def _state(connection: Connection[Any]) -> str:
+    return str(rows(connection, "cluster_state")[0]["state"])
+
+
+def _path(live: Connection[Any]) -> str:
+    """Return the search path of the target, with the name of whoever asks."""
+    row = live.execute(
+        "select pg_catalog.replace(pg_catalog.current_setting('search_path'), '\"$user\"',"
+        " pg_catalog.quote_ident(current_user))"
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _demand_same(target: int, scratch: int, across_majors: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def serving(
     """Return, by index, the names of the queries whose plans use it; executes nothing.
 
     Plans are those of the tenant role under row level security, where that role may run
-    the query, and as for large tables. PostgreSQL 16 or later.
+    the query, and as for large tables.
 
     Args:
         connection: To a database with rows.
@@ -75,12 +76,35 @@ def serving(
 
 def explain(connection: Connection[Any], text: str) -> Mapping[str, Any]:
     """Return the generic plan of a statement with ``$1`` parameters."""
-    row = connection.execute(
-        b"explain (generic_plan, verbose, costs off, format json) " + text.encode()
-    ).fetchone()
+    options = "verbose, costs off, format json"
+    if connection.info.server_version >= 160000:
+        row = connection.execute(f"explain (generic_plan, {options}) {text}".encode()).fetchone()
+    else:
+        row = _explain_prepared(connection, text, options)
     assert row is not None
     plan: Mapping[str, Any] = row[0][0]["Plan"]
     return plan
+
+
+def _explain_prepared(connection: Connection[Any], text: str, options: str) -> Any:
+    """Explain on a server that has no GENERIC_PLAN: a prepared statement's, for nulls."""
+    import psycopg
+
+    with connection.transaction(force_rollback=True):
+        connection.execute("set local plan_cache_mode = force_generic_plan")
+        connection.execute(f"prepare todo_sql_explain as {text}".encode())
+        try:
+            (count,) = connection.execute(
+                "select pg_catalog.cardinality(parameter_types)"
+                " from pg_catalog.pg_prepared_statements where name = 'todo_sql_explain'"
+            ).fetchone() or (0,)
+            values = f"({', '.join(['null'] * count)})" if count else ""
+            asked = f"explain ({options}) execute todo_sql_explain{values}"
+            with connection.transaction():
+                return connection.execute(asked.encode()).fetchone()
+        finally:
+            with suppress(psycopg.OperationalError):
+                connection.execute("deallocate todo_sql_explain")
 
 
 def lookups(plan: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:

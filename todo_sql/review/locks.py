@@ -12,12 +12,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.read import ours, rows
-from todo_sql.review.linting.tree import of_type, qualified, relation
-from todo_sql.sql.grammar import Statement
+from todo_sql.catalog.names import quoted
+from todo_sql.catalog.read import many, ours, rows
+from todo_sql.review.linting.tree import enum
+from todo_sql.review.row_writes import WRITES, written
+from todo_sql.review.table_shape import NOTHING, ShapeChange, TableShape, queries
+from todo_sql.sql.grammar import Statement, deparse_expression
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -72,6 +75,12 @@ class Trace:
             were there before.
         scanned: Tables that were read from end to end by something other than a query.
         under: Relations on which an ACCESS EXCLUSIVE lock was held when it began.
+        emptied: Those of the rewritten that it truncated.
+        dropped: Tables that are gone.
+        renamed: Tables and views, their old name and their new one.
+        written: Oids of the tables that it wrote to, or may have.
+        change: What it changed of the shape of the tables.
+        using: By the name of a column, from what its new values are made.
     """
 
     statement: Statement
@@ -80,6 +89,12 @@ class Trace:
     built: tuple[tuple[str, str], ...] = ()
     scanned: tuple[str, ...] = ()
     under: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    written: frozenset[int] = frozenset()
+    change: ShapeChange = NOTHING
+    using: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tracer:
@@ -89,13 +104,30 @@ class Tracer:
         url: Of the database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, path: str | None = None) -> None:
         import psycopg
 
         self._url = url
         self.connection: Connection[Any] = psycopg.connect(url, autocommit=True)
-        self._known = {row["oid"]: row for row in rows(self.connection, "relations")}
+        if path is not None:
+            self.connection.execute(
+                "select pg_catalog.set_config('search_path', %s, false)", [path]
+            )
+        self._since: int | None = None
+        self._scanned: dict[int, int] = {}
         self._held: set[tuple[int, str]] = set()
+        self.look_again()
+        self._known = self._now
+
+    @property
+    def known(self) -> Mapping[int, Mapping[str, Any]]:
+        """The relations that were there before the migrations, by oid."""
+        return self._known
+
+    @property
+    def now(self) -> Mapping[int, Mapping[str, Any]]:
+        """The relations as of the last look, by oid."""
+        return self._now
 
     def close(self) -> None:
         """Close the connection."""
@@ -105,17 +137,25 @@ class Tracer:
         """Begin a transaction, as the migrator does."""
         self.connection.execute("begin")
         self.connection.execute("set local row_security = off")
-        self._held = set()
+        found = many(self.connection, {"scans": {}, "next_transaction": {}}, apart=True)
+        self._since = found["next_transaction"][0]["id"]
+        # Those of transactions before it are counted, too, until they are reported.
+        self._held, self._scanned = set(), _counts(found["scans"])
 
     def commit(self) -> None:
         """Make deferred constraints immediate and commit."""
-        self.connection.execute("set constraints all immediate")
+        self.settle()
         self.connection.execute("commit")
+
+    def settle(self) -> None:
+        """Make deferred constraints immediate."""
+        self.connection.execute("set constraints all immediate")
 
     def roll_back(self) -> None:
         """Roll back what is open."""
         if not self.connection.closed:
             self.connection.execute("rollback")
+            self.look_again()
 
     def run(self, statement: Statement) -> Trace:
         """Run one statement in the open transaction.
@@ -123,7 +163,6 @@ class Tracer:
         Raises:
             psycopg.Error: It failed.
         """
-        before, scans = self._relations(), self._scans()
         under = tuple(
             sorted(
                 self._name(oid)
@@ -131,11 +170,15 @@ class Tracer:
                 if mode == MODES[-1] and oid in self._known
             )
         )
+        using = self._using(statement)
         self.connection.execute(statement.text.encode())
-        held = {(row["oid"], row["mode"]) for row in rows(self.connection, "held_locks", pid=None)}
-        taken = held - self._held
-        self._held = held
-        return self._trace(statement, taken, before, self._relations(), scans, self._scans(), under)
+        found = many(self.connection, self._questions(), apart=True)
+        held = {(row["oid"], row["mode"]) for row in found["held_locks"]}
+        taken, self._held = held - self._held, held
+        scans = _counts(found["scans"])
+        begun = {oid for oid, count in scans.items() if count > self._scanned.get(oid, 0)}
+        self._scanned = scans
+        return self._trace(statement, taken, found, begun, under, using)
 
     def run_alone(self, statement: Statement, tables: tuple[str, ...]) -> Trace:
         """Run one statement outside a transaction.
@@ -144,16 +187,61 @@ class Tracer:
             statement: It.
             tables: Qualified names of the relations that it names.
         """
-        before = self._relations()
         names = {row["name"]: row for row in self._known.values()}
         involved = {names[name]["table_oid"] for name in tables if name in names}
         involved |= self._partitions(involved)
         targets = [self._known[oid] for oid in sorted(involved) if oid in self._known]
+        self._since = rows(self.connection, "next_transaction")[0]["id"]
+        using = self._using(statement)
         taken = self._observed(statement, [t for t in targets if t["kind"] in "rpm"])
         if statement.kind == "drop_stmt":
             # At the end, when nobody uses the index any more, and too short to be seen.
             taken |= {(names[name]["oid"], MODES[-1]) for name in tables if name in names}
-        return self._trace(statement, taken, before, self._relations(), {}, {}, ())
+        return self._trace(statement, taken, self._look_apart(), set(), (), using)
+
+    def look_again(self) -> None:
+        """Take in what was done on the connection beside the tracing."""
+        self._since = None
+        found = self._look_apart()
+        self._now = _by_oid(found["relations"])
+        self.shape = TableShape(found, self.connection.info.server_version)
+
+    def _questions(self) -> dict[str, dict[str, object]]:
+        return {"relations": {}, "held_locks": {"pid": None}, "scans": {}, **queries(self._since)}
+
+    def _look_apart(self) -> dict[str, list[dict[str, Any]]]:
+        with self.connection.transaction():
+            return many(self.connection, self._questions(), apart=True)
+
+    def _using(self, statement: Statement) -> dict[str, str]:
+        """Return, by column, the expressions of USING, with every name in them qualified."""
+        import psycopg
+
+        if statement.kind != "alter_table_stmt":
+            return {}
+        command, found = statement.node.alter_table_stmt, {}
+        table = command.relation
+        target = ".".join(quoted(part) for part in (table.schemaname, table.relname) if part)
+        for change in (node.alter_table_cmd for node in command.cmds):
+            made = getattr(change, "def").column_def.raw_default
+            if enum(change, "subtype") != "AT_AlterColumnType" or not made.WhichOneof("node"):
+                continue
+            text = f"select {deparse_expression(made)} as todo_sql_using from {target}"
+            try:
+                with self.connection.transaction(force_rollback=True):
+                    self.connection.execute(
+                        f"create temporary view todo_sql_using as {text}".encode()
+                    )
+                    (row,) = self.connection.execute(
+                        "select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"
+                        " pg_catalog.pg_get_viewdef('pg_temp.todo_sql_using'::pg_catalog.regclass)"
+                    )
+                    definition = str(row[1])
+            except psycopg.Error:
+                continue  # the statement itself will say what is wrong
+            body = definition.partition("SELECT")[2]
+            found[change.name] = body[: body.rindex(" AS todo_sql_using")].strip()
+        return found
 
     def _observed(
         self, statement: Statement, targets: list[Mapping[str, Any]]
@@ -194,19 +282,20 @@ class Tracer:
         self,
         statement: Statement,
         taken: set[tuple[int, str]],
-        before: Mapping[int, Mapping[str, Any]],
-        after: Mapping[int, Mapping[str, Any]],
-        scans: Mapping[int, int],
-        scans_after: Mapping[int, int],
+        found: Mapping[str, list[dict[str, Any]]],
+        begun: set[int],
         under: tuple[str, ...],
+        using: Mapping[str, str],
     ) -> Trace:
+        before, after = self._now, _by_oid(found["relations"])
+        self._now = after
         strongest: dict[int, str] = {}
         for oid, mode in taken:
             if oid in self._known:
                 strongest[oid] = max(strongest.get(oid, mode), mode, key=MODES.index)
         locks = (Lock(self._name(o), self._known[o]["kind"], m) for o, m in strongest.items())
         tables = [oid for oid, row in self._known.items() if row["kind"] in "rm"]
-        rewritten = [
+        changed = [
             self._name(oid)
             for oid in tables
             if oid in before and oid in after and before[oid]["file"] != after[oid]["file"]
@@ -221,26 +310,34 @@ class Tracer:
         # What a query of the migration reads says nothing on an empty copy.
         scanned = []
         if statement.kind not in ("select_stmt", *WRITES):
-            scanned = [
-                self._name(oid) for oid in tables if scans_after.get(oid, 0) > scans.get(oid, 0)
-            ]
+            scanned = [self._name(oid) for oid in tables if oid in begun]
+        gone = {
+            oid
+            for oid in before.keys() - after.keys()
+            if oid in self._known and before[oid]["kind"] in "rp"
+        }
+        kept = [oid for oid in before if oid in after and before[oid]["kind"] in "rpmvf"]
         return Trace(
             statement,
             tuple(sorted(locks, key=lambda lock: (-MODES.index(lock.mode), lock.relation))),
-            tuple(sorted(rewritten)),
+            tuple(sorted(changed)),
             tuple(sorted(built)),
             tuple(sorted(scanned)),
             under,
+            tuple(sorted(changed)) if statement.kind == "truncate_stmt" else (),
+            tuple(sorted(self._name(oid) for oid in self.shape.topmost(gone))),
+            tuple(
+                (before[oid]["name"], after[oid]["name"])
+                for oid in kept
+                if before[oid]["name"] != after[oid]["name"] and oid in self._known
+            ),
+            written(self.connection, statement, taken, after, self.shape),
+            self.shape.update(found),
+            using,
         )
 
     def _name(self, oid: int) -> str:
         return str(self._known[oid]["name"])
-
-    def _relations(self) -> dict[int, dict[str, Any]]:
-        return {row["oid"]: row for row in rows(self.connection, "relations")}
-
-    def _scans(self) -> dict[int, int]:
-        return {row["oid"]: row["scans"] for row in rows(self.connection, "scans")}
 
     def _partitions(self, oids: set[int]) -> set[int]:
         with ours(self.connection):
@@ -252,16 +349,12 @@ class Tracer:
             return {row[0] for row in found}
 
 
-WRITES = ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "copy_stmt")
+def _counts(found: list[dict[str, Any]]) -> dict[int, int]:
+    return {row["oid"]: row["scans"] for row in found}
 
 
-def named_relations(statement: Statement) -> tuple[str, ...]:
-    """Return the qualified names of the relations that a statement names."""
-    named = [relation(node) for node in of_type(statement.node, "RangeVar")]
-    # What is dropped stands as a list of words.
-    lists = (node.list for node in of_type(statement.node, "Node") if node.HasField("list"))
-    named += [qualified(words.items) for words in lists]
-    return tuple(name for name in named if name)
+def _by_oid(found: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    return {row["oid"]: row for row in found}
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from typing import Any
 
 from todo_sql.catalog.markdown import code, untagged
 from todo_sql.errors import Finding
+from todo_sql.review.hazards import PlanStep
 from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import Lock
-from todo_sql.review.plan import Plan, Planned, PlanStep
+from todo_sql.review.plan import Plan, Planned
 
 _WIDTH = 78  # of a statement, where a person reads
 
@@ -26,8 +27,10 @@ def effects(step: PlanStep) -> Iterator[str]:
         if lock.blocks and lock.kind in "rpmvf":
             yield f"{mode(lock)} on {shown(lock.relation)}: blocks {_listed(lock.blocks)}"
     for name in step.trace.rewritten:
-        yield f"copies {shown(name)}"
+        yield f"{'empties' if name in step.trace.emptied else 'copies'} {shown(name)}"
     for index, table in step.trace.built:
+        if table in step.trace.emptied:
+            continue
         yield f"builds index {shown(index)} of {shown(table)}"
     for name in step.trace.scanned:
         yield f"reads all of {shown(name)}"
@@ -47,13 +50,13 @@ def text(plan: Plan, width: int | None = None) -> str:
             lines += [f"          {effect}" for effect in effects(step)]
         lines += [f"  unknown  {unknown}" for unknown in planned.unknown]
         parts.append("\n".join(lines))
-    parts += [f"not copied: {missing}" for missing in plan.not_copied]
+    parts += [f"not tried: {name}, after one that fails" for name in plan.untried]
     return "\n\n".join(parts)
 
 
 def markdown(plan: Plan) -> str:
     """Return the plan as Markdown, with its findings."""
-    count = len(plan.migrations)
+    count = len(plan.migrations) + len(plan.untried)
     parts = [
         "## Plan",
         f"{count} pending migration{'' if count == 1 else 's'} on {code(plan.database)} "
@@ -72,6 +75,9 @@ def markdown(plan: Plan) -> str:
             parts.append("\n".join(_bullet(finding) for finding in planned.findings))
         if planned.unknown:
             parts.append(f"Unknown until it runs: {_cell('; '.join(planned.unknown))}.")
+    if plan.untried:
+        names = ", ".join(map(code, plan.untried))
+        parts.append(f"Not tried, since one before fails: {names}.")
     if plan.not_copied:
         parts.append("Could not be copied, so not tried:")
         parts.append("\n".join(f"- {_cell(missing)}" for missing in plan.not_copied))
@@ -87,6 +93,7 @@ def document(plan: Plan) -> dict[str, Any]:
             {
                 "id": planned.migration.id,
                 "rollback": planned.rollback,
+                "undone": planned.undone,
                 "statements": [
                     {
                         "line": step.place.line,
@@ -104,6 +111,10 @@ def document(plan: Plan) -> dict[str, Any]:
                         "scanned": list(step.trace.scanned),
                         "under": list(step.trace.under),
                         "rows": step.rows,
+                        "asked": [
+                            {"demand": a.demand, "fails": a.fails, "unknown": a.unknown}
+                            for a in step.answers
+                        ],
                     }
                     for step in planned.steps
                 ],
@@ -113,14 +124,19 @@ def document(plan: Plan) -> dict[str, Any]:
             for planned in plan.migrations
         ],
         "not_copied": list(plan.not_copied),
-        "findings": [f.as_dict() for planned in plan.migrations for f in planned.findings],
+        "untried": list(plan.untried),
+        "findings": [finding.as_dict() for finding in plan.findings],
     }
 
 
 def _undo(planned: Planned) -> str:
-    if planned.rollback == "file":
-        return "can be undone"
-    return f"cannot be undone: {planned.rollback}"
+    if planned.rollback != "file":
+        return f"cannot be undone: {planned.rollback}"
+    return {
+        True: "can be undone: its rollback was tried on the copy, which has no rows",
+        False: "is not undone by its rollback",
+        None: "has a rollback, which was not tried",
+    }[planned.undone]
 
 
 def _head(step: PlanStep, width: int | None = None) -> str:

@@ -18,6 +18,7 @@ from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler import scratch_role
 from todo_sql.errors import DatabaseError, Finding, Place, TodoSqlError
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
+from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.review import sample_rows
 
@@ -82,7 +83,11 @@ class _Trial:
 
     def prove(self, migration: Migration) -> Proof:
         before, rows_before = self._now, sample_rows.read(self._connection, self._now)
-        self._migrator.migrate(to=migration.id)
+        try:
+            self._migrator.migrate(to=migration.id)
+        except MigrationFailed as error:
+            error.finding = _of_invented_rows(error)
+            raise
         after = take(self._connection)
         changed = _changed_tables(before, after)
         empty = sample_rows.fill(self._connection, after, changed)
@@ -115,7 +120,7 @@ class _Trial:
         return Proof(migration.id, outcome, findings=tuple(findings), notes=notes)
 
     def _failed(self, error: TodoSqlError, code: str) -> Finding:
-        found = error.finding
+        found = _of_invented_rows(error)
         said = {
             "R901": "the rollback fails with rows in place",
             "R903": "the migration fails when it is applied again after its rollback",
@@ -197,3 +202,17 @@ def _differences(script: Script, code: str, found: Snapshot, wanted: Snapshot) -
 def _place(script: Script) -> Place:
     first = script.statements[0].start if script.statements else 0
     return script.source.place(first)
+
+
+def _of_invented_rows(error: TodoSqlError) -> Finding:
+    """Return what is wrong; of rows that do not fit, that `verify` itself made them."""
+    found, state = error.finding, getattr(error, "sqlstate", None) or ""
+    if state[:2] not in ("22", "23"):
+        return found
+    invented = "the rows are invented: `verify` made them for the tables as they were before"
+    return replace(
+        found,
+        cause=f"{found.cause}\n{invented}" if found.cause else invented,
+        fix="let the migration also serve a table that has rows (a default, an update before the "
+        "constraint); whether the rows of a database fit, `todo-sql plan` asks that database",
+    )

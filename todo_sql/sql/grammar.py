@@ -339,6 +339,15 @@ def deparse(node: Node) -> str:
     return str(postgast.deparse(pb.ParseResult(stmts=[pb.RawStmt(stmt=node)])))
 
 
+def deparse_expression(node: Node) -> str:
+    """Write the parse tree of an expression as SQL."""
+    from postgast import pg_query_pb2 as pb
+
+    target = pb.Node(res_target=pb.ResTarget(val=node))
+    text = deparse(pb.Node(select_stmt=pb.SelectStmt(target_list=[target], limit_option=1, op=1)))
+    return text[len("SELECT") :].strip()
+
+
 def _translated(error: Any) -> GrammarError:
     # libpg_query's cursor is a 1-based character position (PostgreSQL's own convention).
     return GrammarError(str(error.message), max(0, int(error.cursorpos) - 1))

@@ -31,6 +31,7 @@ def command(
     ] = None,
 ) -> ExitCode:
     """Check every variant of every query on a scratch database; executes none."""
+    from todo_sql.compiler.describe import Analysis
     from todo_sql.compiler.project import check_folder
     from todo_sql.compiler.watching import watch_folder
 
@@ -40,6 +41,9 @@ def command(
         for analysis, seconds in watch_folder(context.config):
             show(context, analysis, format)
             context.output.message(f"{seconds * 1000:.0f} ms; watching, Ctrl-C ends")
+    if queries is None and not context.config.queries.is_dir():
+        context.output.message(f"there are no queries: there is no folder {context.config.queries}")
+        return show(context, Analysis((), ()), format)
     folder = queries.absolute() if queries else None
     analysis = check_folder(context.config, folder, offline=offline, keep=cache, scale=plans)
     return show(context, analysis, format)

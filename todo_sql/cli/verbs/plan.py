@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Option
 
 from todo_sql.cli.context import Context
-from todo_sql.errors import ExitCode
+from todo_sql.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from todo_sql.errors import Finding
-    from todo_sql.migrations.files.folder import MigrationSet
+    from collections.abc import Sequence
+
+    from todo_sql.migrations.files.folder import Migration
     from todo_sql.review.plan import Plan
 
 _ORDER = ("info", "warning", "error")
@@ -35,19 +36,26 @@ def command(
     allow_out_of_order: Annotated[
         bool, Option("--allow-out-of-order", help="Plan also what is older than the newest.")
     ] = False,
+    no_data_checks: Annotated[
+        bool, Option("--no-data-checks", help="Do not ask whether the live rows fit.")
+    ] = False,
 ) -> ExitCode:
     """Run what is pending on a copy of the live schema and show what it does.
 
-    Reads the target only. The copy has no rows, on a server of its own; how many rows are
-    concerned is taken from the live statistics.
+    Reads the target only. The copy has no rows; how many are concerned is taken from the live
+    statistics, and whether they fit is asked of the target, each question for 5 s at most.
     """
     from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.migrator import Migrator
     from todo_sql.review import plan_report
 
     config, output = context.config, context.output
     migrations = load(config.migrations, config.root)
-    plan = _plan(context, migrations, to, across_majors, allow_out_of_order)
-    findings = [finding for planned in plan.migrations for finding in planned.findings]
+    pending = Migrator(context.direct_url(), migrations).pending(
+        to=to, allow_out_of_order=allow_out_of_order
+    )
+    plan = _plan(context, pending, across_majors=across_majors, asks=not no_data_checks)
+    findings = plan.findings
     if output.json:
         output.document(plan_report.document(plan))
     elif markdown:
@@ -61,52 +69,40 @@ def command(
         output.findings(findings)
     counts = {name: sum(f.severity == name for f in findings) for name in reversed(_ORDER)}
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    output.message(f"{len(plan.migrations)} pending: {said or 'no hazards'}")
+    output.message(f"{len(pending)} pending: {said or 'no hazards'}")
     failing = _ORDER[_ORDER.index(fail_on) :] if fail_on != "never" else ()
     return ExitCode.FINDINGS if any(f.severity in failing for f in findings) else ExitCode.OK
 
 
 def _plan(
-    context: Context,
-    migrations: MigrationSet,
-    to: str | None,
-    across_majors: bool,
-    allow_out_of_order: bool,
+    context: Context, pending: Sequence[Migration], *, across_majors: bool, asks: bool
 ) -> Plan:
     import psycopg
 
-    from todo_sql.catalog.snapshot import take
-    from todo_sql.compiler.scratch import empty_database
-    from todo_sql.migrations.migrator import Migrator
     from todo_sql.queries.loader import read_folder
-    from todo_sql.review import copy
     from todo_sql.review.broken import Queries
-    from todo_sql.review.plan import Plan, estimator, sizes_of, trace
+    from todo_sql.review.copy import copied
+    from todo_sql.review.plan import LiveTarget, Plan, estimator, sizes_of, trace
 
-    config, url = context.config, context.direct_url()
-    pending = Migrator(url, migrations).pending(to=to, allow_out_of_order=allow_out_of_order)
-    with psycopg.connect(url, autocommit=True) as live:
+    config = context.config
+    named = read_folder(config.queries, config.root) if config.queries.is_dir() else {}
+    with psycopg.connect(context.direct_url(), autocommit=True) as live:
+        live.execute("set lock_timeout = '5s'")
         database, version = live.info.dbname, live.info.server_version
         if not pending:
             return Plan(database, version, ())
-        sizes = sizes_of(live)
-        queries = Queries(read_folder(config.queries, config.root))
-        with (
-            copy.cluster(config, live, across_majors=across_majors) as server,
-            empty_database(server) as scratch,
-        ):
-            with psycopg.connect(scratch, autocommit=True) as connection:
-                not_copied = copy.load(connection, take(live), server)
-            findings = _lint_by_file(context)
-            planned = trace(scratch, pending, sizes, queries, estimator(live), findings)
-            return Plan(database, version, tuple(planned), tuple(not_copied), sizes)
+        target = LiveTarget(live, sizes_of(live), estimator(live), asks)
 
+        def tried(*, alone: bool) -> Plan:
+            copying = copied(config, live, pending, across_majors=across_majors, alone=alone)
+            with copying as copy:
+                planned = tuple(trace(copy, pending, target, Queries(named)))
+            untried = tuple(migration.id for migration in pending[len(planned) :])
+            return Plan(database, version, planned, copy.missing, untried)
 
-def _lint_by_file(context: Context) -> dict[str, list[Finding]]:
-    from todo_sql.review.linting.lint import lint
-
-    by_file: dict[str, list[Finding]] = {}
-    for finding in lint(context.config).findings:
-        if finding.place is not None:
-            by_file.setdefault(finding.place.file, []).append(finding)
-    return by_file
+        try:
+            return tried(alone=False)
+        except ConfigError as error:
+            if error.finding.code != "P201" or config.scratch_url is not None:
+                raise
+            return tried(alone=True)

@@ -1,0 +1,103 @@
+"""The live rows of a table as pending migrations would have them: a query for each table. Pure.
+
+A statement that adds, renames, drops or retypes columns wraps the query of its table; what
+cannot be known beforehand, such as a sequence's next value, is left out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from todo_sql.catalog.names import quoted
+from todo_sql.review.table_shape import ShapeChange
+
+Row = Mapping[str, Any]
+Fit = Callable[[str, Row], str]
+"""Makes the expression that fits a value to the type of a column, as an assignment would."""
+
+Typed = Callable[[Row], str]
+"""Returns the type of a column as the target knows it: a domain that is new is its base."""
+
+
+class Image:
+    """The rows of one live table.
+
+    Args:
+        name: The table's qualified name, quoted.
+        columns: Its columns by number.
+    """
+
+    def __init__(self, name: str, columns: Mapping[int, Row]) -> None:
+        self.name = name
+        self.unsure = False  # an earlier statement writes to it
+        names = ", ".join(quoted(row["name"]) for row in columns.values())
+        self._from = f"select tableoid as todo_sql_table, ctid as todo_sql_row{{}} from {{}}{name}"
+        self._from = self._from.format(f", {names}" if names else "", "{only}")
+        self._columns = {number: row["name"] for number, row in columns.items()}
+        self._layers: list[str] = []
+
+    def rows(self, alias: str, *, only: bool = False) -> str:
+        """Return the rows as an item of FROM; `only` without those of children."""
+        text = self._from.replace("{only}", "only " if only else "")
+        for layer in self._layers:
+            text = layer.replace("{rows}", text)
+        return f"({text}) as {quoted(alias)}"
+
+    def follow(
+        self,
+        alias: str,
+        change: ShapeChange,
+        oid: int,
+        using: Mapping[str, str],
+        fit: Fit,
+        typed: Typed,
+    ) -> list[Row]:
+        """Take in what a statement did to the columns; return those whose values are new."""
+        before, after = change.before.get(oid, {}), change.after.get(oid, {})
+        if before == after:
+            return []
+        parts: list[str] = []
+        known: dict[int, str] = {}
+        new: list[Row] = []
+        outer: list[tuple[str, str]] = []
+        for number, row in after.items():
+            old, name = before.get(number), quoted(row["name"])
+            if old is not None and number not in self._columns:
+                continue
+            if old is None:
+                made = _made(row, typed)
+                if made is None:
+                    continue
+                if row["generated"]:
+                    outer.append((made, name))
+                else:
+                    parts.append(f"{made} as {name}")
+                new.append(row)
+            elif (old["type_oid"], old["modifier"]) != (row["type_oid"], row["modifier"]):
+                value = using.get(old["name"], quoted(old["name"]))
+                parts.append(f"{fit(value, row)} as {name}")
+                new.append(row)
+            else:
+                parts.append(f"{quoted(old['name'])} as {name}")
+            known[number] = row["name"]
+        kept = "todo_sql_table, todo_sql_row"
+        self._layers.append(
+            f"select {', '.join([kept, *parts])} from ({{rows}}) as {quoted(alias)}"
+        )
+        if outer:
+            made_here = ", ".join(f"{made} as {name}" for made, name in outer)
+            self._layers.append(f"select *, {made_here} from ({{rows}}) as {quoted(alias)}")
+        self._columns = known
+        return new
+
+
+def _made(row: Row, typed: Typed) -> str | None:
+    """Return what rows that were there get in a new column; None: it cannot be known."""
+    if row["identity"]:
+        return None
+    if row["default"] is None:
+        return f"null::{typed(row)}"
+    if row["generated"] or row["settled"]:
+        return f"({row['default']})::{typed(row)}"
+    return None  # volatile: each row gets a value of its own when it runs
