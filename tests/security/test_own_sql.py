@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import todo_sql
+from todo_sql.catalog.read import named_queries
+from todo_sql.queries.variants import variants
 from todo_sql.sql.grammar import GrammarError, parse
 from todo_sql.wire.statement import comment
 
@@ -20,9 +22,15 @@ PACKAGE = Path(todo_sql.__file__).parent
 # an unqualified text elsewhere qualifies it, or runs it so and says it here.
 UNDER_OUR_PATH = {
     "compiler/checks/serving.py": ("ours(connection)", "compiler/checks/serving.py"),
-    "compiler/schema.py": ("ours(connection)", "compiler/schema.py"),
-    "compiler/scratch.py": ("SAFE_ALWAYS", "compiler/scratch.py"),
-    "database/executor.py": ("[OURS, step]", "database/executor.py"),
+    "catalog/queries": ("SAFE_LOCALLY)", "catalog/read.py"),
+    "compiler/queries": ("with ours(connection):", "compiler/schema.py"),
+    "compiler/scratch.py": ("SAFE_ALWAYS", "compiler/scratch_role.py"),
+    "compiler/scratch_role.py": ("SAFE_ALWAYS", "compiler/scratch_role.py"),
+    "embedded/cluster.py": (
+        "self._alone(building, ",
+        "embedded/cluster.py",
+    ),  # nobody was there yet
+    "database/executor.py": ("OURS, Step(_COLUMNS", "database/executor.py"),
     "database/handshake.py": ("OURS, Step(_ROLE)", "database/handshake.py"),
     "migrations/engine/concurrent.py": ("[OURS, ", "migrations/engine/concurrent.py"),
     "migrations/engine/watch.py": ("SAFE_LOCALLY", "migrations/engine/watch.py"),
@@ -84,6 +92,11 @@ def own_sql() -> Iterator[tuple[str, str, list[str]]]:
                 continue  # prose, or a part of a text
             found = [what for one in statements for what in _unqualified(one.node)]
             yield module, text, found
+    for folder in sorted(PACKAGE.glob("*/queries")):
+        for name, query in named_queries(f"{PACKAGE.name}.{folder.parent.name}").items():
+            for variant in variants(query):
+                found = [what for one in parse(variant.sql) for what in _unqualified(one.node)]
+                yield f"{folder.parent.name}/queries", f"{name}: {variant.sql}", found
 
 
 def test_nothing_is_left_to_the_path_elsewhere() -> None:

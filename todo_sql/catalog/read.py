@@ -1,4 +1,4 @@
-"""Runs the catalog's own named queries on a connection, in one flight."""
+"""Reads a room's own named queries, and runs the catalog's on a connection in one flight."""
 
 from __future__ import annotations
 
@@ -124,9 +124,9 @@ def ours(connection: Connection[Any]) -> Iterator[None]:
 
 
 @cache
-def named_queries() -> Mapping[str, NamedQuery]:
-    """Return every query of this package's .sql files by name."""
-    folder = resources.files("todo_sql.catalog") / "queries"
+def named_queries(room: str = __package__) -> Mapping[str, NamedQuery]:
+    """Return every query by name of the .sql files in a room's folder ``queries``."""
+    folder = resources.files(room) / "queries"
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return {
         query.name: query

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.read import ours
+from todo_sql.catalog.read import named_queries, ours
+from todo_sql.queries.variants import choose
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -167,64 +168,6 @@ class Schema:
         return names
 
 
-_COLUMNS = """
-select attrelid::int8, attnum, attname, atttypid::int8, atttypmod, attnotnull, attndims
-from pg_catalog.pg_attribute
-where attnum > 0 and not attisdropped
-    and attrelid not in (select oid from pg_catalog.pg_class where relkind in ('i', 't', 'I'))
-order by attrelid, attnum
-"""
-_NOT_VALIDATED = """
-select conrelid::int8, conkey[1] from pg_catalog.pg_constraint
-where contype = 'n' and not convalidated
-"""
-_COMMENTS = """
-select objoid::int8, objsubid, description from pg_catalog.pg_description
-where classoid = 'pg_catalog.pg_class'::regclass and objoid >= 16384
-"""
-_RELATIONS = """
-select c.oid::int8, n.nspname, c.relname, c.relkind::text, c.relrowsecurity
-from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and n.nspname <> 'pg_toast'
-"""
-_INHERITS = "select inhparent::int8, inhrelid::int8 from pg_catalog.pg_inherits"
-_INDEXES = """
-select indrelid::int8, indkey::int2[]::int4[], indisunique and indisvalid and indpred is null
-from pg_catalog.pg_index
-where indisvalid and indexprs is null
-    and indrelid not in (select oid from pg_catalog.pg_class where relnamespace = 99)
-"""
-_CHECKS = """
-select conrelid::int8, conname, pg_get_expr(conbin, conrelid)
-from pg_catalog.pg_constraint
-where contype = 'c' and conrelid <> 0
-    and coalesce((to_jsonb(pg_constraint.*) ->> 'conenforced')::bool, true)
-order by conrelid, conname
-"""
-_TYPES = """
-select t.oid::int8, n.nspname, t.typname, t.typtype::text,
-    array[format_type(t.oid, null), quote_ident(n.nspname) || '.'],
-    case when t.typcategory = 'A' and t.typlen = -1 then t.typelem::int8 else 0 end,
-    coalesce(nullif(t.typbasetype::int8, 0), r.rngsubtype::int8, m.rngsubtype::int8, 0),
-    t.typrelid::int8,
-    case when t.typtype = 'e' then (
-        select array_agg(e.enumlabel::text order by e.enumsortorder)
-        from pg_catalog.pg_enum as e where e.enumtypid = t.oid
-    ) end,
-    t.typnotnull
-from pg_catalog.pg_type as t
-join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-left join pg_catalog.pg_range as r on r.rngtypid = t.oid
-left join pg_catalog.pg_range as m on m.rngmultitypid = t.oid
-"""
-_FUNCTIONS = """
-select p.oid::int8, n.nspname, p.proname, p.proisstrict, p.provolatile::text,
-    p.proargtypes::text, p.proretset
-from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-"""
-_OPERATORS = "select oid::int8, oprname from pg_catalog.pg_operator where oprnamespace = 11"
-
-
 def read(connection: Connection[Any]) -> Schema:
     """Read a database's catalog; read-only, takes no lock beyond those of reading."""
 
@@ -234,42 +177,44 @@ def read(connection: Connection[Any]) -> Schema:
 
 
 def _read(connection: Connection[Any], path: list[str]) -> Schema:
-    def rows(statement: str) -> list[tuple[Any, ...]]:
-        return connection.execute(statement).fetchall()
+    queries = named_queries(__package__)
 
-    found = rows(_TYPES)
+    def rows(name: str) -> list[tuple[Any, ...]]:
+        return connection.execute(choose(queries[name], {}).sql.encode()).fetchall()
+
+    found = rows("types")
     known = {(schema, name) for _, schema, name, *_ in found}
     types = {row[0]: _type(row, path, known) for row in found}
-    comments = {(oid, number): text for oid, number, text in rows(_COMMENTS)}
-    not_validated = set(rows(_NOT_VALIDATED))
+    comments = {(oid, number): text for oid, number, text in rows("comments")}
+    not_validated = set(rows("not_validated"))
     columns: dict[int, dict[int, Column]] = defaultdict(dict)
-    for oid, number, name, type_oid, typmod, not_null, dimensions in rows(_COLUMNS):
+    for oid, number, name, type_oid, typmod, not_null, dimensions in rows("columns"):
         proven = not_null and (oid, number) not in not_validated
         comment = comments.get((oid, number))
         columns[oid][number] = Column(name, type_oid, typmod, proven, not_null, comment, dimensions)
     children: dict[int, list[int]] = defaultdict(list)
-    for parent, child in rows(_INHERITS):
+    for parent, child in rows("inherits"):
         children[parent].append(child)
-    headers = rows(_RELATIONS)
+    headers = rows("relations")
     kinds = {header[0]: header[3] for header in headers}
     relations = {}
     for oid, schema, name, kind, row_security in headers:
         comment = comments.get((oid, 0))
         proven_columns = _proven(oid, kinds, columns, children)
         relations[oid] = Relation(oid, schema, name, kind, row_security, comment, proven_columns)
-    for oid, key, unique in rows(_INDEXES):
+    for oid, key, unique in rows("indexes"):
         if oid in relations:
             relations[oid].indexes.append(tuple(key))
             if unique:
                 relations[oid].unique.append(frozenset(key))
-    for oid, name, expression in rows(_CHECKS):
+    for oid, name, expression in rows("checks"):
         if oid in relations:
             relations[oid].checks.append((name, expression))
     functions = {}
-    for oid, schema, name, strict, volatility, arguments, returns_set in rows(_FUNCTIONS):
+    for oid, schema, name, strict, volatility, arguments, returns_set in rows("functions"):
         names = tuple(types[int(argument)].name for argument in arguments.split())
         functions[oid] = Function(oid, schema, name, strict, volatility, names, returns_set)
-    operators = dict(rows(_OPERATORS))
+    operators = dict(rows("operators"))
     return Schema(relations, types, functions, operators, connection.info.server_version)
 
 
