@@ -150,7 +150,7 @@ def _roles_dropped(server: str, names: Set[str]) -> Iterator[None]:
 
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(SAFE_ALWAYS)
-        there = {row[0] for row in connection.execute("select rolname from pg_roles")}
+        there = {row[0] for row in connection.execute("select rolname from pg_catalog.pg_roles")}
         try:
             yield
         finally:
