@@ -67,11 +67,11 @@ select
     a.atttypid::bigint as type_oid,
     a.atttypmod::integer as modifier,
     case when a.attisdropped then null else format_type(a.atttypid, a.atttypmod) end as type,
-    pg_get_expr(d.adbin, d.adrelid) as default
+    pg_get_expr(d.adbin, d.adrelid) as "default"
 from pg_attribute as a
-inner join pg_class as c on c.oid = a.attrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
-left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+inner join pg_class as c on a.attrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
+left join pg_attrdef as d on a.attrelid = d.adrelid and a.attnum = d.adnum
 where
     a.attnum > 0 and c.relkind in ('r', 'p')
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -98,14 +98,14 @@ select
     (
         select array_agg(format('operator(%I.%s)', n.nspname, o.oprname) order by u.rank)
         from unnest(coalesce(k.conexclop, k.conpfeqop)) with ordinality as u (operator, rank)
-        inner join pg_operator as o on o.oid = u.operator
-        inner join pg_namespace as n on n.oid = o.oprnamespace
+        inner join pg_operator as o on u.operator = o.oid
+        inner join pg_namespace as n on o.oprnamespace = n.oid
     ) as operators,
     k.conexclop is not null as excludes,
     -- 18's PERIOD; on older servers there is no such column.
     coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) as period
 from pg_constraint as k
-inner join pg_namespace as n on n.oid = k.connamespace
+inner join pg_namespace as n on k.connamespace = n.oid
 where
     k.contype in ('c', 'f', 'n', 'x', 'p', 'u')
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -122,20 +122,21 @@ select
     i.indnullsnotdistinct as nulls_equal,
     pg_get_expr(i.indpred, i.indrelid) as predicate,
     (
-        select array_agg(
-            pg_get_indexdef(i.indexrelid, u.rank::integer, false)
-            || case when co.oid is null then '' else format(' collate %I.%I', n.nspname, co.collname) end
-            order by u.rank
-        )
+        select
+            array_agg(
+                pg_get_indexdef(i.indexrelid, u.rank::integer, false)
+                || case when co.oid is null then '' else format(' collate %I.%I', n.nspname, co.collname) end
+                order by u.rank
+            )
         from unnest(i.indcollation::oid[]) with ordinality as u (collation_oid, rank)
-        left join pg_collation as co on co.oid = u.collation_oid
-        left join pg_namespace as n on n.oid = co.collnamespace
+        left join pg_collation as co on u.collation_oid = co.oid
+        left join pg_namespace as n on co.collnamespace = n.oid
         where u.rank <= i.indnkeyatts
     ) as keys,
     (select h.inhparent::bigint from pg_inherits as h where h.inhrelid = i.indexrelid) as parent_oid
 from pg_index as i
-inner join pg_class as c on c.oid = i.indexrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
+inner join pg_class as c on i.indexrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
 where
     (i.indisunique or i.indisexclusion)
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -149,8 +150,8 @@ select
     p.relkind = 'p' as partition,
     nullif(pt.partdefid, 0)::bigint as default_oid
 from pg_inherits as h
-inner join pg_class as p on p.oid = h.inhparent
-left join pg_partitioned_table as pt on pt.partrelid = h.inhparent
+inner join pg_class as p on h.inhparent = p.oid
+left join pg_partitioned_table as pt on h.inhparent = pt.partrelid
 where p.relkind in ('r', 'p') and (:since::bigint is null or h.xmin::text::bigint >= :since);
 
 -- name: shape_domains :many
@@ -161,7 +162,7 @@ select
     format_type(t.typbasetype, t.typtypmod) as base,
     t.typnotnull as not_null
 from pg_type as t
-inner join pg_namespace as n on n.oid = t.typnamespace
+inner join pg_namespace as n on t.typnamespace = n.oid
 where
     t.typtype = 'd' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and (:since::bigint is null or t.xmin::text::bigint >= :since);
@@ -186,8 +187,8 @@ select
     p.pronargs::integer as arguments,
     format_type(:type::oid, -1) as type
 from pg_cast as k
-inner join pg_proc as p on p.oid = k.castfunc
-inner join pg_namespace as n on n.oid = p.pronamespace
+inner join pg_proc as p on k.castfunc = p.oid
+inner join pg_namespace as n on p.pronamespace = n.oid
 where k.castsource = :type::oid and k.casttarget = :type::oid;
 
 -- name: partition_rule :one
