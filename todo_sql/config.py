@@ -1,7 +1,8 @@
 """The configuration of a project: the nearest pyproject.toml, `.env`, the environment.
 
 Flags override the environment, which overrides `.env`, which overrides
-``[tool.todo-sql]``. Where no project is found, the packaged Todo project is used.
+``[tool.todo-sql]``. Where no project is found, the packaged Todo project is used. `.env` came
+with a checkout: it says where databases are, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ SECTION = "tool.todo-sql"
 # Which of libpq's variables say that there is a database; the others only describe it.
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE")
 PACKAGED = Path(__file__).parent / "project"
+# What `.env` may say. Programs, libraries, files, and where and as whom a checkout's own
+# migrations are tried, are for the real environment.
+_FROM_DOTENV = ("DATABASE_URL", "TODO_SQL_DIRECT_URL", "TODO_SQL_REPLICA_URL")
+
+
+class CheckoutUrl(str):
+    """A URL out of a checkout's `.env`: whoever connects gives it no secret of the machine."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ class Config:
         ignore: Patterns of objects that `drift` leaves alone, such as ``table public.audit_*``.
         lint: Which findings of `lint` count, and for how much.
         packaged: Whether this is the Todo project that the wheel carries.
-        environment: The environment with `.env` below it.
+        environment: The environment with the URLs of `.env` below it.
     """
 
     root: Path
@@ -189,25 +199,17 @@ TODO_IGNORE = ("table public.audit_log_20*",)
 TODO_EXEMPT = ("users", "sessions", "accounts", "verifications")
 
 
-# `.env` comes with a checkout: it may name databases, but neither where and as whom its own
-# migrations are tried, nor programs and libraries, nor where libpq finds its files.
-_NOT_FROM_DOTENV = (
-    *("TODO_SQL_POSTGRES_BIN", "TODO_SQL_REPLAY", "TODO_SQL_SCRATCH_URL"),
-    *("PG", "PATH", "PYTHON", "LD_", "DYLD_", "HOME"),
-)
-
-
 def _with_dotenv(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Put the URLs of `.env` below the environment, unless that names the database itself."""
     path = root / ".env"
-    if not path.is_file():
+    if "DATABASE_URL" in environment or not path.is_file():
         return dict(environment)
     from dotenv import dotenv_values
 
-    below = {
-        name: value
-        for name, value in dotenv_values(path).items()
-        if value is not None and not name.upper().startswith(_NOT_FROM_DOTENV)
-    }
+    found = dotenv_values(path, interpolate=False)  # `${TOKEN}` would hand out the caller's
+    if not found.get("DATABASE_URL") and any(environment.get(name) for name in LIBPQ):
+        return dict(environment)
+    below = {name: CheckoutUrl(value) for name in _FROM_DOTENV if (value := found.get(name))}
     return {**below, **environment}
 
 

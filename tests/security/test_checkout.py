@@ -55,7 +55,7 @@ def test_dotenv_names_no_program_and_no_file_of_libpq(project: Path, variable: s
     """`.env` may name databases; the rest is the real environment's."""
     (project / ".env").write_text(f"{variable}=./bin\nDATABASE_URL=postgresql://h/d\nAPP=x\n")
     config = load_config(project, environment={})
-    assert config.environment == {"DATABASE_URL": "postgresql://h/d", "APP": "x"}
+    assert config.environment == {"DATABASE_URL": "postgresql://h/d"}
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

@@ -40,6 +40,12 @@ INSTALLED = (
 )
 OLDEST = 15
 ACCOUNTS = ("postgres", "nobody")
+# What PostgreSQL's programs are told of the caller's environment. A server outlives its caller,
+# and whoever may read files there reads /proc/self/environ: no URL, password or token gets in.
+_KEPT = (
+    *("PATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "TEMP", "TMP"),  # Windows starts nothing without
+)
 
 
 def binaries(version: int, environment: Mapping[str, str] | None = None) -> Path:
@@ -102,7 +108,11 @@ def major_version(folder: Path) -> int:
             return version
     try:
         answer = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, check=True
+            [folder / "postgres", "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment_of_ours(),
         ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise ConfigError(
@@ -172,10 +182,16 @@ class Account:
         return run(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder], self).returncode == 0
 
 
+def environment_of_ours() -> dict[str, str]:
+    """Return the environment that a program of PostgreSQL runs in; messages are in English."""
+    kept = {name: value for name, value in os.environ.items() if name.upper() in _KEPT}
+    return {**kept, "LC_ALL": "C"}
+
+
 def run(
     arguments: Sequence[str | Path], account: Account | None, text: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as `account`, with no PG* variable of the caller and messages in English.
+    """Run a program as `account`, with little of the caller's environment, in English.
 
     Args:
         arguments: The program and its arguments.
@@ -186,10 +202,6 @@ def run(
         The exit code, 126 where the account cannot reach the program, and what it wrote to
         either output.
     """
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
-    }
-    environment["LC_ALL"] = "C"
     try:
         return subprocess.run(
             arguments,
@@ -200,7 +212,7 @@ def run(
             errors="replace",
             check=False,
             cwd="/",
-            env=environment,
+            env=environment_of_ours(),
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,

@@ -3,7 +3,8 @@
 A URL is ``postgres://…``, ``postgresql://…`` or libpq's ``key=value`` form. What it leaves out
 comes from its service and from libpq's own variables, so that host and encryption are known
 before a connection is made. A connection to another machine is encrypted unless the URL, the
-service or PGSSLMODE says otherwise: without an ``sslmode`` it gets ``require``.
+service or PGSSLMODE says otherwise: without an ``sslmode`` it gets ``require``. A URL out of a
+checkout's `.env` gets no secret of this machine, see `checkout_url`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from todo_sql.config import CheckoutUrl
 from todo_sql.errors import ConfigError
+from todo_sql.wire.checkout_url import VARIABLES, guarded
 
 SCHEMES = ("postgresql", "postgres")
 _FROM_ENVIRONMENT = {
@@ -62,8 +65,10 @@ class DatabaseUrl:
             environment: Where libpq's variables stand; default: the process's.
 
         Raises:
-            ConfigError: It is not one of PostgreSQL, or libpq cannot read it.
+            ConfigError: It is not one of PostgreSQL, or libpq cannot read it, or it is a
+                checkout's and says what only the environment may.
         """
+        theirs = isinstance(text, CheckoutUrl)
         environment = os.environ if environment is None else environment
         if not isinstance(text, str):
             raise ConfigError(
@@ -91,6 +96,8 @@ class DatabaseUrl:
         if separator and "@" in rest.partition("?")[0].partition("/")[2]:
             raise _unreadable(text)  # a password with a `/` would be taken for the database
         parameters = {name: str(value) for name, value in found.items() if value is not None}
+        if theirs:
+            parameters = guarded(parameters, _completed({}, environment), environment)
         parameters = _completed(parameters, environment)
         if "@" in parameters.get("host", ""):
             raise ConfigError(
@@ -159,7 +166,13 @@ class DatabaseUrl:
 
     def without_secrets(self) -> DatabaseUrl:
         """Return what other users of the machine may see, as in a list of processes."""
-        return DatabaseUrl({k: v for k, v in self.parameters.items() if k not in SECRETS})
+        left_out = (*SECRETS, *VARIABLES)
+        return DatabaseUrl({k: v for k, v in self.parameters.items() if k not in left_out})
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What `without_secrets` leaves out and libpq takes from variables."""
+        return {v: self.parameters[k] for k, v in VARIABLES.items() if k in self.parameters}
 
     @property
     def text(self) -> str:
@@ -184,7 +197,7 @@ class DatabaseUrl:
     def _build(parameters: Mapping[str, str]) -> str:
         rest = dict(parameters)
         login = quote(rest.pop("user", ""), safe="")
-        if "password" in rest:
+        if rest.get("password"):  # an empty one stays a parameter: there libpq keeps it
             login += ":" + quote(rest.pop("password"), safe="")
         hosts, ports = _listed(rest.pop("host", "")), _listed(rest.pop("port", ""))
         if len(ports) == 1:

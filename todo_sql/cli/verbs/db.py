@@ -74,9 +74,8 @@ def shell(
     psql = binaries(config.postgres) / "psql"
     # The password goes by the environment, so that no list of processes shows it; the other
     # secrets have no variable, and psql asks for the passphrase of a key.
-    environment = {**os.environ}
-    if password := url.parameters.get("password"):
-        environment["PGPASSWORD"] = password
+    environment = {**os.environ, **url.variables}
+    environment.pop("PGSERVICE", None)  # the URL has what it says
     words = [str(psql), url.without_secrets().text, *(arguments or [])]
     if sys.platform != "win32":
         os.execve(psql, words, environment)
