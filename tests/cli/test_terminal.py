@@ -145,11 +145,12 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
 @pytest.mark.parametrize(("words", "code", "shown"), COMMANDS, ids=lambda value: repr(value)[:40])
 def test_no_data_steers_a_terminal(
-    words: list[str], code: int | None, shown: bool, project: Project
+    words: list[str], code: int | None, shown: bool, terminal: bool, project: Project
 ) -> None:
-    """Control characters are escaped, markup is text, and JSON stays JSON."""
+    """Control characters are escaped, markup is text, and JSON stays JSON; in a pipe, too."""
     if "status" in words or "repair" in words:
         with psycopg.connect(project.url, autocommit=True) as connection:
             connection.execute("update _yoyo_migration set migration_id = %s", [FORGED])
@@ -167,7 +168,7 @@ def test_no_data_steers_a_terminal(
             f"queries/{EVIL.replace('/', '')}.sql",
             "-- name: broken :many\nselect nope from notes;\n",
         )
-    returned, out, err = project.run(*words, columns=300)
+    returned, out, err = project.run(*words, columns=300, terminal=terminal)
     assert code is None or returned == code, out + err
     assert returned != 70
     assert STEERING.findall(out + err) == []

@@ -73,9 +73,9 @@ class Output:
 
     # stdout
 
-    def data(self, *parts: Part) -> None:
-        """Print a line (or several) of data."""
-        self.out.write(*parts)
+    def data(self, *parts: Part, verbatim: bool = False) -> None:
+        """Print a line (or several) of data; verbatim: as they are where no person looks."""
+        self.out.write(*parts, verbatim=verbatim)
 
     def page(self, name: str, text: str) -> None:
         """Print a page, with ``--json`` as the document's one entry."""

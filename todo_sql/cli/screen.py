@@ -1,7 +1,7 @@
 """The two streams: plain text where a program reads, rich where a person looks.
 
-On a terminal no data is trusted: characters that steer it are escaped here, for all that is
-written, and rich's markup is never read.
+No data is trusted: characters that steer a terminal are escaped here, also in a pipe, whose
+reader may be a log that somebody looks at; and rich's markup is never read.
 """
 
 from __future__ import annotations
@@ -92,17 +92,20 @@ class Screen:
             emoji=False,
         )
 
-    def write(self, *parts: Part, end: str = "\n", prose: bool = False) -> None:
+    def write(
+        self, *parts: Part, end: str = "\n", prose: bool = False, verbatim: bool = False
+    ) -> None:
         """Write a line (or several); long ones are the terminal's to wrap, prose is wrapped here.
 
         Args:
             parts: What stands in them.
             end: What follows.
             prose: Whether a terminal gets whole words to its width, further lines indented.
+            verbatim: Whether a pipe gets them as they are: a file's text, for a program.
         """
         if not self.is_terminal:
             plain = "".join(part if isinstance(part, str) else part[0] for part in parts)
-            print(plain, end=end, file=self.stream)
+            print(plain if verbatim else visible(plain), end=end, file=self.stream)
             return
         from rich.text import Text
 

@@ -213,8 +213,8 @@ def _unreadable(answer: Reply) -> LedgerError:
             "the ledger has columns that this todo-sql does not know",
             code="M402",
             cause=str(error).split("\n", 1)[0],
-            fix="upgrade todo-sql, or run `yoyo list` of yoyo-migrations 9 once if the tables "
-            "are of an older yoyo",
+            fix="see who owns the table: if nobody of yours made it, drop it; else upgrade "
+            "todo-sql, or run `yoyo list` of yoyo-migrations 9 once if an older yoyo made it",
         )
     return LedgerError(
         f"the ledger cannot be read: {str(error).splitlines()[0]}",

@@ -82,6 +82,7 @@ class Statement:
 EXAMINED = 1_000_000
 """Bytes up to which a statement is examined; a longer one is nothing but data."""
 
+_COMMENTS = 500  # in a text; libpg_query's time grows by the square of how deep they nest
 _KEPT = 2_000_000  # characters of a text whose trees are kept
 _SHALLOW = 16_000  # bytes that cannot be nested so deeply that a usual stack overflows
 _LEVEL = 1024  # bytes of the stack that two bytes of the text may take
@@ -100,13 +101,17 @@ def parse(text: str) -> list[Statement]:
     Raises:
         GrammarError: The text is not PostgreSQL.
     """
+    plain = _uncommented(text) if text.count("/*") > _COMMENTS else text
     try:
-        return _parsed(text)
+        found = _parsed(plain)
     except GrammarError:
-        joined = _joined(text)
-        if joined == text:
+        joined = _joined(plain)
+        if joined == plain:
             raise
-    return [replace(one, text=text[one.start : one.end]) for one in _parsed(joined)]
+        plain, found = joined, _parsed(joined)
+    if plain is text:
+        return found
+    return [replace(one, text=text[one.start : one.end]) for one in found]
 
 
 def cut(text: str) -> list[Statement]:
@@ -263,6 +268,22 @@ def _first_kind(text: str) -> str:
     return kinds.get(word, "select_stmt" if word in ("select", "values", "with", "(") else "")
 
 
+def _uncommented(text: str) -> str:
+    """Return a text with blanks in the place of its block comments."""
+    from todo_sql.sql.scanner import Kind, scan
+
+    try:
+        tokens = scan(text)
+    except ScanError as error:
+        raise GrammarError(error.message, error.offset) from None
+    parts, at = [], 0
+    for token in tokens:
+        if token.kind is Kind.BLOCK_COMMENT:
+            parts += [text[at : token.start], " " * (token.end - token.start)]
+            at = token.end
+    return "".join((*parts, text[at:]))
+
+
 def _joined(text: str) -> str:
     """Return a text in which no comment stands between the parts of one string.
 
@@ -288,7 +309,7 @@ _COMMENT_BETWEEN_ESCAPED = re.compile(r"'(?:''|\\[\s\S]|[^'\\])*'|--[^\n\r]*")
 
 
 def _blank(found: re.Match[str]) -> str:
-    return found[0] if found[0][0] == "'" else " " * len(found[0].encode())
+    return found[0] if found[0][0] == "'" else " " * len(found[0])
 
 
 def scan(text: str) -> list[GrammarToken]:

@@ -7,6 +7,8 @@ so that an offset into `text` is an offset into the file as written.
 
 from __future__ import annotations
 
+import os
+import stat
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,7 +60,7 @@ class Source:
         file = path
         if root is not None and path.is_relative_to(root):
             file = path.relative_to(root)
-        return cls.from_bytes(file.as_posix(), path.read_bytes())
+        return cls.from_bytes(file.as_posix(), read_bytes(path, root))
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -86,3 +88,34 @@ class Source:
         line, column = self.line_column(offset)
         width = max(1, (end or offset) - offset)
         return Place(self.file, line, column, self.line_text(line), width)
+
+
+def read_bytes(path: Path, root: Path | None = None) -> bytes:
+    """Return what a file of a project holds.
+
+    Args:
+        path: The file.
+        root: The project, which a link may not lead out of; None: links are followed.
+
+    Raises:
+        UsageError: It is no regular file, or a link to a file outside: what it holds would
+            be shown in messages.
+        OSError: It cannot be read.
+    """
+    shown = path.relative_to(root) if root and path.is_relative_to(root) else path
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe may wait
+    with os.fdopen(descriptor, "rb") as file:
+        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        if regular and not (root and path.is_symlink() and not _leads_into(path, root)):
+            return file.read()
+    what = "is a link to a file outside of the project" if regular else "is not a regular file"
+    raise UsageError(
+        f"{shown} {what}",
+        code="S103",
+        place=Place(shown.as_posix(), 1),
+        fix="put a copy of the file in its place" if regular else "remove it",
+    )
+
+
+def _leads_into(link: Path, root: Path) -> bool:
+    return link.resolve().is_relative_to(root.resolve())

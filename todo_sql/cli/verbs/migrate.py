@@ -87,5 +87,5 @@ def _show(output: Output, pending: list[Migration], *, sql: bool) -> None:
         if not migration.forward.directives.transactional:
             begin = end = "\n"
         text = migration.forward.source.text.strip()
-        output.data(f"-- {migration.forward.source.file}\n{begin}{text}{end}")
+        output.data(f"-- {migration.forward.source.file}\n{begin}{text}{end}", verbatim=True)
     output.message(f"{count_of(len(pending))} pending" if pending else "nothing to apply")

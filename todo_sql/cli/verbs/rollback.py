@@ -79,7 +79,7 @@ def _show(output: Output, chosen: list[Migration], lost: list[Loss]) -> None:
     for migration in chosen:
         if migration.rollback:
             source = migration.rollback.source
-            output.data(f"-- {source.file}\n{source.text.strip()}\n")
+            output.data(f"-- {source.file}\n{source.text.strip()}\n", verbatim=True)
     _say_losses(output, lost)
     output.message(f"{count_of(len(chosen))} to roll back")
 

@@ -28,6 +28,7 @@ from todo_sql.migrations.seeds import SCALE_FILE, seed
 from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
 from todo_sql.queries.variants import Variant, variants
+from todo_sql.sql.source import read_bytes
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -64,7 +65,7 @@ def loaded_database(config: Config, scale: int) -> str:
     """
     digest = hashlib.sha256(str(scale).encode())
     for path in sorted(config.seeds.glob("*.sql")):
-        digest.update(path.read_bytes())
+        digest.update(read_bytes(path))
 
     def fill(url: str) -> None:
         seed(url, config.seeds, scale=scale)

@@ -20,7 +20,7 @@ from todo_sql.migrations.files.directives import Directives, is_empty, leading_c
 from todo_sql.migrations.files.directives import read as read_directives
 from todo_sql.migrations.migration_errors import InvalidFiles
 from todo_sql.sql.grammar import GrammarError, Statement, cut, parse
-from todo_sql.sql.source import Source
+from todo_sql.sql.source import Source, read_bytes
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
 _ROLLBACK = ".rollback.sql"
@@ -177,7 +177,7 @@ def load(folder: Path, root: Path | None = None) -> MigrationSet:
     shown = (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
     problems: list[Finding] = []
     names = files_of(folder)
-    scripts = _read_scripts(folder, shown, names, problems)
+    scripts = _read_scripts(folder, root, shown, names, problems)
     migrations = _pair(scripts, set(names), problems)
     _check_versions(migrations, problems)
     ordered = _order(migrations, problems)
@@ -223,7 +223,7 @@ def _by_place(finding: Finding) -> tuple[str, int, int]:
 
 
 def _read_scripts(
-    folder: Path, shown: str, names: Sequence[str], problems: list[Finding]
+    folder: Path, root: Path, shown: str, names: Sequence[str], problems: list[Finding]
 ) -> dict[str, Script]:
     """Return the scripts among the files of a folder, by name."""
     prefix = "" if shown == "." else f"{shown}/"
@@ -239,7 +239,7 @@ def _read_scripts(
             continue
         path = folder / name
         try:
-            source = Source.from_bytes(prefix + name, path.read_bytes())
+            source = Source.from_bytes(prefix + name, read_bytes(path, root))
         except UsageError as error:
             problems.append(error.finding)
             continue

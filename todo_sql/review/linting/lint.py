@@ -117,7 +117,13 @@ def lint(
         skipped.append("sqlfluff is not installed: style is not checked")
     findings += _readable(others, parsed, unparsed)
     refused, selected = (
-        [one for one in some if one.place is None or one.place.file in chosen]
+        [
+            one
+            for one in some
+            if one.place is None
+            or one.place.file in chosen
+            or (only is None and one.place.file not in paths)  # it could not be read
+        ]
         for some in (broken, findings)
     )
     kept, waived, unused = _waive(selected, [f for f in project.files if f.name in chosen])
