@@ -31,6 +31,8 @@ from todo_sql.sql.source import Source
 # Waivers that others look at: the migrator, `plan` and `check`.
 _OTHERS = (UNKNOWN_FATE,)
 _OTHER_CODES = ("C", "P")
+_INSTALL = "(pip install 'todo-sql[review]')"
+_COMMENTS = 500  # in a file; sqlfluff's time grows by the square of how deep they nest
 _UNREADABLE = {"PRS": "sqlfluff", "syntax-error": "squawk"}
 
 
@@ -83,7 +85,7 @@ def lint(
         script.source.file: script.path for migration in migrations for script in migration.scripts
     }
     sources = [file.source for file in project.files if file.kind != "query"]
-    for source in queries.files if queries else ():
+    for source in queries.files if queries is not None else ():
         sources.append(source)
         paths[source.file] = config.root / source.file
     outside = read_outside(config, only or () if named else ())
@@ -92,7 +94,7 @@ def lint(
     paths |= {source.file: path for path, source in outside.sources.items()}
     sources += outside.sources.values()
     chosen = {name for name, path in paths.items() if only is None or path.resolve() in only}
-    findings = list(queries.findings) if queries else []
+    findings = list(queries.findings) if queries is not None else []
     for file in project.files:
         if file.kind != "query":
             findings += unexamined(file.source, file.statements)
@@ -107,14 +109,18 @@ def lint(
     others = unproved(squawk.check(scripts, paths, config.postgres, config.root), project.files)
     skipped = []
     if squawk.binary() is None:
-        skipped.append("squawk is not installed: the safety of migrations is only partly checked")
+        skipped.append(
+            f"squawk is not installed: the safety of migrations is only partly checked {_INSTALL}"
+        )
     if installed():
         cache = None if config.packaged else config.state / "cache" / "style.json"
-        texts = (*(queries.files if queries else ()), *outside.sources.values())
+        texts = (*(queries.files if queries is not None else ()), *outside.sources.values())
         style = Style(config.root, cache, texts)
-        others += style.check(s for s in sources if s.file in chosen)
+        deep = {source.file for source in sources if source.text.count("/*") > _COMMENTS}
+        others += style.check(s for s in sources if s.file in chosen - deep)
+        skipped += [f"{name} has too many comments for sqlfluff" for name in sorted(deep & chosen)]
     else:
-        skipped.append("sqlfluff is not installed: style is not checked")
+        skipped.append(f"sqlfluff is not installed: style is not checked {_INSTALL}")
     findings += _readable(others, parsed, unparsed)
     refused, selected = (
         [
@@ -132,7 +138,7 @@ def lint(
         tuple(shown if each else gathered(shown)),
         tuple(sorted(waived, key=_by_place)),
         tuple((file, edit) for file, edit in edits if file.name in chosen),
-        tuple(f"{reason} (pip install 'todo-sql[review]')" for reason in skipped),
+        tuple(skipped),
         outside.sources,
     )
 
@@ -166,7 +172,7 @@ def read(
         for kind, script in (("migration", migration.forward), ("rollback", migration.rollback)):
             if script is not None:
                 files += _parsed(script, kind, broken)  # type: ignore[arg-type]
-    for query in queries.values() if queries else ():
+    for query in queries.values() if queries is not None else ():
         with suppress(GrammarError):  # `check` says so, with the place
             files.append(query_file(query))
     return Project(tuple(files), config.tenant, config.exempt), broken
