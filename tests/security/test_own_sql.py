@@ -30,6 +30,7 @@ UNDER_OUR_PATH = {
         "self._alone(building, ",
         "embedded/cluster.py",
     ),  # nobody was there yet
+    "review/foresight.py": ("self._live.execute(SAFE_LOCALLY)", "review/foresight.py"),
     "database/executor.py": ("OURS, Step(_COLUMNS", "database/executor.py"),
     "database/handshake.py": ("OURS, Step(_ROLE)", "database/handshake.py"),
     "migrations/engine/concurrent.py": ("[OURS, ", "migrations/engine/concurrent.py"),

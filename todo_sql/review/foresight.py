@@ -223,7 +223,7 @@ class Foresight:
             f"select from (select {keys} from {image.rows(self._bare(oid), only=only)}"
             f"{' where ' + ' and '.join(tests) if tests else ''}) as r"
             f" group by {', '.join(f'k{number}' for number in range(len(row['keys'])))}"
-            f" having pg_catalog.count(*) > 1 limit {ENOUGH}"
+            f" having pg_catalog.count(*) operator(pg_catalog.>) 1 limit {ENOUGH}"
         )
         demand = f"{self._said(oid)}: the values of {row['name']} are unique"
         counted = ("value that is there twice", "values that are there twice")
@@ -416,7 +416,7 @@ def _neighbours(side: str, operators: Sequence[str]) -> str | None:
     window = f"({'partition by ' + alike if alike else ''} order by {last})"
     tests = " and ".join(f"{name} is not null" for name in columns)
     return (
-        f"select from (select {last} && pg_catalog.lag({last}) over {window} as todo_sql_clash"
+        f"select from (select {last} operator(pg_catalog.&&) pg_catalog.lag({last}) over {window} as todo_sql_clash"
         f" from {side} as s where {tests} and not pg_catalog.isempty({last})"
         f" and pg_catalog.range_merge({last}, {last}) is not null) as a"
         f" where todo_sql_clash limit {ENOUGH}"

@@ -96,10 +96,10 @@ select
     k.conindid::bigint as index_oid,
     case when k.contype = 'c' then pg_get_expr(k.conbin, k.conrelid) end as expression,
     (
-        select array_agg(format('operator(%I.%s)', n.nspname, o.oprname) order by u.rank)
+        select array_agg(format('operator(%I.%s)', own.nspname, o.oprname) order by u.rank)
         from unnest(coalesce(k.conexclop, k.conpfeqop)) with ordinality as u (operator, rank)
         inner join pg_operator as o on u.operator = o.oid
-        inner join pg_namespace as n on o.oprnamespace = n.oid
+        inner join pg_namespace as own on o.oprnamespace = own.oid
     ) as operators,
     k.conexclop is not null as excludes,
     -- 18's PERIOD; on older servers there is no such column.
@@ -125,12 +125,12 @@ select
         select
             array_agg(
                 pg_get_indexdef(i.indexrelid, u.rank::integer, false)
-                || case when co.oid is null then '' else format(' collate %I.%I', n.nspname, co.collname) end
+                || case when co.oid is null then '' else format(' collate %I.%I', cn.nspname, co.collname) end
                 order by u.rank
             )
         from unnest(i.indcollation::oid[]) with ordinality as u (collation_oid, rank)
         left join pg_collation as co on u.collation_oid = co.oid
-        left join pg_namespace as n on co.collnamespace = n.oid
+        left join pg_namespace as cn on co.collnamespace = cn.oid
         where u.rank <= i.indnkeyatts
     ) as keys,
     (select h.inhparent::bigint from pg_inherits as h where h.inhrelid = i.indexrelid) as parent_oid
@@ -178,6 +178,7 @@ where not t.tgisinternal and t.tgenabled <> 'D';
 select p.proname::text as name
 from pg_proc as p
 where p.proname = any(:names::text[]) and p.pronamespace <> 'pg_catalog'::regnamespace
+order by p.oid
 limit 1;
 
 -- name: modifier_cast :optional
