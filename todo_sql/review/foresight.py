@@ -416,7 +416,8 @@ def _neighbours(side: str, operators: Sequence[str]) -> str | None:
     window = f"({'partition by ' + alike if alike else ''} order by {last})"
     tests = " and ".join(f"{name} is not null" for name in columns)
     return (
-        f"select from (select {last} operator(pg_catalog.&&) pg_catalog.lag({last}) over {window} as todo_sql_clash"
+        f"select from (select {last} operator(pg_catalog.&&) pg_catalog.lag({last}) over {window}"
+        " as todo_sql_clash"
         f" from {side} as s where {tests} and not pg_catalog.isempty({last})"
         f" and pg_catalog.range_merge({last}, {last}) is not null) as a"
         f" where todo_sql_clash limit {ENOUGH}"

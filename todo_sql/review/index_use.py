@@ -96,7 +96,8 @@ def _explain_prepared(connection: Connection[Any], text: str, options: str) -> A
         try:
             (count,) = connection.execute(
                 "select pg_catalog.cardinality(parameter_types)"
-                " from pg_catalog.pg_prepared_statements where name = 'todo_sql_explain'"
+                " from pg_catalog.pg_prepared_statements"
+                " where name operator(pg_catalog.=) 'todo_sql_explain'"
             ).fetchone() or (0,)
             values = f"({', '.join(['null'] * count)})" if count else ""
             asked = f"explain ({options}) execute todo_sql_explain{values}"
