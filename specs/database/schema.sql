@@ -508,6 +508,8 @@ create table public.lists (
 
 alter table public.lists enable row level security;
 
+alter table public.lists alter column name set statistics 0;
+
 create table public.sessions (
     id text not null,
     user_id text not null,
@@ -536,6 +538,8 @@ create table public.tags (
 );
 
 alter table public.tags enable row level security;
+
+alter table public.tags alter column name set statistics 0;
 
 create table public.task_tags (
     user_id text not null,
@@ -569,6 +573,10 @@ create table public.tasks (
 
 alter table public.tasks enable row level security;
 
+alter table public.tasks alter column title set statistics 0;
+
+alter table public.tasks alter column description set statistics 0;
+
 create table public.users (
     id text not null,
     name text not null,
@@ -583,6 +591,10 @@ create table public.users (
 );
 
 alter table public.users enable row level security;
+
+alter table public.users alter column name set statistics 0;
+
+alter table public.users alter column image set statistics 0;
 
 create table public.verifications (
     id text not null,
@@ -662,9 +674,13 @@ CREATE INDEX idx_audit_log_user_id_public_id_occurred_at ON ONLY public.audit_lo
 
 CREATE UNIQUE INDEX idx_lists_user_id_lower_name ON public.lists USING btree (user_id, lower(name));
 
+alter index public.idx_lists_user_id_lower_name alter column 2 set statistics 0;
+
 CREATE INDEX idx_sessions_user_id ON public.sessions USING btree (user_id);
 
 CREATE UNIQUE INDEX idx_tags_user_id_lower_name ON public.tags USING btree (user_id, lower(name));
+
+alter index public.idx_tags_user_id_lower_name alter column 2 set statistics 0;
 
 CREATE INDEX idx_task_tags_user_id_tag_id_task_id ON public.task_tags USING btree (user_id, tag_id, task_id);
 
