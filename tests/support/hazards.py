@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BASE = """
-create extension if not exists btree_gist;
+do $$ begin
+    if exists (select from pg_available_extensions where name = 'btree_gist') then
+        create extension if not exists btree_gist;
+    end if;
+end $$;
 create domain score as integer;
 create table owners (id bigint primary key, name text);
 create table notes (
@@ -54,6 +58,7 @@ class Hazard:
         fails: Whether it does on the filled tables.
         code: What `plan` says of it, at least; None: nothing in particular.
         since: The first PostgreSQL that has it.
+        extension: One that it needs.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Hazard:
     fails: bool
     code: str | None = None
     since: int = 15
+    extension: str | None = None
 
     def __post_init__(self) -> None:
         """A failure is P114, where nothing else is said."""
@@ -206,6 +212,7 @@ HAZARDS = [
         "exclusion by room",
         "alter table notes add exclude using gist (room with =, during with &&);",
         True,
+        extension="btree_gist",
     ),
     Hazard(
         "exclusion that holds",

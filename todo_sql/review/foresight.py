@@ -117,6 +117,9 @@ class Foresight:
                 yield from self._follow(oid, trace)
         asked = {(row["oid"], row["name"]) for row in change.not_null}
         for row in change.not_null:
+            new = row["number"] not in change.before.get(row["oid"], {})
+            if new and (row["identity"] or (row["default"] or "").startswith("nextval(")):
+                continue  # each row gets a number
             if not self._told_above(row["oid"], row["name"], asked):
                 name = quoted(row["name"])
                 yield from self._question(row["oid"], f"{name} is not null", f"{name} is null")
