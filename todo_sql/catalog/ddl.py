@@ -57,10 +57,11 @@ def create(item: Item, snapshot: Snapshot, apart: Set[str] = frozenset()) -> lis
         case kind:
             maker = _MAKERS.get(kind)
             made = [f"{BY_HAND}make {item.key}"] if maker is None else list(maker(item, snapshot))
-    return made + list(_owner(item))
+    return made + list(give(item))
 
 
-def _owner(item: Item) -> Iterator[str]:
+def give(item: Item) -> Iterator[str]:
+    """Yield the statement that gives an object to its owner, if there is one."""
     owner = item.attributes.get("owner")
     if owner is None or owner == "current_user" or item.kind == "default_privilege":
         return

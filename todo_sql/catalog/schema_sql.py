@@ -6,7 +6,7 @@ The script is the same, byte for byte, for the same catalog on the same PostgreS
 from __future__ import annotations
 
 from todo_sql.catalog.ddl import BY_HAND
-from todo_sql.catalog.names import role
+from todo_sql.catalog.names import literal, role
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.steps import steps
 
@@ -48,7 +48,8 @@ def roles(snapshot: Snapshot) -> list[str]:
 
 
 def _create_role(name: str) -> str:
-    return (
-        f"do $$ begin create role {role(name)} nologin; "
-        "exception when duplicate_object or unique_violation then null; end $$;"
+    body = (
+        f" begin create role {role(name)} nologin; "
+        "exception when duplicate_object or unique_violation then null; end "
     )
+    return f"do {literal(body) if '$' in name else f'$${body}$$'};"

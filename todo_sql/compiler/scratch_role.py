@@ -154,6 +154,20 @@ _LEADS_OUT = f"""exists (
     where (o.rolsuper or o.rolreplication or o.rolname in {_OUT})
         and pg_catalog.pg_has_role(r.oid, o.oid, 'member')
 )"""
+_TO_BE_GIVEN = f"""
+select from pg_catalog.pg_roles as r
+where r.rolname = %s and r.oid >= 16384 and not {_LEADS_OUT}
+"""
+
+
+def may_be_given(connection: Connection, role: str) -> bool:
+    """Whether a superuser may give objects of others to a role: it leads out of no database.
+
+    An index is built, a materialized view filled and a function called as the owner.
+    """
+    return connection.execute(_TO_BE_GIVEN.encode(), [role]).fetchone() is not None
+
+
 # What `migrate` made as a superuser on the same cluster, so that a replay finds it its own.
 _TO_GRANT = f"""
 select r.rolname::text from pg_catalog.pg_roles as r

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from todo_sql.catalog.item import Item
 from todo_sql.catalog.schema_sql import roles
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, migrated_database, scratch_server
@@ -98,5 +99,17 @@ def _reworded(server: ScratchServer, live: Snapshot) -> Snapshot:
         finally:
             for name in set(roles(live)) - there:
                 cluster.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
-    items = {key: copied.items.get(key, item) for key, item in live.items.items()}
-    return replace(live, items=items)
+    return replace(
+        live,
+        items={
+            key: _with_owner_of(item, copied.items.get(key, item))
+            for key, item in live.items.items()
+        },
+    )
+
+
+def _with_owner_of(item: Item, copied: Item) -> Item:
+    """Return a copied item as its original's owner has it: the copy may be somebody else's."""
+    if "owner" not in item.attributes:
+        return copied
+    return replace(copied, attributes={**copied.attributes, "owner": item["owner"]})

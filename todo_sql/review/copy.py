@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from todo_sql.catalog import schema_sql
-from todo_sql.catalog.ddl import BY_HAND
+from todo_sql.catalog.ddl import BY_HAND, create, give
 from todo_sql.catalog.read import rows
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database
-from todo_sql.compiler.scratch_role import ScratchServer
+from todo_sql.compiler.scratch_role import ScratchServer, may_be_given
 from todo_sql.errors import ConfigError, Place, TodoSqlError
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.sql.trust import SAFE_ALWAYS
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from todo_sql.config import Config
-
-
-_BY_SUPERUSER = re.compile("create extension |alter .* owner to ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +243,8 @@ def load(
         live: The catalog.
         server: Where the database is: its superuser does what `connection` may not and what
             runs nothing of others: makes extensions, where nothing but schemas and roles is
-            there yet, and gives objects to their owners.
+            there yet, and gives objects to their owners. What belongs to a superuser, or to
+            whoever is as good as one, stays with `connection`: it would run as its owner.
     """
     import psycopg
 
@@ -255,6 +253,12 @@ def load(
     # What it says unqualified is PostgreSQL's own: it was read under the same path.
     connection.execute(SAFE_ALWAYS)
     missing = []
+    # By the whole text: a name or an expression in any other statement may look like these.
+    by_superuser = {
+        f"{text};": item.attributes.get("owner")
+        for item in live.items.values()
+        for text in (create(item, live) if item.kind == "extension" else give(item))
+    }
     for statement in schema_sql.statements(live):
         if statement.startswith(BY_HAND):
             missing.append(statement.removeprefix(BY_HAND))
@@ -264,12 +268,14 @@ def load(
         try:
             connection.execute(statement.encode())
         except psycopg.Error as error:
-            if server and error.sqlstate == "42501" and _BY_SUPERUSER.match(statement):
+            if server and error.sqlstate == "42501" and statement in by_superuser:
+                owner = by_superuser[statement]
                 there = DatabaseUrl.parse(server.url).with_database(connection.info.dbname)
                 try:
                     with psycopg.connect(there.text, autocommit=True) as superuser:
                         superuser.execute(SAFE_ALWAYS)
-                        superuser.execute(statement.encode())
+                        if owner is None or may_be_given(superuser, owner):
+                            superuser.execute(statement.encode())
                     continue
                 except psycopg.Error as second:
                     error = second

@@ -83,11 +83,11 @@ class Foresight:
     Args:
         live: A connection to the target, in autocommit mode.
         tracer: Of the copy.
-        asks: Whether the target may be asked at all.
+        silent: Why the target is not asked at all, or None.
     """
 
-    def __init__(self, live: Connection[Any], tracer: Tracer, *, asks: bool) -> None:
-        self._live, self._tracer, self._asks = live, tracer, asks
+    def __init__(self, live: Connection[Any], tracer: Tracer, *, silent: str | None) -> None:
+        self._live, self._tracer, self._silent = live, tracer, silent
         self._left = ALTOGETHER
         self._written: set[int] = set()
         shape = tracer.shape
@@ -349,8 +349,8 @@ class Foresight:
     def _ask(self, question: Question) -> RowsAnswer:
         if question.text is None:
             return RowsAnswer(question.demand, unknown=question.reason)
-        if not self._asks:
-            return RowsAnswer(question.demand, unknown="the target is not asked (--no-data-checks)")
+        if self._silent is not None:
+            return RowsAnswer(question.demand, unknown=f"the target is not asked ({self._silent})")
         if self._left <= 0:
             return RowsAnswer(question.demand, unknown="all questions together took too long")
         began = time.monotonic()

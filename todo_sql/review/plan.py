@@ -90,13 +90,13 @@ class LiveTarget:
     Attributes:
         sizes: Its tables, by qualified name.
         estimate: Tells how many rows a statement would touch, by the live statistics.
-        asks: Whether its rows may be asked.
+        silent: Why its rows are not asked, or None.
     """
 
     live: Connection[Any]
     sizes: Mapping[str, Size]
     estimate: Estimate
-    asks: bool = True
+    silent: str | None = None
 
 
 def trace(
@@ -115,7 +115,7 @@ def trace(
     """
     tracer = Tracer(copied.url, copied.path)
     try:
-        foresight = Foresight(target.live, tracer, asks=target.asks)
+        foresight = Foresight(target.live, tracer, silent=target.silent)
         queries.learn(tracer.connection)
         before = take(tracer.connection)
         for migration in pending:
@@ -241,8 +241,20 @@ def sizes_of(live: Connection[Any]) -> dict[str, Size]:
     }
 
 
+def distrust(live: Connection[Any]) -> str | None:
+    """Return why nothing is asked of the target: what others wrote would run as a superuser.
+
+    Planning a statement calls immutable functions in it, in indexes and in constraints.
+    """
+    from todo_sql.catalog.read import rows
+
+    for row in rows(live, "runs_as_superuser"):
+        return f"{row['name']} is no superuser's, and would run as one: use another login"
+    return None
+
+
 def estimator(live: Connection[Any]) -> Callable[[Statement], int | None]:
-    """Return what asks the live planner how many rows a statement would touch; runs nothing."""
+    """Return what asks the live planner how many rows a statement would touch."""
     import psycopg
 
     def estimate(statement: Statement) -> int | None:

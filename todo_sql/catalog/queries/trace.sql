@@ -48,6 +48,19 @@ from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema';
 
+-- name: runs_as_superuser :many
+-- Functions that others than superusers wrote: to plan or ask a question may run them as a superuser.
+select p.oid::regprocedure::text as name
+from pg_catalog.pg_proc as p
+inner join pg_catalog.pg_roles as o on p.proowner = o.oid
+inner join pg_catalog.pg_language as l on p.prolang = l.oid
+where
+    not o.rolsuper
+    and l.lanname not in ('internal', 'c')
+    and exists (select from pg_catalog.pg_roles as r where r.rolname = session_user and r.rolsuper)
+order by p.oid
+limit 1;
+
 -- The shape of what holds rows, and what changed of it. `since` is the id of a transaction:
 -- what it and later ones wrote; by default everything. A transaction counts with 32 bits.
 

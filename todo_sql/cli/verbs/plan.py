@@ -82,7 +82,7 @@ def _plan(
     from todo_sql.queries.loader import read_folder
     from todo_sql.review.broken import Queries
     from todo_sql.review.copy import copied
-    from todo_sql.review.plan import LiveTarget, Plan, estimator, sizes_of, trace
+    from todo_sql.review.plan import LiveTarget, Plan, distrust, estimator, sizes_of, trace
 
     config = context.config
     named = read_folder(config.queries, config.root) if config.queries.is_dir() else {}
@@ -91,7 +91,10 @@ def _plan(
         database, version = live.info.dbname, live.info.server_version
         if not pending:
             return Plan(database, version, ())
-        target = LiveTarget(live, sizes_of(live), estimator(live), asks)
+        refused = distrust(live)
+        estimate = (lambda _: None) if refused else estimator(live)
+        silent = refused or (None if asks else "--no-data-checks")
+        target = LiveTarget(live, sizes_of(live), estimate, silent)
 
         def tried(*, alone: bool) -> Plan:
             copying = copied(config, live, pending, across_majors=across_majors, alone=alone)
