@@ -120,7 +120,7 @@ def clear(link: Link, resets: Sequence[Step], answer: Answer) -> None:
         link.broken = True
     elif answer.failed is None and resets:
         link.tainted = left_behind(answer.results)
-        link.broken = link.broken or link.tainted
+        link.broken = link.broken or link.tainted or link.steadied
 
 
 def _is_busy(link: Link) -> bool:

@@ -16,10 +16,49 @@ from todo_sql.logs import ROLE
 from todo_sql.wire.call_errors import RoleRefused, Timeout, translate
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import Answer, Failed, fly, probe
-from todo_sql.wire.statement import BEGIN, COMMIT, OURS, Step, WireStatement
+from todo_sql.wire.statement import BEGIN, COMMIT, OURS, Step, WireStatement, texts
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
 
 _WHO = WireStatement("select pg_catalog.pg_backend_pid() as pid", label="greeting")
+
+# A login may change its own role's settings, and whoever runs SQL as the login may do so: they
+# would decide for every later connection whose functions run, and whether it can write. So of
+# those that do, what the role says is set aside, for what the database says; `options` in the
+# URL count. Behind a pooler the session is shared, and left alone. It runs under their path.
+_STEADY = texts(
+    """
+    select s.name, pg_catalog.set_config(
+        s.name,
+        coalesce(
+            (
+                select pg_catalog.substr(
+                    c.entry, pg_catalog.int4pl(pg_catalog.strpos(c.entry, '='), 1)
+                )
+                from pg_catalog.pg_db_role_setting as d
+                cross join lateral pg_catalog.unnest(d.setconfig) as c (entry)
+                left join pg_catalog.pg_database as b on b.oid operator(pg_catalog.=) d.setdatabase
+                where d.setrole operator(pg_catalog.=) 0::pg_catalog.oid
+                    and coalesce(b.datname, pg_catalog.current_database())
+                        operator(pg_catalog.=) pg_catalog.current_database()
+                    and pg_catalog.starts_with(c.entry, pg_catalog.concat(s.name, '='))
+                order by d.setdatabase desc
+                limit 1
+            ),
+            s.boot_val
+        ),
+        false
+    ) as value
+    from pg_catalog.pg_settings as s
+    where s.name operator(pg_catalog.=) any (
+        '{search_path,row_security,default_transaction_read_only,transform_null_equals}'
+            ::pg_catalog.text[]
+    )
+        and s.source operator(pg_catalog.=) any ('{user,database user}'::pg_catalog.text[])
+        and pg_catalog.pg_backend_pid()::pg_catalog.text operator(pg_catalog.=) $1
+    """,
+    "pid",
+    label="steady",
+)
 
 _ROLE = WireStatement(
     """
@@ -50,7 +89,7 @@ def greet(link: Link, settings: Settings, deadline: float) -> Work[None]:
     Raises:
         RoleRefused: The role is missing, or row security does not hold it.
     """
-    unit = [BEGIN, Step(_WHO)]
+    unit = [BEGIN, Step(_WHO), Step(_STEADY, [str(link.pgconn.backend_pid)])]
     if settings:
         unit += [scope_step(settings), OURS, Step(_ROLE)]
     try:
@@ -63,6 +102,10 @@ def greet(link: Link, settings: Settings, deadline: float) -> Work[None]:
     except RoleRefused as refused:
         ROLE.warning("%s", refused.message)
         raise
+    set_aside = link.prepared(_STEADY).rows(results[2], dict, "steady")
+    for found in set_aside:
+        link.steadied = True
+        ROLE.info("%s of the login's role is set aside", found["name"])
     if not link.greeted:
         (pid,) = link.prepared(_WHO).rows(results[1], int, "greeting")
         link.pooled = pid != link.pgconn.backend_pid

@@ -121,6 +121,7 @@ class Link:
         prepares: Whether named prepared statements survive from call to call.
         greeted: Whether the server has been asked who it is.
         vetted: The roles found fit to serve tenants.
+        steadied: Whether settings of its login's role were set aside, which RESET ALL brings back.
         broken: Whether the connection must not be used again.
         closing: Whether the pool is ending the call at work on it.
         tainted: Whether a statement may have left something that nothing has ended yet.
@@ -139,6 +140,7 @@ class Link:
         self.prepares = False
         self.greeted = False
         self.vetted: set[str] = set()
+        self.steadied = False
         self.broken = False
         self.closing = False
         self.tainted = False
