@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,7 +13,8 @@ from psycopg import sql
 from support.database import Server
 
 from todo_sql import AsyncDatabase, Database
-from todo_sql.config import Tenant
+from todo_sql.catalog.doctor import examine
+from todo_sql.config import Config, Tenant
 from todo_sql.testing import TestServer
 
 pytestmark = pytest.mark.database
@@ -115,3 +117,19 @@ def test_database_and_url_still_say_where_names_are_looked_up(field: Field) -> N
     field.attack("search_path = evil", here=False)
     with Database.connect(url, tenant=TENANT) as db:
         assert db.as_user("ada").sql(SEEN, str) == ["mine"]
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_doctor_tells_what_a_login_has_set(field: Field, here: bool) -> None:
+    """Quiet before; told with the values, by login and place."""
+    place = Path("/nowhere")
+    config = Config(place, place, place, None, place, place, tenant=TENANT)
+
+    def told() -> list[str]:
+        found = examine(field.admin, config).findings
+        return [f"{one.message} {one.cause}" for one in found if one.code == "K225"]
+
+    assert told() == []
+    field.attack("search_path = evil", here=here)
+    (finding,) = told()
+    assert finding.startswith("steady_login:") and "search_path=evil" in finding

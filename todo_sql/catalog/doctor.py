@@ -39,10 +39,11 @@ CHECKS: dict[str, tuple[str, Severity]] = {
     "wraparound": ("K222", "error"),
     "bloat": ("K223", "info"),
     "never_analysed": ("K224", "info"),
+    "login_has_settings": ("K225", "info"),
 }
 """Every check, with its code and severity."""
 
-_TENANT = ("tenant_table_without_row_security", "role_bypasses_policies")
+_TENANT = ("tenant_table_without_row_security", "role_bypasses_policies", "login_has_settings")
 _ISOLATION = ("granted_too_much", "view_reads_as_owner")
 _DROPPING = ("duplicate_index", "unused_index")
 
@@ -143,6 +144,7 @@ def _calls(config: Config, thresholds: Thresholds) -> dict[str, dict[str, object
         for name in _TENANT:
             del calls[name]
     else:
+        calls["login_has_settings"] = {"tenant_role": config.tenant.role}
         calls["role_bypasses_policies"] = {"tenant_role": config.tenant.role}
         calls["tenant_table_without_row_security"] = {
             "tenant_column": config.tenant.parameter,

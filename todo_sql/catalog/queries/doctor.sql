@@ -700,6 +700,26 @@ where
     and (c.relkind = 'p' or c.reltuples < 0 or pg_stat_get_live_tuples(c.oid) > 0)
 order by z.size desc, subject asc;
 
+-- name: login_has_settings :many
+-- A login of the tenants' role has settings of its own, which whoever runs SQL as it can change.
+select
+    quote_ident(r.rolname) as subject,
+    string_agg(o.option, '; ' order by o.option) as detail,
+    format(
+        'if nobody meant them: alter role %I%s reset all', r.rolname,
+        coalesce(' in database ' || quote_ident(d.datname), '')
+    ) as mend
+from pg_db_role_setting as s
+inner join pg_roles as r on s.setrole = r.oid
+inner join pg_roles as t on t.rolname = :tenant_role::text
+left join pg_database as d on s.setdatabase = d.oid
+cross join lateral unnest(s.setconfig) as o (option)
+where
+    r.rolcanlogin and not r.rolsuper and pg_has_role(r.oid, t.oid, 'member')
+    and (d.datname is null or d.datname = current_database())
+group by r.rolname, d.datname
+order by subject, mend;
+
 -- name: not_looked_at :many
 -- What the checks could not see, by check.
 select
