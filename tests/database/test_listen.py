@@ -21,9 +21,9 @@ def test_what_is_sent_is_heard(empty_database: str) -> None:
     with Database.connect(empty_database) as db:
         with db.listen("news", 'an "odd" Name', timeout=1.0) as heard:
             session = db.session()
-            session.sql("select pg_notify('news', 'a')", str)
-            session.sql("select pg_notify('other', 'b')", str)
-            session.sql("select pg_notify(:name, 'c')", str, name='an "odd" Name')
+            session.sql("select pg_notify('news', 'a')")
+            session.sql("select pg_notify('other', 'b')")
+            session.sql("select pg_notify(:name, 'c')", name='an "odd" Name')
             found = [(one.channel, one.payload, one.missed) for one in heard]
         assert found == [("news", "a", False), ('an "odd" Name', "c", False)]
         assert db.stats().primary.size == 1
@@ -33,7 +33,7 @@ def test_what_is_sent_is_heard(empty_database: str) -> None:
 def test_without_a_block(empty_database: str) -> None:
     """Iterated as it is, it listens from the first to the end of the loop."""
     with Database.connect(empty_database) as db:
-        timer = threading.Timer(0.5, lambda: db.session().sql("select pg_notify('a', '1')", str))
+        timer = threading.Timer(0.5, lambda: db.session().sql("select pg_notify('a', '1')"))
         timer.start()
         for one in db.listen("a"):
             assert one.payload == "1"
@@ -66,7 +66,7 @@ def test_tasks_listen(empty_database: str) -> None:
         found = []
         async with AsyncDatabase.connect(empty_database) as db:
             async with db.listen("a", timeout=3.0) as heard:
-                await db.session().sql("select pg_notify('a', 'x')", str)
+                await db.session().sql("select pg_notify('a', 'x')")
                 async for one in heard:
                     found.append((one.payload, one.missed))
                     if len(found) == 1:

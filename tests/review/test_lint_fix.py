@@ -88,6 +88,7 @@ def test_a_large_file_is_looked_at_but_not_for_its_style(tmp_path: Path) -> None
     text = "".join(f"INSERT INTO t VALUES {rows};\n" for _ in range(60))
     path = write(tmp_path / "migrations", ID, "create table t (a bigint primary key);\n" + text)
     said = todo_sql("lint", cwd=tmp_path)
-    assert "[CP01]" not in said.stdout and f"migrations/{ID}.sql" not in said.stderr, said.stderr
+    assert "[CP01]" not in said.stdout
+    assert f"the style of migrations/{ID}.sql is not checked" in said.stderr
     path.write_text(f"{path.read_text()}selec 1;\n")
     assert "M121" in todo_sql("lint", cwd=tmp_path).stdout

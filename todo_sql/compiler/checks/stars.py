@@ -55,8 +55,8 @@ def _star(statement: Any, known: Known) -> int | None:
         statement: A SELECT, or a write with RETURNING.
         known: The WITH queries in sight, each with its star.
     """
-    if statement is None:
-        return None
+    if statement is None or "with_clause" not in statement.DESCRIPTOR.fields_by_name:
+        return None  # such as COPY or SET, which return nothing that a star could stand for
     if statement.HasField("with_clause"):
         known = dict(known)
         for one in statement.with_clause.ctes:

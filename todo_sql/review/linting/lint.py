@@ -15,7 +15,7 @@ from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import MigrationSet, Script, load
 from todo_sql.migrations.files.statements import unexamined, wrong_statements
-from todo_sql.queries.loader import QuerySet, read_folder
+from todo_sql.queries.loader import QuerySet, has_header, read_folder
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.choices import chosen as wanted
 from todo_sql.review.linting.choices import gathered, refuse_unknown
@@ -24,7 +24,7 @@ from todo_sql.review.linting.outside import read_outside
 from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File, Kind, query_file
 from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
-from todo_sql.review.linting.style import LONGEST, Style, installed
+from todo_sql.review.linting.style import Style, installed, too_much
 from todo_sql.sql.grammar import GrammarError
 from todo_sql.sql.source import Source
 
@@ -32,7 +32,6 @@ from todo_sql.sql.source import Source
 _OTHERS = (UNKNOWN_FATE,)
 _OTHER_CODES = ("C", "P")
 _INSTALL = "(pip install 'todo-sql[review]')"
-_COMMENTS = 500  # in a file; sqlfluff's time grows by the square of how deep they nest
 _UNREADABLE = {"PRS": "sqlfluff", "syntax-error": "squawk"}
 
 
@@ -116,9 +115,13 @@ def lint(
         cache = None if config.packaged else config.state / "cache" / "style.json"
         texts = (*(queries.files if queries is not None else ()), *outside.sources.values())
         style = Style(config.root, cache, texts)
-        deep = {source.file for source in sources if source.text.count("/*") > _COMMENTS}
-        others += style.check(s for s in sources if s.file in chosen - deep)
-        skipped += [f"{name} has too many comments for sqlfluff" for name in sorted(deep & chosen)]
+        looked_at = [source for source in sources if source.file in chosen]
+        others += style.check(looked_at)
+        skipped += [
+            f"the style of {source.file} is not checked: {reason} for sqlfluff"
+            for source in looked_at
+            if (reason := too_much(source.text))
+        ]
     else:
         skipped.append(f"sqlfluff is not installed: style is not checked {_INSTALL}")
     findings += _readable(others, parsed, unparsed)
@@ -342,13 +345,14 @@ def mend(
     for path in [*sorted(config.migrations.rglob("*.sql")), *queries, *review.outside]:
         if only is not None and path.resolve() not in only:
             continue
-        query = path.is_relative_to(config.queries)
         migration = path.is_relative_to(config.migrations)
         if migration and path.resolve() in keep:
             continue
         source = Source.read(path, config.root)
-        if len(source.text) > LONGEST:
+        if too_much(source.text):
             continue
+        outside = path in review.outside and has_header(source)
+        query = outside or path.is_relative_to(config.queries)
         text = source.text
         for edit in sorted(by_file.get(source.file, ()), key=lambda edit: -edit.start):
             text = text[: edit.start] + edit.text + text[edit.end :]
@@ -364,7 +368,8 @@ def mend(
         if migration and path.name.removesuffix(".sql").removesuffix(".rollback") in applied:
             left.append(f"{source.file}: it is applied, and would count as modified")
             continue
-        inside = path.is_relative_to(config.root)
-        writing.write(path, text, config.root if inside else path.parent)
+        # Outside of the project only what a person named is written.
+        named = path in review.outside and not path.is_relative_to(config.root)
+        writing.write(path, text, path.parent if named else config.root)
         changed.append(source.file)
     return Corrected(tuple(changed), tuple(left))

@@ -20,8 +20,8 @@ from todo_sql import writing
 from todo_sql.errors import ConfigError, Finding
 from todo_sql.sql.source import Source
 
-LONGEST = 200_000
-"""Characters of a file whose style is looked at; a longer one is data, and would take minutes."""
+_LONGEST = 200_000  # characters; a longer file is data, and would take minutes
+_COMMENTS = 500  # in a file; the time grows by the square of how deep they nest
 
 # Those that run nothing, and the options that name what the others run.
 TEMPLATERS = ("raw", "placeholder")
@@ -72,6 +72,13 @@ def knows(word: str) -> bool:
     return word.lower() in words
 
 
+def too_much(text: str) -> str | None:
+    """Return why the style of a text is not looked at, or None."""
+    if len(text) > _LONGEST:
+        return "it is too long"
+    return "it has too many comments" if text.count("/*") > _COMMENTS else None
+
+
 class Style:
     """Checks and corrects the style of files under one configuration.
 
@@ -99,7 +106,7 @@ class Style:
         known = self._load()
         seen: dict[str, list[list[Any]]] = {}
         for source in sources:
-            if len(source.text) > LONGEST:
+            if too_much(source.text):
                 continue
             key = self._key(source)
             seen[key] = known[key] if key in known else self._violations(source)
