@@ -173,7 +173,8 @@ def test_rows_that_are_hidden_are_no_proof(
         (unknown,) = found["migrations"][0]["unknown"]
         assert "row level security hides rows" in unknown
     finally:
-        connection.execute(f"drop owned by {role}; drop role {role}".encode())
+        revoke = f"revoke all on all tables in schema public from {role}"
+        connection.execute(f"{revoke}; drop role {role}".encode())
 
 
 def test_a_whole_copy_or_no_all_clear(
