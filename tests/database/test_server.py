@@ -20,11 +20,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from filelock import FileLock
 from support.accounts import as_root_only, ordinary_user, python_as_ordinary_user
 
 from todo_sql.config import load_config
 from todo_sql.embedded import cluster, places, server
-from todo_sql.embedded.filelock import exclusive
 from todo_sql.embedded.programs import OVERRIDE, binaries, major_version
 from todo_sql.embedded.server import EmbeddedServer, server_for
 from todo_sql.embedded.temporary import temporary_server
@@ -561,16 +561,28 @@ def test_server_for_a_project(tmp_path: Path) -> None:
     assert embedded.status().version == 16
 
 
-def test_a_lock_is_waited_for_and_given_up(tmp_path: Path) -> None:
-    """A lock has one holder; waiting for it has an end."""
-    with (
-        exclusive(tmp_path / "lock", 1),
-        pytest.raises(DatabaseError, match="E106"),
-        exclusive(tmp_path / "lock", 0.1),
-    ):
-        pytest.fail("held twice")
-    with exclusive(tmp_path / "lock", 1):
-        pass
+def test_a_lock_is_waited_for_and_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts or stops the server waits for another who does, and not for ever."""
+    monkeypatch.setattr("todo_sql.embedded.server.LOCK_SECONDS", 0.2)
+    embedded = EmbeddedServer(tmp_path / "server", binaries(18))
+    embedded.folder.mkdir()
+    with FileLock(embedded.folder / "lock"), pytest.raises(DatabaseError, match="E106"):
+        embedded.stop()
+    assert not embedded.stop()
+
+
+def test_a_lock_is_no_link(tmp_path: Path) -> None:
+    """A link in the place of the lock is refused, and what it names is neither made nor touched."""
+    embedded = EmbeddedServer(tmp_path / "server", binaries(18))
+    embedded.folder.mkdir()
+    for target in (tmp_path / "absent", tmp_path / "kept"):
+        (tmp_path / "kept").write_text("kept")
+        (embedded.folder / "lock").symlink_to(target)
+        with pytest.raises(DatabaseError, match="E105"):
+            embedded.start()
+        (embedded.folder / "lock").unlink()
+    assert not (tmp_path / "absent").exists()
+    assert (tmp_path / "kept").read_text() == "kept"
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from support.people import Connection, Login, LoginUrl
-
-from todo_sql.embedded.filelock import exclusive
 
 pytestmark = pytest.mark.database
 
@@ -38,7 +37,7 @@ def better_auth() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "todo-sql"
     folder = cache / f"better-auth-{hashlib.sha256(manifest).hexdigest()[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
-    with exclusive(cache / "better-auth.lock", INSTALL_TIMEOUT):
+    with FileLock(cache / "better-auth.lock", INSTALL_TIMEOUT):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=cache) as fresh:
                 made = Path(fresh) / "made"

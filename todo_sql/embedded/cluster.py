@@ -10,11 +10,13 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from todo_sql.embedded.places import short_text
 from todo_sql.embedded.programs import Account, run
@@ -197,7 +199,7 @@ class Cluster:
     def _clear_the_way(self) -> None:
         """Wait for a server that is starting or stopping; remove a stale ``postmaster.pid``."""
         deadline = time.monotonic() + START_SECONDS
-        while (pid := _recorded_pid(self.data)) is not None and _alive(pid):
+        while (pid := _recorded_pid(self.data)) is not None and psutil.pid_exists(pid):
             if _works_on(pid, self.data) is False:
                 # PostgreSQL removes a stale file itself, unless its pid is now another
                 # process of the same account.
@@ -277,7 +279,7 @@ def postmaster(data: Path) -> Postmaster | None:
     if not (lines[0].isdecimal() and lines[3].isdecimal()):
         return None
     pid = int(lines[0])
-    if not _alive(pid) or _works_on(pid, data) is False:
+    if _works_on(pid, data) is False:
         return None
     return Postmaster(pid, int(lines[3]))
 
@@ -290,34 +292,19 @@ def _recorded_pid(data: Path) -> int | None:
     return int(first) if first.isdecimal() else None
 
 
-def _alive(pid: int) -> bool:
-    if sys.platform == "win32":  # os.kill would end the process there
-        return str(pid) in run(["tasklist", "/FI", f"PID eq {pid}", "/NH"], None).stdout
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _works_on(pid: int, data: Path) -> bool | None:
-    """Whether the process is a server of `data`; None where that cannot be told."""
-    process = Path(f"/proc/{pid}")
+    """Whether there is such a process, a server of `data`; None where that cannot be told."""
     try:
-        return (process / "cwd").readlink() == data.resolve()
-    except PermissionError:  # root without the right to trace, as in a container
-        command = (process / "cmdline").read_text(errors="replace").split("\0")
-    except OSError:
-        if Path("/proc/self").exists():
-            return False
-        if sys.platform == "win32":
-            return None
-        command = run(["ps", "-o", "command=", "-p", str(pid)], None).stdout.split()
-    if any(str(data) in argument for argument in command):
-        return True
-    return None if command and Path(command[0]).name.startswith("postgres") else False
+        process = psutil.Process(pid)
+        try:
+            return Path(process.cwd()) == data.resolve()
+        except psutil.AccessDenied:  # root without the right to trace, as in a container
+            with suppress(psutil.AccessDenied):
+                if any(str(data) in argument for argument in process.cmdline()):
+                    return True
+        return None if process.name().startswith("postgres") else False
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _tail(text: str) -> str:

@@ -30,6 +30,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from todo_sql.config import Config
 from todo_sql.embedded import places
 from todo_sql.embedded.cluster import (
@@ -40,7 +42,6 @@ from todo_sql.embedded.cluster import (
     log_file,
     postmaster,
 )
-from todo_sql.embedded.filelock import exclusive
 from todo_sql.embedded.programs import (
     OLDEST,
     OVERRIDE,
@@ -312,12 +313,21 @@ class EmbeddedServer:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with ExitStack() as stack:
+            path = self.folder / "lock"
             try:
                 places.check(self.folder)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 places.check(self.folder)
                 places.ignore_by_git(self.folder)
-                stack.enter_context(exclusive(self.folder / "lock", LOCK_SECONDS))
+                stack.enter_context(
+                    FileLock(path, LOCK_SECONDS, mode=0o600, fallback_to_soft=False)
+                )
+            except Timeout:
+                raise DatabaseError(
+                    f"another process has held {path} for {LOCK_SECONDS} seconds",
+                    code="E106",
+                    fix="wait for the other command, or end it, then try again",
+                ) from None
             except OSError as error:
                 raise places.unusable(self.folder, error) from error
             yield
