@@ -106,6 +106,17 @@ select jsonb_build_object('id', min(id), 'title', min(title), 'rank', 1) as head
 from notes
 where user_id = :user_id and priority = any(:priorities);
 
+-- name: get_by :one -> NoteHead
+-- one of: id, title
+select id, title, rank from notes where user_id = :user_id
+    and id = :id -- if: id
+    and title = :title -- if: title, rank
+    and exists ( -- if: title, rank
+        select 1 where :rank::int > 0
+    )
+    and body = :body -- if: body
+;
+
 -- name: list_feelings :many
 select seen from notes where user_id = :user_id;
 
@@ -229,6 +240,8 @@ def work(me: Session) -> None:
     reveal_type(heads.moods)
     reveal_type(notes.first_head(me, priorities=["low", "high"]))
     reveal_type(notes.list_feelings(me))
+    reveal_type(notes.get_by(me, id=1, body="x"))
+    reveal_type(notes.get_by(me, title="x", rank=1))
     reveal_type(notes.import_notes(me, [{"title": "x", "priority": "low", "rank": None}]))
     notes.patch_note(me, NotePatch(id=1, body=None))
     with notes.stream_notes(me) as rows:
@@ -239,6 +252,7 @@ def work(me: Session) -> None:
 async def work_later(me: AsyncSession) -> None:
     reveal_type(await notes.get_note(me, id=1))
     reveal_type((await notes.page_notes(me, limit=5)).next)
+    reveal_type(await notes.get_by(me, id=1))
     async with notes.stream_notes(me) as rows:
         async for row in rows:
             reveal_type(row.id)
@@ -253,6 +267,10 @@ def mistakes(me: Session, later: AsyncSession) -> None:
     notes.rename_note(me, id=1, title="x", priority="urgent")  # wrong: literal
     notes.rename_note(me, id=1, title=None, priority="low")  # wrong: not nullable
     notes.list_titles(me, sort="best")  # wrong: case
+    notes.get_by(me)  # wrong: one of two
+    notes.get_by(me, body="x")  # wrong: one of two
+    notes.get_by(me, title="x")  # wrong: with its rank
+    notes.get_by(me, id=1, title="x", rank=1)  # wrong: both
     notes.list_heads(me, priority="urgent")  # wrong: compared with a column of two values
     notes.first_head(me, priorities=["urgent"])  # wrong: likewise, in a list
     notes.list_titles(me, feeling=None)  # wrong: a comparison rejects None
@@ -273,10 +291,13 @@ REVEALED = [
     "list[Literal['sad', 'glad'] | None]",
     "NoteHead",
     "list[list[UserDict[str, object] | None] | None]",
+    "NoteHead",
+    "NoteHead",
     "int",
     "str",
     "Note",
     "str | None",
+    "NoteHead",
     "int",
 ]
 

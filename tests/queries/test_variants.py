@@ -140,6 +140,85 @@ def test_binding(lines: str, with_a: str, without: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "with_a", "without"),
+    [
+        ("select 1 where (\n true\n) and x in ( -- if: a\nselect :a\n) and y\n, 2",
+         "select 1 where ( true ) and x in ( select $1 ) and y , 2", "select 1 where ( true , 2"),
+        ("select 1\n, f( -- if: a\n(1),\n g[\n(:a)\n]\n) -- c\n, 2",
+         "select 1 , f( (1), g[ ($1) ] ) , 2", "select 1 , 2"),
+        ("select 1\n-- if: a\n, f(\n')', /* ) */ \")\", -- )\n:a\n)\n, 2",
+         "select 1 , f( ')', /* ) */ \")\", $1 ) , 2", "select 1 , 2"),
+        ("select 1\n, f(:a) -- if: a\n, 2", "select 1 , f($1) , 2", "select 1 , 2"),
+        ("select 1\n, f( -- if: a\n:a -- if: a\n) -- if: a\n, 2",
+         "select 1 , f( $1 ) , 2", "select 1 , 2"),
+    ],
+)  # fmt: skip
+def test_brackets(lines: str, with_a: str, without: str) -> None:
+    """An `if` on a line that opens a bracket holds to the line that closes it."""
+    assert texts(one_query(HEADER + lines)) == [with_a, without]
+
+
+def test_brackets_within_brackets() -> None:
+    """Inside an optional bracket a line may be optional, or one of several, in its own right."""
+    text = HEADER + (
+        "select 1 where true\nand exists ( -- if: a\nselect from t where a = :a\n"
+        "and b in ( -- if: b\n:b\n)\norder by 1 -- case s: one\n-- order by 2 -- case s: two\n)\n"
+        "and c = :c -- if: c"
+    )
+    whole, part = "and exists ( select from t where a = $1", "and b in ( $2 )"
+    assert chosen(text, a=1) == f"select 1 where true {whole} order by 1 )"
+    assert chosen(text, a=1, b=2, s="two") == f"select 1 where true {whole} {part} order by 2 )"
+    assert chosen(text, c=3, s="two") == "select 1 where true and c = $1"
+    query = one_query(text)
+    assert query.groups == (frozenset("a"), frozenset("b"), frozenset("c"))
+    assert {variant.given for variant in variants(query)} == {
+        frozenset(given) for given in ("", "a", "ab", "c", "ac", "abc")
+    }
+    with pytest.raises(BadParameter, match="takes `b` only with `a`"):
+        choose(query, {"b": 1})
+    assert shown(HEADER + "select f( -- if: x\n:x, :y\n, :y)") == ["Q115 3:5 :y", "Q115 4:3 :y"]
+    assert shown(HEADER + "select f( -- if: z\n:x\n)") == ["Q114 2:18 z"]
+
+
+ONE_OF = (
+    HEADER + "-- one of: id, slug\nselect 1 where x\nand id = :id -- if: id\n"
+    "and slug = :slug -- if: slug, lang\nand lang = :lang -- if: slug, lang\nand d = :d -- if: d"
+)
+
+
+def test_one_of_several() -> None:
+    """Only texts with exactly one of them exist, each with the other lines and without."""
+    query = one_query(ONE_OF)
+    assert query.choices == (("id", "slug"),)
+    by_id, by_slug = "and id = $1", "and slug = $1 and lang = $2"
+    assert texts(query) == [
+        f"select 1 where x {by_id} and d = $2",
+        f"select 1 where x {by_slug} and d = $3",
+        f"select 1 where x {by_id}",
+        f"select 1 where x {by_slug}",
+    ]
+    assert chosen(ONE_OF, id=1, slug=UNSET) == f"select 1 where x {by_id}"
+
+
+@pytest.mark.parametrize("given", [{}, {"id": 1, "slug": "a", "lang": "b"}, {"d": 1}])
+def test_one_of_several_is_needed(given: dict[str, object]) -> None:
+    """None of them is refused, and so are two."""
+    with pytest.raises(BadParameter) as caught:
+        choose(one_query(ONE_OF), given)
+    assert caught.value.parameter == "id"
+    assert "exactly one of `id` and `slug`" in caught.value.finding.message
+
+
+def test_two_choices() -> None:
+    """Each is a choice by itself."""
+    lines = "".join(f"and {x} = :{x} -- if: {x}\n" for x in "abcde")
+    query = one_query(f"{HEADER}-- one of: a, b\n-- one of: c, d, e\nselect 1 where x\n{lines}")
+    found = [variant.given for variant in variants(query)]
+    assert len(found) == 6
+    assert set(found) == {frozenset((x, y)) for x in "ab" for y in "cde"}
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         "select 1\norder by a   -- case s: a\n-- order by b   -- case s: b\n",
@@ -229,6 +308,14 @@ def test_a_default_stands_in_on_an_optional_line() -> None:
         ("select :s -- case s: one", "Q112 2:8 :s"),
         ("select :x\n, 1 -- case s: one\n, 2 -- if: s", "Q114 4:12 s"),
         ("-- param: s = 'one'\nselect 1 -- case s: one", "Q114 2:11 s"),
+        ("-- one of: a\nselect 1\n, :a -- if: a", "Q109 2:12 a"),
+        ("-- one of: a, b c\nselect 1\n, :a -- if: a", "Q109 2:15 b c"),
+        ("-- one of: a, a\nselect 1\n, :a -- if: a", "Q110 2:15 a"),
+        ("-- one of: a, bb\nselect 1\n, :a -- if: a", "Q114 2:15 bb"),
+        ("-- one of: a, s\nselect 1\n, :a -- if: a\n, 2 -- case s: b", "Q114 2:15 s"),
+        ("-- one of: a, b\nselect :b\n, :a -- if: a", "Q121 2:15 b"),
+        ("-- one of: a, b\nselect 1\n, :a + :b -- if: a, b", "Q121 2:15 b"),
+        ("-- one of: a, b\n-- param: b = 1\nselect 1\n, :a + :b -- if: a", "Q121 2:15 b"),
         ("select 1\n-- , 'open -- case s: b\n, 2 -- case s: a", "S102 3:6 'open "),
     ],
 )

@@ -30,7 +30,7 @@ def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
         if id(tree) not in known:
             known[id(tree)] = Equalities(tree, compiler.schema)
         equalities = known[id(tree)]
-        if variant.given == query.optional:
+        if query.is_whole(variant.given):
             yield from wording.find(query, variant)
             yield from stars.find(query, variant)
         yield from unstable_order.find(query, answer, equalities, compiler.schema)

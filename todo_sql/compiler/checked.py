@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.nodes import Tree, canonical, conditions, parse
 from todo_sql.queries.named import NamedQuery
-from todo_sql.queries.variants import Variant
+from todo_sql.queries.variants import Variant, count_variants
 
 _FEW = 4
 
@@ -31,7 +31,7 @@ class Checked:
     def of(cls, query: NamedQuery, prepared: Iterable[tuple[Variant, PreparedQuery]]) -> Checked:
         """Read the trees as they come; variants that differ in their order only share one."""
         variants, answers, texts, where = [], [], [], []
-        many = 1 << len(query.groups) > _FEW
+        many = count_variants(query.groups, {}, query.choices) > _FEW
         for variant, answer in prepared:
             text = canonical(answer.tree)
             variants.append(variant)
@@ -82,7 +82,7 @@ def _telling(
     found = {
         index
         for index, variant in enumerate(variants)
-        if not variant.given or variant.given == query.optional
+        if query.is_bare(variant.given) or query.is_whole(variant.given)
     }
     alike: dict[str, dict[frozenset[str], int]] = defaultdict(dict)
     for index, parts in enumerate(where):

@@ -120,7 +120,7 @@ class Compiler:
         """Describe queries, each by itself, in their order."""
         queries = list(queries)
         self._look_up_types(queries)
-        counts = [count_variants(query.groups, query.cases) for query in queries]
+        counts = [count_variants(query.groups, query.cases, query.choices) for query in queries]
 
         def here(part: Sequence[NamedQuery]) -> list[Examined]:
             return self._examine(part, rules)

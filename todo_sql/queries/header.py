@@ -15,7 +15,9 @@ from todo_sql.sql.scanner import COMMENTS, Kind, scan
 HEADER = re.compile(r"--[ \t]*name[ \t]*:[ \t]*(?P<rest>.*)")
 _ALMOST_HEADER = re.compile(r"-{2,}[ \t]*name\b.*[ \t]:[a-z]+\b", re.IGNORECASE)
 LINE_DIRECTIVE = re.compile(r"--[ \t]*(?:if[ \t]*:|case[ \t]+[^\s:]+[ \t]*:)")
-_DIRECTIVE = re.compile(r"--[ \t]*(?P<word>[a-z][a-z-]*)[ \t]*:(?:[ \t]+(?P<value>.*\S))?[ \t]*\Z")
+_DIRECTIVE = re.compile(
+    r"--[ \t]*(?P<word>one of|[a-z][a-z-]*)[ \t]*:(?:[ \t]+(?P<value>.*\S))?[ \t]*\Z"
+)
 _AFTER_NAME = re.compile(r"\S+[ \t]+:")
 _DECLARATION = re.compile(
     r"(?P<name>\S+)(?:[ \t]+:(?P<cardinality>\S*))?(?:[ \t]*->[ \t]*(?P<model>\S*))?"
@@ -26,7 +28,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _PARAMS = re.compile(r"(?P<name>[^\s(]+)[ \t]*(?:\((?P<fields>[^()]*)\))?\Z")
 _NULLS = re.compile(r"(?:\A|[ \t]+)(?P<no>not[ \t]+)?null\Z", re.IGNORECASE)
 
-DIRECTIVES = ("param", "column", "params", "timeout", "tenant", "allow")
+DIRECTIVES = ("param", "column", "params", "one of", "timeout", "tenant", "allow")
 LINE_DIRECTIVES = ("if", "case")
 # Words with a colon that other tools and people write, and that are no directives of ours.
 REMARKS = frozenset({"noqa", "fmt", "todo", "fixme", "xxx", "note", "see", "example", "sqlfluff"})
@@ -50,6 +52,7 @@ class QueryDirectives:
     columns: dict[str, ColumnDirective] = field(default_factory=dict)
     params_model: str | None = None
     params_fields: dict[str, Place] = field(default_factory=dict)
+    choices: list[dict[str, Place]] = field(default_factory=list)
     timeout: float | None = None
     tenant: Literal["required", "none"] | None = None
     allow: dict[str, str] = field(default_factory=dict)
@@ -191,6 +194,8 @@ _USAGE = {
     "column": "write `-- column: NAME [TYPE] [not null|null]`, such as `-- column: total not null`",
     "params": "name a pydantic model, such as `-- params: TaskCreate`, or one of some of the "
     "parameters, such as `-- params: TaskCreate (title, priority)`",
+    "one of": "name the optional parameters of which one is given, such as "
+    "`-- one of: id, public_id`",
     "timeout": "write a duration, such as `-- timeout: 2s`, `500ms` or `1min`",
     "tenant": "write `-- tenant: required` or `-- tenant: none`",
     "allow": "write `-- allow: CODE REASON`, such as `-- allow: C122 a table of ten rows`",
@@ -314,6 +319,22 @@ def _read_params(report: Report, into: QueryDirectives, start: int, end: int) ->
     return None
 
 
+def _read_one_of(report: Report, into: QueryDirectives, start: int, end: int) -> None:
+    choice: dict[str, Place] = {}
+    for one in re.compile(r"[^,]+").finditer(report.source.text, start, end):
+        name = one[0].strip()
+        begin = one.start() + one[0].index(name)
+        if reason := not_a_name(name):
+            return _bad(report, "one of", f"`{name}` {reason}", begin, begin + len(name))
+        if name in choice or any(name in other for other in into.choices):
+            return _twice(report, f"the choice of `{name}`", begin, begin + len(name))
+        choice[name] = report.source.place(begin, begin + len(name))
+    if len(choice) < 2:
+        return _bad(report, "one of", "one parameter is no choice", start, end)
+    into.choices.append(choice)
+    return None
+
+
 def _read_timeout(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     found = _TIMEOUT.match(report.source.text, start, end)
     seconds = float(found["number"]) * _SECONDS[found["unit"]] if found else 0.0
@@ -351,6 +372,7 @@ _READERS = {
     "param": _read_param,
     "column": _read_column,
     "params": _read_params,
+    "one of": _read_one_of,
     "timeout": _read_timeout,
     "tenant": _read_tenant,
     "allow": _read_allow,

@@ -2,7 +2,8 @@
 
 A line here is a physical line, or several where a string or a block comment spans them.
 A directive binds to the line at whose end it stands. Alone on a line, it binds to the
-line below: formatters move a trailing comment there when the line gets too long. It
+line below: formatters move a trailing comment there when the line gets too long. An
+``if`` on a line that opens a bracket binds to all lines down to the one that closes it. It
 begins its comment, so that a moved remark never becomes a directive of another line; a
 remark may follow after ``--``.
 
@@ -27,17 +28,19 @@ _CASE = re.compile(
     r"--[ \t]*case[ \t]+(?P<parameter>[^\s:]+)[ \t]*:[ \t]*(?P<value>\S*)[ \t]*(?:--|\Z)"
 )
 _VALUE = re.compile(r"\w[\w.-]*\Z")
+_BRACKETS = {"(": 1, "[": 1, ")": -1, "]": -1}
 
 
 @dataclass
 class Condition:
-    """What the directives of one line ask for."""
+    """What the directives of one line ask for, and those of the brackets around it."""
 
     needs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    around: frozenset[str] = frozenset()
     cases: dict[str, tuple[str, int, int]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.needs or self.cases)
+        return bool(self.needs or self.around or self.cases)
 
 
 @dataclass
@@ -115,7 +118,25 @@ def read_lines(report: Report, tokens: Sequence[Token]) -> list[Line]:
         waiting = None
     if waiting is not None:
         _unbound(report, waiting_from)
+    _hold_brackets(text, lines)
     return lines
+
+
+def _hold_brackets(text: str, lines: Sequence[Line]) -> None:
+    """Let an ``if`` on a line that opens a bracket hold to the line that closes it."""
+    depth = 0
+    holding: list[tuple[int, frozenset[str]]] = []  # until the depth is this again
+    for line in lines:
+        line.condition.around = frozenset().union(*(needs for _, needs in holding))
+        if line.commented:
+            continue
+        lowest = depth
+        for token in line.tokens:
+            depth += _BRACKETS.get(text[token.start : token.end], 0)
+            lowest = min(lowest, depth)
+        holding = [one for one in holding if one[0] < lowest]
+        if line.condition.needs and depth > lowest:
+            holding.append((lowest, frozenset(line.condition.needs)))
 
 
 def _rows(text: str, tokens: Sequence[Token]) -> list[list[Token]]:
@@ -236,7 +257,7 @@ def segments(text: str, lines: Sequence[Line]) -> tuple[Segment, ...]:
     """Join neighbouring lines of one condition into segments of text and parameters."""
     joined: list[Segment] = []
     for index, line in enumerate(lines):
-        needs = frozenset(line.condition.needs)
+        needs = line.condition.around | line.condition.needs.keys()
         cases = tuple(sorted((name, value) for name, (value, *_) in line.condition.cases.items()))
         pieces = _pieces(text, line, first=index == 0)
         if joined and joined[-1].needs == needs and joined[-1].cases == cases:

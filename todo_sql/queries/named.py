@@ -5,11 +5,11 @@ into the text that is sent.
 
 How lines are kept. A body is a sequence of `Segment`: runs of whole lines that stand
 or fall together. A segment without conditions is always kept. One with `needs` (from
-``-- if: a, b``) is kept when those arguments are given; one with `cases` (from
-``-- case sort: due``) when that value was chosen. Names in `needs` that also stand on a
-line without ``-- if`` are required and therefore always given. The other ones, the
-*optional* parameters, fall into `groups`: two that share an ``-- if`` are given together
-or not at all.
+``-- if: a, b``, at its end or around it) is kept when those arguments are given; one
+with `cases` (from ``-- case sort: due``) when that value was chosen. Names in `needs`
+that also stand on a line without ``-- if`` are required and therefore always given.
+The other ones, the *optional* parameters, fall into `groups`: two that share an ``--
+if`` are given together or not at all.
 """
 
 from __future__ import annotations
@@ -146,6 +146,8 @@ class NamedQuery:
         required: Those that every call must give; one with a default counts, too, since the
             caller fills the default in.
         groups: The optional parameters, in sets that are given together or not at all.
+        within: Optional parameters whose lines all stand in the brackets of others: which ones.
+        choices: Of ``-- one of:``: optional parameters of which exactly one is given.
         cases: ``-- case`` parameters by name.
         segments: The text.
         made: The texts made of it so far, each by a key of its maker.
@@ -163,6 +165,8 @@ class NamedQuery:
     required: frozenset[str]
     segments: tuple[Segment, ...]
     groups: tuple[frozenset[str], ...] = ()
+    within: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    choices: tuple[tuple[str, ...], ...] = ()
     cases: Mapping[str, Case] = field(default_factory=lambda: MappingProxyType({}))
     parameters: Mapping[str, ParameterDirective] = field(
         default_factory=lambda: MappingProxyType({})
@@ -184,6 +188,27 @@ class NamedQuery:
     def optional(self) -> frozenset[str]:
         """The parameters whose lines are left out when they are not given."""
         return frozenset().union(*self.groups)
+
+    @cached_property
+    def alternatives(self) -> tuple[tuple[frozenset[str], ...], ...]:
+        """The groups of each choice, of which exactly one is given."""
+        group = {name: group for group in self.groups for name in group}
+        return tuple(tuple(group[name] for name in choice) for choice in self.choices)
+
+    @cached_property
+    def free(self) -> tuple[frozenset[str], ...]:
+        """The groups that may be given or not, whatever else is."""
+        bound = {group for choice in self.alternatives for group in choice}
+        return tuple(group for group in self.groups if group not in bound)
+
+    def is_whole(self, given: frozenset[str]) -> bool:
+        """Whether everything is given that can be, together with a choice."""
+        return all(group <= given for group in self.free)
+
+    def is_bare(self, given: frozenset[str], but: int = 0) -> bool:
+        """Whether nothing is given that can be left out, or no more groups than a number."""
+        outer = frozenset().union(*(self.within.get(name, frozenset()) for name in given))
+        return sum(group <= given and not group <= outer for group in self.free) <= but
 
     @cached_property
     def fingerprint(self) -> bytes:

@@ -69,7 +69,9 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
     required, groups = _required(report, lines, names, cases, directives)
     paged = declaration is not None and declaration.cardinality is Cardinality.PAGE
     _check_names(report, names, cases, directives, paged=paged)
-    count = count_variants(groups, cases)
+    _check_choices(report, directives, names, cases, groups)
+    choices = tuple(tuple(choice) for choice in directives.choices)
+    count = count_variants(groups, cases, choices if len(report) == mistakes else ())
     if count > MOST_VARIANTS:
         report.add(
             "Q117",
@@ -93,6 +95,8 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
         required=required,
         segments=segments(text, lines),
         groups=groups,
+        within=MappingProxyType(_within(lines, groups)),
+        choices=choices,
         cases=MappingProxyType(cases),
         parameters=MappingProxyType(directives.parameters),
         columns=MappingProxyType(directives.columns),
@@ -218,14 +222,16 @@ def _required(
     required = {
         name
         for line, parameters in zip(lines, used, strict=True)
-        if not line.condition.needs
+        if not line.condition.needs and not line.condition.around
         for name, _ in parameters
     }
     groups: list[set[str]] = []
+    unknown: set[tuple[int, int]] = set()
     for line, parameters in zip(lines, used, strict=True):
         needs = line.condition.needs
         for name, span in needs.items():
-            if name not in names:
+            if name not in names and span not in unknown:
+                unknown.add(span)
                 unused = "is not a parameter of this query"
                 if name in cases:
                     unused = "is a `case` parameter, which is always given"
@@ -235,9 +241,11 @@ def _required(
                     *span,
                     fix=did_you_mean(name, names, f"use `:{name}` in the query"),
                 )
-        together = {name for name in needs if name in names and name not in required}
+        around = line.condition.around
+        together = {name for name in needs if name in names and name not in required | around}
         for name, token in parameters:
-            if needs.keys() <= names.keys() and name not in {*needs, *required}:
+            known = needs.keys() <= names.keys() and around <= names.keys()
+            if known and name not in {*needs, *around, *required}:
                 if name in directives.parameters and directives.parameters[name].default:
                     required.add(name)
                     continue
@@ -257,6 +265,53 @@ def _required(
     groups = [group - required for group in groups]
     ordered = sorted((g for g in groups if g), key=lambda g: min(order[name] for name in g))
     return frozenset(required), tuple(frozenset(group) for group in ordered)
+
+
+def _within(lines: Sequence[Line], groups: Sequence[frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return the optional parameters that no line outside of others' brackets uses."""
+    found: dict[str, frozenset[str]] = {}
+    optional: frozenset[str] = frozenset().union(*groups)
+    for line in lines:
+        around = line.condition.around & optional
+        for name in (optional & line.condition.needs.keys()) - around:
+            found[name] = found.get(name, around) & around
+    return {name: outer for name, outer in found.items() if outer}
+
+
+def _check_choices(
+    report: Report,
+    directives: QueryDirectives,
+    names: dict[str, Token],
+    cases: dict[str, Case],
+    groups: Sequence[frozenset[str]],
+) -> None:
+    """Report what a ``-- one of:`` names that cannot be one of several."""
+    for choice in directives.choices:
+        taken: dict[frozenset[str], str] = {}
+        for name, place in choice.items():
+            group = next((group for group in groups if name in group), None)
+            if name not in names:
+                fix = did_you_mean(name, names, f"use `:{name}` on a line with `-- if: {name}`")
+                unused = "is not a parameter of this query"
+                if name in cases:
+                    unused = "is a `case` parameter, which is always given"
+                report.add_at("Q114", f"`{name}` {unused}", place, fix=fix)
+            elif group is None:
+                report.add_at(
+                    "Q121",
+                    f"`{name}` is always given, so it is no choice",
+                    place,
+                    cause="it stands on a line without `-- if:`, or has a default",
+                    fix=f"put each line that uses it under `-- if: {name}`",
+                )
+            elif taken.setdefault(group, name) != name:
+                report.add_at(
+                    "Q121",
+                    f"`{taken[group]}` and `{name}` are given together, so they are no choice",
+                    place,
+                    cause="they stand in one `-- if:`",
+                    fix=f"name one of the two: it stands for all of {', '.join(sorted(group))}",
+                )
 
 
 def _check_names(

@@ -75,14 +75,22 @@ class Variant:
 def variants(query: NamedQuery) -> Iterator[Variant]:
     """Yield every text of a query, for check: the one with all lines and defaults first."""
     for cases in cases_of(query):
-        for kept in product((True, False), repeat=len(query.groups)):
-            groups = (group for group, keep in zip(query.groups, kept, strict=True) if keep)
-            yield compose(query, frozenset().union(*groups), cases)
+        for kept in product((True, False), repeat=len(query.free)):
+            groups = [group for group, keep in zip(query.free, kept, strict=True) if keep]
+            for chosen in product(*query.alternatives):
+                given = frozenset().union(*groups, *chosen)
+                if all(query.within.get(name, given) <= given for name in given):
+                    yield compose(query, given, cases)
 
 
-def count_variants(groups: Collection[frozenset[str]], cases: Mapping[str, Case]) -> int:
-    """Return how many texts a query with these optional parameters and cases has."""
-    return (1 << len(groups)) * prod(len(case.values) for case in cases.values())
+def count_variants(
+    groups: Collection[frozenset[str]],
+    cases: Mapping[str, Case],
+    choices: Collection[Collection[str]] = (),
+) -> int:
+    """Return how many texts a query with these optional parameters, cases and choices has."""
+    free = len(groups) - sum(map(len, choices))
+    return (1 << free) * prod(map(len, choices)) * prod(len(one.values) for one in cases.values())
 
 
 def cases_of(query: NamedQuery) -> Iterator[dict[str, str]]:
@@ -176,6 +184,17 @@ def check_arguments(
                 missing[0],
                 fix=f"pass `{missing[0]}`, too",
             )
+    for name, outer in query.within.items():
+        if name in present and (missing := sorted(outer - present)):
+            raise BadParameter(
+                f"query `{query.name}` takes `{name}` only with `{missing[0]}`",
+                name,
+                cause=f"its lines stand in brackets that are left out without `{missing[0]}`",
+                fix=f"pass `{missing[0]}`, too, or leave `{name}` out",
+            )
+    for choice in query.choices:
+        if sum(name in present for name in choice) != 1:
+            raise _not_one(query, choice, present)
     cases = {}
     for name, case in query.cases.items():
         value = arguments.get(name, UNSET)
@@ -189,3 +208,15 @@ def check_arguments(
             )
         cases[name] = str(value)
     return query.optional & present, cases
+
+
+def _not_one(query: NamedQuery, choice: tuple[str, ...], present: set[str]) -> BadParameter:
+    """Return the error for a choice of which none or several are given."""
+    shown = [f"`{name}`" for name in choice]
+    there = [f"`{name}`" for name in choice if name in present]
+    return BadParameter(
+        f"query `{query.name}` needs exactly one of {', '.join(shown[:-1])} and {shown[-1]}",
+        choice[0],
+        cause=f"the call gives {' and '.join(there) or 'none of them'}; nothing was sent",
+        fix="pass one of them and leave the others out (UNSET)",
+    )

@@ -121,7 +121,7 @@ def _texts(entry: Described) -> Iterator[Variant]:
 
 
 def _is_plain(variant: Variant, query: NamedQuery) -> bool:
-    return not variant.given or variant.given in query.groups
+    return query.is_bare(variant.given, but=1)
 
 
 def _plan(connection: Connection[Any], variant: Variant, entry: Described, config: Config) -> Node:

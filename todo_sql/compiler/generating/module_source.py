@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 from todo_sql.compiler.described import Described, DescribedParameter
@@ -132,8 +134,13 @@ class _Module:
         required = [one for one in entry.own_parameters if not one.may_be_left_out]
         ordered = [*required, *(one for one in entry.own_parameters if one.may_be_left_out)]
         arguments = self._arguments(entry, ordered, own)
+        choices = [self._arguments(entry, chosen, own) for chosen in _choices(entry, ordered)] or [
+            arguments
+        ]
 
-        def signature(session: str, returns: str, end: str) -> list[str]:
+        def signature(
+            session: str, returns: str, end: str, arguments: list[str] = arguments
+        ) -> list[str]:
             items = (f"{own['session']}: {session}", *arguments)
             return lay_out(
                 ModelGroup(f"def {entry.query.name}(", items, f") -> {returns}:"), suffix=end
@@ -143,11 +150,12 @@ class _Module:
         overload = f"@{self.imports.name('typing', 'overload')}"
         anything = self.imports.name("typing", "Any")
         answers = self._answers(entry, anything)
+        overloads = []
+        for chosen in choices:
+            overloads += [overload, *signature(session, answers[0], " ...", chosen)]
+            overloads += [overload, *signature(later, answers[1], " ...", chosen)]
         return [
-            overload,
-            *signature(session, answers[0], " ..."),
-            overload,
-            *signature(later, answers[1], " ..."),
+            *overloads,
             *signature(f"{session} | {later}", anything, ""),
             *layout.docstring(
                 _documentation(entry, [] if entry.parameters_type else ordered), "    "
@@ -234,6 +242,22 @@ def _unless(name: str, taken: Collection[str]) -> str:
     return name
 
 
+def _choices(
+    entry: Described, ordered: list[DescribedParameter]
+) -> Iterator[list[DescribedParameter]]:
+    """Yield the arguments of each choice of ``-- one of:``; nothing where there is none."""
+    alternatives = entry.query.alternatives
+    if not alternatives or entry.parameters_type:
+        return
+    bound = frozenset().union(*(group for choice in alternatives for group in choice))
+    for groups in product(*alternatives):
+        chosen = frozenset().union(*groups)
+        needed = [replace(one, optional=False) for one in ordered if one.name in chosen]
+        others = [one for one in ordered if one.name not in bound]
+        required = [one for one in others if not one.may_be_left_out]
+        yield [*required, *needed, *(one for one in others if one.may_be_left_out)]
+
+
 def _form(head: str, form: Form) -> str | ModelGroup:
     """Return a form as Python source behind what stands before it."""
     if isinstance(form, str):
@@ -247,6 +271,11 @@ def _form(head: str, form: Form) -> str | ModelGroup:
 def _documentation(entry: Described, parameters: list[DescribedParameter]) -> str:
     doc = entry.query.doc.strip() or f"Run `{entry.query.name}`."
     lines = [layout.summarised(doc)]
+    lines += [
+        line
+        for choice in entry.query.choices
+        for line in ("", f"Give exactly one of {', '.join(f'`{name}`' for name in choice)}.")
+    ]
     explained = [
         f"    {parameter.name}: {' '.join(parameter.target.comment.split())}"
         for parameter in parameters
