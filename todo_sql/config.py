@@ -80,6 +80,7 @@ class Config:
         lint: Which findings of `lint` count, and for how much.
         packaged: Whether this is the Todo project that the wheel carries.
         environment: The environment with the URLs of `.env` below it.
+        ledger: The schema of the ledger, or None: where there is one, else the path's first.
     """
 
     root: Path
@@ -96,6 +97,7 @@ class Config:
     lint: Lint = field(default_factory=Lint)
     packaged: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ledger: str | None = None
 
     @property
     def database_url(self) -> str | None:
@@ -237,6 +239,7 @@ def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str,
         generate=root / found.generate if found.generate else None,
         specs=root / found.specs,
         seeds=root / found.seeds,
+        ledger=found.ledger,
         tenant=Tenant(**found.tenant.model_dump()) if found.tenant else None,
         types=found.types,
         postgres=found.postgres,

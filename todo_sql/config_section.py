@@ -48,6 +48,7 @@ class Section(_Keys):
     generate: Folder = ""
     specs: Folder = "specs/database"
     seeds: Folder = "seeds"
+    ledger: Name | None = Field(None, description='the name of a schema: ledger = "billing"')
     tenant: TenantSection | None = Field(
         None,
         description='tenant = { parameter = "user_id", setting = "app.current_user_id", '

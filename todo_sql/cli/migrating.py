@@ -50,7 +50,13 @@ def migrator_of(context: Context, folder: str | None = None) -> Iterator[Migrato
     _say_that_the_pooler_is_passed(context)
     previous = _stop_on_signals()
     try:
-        yield Migrator(context.direct_url(), migrations, events=shown, foreign=foreign)
+        yield Migrator(
+            context.direct_url(),
+            migrations,
+            events=shown,
+            foreign=foreign,
+            ledger=context.config.ledger,
+        )
     finally:
         shown.clear()
         for number, handler in previous.items():

@@ -119,13 +119,19 @@ class MigrationLink:
 
 
 def open_link(
-    url: str, *, writes: bool, wait: float | None = None, events: Events | None = None
+    url: str,
+    *,
+    writes: bool,
+    ledger: str | None = None,
+    wait: float | None = None,
+    events: Events | None = None,
 ) -> MigrationLink:
     """Connect, describe the target and read the ledger: one round trip after connecting.
 
     Args:
         url: A PostgreSQL URL or conninfo.
         writes: Whether the run will change anything; if not, every transaction is read-only.
+        ledger: The schema of the ledger; default: where there is one, else the search path's first.
         wait: How long to wait for a server that is not there yet, in seconds.
         events: Is told what is waited for.
 
@@ -139,16 +145,17 @@ def open_link(
         first = (
             () if writes else (FlightCommand("set default_transaction_read_only = on", sync=True),)
         )
-        reading = (*target_of.COMMANDS, *ledger_of.read_commands())
+        describing = target_of.commands(ledger)
+        reading = (*describing, *ledger_of.read_commands(ledger))
         answers = Flight(connection, (*first, *reading)).fly()[len(first) :]
-        facts = len(target_of.COMMANDS)
-        target = target_of.read(answers[:facts], writes=writes)
-        ledger = ledger_of.read(answers[facts:])
+        facts = len(describing)
+        target = target_of.read(answers[:facts], writes=writes, said=ledger)
+        found = ledger_of.read(answers[facts:])
         if target.overridden:
             Flight(connection, [FlightCommand(text) for text in steady(target)]).fly()
         if writes and target.untrusted:
             raise vetting.refused(target.untrusted)
-        return MigrationLink(url, connection, target, ledger)
+        return MigrationLink(url, connection, target, found)
     except BaseException:
         connection.close()
         raise

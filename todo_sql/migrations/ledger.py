@@ -279,6 +279,9 @@ class Writer:
     def create(self, ledger: Ledger) -> list[FlightCommand]:
         """Return the commands that make what is missing of the tables."""
         commands = [] if ledger.complete else self._yoyo.create(self._target.now())
+        if not self._target.placed and not ledger.complete:
+            make = f"create schema if not exists {quoted(self._target.schema)}"
+            commands.insert(0, FlightCommand(make))
         if not ledger.extended:
             commands += [
                 FlightCommand(

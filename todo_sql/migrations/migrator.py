@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from todo_sql.errors import DatabaseError, Finding
-from todo_sql.migrations import losses, pending, pooler
+from todo_sql.migrations import ledger_place, losses, pending, pooler
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.engine import aftermath, transactional
@@ -18,7 +18,7 @@ from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.ledger import Direction, Writer, unwritable
 from todo_sql.migrations.losses import Loss
-from todo_sql.migrations.migration_errors import LedgerError, MigrationFailed, TargetRefused
+from todo_sql.migrations.migration_errors import MigrationFailed, TargetRefused
 from todo_sql.migrations.pending import Entry
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repair import Change
@@ -35,9 +35,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of every migration on a database."""
+    """The state of every migration on a database.
+
+    Attributes:
+        schema: Where the ledger stands, or would be made.
+        ledger: Whether there is one.
+    """
 
     database: str
+    schema: str
+    ledger: bool
     entries: tuple[Entry, ...]
 
 
@@ -49,6 +56,7 @@ class Migrator:
         migrations: The folder.
         events: Is told what happens.
         foreign: Whether to go ahead on a database that holds other objects and no ledger.
+        ledger: The schema of the ledger; default: where there is one, else the path's first.
     """
 
     def __init__(
@@ -58,11 +66,13 @@ class Migrator:
         *,
         events: Events | None = None,
         foreign: bool = True,
+        ledger: str | None = None,
     ) -> None:
         self._url = url
         self._migrations = migrations
         self._events = events or Events()
         self._foreign = foreign
+        self._ledger = ledger
         self._held: MigrationLink | None = None
 
     @contextmanager
@@ -79,7 +89,8 @@ class Migrator:
         """Return the state of every migration; read-only, takes no lock."""
         with self._open(writes=False, wait=wait) as link:
             entries = pending.compare(self._migrations, link.ledger)
-            return Status(link.target.database, tuple(entries))
+            target = link.target
+            return Status(target.database, target.schema, target.ledger, tuple(entries))
 
     def pending(
         self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
@@ -233,6 +244,30 @@ class Migrator:
                 self._change_ledger(link, [c for change in changes for c in change.commands])
             return changes
 
+    def move_ledger(
+        self, *, confirm: Callable[[list[Change]], None], wait: float | None = None
+    ) -> list[Change]:
+        """Move the ledger to the schema that the configuration says.
+
+        Args:
+            confirm: Is shown the change before anything is done; raises to stop.
+            wait: How long to wait for the server and for another migrator, in seconds.
+
+        Raises:
+            LedgerError: There is none, or one in the schema already; nothing was changed.
+        """
+        with self._link(writes=True, wait=wait, ledger=self._ledger) as link:
+            source, place = ledger_place.source_of(link, self._migrations), link.target
+        if source is None:
+            return []
+        with self._link(writes=True, wait=wait, ledger=source) as link:
+            pooler.refuse(link)
+            link.take_lock(wait, self._events)
+            change = ledger_place.move(source, place.schema, exists=place.placed)
+            confirm([change])
+            self._change_ledger(link, list(change.commands))
+            return [change]
+
     @contextmanager
     def _open(self, *, writes: bool, wait: float | None) -> Iterator[MigrationLink]:
         if self._held is not None:
@@ -240,8 +275,8 @@ class Migrator:
             yield self._held
             return
         try:
-            with open_link(self._url, writes=writes, wait=wait, events=self._events) as link:
-                self._refuse_others_ledger(link)
+            with self._link(writes=writes, wait=wait, ledger=self._ledger) as link:
+                ledger_place.refuse_others(link, self._migrations)
                 if writes:
                     pooler.refuse(link)
                 yield link
@@ -253,20 +288,8 @@ class Migrator:
                 fix="run the command again",
             ) from None
 
-    def _refuse_others_ledger(self, link: MigrationLink) -> None:
-        """Refuse a ledger off the search path that knows nothing of this folder."""
-        target, recorded = link.target, link.ledger.recorded
-        if not target.off_path or any(one.id in self._migrations.by_id for one in recorded):
-            return
-        if recorded:
-            raise LedgerError(
-                f"there is a ledger in schema {target.schema}, which is not on the search path of "
-                f"{target.role}, and it knows none of the migrations in {self._migrations.shown}",
-                code="M406",
-                cause="it may be another project's; nothing was changed",
-                fix="if these migrations are to have a ledger of their own, migrate as a role "
-                f"that is no member of the owner of {target.schema}._yoyo_migration",
-            )
+    def _link(self, *, writes: bool, wait: float | None, ledger: str | None) -> MigrationLink:
+        return open_link(self._url, writes=writes, ledger=ledger, wait=wait, events=self._events)
 
     def _warn(self, link: MigrationLink) -> None:
         """Say what surrounds the run and could change what comes of it."""
@@ -393,7 +416,7 @@ class Migrator:
     ) -> BaseException:
         """Return what to raise when a run was cut off in the middle of a migration."""
         link.connection.close()
-        state = aftermath.of(self._url, migration, direction, self._events)
+        state = aftermath.of(self._url, self._ledger, migration, direction, self._events)
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt(state)
         verb = "migrate" if direction == "apply" else "rollback"

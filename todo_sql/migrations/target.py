@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,16 +18,31 @@ OLDEST = 150000
 _VERSION = "select pg_catalog.version(), pg_catalog.current_setting('server_version_num')"
 
 # Along the session's own search path; kept for the statement after it, which is not.
-_PLACES = f"""
+_PLACES = """
 select
-    pg_catalog.current_schema(),
-    pg_catalog.set_config('todo_sql.ledger', coalesce({vetting.FIND}, ''), true),
+    {schema},
+    {ledger},
+    pg_catalog.set_config('todo_sql.ledger', {looked_at}, true),
     pg_catalog.set_config(
         'todo_sql.path', pg_catalog.array_to_string(pg_catalog.current_schemas(false), '/'), true
     ),
-    {vetting.ON_PATH} is null,
-    {vetting.ELSEWHERE}
+    {on_path} is null,
+    {everywhere}
 """
+_ALONG_THE_PATH = _PLACES.format(
+    schema="pg_catalog.current_schema()",
+    ledger=vetting.FIND,
+    looked_at=f"coalesce({vetting.FIND}, '')",
+    on_path=vetting.ON_PATH,
+    everywhere=vetting.EVERYWHERE,
+)
+_WHERE_SAID = _PLACES.format(
+    schema=vetting.PINNED_SCHEMA,
+    ledger=vetting.PINNED,
+    looked_at="$1::pg_catalog.text",
+    on_path="''",
+    everywhere=vetting.EVERYWHERE,
+)
 _LEDGER = "pg_catalog.current_setting('todo_sql.ledger')"
 
 _FACTS = f"""
@@ -79,15 +95,25 @@ select
 CHECK_INTERVAL = "client_connection_check_interval"
 _CHECK = f"select pg_catalog.set_config('{CHECK_INTERVAL}', '500ms', false)"
 
-COMMANDS = (
-    FlightCommand(_VERSION, sync=True),
-    FlightCommand(_PLACES),
-    FlightCommand(SAFE_LOCALLY),
-    FlightCommand(_FACTS, sync=True),
-    FlightCommand(SAFE_LOCALLY),
-    FlightCommand(surroundings.FIND, sync=True),
-    FlightCommand(_CHECK, sync=True),
-)
+
+def commands(ledger: str | None) -> tuple[FlightCommand, ...]:
+    """Return the commands that describe the target.
+
+    Args:
+        ledger: The schema of the ledger, or None: along the search path.
+    """
+    places = (
+        FlightCommand(_ALONG_THE_PATH) if ledger is None else FlightCommand(_WHERE_SAID, (ledger,))
+    )
+    return (
+        FlightCommand(_VERSION, sync=True),
+        places,
+        FlightCommand(SAFE_LOCALLY),
+        FlightCommand(_FACTS, sync=True),
+        FlightCommand(SAFE_LOCALLY),
+        FlightCommand(surroundings.FIND, sync=True),
+        FlightCommand(_CHECK, sync=True),
+    )
 
 
 @dataclass(frozen=True)
@@ -97,6 +123,9 @@ class Target:
     Attributes:
         schema: Where the ledger is or would be made: its own schema where it exists.
         ledger: Whether there is a ledger.
+        pinned: Whether the configuration says the schema.
+        placed: Whether the schema exists.
+        ledgers: The schemas of all ledgers of ours in this database.
         backend: The process that serves us, as it sees itself.
         plpgsql: Whether the role may use PL/pgSQL.
         untrusted: Why its tables must not be written, or None.
@@ -112,6 +141,9 @@ class Target:
     role: str
     schema: str
     ledger: bool
+    pinned: bool
+    placed: bool
+    ledgers: tuple[str, ...]
     untrusted: str | None
     shared: bool
     open_schemas: str | None
@@ -129,8 +161,8 @@ class Target:
         return self._clock + timedelta(seconds=time.monotonic() - self._read_at)
 
 
-def read(answers: list[Reply], *, writes: bool) -> Target:
-    """Return the target from the answers to `COMMANDS`.
+def read(answers: list[Reply], *, writes: bool, said: str | None) -> Target:
+    """Return the target from the answers to `commands(said)`.
 
     Raises:
         TargetRefused: It is another product, too old, or `writes` and it cannot be written.
@@ -144,18 +176,20 @@ def read(answers: list[Reply], *, writes: bool) -> Target:
     refuse_product(str(words), int(number or 0))
     if facts.error:
         raise facts.error
-    schema, ledger, _, off_path, elsewhere = places.rows[0]
+    schema, ledger, _, _, off_path, everywhere = places.rows[0]
+    ledgers = tuple(sorted(json.loads(everywhere))) if everywhere else ()
     database, role, recovery, read_only, backend, plpgsql, clock, wrong, shared, open_, objects = (
         facts.rows[0]
     )
     if writes:
         refuse_unwritable(str(database), recovery == "t", read_only == "on")
-    if not ledger and schema is None:
+    if not ledger and schema is None and said is None:
         raise TargetRefused(
             f"the search path of {role} names no schema that exists, so there is no place "
             "for the ledger",
             code="M504",
-            fix="create the schema `public`, or set the role's search_path",
+            fix="create the schema `public`, set the role's search_path, or say the schema: "
+            '`ledger = "…"` in [tool.todo-sql]',
         )
     overridden = surroundings.read(around.rows)
     if writes and (fixed := [one for one in overridden if not one.settable]):
@@ -166,19 +200,22 @@ def read(answers: list[Reply], *, writes: bool) -> Target:
             cause="it changes what migrations do; nothing was changed",
             fix=f"as a superuser, `alter role … reset {fixed[0].name}` (or `alter database …`)",
         )
-    if not ledger and elsewhere:
+    if not ledger and said is None and len(ledgers) > 1:
         raise LedgerError(
-            f"there are several ledgers, none on the search path of {role}: in {elsewhere}",
+            f"there are several ledgers, none on the search path of {role}: in "
+            f"{', '.join(ledgers)}",
             code="M406",
             cause="which of them is meant cannot be told; nothing was read or changed",
-            fix=f"name one of these schemas in the search_path of {role} or of the URL "
-            "(`options=-csearch_path%3DNAME`)",
+            fix='say which: `ledger = "NAME"` in [tool.todo-sql]',
         )
     return Target(
         database=str(database),
         role=str(role),
-        schema=str(ledger or schema),
+        schema=str(said or ledger or schema),
         ledger=bool(ledger),
+        pinned=said is not None,
+        placed=schema is not None or bool(ledger),
+        ledgers=ledgers,
         untrusted=wrong,
         shared=shared == "t",
         open_schemas=open_,

@@ -35,10 +35,22 @@ _ANYWHERE = """(
     having pg_catalog.count(*) operator(pg_catalog.{several}) '1'::pg_catalog.int8
 )"""
 _ONE = _ANYWHERE.format(columns="pg_catalog.min(n.nspname::pg_catalog.text)", several="=")
-ELSEWHERE = _ANYWHERE.format(
-    columns="pg_catalog.string_agg(n.nspname::pg_catalog.text, ', ')", several=">"
+# The schemas of all of them, as JSON.
+EVERYWHERE = _ANYWHERE.format(
+    columns="pg_catalog.to_json(pg_catalog.array_agg(n.nspname::pg_catalog.text))::pg_catalog.text",
+    several=">=",
 )
 FIND = f"coalesce({ON_PATH}, {_ONE}::pg_catalog.name)"
+
+# The same where the configuration says the schema: $1.
+_SAID = "n.nspname operator(pg_catalog.=) $1::pg_catalog.text::pg_catalog.name"
+PINNED = f"""(
+    select n.nspname
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid operator(pg_catalog.=) c.relnamespace
+    where c.relname operator(pg_catalog.=) '_yoyo_migration' and {_SAID}
+)"""
+PINNED_SCHEMA = f"(select n.nspname from pg_catalog.pg_namespace as n where {_SAID})"
 
 # Why a table may not even be read, or null. 11 is pg_catalog.
 _UNREADABLE = """case

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import quoted
 from todo_sql.catalog.schema_sql import roles
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, migrated_database, scratch_server
@@ -53,7 +54,17 @@ def both(
         found = take(live)
         if made.version // 10000 != major:
             found = _reworded(server, found)
-        yield found, made
+        yield _without_ledgers_own(config.ledger, found, made), made
+
+
+def _without_ledgers_own(ledger: str | None, live: Snapshot, made: Snapshot) -> Snapshot:
+    """Return a live catalog without the schema that holds the ledger and nothing else."""
+    name = quoted(ledger or "")
+    key = f"schema {name}"
+    if key in made.items or any(one.name.startswith(f"{name}.") for one in live.items.values()):
+        return live
+    own = {key, *(item.key for item in live.parts(key))}
+    return replace(live, items={k: item for k, item in live.items.items() if k not in own})
 
 
 @contextmanager

@@ -319,7 +319,7 @@ select coalesce(
         from pg_class as c
         inner join pg_namespace as n on c.relnamespace = n.oid
         where c.relname = '_yoyo_migration' and n.nspname !~ '^pg_'
-        order by n.nspname
+        order by pg_get_userbyid(c.relowner) = current_user desc, n.nspname
         limit 1
     ),
     current_user::text

@@ -61,7 +61,7 @@ def live_and_migrated(context: Context) -> tuple[Snapshot, Snapshot, int]:
     config = context.config
     migrations = load(config.migrations, config.root)
     url = context.direct_url()
-    status = Migrator(url, migrations).status()
+    status = Migrator(url, migrations, ledger=config.ledger).status()
     done = (State.APPLIED, State.MODIFIED)
     applied = tuple(
         entry.migration for entry in status.entries if entry.state in done and entry.migration

@@ -82,7 +82,11 @@ def _applied(context: Context) -> frozenset[str]:
     if context.config.direct_url is None and not context.config.state.is_dir():
         return frozenset()
     try:
-        entries = Migrator(context.direct_url(), migrations).status().entries
+        entries = (
+            Migrator(context.direct_url(), migrations, ledger=context.config.ledger)
+            .status()
+            .entries
+        )
     except TodoSqlError as error:
         context.output.warning(f"no migration is corrected, applied or not: {error.message}")
         return frozenset(migration.id for migration in migrations)

@@ -51,9 +51,8 @@ def command(
 
     config, output = context.config, context.output
     migrations = load(config.migrations, config.root)
-    pending = Migrator(context.direct_url(), migrations).pending(
-        to=to, allow_out_of_order=allow_out_of_order
-    )
+    migrator = Migrator(context.direct_url(), migrations, ledger=config.ledger)
+    pending = migrator.pending(to=to, allow_out_of_order=allow_out_of_order)
     plan = _plan(context, pending, across_majors=across_majors, asks=not no_data_checks)
     findings = plan.findings
     if output.json:

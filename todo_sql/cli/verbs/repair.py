@@ -28,6 +28,9 @@ def command(
     ] = None,
     done: Annotated[bool, Option("--done", help="The statement in doubt was done.")] = False,
     redo: Annotated[bool, Option("--redo", help="Run the statement in doubt again.")] = False,
+    move_ledger: Annotated[
+        bool, Option("--move-ledger", help="Move the ledger to the schema that `ledger` says.")
+    ] = False,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Show the changes only.")] = False,
     yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
     wait: WaitForMigrator = None,
@@ -42,6 +45,13 @@ def command(
         raise UsageError("`--done` and `--redo` exclude each other")
     if (done or redo) and id is None:
         raise UsageError("`--done` and `--redo` need the ID of a migration")
+    if move_ledger and (done or redo or id is not None):
+        raise UsageError("`--move-ledger` moves all of the ledger: it takes no ID")
+    if move_ledger and context.config.ledger is None:
+        raise UsageError(
+            "the configuration does not say where the ledger is to stand",
+            fix='set `ledger = "SCHEMA"` in [tool.todo-sql], then run the command again',
+        )
     output = context.output
     shown: list[Change] = []
 
@@ -57,14 +67,18 @@ def command(
     with migrator_of(context, migrations) as migrator:
         try:
             fate: Fate | None = "done" if done else "redo" if redo else None
-            migrator.repair(id, fate=fate, confirm=confirm, wait=wait)
+            if move_ledger:
+                migrator.move_ledger(confirm=confirm, wait=wait)
+            else:
+                migrator.repair(id, fate=fate, confirm=confirm, wait=wait)
         except _ShownChange:
             pass
     if output.json:
         entries = [{"id": change.id, "change": change.words} for change in shown]
         output.document({"dry_run": dry_run, "changes": entries})
     elif not shown:
-        output.message("nothing to repair: the ledger agrees with the folder")
+        place = "is where the configuration says" if move_ledger else "agrees with the folder"
+        output.message(f"nothing to repair: the ledger {place}")
     elif not dry_run:
         output.message(f"{len(shown)} repaired")
     return ExitCode.OK

@@ -47,7 +47,9 @@ def command(
     code = ExitCode.OK if clean else ExitCode.FINDINGS
     if output.json:
         entries = [_as_json(entry) for entry in status.entries]
-        output.document({"database": status.database, "migrations": entries})
+        output.document(
+            {"database": status.database, "ledger": status.schema, "migrations": entries}
+        )
         return code
     names: tuple[str, ...] = ("state", "migration", "applied at (UTC)", "ms", "rollback", "")
     rows = [_row(entry) for entry in status.entries]
@@ -59,7 +61,8 @@ def command(
         {state.replace("_", " "): colour for state, colour in _COLOURS.items()},
     )
     counts = Counter(entry.state.value for entry in status.entries)
-    summary: list[Part] = [f"{status.database}"]
+    place = f"ledger in schema {status.schema}" if status.ledger else "no ledger yet"
+    summary: list[Part] = [f"{status.database} ({place})"]
     for state, colour in _COLOURS.items():
         if counts[state]:
             summary.append(", " if summary[1:] else ": ")

@@ -15,11 +15,14 @@ from todo_sql.migrations.progress import Events
 PATIENCE = 30.0  # seconds to reach the server again, and as many for the old session to end
 
 
-def of(url: str, migration: Migration, direction: Direction, events: Events) -> str:
+def of(
+    url: str, schema: str | None, migration: Migration, direction: Direction, events: Events
+) -> str:
     """Return a sentence on what state a migration is in, true to the ledger.
 
     Args:
         url: Of the database.
+        schema: Of the ledger, where the configuration says it.
         migration: The one at which the run was cut off.
         direction: Whether it was being applied or rolled back.
         events: Is told what is waited for.
@@ -27,7 +30,8 @@ def of(url: str, migration: Migration, direction: Direction, events: Events) -> 
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with open_link(url, writes=False, wait=PATIENCE, events=events) as link:
+            opened = open_link(url, writes=False, ledger=schema, wait=PATIENCE, events=events)
+            with opened as link:
                 link.take_lock(PATIENCE, events)
                 return _sentence(link.ledger, migration, direction)
         except (TodoSqlError, psycopg.Error) as error:

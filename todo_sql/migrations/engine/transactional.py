@@ -68,17 +68,20 @@ def _try(
     ours = settings(script, notices_death=link.target.notices_death)
     proof = link.lock.require()
     constraints = FlightCommand("set constraints all immediate")
+    # The first file may make the very schema that the ledger is to stand in.
+    early, late = (creation, ()) if link.target.placed else ((), creation)
     commands = [
         FlightCommand("begin read write"),
         ours,
         proof,
-        *creation,
+        *early,
         THEIRS,
         *(FlightCommand(s.text, statement=number) for number, s in enumerate(script.statements)),
         constraints,
         *reset(link.target),
         ours,
         proof,  # a function may have released the lock
+        *late,
         *bookkeeping(),
         FlightCommand("commit"),
     ]
