@@ -45,6 +45,8 @@ def test_a_day_with_the_embedded_server(project: Path) -> None:
     assert started.stderr == ""
     status = json.loads(todo_sql("db", "status", "--json", cwd=project).stdout)
     assert status["running"] is True
+    assert status["stand_ins"] == ["pgcrypto", "uuid-ossp"]
+    assert "pgcrypto, uuid-ossp" in started.stdout
     assert str(status["pid"]) in started.stdout
     assert Path(status["data"]).is_relative_to(project)
 

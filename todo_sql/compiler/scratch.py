@@ -31,7 +31,7 @@ from todo_sql.compiler.scratch_role import (
 from todo_sql.config import Config
 from todo_sql.embedded.server import server_for
 from todo_sql.errors import TodoSqlError
-from todo_sql.migrations.engine.failure import lacking
+from todo_sql.migrations.engine.failure import LACKING, lacking
 from todo_sql.migrations.files.folder import files_of
 from todo_sql.sql.source import read_bytes
 from todo_sql.wire.url import DatabaseUrl
@@ -161,7 +161,7 @@ def _on_scratch(error: TodoSqlError, server: DatabaseUrl) -> TodoSqlError:
         return error
     fix = lacking(found.message)
     if fix is not None:
-        error.finding = replace(found, fix=fix)
+        error.finding = replace(found, code=LACKING, fix=fix)
         return error
     error.finding = replace(
         found,

@@ -42,6 +42,7 @@ from todo_sql.embedded.cluster import (
     log_file,
     postmaster,
 )
+from todo_sql.embedded.extensions import offer
 from todo_sql.embedded.programs import (
     OLDEST,
     OVERRIDE,
@@ -347,12 +348,13 @@ class EmbeddedServer:
             self._check_version(cluster.data, version)
             if lost or remembered is None:
                 cluster.set_password(SUPERUSER, state.password)
+        settings = {**self.settings, **offer(cluster.home, version)}
         for _ in range(PORTS_TRIED):
             if not _is_free(state.port):
                 state = replace(state, port=_free_port())
             self._remember(state)
             try:
-                cluster.start(state.port, self.settings)
+                cluster.start(state.port, settings)
             except PortTaken:
                 continue
             return

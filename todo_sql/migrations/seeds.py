@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from todo_sql.errors import ConfigError, DatabaseError
+from todo_sql.migrations.engine.failure import LACKING, lacking
 from todo_sql.sql.source import Source
 
 SCALE_FILE = "scale.sql"
@@ -71,13 +72,14 @@ def _run(connection: psycopg.Connection, source: Source) -> int:
         cursor.execute(source.text.encode())
     except psycopg.Error as error:
         position = error.diag.statement_position
+        lacks = lacking(str(error))
         raise DatabaseError(
             error.diag.message_primary or str(error),
-            code="D300",
+            code=LACKING if lacks else "D300",
             sqlstate=error.sqlstate,
             place=source.place(int(position) - 1) if position else source.place(0),
             cause=f"PostgreSQL {error.sqlstate}; nothing was changed",
-            fix=_FIXES.get(error.sqlstate or "", error.diag.message_hint),
+            fix=lacks or _FIXES.get(error.sqlstate or "", error.diag.message_hint),
         ) from error
     rows = 0
     more: bool | None = True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, migrated_database, scratch_server
 from todo_sql.errors import UsageError
+from todo_sql.migrations.engine.failure import LACKING, lacking
 from todo_sql.review.drift import Drift, drift
 from todo_sql.sql.source import Source
 
@@ -57,12 +58,14 @@ def with_schema(config: Config, path: Path) -> tuple[Snapshot, Snapshot]:
             connection.execute(text.encode())
         except psycopg.Error as error:
             at = error.diag.statement_position
+            lacks = lacking(str(error))
             raise UsageError(
                 f"the schema fails on a scratch database: {error.diag.message_primary or error}",
-                code="K104",
+                code=LACKING if lacks else "K104",
                 place=source.place(int(at) - 1) if at else None,
                 cause=error.diag.message_detail,
-                fix="correct it; it makes the roles that it grants to, and needs no superuser",
+                fix=lacks
+                or "correct it; it makes the roles that it grants to, and needs no superuser",
             ) from None
         wanted = take(connection)
         connection.rollback()

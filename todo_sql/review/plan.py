@@ -10,7 +10,7 @@ from todo_sql.catalog.diff import compare
 from todo_sql.catalog.snapshot import take
 from todo_sql.compiler import scratch_role
 from todo_sql.errors import Finding
-from todo_sql.migrations.engine.failure import lacking
+from todo_sql.migrations.engine.failure import LACKING, lacking
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.review import undo
 from todo_sql.review.broken import Broken, Queries
@@ -66,11 +66,12 @@ class Plan:
         """Those of all migrations, and that the copy is not whole."""
         missing = tuple(
             Finding(
-                "P113",
+                LACKING if lacking(what) else "P113",
                 "error",
                 f"not copied: {what}",
                 cause="a migration that meets it was tried on another schema than the live one",
-                fix="name a scratch server that has what is missing in TODO_SQL_SCRATCH_URL",
+                fix=lacking(what)
+                or "name a scratch server that has what is missing in TODO_SQL_SCRATCH_URL",
             )
             for what in self.not_copied
         )
@@ -191,14 +192,15 @@ def _failure(script: Script, statement: Statement | None, error: Any) -> Finding
     position = error.diag.statement_position
     if statement is not None and position is not None:
         where += int(position) - 1
+    lacks = lacking(str(error))
     return Finding(
-        "P101",
+        LACKING if lacks else "P101",
         "error",
         f"fails on a copy of the live schema: {error.diag.message_primary or error}",
         script.source.place(where),
         cause=f"PostgreSQL {error.sqlstate}"
         + (f": {error.diag.message_detail}" if error.diag.message_detail else ""),
-        fix=lacking(str(error)) or error.diag.message_hint,
+        fix=lacks or error.diag.message_hint,
     )
 
 

@@ -116,7 +116,10 @@ def _servers(context: Context) -> list[EmbeddedServer]:
 
 
 def _report(context: Context, said: str | None = None) -> ExitCode:
+    from todo_sql.embedded.extensions import stand_ins
+
     status = context.server.status()
+    replaced = stand_ins(context.server.url("postgres")) if status.running else []
     if context.output.json:
         context.output.document(
             {
@@ -126,6 +129,7 @@ def _report(context: Context, said: str | None = None) -> ExitCode:
                 "pid": status.pid,
                 "data": str(status.data),
                 "log": str(status.log),
+                "stand_ins": replaced,
             }
         )
     elif said:
@@ -135,6 +139,7 @@ def _report(context: Context, said: str | None = None) -> ExitCode:
             f"PostgreSQL {status.version} runs on port {status.port} (pid {status.pid})\n"
             f"data  {status.data}\n"
             f"log   {status.log}"
+            + (f"\nstand-ins  {', '.join(replaced)}: not everything works" if replaced else "")
         )
     else:
         context.output.data(f"PostgreSQL {status.version} does not run\ndata  {status.data}")

@@ -148,27 +148,34 @@ def _inside_do(error: psycopg.Error, statement: Statement) -> tuple[int, int] | 
 
 
 def _code(error: psycopg.Error) -> str:
+    if lacking(str(error)):
+        return LACKING
     return {"55P03": "M302", "57014": "M303", "42501": "M304"}.get(error.sqlstate or "", "M301")
 
 
-# What a build of PostgreSQL may lack: an extension, its library, ICU, XML, LZ4, a language.
-_LACKING = re.compile(
+LACKING = "M333"
+# What a build of PostgreSQL may lack: an extension or its library, what our stand-in for one
+# cannot do, ICU, XML, LZ4, a language, a dictionary, a locale of the system.
+_LACKS = re.compile(
     r"extension \"[^\"]+\" is not available|could not open extension control file"
-    r"|could not access file \"[^\"]+\"|ICU is not supported in this build"
-    r"|unsupported XML feature|compression method lz4 not supported"
-    r"|language \"[^\"]+\" does not exist"
+    r"|is not in the stand-in for extension"
+    r"|could not access file \"[^\"]+\"|could not load library"
+    r"|must be (?:pre)?loaded via \"?shared_preload_libraries"
+    r"|ICU is not supported in this build|collation \"[^\"]+-x-icu\" .*does not exist"
+    r"|could not create locale|unsupported XML feature|compression method lz4 not supported"
+    r"|language \"[^\"]+\" does not exist|could not open \w+ file \".*/tsearch_data/"
 )
 
 
 def lacking(message: str) -> str | None:
     """Return what to do where a server lacks what a migration rightly uses, else None."""
-    if not _LACKING.search(message):
+    if not _LACKS.search(message):
         return None
     return (
         "the migration may be right, and this server lacks what it uses: install that there, or, "
         "where it is a scratch server, name one that has it in TODO_SQL_SCRATCH_URL or install a "
-        "PostgreSQL that has it; the embedded PostgreSQL 18 has contrib and vector, but no "
-        "PostGIS, ICU or XML"
+        "PostgreSQL that has it; the embedded PostgreSQL 18 has contrib and vector, stand-ins for "
+        "pgcrypto and uuid-ossp, but no PostGIS, ICU or XML"
     )
 
 
