@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
 
 from todo_sql.queries.loader import load_text
 from todo_sql.queries.named import NamedQuery
@@ -33,6 +35,21 @@ _KEEP_PATH = (
 _RESTORE_PATH = (
     "select pg_catalog.set_config('search_path', pg_catalog.current_setting('todo_sql.path'), true)"
 )
+
+
+_KEPT: WeakKeyDictionary[Connection[Any], dict[str, str]] = WeakKeyDictionary()
+"""By connection, the names of the statements that stay prepared there."""
+_NUMBERS = count()
+
+
+def keep_prepared(connection: Connection[Any]) -> None:
+    """Keep our queries prepared on a connection whatever runs on it.
+
+    psycopg forgets its own with every ALTER, DROP and ROLLBACK, and planning ours takes longer
+    than running them. For a server's own sessions only: a pooler would mix them up.
+    """
+    connection.prepare_threshold = None
+    _KEPT[connection] = {}
 
 
 class Reader:
@@ -80,24 +97,38 @@ def many(
         calls: The arguments of each query, by its name.
         apart: Run them under our own search path, and leave the one that is set.
     """
-    from psycopg import RawCursor
+    from psycopg import RawCursor, sql
     from psycopg.rows import dict_row
 
     found = named_queries()
     cursors = {}
+    kept = _KEPT.get(connection)
+    prepared: dict[str, str] = {}
     with connection.pipeline():
         if apart:
             connection.execute(_KEEP_PATH)
             connection.execute(SAFE_LOCALLY)
         for name, arguments in calls.items():
             variant = choose(found[name], arguments)
-            cursor = RawCursor(connection, row_factory=dict_row)
+            values = [arguments[p] for p in variant.parameters]
+            cursors[name] = cursor = RawCursor(connection, row_factory=dict_row)
+            if kept is None:
+                cursor.execute(variant.sql.encode(), values, prepare=True)
+                continue
+            statement = kept.get(variant.sql)
+            if statement is None:
+                statement = prepared[variant.sql] = f"todo_sql_{next(_NUMBERS)}"
+                connection.execute(f"prepare {statement} as {variant.sql}".encode())
+            given = sql.SQL(", ").join(map(sql.Literal, values))
             cursor.execute(
-                variant.sql.encode(), [arguments[p] for p in variant.parameters], prepare=True
+                sql.SQL(f"execute {statement}({{}})" if values else f"execute {statement}").format(
+                    given
+                )
             )
-            cursors[name] = cursor
         if apart:
             connection.execute(_RESTORE_PATH)
+    if kept is not None:
+        kept |= prepared
     return {name: cursor.fetchall() for name, cursor in cursors.items()}
 
 

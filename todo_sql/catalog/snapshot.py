@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 
+Notes = tuple[Sequence[tuple[Item, Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The catalog of one database at one moment.
@@ -33,14 +36,14 @@ class Snapshot:
         version: The server's version number, such as 180004.
         items: Every object by its key, in the order of `KINDS` and names.
         roles: The cluster's roles by name; never compared with the objects.
-        needs: By key, the keys of what must be there before it. Parts have keys of their own:
-            ``default public.t.c``, ``query view public.v``, ``attach table public.p``, …
+        notes: What PostgreSQL notes of dependencies: the items with their places in its
+            catalogs, and the rows of ``pg_depend``.
     """
 
     version: int
     items: Mapping[str, Item]
     roles: Mapping[str, Item]
-    needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    notes: Notes = field(default=((), ()), repr=False, compare=False)
 
     def of(self, kind: str, parent: str | None = None) -> Iterator[Item]:
         """Yield the items of a kind, or those of one parent (its key), in order."""
@@ -51,6 +54,15 @@ class Snapshot:
     def parts(self, key: str) -> Sequence[Item]:
         """Return what belongs to the object of a key, in order."""
         return self._parts.get(key, ())
+
+    @cached_property
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        """By key, the keys of what must be there before it.
+
+        Parts have keys of their own: ``default public.t.c``, ``query view public.v``,
+        ``attach table public.p``, …
+        """
+        return resolve(*self.notes)
 
     @cached_property
     def parents(self) -> frozenset[str]:
@@ -85,7 +97,7 @@ def take(connection: Connection[Any]) -> Snapshot:
         connection.info.server_version,
         {item.key: item for item in every},
         {item.name: item for item in sorted(roles, key=lambda item: item.name)},
-        resolve(known, found["dependency"]),
+        (known, found["dependency"]),
     )
 
 

@@ -11,7 +11,7 @@ from todo_sql.catalog.read import ours
 from todo_sql.errors import Place
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant, variants
-from todo_sql.review.index_use import explain, lookups
+from todo_sql.review.index_use import lookups, plans
 from todo_sql.review.linting.tree import shown
 
 if TYPE_CHECKING:
@@ -78,18 +78,11 @@ class Queries:
 
     def _failing(self, connection: Connection[Any]) -> Iterator[tuple[str, Variant, str]]:
         """Plan every query anew; yield those that cannot be."""
-        import psycopg
-
+        asked = [(name, variant) for name, texts in self._texts.items() for variant in texts]
         self._plans = {}
-        with connection.transaction(force_rollback=True):
-            connection.execute("set local search_path = public")
-            connection.execute("set local enable_seqscan = off")
-            for name, texts in self._texts.items():
-                for variant in texts:
-                    try:
-                        with connection.transaction():
-                            plan = explain(connection, variant.sql)
-                    except psycopg.Error as error:
-                        yield name, variant, str(error.diag.message_primary or error)
-                        continue
-                    self._plans[name, variant.sql] = dict(lookups(plan))
+        found = plans(connection, [variant.sql for _, variant in asked])
+        for (name, variant), plan in zip(asked, found, strict=True):
+            if isinstance(plan, str):
+                yield name, variant, plan
+            else:
+                self._plans[name, variant.sql] = dict(lookups(plan))

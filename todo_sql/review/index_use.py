@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -49,63 +48,96 @@ def serving(
         tenant: How rows are isolated, or None.
         parents: Of an index on a partition, the index of the parent.
     """
-    import psycopg
-
+    asked = [
+        (name, variant.sql)
+        for name, query in queries.items()
+        for variant in islice(variants(query), _MOST_VARIANTS)
+    ]
+    roles: tuple[str, ...] = ("none",)
+    if tenant is not None:
+        roles = (tenant.role, "none")
+        connection.execute("select pg_catalog.set_config(%s, 'nobody', false)", [tenant.setting])
     found: dict[str, set[str]] = {}
-    with connection.transaction(force_rollback=True):
-        connection.execute("set local search_path = public")
-        connection.execute("set local enable_seqscan = off")
-        if tenant is not None:
-            connection.execute("select pg_catalog.set_config(%s, 'nobody', true)", [tenant.setting])
-        for name, query in queries.items():
-            for variant in islice(variants(query), _MOST_VARIANTS):
-                for role in (tenant.role, None) if tenant else (None,):
-                    try:
-                        with connection.transaction():
-                            if role is not None:
-                                connection.execute(f"set local role {quoted(role)}".encode())
-                            plan = explain(connection, variant.sql)
-                            connection.execute("reset role")
-                    except psycopg.Error:
-                        continue  # not for this role, or not a query that can be planned
-                    for index, _ in lookups(plan):
-                        found.setdefault(parents.get(index, index), set()).add(name)
-                    break
+    for (name, _), plan in zip(
+        asked, plans(connection, [text for _, text in asked], roles), strict=True
+    ):
+        for index, _ in () if isinstance(plan, str) else lookups(plan):
+            found.setdefault(parents.get(index, index), set()).add(name)
     return {index: sorted(found[index]) for index in sorted(found)}
 
 
-def explain(connection: Connection[Any], text: str) -> Mapping[str, Any]:
-    """Return the generic plan of a statement with ``$1`` parameters."""
-    options = "verbose, costs off, format json"
-    if connection.info.server_version >= 160000:
-        row = connection.execute(f"explain (generic_plan, {options}) {text}".encode()).fetchone()
-    else:
-        row = _explain_prepared(connection, text, options)
-    assert row is not None
-    plan: Mapping[str, Any] = row[0][0]["Plan"]
-    return plan
+_OPTIONS = "verbose, costs off, format json"
+# Since 16 a plan without values can be had at once, before it a prepared statement's, for nulls.
+_AT_ONCE = f"execute 'explain (generic_plan, {_OPTIONS}) ' || asked into found;"
+_PREPARED = f"""
+execute 'prepare todo_sql_asked as ' || asked;
+begin
+    execute 'explain ({_OPTIONS}) execute todo_sql_asked' || (
+        select case when cardinality(p.parameter_types) > 0
+            then '(null' || repeat(', null', cardinality(p.parameter_types) - 1) || ')'
+            else ''
+        end
+        from pg_prepared_statements as p
+        where p.name = 'todo_sql_asked'
+    ) into found;
+exception when others then
+    found := to_json(sqlerrm);
+end;
+deallocate todo_sql_asked;
+"""
+# Under the project's path, where pg_catalog is searched first.
+_PLANS = """
+create or replace function pg_temp.todo_sql_plans(texts text[], roles text[]) returns setof json
+language plpgsql as $todo_sql$
+declare
+    asked text;
+    planner text;
+    found json;
+begin
+    foreach asked in array texts loop
+        foreach planner in array roles loop
+            begin
+                perform set_config('role', planner, true);
+                {explain}
+                perform set_config('role', 'none', true);
+            exception when others then
+                found := to_json(sqlerrm);
+            end;
+            exit when json_typeof(found) = 'array';
+        end loop;
+        return next found;
+    end loop;
+end
+$todo_sql$
+"""
 
 
-def _explain_prepared(connection: Connection[Any], text: str, options: str) -> Any:
-    """Explain on a server that has no GENERIC_PLAN: a prepared statement's, for nulls."""
-    import psycopg
+def plans(
+    connection: Connection[Any], texts: Sequence[str], roles: Sequence[str] = ("none",)
+) -> Iterator[Mapping[str, Any] | str]:
+    """Yield the generic plan of each statement, or why there is none; executes none of them.
 
+    Plans are those for large tables: no table is read whole where an index serves.
+
+    Args:
+        connection: To a scratch database.
+        texts: Statements with ``$1`` parameters.
+        roles: As whom they are planned: the first that may run one.
+    """
+    at_once = connection.info.server_version >= 160000
+    explained = _PLANS.replace("{explain}", _AT_ONCE if at_once else _PREPARED)
+    # It stays: a schema for what is temporary that comes and goes is a new path each time, for
+    # which everything that is prepared would be planned anew.
+    connection.execute(explained.encode())
     with connection.transaction(force_rollback=True):
+        connection.execute("set local search_path = public")
+        connection.execute("set local enable_seqscan = off")
         connection.execute("set local plan_cache_mode = force_generic_plan")
-        connection.execute(f"prepare todo_sql_explain as {text}".encode())
-        try:
-            (count,) = connection.execute(
-                "select pg_catalog.cardinality(parameter_types)"
-                " from pg_catalog.pg_prepared_statements"
-                " where name operator(pg_catalog.=) 'todo_sql_explain'"
-            ).fetchone() or (0,)
-            values = f"({', '.join(['null'] * count)})" if count else ""
-            asked = f"explain ({options}) execute todo_sql_explain{values}"
-            with connection.transaction():
-                return connection.execute(asked.encode()).fetchone()
-        finally:
-            with suppress(psycopg.OperationalError):
-                connection.execute("deallocate todo_sql_explain")
+        found = connection.execute(
+            "select pg_temp.todo_sql_plans(%s, %s)", [list(texts), list(roles)]
+        ).fetchall()
+    for (plan,) in found:
+        yield plan if isinstance(plan, str) else plan[0]["Plan"]
 
 
 def lookups(plan: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:

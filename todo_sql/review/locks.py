@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.names import quoted
-from todo_sql.catalog.read import many, ours, rows
+from todo_sql.catalog.read import keep_prepared, many, ours, rows
 from todo_sql.review.linting.tree import enum
 from todo_sql.review.row_writes import WRITES, written
 from todo_sql.review.table_shape import NOTHING, ShapeChange, TableShape, queries
@@ -109,6 +109,7 @@ class Tracer:
 
         self._url = url
         self.connection: Connection[Any] = psycopg.connect(url, autocommit=True)
+        keep_prepared(self.connection)
         if path is not None:
             self.connection.execute(
                 "select pg_catalog.set_config('search_path', %s, false)", [path]
@@ -157,6 +158,16 @@ class Tracer:
             self.connection.execute("rollback")
             self.look_again()
 
+    def execute(self, statement: Statement) -> None:
+        """Run one statement without a look at what it does.
+
+        Raises:
+            psycopg.Error: It failed.
+        """
+        self.connection.execute(statement.text.encode())
+        if statement.kind == "deallocate_stmt":
+            keep_prepared(self.connection)
+
     def run(self, statement: Statement) -> Trace:
         """Run one statement in the open transaction.
 
@@ -171,7 +182,7 @@ class Tracer:
             )
         )
         using = self._using(statement)
-        self.connection.execute(statement.text.encode())
+        self.execute(statement)
         found = many(self.connection, self._questions(), apart=True)
         held = {(row["oid"], row["mode"]) for row in found["held_locks"]}
         taken, self._held = held - self._held, held
@@ -253,7 +264,7 @@ class Tracer:
 
         def work() -> None:
             try:
-                self.connection.execute(statement.text.encode())
+                self.execute(statement)
             except BaseException as error:
                 failure.append(error)
 

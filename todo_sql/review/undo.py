@@ -44,7 +44,7 @@ def prove(tracer: Tracer, migration: Migration, before: Snapshot) -> Undone:
         if together:
             tracer.begin()
         for statement in script.statements:
-            tracer.connection.execute(statement.text.encode())
+            tracer.execute(statement)
         statement = None
         if together:
             tracer.settle()
@@ -76,7 +76,7 @@ def _again(tracer: Tracer, script: Script) -> None:
     if together:
         tracer.begin()
     for statement in script.statements:
-        tracer.connection.execute(statement.text.encode())
+        tracer.execute(statement)
     if together:
         tracer.commit()
 
