@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import todo_sql
-from todo_sql.catalog.read import named_queries
+from todo_sql.queries.own import named_queries
 from todo_sql.queries.variants import variants
 from todo_sql.sql.grammar import GrammarError, parse
 from todo_sql.wire.statement import comment
@@ -21,7 +21,7 @@ PACKAGE = Path(todo_sql.__file__).parent
 # Module -> what puts its texts under our own path, and the module that does it. Whoever adds
 # an unqualified text elsewhere qualifies it, or runs it so and says it here.
 UNDER_OUR_PATH = {
-    "compiler/checks/serving.py": ("ours(connection)", "compiler/checks/serving.py"),
+    "compiler/checks/queries": ("ours(connection)", "compiler/checks/serving.py"),
     "catalog/queries": ("SAFE_LOCALLY)", "catalog/read.py"),
     "compiler/queries": ("with ours(connection):", "compiler/schema.py"),
     "compiler/scratch.py": ("SAFE_ALWAYS", "compiler/scratch_role.py"),
@@ -34,7 +34,7 @@ UNDER_OUR_PATH = {
     "database/executor.py": ("OURS, Step(_COLUMNS", "database/executor.py"),
     "database/handshake.py": ("OURS, Step(_ROLE)", "database/handshake.py"),
     "migrations/engine/concurrent.py": ("[OURS, ", "migrations/engine/concurrent.py"),
-    "migrations/engine/watch.py": ("SAFE_LOCALLY", "migrations/engine/watch.py"),
+    "migrations/engine/queries": ('f"{SAFE_LOCALLY};{look', "migrations/engine/watch.py"),
     "migrations/ledger.py": ("vetting.readable", "migrations/ledger.py"),
     "migrations/lock.py": ("SAFE_LOCALLY", "migrations/lock.py"),
     "migrations/losses.py": ("OURS", "migrations/losses.py"),
@@ -93,11 +93,15 @@ def own_sql() -> Iterator[tuple[str, str, list[str]]]:
                 continue  # prose, or a part of a text
             found = [what for one in statements for what in _unqualified(one.node)]
             yield module, text, found
-    for folder in sorted(PACKAGE.glob("*/queries")):
-        for name, query in named_queries(f"{PACKAGE.name}.{folder.parent.name}").items():
+    for folder in sorted({file.parent for file in PACKAGE.rglob("queries/*.sql")}):
+        inside = folder.relative_to(PACKAGE)
+        if inside.parts[0] == "project":
+            continue  # the Todo project's
+        room = ".".join((PACKAGE.name, *inside.parent.parts))
+        for name, query in named_queries(room).items():
             for variant in variants(query):
                 found = [what for one in parse(variant.sql) for what in _unqualified(one.node)]
-                yield f"{folder.parent.name}/queries", f"{name}: {variant.sql}", found
+                yield inside.as_posix(), f"{name}: {variant.sql}", found
 
 
 def test_nothing_is_left_to_the_path_elsewhere() -> None:

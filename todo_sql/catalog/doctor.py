@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.read import Reader, named_queries
+from todo_sql.catalog.read import Reader
 from todo_sql.errors import Finding, Severity
+from todo_sql.queries.own import named_queries
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -155,7 +156,7 @@ def _calls(config: Config, thresholds: Thresholds) -> dict[str, dict[str, object
 
 def _finding(name: str, row: dict[str, Any]) -> Finding:
     code, severity = CHECKS[name]
-    said = " ".join(named_queries()[name].doc.split()).rstrip(".")
+    said = " ".join(named_queries(__package__)[name].doc.split()).rstrip(".")
     said = said[:1].lower() + said[1:]
     return Finding(
         code, severity, f"{row['subject']}: {said}", cause=row["detail"], fix=row["mend"]

@@ -1,19 +1,15 @@
-"""Reads a room's own named queries, and runs the catalog's on a connection in one flight."""
+"""Runs the catalog's named queries on a connection in one flight."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from importlib import resources
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
-from todo_sql.queries.loader import load_text
-from todo_sql.queries.named import NamedQuery
+from todo_sql.queries.own import named_queries
 from todo_sql.queries.variants import choose
-from todo_sql.sql.source import Source
 from todo_sql.sql.trust import SAFE_LOCALLY
 
 if TYPE_CHECKING:
@@ -100,7 +96,7 @@ def many(
     from psycopg import RawCursor, sql
     from psycopg.rows import dict_row
 
-    found = named_queries()
+    found = named_queries(__package__)
     cursors = {}
     kept = _KEPT.get(connection)
     prepared: dict[str, str] = {}
@@ -137,7 +133,7 @@ def rows(connection: Connection[Any], name: str, **arguments: object) -> list[di
     from psycopg import RawCursor
     from psycopg.rows import dict_row
 
-    variant = choose(named_queries()[name], arguments)
+    variant = choose(named_queries(__package__)[name], arguments)
     with ours(connection), RawCursor(connection, row_factory=dict_row) as cursor:
         cursor.execute(variant.sql.encode(), [arguments[p] for p in variant.parameters])
         return cursor.fetchall()
@@ -152,15 +148,3 @@ def ours(connection: Connection[Any]) -> Iterator[None]:
     with connection.transaction(force_rollback=nested):
         connection.execute(SAFE_LOCALLY)
         yield
-
-
-@cache
-def named_queries(room: str = __package__) -> Mapping[str, NamedQuery]:
-    """Return every query by name of the .sql files in a room's folder ``queries``."""
-    folder = resources.files(room) / "queries"
-    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
-    return {
-        query.name: query
-        for file in files
-        for query in load_text(Source.from_bytes(file, (folder / file).read_bytes()))
-    }

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.read import named_queries, ours
+from todo_sql.catalog.read import ours
+from todo_sql.queries.own import named_queries
 from todo_sql.queries.variants import choose
 
 if TYPE_CHECKING:

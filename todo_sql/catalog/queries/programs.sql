@@ -277,6 +277,37 @@ with options as (
     group by o.class, o.oid
 ),
 
+-- What belongs to an operator class, or loosely to a family.
+members as (
+    select
+        m.class,
+        m.oid,
+        string_agg(m.member, ', ' order by m.member) as members
+    from (
+        select
+            d.refclassid as class,
+            d.refobjid as oid,
+            format('operator %s %s', o.amopstrategy, o.amopopr::regoperator)
+            || coalesce(' for order by ' || quote_ident(n.nspname) || '.' || quote_ident(f.opfname), '') as member
+        from pg_amop as o
+        inner join pg_depend as d on d.classid = 'pg_amop'::regclass and o.oid = d.objid
+        left join pg_opfamily as f on o.amopsortfamily = f.oid
+        left join pg_namespace as n on f.opfnamespace = n.oid
+        union all
+        select
+            d.refclassid,
+            d.refobjid,
+            format(
+                'function %s (%s, %s) %s', p.amprocnum, format_type(p.amproclefttype, null),
+                format_type(p.amprocrighttype, null), p.amproc::regprocedure
+            )
+        from pg_amproc as p
+        inner join pg_depend as d on d.classid = 'pg_amproc'::regclass and p.oid = d.objid
+    ) as m
+    where m.class in ('pg_opfamily'::regclass, 'pg_opclass'::regclass)
+    group by m.class, m.oid
+),
+
 rare as (
     select
         'pg_collation'::regclass as class, c.oid, c.collowner as owner, null::text as name, null::text as version,
@@ -346,34 +377,7 @@ rare as (
     from pg_opfamily as f
     inner join pg_namespace as n on f.opfnamespace = n.oid
     inner join pg_am as am on f.opfmethod = am.oid
-    cross join
-        lateral (
-            select string_agg(m.member, ', ' order by m.member) as members
-            from (
-                select
-                    format('operator %s %s', o.amopstrategy, o.amopopr::regoperator)
-                    || coalesce(' for order by ' || sf.name, '') as member
-                from pg_amop as o
-                inner join pg_depend as d
-                    on d.classid = 'pg_amop'::regclass and o.oid = d.objid
-                        and d.refclassid = 'pg_opfamily'::regclass and f.oid = d.refobjid
-                left join lateral (
-                    select format('%I.%I', sn.nspname, s.opfname) as name
-                    from pg_opfamily as s inner join pg_namespace as sn on s.opfnamespace = sn.oid
-                    where s.oid = o.amopsortfamily
-                ) as sf on true
-                union all
-                select
-                    format(
-                        'function %s (%s, %s) %s', p.amprocnum, format_type(p.amproclefttype, null),
-                        format_type(p.amprocrighttype, null), p.amproc::regprocedure
-                    )
-                from pg_amproc as p
-                inner join pg_depend as d
-                    on d.classid = 'pg_amproc'::regclass and p.oid = d.objid
-                        and d.refclassid = 'pg_opfamily'::regclass and f.oid = d.refobjid
-            ) as m
-        ) as loose
+    left join members as loose on loose.class = 'pg_opfamily'::regclass and f.oid = loose.oid
     union all
     select
         'pg_opclass'::regclass, c.oid, c.opcowner, null, null, null,
@@ -395,34 +399,7 @@ rare as (
     inner join pg_am as am on c.opcmethod = am.oid
     inner join pg_opfamily as f on c.opcfamily = f.oid
     inner join pg_namespace as fn on f.opfnamespace = fn.oid
-    cross join
-        lateral (
-            select string_agg(m.member, ', ' order by m.member) as members
-            from (
-                select
-                    format('operator %s %s', o.amopstrategy, o.amopopr::regoperator)
-                    || coalesce(' for order by ' || sf.name, '') as member
-                from pg_amop as o
-                inner join pg_depend as d
-                    on d.classid = 'pg_amop'::regclass and o.oid = d.objid
-                        and d.refclassid = 'pg_opclass'::regclass and c.oid = d.refobjid
-                left join lateral (
-                    select format('%I.%I', sn.nspname, s.opfname) as name
-                    from pg_opfamily as s inner join pg_namespace as sn on s.opfnamespace = sn.oid
-                    where s.oid = o.amopsortfamily
-                ) as sf on true
-                union all
-                select
-                    format(
-                        'function %s (%s, %s) %s', p.amprocnum, format_type(p.amproclefttype, null),
-                        format_type(p.amprocrighttype, null), p.amproc::regprocedure
-                    )
-                from pg_amproc as p
-                inner join pg_depend as d
-                    on d.classid = 'pg_amproc'::regclass and p.oid = d.objid
-                        and d.refclassid = 'pg_opclass'::regclass and c.oid = d.refobjid
-            ) as m
-        ) as bound
+    left join members as bound on bound.class = 'pg_opclass'::regclass and c.oid = bound.oid
     union all
     select
         'pg_cast'::regclass, c.oid, null, null, null, null,

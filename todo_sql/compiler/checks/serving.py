@@ -27,6 +27,7 @@ from todo_sql.errors import Finding
 from todo_sql.migrations.seeds import SCALE_FILE, seed
 from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
+from todo_sql.queries.own import bound
 from todo_sql.queries.variants import Variant, variants
 from todo_sql.sql.source import read_bytes
 
@@ -38,16 +39,6 @@ _SORTED_ROWS = 100
 _INDEX_SCANS = ("Index Scan", "Index Only Scan")
 _SCANS = ("Seq Scan", *_INDEX_SCANS, "Bitmap Heap Scan")
 _EQUAL = re.compile(r"(?<![<>!=]) = (?:ANY )?\(?\$(\d+)")
-_SIZES = """
-select c.relname, c.reltuples::int8,
-    c.relrowsecurity and exists (
-        select 1 from pg_catalog.pg_attribute as a
-        where a.attrelid = c.oid and a.attname = %s and not a.attisdropped
-    )
-from pg_catalog.pg_class as c
-where c.relkind = 'r' and c.relnamespace not in (select oid from pg_catalog.pg_namespace
-    where nspname in ('pg_catalog', 'information_schema'))
-"""
 
 Node = Mapping[str, Any]
 
@@ -89,7 +80,8 @@ def find(
     """
     parameter = config.tenant.parameter if config.tenant else ""
     with ours(connection):
-        sizes = connection.execute(_SIZES, [parameter]).fetchall()
+        text, values = bound(__package__, "sizes", column=parameter)
+        sizes = psycopg.RawCursor(connection).execute(text.encode(), values).fetchall()
     tables = {name: _Table(*numbers) for name, *numbers in sizes}
     tables = {
         name: table._replace(is_tenants=table.is_tenants and name not in config.exempt)

@@ -19,6 +19,7 @@ from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files.rerun import detached_partition, enum_name, is_rerunnable
 from todo_sql.migrations.ledger import quoted
+from todo_sql.queries.own import bound
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
 from todo_sql.wire.pipeline import FlightCommand
@@ -46,33 +47,6 @@ class Index:
     partitioned: bool
     definition: str
     builder: int | None
-
-
-_INDEX = """
-select
-    pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
-    i.indisvalid and i.indisready and i.indislive,
-    c.relkind = 'I',
-    pg_catalog.pg_get_indexdef(i.indexrelid),
-    coalesce((
-        select pg_catalog.min(p.pid)
-        from pg_catalog.pg_stat_progress_create_index as p
-        where p.index_relid = i.indexrelid and p.pid <> pg_catalog.pg_backend_pid()
-    ), (
-        select pg_catalog.min(l.pid)
-        from pg_catalog.pg_locks as l
-        where l.relation = i.indexrelid and l.locktype = 'relation'
-            and l.database = (
-                select d.oid from pg_catalog.pg_database as d
-                where d.datname = pg_catalog.current_database()
-            )
-            and l.pid <> pg_catalog.pg_backend_pid()
-            and l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
-    ))
-from pg_catalog.pg_index as i
-join pg_catalog.pg_class as c on c.oid = i.indexrelid
-join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-"""
 
 
 def _name(relation: Any) -> str:
@@ -114,10 +88,7 @@ class Catalog:
         if node is None or not node.idxname:
             return None
         found = self._indexes(
-            "c.relname = $1 and c.relnamespace = (select t.relnamespace "
-            "from pg_catalog.pg_class as t where t.oid = $2::pg_catalog.oid)",
-            node.idxname,
-            self._oid(_name(node.relation)),
+            kind="named", name=node.idxname, about=self._oid(_name(node.relation))
         )
         return found[0] if found else None
 
@@ -222,21 +193,12 @@ class Catalog:
 
     def _left_by_reindex(self, node: Any) -> Iterator[Index]:
         kind = enum_name(node, "kind")
-        about = self._oid(_name(node.relation)) if node.relation.relname else node.name
-        where = {
-            "REINDEX_OBJECT_INDEX": "i.indrelid = (select r.indrelid from pg_catalog.pg_index as r "
-            "where r.indexrelid = $1::pg_catalog.oid)",
-            "REINDEX_OBJECT_TABLE": "i.indrelid = $1::pg_catalog.oid",
-            "REINDEX_OBJECT_SCHEMA": "n.nspname = $1",
-        }.get(kind, "$1::pg_catalog.text is not null")
-        yield from self._indexes(
-            f"{where} and not i.indisvalid and c.relkind = 'i' "
-            "and n.nspname <> 'pg_toast' and c.relname ~ '_cc(new|old)[0-9]*$'",
-            about,
-        )
+        table = self._oid(_name(node.relation)) if node.relation.relname else None
+        yield from self._indexes(kind=kind, name=node.name, about=table)
 
-    def _indexes(self, where: str, *parameters: str | None) -> list[Index]:
-        rows = self._rows(f"{_INDEX} where {where}", *parameters)
+    def _indexes(self, **arguments: str | None) -> list[Index]:
+        sql, parameters = bound(__package__, "indexes", **arguments)
+        rows = self._rows(sql, *parameters)
         return [
             Index(str(name), valid == "t", part == "t", str(text), int(pid) if pid else None)
             for name, valid, part, text, pid in rows

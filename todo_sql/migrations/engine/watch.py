@@ -21,6 +21,7 @@ from todo_sql.errors import Finding, TodoSqlError
 from todo_sql.migrations.connecting import MigrationLink, ask
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.progress import Events
+from todo_sql.queries.own import bound
 from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.pipeline import TICK, ConnectionLost, Flight, FlightCommand, Reply
 
@@ -28,36 +29,6 @@ _PATIENCE = 0.5  # seconds before the second connection is opened
 _ANSWER = 2.0  # seconds for an answer there
 _INTERVAL = 0.5  # seconds between two looks
 _BLIND = 5.0  # seconds before another try where there was nothing to be seen
-
-_LOOK = """
-select
-    coalesce(pg_catalog.bool_or(
-        l.granted
-        and l.mode = 'AccessExclusiveLock'
-        and l.locktype = 'relation'
-        and exists (select from pg_catalog.pg_class as c where c.oid = l.relation)
-    ), false),
-    coalesce(pg_catalog.bool_or(not l.granted), false),
-    (
-        select pg_catalog.string_agg(
-            pg_catalog.format(
-                'pid %s (%s, role %s, %s)',
-                a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'), a.usename,
-                case
-                    when a.state = 'active' then 'at: ' || pg_catalog.left(a.query, 60)
-                    else coalesce(a.state, 'at work') || ' since ' || coalesce(
-                        pg_catalog.to_char(a.state_change at time zone 'utc', 'HH24:MI:SS UTC'),
-                        'unknown'
-                    )
-                end
-            ), ', '
-        )
-        from pg_catalog.pg_stat_activity as a
-        where a.pid = any (pg_catalog.pg_blocking_pids({pid}))
-    )
-from pg_catalog.pg_locks as l
-where l.pid = {pid}
-"""
 
 
 class HoldExceeded(Exception):
@@ -194,8 +165,9 @@ class Watcher:
         try:
             if self._connection is None:
                 self._connection = self._link.second_connection()
-            look = f"{SAFE_LOCALLY};{_LOOK.format(pid=self._pid)}"
-            rows = ask(self._connection, look, _ANSWER)
+            look, (pid,) = bound(__package__, "look", pid=str(self._pid))
+            text = f"{SAFE_LOCALLY};{look.replace('$1', str(pid))}"  # both in one message
+            rows = ask(self._connection, text, _ANSWER)
             why = f"no answer in {_ANSWER:g} s"
         except (TodoSqlError, psycopg.Error) as error:
             rows, why = None, _words(error)
