@@ -1,14 +1,18 @@
 """How many queries of other tools' tests are described, how many refused, and why.
 
-    python tests/compiler/corpora.py sqlc CHECKOUT
-    python tests/compiler/corpora.py sqlc-python CHECKOUT    sqlc-gen-better-python
-    python tests/compiler/corpora.py aiosql CHECKOUT
-    python tests/compiler/corpora.py pgtyped CHECKOUT
+    PYTHONPATH=tests python tests/compiler/corpora.py CORPUS CHECKOUT
+
+Tests of other tools: `sqlc`, `sqlc-python` (rayakame/sqlc-gen-better-python), `aiosql`,
+`pgtyped` (adelsz). Whole projects, whose package is generated, imported and type-checked, too:
+`labrinth` (modrinth/code) and `mas` (element-hq/matrix-authentication-service), which keep what
+sqlx found, so that types are compared; `hatchet` (hatchet-dev), `minder` (mindersec) and `tap`
+(lightninglabs/taproot-assets), which use sqlc.
 
 Read in place. Every refusal is shown with its code, its message, and the reason why it is
 right; one without a reason makes the exit code 1. What is described runs on random rows: a
-NULL where none was claimed does so, too (what their own notation overrides aside). Where a
-schema wants an extension that the embedded server lacks, PostgreSQL 15 of the system is tried.
+NULL where none was claimed does so, too (what their own notation overrides aside), in a column
+or within an array. Where a schema wants an extension that the embedded server lacks, PostgreSQL
+15 of the system is tried.
 
 Seen, with PostgreSQL 18 and 15:
 
@@ -16,6 +20,11 @@ Seen, with PostgreSQL 18 and 15:
     sqlc-gen-better-python 7f2578c    79 queries,  73 described,  6 refused
     aiosql 876d3cc                    45 queries,  40 described,  5 refused
     PgTyped 88a428f                   25 queries,  25 described
+    labrinth fe9ae94                 681 queries, 681 described; 2,828 types as sqlx has them
+    MAS 682b8d2                      189 queries, 189 described; 1,054 types as sqlx has them
+    hatchet 89d130f                  504 queries, 497 described,  7 refused
+    minder 2853b8d                   158 queries, 143 described, 15 refused
+    taproot-assets 95bd8d4           223 queries, 217 described,  6 refused
 """
 
 from __future__ import annotations
@@ -26,17 +35,18 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
 from support import foreign
-from support.anyrows import argument, fill, tables
+from support.anyrows import argument, fill, labels, tables
 from support.compiling import config_of
-from support.foreign import Case
+from support.foreign import Case, Query
+from support.packages import package
 
 from todo_sql.compiler.describe import Compiler
-from todo_sql.compiler.described import Described
+from todo_sql.compiler.described import Described, DescribedColumn
 from todo_sql.compiler.scratch import empty_database
 from todo_sql.compiler.scratch_role import ScratchServer
 from todo_sql.embedded.server import binaries
@@ -52,7 +62,14 @@ CORPORA: dict[str, Callable[[Path], Iterator[Case]]] = {
     "sqlc-python": foreign.sqlc_python,
     "aiosql": foreign.aiosql,
     "pgtyped": foreign.pgtyped,
+    "labrinth": foreign.labrinth,
+    "mas": foreign.mas,
+    "hatchet": foreign.hatchet,
+    "minder": foreign.minder,
+    "tap": foreign.taproot_assets,
 }
+PROJECTS = ("labrinth", "mas", "hatchet", "minder", "tap")
+"""Those that are whole projects: their package is generated, too."""
 
 
 TWICE = "two columns of one name: `row.id` would be one of them by chance; theirs are numbered"
@@ -63,6 +80,9 @@ MISTAKE = "their test of a mistake: sqlc refuses it, too"
 REASONS = [
     (r"C108 column \d+ of \S+ repeats the name", TWICE),
     (r"C108 column \d+ of \S+ is named `(\?column\?|3p%)`", UNNAMED),
+    (r"C108 column \d+ of \S+ is named `(class|def)`", "a keyword of Python is no attribute"),
+    (r"C104 column `profiles_with_selectors`", "a composite of theirs, for which"
+     " [tool.todo-sql.types] names a model"),
     (r"Q112 parameter `:\w+` is a keyword of Python", "no argument of a function can be named so"),
     (r"pg_vector/.*C104 .* no Python type", "an extension's type, which [tool.todo-sql.types]"
      " can map: what it should be in Python is the user's to say"),
@@ -80,10 +100,14 @@ REASONS = [
     (r"syntax_errors/.*syntax error", MISTAKE),
     (r"update_set_on_conflict/.*(typo|ON CONFLICT DO UPDATE requires)", MISTAKE),
     # What sqlc lets pass and PostgreSQL does not.
+    (r"tap: .*Sqlite: C101 function", "written for SQLite"),
+    (r"tap: FetchChildrenSelfJoin: .*\"subtree_cte\"", "SQLite needs no `with recursive`"),
     (r"case_value_param/.*text = boolean", "$1 is text by its first use, then compared with a"
      " boolean: PostgreSQL refuses to prepare it"),
     (r"params_placeholder_in_left_expr/.*integer = character varying", "$1 is compared with an"
      " integer and with a text: PostgreSQL refuses to prepare it"),
+    (r"hatchet: CleanupV1TaskRuntime: Q108", "two statements, of which sqlc sends only what the"
+     " driver lets through: PostgreSQL prepares one"),
     # aiosql's loader is tested with texts that no database is asked for.
     (r"blogs\.sql: with-params: .*table \"x\"", "`x.imaj` lacks its colon: no table x"),
     (r"get-modulo: C101 operator is not unique", "nothing tells the types of `:a % :b`: cast one,"
@@ -133,13 +157,19 @@ class Figures:
     schema: list[str] = field(default_factory=list)
     columns: int = 0
     claimed: int = 0
+    elements: int = 0
     runs: int = 0
+    ran: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    compared: int = 0
+    names: list[str] = field(default_factory=list)
 
     def add(self, other: Figures) -> None:
         """Add the figures of a case."""
         for name in vars(self):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+            mine, theirs = getattr(self, name), getattr(other, name)
+            setattr(self, name, mine | theirs if isinstance(mine, set) else mine + theirs)
 
 
 def describe(url: str, case: Case) -> Figures:
@@ -155,43 +185,90 @@ def describe(url: str, case: Case) -> Figures:
                 analysis = compiler.analyse(found)
                 described += analysis.described
                 findings = analysis.errors
+                if not findings:
+                    figures.names.append(query.name)
+                    compare(query, analysis.described[0], figures)
             figures.refusals += [Refusal(case.name, query.name, one) for one in findings[:1]]
         columns = [column for entry in described for column in entry.columns]
         figures.columns = len(columns)
         figures.claimed = sum(not column.nullable for column in columns)
+        figures.elements = sum(claims_elements(column) for column in columns)
         connection.execute("set client_min_messages = error; set debug_print_rewritten = off")
         run(connection, [entry for entry in described if entry.columns], figures)
     return figures
 
 
+def compare(query: Query, entry: Described, figures: Figures) -> None:
+    """Note where the types of a query are not those that the other tool found."""
+    if query.parameters is None or query.columns is None:
+        return
+    mine = {one.name: bare(one.pg_type or "") for one in entry.parameters}
+    pairs = [(mine.get(f"p{number}"), theirs) for number, theirs in enumerate(query.parameters, 1)]
+    columns = zip([bare(one.pg_type) for one in entry.columns], query.columns, strict=True)
+    for ours, theirs in [*pairs, *columns]:
+        figures.compared += 1
+        if ours is not None and ours != theirs:
+            figures.types.append(f"{query.name}: {ours}, they say {theirs}")
+
+
+def bare(pg_type: str) -> str:
+    """Return the name of a type without its modifier."""
+    return re.sub(r"\(.*?\)", "", pg_type)
+
+
+def claims_elements(column: DescribedColumn) -> bool:
+    """Whether a column is an array of which no element is NULL, so we say."""
+    return "list[" in column.python.text and "None" not in column.python.text
+
+
 def run(
     connection: psycopg.Connection[object], described: list[Described], figures: Figures
 ) -> None:
-    """Run queries on random rows, and note each NULL in a column that is claimed to have none."""
-    names = tables(connection)
+    """Run queries on random rows; note each NULL where none is claimed, in arrays too."""
+    names, known = tables(connection), labels(connection)
     for state in range(4):
         fill(connection, random.Random(state), names if state == 3 else names[:state])
         for entry in described:
             variant = next(iter(variants(entry.query)))
-            types = {one.name: one.pg_type or "" for one in entry.parameters}
-            for number in range(3):
-                values = [argument(types[name], number) for name in variant.parameters]
+            parameters = {one.name: one for one in entry.parameters}
+            for number in range(6):
+                values = [
+                    argument(
+                        one.pg_type or "",
+                        number + (index if number > 2 else 0),
+                        known,
+                        nullable=one.nullable,
+                        nulls=one.null_elements,
+                    )
+                    for index, name in enumerate(variant.parameters)
+                    if (one := parameters[name])
+                ]
                 connection.pgconn.exec_(b"begin; set local statement_timeout = 400")
                 result = connection.pgconn.exec_params(variant.sql.encode(), values)
                 connection.pgconn.exec_(b"rollback")
                 figures.runs += result.nfields > 0
+                if result.ntuples:
+                    figures.ran.add(f"{entry.query.source.file}: {entry.query.name}")
                 figures.wrong += {
                     f"{entry.query.source.file}: {entry.query.name}: {column.name}"
                     for index, column in enumerate(entry.columns[: result.nfields])
-                    if not column.nullable and column.name not in entry.query.columns
                     for row in range(result.ntuples)
-                    if result.get_value(row, index) is None
+                    if denied(entry, column, result.get_value(row, index))
                 }
+
+
+def denied(entry: Described, column: DescribedColumn, value: bytes | None) -> bool:
+    """Whether a value is NULL, or holds one, where we say that it does not."""
+    if value is None:
+        return not column.nullable and column.name not in entry.query.columns
+    if not claims_elements(column) or not column.pg_type.endswith("[]"):
+        return False
+    return b"NULL" in re.split(rb"[{},]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", value))
 
 
 def measure(corpus: str, checkout: Path) -> bool:
     """Print the figures of one corpus; return whether every refusal has its reason."""
-    total = Figures()
+    total, packaged = Figures(), list[str]()
     with ExitStack() as stack:
         servers = [stack.enter_context(temporary_server(18)).url("postgres")]
         if has(15):
@@ -203,19 +280,28 @@ def measure(corpus: str, checkout: Path) -> bool:
                 if not any("is not available" in line for line in figures.schema):
                     break
             total.add(figures)
+            if corpus in PROJECTS:
+                good = set(figures.names)
+                case = replace(case, queries=tuple(q for q in case.queries if q.name in good))
+                packaged = package(case, server)
     for line in total.schema:
         print(f"schema of {line}")
     for one in total.refusals:
         print(f"{one}\n    {one.reason or 'UNEXPLAINED'}")
     for line in sorted(set(total.wrong)):
         print(f"NULL IN {line}")
+    for line in total.types:
+        print(f"TYPE OF {line}")
     refused = len(total.refusals)
     codes = Counter(one.finding.code for one in total.refusals)
     shown = ", ".join(f"{count} {code}" for code, count in codes.most_common())
     print(f"{corpus}: {total.queries} queries, {total.queries - refused} described, "
           f"{refused} refused ({shown})")  # fmt: skip
-    print(f"{total.columns} columns, {total.claimed} claimed NOT NULL; "
-          f"{total.runs} runs, {len(set(total.wrong))} claims wrong")  # fmt: skip
+    print(f"{total.columns} columns, {total.claimed} claimed NOT NULL, {total.elements} arrays "
+          f"without; {total.runs} runs, rows from {len(total.ran)} queries, "
+          f"{len(set(total.wrong))} claims wrong")  # fmt: skip
+    print(f"{total.compared} types compared with theirs, {len(total.types)} differ")
+    print(*packaged, sep="\n")
     return not total.wrong and all(one.reason for one in total.refusals)
 
 

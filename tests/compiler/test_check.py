@@ -42,6 +42,10 @@ create table houses (id int primary key, address address);
 create table pages (id int primary key, user_id text not null, tag text not null, no int not null,
     unique (tag, no));
 alter table pages enable row level security;
+create sequence counter;
+create table jobs (id int not null, kind text not null, done bool not null, place int not null);
+create unique index on jobs (kind) where not done;
+create unique index on jobs (place) include (id);
 """
 
 
@@ -167,6 +171,11 @@ def test_parameter_in_a_subscript(database: Connection) -> None:
          " where t.user_id = :user_id order by t.title, t.id limit 5", ["C115"]),
         ("select title, count(*) as n from tasks where user_id = :user_id group by title"
          " order by title limit 5", []),
+        ("select id from jobs where kind = :k and not done limit 1", []),
+        ("select id from jobs where not done order by kind limit 1", []),
+        ("select id from jobs where not done limit 1", ["C115"]),
+        ("select id from jobs order by place limit 5", []),
+        ("select id from jobs order by id limit 5", ["C115"]),
         ("update tasks set done = true returning id", ["C110", "C113"]),
         ("delete from tasks where user_id = :user_id returning id", []),
     ],
@@ -186,6 +195,11 @@ def test_findings(database: Connection, sql: str, expected: list[str]) -> None:
         (":exec", "select pg_notify('a', :v)", []),
         (":execrows", "select pg_notify('a', key), pg_notify('b', key) from settings", []),
         (":exec", "select pg_notify('a', :v), 1 as n", ["C109"]),
+        (":exec", "select setval('counter', :n), nextval('counter')", []),
+        (":exec", "select nextval('counter'), now()", ["C109"]),
+        (":exec", "select id from settings where key = :k for update", []),
+        (":exec", "select count(*) from settings", ["C109"]),
+        (":exec", "insert into settings (id, key) values (:id, :k) returning id", ["C109"]),
         (":one", "select pg_advisory_xact_lock(:n)", []),
         (":many", "update tasks set done = true where user_id = :user_id", ["C109"]),
         (":many", "select value from settings", []),

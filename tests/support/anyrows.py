@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -34,7 +35,7 @@ _VALUES = {
     "timestamp without time zone": "2024-02-29",
     "interval": "1day",
     "boolean": "t f",
-    "uuid": "00000000-0000-0000-0000-000000000001",
+    "uuid": " ".join(f"00000000-0000-0000-0000-00000000000{one}" for one in "1123"),
     "inet": "10.0.0.1",
     **dict.fromkeys(("json", "jsonb"), 'null {} [1] {"a":null}'),
 }
@@ -45,19 +46,52 @@ def tables(connection: psycopg.Connection[Any]) -> list[str]:
     return [row[1] for row in connection.execute(_TABLES)]
 
 
-def argument(pg_type: str, number: int) -> bytes:
-    """Return one of a few values of a type as text."""
-    if pg_type.endswith("[]"):
-        return b"{}" if number else b"{1,2}"
-    values = _VALUES.get(pg_type, "1").split()
+def labels(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
+    """Return the labels of every enum."""
+    return dict(connection.execute(_LABELS).fetchall())
+
+
+def argument(
+    pg_type: str,
+    number: int,
+    known: Mapping[str, Sequence[str]] = {},
+    *,
+    nullable: bool = False,
+    nulls: bool = False,
+) -> bytes | None:
+    """Return one of a few values of a type as text.
+
+    Args:
+        pg_type: As `format_type` names it, perhaps with a modifier.
+        number: Which of them.
+        known: The labels of enums.
+        nullable: Whether NULL is one of them.
+        nulls: Whether arrays may hold NULL.
+    """
+    if nullable and number % 3 == 2:
+        return None
+    bare = re.sub(r"\(.*\)", "", pg_type)
+    if bare.endswith("[]"):
+        values = _values(bare.removesuffix("[]"), known)
+        return _array(values[: number % 3], nulls=nulls).encode()
+    values = _values(bare, known)
     return values[number % len(values)].encode()
+
+
+def _values(kind: str, known: Mapping[str, Sequence[str]]) -> list[str]:
+    return list(known.get(kind) or _VALUES.get(kind, "1").split())
+
+
+def _array(values: Sequence[str], *, nulls: bool) -> str:
+    shown = ['"' + re.sub(r'([\\"])', r"\\\1", value) + '"' for value in values]
+    return "{" + ",".join([*shown, "NULL"] if nulls else shown) + "}"
 
 
 def fill(
     connection: psycopg.Connection[Any], chance: random.Random, empty: Collection[str] = ()
 ) -> None:
     """Replace the rows of every table by random ones; tables in `empty` get none."""
-    labels: dict[str, list[str]] = dict(connection.execute(_LABELS).fetchall())
+    known = labels(connection)
     found = connection.execute(_TABLES).fetchall()
     connection.execute("set session_replication_role = replica")
     for schema, table, *_ in found:
@@ -72,9 +106,11 @@ def fill(
                 elif column == "id" and kind in ("smallint", "integer", "bigint"):
                     row.append(str(number))
                 elif kind.endswith("[]"):
-                    row.append("{}")
+                    count = chance.randrange(3)
+                    values = chance.choices(_values(kind.removesuffix("[]"), known), k=count)
+                    row.append(_array(values, nulls=chance.random() < 0.5))
                 else:
-                    row.append(chance.choice(labels.get(kind) or _VALUES.get(kind, "1").split()))
+                    row.append(chance.choice(_values(kind, known)))
             statement = sql.SQL("insert into {} ({}) values ({})").format(
                 sql.Identifier(schema, table),
                 sql.SQL(", ").join(map(sql.Identifier, names)),

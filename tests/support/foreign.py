@@ -1,4 +1,4 @@
-"""Queries of other tools in our notation: sqlc, aiosql, PgTyped. Pure but for reading files.
+"""Queries of other tools in our notation: sqlc, sqlx, aiosql, PgTyped. Pure but for files.
 
 Only what is notation is changed: headers, parameters, sqlc's macros. What PostgreSQL reads
 stays as it stands there.
@@ -6,10 +6,12 @@ stays as it stands there.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
@@ -17,10 +19,19 @@ from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
 
 @dataclass(frozen=True)
 class Query:
-    """One query: its name there, and its text here."""
+    """One query: its name there, and its text here.
+
+    Attributes:
+        file: The query file that it goes to here.
+        parameters: The types that the other tool found, as `format_type` names them.
+        columns: Likewise; None where the other tool says nothing.
+    """
 
     name: str
     text: str
+    file: str = "queries"
+    parameters: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -32,11 +43,11 @@ class Case:
     queries: tuple[Query, ...]
 
 
-Replace = Callable[[str, list[Token], int], tuple[int, str] | None]
+Replacement = Callable[[str, list[Token], int], tuple[int, str] | None]
 """Given text, tokens and an index: how many tokens to replace there, and by what."""
 
 
-def rewrite(text: str, replace: Replace) -> str:
+def rewrite(text: str, replacement: Replacement) -> str:
     """Replace tokens outside quotes and comments."""
     try:
         tokens = scan(text)
@@ -44,7 +55,7 @@ def rewrite(text: str, replace: Replace) -> str:
         return text
     done, position, index = [], 0, 0
     while index < len(tokens):
-        found = None if tokens[index].kind in COMMENTS else replace(text, tokens, index)
+        found = None if tokens[index].kind in COMMENTS else replacement(text, tokens, index)
         if found is None:
             index += 1
             continue
@@ -118,10 +129,65 @@ def sqlc_python(checkout: Path) -> Iterator[Case]:
                 yield Case(shown, schema, tuple(sqlc_queries(case[1])))
 
 
+_TAP_WORDS = {
+    "BLOB": "BYTEA",
+    "INTEGER PRIMARY KEY": "BIGSERIAL PRIMARY KEY",
+    "TIMESTAMP": "TIMESTAMP WITHOUT TIME ZONE",
+    "UNHEX": "DECODE",
+}  # as their tapdb/postgres.go replaces them
+
+
+def hatchet(checkout: Path) -> Iterator[Case]:
+    """Yield hatchet's queries, with the files that its sqlc.yaml names (its stubs aside)."""
+    root = checkout / "pkg" / "repository" / "sqlcv1"
+    yaml = (root / "sqlc.yaml").read_text(encoding="utf-8")
+    files = [root / name for name in re.findall(r"- (\S+\.sql)$", yaml, re.MULTILINE)]
+    schema = [file for file in files if "schema" in file.parts or "additional" in file.name]
+    case = _project("hatchet", schema, [file for file in files if file not in schema])
+    migrations = checkout / "cmd" / "hatchet-migrate" / "migrate" / "migrations"
+    function = (migrations / "20250320210345_v1_0_6.sql").read_text(encoding="utf-8")
+    function = function.split("-- +goose StatementEnd", 1)[0]  # what their schema leaves out
+    yield replace(case, schema=f"{case.schema}\n{function}")
+
+
+def minder(checkout: Path) -> Iterator[Case]:
+    """Yield the queries of mindersec/minder."""
+    root = checkout / "database"
+    yield _project("minder", root.glob("migrations/*.up.sql"), root.glob("query/*.sql"))
+
+
+def taproot_assets(checkout: Path) -> Iterator[Case]:
+    """Yield the queries of lightninglabs/taproot-assets."""
+    root = checkout / "tapdb" / "sqlc"
+    case = _project("tap", root.glob("migrations/*.up.sql"), root.glob("queries/*.sql"))
+    schema = case.schema
+    for theirs, ours in _TAP_WORDS.items():
+        schema = schema.replace(theirs, ours)
+    yield replace(case, schema=schema)
+
+
+def _project(name: str, schema: Iterable[Path], files: Iterable[Path]) -> Case:
+    """Read the one schema and the query files of a project that uses sqlc."""
+    schema = list(schema)
+    ordered = sorted(schema) if len({file.parent for file in schema}) == 1 else schema
+    return Case(
+        name,
+        "\n;\n".join(
+            file.read_text(encoding="utf-8") for file in ordered if file.name != "pg-stubs.sql"
+        ),
+        tuple(
+            replace(query, file=re.sub(r"\W", "_", file.stem))
+            for file in sorted(files)
+            for query in sqlc_queries(file.read_text(encoding="utf-8"))
+        ),
+    )
+
+
 def sqlc_queries(text: str) -> Iterator[Query]:
     """Yield the queries of one of sqlc's files."""
     for match, sql in sections(_SQLC_HEADER, text):
         nullable = list(dict.fromkeys(re.findall(r"sqlc\.narg\(\s*'?(\w+)'?\s*\)", sql)))
+        sql = re.sub(r"(?i)\bin\s*\(\s*(sqlc\.slice\([^)]*\))(/\*.*?\*/)?\s*\)", r"= any(\1)", sql)
         top = header(
             match[1],
             _SQLC_CARDINALITIES.get(match[2], match[2]),
@@ -147,6 +213,70 @@ def _sqlc_token(text: str, tokens: list[Token], index: int) -> tuple[int, str] |
         if following and following[0].kind is Kind.WORD and following[0].start == end:
             return 2, f"{words[0][:-1]}:{words[1]}"
     return None
+
+
+# sqlx ---------------------------------------------------------------------------------------
+
+_SQLX_TYPES = {
+    "BOOL": "boolean",
+    "CHAR": '"char"',
+    "FLOAT4": "real",
+    "FLOAT8": "double precision",
+    "INT2": "smallint",
+    "INT4": "integer",
+    "INT8": "bigint",
+    "TIMESTAMPTZ": "timestamp with time zone",
+    "TIMESTAMP": "timestamp without time zone",
+    "VARCHAR": "character varying",
+}
+
+_SQLX_LEDGER = """create table _sqlx_migrations (version bigint primary key, description text,
+    installed_on timestamptz, success boolean, checksum bytea, execution_time bigint)"""
+
+
+def labrinth(checkout: Path) -> Iterator[Case]:
+    """Yield the queries of modrinth's labrinth."""
+    root = checkout / "apps" / "labrinth"
+    yield Case("labrinth", _migrations(root / "migrations"), tuple(sqlx(root / ".sqlx")))
+
+
+def mas(checkout: Path) -> Iterator[Case]:
+    """Yield the queries of element-hq/matrix-authentication-service."""
+    root = checkout / "crates" / "storage-pg"
+    yield Case("mas", _migrations(root / "migrations"), tuple(sqlx(root / ".sqlx")))
+
+
+def _migrations(folder: Path) -> str:
+    files = [file for file in sorted(folder.glob("*.sql")) if not file.name.endswith(".down.sql")]
+    return "\n;\n".join([_SQLX_LEDGER, *(file.read_text(encoding="utf-8") for file in files)])
+
+
+def sqlx(folder: Path) -> Iterator[Query]:
+    """Yield what sqlx keeps of each query: its text, and what the server said of its types."""
+    for file in sorted(folder.glob("query-*.json")):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        found = kept["describe"]
+        names = [re.sub(r"[!?]?(: .+)?$", "", one["name"]) for one in found["columns"]]
+        sql = re.sub(r"\$(\d+)", r":p\1", kept["query"])
+        for one, name in zip(found["columns"], names, strict=True):
+            if one["name"] != name:
+                sql = sql.replace(f'"{one["name"]}"', f'"{name}"')
+        yield Query(
+            f"q_{kept['hash'][:12]}",
+            header(f"q_{kept['hash'][:12]}", "many" if names else "execrows") + sql.strip(),
+            f"part_{kept['hash'][0]}",
+            tuple(map(_sqlx_type, found["parameters"].get("Left", ()))),
+            tuple(_sqlx_type(one["type_info"]) for one in found["columns"]),
+        )
+
+
+def _sqlx_type(found: Any) -> str:
+    if isinstance(found, dict):
+        return str(found["Custom"]["name"])
+    name = str(found).upper()
+    if name.endswith("ARRAY"):
+        return _sqlx_type(name.removesuffix("ARRAY")) + "[]"
+    return _SQLX_TYPES.get(name, name.lower())
 
 
 # aiosql -------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ class Relation:
     Attributes:
         kind: ``r``, ``p``, ``v``, ``m``, ``f`` as in `pg_class`.
         unique: The column numbers of each unique, complete, valid index on plain columns.
+        partly_unique: Likewise of each that holds for some rows only.
         checks: Every enforced CHECK constraint as its name and expression.
     """
 
@@ -57,6 +58,7 @@ class Relation:
     comment: str | None
     columns: dict[int, Column]
     unique: list[frozenset[int]] = field(default_factory=list)
+    partly_unique: list[frozenset[int]] = field(default_factory=list)
     indexes: list[tuple[int, ...]] = field(default_factory=list)
     checks: list[tuple[str, str]] = field(default_factory=list)
 
@@ -203,11 +205,12 @@ def _read(connection: Connection[Any], path: list[str]) -> Schema:
         comment = comments.get((oid, 0))
         proven_columns = _proven(oid, kinds, columns, children)
         relations[oid] = Relation(oid, schema, name, kind, row_security, comment, proven_columns)
-    for oid, key, unique in rows("indexes"):
+    for oid, key, unique, partial in rows("indexes"):
         if oid in relations:
             relations[oid].indexes.append(tuple(key))
             if unique:
-                relations[oid].unique.append(frozenset(key))
+                of = relations[oid]
+                (of.partly_unique if partial else of.unique).append(frozenset(key))
     for oid, name, expression in rows("checks"):
         if oid in relations:
             relations[oid].checks.append((name, expression))

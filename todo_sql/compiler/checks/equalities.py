@@ -25,10 +25,12 @@ class TableInFrom:
 
     Attributes:
         keys: Of each unique key the columns that the conditions leave open.
+        partial: Likewise of each key that is unique among some rows, perhaps those asked for.
         equal: The classes in which its columns are equal to something else.
     """
 
     keys: list[set[Term]]
+    partial: list[set[Term]]
     equal: set[Term]
 
 
@@ -84,18 +86,22 @@ class Equalities:
         found = []
         for index in joined(level.query["jointree"]):
             entry = level.entry(index)
-            kind = int(entry["rtekind"])
-            if kind not in (RELATION, JOIN, GROUP):
+            entry_kind = int(entry["rtekind"])
+            if entry_kind not in (RELATION, JOIN, GROUP):
                 return None
-            if kind == RELATION:
+            if entry_kind == RELATION:
                 relation = self.schema.relations.get(int(entry["relid"]))
                 if relation is None or not relation.is_table:
                     return None
-                keys = [
-                    {self.find((id(level), index, number)) for number in unique} - self.fixed
-                    for unique in relation.unique
-                ]
-                found.append(TableInFrom(keys, self._classes.get((id(level), index), set())))
+                keys, partial = (
+                    [
+                        {self.find((id(level), index, number)) for number in unique} - self.fixed
+                        for unique in kind
+                    ]
+                    for kind in (relation.unique, relation.partly_unique)
+                )
+                equal = self._classes.get((id(level), index), set())
+                found.append(TableInFrom(keys, partial, equal))
         return found
 
     @cached_property

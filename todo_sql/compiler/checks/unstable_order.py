@@ -1,15 +1,15 @@
 """C115 and C116: rows cut off by LIMIT, or paged, whose order isn't settled.
 
 An order is settled when the sort keys, with what the conditions hold constant, determine
-a unique key of every table in FROM. Where that can't be seen (a subquery, a function),
-nothing is said.
+a unique key of every table in FROM. Where that can't be seen (a subquery, a function, a
+partial unique index that may hold for the rows asked for), nothing is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from todo_sql.compiler.checks.equalities import Equalities, Term
+from todo_sql.compiler.checks.equalities import Equalities, TableInFrom, Term
 from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.levels import SELECT
 from todo_sql.compiler.proof.nesting import Level
@@ -106,12 +106,29 @@ def _settled(keys: Sequence[Node | None], equalities: Equalities) -> bool | None
             if None in grouped
             else all(_is_known(term, known, equalities) for term in grouped if term is not None)
         )
+    if not _unsettled(sources, set(known), partial=False):
+        return True
+    return None if not _unsettled(sources, known, partial=True) else False
+
+
+def _unsettled(
+    sources: Sequence[TableInFrom], known: set[Term], *, partial: bool
+) -> list[TableInFrom]:
+    """Return the tables of which no unique key is known, one by one through their joins.
+
+    Args:
+        partial: Whether keys count that are unique among some rows only.
+    """
     left = list(sources)
-    while news := [source for source in left if any(key <= known for key in source.keys)]:
+    while news := [
+        source
+        for source in left
+        if any(key <= known for key in [*source.keys, *(source.partial if partial else ())])
+    ]:
         for source in news:
             left.remove(source)
             known |= source.equal
-    return not left
+    return left
 
 
 def _sorted_terms(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from todo_sql.compiler.prepare import PreparedQuery
-from todo_sql.compiler.proof.levels import DELETE, UPDATE
-from todo_sql.compiler.proof.nodes import Tree
+from todo_sql.compiler.proof.levels import DELETE, SELECT, UPDATE
+from todo_sql.compiler.proof.nodes import Node, Tree
+from todo_sql.compiler.schema import Schema
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
 
@@ -13,7 +14,7 @@ _VERBS = {UPDATE: "update", DELETE: "delete"}
 _SILENT = (Cardinality.EXEC, Cardinality.EXECROWS, Cardinality.COPYFROM)
 
 
-def find(query: NamedQuery, answer: PreparedQuery, tree: Tree) -> list[Finding]:
+def find(query: NamedQuery, answer: PreparedQuery, tree: Tree, schema: Schema) -> list[Finding]:
     """Return the findings of one variant."""
     found = []
     for node in tree.of("QUERY"):
@@ -45,7 +46,7 @@ def find(query: NamedQuery, answer: PreparedQuery, tree: Tree) -> list[Finding]:
             )
         )
     shown = [column for column in answer.columns if column.type != _VOID]
-    if query.cardinality in _SILENT and shown:
+    if query.cardinality in _SILENT and shown and not _for_effect(main, schema):
         found.append(
             Finding(
                 "C109",
@@ -58,6 +59,18 @@ def find(query: NamedQuery, answer: PreparedQuery, tree: Tree) -> list[Finding]:
     if query.cardinality.returns_rows and query.cardinality is not Cardinality.BATCH:
         found += _no_rows(query, answer)
     return found
+
+
+def _for_effect(main: Node | None, schema: Schema) -> bool:
+    """Whether a SELECT is made for what it does: it locks rows, or calls volatile functions only.
+
+    What those return is nobody's concern then, as with plpgsql's `perform`.
+    """
+    if main is None or int(main["commandType"]) != SELECT:
+        return False
+    targets = [one["expr"] for one in main["targetList"] or () if one["resjunk"] == "false"]
+    called = [schema.functions.get(int(one.get("funcid") or 0)) for one in targets]
+    return bool(main["rowMarks"]) or all(one and one.volatility == "v" for one in called)
 
 
 def _no_rows(query: NamedQuery, answer: PreparedQuery) -> list[Finding]:

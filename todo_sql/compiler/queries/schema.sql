@@ -32,7 +32,11 @@ from pg_catalog.pg_inherits as i;
 
 -- name: indexes :many
 -- Valid ones of columns alone, outside pg_toast.
-select i.indrelid::int8, i.indkey::int2[]::int4[], i.indisunique and i.indisvalid and i.indpred is null
+select
+    i.indrelid::int8,
+    (i.indkey::int2[]::int4[])[:i.indnkeyatts - 1],
+    i.indisunique,
+    i.indpred is not null
 from pg_catalog.pg_index as i
 where
     i.indisvalid and i.indexprs is null
