@@ -5,15 +5,18 @@ with ``-- +goose Up``), dbmate (one file with ``-- migrate:up``) and plain ``.sq
 Each file gets a name of ours; nothing else is changed but for a line ``-- irreversible:``
 where there is no rollback, or one without a statement, and ``-- transactional: false``
 where the project's own tool runs the file outside a transaction. Each is applied by
-itself, in order; what does not apply is told with the reason and left out. Then
-everything is rolled back again, as far as the project's own rollback files go.
+itself, in order; what does not apply is told with the reason and left out. With
+``--prove`` the commands are run on the result: `drift`, `docs` and its schema.sql in an
+empty database, `plan` of the last ten migrations, `verify`. Then everything is rolled back
+again, as far as the project's own rollback files go.
 
-The server is a temporary one; ``--postgres 15`` (Debian's) has the contrib extensions.
+The server is a temporary one: the embedded 18, unless ``--postgres`` says otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import tempfile
 from collections import Counter
@@ -23,7 +26,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
+from support.commands import todo_sql
 
+from todo_sql.catalog.diff import compare
+from todo_sql.catalog.snapshot import take
+from todo_sql.embedded.server import EmbeddedServer
 from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import Finding, FindingsError, Place, TodoSqlError
 from todo_sql.migrations.files.directives import is_empty
@@ -74,7 +81,9 @@ def _single(path: Path) -> Found:
     up, _, down = re.split(r"(?mi)^--\s*(\+goose down|migrate:down).*$", text, maxsplit=1) + (
         [] if re.search(r"(?mi)^--\s*(\+goose down|migrate:down)", text) else ["", ""]
     )
-    outside = re.search(r"(?mi)^--\s*(\+goose no transaction|.*transaction:false)", text)
+    outside = re.search(
+        r"(?mi)^--\s*(\+goose no transaction|.*transaction:false|no-transaction)", text
+    )
     return Found(path.stem, up, None if is_empty(down) else down, outside is None)
 
 
@@ -110,12 +119,69 @@ def reason(error: TodoSqlError, file: str) -> str:
     raise AssertionError(error)
 
 
-def run(url: str, source: Path) -> tuple[Counter[str], list[str]]:
+def prove(root: Path, server: EmbeddedServer, database: str) -> Iterator[str]:
+    """Yield what each command says of a migrated project, and what is wrong."""
+    ids = [migration.id for migration in load(root / "migrations", root).migrations]
+
+    def run(*words: str, at: str = database) -> str:
+        there = {"DATABASE_URL": server.url(at), "TODO_SQL_SCRATCH_URL": server.url("postgres")}
+        ran = todo_sql(*words, cwd=root, **there)
+        output = ran.stdout if "--json" in words else ran.stderr
+        if ran.returncode > 1:
+            raise AssertionError(f"{words} ended with {ran.returncode}: {ran.stdout}{ran.stderr}")
+        return output
+
+    drifted = json.loads(run("drift", "--json"))["drift"]
+    yield f"  drift: {len(drifted)}"
+    yield from (f"    {one['object']}" for one in drifted)
+
+    run("docs")
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        for name in ("copy", "before"):
+            admin.execute(f"drop database if exists {database}_{name}".encode())
+            admin.execute(f"create database {database}_{name}".encode())
+    with (
+        psycopg.connect(server.url(database), autocommit=True) as original,
+        psycopg.connect(server.url(f"{database}_copy"), autocommit=True) as copy,
+    ):
+        copy.execute((root / "specs/database/schema.sql").read_bytes())
+        wanted = take(original)
+        differences = [str(one) for one in compare(wanted, take(copy))]
+        tables = len(list(wanted.of("table")))
+    yield f"  schema.sql: {tables} tables, {len(differences)} differences"
+    yield from (f"    {one}" for one in differences)
+
+    last = ids[-10:]
+    if len(ids) > len(last):
+        run("migrate", "--quiet", "--to", ids[-len(last) - 1], at=f"{database}_before")
+    plan = json.loads(run("plan", "--json", at=f"{database}_before"))
+    found = Counter(f"{one['code']} {one['severity']}" for one in plan["findings"])
+    yield f"  plan: {len(plan['migrations'])} of {len(last)} migrations, {dict(found)}"
+    wrong = [one for one in plan["findings"] if one["code"] in ("P101", "P113", "M333")]
+    yield from (f"    {one['code']} {one['file']}: {one['message']}" for one in wrong)
+    run("migrate", "--quiet", at=f"{database}_before")
+
+    proofs = json.loads(run("verify", "--json"))["migrations"]
+    yield f"  verify: {dict(Counter(one['outcome'] for one in proofs))}"
+    yield from (
+        f"    {one['outcome']} {one['id']}: {one['reason']}"
+        for one in proofs
+        if one["outcome"] not in ("reversible", "irreversible")
+    )
+
+
+def run(
+    server: EmbeddedServer, database: str, source: Path, *, proving: bool
+) -> tuple[Counter[str], list[str]]:
     """Apply what a folder holds; return counts, and a line for each that did not apply."""
     counts: Counter[str] = Counter()
     left_out = []
+    url = server.url(database)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        root = Path(name)
+        (root / "pyproject.toml").write_text("[tool.todo-sql]\n")
+        folder = root / "migrations"
+        folder.mkdir()
         names = {}
         for number, found in enumerate(discover(source)):
             id = write(folder, number, found)
@@ -143,6 +209,8 @@ def run(url: str, source: Path) -> tuple[Counter[str], list[str]]:
                         path.unlink()
                 Migrator(url, load(folder, folder)).repair(confirm=lambda _: None)
         counts["applied"] = len(names) - counts["left out"]
+        if proving:
+            left_out += prove(root, server, database)
         while True:
             try:
                 if not Migrator(url, load(folder, folder)).rollback():
@@ -159,6 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--postgres", type=int, default=18)
+    parser.add_argument("--prove", action="store_true", help="run the commands on the result")
     parser.add_argument("--before", default="", help="SQL to run in each database first")
     arguments = parser.parse_args()
     total: Counter[str] = Counter()
@@ -168,11 +237,11 @@ def main() -> None:
     ):
         for number, folder in enumerate(arguments.folders):
             admin.execute(f"create database real_{number}".encode())
-            url = server.url(f"real_{number}")
             if arguments.before:
+                url = server.url(f"real_{number}")
                 with psycopg.connect(url, autocommit=True) as connection:
                     connection.execute(arguments.before.encode())
-            counts, left_out = run(url, folder)
+            counts, left_out = run(server, f"real_{number}", folder, proving=arguments.prove)
             total += counts
             print(f"{folder.name}: {dict(counts)}", *left_out, sep="\n", flush=True)
     print(f"in all: {dict(total)}")
