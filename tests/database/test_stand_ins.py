@@ -175,6 +175,42 @@ def test_every_function_has_the_signature_of_the_real_one(server: Server) -> Non
     assert stand_ins(server.url()) == NAMES
 
 
+@pytest.mark.parametrize(
+    ("extension", "trusted"),
+    [
+        ("pg_stat_statements", True),
+        ("pgstattuple", True),
+        ("moddatetime", True),
+        ("earthdistance", True),
+        ("vector", True),
+        ("hstore", True),
+        ("file_fdw", False),
+        ("dblink", False),
+        ("postgres_fdw", False),
+        ("pg_surgery", False),
+    ],
+)
+def test_an_owner_makes_what_leads_out_of_no_database(
+    server: Server, superuser_database: str, extension: str, trusted: bool
+) -> None:
+    """Scratch databases are migrated by one; what reaches files or servers stays a superuser's."""
+    if server.version < SINCE:
+        pytest.skip("extension_control_path came with 18")
+    with psycopg.connect(superuser_database) as connection:
+        name = connection.info.dbname
+        connection.execute(
+            f"create role just_owner; alter database {name} owner to just_owner".encode()
+        )
+        connection.execute("set local role just_owner")
+        if trusted:
+            connection.execute(f"create extension {extension} cascade".encode())
+            connection.execute(f"drop extension {extension}".encode())
+        else:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"create extension {extension} cascade".encode())
+        connection.rollback()
+
+
 LACKING = {
     "an extension": "create extension postgis;",
     "a language": "create function f() returns int language plpython3u as 'return 1';",

@@ -168,6 +168,46 @@ def test_rows_in_place_break_a_rollback(empty_database: str, tmp_path: Path) -> 
     assert change.findings[0].code == "R901"
 
 
+def test_what_follows_a_rollback_that_fails_is_proved(empty_database: str, tmp_path: Path) -> None:
+    """Unless the database would be in an unknown state."""
+    write(tmp_path, ("create table a ()", "drop table b"), ("create table c ()", "select 1"))
+    _, first, second = verify(empty_database, load(tmp_path, tmp_path))
+    assert [finding.code for finding in first.findings] == ["R901"]
+    assert [finding.code for finding in second.findings] == ["R902", "R903"]
+
+
+@pytest.mark.parametrize(
+    ("forward", "undo"),
+    [
+        ("alter table tasks add column past text not null", "alter table tasks drop column past"),
+        (
+            "alter table tasks add constraint a check (id < 0)",
+            "alter table tasks drop constraint a",
+        ),
+        ("create unique index odd on tasks ((1))", "drop index odd"),
+        ("alter table tasks alter title drop default, alter title type int using title::int", None),
+        ("alter table tasks add column other bigint not null references lists (id)", None),
+        ("do $$ begin if exists (select from tasks) then raise 'no'; end if; end $$", "select 2"),
+    ],
+)
+def test_what_serves_empty_tables_only_is_proved_there(
+    empty_database: str, tmp_path: Path, forward: str, undo: str | None
+) -> None:
+    """With a warning that the rows are invented; what follows is proved with rows again."""
+    write(tmp_path, (forward, undo or ""), ("select 1", "delete from tasks"))
+    if undo is None:
+        (tmp_path / "20260101090100_change.rollback.sql").unlink()
+        write_text = (tmp_path / "20260101090100_change.sql").write_text
+        write_text(f"-- irreversible: it is as it was\n{forward};", encoding="utf-8")
+    _, change, last = verify(empty_database, load(tmp_path, tmp_path))
+    assert change.outcome == ("irreversible" if undo is None else "reversible")
+    (warning,) = change.findings
+    assert (warning.code, warning.severity) == ("R906", "warning")
+    assert "invented" in str(warning.cause)
+    told = [finding.code for finding in last.findings]
+    assert told == (["R905"] if not forward.endswith("(id < 0)") else [])
+
+
 def test_rows_that_a_rollback_loses(empty_database: str, tmp_path: Path) -> None:
     """A catalog that is the same again is not enough: the rows are compared, too."""
     write(tmp_path, ("select 1", "update tasks set title = 'gone'"))

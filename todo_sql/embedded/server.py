@@ -348,7 +348,7 @@ class EmbeddedServer:
             self._check_version(cluster.data, version)
             if lost or remembered is None:
                 cluster.set_password(SUPERUSER, state.password)
-        settings = {**self.settings, **offer(cluster.home, version)}
+        settings = {**self.settings, **offer(cluster.home, version, cluster.programs)}
         for _ in range(PORTS_TRIED):
             if not _is_free(state.port):
                 state = replace(state, port=_free_port())

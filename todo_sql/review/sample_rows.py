@@ -70,6 +70,20 @@ def read(connection: Connection[Any], snapshot: Snapshot) -> Rows:
     return found
 
 
+def remove(connection: Connection[Any], snapshot: Snapshot) -> bool:
+    """Take all rows away; return whether there were any, and they are gone."""
+    import psycopg
+
+    if not any(read(connection, snapshot).values()):
+        return False
+    names = ", ".join(table.name for table in fillable(snapshot))
+    try:
+        connection.execute(f"truncate {names} cascade".encode())
+    except psycopg.Error:  # a trigger, a privilege
+        return False
+    return True
+
+
 def lost(before: Rows, after: Rows, kept: Mapping[str, Iterable[str]]) -> list[str]:
     """Return the tables in which a row of `before` is missing from `after`.
 

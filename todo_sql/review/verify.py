@@ -3,13 +3,14 @@
 For each migration, in order: apply, rollback, apply. The catalog after the rollback must
 be the one before the migration, the catalog after the second apply the one after the
 first; rows made for each version stay in place throughout, and what of them was there
-before must be there after.
+before must be there after. A step that fails with the rows is tried once more without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from todo_sql.catalog.diff import Difference, compare
@@ -33,7 +34,7 @@ class Proof:
     """What was proved of one migration.
 
     Attributes:
-        outcome: ``different`` and ``failed`` come with findings.
+        outcome: ``different`` and ``failed`` come with errors among the findings.
         reason: Why an irreversible migration is so.
         notes: What could not be tried, such as a table that took no rows.
     """
@@ -70,8 +71,8 @@ def verify(
             proof = trial.prove(migration)
             proofs.append(proof)
             told(proof)
-            if proof.outcome == "failed":
-                break  # what follows would start from an unknown state
+            if trial.lost:
+                break
     return proofs
 
 
@@ -80,47 +81,68 @@ class _Trial:
         self._migrator = migrator
         self._connection = connection
         self._now = take(connection)
+        self.lost = False  # whether what follows would start from an unknown state
 
     def prove(self, migration: Migration) -> Proof:
         before, rows_before = self._now, sample_rows.read(self._connection, self._now)
-        try:
-            self._migrator.migrate(to=migration.id)
-        except MigrationFailed as error:
-            error.finding = _of_invented_rows(error)
-            raise
+        findings: list[Finding] = []
+        apply = partial(self._migrator.migrate, to=migration.id)
+        refused = self._despite_rows(apply)
+        if refused is not None:
+            findings.append(_of_invented_rows(refused))
+            rows_before = {}
         after = take(self._connection)
-        changed = _changed_tables(before, after)
+        changed = _changed_tables(before, after) if refused is None else _all_tables(after)
         empty = sample_rows.fill(self._connection, after, changed)
         notes = tuple(f"no rows could be made for {table}" for table in empty)
         self._now = after
         if migration.rollback is None:
             reason = migration.forward.directives.irreversible
-            return Proof(migration.id, "irreversible", reason, notes=notes)
+            return Proof(migration.id, "irreversible", reason, tuple(findings), notes)
+        wrong: list[Finding] = []
         try:
-            self._migrator.rollback(steps=1)
+            refused = self._despite_rows(partial(self._migrator.rollback, steps=1))
         except TodoSqlError as error:
-            return Proof(
-                migration.id, "failed", findings=(self._failed(error, "R901"),), notes=notes
-            )
-        back = take(self._connection)
-        findings = [
-            *_differences(migration.rollback, "R902", back, before),
-            *self._lost_rows(migration.rollback, rows_before, (before, after, back)),
-        ]
-        try:
-            self._migrator.migrate(to=migration.id)
-        except TodoSqlError as error:
-            findings.append(self._failed(error, "R903"))
+            self.lost = not migration.rollback.directives.transactional
+            findings.append(self._failed(error, "R901"))
             return Proof(migration.id, "failed", findings=tuple(findings), notes=notes)
-        self._now = take(self._connection)
-        if not findings:  # else it may well differ
-            findings += _differences(migration.forward, "R904", self._now, after)
-        sample_rows.fill(self._connection, self._now, changed)  # for the migrations that follow
-        outcome: Outcome = "different" if findings else "reversible"
-        return Proof(migration.id, outcome, findings=tuple(findings), notes=notes)
+        if refused is not None:
+            wrong.append(self._failed(refused, "R901"))
+            rows_before, changed = {}, _all_tables(after)
+        back = take(self._connection)
+        wrong += _differences(migration.rollback, "R902", back, before)
+        wrong += self._lost_rows(migration.rollback, rows_before, (before, after, back))
+        try:
+            self._despite_rows(apply)
+        except TodoSqlError as error:
+            self.lost = True
+            wrong.append(self._failed(error, "R903"))
+        else:
+            self._now = take(self._connection)
+            if not wrong:  # else it may well differ
+                wrong += _differences(migration.forward, "R904", self._now, after)
+            sample_rows.fill(self._connection, self._now, changed)  # for those that follow
+        failed = any(finding.code in ("R901", "R903") for finding in wrong)
+        outcome: Outcome = "failed" if failed else "different" if wrong else "reversible"
+        return Proof(migration.id, outcome, findings=(*findings, *wrong), notes=notes)
+
+    def _despite_rows(self, run: Callable[[], object]) -> TodoSqlError | None:
+        """Run; where it fails with rows in place, once more without. Return the first error.
+
+        Raises:
+            TodoSqlError: It fails without rows, too.
+        """
+        try:
+            run()
+        except MigrationFailed as error:
+            if not sample_rows.remove(self._connection, take(self._connection)):
+                raise
+            run()
+            return error
+        return None
 
     def _failed(self, error: TodoSqlError, code: str) -> Finding:
-        found = _of_invented_rows(error)
+        found = error.finding
         said = {
             "R901": "the rollback fails with rows in place",
             "R903": "the migration fails when it is applied again after its rollback",
@@ -204,15 +226,20 @@ def _place(script: Script) -> Place:
     return script.source.place(first)
 
 
+def _all_tables(snapshot: Snapshot) -> set[str]:
+    return {table.name for table in sample_rows.fillable(snapshot)}
+
+
 def _of_invented_rows(error: TodoSqlError) -> Finding:
-    """Return what is wrong; of rows that do not fit, that `verify` itself made them."""
-    found, state = error.finding, getattr(error, "sqlstate", None) or ""
-    if state[:2] not in ("22", "23"):
-        return found
-    invented = "the rows are invented: `verify` made them for the tables as they were before"
+    """Return what a migration does not serve: rows that `verify` itself made."""
+    found = error.finding
     return replace(
         found,
-        cause=f"{found.cause}\n{invented}" if found.cause else invented,
+        code="R906",
+        severity="warning",
+        message=f"the migration is proved on empty tables only: {found.message}",
+        cause=f"{found.cause}\nthe rows are invented: `verify` made them for the tables as they "
+        "were before",
         fix="let the migration also serve a table that has rows (a default, an update before the "
         "constraint); whether the rows of a database fit, `todo-sql plan` asks that database",
     )

@@ -47,7 +47,8 @@ def command(context: Context) -> ExitCode:
     }
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     output.message(f"{len(migrations)} migrations: {said or 'nothing to prove'}")
-    return ExitCode.FINDINGS if findings else ExitCode.OK
+    wrong = any(finding.severity == "error" for finding in findings)
+    return ExitCode.FINDINGS if wrong else ExitCode.OK
 
 
 def _tell(context: Context, proof: Proof) -> None:
