@@ -3,6 +3,7 @@
     cuts [STEP]     cut the connection after the k-th message, for every STEP-th k of a run
                     (default: every k, some 1,200 of them)
     kills [N]       SIGKILL at N random moments
+    postmaster [N]  SIGKILL the server and all its processes at N random moments
     crowd [N]       N migrators at once on an empty database
     roles [N]       the Todo migrations on two databases of one cluster at once, N times
     busy [SECONDS]  tables that are busy, and an idle transaction, for so long
@@ -27,18 +28,23 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support import migrate_process
 from support.database import Owner, Server, database
 from support.migration_faults import (
+    DURABLE,
     check_whole,
     count_messages,
+    crash_within,
     cut_after,
     kill_within,
+    write_chain,
     write_folder,
 )
 from support.migrations import Recorder, applied, invalid_indexes, migrator, write
 from support.traffic import Traffic, holding
 
 from todo_sql.embedded.temporary import temporary_server
+from todo_sql.migrations import migrate
 
 SUPERUSER = Owner("superuser", "postgres")
+CHAIN = 30  # migrations in a run that is to be cut short by a crash
 TODO = Path(__file__).parent.parent / "migrations"
 
 
@@ -64,6 +70,22 @@ def kills(server: Server, folder: Path, number: int) -> str:
         with database(server, SUPERUSER) as name:
             kill_within(server.url(name), folder, ids, 1.2)
     return f"{number} kills, none torn, every next run finished"
+
+
+def postmaster(server: Server, folder: Path, number: int) -> str:
+    """SIGKILL a server that is durable at `number` random moments of a run."""
+    ids = write_chain(folder, CHAIN)
+    with temporary_server(server.version, settings=DURABLE) as embedded:
+        with psycopg.connect(embedded.url("postgres"), autocommit=True) as admin:
+            admin.execute("create database measured")
+        began = time.monotonic()
+        migrate(embedded.url("measured"), folder)
+        took = time.monotonic() - began
+        lost = [crash_within(embedded, folder, ids, took) for _ in range(number)]
+    return (
+        f"{number} crashes in runs of {CHAIN} migrations, ledger and schema agree every time; "
+        f"{sum(map(bool, lost))} times the newest were lost, whole: at most {max(lost)}"
+    )
 
 
 def crowd(server: Server, folder: Path, number: int) -> str:
@@ -136,6 +158,7 @@ def busy(server: Server, folder: Path, seconds: int) -> str:
 RUNS = {
     "cuts": (cuts, 1),
     "kills": (kills, 100),
+    "postmaster": (postmaster, 200),
     "crowd": (crowd, 50),
     "roles": (roles, 20),
     "busy": (busy, 20),

@@ -8,27 +8,39 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 from support import migrate_process
+from support.backends import backends_settle_at, kill_server
 from support.database import Owner, Server, database
 from support.migration_faults import (
+    DURABLE,
     check_whole,
     count_messages,
+    crash_within,
     cut_after,
     kill_within,
+    write_chain,
     write_folder,
 )
-from support.migrations import applied, invalid_indexes, write
+from support.migrations import applied, fetch, invalid_indexes, migrator, tables, write
+from support.standby import primary_and_standby
 
+from todo_sql.embedded.server import EmbeddedServer
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
+from todo_sql.migrations.migration_errors import MigrationFailed
+
+# No process but a backend whose commit waits hands the log to the disk.
+NOTHING_BY_ITSELF = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
 
 pytestmark = pytest.mark.database
 
-CUTS, KILLS, CROWD = 4, 1, 3
+CUTS, KILLS, CROWD, CRASHES = 4, 1, 3, 2
 
 
 def test_a_cut_connection_tears_nothing(server: Server, owner: Owner, tmp_path: Path) -> None:
@@ -48,6 +60,100 @@ def test_a_killed_migrator_tears_nothing(server: Server, owner: Owner, tmp_path:
     for _ in range(KILLS):
         with database(server, owner) as name:
             kill_within(server.url(name, owner.name), tmp_path, ids, 1.0)
+
+
+def test_a_crash_of_the_server_tears_nothing(server: Server, tmp_path: Path) -> None:
+    """SIGKILL of all its processes at random moments: the newest are lost whole, if any are."""
+    ids = write_chain(tmp_path, 21)
+    with temporary_server(server.version, settings=DURABLE) as embedded:
+        for _ in range(CRASHES):
+            crash_within(embedded, tmp_path, ids, 1.0)
+
+
+@pytest.mark.parametrize("server_says", ["on", "off", "local", "remote_write", "remote_apply"])
+def test_when_a_run_ends_the_disk_holds_it(
+    server: Server, tmp_path: Path, server_says: str
+) -> None:
+    """Whatever the database says of commits, and whether the run ends well or not.
+
+    The server hands nothing to the disk by itself, so what no commit waited for is lost.
+    """
+    for number in (1, 2, 3):
+        write(tmp_path, f"2026010{number}000000_t{number}", f"create table t{number} ();")
+    with temporary_server(server.version, settings=DURABLE | NOTHING_BY_ITSELF) as embedded:
+        with psycopg.connect(embedded.url("postgres"), autocommit=True) as admin:
+            admin.execute("create database d")
+            admin.execute(f"alter database d set synchronous_commit = {server_says}".encode())
+        migrate(embedded.url("d"), tmp_path)
+        _crash(embedded)
+        assert tables(embedded.url("d")) == ["t1", "t2", "t3"]
+        write(tmp_path, "20260104000000_t4", "create table t4 ();")
+        write(tmp_path, "20260105000000_wrong", "create table t1 ();")
+        with pytest.raises(MigrationFailed, match="already exists"):
+            migrate(embedded.url("d"), tmp_path)
+        _crash(embedded)
+        assert tables(embedded.url("d")) == ["t1", "t2", "t3", "t4"]
+        assert [id[:14] for id in applied(embedded.url("d"))] == [
+            f"2026010{number}000000" for number in (1, 2, 3, 4)
+        ]
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_what_a_crash_in_a_run_undoes_is_told(server: Server, tmp_path: Path, undone: bool) -> None:
+    """The newest, in either direction, whole; and the next run does them."""
+    for number in (1, 2, 3):
+        rest = "select pg_sleep(60);" if number == 3 else f"insert into t{number} values (1);"
+        forward = f"create table t{number} (id int);\n{rest if not undone else ''}"
+        back = "select 1;" if number > 1 else "select pg_sleep(60);"
+        write(tmp_path, f"2026010{number}000000_t{number}", forward, back)
+    with temporary_server(server.version, settings=DURABLE | NOTHING_BY_ITSELF) as embedded:
+        url = embedded.url("todo")
+        if undone:
+            migrate(url, tmp_path)
+        run = migrator(url, tmp_path)
+        call = partial(run.rollback, steps=3) if undone else run.migrate
+        with ThreadPoolExecutor(1) as thread:
+            future = thread.submit(call)
+            assert backends_settle_at(1, url, where="wait_event = 'PgSleep'")
+            _crash(embedded)
+            with pytest.raises(MigrationFailed) as caught:
+                future.result(60)
+        said = caught.value.finding.cause or ""
+        assert "crash of the server" in said and "20260102000000_t2" in said
+        if undone:
+            assert "2 migrations, 20260103000000_t3 to 20260102000000_t2, are still" in said
+        # On some servers the first has come to the disk by itself.
+        there = fetch(url, "select to_regclass('_yoyo_migration')::text") != [None]
+        found = applied(url) if there else []
+        assert len(found) == 3 if undone else len(found) < 2
+        assert tables(url) == [id[-2:] for id in found]
+
+
+def test_the_last_commit_waits_for_a_synchronous_standby(server: Server, tmp_path: Path) -> None:
+    """The ones before do not: the standby has them in their order, or the newest not at all."""
+    ids = [f"2026010{number}000000_t{number}" for number in (1, 2, 3)]
+    for id in ids:
+        write(tmp_path, id, f"create table {id[-2:]} ();")
+    with primary_and_standby(server.version) as pair:
+        url, standby = pair.primary, pair.standby
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("alter system set synchronous_standby_names = '*'")
+            admin.execute("select pg_reload_conf()")
+        pair.kill()
+        with ThreadPoolExecutor(1) as thread:
+            future = thread.submit(migrate, url, tmp_path)
+            assert backends_settle_at(1, url, where="wait_event = 'SyncRep'")
+            assert applied(url) == ids[:2]  # the third is seen when the standby has it
+            pair.start()
+            assert future.result(60) == ids
+        assert applied(standby) == ids
+
+
+def _crash(server: EmbeddedServer) -> None:
+    pid = server.status().pid
+    assert pid is not None
+    kill_server(pid)
+    server.start()
 
 
 def test_many_migrators_at_once(empty_database: str, tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
-"""The server's own count of sessions, which ends a moment after the client has closed."""
+"""A server's processes: its own count of sessions, and their sudden end."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import psycopg
 
@@ -10,6 +14,22 @@ _COUNT = (
     "select count(*) from pg_stat_activity where datname = current_database() "
     "and backend_type = 'client backend' and pid <> pg_backend_pid()"
 )
+
+
+def kill_server(postmaster: int) -> None:
+    """End every process of a server with SIGKILL, as a machine that loses power.
+
+    What no process had handed to the operating system is gone.
+    """
+    os.kill(postmaster, signal.SIGSTOP)  # it must not see its children die, nor make new ones
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    pids = [postmaster, *map(int, children)]
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def backends_settle_at(expected: int, url: str, *, where: str = "true", within: float = 15) -> bool:

@@ -1,7 +1,7 @@
 """A migrator in a process of its own: ``python -m support.migrate_process URL FOLDER``.
 
 It says ``ready`` once everything is imported, waits for a line on stdin, migrates, and
-prints the ids that it applied.
+prints the id of each migration when it is told that it is applied.
 """
 
 from __future__ import annotations
@@ -9,6 +9,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from todo_sql.migrations.files.folder import Migration
+    from todo_sql.migrations.ledger import Direction
 
 TESTS = Path(__file__).parent.parent
 
@@ -17,13 +22,21 @@ def main(url: str, folder: str) -> None:
     """Migrate when told to."""
     import todo_sql.migrations.backend
     import todo_sql.sql.grammar
-    from todo_sql.migrations import migrate
+    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.migrator import Migrator
+    from todo_sql.migrations.progress import Events
+
+    class Printing(Events):
+        """Prints what is done."""
+
+        def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
+            """Print the id."""
+            print(migration.id, flush=True)
 
     todo_sql.sql.grammar.parse("select 1")
     print("ready", flush=True)
     sys.stdin.readline()
-    for id in migrate(url, Path(folder)):
-        print(id, flush=True)
+    Migrator(url, load(Path(folder)), events=Printing()).migrate()
 
 
 def spawn(url: str, folder: Path) -> subprocess.Popen[str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 
 from support import migrate_process
-from support.backends import backends_settle_at
+from support.backends import backends_settle_at, kill_server
 from support.migrations import applied, fetch, invalid_indexes, tables, write
 from support.proxy import Proxy
+from todo_sql.embedded.server import EmbeddedServer
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations import migrate
 
@@ -51,6 +52,100 @@ def write_folder(folder: Path, pause: float = 0.0, tables: str = "abdefg") -> li
     )
     ids.append(NONTRANSACTIONAL)
     return sorted(ids)
+
+
+DURABLE = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "wal_level": "replica",
+}
+
+
+def write_chain(folder: Path, number: int) -> list[str]:
+    """Write migrations each of which makes a table and changes the one before; return their ids.
+
+    Every tenth runs outside of a transaction.
+    """
+    ids = []
+    for at in range(number):
+        text = (
+            f"create table t{at} (id int primary key, word text);\n"
+            f"insert into t{at} select i, repeat('x', 200) from generate_series(1, 50) as i;\n"
+        )
+        if at:
+            text += f"alter table t{at - 1} add column next_is_t{at} int default {at};\n"
+        if at % 10 == 9:
+            text = (
+                "-- transactional: false\n"
+                f"create table if not exists t{at} (id int primary key);\n"
+                f"create index concurrently if not exists i{at} on t{at - 1} (word);\n"
+            )
+        ids.append(f"202601{at // 24 + 1:02}{at % 24:02}0000_t{at}")
+        write(folder, ids[-1], text)
+    return ids
+
+
+def crash_within(server: EmbeddedServer, folder: Path, ids: list[str], seconds: float) -> int:
+    """Kill server and all at a random moment of a run, start it again, look, run again, look.
+
+    Args:
+        server: A server that is `DURABLE`, and nobody else's.
+        folder: Of the migrations that `write_chain` wrote.
+        ids: Theirs.
+        seconds: How long a run takes at most.
+
+    Returns:
+        How many migrations that had been told as applied were lost.
+    """
+    name = f"crash_{random.randrange(10**9)}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name}".encode())
+    process = migrate_process.spawn(server.url(name), folder)
+    migrate_process.go(process)
+    time.sleep(random.uniform(0, seconds))
+    pid = server.status().pid
+    assert pid is not None
+    kill_server(pid)
+    server.start()
+    out, err = process.communicate(timeout=90)
+    told, url = out.split(), server.url(name)
+    found = applied(url) if fetch(url, "select to_regclass('_yoyo_migration')::text")[0] else []
+    check_chain(url, ids[: len(found)])
+    lost = told[len(found) :]
+    assert not lost or lost[0] in err, err
+    migrate(url, folder)
+    check_chain(url, ids)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"drop database {name}".encode())
+    return len(lost)
+
+
+def check_chain(url: str, ids: list[str]) -> None:
+    """Assert that these of `write_chain` are applied, whole and marked, and nothing else is.
+
+    Of one that runs outside of a transaction, and is not done, something may be there.
+    """
+    if not ids and fetch(url, "select to_regclass('_yoyo_migration')::text") == [None]:
+        assert tables(url) == []
+        return
+    assert applied(url) == ids
+    for table in ("_yoyo_log", "_todo_sql_ledger where checksum is not null"):
+        assert fetch(url, f"select count(*) from {table}") == [len(ids)], table
+    begun = set(fetch(url, "select migration_id from _todo_sql_ledger where checksum is null"))
+    made, names = set(tables(url)), [id.rpartition("_")[2] for id in ids]
+    assert set(names) <= made <= {*names, *(id.rpartition("_")[2] for id in begun)}
+    columns = fetch(
+        url,
+        "select attname from pg_attribute where attname ~ '^next_is_' and not attisdropped",
+    )
+    assert sorted(columns) == sorted(
+        f"next_is_{name}" for at, name in enumerate(names) if at and at % 10 != 9
+    )
+    for at, name in enumerate(names):
+        rows = [0] if at % 10 == 9 else [50]
+        assert fetch(url, f"select count(*) from {name}") == rows, name
+    assert invalid_indexes(url) == [] or begun
 
 
 def check_torn(url: str, ids: list[str]) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from support.backends import kill_server
 from todo_sql.embedded.cluster import Cluster, postmaster
 from todo_sql.embedded.programs import Account, binaries, reachable, run
 from todo_sql.embedded.temporary import temporary_server
@@ -44,10 +43,7 @@ class Pair:
         """End every process of the standby with SIGKILL, as a machine that loses power."""
         running = postmaster(self.cluster.data)
         assert running is not None
-        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
-        for pid in (running.pid, *map(int, children)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_server(running.pid)
 
     def of(self, database: str) -> tuple[str, str]:
         """Return the URLs of a database on both."""

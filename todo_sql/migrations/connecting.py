@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 import psycopg
@@ -22,10 +23,12 @@ from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import Target
+from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.connect_errors import explain
 from todo_sql.wire.pipeline import Flight, FlightCommand, Reply, next_result, rows_of
 from todo_sql.wire.url import DatabaseUrl
 
+_READ_WRITE = (FlightCommand("begin read write"), FlightCommand(SAFE_LOCALLY))
 _APPLICATION = "todo-sql migrate"
 _CONNECT_TIMEOUT = 10
 LOCK_WAIT = 600.0  # seconds to wait for another migrator where `--wait` says nothing
@@ -43,6 +46,7 @@ class MigrationLink:
         ledger: The ledger when it was last read.
         lock: The migration lock of this ledger; see `take_lock`.
         warned: Whether it was said that there is no second connection to watch from.
+        unsettled: Whether a crash of the server could still undo what was committed here.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class MigrationLink:
         self.ledger = ledger
         self.lock = MigrationLock.of(target)
         self.warned = False
+        self.unsettled = False
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +88,21 @@ class MigrationLink:
     def roll_back(self) -> None:
         """End a failed transaction."""
         self.fly([FlightCommand("rollback")])
+
+    def settle(self, commands: Sequence[FlightCommand]) -> None:
+        """Have the disk hold what was committed without waiting for it, unless it is known to.
+
+        Args:
+            commands: See `Writer.settled`.
+        """
+        if not self.unsettled or self.connection.closed:
+            return
+        whole = [*_READ_WRITE, *commands, FlightCommand("commit")]
+        with suppress(psycopg.Error):  # the server itself sees to it within a second
+            answers = Flight(self.connection, whole).fly()
+            self.unsettled = any(answer.error for answer in answers)
+            if self.unsettled:
+                self.roll_back()
 
     def take_lock(self, wait: float | None, events: Events) -> None:
         """Take the migration lock and read the ledger again.

@@ -315,13 +315,16 @@ class Writer:
         return [
             *self._guard,
             *self._yoyo.mark(id, now, log=log),
-            FlightCommand(f"delete from {self._table} where migration_id = $1", (id,)),
             FlightCommand(
                 f"insert into {self._table} "
                 "(migration_id, checksum, applied_at_utc, duration_ms, tool_version) "
                 "values ($1, $2, $3::pg_catalog.timestamp, (coalesce($4::pg_catalog.float8, "
                 "extract(epoch from pg_catalog.clock_timestamp() - "
-                "pg_catalog.transaction_timestamp())) * 1000)::pg_catalog.int8, $5)",
+                "pg_catalog.transaction_timestamp())) * 1000)::pg_catalog.int8, $5) "
+                "on conflict (migration_id) do update set position = default, "
+                "checksum = excluded.checksum, applied_at_utc = excluded.applied_at_utc, "
+                "duration_ms = excluded.duration_ms, progress = null, "
+                "tool_version = excluded.tool_version",
                 (id, checksum, str(now), None if seconds is None else str(seconds), self._version),
             ),
         ]
@@ -346,6 +349,20 @@ class Writer:
             *self._guard,
             *self._yoyo.unmark(id, self._target.now(), log=log),
             FlightCommand(f"delete from {self._table} where migration_id = $1", (id,)),
+        ]
+
+    def settled(self) -> list[FlightCommand]:
+        """Return commands that leave nothing, but whose commit waits for all commits before it.
+
+        Without a row that is written, PostgreSQL's commit would wait for nothing.
+        """
+        return [
+            *self._guard,
+            FlightCommand(
+                f"insert into {self._table} (migration_id, tool_version) values ('', $1)",
+                (self._version,),
+            ),
+            FlightCommand(f"delete from {self._table} where migration_id = ''"),
         ]
 
     def progress(self, id: str, progress: Progress) -> list[FlightCommand]:

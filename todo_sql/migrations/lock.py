@@ -20,6 +20,8 @@ from todo_sql.migrations.target import Target
 from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.pipeline import FlightCommand, Reply
 
+NOT_HELD = "22012"  # division by zero
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -98,12 +100,17 @@ class MigrationLock:
         when = datetime.fromisoformat(since) if since else None
         return False, Holder(int(pid or 0), application or "", user or "unknown", when)
 
-    def require(self) -> FlightCommand:
-        """Return the command that fails (division by zero) unless this backend holds the lock."""
-        return FlightCommand(
-            f"select 1 / case when pg_catalog.pg_advisory_unlock({self.key}) "
+    @property
+    def proof(self) -> str:
+        """An expression that fails (`NOT_HELD`) unless this backend holds the lock."""
+        return (
+            f"1 operator(pg_catalog./) case when pg_catalog.pg_advisory_unlock({self.key}) "
             f"then {self._try}::pg_catalog.int4 else 0 end"
         )
+
+    def require(self) -> FlightCommand:
+        """Return the command that fails unless this backend holds the lock."""
+        return FlightCommand(f"select {self.proof}")
 
     @staticmethod
     def lost() -> LockNotHeld:

@@ -373,22 +373,32 @@ class Migrator:
     def _run_all(
         self, link: MigrationLink, migrations: Sequence[Migration], direction: Direction
     ) -> list[Done]:
+        """Run migrations in order; of their commits the last one waits for the disk, for all."""
         writer = Writer(link.target)
-        done = []
-        for number, migration in enumerate(migrations, 1):
-            self._events.started(migration, direction, number, len(migrations))
-            began = time.monotonic()
-            try:
-                self._run(link, writer, migration, direction)
-            except (ConnectionLost, KeyboardInterrupt) as error:
-                raise self._cut_off(link, migration, direction, error) from None
-            seconds = time.monotonic() - began
-            self._events.finished(migration, direction, seconds)
-            done.append(Done(migration.id, round(seconds * 1000)))
+        done: list[Done] = []
+        try:
+            for number, migration in enumerate(migrations, 1):
+                self._events.started(migration, direction, number, len(migrations))
+                began = time.monotonic()
+                try:
+                    self._run(link, writer, migration, direction, waits=number == len(migrations))
+                except (ConnectionLost, KeyboardInterrupt) as error:
+                    raise self._cut_off(link, migration, direction, error, done) from None
+                seconds = time.monotonic() - began
+                self._events.finished(migration, direction, seconds)
+                done.append(Done(migration.id, round(seconds * 1000)))
+        finally:
+            link.settle(writer.settled())
         return done
 
     def _run(
-        self, link: MigrationLink, writer: Writer, migration: Migration, direction: Direction
+        self,
+        link: MigrationLink,
+        writer: Writer,
+        migration: Migration,
+        direction: Direction,
+        *,
+        waits: bool,
     ) -> None:
         script = migration.forward if direction == "apply" else migration.rollback
         assert script
@@ -407,16 +417,22 @@ class Migrator:
 
         again = "todo-sql migrate" if direction == "apply" else "todo-sql rollback"
         creation = writer.create(link.ledger)
-        transactional.run(link, script, creation, bookkeeping, self._events, again)
+        transactional.run(link, script, creation, bookkeeping, self._events, again, waits=waits)
         if creation:
             link.ledger = link.ledger.created()
 
     def _cut_off(
-        self, link: MigrationLink, migration: Migration, direction: Direction, error: BaseException
+        self,
+        link: MigrationLink,
+        migration: Migration,
+        direction: Direction,
+        error: BaseException,
+        done: Sequence[Done],
     ) -> BaseException:
         """Return what to raise when a run was cut off in the middle of a migration."""
         link.connection.close()
-        state = aftermath.of(self._url, self._ledger, migration, direction, self._events)
+        before = [one.id for one in done] if link.unsettled else []
+        state = aftermath.of(self._url, self._ledger, migration, direction, self._events, before)
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt(state)
         verb = "migrate" if direction == "apply" else "rollback"

@@ -60,7 +60,8 @@ _VALUES = ", ".join(
 )
 
 # Each name, its value now, and ours, where somebody between server and run set it. What
-# PL/pgSQL reads is known to the server only when PL/pgSQL is loaded.
+# PL/pgSQL reads is known to the server only when PL/pgSQL is loaded. A commit that waits for
+# more than ours would is none that loses anything.
 FIND = f"""
 select
     w.name,
@@ -76,6 +77,7 @@ where case when s.name is null
         and s.setting is distinct from coalesce(w.ours, s.boot_val)
     end
     and not (w.name = 'TimeZone' and s.setting in {_UTC})
+    and not (w.name = 'synchronous_commit' and s.setting = 'remote_apply')
 """
 
 

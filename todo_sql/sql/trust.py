@@ -18,4 +18,4 @@ SAFE_LOCALLY = f"select pg_catalog.set_config('search_path', '{SAFE_PATH}', true
 SAFE_ALWAYS = f"set search_path = {SAFE_PATH}"
 
 # Until the end of the transaction: what role, database and URL say.
-THEIRS_LOCALLY = "set local search_path to default"
+THEIR_PATH = "pg_catalog.set_config('search_path', null, true)"

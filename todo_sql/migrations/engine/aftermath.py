@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import psycopg
 
 from todo_sql.errors import DatabaseError, TodoSqlError
 from todo_sql.migrations.connecting import open_link
 from todo_sql.migrations.files.folder import Migration
-from todo_sql.migrations.ledger import Direction, Ledger
+from todo_sql.migrations.ledger import Direction, Ledger, Writer
 from todo_sql.migrations.progress import Events
 
 PATIENCE = 30.0  # seconds to reach the server again, and as many for the old session to end
 
 
 def of(
-    url: str, schema: str | None, migration: Migration, direction: Direction, events: Events
+    url: str,
+    schema: str | None,
+    migration: Migration,
+    direction: Direction,
+    events: Events,
+    before: Sequence[str],
 ) -> str:
-    """Return a sentence on what state a migration is in, true to the ledger.
+    """Return a sentence on what state a migration is in, true to the ledger and to the disk.
 
     Args:
         url: Of the database.
@@ -26,6 +32,7 @@ def of(
         migration: The one at which the run was cut off.
         direction: Whether it was being applied or rolled back.
         events: Is told what is waited for.
+        before: Migrations of the run that were told as done, but may be lost with the server.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -33,7 +40,10 @@ def of(
             opened = open_link(url, writes=False, ledger=schema, wait=PATIENCE, events=events)
             with opened as link:
                 link.take_lock(PATIENCE, events)
-                return _sentence(link.ledger, migration, direction)
+                link.unsettled = bool(before)
+                link.settle(Writer(link.target).settled())
+                sentence = _sentence(link.ledger, migration, direction)
+                return sentence + _lost(link.ledger, before, direction)
         except (TodoSqlError, psycopg.Error) as error:
             if isinstance(error, DatabaseError) or time.monotonic() > deadline:
                 return (
@@ -45,6 +55,19 @@ def of(
 
 def _past(direction: Direction) -> str:
     return "applied" if direction == "apply" else "rolled back"
+
+
+def _lost(ledger: Ledger, before: Sequence[str], direction: Direction) -> str:
+    """Return what to say of those that went with the server before the disk held them."""
+    lost = [id for id in before if (id in ledger.by_id) != (direction == "apply")]
+    if not lost:
+        return ""
+    which = lost[0] if len(lost) == 1 else f"{len(lost)} migrations, {lost[0]} to {lost[-1]},"
+    undone = "not applied any more" if direction == "apply" else "still applied"
+    return (
+        f"; the crash of the server also undid the newest before it, whole and with the ledger: "
+        f"{which} {'is' if len(lost) == 1 else 'are'} {undone}"
+    )
 
 
 def _sentence(ledger: Ledger, migration: Migration, direction: Direction) -> str:

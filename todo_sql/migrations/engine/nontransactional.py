@@ -296,6 +296,7 @@ class StepwiseRun:
                 if command is proof:
                     raise self._link.lock.lost()
                 raise self._explained(Failure(answer.error, None, recording=True))
+        self._link.unsettled = False
 
 
 def _step(statement: Statement, *, done: bool) -> RecordedStep:

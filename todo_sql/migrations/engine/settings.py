@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import CHECK_INTERVAL, Target
-from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH, THEIRS_LOCALLY
+from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH
 from todo_sql.wire.pipeline import FlightCommand
 
-# Before statements of ours, and before those of a file: until the end of the transaction.
+# Before statements of ours: until the end of the transaction.
 OURS = FlightCommand(SAFE_LOCALLY)
-THEIRS = FlightCommand(THEIRS_LOCALLY)
 
 LOCK_TIMEOUT = 2.0
 MAX_LOCK_HOLD = 5.0
@@ -37,7 +38,13 @@ def reset(target: Target) -> list[FlightCommand]:
 
 
 def settings(
-    script: Script, *, notices_death: bool, local: bool = True, unbounded: bool = False
+    script: Script,
+    *,
+    notices_death: bool,
+    local: bool = True,
+    unbounded: bool = False,
+    waits: bool = True,
+    then: Sequence[str] = (),
 ) -> FlightCommand:
     """Return the command that sets what a file, or one statement of it, runs under.
 
@@ -45,8 +52,10 @@ def settings(
         script: The file, whose directives count.
         notices_death: Whether the server can notice that its client died.
         local: For this transaction only, rather than for the session; and under our own
-            search path, until `THEIRS`.
+            search path, until `THEIR_PATH`.
         unbounded: Without timeouts: for concurrent index work, which would be left INVALID.
+        waits: Whether the commit waits for the disk.
+        then: Expressions to evaluate afterwards, every name in them qualified.
     """
     directives = script.directives
     values = {
@@ -60,11 +69,13 @@ def settings(
         values |= {"lock_timeout": "0", "statement_timeout": "0"}
     if local:
         values["search_path"] = SAFE_PATH
+    if not waits:
+        values["synchronous_commit"] = "off"
     if notices_death:
         values[CHECK_INTERVAL] = "500ms"
     scope = "true" if local else "false"
     calls = (f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items())
-    return FlightCommand("select " + ", ".join(calls))
+    return FlightCommand("select " + ", ".join((*calls, *then)))
 
 
 def hold_of(script: Script) -> float:

@@ -16,9 +16,11 @@ from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import watch
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
-from todo_sql.migrations.engine.settings import THEIRS, hold_of, reset, settings
+from todo_sql.migrations.engine.settings import OURS, hold_of, reset, settings
 from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.lock import NOT_HELD
 from todo_sql.migrations.progress import Events
+from todo_sql.sql.trust import THEIR_PATH
 from todo_sql.wire.pipeline import FlightCommand
 
 _STATE = "the transaction was rolled back, nothing changed"
@@ -31,6 +33,8 @@ def run(
     bookkeeping: Callable[[], list[FlightCommand]],
     events: Events,
     again: str,
+    *,
+    waits: bool = True,
 ) -> None:
     """Run a file and its bookkeeping in one transaction.
 
@@ -41,6 +45,9 @@ def run(
         bookkeeping: Makes the commands that change the ledger.
         events: Is told what is at work and what is waited for.
         again: The command that one runs when the file is corrected.
+        waits: Whether its commit waits for the disk. The log keeps the order of commits, so a
+            crash loses the newest of those that did not wait, each whole and with its rows in
+            the ledger, until a commit that waits has come through.
 
     Raises:
         MigrationFailed: A statement failed; the transaction was rolled back.
@@ -49,8 +56,9 @@ def run(
         ConnectionLost: The ledger knows what happened.
     """
     for pause in pauses():
-        failure = _try(link, script, creation, bookkeeping, events)
+        failure = _try(link, script, creation, bookkeeping, events, waits)
         if failure is None:
+            link.unsettled = not waits
             return
         error = failure.explained(script, _STATE, again)
         if pause is None or not failure.may_pass:
@@ -64,23 +72,22 @@ def _try(
     creation: Sequence[FlightCommand],
     bookkeeping: Callable[[], list[FlightCommand]],
     events: Events,
+    waits: bool,
 ) -> Failure | None:
-    ours = settings(script, notices_death=link.target.notices_death)
-    proof = link.lock.require()
+    notices_death, proof = link.target.notices_death, link.lock.proof
+    opening = settings(script, notices_death=notices_death, then=(proof, THEIR_PATH))
+    closing = settings(script, notices_death=notices_death, then=(proof,), waits=waits)
     constraints = FlightCommand("set constraints all immediate")
     # The first file may make the very schema that the ledger is to stand in.
     early, late = (creation, ()) if link.target.placed else ((), creation)
     commands = [
         FlightCommand("begin read write"),
-        ours,
-        proof,
-        *early,
-        THEIRS,
+        *([OURS, *early] if early else ()),
+        opening,
         *(FlightCommand(s.text, statement=number) for number, s in enumerate(script.statements)),
         constraints,
         *reset(link.target),
-        ours,
-        proof,  # a function may have released the lock
+        closing,  # proves it again: a function may have released the lock
         *late,
         *bookkeeping(),
         FlightCommand("commit"),
@@ -90,7 +97,7 @@ def _try(
         if answer.error is None:
             continue
         link.roll_back()
-        if command is proof:
+        if command in (opening, closing) and answer.error.sqlstate == NOT_HELD:
             raise link.lock.lost()
         if command in creation:
             raise ledger.unwritable(answer.error, link.target)
