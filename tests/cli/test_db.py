@@ -23,7 +23,8 @@ def project() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="todo-sql-test-"))
     path.chmod(0o755)
     yield path
-    todo_sql("db", "destroy", "--yes", cwd=path)
+    if (path / ".todo-sql").exists():
+        todo_sql("db", "destroy", "--yes", cwd=path)
     shutil.rmtree(path)
 
 

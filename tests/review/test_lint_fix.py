@@ -81,6 +81,24 @@ def test_where_the_database_cannot_be_asked_no_migration_is_corrected(tmp_path: 
     )
 
 
+def test_no_server_is_made_to_be_asked(tmp_path: Path) -> None:
+    """A project without a database has applied nothing; one whose server rests is asked."""
+    (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n")
+    path = write(tmp_path / "migrations", ID, "CREATE table t ();\n", "drop table t;\n")
+    try:
+        for _ in range(2):  # lint itself keeps something in the state folder
+            said = todo_sql("lint", "--fix", cwd=tmp_path)
+            assert not list((tmp_path / ".todo-sql").glob("postgres-*")), said.stderr
+        assert path.read_text() == "CREATE TABLE t ();\n"
+        assert todo_sql("migrate", cwd=tmp_path).returncode == 0
+        todo_sql("db", "stop", cwd=tmp_path)
+        path.write_text("CREATE table t ();\n")
+        said = todo_sql("lint", "--fix", cwd=tmp_path)
+        assert f"left alone: migrations/{ID}.sql: it is applied" in said.stderr, said.stderr
+    finally:
+        todo_sql("db", "destroy", "--yes", cwd=tmp_path)
+
+
 def test_a_large_file_is_looked_at_but_not_for_its_style(tmp_path: Path) -> None:
     """Data of megabytes has no style; what PostgreSQL refuses in it is still found."""
     (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n")

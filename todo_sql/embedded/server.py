@@ -429,6 +429,11 @@ def server_for(config: Config) -> EmbeddedServer:
     return EmbeddedServer(_state_of(config) / f"postgres-{major_version(programs)}", programs)
 
 
+def has_server(config: Config) -> bool:
+    """Whether an embedded server of the project was ever started."""
+    return any(_state_of(config).glob("postgres-*/server.json"))
+
+
 def servers_of(config: Config) -> list[EmbeddedServer]:
     """Return the servers of every major version that a project may have left something of."""
     own = server_for(config)

@@ -72,14 +72,15 @@ def command(
 def _applied(context: Context) -> frozenset[str]:
     """Return the ids of the migrations that are applied on the project's database.
 
-    Where it cannot be asked, none may be corrected.
+    Where it cannot be asked, none may be corrected. No server is made to be asked.
     """
     from todo_sql.cli.migrating import load_migrations
+    from todo_sql.embedded.server import has_server
     from todo_sql.errors import TodoSqlError
     from todo_sql.migrations.migrator import Migrator
 
     migrations = load_migrations(context)
-    if context.config.direct_url is None and not context.config.state.is_dir():
+    if context.config.direct_url is None and not has_server(context.config):
         return frozenset()
     try:
         entries = (
