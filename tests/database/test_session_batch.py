@@ -9,7 +9,17 @@ from support import functions as f
 from support import sessions as q
 from support.proxy import Proxy
 
-from todo_sql import AsyncDatabase, Database, IntegrityError, NoRow, TenantRequired, UsageError
+from todo_sql import (
+    AsyncDatabase,
+    Database,
+    IntegrityError,
+    NoRow,
+    Session,
+    TenantRequired,
+    UsageError,
+)
+from todo_sql.database.query import Query
+from todo_sql.wire.connection import MOST_PREPARED
 
 pytest_plugins = ["support.session_fixtures"]
 pytestmark = pytest.mark.database
@@ -45,6 +55,30 @@ def test_a_failure_leaves_its_neighbours_whole(two_users: str) -> None:
             missing.result()
         assert after.result().title == "after"
         assert [task.title for task in ann.many(q.LIST, {})] == ["before", "after"]
+
+
+def test_more_statements_than_are_kept_prepared(two_users: str) -> None:
+    """One flight may hold more statements than a connection keeps; all are answered, again too."""
+    numbers = range(MOST_PREPARED + 20)
+    text = "".join(f"-- name: number_{n} :one\nselect {n} as n;\n" for n in numbers)
+    file = q.TextFile(text)
+    queries = [file.query(f"number_{n}", row=int, read_only=True) for n in numbers]
+
+    def ask(session: Session, query: Query[int]) -> int:
+        return session.one(query, {})
+
+    with Database.connect(two_users, max_size=1) as db:
+        me = db.session()
+        for _ in range(2):
+            assert ask(me, queries[1]) == 1
+            with me.batch() as batch:
+                found = [batch.add(ask, query) for query in queries]
+            assert [one.result() for one in found] == list(numbers)
+        held = me.sql("select name from pg_prepared_statements", str)
+        (link,) = db._engine.pool._idle  # type: ignore[union-attr]
+        known = [entry.name for entry in link._prepared.values() if entry.ready]
+        assert {*held} <= {name.decode() for name in [*known, *link._doomed]}
+        assert db.stats().retries == 0
 
 
 def test_errors_at_commit_belong_to_their_call(two_users: str) -> None:

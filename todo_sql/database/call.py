@@ -53,12 +53,12 @@ class Call:
         repeatable: bool,
     ) -> None:
         tenant = query.file.tenant or scope.tenant
-        limits = [limit for limit in (scope.timeout, query.texts.named.timeout) if limit]
         self.query = query
         self.text = text
         self.statement = text.statement
         self.values = values
-        self.timeout = min(limits) if limits else None
+        timeout, own = scope.timeout, text.timeout
+        self.timeout = min(timeout, own) if timeout and own else timeout or own
         self.settings: Settings = scope.settings(tenant, self.timeout)
         self.repeatable = repeatable
         self.bound = tenant.parameter if tenant is not None else None
@@ -152,6 +152,6 @@ def bind_tenant(
                 str(bound),
                 fix="leave it out of the arguments",
             )
-    if bound in query.texts.named.names and bound not in arguments and scope.tenant_id is not None:
+    if bound in query.texts.names and bound not in arguments and scope.tenant_id is not None:
         return {**arguments, bound: scope.tenant_id}, bound
     return arguments, bound

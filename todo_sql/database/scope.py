@@ -69,9 +69,8 @@ def checked_tenant(tenant_id: object) -> object:
 
 def scope_step(settings: Settings) -> Step:
     """Return the step that makes settings hold until the end of the transaction."""
-    return Step(
-        _set_statement(tuple(name for name, _ in settings)), [value for _, value in settings]
-    )
+    names, values = zip(*settings, strict=True)
+    return Step(_set_statement(names), values)
 
 
 @cache

@@ -23,11 +23,12 @@ class Text:
     Attributes:
         statement: What is prepared and sent, with the comment that names the query.
         names: The parameters of ``$1``, ``$2``, …
+        timeout: Seconds that the query says it may take, or None.
         resets: What ends what it may leave on its connection; nothing, if that is proved clean.
         variant: Where the text comes from.
     """
 
-    __slots__ = ("_head", "_named", "names", "resets", "statement", "variant")
+    __slots__ = ("_head", "_named", "names", "resets", "statement", "timeout", "variant")
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Text:
             label=label,
         )
         self.names = variant.parameters
+        self.timeout = named.timeout
         self.resets = RESETS if leaves else ()
         self.variant = variant
         self._head = len(head)
@@ -85,7 +87,12 @@ class Text:
 
 
 class Texts:
-    """The variants of a query that were called so far; see `todo_sql.database.query.Query`."""
+    """The variants of a query that were called so far; see `todo_sql.database.query.Query`.
+
+    Attributes:
+        named: The query as written.
+        names: Its parameters.
+    """
 
     def __init__(
         self,
@@ -102,7 +109,7 @@ class Texts:
         self._leaves = leaves
         self._known: dict[int, tuple[Variant, Text]] = {}
         self._only: Text | None = None
-        self._names = frozenset(self.named.names)
+        self.names = frozenset(self.named.names)
 
     def choose(self, arguments: Mapping[str, object]) -> Text:
         """Return the text for a call's arguments.
@@ -110,7 +117,7 @@ class Texts:
         Raises:
             BadParameter: One is missing, unknown or not among a case's values.
         """
-        if self._only is not None and arguments.keys() == self._names:
+        if self._only is not None and arguments.keys() == self.names:
             return self._only
         text = self.of(choose(self.named, arguments))
         if not self.named.groups and not self.named.cases:

@@ -18,7 +18,7 @@ from psycopg.adapt import Transformer
 from todo_sql.wire.loaders import Form, register_void, transformer_for
 from todo_sql.wire.parameters import Encoder
 from todo_sql.wire.rows import Make, column_names, load, make_rows, maker
-from todo_sql.wire.statement import Step, WireStatement
+from todo_sql.wire.statement import WireStatement
 
 MOST_PREPARED = 300
 NO_FORMS: Mapping[str, Form] = MappingProxyType({})
@@ -167,6 +167,7 @@ class Link:
                 _, oldest = self._prepared.popitem(last=False)
                 if oldest.ready:
                     self._doomed.append(oldest.name)
+                oldest.name = b""  # a flight that holds it yet sends it whole
         elif len(self._prepared) == MOST_PREPARED:
             self._prepared.move_to_end(statement)
         return found
@@ -192,19 +193,18 @@ class Link:
         self._prepared.clear()
         self.outdated = False
 
-    def queue(self, step: Step, wire: list[Any]) -> int:
-        """Queue a step in pipeline mode; return how many answers stand before its own."""
+    def queue(self, entry: Prepared, sql: bytes, wire: list[Any]) -> int:
+        """Queue a statement in pipeline mode; return how many answers stand before its own."""
         before = 0
-        entry = self.prepared(step.statement)
         encoder = entry.encoder
         if not entry.name:
             self.pgconn.send_query_params(
-                step.statement.sql, wire, encoder.oids, encoder.formats, entry.result_format
+                sql, wire, encoder.oids, encoder.formats, entry.result_format
             )
             return before
         if not entry.ready:
             before = self._close_doomed() + 1
-            self.pgconn.send_prepare(entry.name, step.statement.sql, encoder.oids)
+            self.pgconn.send_prepare(entry.name, sql, encoder.oids)
             entry.ready = True  # for the rest of this flight, unless the answer says no
         self.pgconn.send_query_prepared(entry.name, wire, encoder.formats, entry.result_format)
         return before

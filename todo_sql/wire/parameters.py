@@ -213,6 +213,8 @@ class Encoder:
             BadParameter: A value does not fit its parameter.
         """
         wire: list[Any] = []
+        if not values and not self._plan:
+            return wire
         for (parameter, classes, dump), value in zip(self._plan, values, strict=True):
             if value is None:
                 if not parameter.nullable:

@@ -25,7 +25,7 @@ from todo_sql.wire.connection import Link
 from todo_sql.wire.statement import Step, WireStatement
 
 _TUPLES_OK = pq.ExecStatus.TUPLES_OK
-_COMMAND_OK = pq.ExecStatus.COMMAND_OK
+_DONE = frozenset({_TUPLES_OK, pq.ExecStatus.COMMAND_OK})
 _NOTHING = WireStatement("")
 # administrator command, idle session timeout
 HANGING_UP = frozenset({"57P01", "57P05"})
@@ -35,7 +35,7 @@ _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 
 TICK = 0.2
 _DRAIN = 15.0  # seconds that a cancelled flight has to land
-_GOOD = {_COMMAND_OK, _TUPLES_OK, pq.ExecStatus.EMPTY_QUERY}
+_GOOD = _DONE | {pq.ExecStatus.EMPTY_QUERY}
 
 
 class ConnectionLost(psycopg.OperationalError):
@@ -77,6 +77,18 @@ class Answer:
         self.results: list[pq.abc.PGresult] = []
         self.failed: Failed | None = None
 
+    def note(self, step: Step, result: pq.abc.PGresult) -> None:
+        """Note that a step has no result: the first to fail is told, those behind it are skipped.
+
+        Raises:
+            OperationalError: The connection broke.
+        """
+        if result.status != _ABORTED and self.failed is None:
+            error = ServerError.from_result(result)
+            if not error.sqlstate:
+                raise psycopg.OperationalError(error.message)
+            self.failed = Failed(step, error)
+
     def check(self) -> list[pq.abc.PGresult]:
         """Return the results.
 
@@ -105,8 +117,11 @@ def fly(
         BadParameter: A value does not fit; nothing was sent.
         ConnectionLost: The connection broke.
     """
-    encoded = [
-        [(step, link.prepared(step.statement).encoder.encode(step.values)) for step in unit]
+    flight = [
+        [
+            (step, entry := link.prepared(step.statement), entry.encoder.encode(step.values))
+            for step in unit
+        ]
         for unit in units
     ]
     pgconn = link.pgconn
@@ -115,44 +130,35 @@ def fly(
     try:
         pgconn.enter_pipeline_mode()
         before = []
-        for unit in encoded:
-            for step, wire in unit:
-                before.append(link.queue(step, wire))
+        for unit in flight:
+            for step, entry, wire in unit:
+                before.append(link.queue(entry, step.statement.sql, wire))
             pgconn.pipeline_sync()
         yield from flush(pgconn)
         skips = iter(before)
-        for unit in encoded:
+        for unit in flight:
             answer = Answer()
             answers.append(answer)
-            for step, _ in unit:
-                yield from _collect(link, step, next(skips), answer)
+            for step, entry, _ in unit:
+                for left in range(next(skips), -1, -1):  # to what was sent before it, and to it
+                    while pgconn.is_busy():
+                        yield Wait.R
+                        pgconn.consume_input()
+                    result = pgconn.get_result()
+                    if result is None:
+                        raise psycopg.OperationalError(pgconn.get_error_message())
+                    if result.status not in _DONE:
+                        if left:
+                            entry.ready = False
+                        answer.note(step, result)
+                    elif not left:
+                        answer.results.append(result)
+                    pgconn.get_result()  # the end of this command: None, which is there already
             yield from next_result(pgconn)  # the Sync
         pgconn.exit_pipeline_mode()
     except psycopg.OperationalError as error:
         raise _lost(link, str(error), answers) from None
     return answers
-
-
-def _collect(link: Link, step: Step, before: int, answer: Answer) -> PQGen[None]:
-    """Read the answers of one step: what was sent before it, then its own."""
-    pgconn = link.pgconn
-    for index in range(before + 1):
-        result = yield from next_result(pgconn)
-        if result is None:
-            raise psycopg.OperationalError(pgconn.get_error_message())
-        status = result.status
-        if status in (_TUPLES_OK, _COMMAND_OK):
-            if index == before:
-                answer.results.append(result)
-        else:
-            if index < before:
-                link.prepared(step.statement).ready = False
-            if status != _ABORTED and answer.failed is None:
-                error = ServerError.from_result(result)
-                if not error.sqlstate:
-                    raise psycopg.OperationalError(error.message)
-                answer.failed = Failed(step, error)
-        yield from next_result(pgconn)  # the end of this command
 
 
 def flush(pgconn: Any) -> PQGen[None]:

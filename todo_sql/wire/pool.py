@@ -135,7 +135,7 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Link] = []
         # Weak: what an exception took out of everybody's hands counts no longer.
-        self._busy: WeakSet[Link] = WeakSet()
+        self._links: WeakSet[Link] = WeakSet()
         self._opening: WeakSet[Vacancy] = WeakSet()
         self._waiting: deque[Slot] = deque()
         self._drained: Slot | None = None
@@ -144,7 +144,7 @@ class Pool:
 
     @property
     def _total(self) -> int:
-        return len(self._idle) + len(self._busy) + len(self._opening)
+        return len(self._links) + len(self._opening)
 
     def stats(self) -> PoolStats:
         """Return the sizes, and what was counted."""
@@ -182,10 +182,11 @@ class Pool:
         """
         link.forget()
         with self._lock:
-            for idle in self._idle:
-                idle.forget()
-            for other in self._busy:
-                other.outdated = other is not link
+            for other in self._links:
+                if other in self._idle:
+                    other.forget()
+                else:
+                    other.outdated = other is not link
 
     # -- taking and giving back ---------------------------------------------------------
 
@@ -210,7 +211,7 @@ class Pool:
     def _take(self, deadline: float) -> Link | Slot | Vacancy:
         """Take an idle connection, or the right to open one, or a place in the queue."""
         if self._pid != os.getpid():  # after a fork the connections are the parent's
-            self._inherited.append((self._idle, self._busy))
+            self._inherited.append(self._idle)
             self._reset()
         with self._lock:
             if self._closed:
@@ -219,9 +220,8 @@ class Pool:
             while self._idle:
                 link = self._idle.pop()
                 if now < link.expires and link.alive():
-                    self._busy.add(link)
                     return link
-                link.close()
+                self._end(link)
             if self._total < self._limits.max_size:
                 return self._place()
             slot = Slot(deadline)
@@ -276,7 +276,7 @@ class Pool:
         link = Link(connection, self._limits.max_lifetime * random.uniform(0.9, 1.1))
         finalize(link, self._lost).atexit = False
         with self._lock:
-            self._busy.add(link)
+            self._links.add(link)
             self._opening.discard(place)
             self._opened += 1
         return link
@@ -321,28 +321,27 @@ class Pool:
         if link.pid != os.getpid():
             return
         with self._lock:
-            self._busy.discard(link)
+            now = monotonic()
             if link.outdated:
                 link.forget()
-            if not link.is_clean or self._closed or monotonic() > link.expires:
-                link.close()
+            if not link.is_clean or self._closed or now > link.expires:
+                self._end(link)
                 self._hand_on_place()
+            elif self._waiting:
+                link.used = now
+                self._waiting.popleft().grant(link)
             else:
-                link.used = monotonic()
-                if self._waiting:
-                    self._busy.add(link)
-                    self._waiting.popleft().grant(link)
-                else:
-                    self._idle.append(link)
-                    self._trim(link.used)
+                link.used = now
+                self._idle.append(link)
+                while (
+                    now - self._idle[0].used > self._limits.max_idle
+                    and self._total > self._limits.min_size
+                ):
+                    self._end(self._idle.pop(0))
 
-    def _trim(self, now: float) -> None:
-        while (
-            self._total > self._limits.min_size
-            and self._idle
-            and now - self._idle[0].used > self._limits.max_idle
-        ):
-            self._idle.pop(0).close()
+    def _end(self, link: Link) -> None:
+        self._links.discard(link)
+        link.close()
 
     def _give_up(self, place: Vacancy) -> None:
         with self._lock:
@@ -372,9 +371,8 @@ class Pool:
         """Refuse new work, wait for the work in hand, close every connection."""
         with self._lock:
             self._closed = True
-            for link in self._idle:
-                link.close()
-            self._idle.clear()
+            while self._idle:
+                self._end(self._idle.pop())
             waiting, self._waiting = self._waiting, deque()
             for slot in waiting:
                 slot.refused = True
@@ -383,7 +381,7 @@ class Pool:
             if not self._total:
                 return
         if not (yield drained):
-            for link in list(self._busy):
+            for link in list(self._links):
                 link.closing = True
                 yield self.cancel(link, "the database is closed")
                 link.hang_up()

@@ -42,9 +42,9 @@ class WireStatement:
         return f"Statement({self.label or self.sql.decode()!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Step:
-    """A statement with the values of one call."""
+    """A statement with the values of one call; compared by identity."""
 
     statement: WireStatement
     values: Sequence[Any] = ()

@@ -105,8 +105,8 @@ class Fly:
                 left = self.deadline - monotonic()
                 if left <= 0:
                     raise DeadlinePassed
-                if ready := wait(_once(wanted), fileno, min(left, _SLICE)):
-                    wanted = flying.send(Ready(ready))
+                if ready := wait(_once(wanted), fileno, left if left < _SLICE else _SLICE):
+                    wanted = flying.send(ready)
         except StopIteration as stop:
             return stop.value
 
@@ -123,7 +123,7 @@ class Fly:
                 ready = await line.ready(wanted)
                 if not ready:
                     raise DeadlinePassed
-                wanted = flying.send(Ready(ready))
+                wanted = flying.send(ready)
         except StopIteration as stop:
             return stop.value
         finally:
