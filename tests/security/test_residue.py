@@ -163,6 +163,25 @@ def test_nothing_is_left_for_the_next_tenant(two_users: str, server: Server, poo
     assert tried == len(CASES) * len(WAYS) * 2
 
 
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "pgbouncer"])
+def test_nobody_knows_the_next_random_numbers(two_users: str, server: Server, pooled: bool) -> None:
+    """A seed outlasts even DISCARD ALL; the next caller's random() does not follow from it."""
+    attack, look = "select setseed(0.5)", "select array[random(), random()]"
+    with (
+        _reached(two_users, server, pooled=pooled) as url,
+        psycopg.connect(two_users, autocommit=True) as direct,
+        Database.connect(url, max_size=1, tenant=q.TENANT) as db,
+    ):
+        direct.execute(attack)
+        known = direct.execute(look).fetchall()
+        direct.execute("discard all")
+        direct.execute(attack)
+        assert direct.execute(look).fetchall() == known
+        for way in WAYS.values():
+            _try(way, db.as_user("ann"), attack)
+            assert [tuple(db.as_user("bob").sql(look, list))] != known
+
+
 @pytest.mark.parametrize("text", CASES)
 def test_nothing_is_left_by_tasks(two_users: str, text: str) -> None:
     """The same holds for asynchronous sessions."""

@@ -105,6 +105,16 @@ def test_a_login_s_settings_change_no_call(field: Field, setting: str, here: boo
     assert asyncio.run(main()) == ["mine", "mine"]
 
 
+@pytest.mark.parametrize("here", [False, True])
+def test_a_login_cannot_say_whose_rows_are_seen_without_a_tenant(field: Field, here: bool) -> None:
+    """PostgreSQL lets superusers alone give a role a setting of ours."""
+    for name in ("app.current_user_id", '"App"."Current_User_ID"'):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            field.attack(f"{name} = 'bob'", here=here)
+    with Database.connect(field.url, tenant=TENANT) as db:
+        assert db.session("steady_app").sql(SEEN, str) == []
+
+
 def test_database_and_url_still_say_where_names_are_looked_up(field: Field) -> None:
     """They are the operator's: what the login says for itself does not count against them."""
     field.admin.execute(

@@ -28,6 +28,11 @@ _FORGET = command(
     "for s in select p.name from pg_catalog.pg_prepared_statements as p where p.from_sql loop "
     "execute pg_catalog.format('deallocate %I', s.name); end loop; end $$"
 )
+# DISCARD ALL keeps the seed: who set it would know what random() says next.
+_SHUFFLE = command(
+    "select pg_catalog.setseed(pg_catalog.float8div(pg_catalog.float8("
+    "pg_catalog.uuid_hash(pg_catalog.gen_random_uuid())), 2147483648))"
+)
 RESETS = (
     command("reset session authorization"),
     command("reset role"),
@@ -35,6 +40,7 @@ RESETS = (
     command("close all"),
     command("unlisten *"),
     command("select pg_catalog.pg_advisory_unlock_all()"),
+    _SHUFFLE,
     command("discard temp"),
     command("discard sequences"),
     _FORGET,
