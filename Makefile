@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DOCS := $(VENV)/.docs
 POSTGRES ?= 18
-WORKERS ?= 2
+# For two processors: a test also waits, for servers and other programs.
+WORKERS ?= 3
 # The demo, the checks and the suite never touch a database that the environment names.
 LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL \
 	-u PGHOST -u PGHOSTADDR -u PGDATABASE -u PGSERVICE
@@ -51,8 +52,8 @@ pages: $(READY)
 docs: $(DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# The suite: on PostgreSQL 18, migrated by a superuser; then everything that touches the
-# database once more on 16, migrated by an owner that is neither superuser nor BYPASSRLS.
+# The suite: on PostgreSQL 18, migrated by a superuser; then what depends on the server or on
+# the owner once more on 16, migrated by an owner that is neither superuser nor BYPASSRLS.
 suite: $(READY)
 	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --postgres 18 --owner superuser
 	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --postgres 16 --owner plain -m database
@@ -68,7 +69,7 @@ security: $(READY)
 example:
 	$(LOCAL) $(MAKE) --directory examples/fastapi_backend test
 
-# Everything that touches the database, on the PostgreSQL of TODO_SQL_POSTGRES_BIN.
+# What depends on the server or on the owner, on the PostgreSQL of TODO_SQL_POSTGRES_BIN.
 suite-on: $(READY)
 	$(LOCAL) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --postgres $(POSTGRES) --owner plain -m database
 

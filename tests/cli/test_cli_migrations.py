@@ -22,8 +22,6 @@ from support.migrations import applied, fetch, tables, three_tables, write
 
 from todo_sql.cli.app import main
 
-pytestmark = pytest.mark.database
-
 A, B, C = (f"2026010{n}000000_create_{name}" for n, name in enumerate("abc", 1))
 
 

@@ -9,9 +9,6 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from support.commands import todo_sql
 
-pytestmark = pytest.mark.database
-
-
 # What stands in the variables, by libpq's parameter; the rest stands in a service file.
 WAYS = {
     "variables": {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"},

@@ -24,8 +24,6 @@ from todo_sql.cli.output import Output
 from todo_sql.cli.screen import in_a_line, visible
 from todo_sql.errors import Finding, Place
 
-pytestmark = pytest.mark.database
-
 EVIL = "a\x1b]0;owned\x07\x9b31m\x7f\u202e\u2066[red]b[/red]\r"
 FORGED = EVIL + "\n- table public.forged\nerror[M999] forged"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -23,8 +23,6 @@ from todo_sql.compiler.scratch_role import ROLE
 from todo_sql.compiler.watching import watch_folder
 from todo_sql.config import load_config
 
-pytestmark = pytest.mark.database
-
 MIGRATION = """\
 create table notes (
     id int primary key,
@@ -348,6 +346,7 @@ def test_offline(project: Project) -> None:
     offline.run("check", "--offline", "--watch", code=2)
 
 
+@pytest.mark.database
 def test_plans(project: Project, owner: Owner) -> None:
     """Variants that load-test data shows to be badly served; what an index serves is not named."""
     project.run("check", "--plans", "5000", code=2)  # there is no scale.sql

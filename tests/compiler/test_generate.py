@@ -22,8 +22,6 @@ from todo_sql.config import load_config
 from todo_sql.errors import FindingsError
 from todo_sql.queries.loader import load_folder
 
-pytestmark = pytest.mark.database
-
 ROOT = Path(__file__).parents[2]
 
 SCHEMA = """
@@ -378,6 +376,7 @@ def test_models(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "UNSET" not in json.dumps(models.NotePatch.model_json_schema())
 
 
+@pytest.mark.database
 def test_committed_package(todo_database: str, connect: Callable[..., Any]) -> None:
     """The package in this repository is what its queries and migrations make."""
     config = load_config(ROOT)

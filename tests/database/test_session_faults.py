@@ -24,7 +24,6 @@ from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
 
 pytest_plugins = ["support.session_fixtures"]
-pytestmark = pytest.mark.database
 
 SECONDS = pick(8, 120)
 WORKERS = 8

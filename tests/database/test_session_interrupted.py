@@ -29,7 +29,6 @@ from todo_sql import AsyncDatabase, AsyncSession, Database, Session
 pytest_plugins = ["support.session_fixtures"]
 # A connection that is lost as it is opened is closed by psycopg, with a warning.
 pytestmark = [
-    pytest.mark.database,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

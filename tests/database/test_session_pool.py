@@ -20,7 +20,6 @@ from todo_sql import AsyncDatabase, Closed, Database, Timeout, UsageError
 from todo_sql.wire.connection import Link
 
 pytest_plugins = ["support.session_fixtures"]
-pytestmark = pytest.mark.database
 
 AT_WORK = "state = 'active' and query like '%pg_sleep%'"
 

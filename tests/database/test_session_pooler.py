@@ -18,7 +18,6 @@ from support.soak import pick
 from todo_sql import AsyncDatabase, Database, IntegrityError, Timeout
 
 pytest_plugins = ["support.session_fixtures"]
-pytestmark = pytest.mark.database
 
 WORKERS = 16
 TENANTS = [f"tenant{number}" for number in range(12)]

@@ -17,8 +17,6 @@ from support.standby import Pair, primary_and_standby
 from todo_sql import AsyncDatabase, AsyncSession, Database, DatabaseError, NoRow, Session
 from todo_sql.migrations import migrate
 
-pytestmark = pytest.mark.database
-
 PAIRS = int(pick(200, 1_000))
 
 WHERE = q.TextFile("-- name: where :one\nselect pg_is_in_recovery() as replica").query(

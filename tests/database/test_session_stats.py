@@ -29,7 +29,6 @@ from todo_sql import (
 from todo_sql.wire.url import DatabaseUrl
 
 pytest_plugins = ["support.session_fixtures"]
-pytestmark = pytest.mark.database
 
 SECRET = "a-value-nobody-shall-read"
 

@@ -18,7 +18,6 @@ from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
 
 pytest_plugins = ["support.session_fixtures"]
-pytestmark = pytest.mark.database
 
 
 _OPENSSL = ["openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-newkey", "rsa:2048"]

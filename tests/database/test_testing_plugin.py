@@ -19,8 +19,6 @@ from todo_sql.config import Config
 from todo_sql.testing import TestServer
 from todo_sql.todo import tasks
 
-pytestmark = pytest.mark.database
-
 
 def test_the_project_is_found(todo_sql_config: Config) -> None:
     """The plugin tests the project that pytest runs in."""

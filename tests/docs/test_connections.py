@@ -11,7 +11,6 @@ import pytest
 from support.pgbouncer import pgbouncer
 
 pytest_plugins = ["support.session_fixtures"]
-pytestmark = pytest.mark.database
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "connections.md"
 

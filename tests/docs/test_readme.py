@@ -12,7 +12,6 @@ from todo_sql.cli.app import main
 from todo_sql.cli.table import VERBS
 
 pytest_plugins = ["support.session_fixtures"]
-pytestmark = pytest.mark.database
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -38,7 +38,6 @@ from todo_sql.migrations.migration_errors import MigrationFailed
 # No process but a backend whose commit waits hands the log to the disk.
 NOTHING_BY_ITSELF = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
 
-pytestmark = pytest.mark.database
 
 CUTS, KILLS, CROWD, CRASHES = 4, 1, 3, 2
 

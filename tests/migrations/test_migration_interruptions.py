@@ -33,8 +33,6 @@ from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
 from todo_sql.migrations.migration_errors import MigrationFailed
 
-pytestmark = pytest.mark.database
-
 A, B, C = (f"2026010{n}000000_create_{name}" for n, name in enumerate("abc", 1))
 SLOW = "20260104000000_slow"
 
@@ -241,6 +239,7 @@ def test_a_full_disk_is_said_and_nothing_remains(
         assert invalid_indexes(empty_database) == []
 
 
+@pytest.mark.database
 def test_a_revoked_privilege_is_said(
     server: Server, owner: Owner, empty_database: str, tmp_path: Path
 ) -> None:

@@ -13,8 +13,6 @@ from todo_sql.migrations import migrate
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.pending import State
 
-pytestmark = pytest.mark.database
-
 A, B, C = (f"2026010{n}000000_create_{name}" for n, name in enumerate("abc", 1))
 
 

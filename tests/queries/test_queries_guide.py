@@ -63,7 +63,6 @@ def package(
         del sys.modules[name]
 
 
-@pytest.mark.database
 def test_every_example(package: ModuleType, todo_database: str) -> None:
     """The Python of the guide runs, in order, on functions generated from its SQL."""
     add_users(todo_database, "u1")

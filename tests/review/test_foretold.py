@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from support.hazards import BASE, FILL, HAZARDS, Hazard
 from todo_sql.cli.app import main
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations import migrate
+from todo_sql.testing import TestServer
 
 pytestmark = pytest.mark.database
 
@@ -23,24 +24,44 @@ Connect = Callable[..., psycopg.Connection[Any]]
 ROWS = 300
 
 
-@pytest.fixture
-def project(tmp_path: Path, empty_database: str, connect: Connect) -> Path:
-    """A project without queries whose first migration is applied, its tables filled."""
-    (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n", encoding="utf-8")
-    (tmp_path / "migrations").mkdir()
-    base = tmp_path / "migrations" / "20260101000000_base.sql"
+def write_base(folder: Path) -> Path:
+    """Write a project without queries whose one migration makes what the hazards are done to."""
+    (folder / "pyproject.toml").write_text("[tool.todo-sql]\n", encoding="utf-8")
+    (folder / "migrations").mkdir()
+    base = folder / "migrations" / "20260101000000_base.sql"
     base.write_text(f"-- irreversible: the first\n{BASE}", encoding="utf-8")
-    migrate(empty_database, tmp_path / "migrations")
-    connection = connect(empty_database, autocommit=True)
-    connection.execute(FILL.replace("{rows}", str(ROWS)).encode())
-    connection.execute("analyze")
-    return tmp_path
+    return folder
+
+
+@pytest.fixture(scope="module")
+def filled(todo_sql_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database with that migration applied, its tables filled."""
+    folder = write_base(tmp_path_factory.mktemp("base"))
+    with todo_sql_server.database() as name:
+        migrate(todo_sql_server.url(name), folder / "migrations")
+        with psycopg.connect(todo_sql_server.url(name), autocommit=True) as connection:
+            connection.execute(FILL.replace("{rows}", str(ROWS)).encode())
+            connection.execute("analyze")
+        yield name
+
+
+@pytest.fixture
+def filled_database(todo_sql_server: TestServer, filled: str) -> Iterator[str]:
+    """The URL of a filled database of the test's own."""
+    with todo_sql_server.database(filled) as name:
+        yield todo_sql_server.url(name)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project without queries whose first migration is applied, its tables filled."""
+    return write_base(tmp_path)
 
 
 @pytest.fixture
 def plan(
     project: Path,
-    empty_database: str,
+    filled_database: str,
     server: Server,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -59,7 +80,7 @@ def plan(
             way_back.write_text(rollback, encoding="utf-8")
         pending.write_text(text, encoding="utf-8")
         capsys.readouterr()
-        main(["--project", str(project), "--database", empty_database, "--json", "plan", *words])
+        main(["--project", str(project), "--database", filled_database, "--json", "plan", *words])
         return dict(json.loads(capsys.readouterr().out))
 
     return plan
@@ -75,7 +96,7 @@ def test_foretold_is_what_happens(
     hazard: Hazard,
     plan: Callable[..., dict[str, Any]],
     project: Path,
-    empty_database: str,
+    filled_database: str,
     connect: Connect,
     server: Server,
 ) -> None:
@@ -83,13 +104,16 @@ def test_foretold_is_what_happens(
     if server.version < hazard.since:
         pytest.skip(f"is of PostgreSQL {hazard.since}")
     there = "select from pg_extension where extname = %s"
-    if hazard.extension and not connect(empty_database).execute(there, [hazard.extension]).rowcount:
+    if (
+        hazard.extension
+        and not connect(filled_database).execute(there, [hazard.extension]).rowcount
+    ):
         pytest.skip(f"{hazard.extension} is not on this server")
     found = plan(hazard.text)
     assert hazard.code in codes(found) | {None}, found
     foretold = bool(codes(found) & {"P101", "P114"})
     try:
-        migrate(empty_database, project / "migrations")
+        migrate(filled_database, project / "migrations")
         failed = None
     except TodoSqlError as error:
         failed = error
@@ -153,13 +177,13 @@ def test_what_is_not_asked_is_said(plan: Callable[..., dict[str, Any]]) -> None:
 def test_rows_that_are_hidden_are_no_proof(
     plan: Callable[..., dict[str, Any]],
     project: Path,
-    empty_database: str,
+    filled_database: str,
     connect: Connect,
     server: Server,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A role that row security hides rows from learns that, and not that all is well."""
-    connection = connect(empty_database, autocommit=True)
+    connection = connect(filled_database, autocommit=True)
     role = f"seer_{server.version}"
     connection.execute(f"create role {role} login password '{server.password}'".encode())
     try:

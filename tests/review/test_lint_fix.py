@@ -52,7 +52,6 @@ def test_of_a_query_every_variant_counts(before: str, after: str, equal: bool) -
     )  # a parameter's name is no part of the tree
 
 
-@pytest.mark.database
 def test_an_applied_migration_is_left_alone(tmp_path: Path, empty_database: str) -> None:
     """Even one that is named; the pending one beside it is corrected."""
     (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n")
@@ -69,7 +68,6 @@ def test_an_applied_migration_is_left_alone(tmp_path: Path, empty_database: str)
     assert todo_sql("migrate", cwd=tmp_path, DATABASE_URL=empty_database).returncode == 0
 
 
-@pytest.mark.database
 def test_where_the_database_cannot_be_asked_no_migration_is_corrected(tmp_path: Path) -> None:
     """It might be applied there."""
     (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n")
