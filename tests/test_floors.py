@@ -29,6 +29,7 @@ FLOORS = (
     ("migrations",),
     ("compiler",),
     ("review",),
+    ("adoption",),
     ("codes",),
     ("testing",),
     ("cli",),

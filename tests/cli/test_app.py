@@ -63,11 +63,11 @@ def test_overview_lists_every_verb(words: list[str], capsys: pytest.CaptureFixtu
 
 def test_every_file_of_a_verb_has_a_line_in_the_table() -> None:
     """A verb that is in the folder is in the table."""
-    names = {verb.name for verb in table.VERBS}
+    names = {verb.module for verb in table.VERBS}
     folder = Path(table.__file__).parent / "verbs"
     for path in folder.glob("*.py"):
         if "\ndef command(" in path.read_text(encoding="utf-8"):
-            assert path.stem.replace("_", "-") in names
+            assert path.stem in names
         elif path.stem in names and "\napp = " not in path.read_text(encoding="utf-8"):
             pytest.fail(f"{path.name} has no `command`")
 

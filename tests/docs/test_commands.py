@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 # Pages whose commands a test of their own types.
 ELSEWHERE = {
+    "docs/coming-over.md": "tests/adoption/test_coming_over.py",
     "docs/guide.md": "tests/docs/test_guide.py",
     "examples/fastapi_backend/README.md": "examples/fastapi_backend/tests/test_readme.py",
 }

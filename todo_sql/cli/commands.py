@@ -111,7 +111,7 @@ class Verbs(Group):
 
 def load(verb: Verb) -> Any:
     """Return the command of a verb: its module's `app`, or one made of its `command`."""
-    module = import_module(f"todo_sql.cli.verbs.{verb.name.replace('-', '_')}")
+    module = import_module(f"todo_sql.cli.verbs.{verb.module}")
     app: typer.Typer | None = getattr(module, "app", None)
     if app is None:
         app = typer.Typer(add_completion=False)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import NamedTuple
 
 PROGRAM = "todo-sql"
 
 
 class Verb(NamedTuple):
-    """One command: its file is ``cli/verbs/<name>.py``, with ``_`` for ``-``."""
+    """One command: its file is ``cli/verbs/<name>.py``, with a ``_`` after a keyword."""
 
     group: str
     name: str
     summary: str
     example: str
+
+    @property
+    def module(self) -> str:
+        """The name of its module."""
+        return f"{self.name}_" if iskeyword(self.name) else self.name.replace("-", "_")
 
 
 _MIGRATE = "Migrate"
@@ -46,6 +52,7 @@ VERBS = (
     Verb(_REVIEW, "drift", "compare the live schema with the migrations", "todo-sql drift"),
     Verb(_REVIEW, "doctor", "examine a live database", "todo-sql doctor"),
     Verb(_REVIEW, "docs", "write the documents of the schema", "todo-sql docs --check"),
+    Verb(_DEVELOP, "import", "bring a project over from another tool", "todo-sql import flyway"),
     Verb(_DEVELOP, "init", "make a new project", "todo-sql init notes"),
     Verb(_DEVELOP, "seed", "load development data", "todo-sql seed --scale 1000"),
     Verb(_DEVELOP, "db", "start, stop and enter the embedded PostgreSQL", "todo-sql db shell"),

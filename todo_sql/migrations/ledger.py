@@ -301,7 +301,13 @@ class Writer:
         return commands
 
     def applied(
-        self, id: str, checksum: str | None, *, seconds: float | None = None, log: str = "apply"
+        self,
+        id: str,
+        checksum: str | None,
+        *,
+        seconds: float | None = None,
+        log: str = "apply",
+        at: datetime | None = None,
     ) -> list[FlightCommand]:
         """Return the commands that record a migration as applied.
 
@@ -310,8 +316,9 @@ class Writer:
             checksum: Of its file, or None: unverified.
             seconds: How long it took; None: since the transaction began.
             log: The operation that `_yoyo_log` names: apply, or mark where nothing ran.
+            at: When it was applied, in UTC; default: now.
         """
-        now = self._target.now()
+        now = at or self._target.now()
         return [
             *self._guard,
             *self._yoyo.mark(id, now, log=log),

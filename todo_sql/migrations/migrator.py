@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from todo_sql.errors import DatabaseError, Finding
 from todo_sql.migrations import ledger_place, losses, pending, pooler
@@ -212,6 +213,37 @@ class Migrator:
                 recorded.append(entry.id)
             self._change_ledger(link, commands)
             return recorded
+
+    def adopt(
+        self,
+        decide: Callable[[MigrationLink], tuple[Mapping[str, str | None], list[FlightCommand]]],
+        *,
+        replaced: Mapping[str, str],
+        wait: float | None = None,
+    ) -> list[str]:
+        """Record what another tool applied, in one transaction under the lock.
+
+        Args:
+            decide: Is called under the lock; returns when each id was applied (UTC, None: not
+                known), and commands that come first in the transaction. Raises to stop.
+            replaced: Ids under which the same table has some of them, by ours.
+            wait: How long to wait for the server and for another migrator, in seconds.
+
+        Returns:
+            The ids that were recorded.
+        """
+        with self._open(writes=True, wait=wait) as link:
+            link.take_lock(wait, self._events)
+            times, commands = decide(link)
+            writer = self._prepare(link)
+            for id, when in times.items():
+                if id in replaced:
+                    commands += writer.rolled_back(replaced[id], log="unmark")
+                checksum = self._migrations.by_id[id].forward.checksum
+                at = datetime.fromisoformat(when) if when else None
+                commands += writer.applied(id, checksum, seconds=0, log="mark", at=at)
+            self._change_ledger(link, commands)
+            return list(times)
 
     def repair(
         self,

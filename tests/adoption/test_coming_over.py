@@ -1,0 +1,254 @@
+"""`import`: every tool's history comes over, the catalog is the same, and so is its ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import psycopg
+import pytest
+from support.commands import clean_environment, todo_sql
+from support.database import Server
+from support.migrations import fetch
+from support.other_tools import COLUMN, HISTORIES, INDEX, TABLE, OtherHistory
+from support.plain_yoyo import yoyo
+
+from todo_sql.adoption.tools import NAMES, tool_of
+from todo_sql.cli.app import main
+
+TOOLS = sorted(HISTORIES)
+
+
+def execute(url: str, sql: str) -> None:
+    """Run statements."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.encode())
+
+
+def lay(folder: Path, files: dict[str, str]) -> None:
+    """Write files."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def run(folder: Path, *words: str, **variables: str) -> tuple[int, Any]:
+    """Run `todo-sql import` in a folder; return its exit code and its document."""
+    out = io.StringIO()
+    with (
+        mock.patch.dict(os.environ, clean_environment(**variables), clear=True),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+    ):
+        code = main(["import", *words, "--json"])
+    return code, json.loads(out.getvalue())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose migrations are in `ours`."""
+    (tmp_path / "pyproject.toml").write_text('[tool.todo-sql]\nmigrations = "ours"\n')
+    return tmp_path
+
+
+def brought(folder: Path, tool: str, *more: str, **variables: str) -> Any:
+    """Import a tool's small history; return the document."""
+    history = HISTORIES[tool]
+    lay(folder, dict(history.files))
+    code, document = run(folder, tool, history.folder, *history.asked, *more, **variables)
+    assert code == 0, document
+    return document
+
+
+def test_every_tool_has_a_history() -> None:
+    """Each reader of plain files is tried below."""
+    assert set(HISTORIES) == set(NAMES) - {"alembic", "django"}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_files_come_over(tool: str, project: Path) -> None:
+    """Ids keep the order, ways back and transactions come along, and a second time adds none."""
+    history = HISTORIES[tool]
+    document = brought(project, tool)
+    names = [Path(one["to"]).stem for one in document["files"]]
+    assert names == list(history.ids)
+    assert sum(one["rollback"] is not None for one in document["files"]) == history.back
+    assert [one["key"] for one in document["files"]] == list(history.keys)
+    last = (project / "ours" / f"{history.ids[2]}.sql").read_text()
+    assert ("-- transactional: false" in last) == ("concurrently" in last)
+    code, again = run(project, tool, history.folder, *history.asked)
+    assert code == 0 and again["files"] == [] and again["kept"] == 3
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_catalog_is_the_same(tool: str, project: Path, server: Server) -> None:
+    """A database that the old files make, and one that the new ones make, do not differ."""
+    variables = {"TODO_SQL_SCRATCH_URL": server.url(), "TODO_SQL_REPLAY": "superuser"}
+    assert brought(project, tool, "--prove", **variables)["proof"] == "equal"
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_tool_is_recognised(tool: str, tmp_path: Path) -> None:
+    """`import` alone names the tool and its folder, and no other as surely."""
+    history = HISTORIES[tool]
+    lay(tmp_path, dict(history.files))
+    code, document = run(tmp_path)
+    assert code == 0
+    found = {(one["tool"], one["folder"]) for one in document["recognised"]}
+    assert (tool, history.folder) in found
+    sure = {one["tool"] for one in document["recognised"] if one["sure"]}
+    assert sure <= {tool}
+
+
+def old_database(url: str, tool: str, applied: int) -> None:
+    """Make a tool's ledger with so many of its history applied."""
+    history = HISTORIES[tool]
+    ledger = tool_of(tool).ledger
+    assert ledger is not None
+    if ledger.ddl:
+        execute(url, ledger.ddl)
+    for number in range(1, applied + 1):
+        execute(url, recorded(history, number))
+
+
+def recorded(history: OtherHistory, number: int, *, statement: str | None = None) -> str:
+    """Return the statement that records one of a history."""
+    checksum = history.checksums[number - 1] if history.checksums else ""
+    filled = (statement or history.rows).replace("{key}", history.keys[number - 1])
+    return filled.replace("{n}", str(number)).replace("{checksum}", checksum)
+
+
+FILES_ONLY = [tool for tool in TOOLS if tool != "yoyo"]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("applied", [3, 2, 0])
+@pytest.mark.parametrize("tool", FILES_ONLY)
+def test_the_ledger_comes_over(tool: str, applied: int, project: Path, empty_database: str) -> None:
+    """What the tool applied is applied, the rest stays pending; the old table is not touched."""
+    history = HISTORIES[tool]
+    brought(project, tool)
+    old_database(empty_database, tool, applied)
+    shown = ("--ledger", *history.asked[:2])
+    code, document = run(project, tool, *shown, "--dry-run", DATABASE_URL=empty_database)
+    assert code == 0, document
+    assert document["ledger"]["applied"] == list(history.ids[:applied])
+    assert fetch(empty_database, "select to_regclass('_yoyo_migration')::text") == [None]
+    code, document = run(project, tool, *shown, "--yes", DATABASE_URL=empty_database)
+    assert code == 0, document
+    assert document["ledger"]["pending"] == list(history.ids[applied:])
+    done = fetch(empty_database, "select migration_id from _yoyo_migration order by 1")
+    assert done == list(history.ids[:applied])
+    code, document = run(project, tool, *shown, "--yes", DATABASE_URL=empty_database)
+    assert code == 0 and document["ledger"]["applied"] == []
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("tool", [tool for tool in FILES_ONLY if HISTORIES[tool].failed])
+def test_what_was_left_half_done_is_refused(tool: str, project: Path, empty_database: str) -> None:
+    """One such row, and nothing at all is recorded."""
+    history = HISTORIES[tool]
+    brought(project, tool)
+    old_database(empty_database, tool, 1)
+    execute(empty_database, recorded(history, 2, statement=history.failed))
+    words = (tool, "--ledger", *history.asked[:2], "--yes")
+    code, document = run(project, *words, DATABASE_URL=empty_database)
+    assert code == 1
+    assert "A120" in json.dumps(document)
+    assert fetch(empty_database, "select to_regclass('_yoyo_migration')::text") == [None]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("tool", [tool for tool in FILES_ONLY if not HISTORIES[tool].one_row])
+def test_a_row_without_a_file_is_refused(tool: str, project: Path, empty_database: str) -> None:
+    """It is named, and passed over only when asked."""
+    history = HISTORIES[tool]
+    brought(project, tool)
+    old_database(empty_database, tool, 2)
+    for path in (project / "ours").glob(f"{history.ids[1]}.*"):
+        path.unlink()
+    words = (tool, "--ledger", *history.asked[:2], "--yes")
+    code, document = run(project, *words, DATABASE_URL=empty_database)
+    assert code == 1 and "A121" in json.dumps(document)
+    code, document = run(project, *words, "--ignore-missing", DATABASE_URL=empty_database)
+    assert code == 0 and document["ledger"]["applied"] == [history.ids[0]]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if HISTORIES[tool].checksums])
+def test_an_edited_file_is_told(tool: str, project: Path, empty_database: str) -> None:
+    """The database ran another text: a warning, and it counts as applied."""
+    history = HISTORIES[tool]
+    brought(project, tool)
+    old_database(empty_database, tool, 0)
+    execute(empty_database, recorded(history, 1).replace(history.checksums[0], "0badc0de"))
+    words = (tool, "--ledger", *history.asked[:2], "--yes")
+    code, document = run(project, *words, DATABASE_URL=empty_database)
+    assert code == 0 and [one["code"] for one in document["warnings"]] == ["A122"]
+    assert document["ledger"]["applied"] == [history.ids[0]]
+
+
+@pytest.mark.database
+def test_yoyo_itself_hands_over(project: Path, empty_database: str) -> None:
+    """Both tools keep their rows in one table: the old ids go, the new ones come."""
+    history = HISTORIES["yoyo"]
+    brought(project, "yoyo")
+    yoyo(empty_database, project / "migrations", "apply")
+    words = ("yoyo", "--ledger", "--yes")
+    code, document = run(project, *words, DATABASE_URL=empty_database)
+    assert code == 0, document
+    assert document["ledger"]["applied"] == list(history.ids)
+    rows = fetch(empty_database, "select migration_id from _yoyo_migration order by 1")
+    assert rows == list(history.ids)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "coming-over.md"
+COMMANDS = re.findall(r"^\$ (todo-sql [^#\n]+?)(?: +#.*)?$", PAGE.read_text(), re.MULTILINE)
+
+
+def test_the_page_shows_every_tool() -> None:
+    """Each tool has a section with a command of its own."""
+    shown = {words.split()[2] for words in COMMANDS if len(words.split()) > 2}
+    assert shown == set(NAMES)
+
+
+@pytest.mark.parametrize("words", [one for one in COMMANDS if len(one.split()) > 3])
+def test_a_command_of_the_page(words: str, tmp_path: Path) -> None:
+    """It brings the small history over as the page types it, in a folder without a project."""
+    _, _, tool, *rest = words.split()
+    history = HISTORIES[tool]
+    lay(tmp_path, dict(history.files))
+    values = [word for word in history.asked if word.startswith(("--set", "COLUMN="))]
+    if rest[0].startswith("-"):
+        return  # the walk below types it
+    code, document = run(tmp_path, tool, *rest, *values)
+    assert code == 0, document
+    assert [one["key"] for one in document["files"]] == list(history.keys)
+
+
+@pytest.mark.database
+def test_the_walk_of_the_page(tmp_path: Path, server: Server, empty_database: str) -> None:
+    """What stands on top, in its order, on a database that dbmate made."""
+    lay(tmp_path, {**HISTORIES["dbmate"].files, "pyproject.toml": "[tool.todo-sql]\n"})
+    old_database(empty_database, "dbmate", 3)
+    for sql in (TABLE, COLUMN, INDEX):
+        execute(empty_database, sql)
+    variables = {"DATABASE_URL": empty_database, "TODO_SQL_SCRATCH_URL": server.url()}
+    for words in COMMANDS[:6]:
+        done = todo_sql(
+            *words.split()[1:],
+            *(["--yes"] if words.endswith("--ledger") else []),
+            cwd=tmp_path,
+            TODO_SQL_REPLAY="superuser",
+            **variables,
+        )
+        assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
+    assert "applied" in done.stdout and "pending" not in done.stdout

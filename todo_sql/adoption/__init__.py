@@ -1,0 +1,1 @@
+"""Coming over from another tool: its files become ours, and its ledger, too."""

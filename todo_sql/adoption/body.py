@@ -1,0 +1,149 @@
+"""Another tool's SQL as a file of ours: what surrounds it, what may stand in it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from todo_sql.adoption.revisions import Half, refusal, trimmed
+from todo_sql.errors import Finding
+from todo_sql.migrations.files import directives
+from todo_sql.migrations.files.directives import UNKNOWN_FATE, Directives
+from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.rerun import enum_name, is_rerunnable, needs_no_transaction, root
+from todo_sql.migrations.files.statements import wrong_statements
+from todo_sql.sql.grammar import GrammarError, Statement, parse
+from todo_sql.sql.scanner import COMMENTS, scan
+from todo_sql.sql.source import Source
+
+_BEGINS, _COMMITS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START"), ("TRANS_STMT_COMMIT",)
+_DIRECTIVE = re.compile(rf"--[ \t]*(?:{'|'.join(directives.KNOWN)})[ \t]*:(?!:)")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The SQL of one direction, as it stands in a file of ours below the directives.
+
+    Attributes:
+        text: The SQL.
+        transactional: Whether the file is one transaction.
+        unknown_fate: Whether a statement of it could not be run again after a crash.
+        empty: Whether there is no statement.
+        findings: What must not stand in a migration, at its place in the old file.
+        notes: What a person should know.
+    """
+
+    text: str
+    transactional: bool = True
+    unknown_fate: bool = False
+    empty: bool = False
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def body_of(half: Half) -> Body:
+    """Return the body for one direction."""
+    half = _without_directives(trimmed(half))
+    try:
+        statements = parse(half.text)
+    except GrammarError:
+        # The engine's own words for it: data of COPY, commands of psql, or no PostgreSQL.
+        return Body(half.text, findings=tuple(_wrong(half, Directives())))
+    own = [one for one in statements if one.kind == "transaction_stmt"]
+    notes: tuple[str, ...] = ()
+    inside = half.transactional
+    if own:
+        cut = _unwrapped(half, statements)
+        if cut is None:
+            return Body(half.text, findings=tuple(_torn(half, statements)))
+        half, statements = cut, [one for one in statements if one not in own]
+        inside, notes = (
+            True,
+            ("its own BEGIN and COMMIT were taken out: the file is one transaction",),
+        )
+        half = trimmed(half)
+    if any(needs_no_transaction(one) for one in statements):
+        inside = False
+    inside = inside is not False or not statements
+    unsafe = not inside and not all(is_rerunnable(one) for one in statements)
+    allow = {UNKNOWN_FATE: "as it was"} if unsafe else {}
+    said = Directives(transactional=inside, allow=allow)
+    findings = tuple(_wrong(half, said))
+    return Body(half.text, inside, unsafe, not statements, findings, notes)
+
+
+def _wrong(half: Half, said: Directives) -> list[Finding]:
+    script = Script(Path(half.file), half.source, said)
+    return list(wrong_statements(script))
+
+
+def _unwrapped(half: Half, statements: list[Statement]) -> Half | None:
+    """Return a text without the one BEGIN and COMMIT around it, or None: it has others."""
+    own = [one for one in statements if one.kind == "transaction_stmt"]
+    first, last = statements[0], statements[-1]
+    around = (
+        len(own) == 2
+        and own == [first, last]
+        and enum_name(root(first), "kind") in _BEGINS
+        and enum_name(root(last), "kind") in _COMMITS
+    )
+    if not around:
+        return None
+    text = half.text
+    for one in (last, first):
+        text = text[: one.start] + _kept_lines(text[one.start : one.end]) + _after(text, one.end)
+    return replace(half, text=text)
+
+
+def _kept_lines(text: str) -> str:
+    return "\n" * text.count("\n")
+
+
+def _after(text: str, at: int) -> str:
+    """Return the text after a statement, without its semicolon."""
+    rest = text[at:]
+    return re.sub(r"\A(\s*);", r"\1", rest)
+
+
+def _torn(half: Half, statements: list[Statement]) -> list[Finding]:
+    found = []
+    for one in statements:
+        if one.kind == "transaction_stmt":
+            at = half.line - 1 + one.start
+            found.append(
+                refusal(
+                    "A112",
+                    f"`{' '.join(one.text.split())}` is not one pair around the whole file",
+                    half.source.place(at, at + len(one.text)),
+                    cause="a migration is one transaction, or runs statement by statement",
+                    fix="divide the file, or take the statement out",
+                )
+            )
+    return found
+
+
+def _without_directives(half: Half) -> Half:
+    """Return a text none of whose comments is a directive of ours: they get a `#`."""
+    text = half.text
+    source = Source(half.file, text)
+    lines = {one.place.line for one in directives.read(source)[1] if one.place}
+    spots = []
+    offset = 0
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        if number in lines and (at := line.find("--")) >= 0:
+            spots.append(offset + at + 2)
+        offset += len(line)
+    if _DIRECTIVE.search(text):
+        try:
+            tokens = scan(text)
+        except ValueError:
+            tokens = []
+        spots += [
+            one.start + 2
+            for one in tokens
+            if one.kind in COMMENTS and _DIRECTIVE.match(text, one.start, one.end)
+        ]
+    for spot in sorted(set(spots), reverse=True):
+        text = f"{text[:spot]} #{text[spot:]}"
+    return replace(half, text=text)

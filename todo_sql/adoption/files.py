@@ -1,0 +1,268 @@
+"""A history as files of ours, and the map from keys to ids that stands in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from todo_sql import writing
+from todo_sql.adoption.body import Body, body_of
+from todo_sql.adoption.old_ledger import LEDGER_KEY
+from todo_sql.adoption.placeholders import comments_in
+from todo_sql.adoption.revisions import History, Revision, Tool
+from todo_sql.adoption.versions import slug, versions
+from todo_sql.errors import Finding
+from todo_sql.migrations.files.directives import UNKNOWN_FATE
+from todo_sql.migrations.files.folder import files_of
+
+REPEATABLE = "repeatable"
+_FROM = re.compile(r"^-- From ([\w-]+): (.+)$", re.MULTILINE)
+_CHECKSUM = re.compile(r"^-- Its checksum there: (\S+)$", re.MULTILINE)
+_UNDER = re.compile(r"^-- There it stands on: (.+)$", re.MULTILINE)
+_HEAD = 4096  # characters of a file that may hold these lines
+_FIRST = "00000000000000"
+_UNWRITTEN = "Code that came over as a placeholder"
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A migration of ours that came over.
+
+    Attributes:
+        id: Ours.
+        key: The other tool's.
+        checksum: What that tool's ledger would hold of the text, if anything.
+        depends: The keys that it stands on, where its tool has heads.
+        placeholder: Whether it was code, and nobody has written it as SQL yet.
+    """
+
+    id: str
+    key: str
+    checksum: str | None
+    depends: tuple[str, ...]
+    placeholder: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A pair of files to be written.
+
+    Attributes:
+        revision: What it comes from.
+        name: The file's name, in its folder.
+        text: What it holds.
+        rollback: What its rollback file holds, or None.
+        notes: What a person should know.
+    """
+
+    revision: Revision
+    name: str
+    text: str
+    rollback: str | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rollback_name(self) -> str:
+        """The name of the file that undoes it."""
+        return self.name.removesuffix(".sql") + ".rollback.sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What `convert` makes of a history.
+
+    Attributes:
+        files: To be written, in order.
+        findings: What was refused (errors), and what was left out (warnings).
+        kept: How many came over before.
+    """
+
+    files: tuple[NewFile, ...]
+    findings: tuple[Finding, ...] = ()
+    kept: int = 0
+
+    @property
+    def refused(self) -> tuple[Finding, ...]:
+        """The errors."""
+        return tuple(one for one in self.findings if one.severity == "error")
+
+
+def convert(
+    tool: Tool, history: History, *, before: Sequence[Adopted] = (), left: Set[str] = frozenset()
+) -> Conversion:
+    """Return the files for a history.
+
+    Args:
+        tool: Which.
+        history: As its reader read it.
+        before: What came over already.
+        left: Keys that come over as placeholders, to be written by hand.
+    """
+    known = {one.key for one in before}
+    fresh = [one for one in history.revisions if one.key not in known]
+    versioned = [one for one in fresh if not one.repeatable]
+    last = max((one.id[:14] for one in before), default="")
+    numbers = versions((one.version for one in versioned), last)
+    ids = {one.key: f"{n}_{slug(one.name)}" for n, one in zip(numbers, versioned, strict=True)}
+    ids |= {one.key: one.id for one in before}
+    findings = [one for one in history.findings if not _belongs(one, fresh, left)]
+    files = []
+    for one in fresh:
+        found, wrong = _file(tool.name, one, ids, placeholder=one.key in left)
+        files.append(found)
+        findings += wrong
+    if not before and (own := _own_ledger(tool, files)):
+        files.insert(0, own)
+    return Conversion(tuple(files), tuple(findings), len(history.revisions) - len(fresh))
+
+
+def _own_ledger(tool: Tool, files: Sequence[NewFile]) -> NewFile | None:
+    """Return the file that makes the other tool's ledger, if one of the history uses it."""
+    ledger = tool.ledger
+    if ledger is None or not ledger.ddl or (files[:1] and files[0].name.startswith(_FIRST)):
+        return None
+    name = f"{ledger.schema}.{ledger.table}" if ledger.schema else ledger.table
+    used = re.compile(rf"(?<![\w.-]){re.escape(name)}\b|\bpublic\.{re.escape(name)}\b")
+    uses = next((one for one in files if (up := one.revision.up) and _holds(up.text, used)), None)
+    if uses is None:
+        return None
+    name = f"{_FIRST}_ledger_of_{slug(tool.name)}.sql"
+    revision = Revision(LEDGER_KEY, "ledger", uses.revision.file, None)
+    text = (
+        f"-- From {tool.name}: {LEDGER_KEY}\n"
+        f"-- {_line(uses.revision.file)} uses the table of {tool.title}'s own ledger.\n"
+        f"-- irreversible: {tool.title} has no file for it\n\n{ledger.ddl};\n"
+    )
+    return NewFile(revision, name, text, None, (f"uses {ledger.table}, so {name} makes it",))
+
+
+def _belongs(finding: Finding, revisions: Iterable[Revision], left: Set[str]) -> bool:
+    """Tell whether a finding is about a revision that is left to be written by hand."""
+    file = finding.place.file if finding.place else None
+    return any(one.key in left and file == one.file for one in revisions)
+
+
+def _file(
+    tool: str, one: Revision, ids: Mapping[str, str], *, placeholder: bool
+) -> tuple[NewFile, list[Finding]]:
+    text = [f"-- From {tool}: {_line(one.key)}", f"-- It was {_line(one.file)}."]
+    if one.checksum:
+        text.append(f"-- Its checksum there: {one.checksum}")
+    if one.depends:
+        text.append(f"-- There it stands on: {' '.join(one.depends)}")
+    notes = list(one.notes)
+    name = f"{slug(one.name)}.sql" if one.repeatable else f"{ids[one.key]}.sql"
+    if one.up is None or placeholder:
+        text.append(f"-- irreversible: {_line(one.irreversible or f'{tool} ran it')}")
+        body = _placeholder(tool, one)
+        if placeholder:
+            notes.append("is a placeholder: what it does is to be written as SQL")
+        return NewFile(one, name, f"{chr(10).join(text)}\n\n{body}", None, tuple(notes)), []
+    up = body_of(one.up)
+    down = body_of(one.down) if one.down else None
+    back = down is not None and not down.empty and not one.repeatable
+    wrong = list(up.findings)
+    unread = [f for f in (down.findings if down and back else ()) if f.code == "M121"]
+    if unread:
+        back = False
+        wrong += [
+            replace(f, severity="warning", cause=f"its way back did not come over: {f.cause}")
+            for f in unread
+        ]
+    notes += [*up.notes, *_about(one.up.transactional, up)]
+    _say(text, up, tool)
+    if not back and not one.repeatable:
+        reason = one.irreversible or f"{tool} has no way back for it"
+        if unread:
+            reason = f"its way back in {tool} is no SQL: {unread[0].message}"
+        elif down is not None and down.empty:
+            reason = f"its way back in {tool} holds no statement"
+        text.append(f"-- irreversible: {_line(reason)}")
+    rollback = None
+    if back and down:
+        undo = [f"-- Undoes {ids[one.key]}."]
+        _say(undo, down, tool)
+        rollback = _joined(undo, down)
+        notes += [f"way back: {note}" for note in down.notes]
+        wrong += down.findings
+    return NewFile(one, name, _joined(text, up), rollback, tuple(notes)), wrong
+
+
+def _about(said: bool | None, body: Body) -> list[str]:
+    if body.transactional or said is False:
+        return []
+    return ["runs outside a transaction: PostgreSQL asks that of a statement in it"]
+
+
+def _say(text: list[str], body: Body, tool: str) -> None:
+    if not body.transactional:
+        text.append("-- transactional: false")
+    if body.unknown_fate:
+        text.append(f"-- allow: {UNKNOWN_FATE} {tool} ran it outside a transaction, too")
+
+
+def _joined(text: list[str], body: Body) -> str:
+    sql = body.text.replace("\r\n", "\n").strip("\n")
+    return "\n".join(text) + (f"\n\n{sql}\n" if sql else "\n")
+
+
+def _placeholder(tool: str, one: Revision) -> str:
+    words = f"{one.key} of {tool} did more than SQL says: write it here".replace("'", "''")
+    return f"-- {_UNWRITTEN}.\ndo $placeholder$ begin raise warning '{words}'; end $placeholder$;\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _holds(text: str, pattern: re.Pattern[str]) -> bool:
+    """Tell whether a pattern is found outside of comments."""
+    comments = list(comments_in(text))
+    return any(
+        not any(start <= found.start() < end for start, end in comments)
+        for found in pattern.finditer(text)
+    )
+
+
+def write(files: Iterable[NewFile], folder: Path, within: Path) -> None:
+    """Write the files.
+
+    Raises:
+        ConfigError: The folder lies outside of the project.
+    """
+    for one in files:
+        place = folder / REPEATABLE if one.revision.repeatable else folder
+        with writing.folder(place, within) as open_folder:
+            open_folder.write(one.name, one.text)
+            if one.rollback is not None:
+                open_folder.write(one.rollback_name, one.rollback)
+
+
+def adopted(folder: Path, tool: str) -> list[Adopted]:
+    """Return what came over from a tool, by what its files say, in the order of the ids."""
+    found = []
+    names = files_of(folder) if folder.is_dir() else []
+    repeatable = folder / REPEATABLE
+    if repeatable.is_dir():
+        names += [f"{REPEATABLE}/{path.name}" for path in sorted(repeatable.glob("*.sql"))]
+    for name in names:
+        if not name.endswith(".sql") or name.endswith(".rollback.sql"):
+            continue
+        with (folder / name).open(encoding="utf-8", errors="replace") as file:
+            head = file.read(_HEAD)
+        origin = _FROM.search(head)
+        if origin is None or origin[1] != tool:
+            continue
+        checksum, under = _CHECKSUM.search(head), _UNDER.search(head)
+        found.append(
+            Adopted(
+                Path(name).stem,
+                origin[2],
+                checksum[1] if checksum else None,
+                tuple(under[1].split()) if under else (),
+                _UNWRITTEN in head,
+            )
+        )
+    return sorted(found, key=lambda one: one.id)

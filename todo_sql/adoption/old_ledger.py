@@ -1,0 +1,142 @@
+"""The ledgers of other tools: where they are, what their rows mean. Pure.
+
+A ledger is data: the columns by which its table is told, and a select list of four texts:
+the key, when it was applied (UTC), what is the matter, the checksum. What is the matter is
+null (applied), ``undone``, ``baseline`` (it stands for all before it, too) or the reason why
+a person has to look first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from todo_sql.adoption.versions import natural
+
+UNDONE, BASELINE = "undone", "baseline"
+LEDGER_KEY = "(ledger)"
+"""Of the file that makes the other tool's ledger, where a history uses it: always applied."""
+
+Row = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OldLedger:
+    """The table in which a tool keeps what it applied.
+
+    Attributes:
+        table: Its usual name.
+        columns: What it has, among others.
+        select: The four texts, as above, separated by commas.
+        ddl: How the tool makes it; some histories use it.
+        lacks: Columns that it has not: other tools' tables of that name have them.
+        schema: Where it always is, or None: anywhere.
+        rest: ``where`` and ``order by``: of several rows of one key the last counts.
+        means: What a row says: ``each`` itself, ``upto`` itself and all before it, ``heads``
+            itself and all that it stands on.
+        key: Turns a key of a row into one of a file.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    select: str
+    ddl: str
+    lacks: tuple[str, ...] = ()
+    schema: str | None = None
+    rest: str = ""
+    means: Literal["each", "upto", "heads"] = "each"
+    key: Callable[[str], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """One key that counts as applied.
+
+    Attributes:
+        key: Of the other tool.
+        applied_at: When, as a timestamp in UTC, where the tool knows it.
+        checksum: Of the text that ran, where the tool keeps one.
+    """
+
+    key: str
+    applied_at: str | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an old ledger says of the files that came over.
+
+    Attributes:
+        applied: By key, in the order of the files.
+        missing: Keys without a file.
+        failed: Keys that were left half done, each with what is the matter.
+        guessed: Keys that count as applied since a later one is: the ledger keeps no more.
+    """
+
+    applied: Mapping[str, Carried] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    guessed: tuple[str, ...] = ()
+
+
+def standing(
+    ledger: OldLedger,
+    rows: Iterable[Row],
+    keys: Sequence[str],
+    depends: Mapping[str, Sequence[str]],
+) -> Standing:
+    """Read the rows of an old ledger.
+
+    Args:
+        ledger: Whose.
+        rows: Of its four texts.
+        keys: Of the files that came over, in their order.
+        depends: The keys that each stands on, for `heads`.
+    """
+    found: dict[str, Row] = {}
+    for row in rows:
+        key = ledger.key(row[0] or "")
+        found.pop(key, None)
+        found[key] = row
+    failed = [
+        (key, row[2]) for key, row in found.items() if row[2] and row[2] not in (UNDONE, BASELINE)
+    ]
+    carried = {
+        key: Carried(key, row[1], row[3])
+        for key, row in found.items()
+        if row[2] is None or row[2] == BASELINE
+    }
+    place = {key: at for at, key in enumerate(keys)}
+    missing = [key for key in carried if key not in place and found[key][2] != BASELINE]
+    covered: set[str] = set()
+    for key in carried:
+        if ledger.means == "heads":
+            covered |= _under(key, depends)
+        elif ledger.means == "upto" or found[key][2] == BASELINE:
+            covered |= set(_before(key, keys))
+    covered |= {LEDGER_KEY} & place.keys()
+    applied = {
+        key: carried.get(key, Carried(key)) for key in keys if key in carried or key in covered
+    }
+    guessed = [key for key in applied if key not in carried and ledger.means == "upto"]
+    return Standing(applied, tuple(missing), tuple(failed), tuple(guessed))
+
+
+def _before(last: str, keys: Sequence[str]) -> Sequence[str]:
+    """Return the keys up to one that may have no file; then numbers decide."""
+    if last in keys:
+        return keys[: list(keys).index(last)]
+    return [key for key in keys if natural(key) <= natural(last)]
+
+
+def _under(head: str, depends: Mapping[str, Sequence[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [head]
+    while waiting:
+        for one in depends.get(waiting.pop(), ()):
+            if one not in found:
+                found.add(one)
+                waiting.append(one)
+    return found

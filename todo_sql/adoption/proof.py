@@ -1,0 +1,81 @@
+"""The proof of a conversion: two databases, one made the old way, one by the new files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from todo_sql.adoption.body import body_of
+from todo_sql.adoption.files import adopted
+from todo_sql.adoption.old_ledger import LEDGER_KEY
+from todo_sql.adoption.revisions import Half, History, Tool
+from todo_sql.catalog.diff import Difference, compare
+from todo_sql.catalog.snapshot import Snapshot, take
+from todo_sql.compiler.scratch import empty_database, scratch_server
+from todo_sql.errors import Place, TodoSqlError
+from todo_sql.migrations.files.folder import MigrationSet
+from todo_sql.migrations.migrator import Migrator
+
+if TYPE_CHECKING:
+    from todo_sql.config import Config
+
+
+def differences(
+    config: Config, tool: Tool, history: History, made: MigrationSet
+) -> list[Difference]:
+    """Return how the catalog of the new files differs from that of the old ones.
+
+    Both are made on the scratch server; code in other languages is run by neither.
+
+    Raises:
+        TodoSqlError: A file fails there.
+    """
+    server = scratch_server(config)
+    uses = any(one.key == LEDGER_KEY for one in adopted(made.folder, tool.name))
+    with empty_database(server) as url:
+        before = _the_old_way(url, history, tool.ledger.ddl if uses and tool.ledger else "")
+    with empty_database(server) as url:
+        Migrator(url, made).migrate()
+        with psycopg.connect(url, autocommit=True) as connection:
+            after = take(connection)
+    return compare(before, after)
+
+
+def _the_old_way(url: str, history: History, ledger: str) -> Snapshot:
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
+        if ledger:
+            connection.execute(ledger.encode())
+        for one in history.revisions:
+            if one.up is not None:
+                _run(connection, one.up)
+        connection.execute("reset all")
+        return take(connection)
+
+
+def _run(connection: psycopg.Connection[tuple[object, ...]], half: Half) -> None:
+    """Run a file as its tool does: as one message, or statement by statement outside of one."""
+    from todo_sql.sql.grammar import GrammarError, parse
+
+    try:
+        statements = [one.text for one in parse(half.text)]
+    except GrammarError:
+        statements = [half.text]
+    alone = half.transactional is False or not body_of(half).transactional
+    texts = statements if alone else [half.text]
+    try:
+        for text in texts:
+            if text.strip():
+                connection.execute(text.encode(), prepare=False)
+        connection.execute("reset all")
+    except psycopg.Error as error:
+        if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            connection.rollback()
+        raise TodoSqlError(
+            f"{half.file} fails as the other tool would run it: {error.diag.message_primary}",
+            code="A130",
+            place=Place(half.file, half.line),
+            cause="the proof runs the whole history on an empty scratch database",
+            fix="give that server what the history takes for granted (a role, an extension, a "
+            "table that the application makes) in the files, or leave the proof out",
+        ) from None

@@ -1,0 +1,112 @@
+"""What psql makes of a text before it sends it: includes, variables, commands of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from todo_sql.adoption.revisions import Asked, Half, refusal
+from todo_sql.errors import Finding
+from todo_sql.sql.comments import ScanError
+from todo_sql.sql.scanner import Kind, scan
+
+_COMMAND = re.compile(r"^[ \t]*\\(?P<name>[A-Za-z!?]+)(?P<rest>[^\n]*)$", re.MULTILINE)
+_SILENT = {"echo", "qecho", "warn", "timing", "pset", "unset", "restrict", "unrestrict", "encoding"}
+_INCLUDES = {"i", "ir", "include", "include_relative"}
+_STOPS = re.compile(r"\s*ON_ERROR_(?:STOP|ROLLBACK)\b|\s*(?:AUTOCOMMIT|VERBOSITY|QUIET)\b", re.I)
+_VALUE = re.compile(r":(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
+_DEPTH = 16
+
+
+def expanded(half: Half, folder: Path, asked: Asked, findings: list[Finding]) -> Half:
+    """Return a text as psql would send it.
+
+    Args:
+        half: The text of a file.
+        folder: What its includes are relative to, besides the file itself.
+        asked: Values of variables.
+        findings: Takes one for each command that only psql knows.
+    """
+    values = dict(asked.values)
+    text = _commands(half, half.text, folder, asked, values, findings, 0)
+    return replace(half, text=_with_values(half, text, values, findings))
+
+
+def _commands(
+    half: Half,
+    text: str,
+    folder: Path,
+    asked: Asked,
+    values: dict[str, str],
+    findings: list[Finding],
+    depth: int,
+) -> str:
+    inside = _quoted(text)
+
+    def taken(found: re.Match[str]) -> str:
+        if any(start <= found.start() < end for start, end in inside):
+            return found[0]
+        name, rest = found["name"], found["rest"].strip()
+        at = half.line - 1 + found.start()
+        place = half.source.place(at, at + len(found[0])) if depth == 0 else half.source.place(0)
+        variable, _, value = rest.partition(" ")
+        if name == "set" and variable in asked.values:
+            return ""
+        if "`" in rest:
+            values.setdefault(variable, "")
+            fix = f"give what the command prints: `--set {variable}=VALUE`"
+            findings.append(refusal("A111", "a shell command in backticks", place, fix=fix))
+        elif name == "set" and rest:
+            if not _STOPS.match(rest):
+                values.setdefault(variable, value.strip().strip("'"))
+        elif name in _INCLUDES:
+            file = rest.strip("'\"")
+            here = (asked.root / half.file).parent if name in ("ir", "include_relative") else folder
+            path = next((one for one in (here / file, folder / file) if one.is_file()), None)
+            if path is not None and depth < _DEPTH:
+                source = asked.source(path)
+                inner = Half(source.file, source.text)
+                return _commands(inner, source.text, folder, asked, values, findings, depth + 1)
+            fix = "correct the path, or put the text in its place"
+            findings.append(refusal("A111", f"includes {file}, which is not there", place, fix=fix))
+        elif name not in _SILENT:
+            fix = "write it as SQL"
+            findings.append(refusal("A111", f"`\\{name}` is a command of psql's", place, fix=fix))
+        return ""
+
+    return _COMMAND.sub(taken, text)
+
+
+def _quoted(text: str) -> list[tuple[int, int]]:
+    """Return where strings and comments stand; a text that is not lexical has none."""
+    try:
+        tokens = scan(_COMMAND.sub(lambda found: " " * len(found[0]), text))
+    except ScanError:
+        return []
+    kinds = (Kind.STRING, Kind.QUOTED, Kind.LINE_COMMENT, Kind.BLOCK_COMMENT)
+    return [(one.start, one.end) for one in tokens if one.kind in kinds]
+
+
+def _with_values(half: Half, text: str, values: Mapping[str, str], findings: list[Finding]) -> str:
+    """Put variables in their places: ``:name``, ``:'name'``, ``:"name"``."""
+    if not _VALUE.search(text):
+        return text
+    inside = _quoted(_VALUE.sub(lambda found: "x" * len(found[0]), text))
+
+    def value(found: re.Match[str]) -> str:
+        before = text[found.start() - 1 : found.start()]
+        spared = any(start <= found.start() < end for start, end in inside)
+        if spared or before in (":", "[") or before.isalnum():
+            return found[0]
+        name, quote = found["name"], found["quote"]
+        if name in values:
+            given = values[name]
+            return f"{quote}{given.replace(quote, quote * 2)}{quote}" if quote else given
+        place = half.source.place(half.line - 1 + found.start(), half.line - 1 + found.end())
+        fix = f"give it with `--set {name}=VALUE`: the value is written into the file"
+        findings.append(refusal("A110", f"`{found[0]}` has no value", place, fix=fix))
+        return found[0]
+
+    return _VALUE.sub(value, text)

@@ -1,0 +1,1 @@
+"""The readers, one module per tool: how its folder becomes a history."""

@@ -1,0 +1,273 @@
+"""Flyway: `V1.2__name.sql`, `R__name.sql`, `U1.2__name.sql`, in sub-folders too."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from todo_sql.adoption.old_ledger import OldLedger
+from todo_sql.adoption.placeholders import filled
+from todo_sql.adoption.revisions import (
+    Asked,
+    Half,
+    History,
+    Revision,
+    Sign,
+    Tool,
+    code_instead,
+    left_out,
+    refusal,
+)
+from todo_sql.adoption.versions import natural
+from todo_sql.errors import Finding
+
+_CALLBACK = re.compile(r"(before|after)[A-Z]\w*(__.*)?\.sql|createSchema.*\.sql")
+_CODE = {".java": "in Java", ".kt": "in Kotlin", ".groovy": "in Groovy", ".class": "in Java"}
+_TRUE = {"true", "on", "yes", "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What flyway.conf or flyway.toml says of names and placeholders."""
+
+    versioned: str = "V"
+    repeatable: str = "R"
+    undo: str = "U"
+    baseline: str = "B"
+    separator: str = "__"
+    suffixes: tuple[str, ...] = (".sql",)
+    encoding: str = "utf-8"
+    opening: str = "${"
+    closing: str = "}"
+    replaces: bool = True
+    values: Mapping[str, str] | None = None
+
+    def named(self, name: str) -> tuple[str, str, str] | None:
+        """Return kind, version and description of a file's name."""
+        suffix = next((one for one in (*self.suffixes, *_CODE) if name.endswith(one)), None)
+        if suffix is None:
+            return None
+        stem = name.removesuffix(suffix)
+        for kind in ("versioned", "undo", "baseline", "repeatable"):
+            prefix = getattr(self, kind)
+            version, separator, words = stem.removeprefix(prefix).partition(self.separator)
+            if not prefix or not stem.startswith(prefix) or not separator:
+                continue
+            if kind == "repeatable":
+                return (kind, "", words) if not version else None
+            if re.fullmatch(r"\d+([._]\d+)*", version):
+                return kind, version.replace("_", "."), words
+        return None
+
+
+def version_key(version: str) -> str:
+    """Return a version as Flyway compares it: number by number, without zeros at the end."""
+    if not re.fullmatch(r"\d+(\.\d+)*", version):
+        return version
+    parts = [int(part) for part in version.split(".")]
+    while len(parts) > 1 and parts[-1] == 0:
+        parts.pop()
+    return ".".join(map(str, parts))
+
+
+def read(folder: Path, asked: Asked) -> History:
+    """Read a folder of Flyway's; its keys are versions, and ``R__name`` for repeatable files."""
+    settings = _settings(folder, asked)
+    findings: list[Finding] = []
+    kinds: dict[str, dict[str, tuple[str, Path]]] = {
+        kind: {} for kind in ("versioned", "undo", "baseline", "repeatable")
+    }
+    for path in sorted(folder.rglob("*")):
+        named = settings.named(path.name) if path.is_file() else None
+        if named is None:
+            if path.is_file() and _CALLBACK.fullmatch(path.name):
+                fix = "put what is still needed into migrations/hooks/ (before, after, after_each)"
+                place = asked.source(path, settings.encoding).place(0)
+                findings.append(left_out("is a callback", place, fix))
+            continue
+        kind, version, words = named
+        key = version_key(version) if version else f"R__{words}"
+        if key in kinds[kind]:
+            place = asked.source(path, settings.encoding).place(0)
+            fix = "give one of the two another version"
+            findings.append(refusal("A114", f"a second file of {key}", place, fix=fix))
+            continue
+        kinds[kind][key] = words, path
+    revisions = []
+    versions = kinds["versioned"]
+    last = max(kinds["baseline"], key=natural, default=None)
+    if last is not None and not any(natural(key) <= natural(last) for key in versions):
+        versions = {last: kinds["baseline"][last], **versions}
+    elif last is not None:
+        path = kinds["baseline"][last][1]
+        words = "was left out: the files before it make the same"
+        place = asked.source(path, settings.encoding).place(0)
+        fix = "delete the older files here if the baseline is to begin the history"
+        findings.append(left_out(words, place, fix))
+    for key, (words, path) in sorted(versions.items(), key=lambda one: natural(one[0])):
+        undo = kinds["undo"].get(key)
+        revisions.append(_revision(key, words, path, undo, settings, asked, findings))
+    for key, (words, path) in sorted(kinds["repeatable"].items()):
+        revisions.append(_revision(key, words, path, None, settings, asked, findings))
+    kept = tuple(one for one in revisions if one is not None)
+    return History(kept, tuple(findings))
+
+
+def _revision(
+    key: str,
+    words: str,
+    path: Path,
+    undo: tuple[str, Path] | None,
+    settings: _Settings,
+    asked: Asked,
+    findings: list[Finding],
+) -> Revision | None:
+    name = words.replace("_", " ")
+    version = "" if key.startswith("R__") else key
+    if path.suffix in _CODE:
+        return code_instead(key, name, path, asked, _CODE[path.suffix], version)
+    up, text = _half(path, settings, asked, findings)
+    if up is None:
+        return None
+    down = _half(undo[1], settings, asked, findings)[0] if undo else None
+    return Revision(
+        key,
+        name,
+        up.file,
+        up,
+        down,
+        version=version,
+        checksum=_checksum(text),
+        repeatable=not version,
+    )
+
+
+def _half(
+    path: Path, settings: _Settings, asked: Asked, findings: list[Finding]
+) -> tuple[Half | None, str]:
+    own = path.with_name(f"{path.name}.conf")
+    said = dict(_properties(asked.source(own).text)) if own.is_file() else {}
+    source = asked.source(path, said.get("encoding", settings.encoding))
+    run = said.get("shouldExecute", "true").strip().lower()
+    if run not in ("true", "false"):
+        fix = "say true or false, as it is meant for this history"
+        words = f"`shouldExecute={run}` is decided at run time"
+        findings.append(refusal("A115", words, asked.source(own).place(0), fix=fix))
+    if run == "false":
+        words = "was left out: its .conf says shouldExecute=false"
+        findings.append(left_out(words, source.place(0)))
+        return None, source.text
+    inside = said.get("executeInTransaction")
+    half = Half(source.file, source.text, transactional=None if inside is None else inside in _TRUE)
+    replaces = said.get("placeholderReplacement")
+    if settings.replaces if replaces is None else replaces.lower() in _TRUE:
+        opening, closing = re.escape(settings.opening), re.escape(settings.closing)
+        pattern = re.compile(rf"{opening}(?P<name>[^{closing[-1]}\n]+?){closing}")
+        values = {**(settings.values or {}), **asked.values}
+        half = filled(half, pattern, values, findings)
+    return half, source.text
+
+
+def _checksum(text: str) -> str:
+    """Return Flyway's: CRC-32 over the lines without their ends, as a signed number."""
+    found = 0
+    for line in re.split(r"\r\n|\r|\n", text):
+        found = zlib.crc32(line.encode(), found)
+    return str(found - (1 << 32) if found >= 1 << 31 else found)
+
+
+def _settings(folder: Path, asked: Asked) -> _Settings:
+    """Read flyway.toml or flyway.conf, beside the folder or above it up to the project."""
+    found: dict[str, str] = {}
+    here = folder
+    while here.is_relative_to(asked.root):
+        for path in (here / "flyway.conf", here / "conf" / "flyway.conf"):
+            if path.is_file():
+                found = {**dict(_properties(asked.source(path).text)), **found}
+        if (here / "flyway.toml").is_file():
+            try:
+                tree = tomllib.loads(asked.source(here / "flyway.toml").text)
+            except tomllib.TOMLDecodeError:
+                tree = {}
+            found = {**dict(_flat(tree.get("flyway", {}), "flyway")), **found}
+        if here == here.parent:
+            break
+        here = here.parent
+
+    def get(name: str, default: str) -> str:
+        return found.get(f"flyway.{name}", default)
+
+    plain = _Settings()
+    suffixes = get("sqlMigrationSuffixes", ".sql")
+    return _Settings(
+        get("sqlMigrationPrefix", plain.versioned),
+        get("repeatableSqlMigrationPrefix", plain.repeatable),
+        get("undoSqlMigrationPrefix", plain.undo),
+        get("baselineMigrationPrefix", plain.baseline),
+        get("sqlMigrationSeparator", plain.separator),
+        tuple(one.strip() for one in suffixes.split(",")),
+        get("encoding", plain.encoding),
+        get("placeholderPrefix", plain.opening),
+        get("placeholderSuffix", plain.closing),
+        get("placeholderReplacement", "true").lower() in _TRUE,
+        {
+            name.removeprefix("flyway.placeholders."): value
+            for name, value in found.items()
+            if name.startswith("flyway.placeholders.")
+        },
+    )
+
+
+def _properties(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.lstrip().startswith(("#", "!")):
+            yield name.strip(), value.strip()
+
+
+def _flat(tree: object, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _flat(value, f"{name}.{key}")
+    elif isinstance(tree, list):
+        yield name, ",".join(map(str, tree))
+    else:
+        yield name, str(tree).lower() if isinstance(tree, bool) else str(tree)
+
+
+def _of_row(key: str) -> str:
+    """Return the key of a row: a version, or ``R__`` and the words of a repeatable file."""
+    return f"R__{key[2:].replace(' ', '_')}" if key.startswith("R:") else version_key(key)
+
+
+TOOL = Tool(
+    "flyway",
+    "Flyway",
+    (
+        Sign("../flyway.*", None, "a flyway.conf or flyway.toml"),
+        Sign("../../flyway.*", None, "a flyway.conf or flyway.toml"),
+        Sign("R__*.sql", None, "files named R__name.sql"),
+        Sign("V[0-9]*[._]*[0-9]__*.sql", None, "files named V1_2__name.sql"),
+        Sign("V[0-9]*__*.sql", None, "files named V1__name.sql", sure=False),
+    ),
+    read,
+    OldLedger(
+        "flyway_schema_history",
+        ("installed_rank", "version", "description", "type", "success"),
+        "coalesce(version, 'R:' || description), installed_on::text, "
+        "case when not success then 'did not succeed' "
+        "when type like 'UNDO%' or type = 'DELETE' then 'undone' "
+        "when type like '%BASELINE' then 'baseline' end, checksum::text",
+        rest="where type <> 'SCHEMA' order by installed_rank",
+        key=_of_row,
+        ddl="create table if not exists flyway_schema_history (installed_rank int "
+        "primary key, version varchar(50), description varchar(200) not null, type "
+        "varchar(20) not null, script varchar(1000) not null, checksum int, "
+        "installed_by varchar(100) not null, installed_on timestamp not null "
+        "default now(), execution_time int not null, success boolean not null)",
+    ),
+)

@@ -1,0 +1,301 @@
+"""Liquibase's formatted SQL: changesets in files, in the order of the root changelog."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from todo_sql.adoption.old_ledger import OldLedger
+from todo_sql.adoption.placeholders import filled
+from todo_sql.adoption.revisions import (
+    Asked,
+    Half,
+    History,
+    Revision,
+    Sign,
+    Tool,
+    left_out,
+    refusal,
+    split_at,
+)
+from todo_sql.errors import Finding
+from todo_sql.sql.source import Source
+
+_FORMATTED = re.compile(r"\A\s*--[ \t]*liquibase formatted sql", re.IGNORECASE)
+_CHANGESET = re.compile(r"^[ \t]*--[ \t]*changeset[ \t]+(?P<rest>.*?)[ \t]*\r?$", re.M | re.I)
+_ROLLBACK = re.compile(r"^[ \t]*--[ \t]*rollback(?:[ \t]+(?P<sql>.*?))?[ \t]*\r?$", re.M | re.I)
+_ROLLBACK_BLOCK = re.compile(r"/\*[ \t]*liquibase rollback[ \t]*\r?\n(?P<sql>.*?)\*/", re.S | re.I)
+_PROPERTY = re.compile(r"^[ \t]*--[ \t]*property[ \t]+(?P<rest>.*?)[ \t]*\r?$", re.M | re.I)
+_CONDITION = re.compile(r"^[ \t]*--[ \t]*precondition(?:s\b|-)[^\n]*", re.M | re.I)
+_OWN = re.compile(
+    r"^[ \t]*--[ \t]*(?:validCheckSum|comment|ignoreLines|labels|property)\b[^\n]*", re.M | re.I
+)
+_IGNORED = re.compile(
+    r"^[ \t]*--[ \t]*ignoreLines:start.*?^[ \t]*--[ \t]*ignoreLines:end[^\n]*", re.M | re.S | re.I
+)
+_PLACEHOLDER = re.compile(r"\$\{(?P<name>[\w.:-]+)\}")
+_ROOTS = ("db.changelog-master", "changelog-master", "db.changelog", "changelog", "master", "root")
+_KINDS = (".xml", ".yaml", ".yml", ".json", ".sql")
+_NOTHING = {"", "not required", "empty"}
+
+
+def read(folder: Path, asked: Asked) -> History:
+    """Read the changesets of a folder, or of a root changelog's includes.
+
+    The keys are ``author:id:file``, with the file's last name.
+    """
+    findings: list[Finding] = []
+    revisions: list[Revision] = []
+    for path in _ordered(folder, asked, findings):
+        source = asked.source(path)
+        if _FORMATTED.match(source.text):
+            revisions += _changesets(source, asked, findings)
+    return History(tuple(revisions), tuple(findings))
+
+
+def _ordered(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
+    """Return the SQL files in the order of the root changelog, or by name where there is none."""
+    root = folder if folder.is_file() else None
+    if root is None:
+        named = [folder / f"{name}{kind}" for name in _ROOTS for kind in _KINDS]
+        root = next((path for path in named if path.is_file()), None)
+    if root is None or root.suffix == ".sql":
+        paths = [root] if folder.is_file() and root else sorted(folder.rglob("*.sql"))
+        return [path for path in paths if path]
+    return list(_included(root, asked, findings, frozenset()))
+
+
+def _included(
+    path: Path, asked: Asked, findings: list[Finding], above: frozenset[Path]
+) -> Iterator[Path]:
+    if path.suffix == ".sql":
+        yield path
+        return
+    source = asked.source(path)
+    if path in above:
+        fix = "take one of the includes out"
+        findings.append(refusal("A114", "includes itself", source.place(0), fix=fix))
+        return
+    for kind, file in _entries(source, findings):
+        near = path.parent / file
+        target = near if near.exists() else next(_search(file, path, asked), near)
+        if kind == "includeAll" and target.is_dir():
+            for one in sorted(target.rglob("*")):
+                if one.suffix in _KINDS:
+                    yield from _included(one, asked, findings, above | {path})
+        elif kind == "include" and target.is_file():
+            yield from _included(target, asked, findings, above | {path})
+        else:
+            fix = "correct the path, or import from the folder that it starts at"
+            words = f"includes {file}, which is not there"
+            findings.append(refusal("A114", words, source.place(0), fix=fix))
+
+
+def _search(file: str, path: Path, asked: Asked) -> Iterator[Path]:
+    """Yield where an include may lie: below each folder from the changelog's up to the root."""
+    here = path.parent
+    name = file.removeprefix("classpath:").lstrip("/")
+    while here.is_relative_to(asked.root):
+        if (here / name).exists():
+            yield here / name
+        if here == here.parent:
+            return
+        here = here.parent
+
+
+def _entries(source: Source, findings: list[Finding]) -> list[tuple[str, str]]:
+    """Return the includes of a changelog in XML, YAML or JSON."""
+    try:
+        if source.file.endswith(".xml"):
+            if "<!DOCTYPE" in source.text or "<!ENTITY" in source.text:
+                raise ValueError("it defines entities")
+            tree: Any = ElementTree.fromstring(source.text.encode())
+            found = [(one.tag.rpartition("}")[2], dict(one.attrib)) for one in tree]
+        else:
+            tree = json.loads(source.text) if source.file.endswith(".json") else _yaml(source.text)
+            found = [pair for one in tree["databaseChangeLog"] or () for pair in one.items()]
+    except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError) as error:
+        fix = "name the folder of the SQL files instead"
+        words = f"cannot be read as a changelog: {error}"
+        findings.append(refusal("A114", words, source.place(0), fix=fix))
+        return []
+    entries = []
+    for kind, given in found:
+        if kind in ("include", "includeAll") and isinstance(given, Mapping):
+            file = str(given.get("file") or given.get("path") or "")
+            relative = str(given.get("relativeToChangelogFile", "false")).lower() == "true"
+            entries.append((kind, file if relative else file.removeprefix("/")))
+        elif kind in ("changeSet", "changeset"):
+            fix = "write it in formatted SQL (`liquibase update-sql` shows what it sends)"
+            id = given.get("id") if isinstance(given, Mapping) else "?"
+            words = f"changeset {id} is not in SQL"
+            findings.append(refusal("A113", words, source.place(0), fix=fix))
+    return entries
+
+
+def _yaml(text: str) -> Any:
+    try:
+        import yaml  # type: ignore[import-untyped]
+    except ImportError:
+        raise ValueError("PyYAML is not installed") from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error).splitlines()[0]) from None
+
+
+def _changesets(source: Source, asked: Asked, findings: list[Finding]) -> Iterator[Revision]:
+    properties = dict(_properties(source))
+    # `ignoreLines` may hide anything, marks too; their lines stay, empty.
+    text = _IGNORED.sub(lambda found: "\n" * found[0].count("\n"), source.text)
+    for mark, body, line in split_at(text, _CHANGESET):
+        if mark is None:
+            continue
+        name, said = _attributes(mark["rest"])
+        author, _, id = name.partition(":")
+        at = source.text.find(mark[0])
+        place = source.place(at, at + len(mark[0]))
+        if not id:
+            fix = "write `--changeset author:id`"
+            findings.append(refusal("A114", "a changeset without author:id", place, fix=fix))
+            continue
+        unwanted = _unwanted(said, asked)
+        if unwanted:
+            words = f"changeset {name} was left out: {unwanted}"
+            findings.append(left_out(words, place))
+            continue
+        if (
+            "context" in said or "labels" in said or "contextfilter" in said
+        ) and not asked.contexts:
+            which = said.get("context") or said.get("contextfilter") or said.get("labels")
+            fix = "name those that are meant: `--context NAME`, once each"
+            words = f"changeset {name} is for `{which}` only"
+            findings.append(refusal("A115", words, place, fix=fix))
+        half = Half(source.file, body, line, said.get("runintransaction", "true") != "false")
+        condition = _CONDITION.search(body)
+        if condition:
+            shown = half.source.place(
+                half.line - 1 + condition.start(), half.line + condition.end()
+            )
+            fix = "take it out, or write it as `if` in a `do` block"
+            words = f"changeset {name} has a precondition"
+            findings.append(refusal("A115", words, shown, fix=fix))
+        values = {**properties, **asked.values}
+        up, down, reason = _halves(half, said)
+        file = said.get("logicalfilepath", source.file).rpartition("/")[2]
+        yield Revision(
+            f"{author}:{id}:{file}",
+            f"{Path(source.file).stem} {id}",
+            source.file,
+            filled(up, _PLACEHOLDER, values, findings),
+            down and filled(down, _PLACEHOLDER, values, findings),
+            irreversible=reason,
+            repeatable="true" in (said.get("runonchange"), said.get("runalways")),
+        )
+
+
+def _attributes(rest: str) -> tuple[str, dict[str, str]]:
+    """Return ``author:id`` and the attributes of a changeset."""
+    try:
+        words = shlex.split(rest)
+    except ValueError:
+        words = rest.split()
+    name, *others = words or [""]
+    pairs = (word.partition(":") for word in others)
+    return name, {key.lower(): value for key, colon, value in pairs if colon}
+
+
+def _properties(source: Source) -> Iterator[tuple[str, str]]:
+    for found in _PROPERTY.finditer(source.text):
+        said = _attributes(f"- {found['rest']}")[1]
+        dbms = said.get("dbms", "")
+        if "name" in said and (not dbms or "postgresql" in dbms):
+            yield said["name"], said.get("value", "")
+
+
+def _unwanted(said: Mapping[str, str], asked: Asked) -> str | None:
+    dbms = [one.strip() for one in said.get("dbms", "").split(",") if one.strip()]
+    if dbms and not ({"postgresql", "all"} & set(dbms)) and not any(d[0] == "!" for d in dbms):
+        return f"it is for {', '.join(dbms)}"
+    if "!postgresql" in dbms:
+        return "it is not for PostgreSQL"
+    if said.get("ignore") == "true":
+        return "it says ignore:true"
+    which = said.get("context") or said.get("contextfilter") or said.get("labels")
+    if which and asked.contexts and not _meant(which, asked.contexts):
+        return f"it is for `{which}`, which was not named"
+    return None
+
+
+def _meant(expression: str, contexts: tuple[str, ...]) -> bool:
+    """Evaluate ``a and !b, c`` as Liquibase does, for the contexts that were named."""
+    for either in re.split(r",|\bor\b", expression, flags=re.IGNORECASE):
+        wanted = [one.strip() for one in re.split(r"\band\b", either, flags=re.IGNORECASE)]
+        if all(
+            (one[1:].strip() not in contexts) if one.startswith("!") else one in contexts
+            for one in wanted
+        ):
+            return True
+    return False
+
+
+def _halves(half: Half, said: Mapping[str, str]) -> tuple[Half, Half | None, str | None]:
+    """Return both directions of a changeset, and why there is no way back."""
+    body = half.text
+    block = _ROLLBACK_BLOCK.search(body)
+    lines = [found["sql"] or "" for found in _ROLLBACK.finditer(body)]
+    text = "\n".join(lines).strip() if lines else (block["sql"].strip() if block else None)
+    for marks in (_ROLLBACK_BLOCK, _ROLLBACK, _OWN, _CONDITION):
+        body = marks.sub(lambda found: "\n" * found[0].count("\n"), body)
+    up = replace(half, text=_delimited(body, said))
+    if text is None:
+        return up, None, None
+    if text.lower().rstrip(";") in _NOTHING:
+        return up, None, "its changeset says that nothing is to be rolled back"
+    if re.match(r"changesetId:", text, re.IGNORECASE):
+        return up, None, "it was rolled back by another changeset"
+    down = replace(half, text=_delimited(text, said))
+    return up, down, None
+
+
+def _delimited(text: str, said: Mapping[str, str]) -> str:
+    """Return a text whose statements end as PostgreSQL has it."""
+    delimiter = said.get("enddelimiter")
+    if not delimiter or delimiter == ";":
+        return text
+    try:
+        pattern = re.compile(rf"[ \t]*(?:{delimiter})[ \t]*$", re.MULTILINE)
+    except re.error:
+        pattern = re.compile(rf"[ \t]*{re.escape(delimiter)}[ \t]*$", re.MULTILINE)
+    return pattern.sub(";", text)
+
+
+TOOL = Tool(
+    "liquibase",
+    "Liquibase (formatted SQL)",
+    (
+        Sign("*.sql", r"(?i)\A\s*--\s*liquibase formatted sql", "files of formatted SQL"),
+        Sign("*changelog*.*", r"databaseChangeLog", "a changelog"),
+    ),
+    read,
+    OldLedger(
+        "databasechangelog",
+        ("id", "author", "filename", "orderexecuted", "exectype", "md5sum"),
+        "author || ':' || id || ':' || reverse(split_part(reverse(filename), '/', 1)), "
+        "dateexecuted::text, case exectype when 'FAILED' then 'failed' when 'SKIPPED' then "
+        "'undone' end, null",
+        rest="order by orderexecuted",
+        ddl="create table if not exists databasechangelog (id varchar(255) not null, "
+        "author varchar(255) not null, filename varchar(255) not null, dateexecuted"
+        " timestamp not null, orderexecuted int not null, exectype varchar(10) not "
+        "null, md5sum varchar(35), description varchar(255), comments varchar(255),"
+        " tag varchar(255), liquibase varchar(20), contexts varchar(255), labels "
+        "varchar(255), deployment_id varchar(10))",
+    ),
+)

@@ -1,0 +1,207 @@
+"""What a reader makes of another tool's folder: revisions in the order of that tool. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from todo_sql.adoption.old_ledger import OldLedger
+from todo_sql.errors import Finding, Place, UsageError
+from todo_sql.sql.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """One direction of a revision, as that tool would send it.
+
+    Attributes:
+        file: Where it stands, as shown to people.
+        text: The SQL; as many lines as the file has from `line` on, where nothing was expanded.
+        line: The line of the file that the text begins with.
+        transactional: Whether the tool runs it in a transaction; None: the statements say.
+    """
+
+    file: str
+    text: str
+    line: int = 1
+    transactional: bool | None = None
+
+    @property
+    def source(self) -> Source:
+        """The text at its lines of the file."""
+        return Source(self.file, "\n" * (self.line - 1) + self.text)
+
+
+def half_of(source: Source, transactional: bool | None = None) -> Half:
+    """Return a whole file as one direction."""
+    return Half(source.file, source.text, transactional=transactional)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One migration of another tool.
+
+    Attributes:
+        key: What its ledger calls it.
+        name: What it does, in any characters.
+        file: Its file, as shown to people.
+        up: The SQL that applies it; None: it is code in another language.
+        down: The SQL that undoes it, or None.
+        version: The digits that order it, or "": its place alone does.
+        checksum: What its ledger holds of the file's text, if anything.
+        irreversible: Why there is no `down`.
+        repeatable: Whether the tool runs it again when its text changed.
+        depends: The keys of those that it names as coming first.
+        notes: What a person should know of how it came over.
+    """
+
+    key: str
+    name: str
+    file: str
+    up: Half | None
+    down: Half | None = None
+    version: str = ""
+    checksum: str | None = None
+    irreversible: str | None = None
+    repeatable: bool = False
+    depends: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A folder of another tool.
+
+    Attributes:
+        revisions: In the order in which that tool applies them.
+        findings: What cannot come over (errors), and what was left out (warnings).
+        unused: Files that hold no migration, each with what to do about it.
+    """
+
+    revisions: tuple[Revision, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the person said beside the folder.
+
+    Attributes:
+        root: Files are shown relative to it, and none outside of it is read.
+        values: Of placeholders, by name.
+        contexts: The contexts and labels of Liquibase that are meant.
+    """
+
+    root: Path
+    values: Mapping[str, str] = field(default_factory=dict)
+    contexts: tuple[str, ...] = ()
+
+    def shown(self, path: Path) -> str:
+        """Return a path as messages show it."""
+        return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+
+    def source(self, path: Path, encoding: str = "utf-8") -> Source:
+        """Read a file of the tool.
+
+        Raises:
+            UsageError: It is not text, or no file of the project.
+        """
+        from todo_sql.sql.source import read_bytes
+
+        data = read_bytes(path, self.root)
+        if encoding.lower().replace("-", "") not in ("utf8", "utf8sig"):
+            try:
+                data = data.decode(encoding).encode()
+            except (LookupError, UnicodeError) as error:
+                place = Place(self.shown(path), 1)
+                raise UsageError(f"cannot be read: {error}", code="S101", place=place) from None
+        return Source.from_bytes(self.shown(path), data)
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What tells that a folder is a tool's.
+
+    Attributes:
+        files: Pattern of the files in it, as of `Path.glob`.
+        holds: What one of the first must hold, or None: the names tell.
+        why: What is said when it is found.
+        sure: Whether no other tool's folder looks so.
+    """
+
+    files: str
+    holds: str | None
+    why: str
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Another tool.
+
+    Attributes:
+        name: As of `todo-sql import NAME`.
+        title: Its own name.
+        signs: What tells its folder; any of them does.
+        read: Reads a folder.
+        ledger: Its ledger, or None: see `read`.
+    """
+
+    name: str
+    title: str
+    signs: tuple[Sign, ...]
+    read: Callable[[Path, Asked], History]
+    ledger: OldLedger | None = None
+
+
+def refusal(
+    code: str, message: str, place: Place, *, fix: str, cause: str | None = None
+) -> Finding:
+    """Return the finding for what cannot come over."""
+    return Finding(code, "error", message, place, cause, fix)
+
+
+def left_out(words: str, place: Place, fix: str | None = None) -> Finding:
+    """Return the warning about what is no migration, or none that is wanted."""
+    return Finding("A116", "warning", words, place, fix=fix)
+
+
+def code_instead(
+    key: str, name: str, path: Path, asked: Asked, language: str, version: str
+) -> Revision:
+    """Return the revision of a file that is not SQL."""
+    return Revision(
+        key,
+        name,
+        asked.shown(path),
+        None,
+        version=version,
+        irreversible=f"{path.name} was {language}",
+        notes=(f"is {language}: what it does is to be written as SQL",),
+    )
+
+
+def split_at(text: str, marks: re.Pattern[str]) -> Iterator[tuple[re.Match[str] | None, str, int]]:
+    """Yield the parts of a text between lines that are marks, and the line each begins with.
+
+    Each with its mark, the first part with None. A mark's own line is blank in its part, so
+    that lines keep their numbers.
+    """
+    at, mark = 0, None
+    for found in [*marks.finditer(text), None]:
+        end = found.start() if found else len(text)
+        yield mark, text[at:end], text.count("\n", 0, at) + 1
+        if found:
+            mark, at = found, found.end()
+
+
+def trimmed(half: Half) -> Half:
+    """Return it without blank lines at its ends."""
+    body = _BLANK.sub("", half.text, count=1)
+    before = half.text[: len(half.text) - len(body)]
+    return replace(half, text=body.rstrip(), line=half.line + before.count("\n"))
+
+
+_BLANK = re.compile(r"\A(?:[ \t]*\r?\n)*")

@@ -1,0 +1,401 @@
+"""`todo-sql import`: bring a project over from another tool."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.migrating import count_of
+from todo_sql.cli.options import WaitForMigrator
+from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.adoption.carry import CarryPlan
+    from todo_sql.adoption.files import Conversion
+    from todo_sql.adoption.revisions import History, Tool
+
+_SHOWN = 20  # notes on files
+_CONFIGURATION = "todo-sql.toml"
+
+
+class _ShownPlan(Exception):
+    """Ends a dry run once the plan was shown."""
+
+
+def command(
+    context: Context,
+    tool: Annotated[
+        str | None,
+        Argument(metavar="TOOL", help="Such as alembic or flyway; without it: what is here."),
+    ] = None,
+    folder: Annotated[
+        Path | None, Argument(metavar="FOLDER", help="Its migrations; default: where they are.")
+    ] = None,
+    to: Annotated[
+        Path | None, Option(metavar="DIR", help="Where the new files go; default: migrations.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        Option("--set", metavar="NAME=VALUE", help="The value of a placeholder."),
+    ] = None,
+    which: Annotated[
+        list[str] | None,
+        Option("--context", metavar="NAME", help="A context or label that is meant."),
+    ] = None,
+    leave: Annotated[
+        list[str] | None,
+        Option(metavar="KEY", help="Make a placeholder of what cannot come over."),
+    ] = None,
+    ledger: Annotated[
+        bool, Option("--ledger", help="Carry over what the database says is applied.")
+    ] = False,
+    table: Annotated[
+        str | None, Option(metavar="NAME", help="The other tool's own table, with --ledger.")
+    ] = None,
+    ignore_missing: Annotated[
+        bool, Option("--ignore-missing", help="Pass over what is applied and has no file.")
+    ] = False,
+    prove: Annotated[
+        bool, Option("--prove", help="Make both databases and compare their catalogs.")
+    ] = False,
+    dry_run: Annotated[bool, Option("--dry-run", "-n", help="Write and record nothing.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
+    wait: WaitForMigrator = None,
+) -> ExitCode:
+    """Bring a project over from another tool: its files, then each database's ledger.
+
+    Without TOOL it says what it recognises here, and why. With it, the files are converted;
+    no database is needed, and nothing is written if one of them cannot come over. Then, for
+    each database, --ledger carries over what was applied there. The old files and the old
+    table stay as they are.
+    """
+    from todo_sql.adoption.tools import tool_of
+
+    if tool is None:
+        return _recognised(context)
+    found = tool_of(tool)
+    root = Path.cwd() if context.config.packaged else context.config.root
+    target = (root / to) if to else (root / "migrations" if context.config.packaged else None)
+    target = Path(target or context.config.migrations).resolve()
+    if ledger:
+        return _carry_over(
+            context,
+            found,
+            target,
+            table=table,
+            ignore_missing=ignore_missing,
+            dry_run=dry_run,
+            yes=yes,
+            wait=wait,
+        )
+    source = _folder(root, found, folder)
+    if source == target:
+        raise UsageError(
+            f"{source} is {found.title}'s own folder",
+            fix="name another for the new files: `--to DIR`, and the same as `migrations` in the "
+            "configuration",
+        )
+    return _convert(
+        context,
+        found,
+        source,
+        target,
+        root,
+        values=_values(set_ or []),
+        contexts=tuple(which or ()),
+        left=frozenset(leave or ()),
+        prove=prove,
+        dry_run=dry_run,
+    )
+
+
+def _recognised(context: Context) -> ExitCode:
+    from todo_sql.adoption.tools import NAMES, recognise
+
+    root = Path.cwd() if context.config.packaged else context.config.root
+    found = recognise(root)
+    output = context.output
+    if output.json:
+        output.document(
+            {
+                "recognised": [
+                    {
+                        "tool": one.tool,
+                        "folder": one.folder.relative_to(root).as_posix(),
+                        "why": one.why,
+                        "sure": one.sure,
+                    }
+                    for one in found
+                ]
+            }
+        )
+        return ExitCode.OK if found else ExitCode.FINDINGS
+    for one in found:
+        perhaps = "" if one.sure else " (perhaps)"
+        folder = one.folder.relative_to(root).as_posix()
+        output.data(f"{one.tool}{perhaps}: {folder} holds {one.why}")
+        output.message(f"  todo-sql import {one.tool} {folder}")
+    if not found:
+        output.message(f"nothing of another tool is recognised here; one of {', '.join(NAMES)}")
+    return ExitCode.OK if found else ExitCode.FINDINGS
+
+
+def _folder(root: Path, tool: Tool, given: Path | None) -> Path:
+    """Return the folder of another tool: the one given, else the one that is recognised."""
+    from todo_sql.adoption.tools import recognise
+
+    if given is not None:
+        if not given.exists():
+            raise UsageError(f"there is no {given}", code="A101", fix="name its folder")
+        return given.resolve()
+    here = [one.folder for one in recognise(root) if one.tool == tool.name]
+    if len(here) == 1:
+        return here[0]
+    raise UsageError(
+        f"no folder of {tool.title} is recognised here"
+        if not here
+        else f"there are several folders of {tool.title}: "
+        + ", ".join(path.relative_to(root).as_posix() for path in here),
+        code="A101",
+        fix=f"name it: `todo-sql import {tool.name} FOLDER`",
+    )
+
+
+def _values(given: list[str]) -> dict[str, str]:
+    values = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not name or not equals:
+            raise UsageError(f"`--set {one}` is no NAME=VALUE", fix="write `--set name=value`")
+        values[name] = value
+    return values
+
+
+def _convert(
+    context: Context,
+    tool: Tool,
+    source: Path,
+    target: Path,
+    root: Path,
+    *,
+    values: dict[str, str],
+    contexts: tuple[str, ...],
+    left: frozenset[str],
+    prove: bool,
+    dry_run: bool,
+) -> ExitCode:
+    from todo_sql.adoption import files
+    from todo_sql.adoption.revisions import Asked
+
+    output = context.output
+    within = root if source.is_relative_to(root) else source.parent
+    history = tool.read(source, Asked(within, values, contexts))
+    if not history.revisions and not history.findings:
+        raise UsageError(
+            f"there is no migration of {tool.title} in {source}", code="A101", fix="name its folder"
+        )
+    _refuse_unknown(left, history)
+    before = files.adopted(target, tool.name)
+    found = files.convert(tool, history, before=before, left=left)
+    write = not found.refused and not dry_run
+    if write:
+        files.write(found.files, target, root)
+        _configure(context, root, target)
+    proof = "not run"
+    differences: list[Any] = []
+    if prove and write:
+        differences = _prove(context, tool, history, target)
+        proof = "different" if differences else "equal"
+    shown = target.relative_to(root).as_posix() if target.is_relative_to(root) else str(target)
+    if output.json:
+        output.document(_document(tool, found, shown, proof, differences))
+    else:
+        _show(context, tool, found, shown, proof, differences, dry_run=dry_run)
+    return ExitCode.FINDINGS if found.refused or differences else ExitCode.OK
+
+
+def _refuse_unknown(left: frozenset[str], history: History) -> None:
+    unknown = sorted(left - {one.key for one in history.revisions})
+    if unknown:
+        raise UsageError(
+            f"`--leave {unknown[0]}` is no migration of this folder",
+            fix="name it as the other tool's ledger does; the notes and findings show the keys",
+        )
+
+
+def _document(
+    tool: Tool, found: Conversion, shown: str, proof: str, differences: list[Any]
+) -> dict[str, Any]:
+    return {
+        "tool": tool.name,
+        "files": [
+            {
+                "from": one.revision.file,
+                "key": one.revision.key,
+                "to": f"{shown}/{_name(one)}",
+                "rollback": None if one.rollback is None else f"{shown}/{one.rollback_name}",
+                "notes": list(one.notes),
+            }
+            for one in found.files
+        ],
+        "kept": found.kept,
+        "refused": [one.as_dict() for one in found.refused],
+        "warnings": [one.as_dict() for one in found.findings if one.severity != "error"],
+        "ledger": None,
+        "proof": proof,
+        "differences": [one.item.key for one in differences],
+    }
+
+
+def _name(one: Any) -> str:
+    from todo_sql.adoption.files import REPEATABLE
+
+    return f"{REPEATABLE}/{one.name}" if one.revision.repeatable else str(one.name)
+
+
+def _show(
+    context: Context,
+    tool: Tool,
+    found: Conversion,
+    shown: str,
+    proof: str,
+    differences: list[Any],
+    *,
+    dry_run: bool,
+) -> None:
+    output = context.output
+    if found.findings:
+        output.findings(found.findings)
+    if found.refused:
+        count = len(found.refused)
+        output.message(
+            f"{count} {'thing' if count == 1 else 'things'} cannot come over; nothing was written. "
+            "Correct them, or make placeholders of their files with `--leave KEY`"
+        )
+        return
+    for one in found.files:
+        output.data(f"{one.revision.file} -> {shown}/{_name(one)}")
+    notes = [(one, note) for one in found.files for note in one.notes]
+    for one, note in notes if output.verbose else notes[:_SHOWN]:
+        output.message(f"{one.revision.file}: {note}")
+    if len(notes) > _SHOWN and not output.verbose:
+        output.message(f"… and {len(notes) - _SHOWN} more notes: `--verbose` shows them")
+    kept = f"; {found.kept} came over before" if found.kept else ""
+    backs = sum(one.rollback is not None for one in found.files)
+    would = "would come over" if dry_run else "came over"
+    output.message(f"{count_of(len(found.files))} {would}, {backs} with a way back{kept}")
+    for one in differences[:_SHOWN]:
+        output.data(
+            f"{'+' if one.before is None else '-' if one.after is None else '~'} {one.item.key}"
+        )
+    if proof == "equal":
+        output.message("proof: both ways make the same catalog")
+    elif proof == "different":
+        output.message(f"proof: {len(differences)} objects differ between the two ways")
+    if not dry_run:
+        output.message(f"next, for each database: `todo-sql import {tool.name} --ledger --dry-run`")
+
+
+def _configure(context: Context, root: Path, target: Path) -> None:
+    """Write a configuration where there is none, so that the next command finds the files."""
+    from todo_sql import writing
+
+    if not context.config.packaged or (root / _CONFIGURATION).exists():
+        return
+    name = target.relative_to(root).as_posix()
+    writing.write(root / _CONFIGURATION, f'migrations = "{name}"\n', root)
+    context.output.message(f"wrote {_CONFIGURATION}: migrations = {name}")
+
+
+def _prove(context: Context, tool: Tool, history: History, target: Path) -> list[Any]:
+    from todo_sql.adoption.proof import differences
+    from todo_sql.migrations.files.folder import load
+
+    context.output.message("making both databases …")
+    return differences(context.config, tool, history, load(target, context.config.root))
+
+
+def _carry_over(
+    context: Context,
+    tool: Tool,
+    target: Path,
+    *,
+    table: str | None,
+    ignore_missing: bool,
+    dry_run: bool,
+    yes: bool,
+    wait: float | None,
+) -> ExitCode:
+    from todo_sql.adoption.carry import carry_over
+    from todo_sql.adoption.files import adopted
+    from todo_sql.cli.migrating import migrator_of
+
+    output = context.output
+    files = [one for one in adopted(target, tool.name) if one.id[:14].isdigit()]
+    if not files or tool.ledger is None:
+        raise UsageError(
+            f"no file in {target} came over from {tool.title}",
+            code="A125",
+            fix=f"first `todo-sql import {tool.name} FOLDER`, which writes them",
+        )
+    shown: list[CarryPlan] = []
+
+    def confirm(plan: CarryPlan) -> None:
+        shown.append(plan)
+        if not output.json:
+            _show_plan(context, plan)
+        if dry_run:
+            raise _ShownPlan
+        if plan.recorded:
+            output.confirm("Record these in the ledger?", yes=yes)
+
+    with migrator_of(context, str(target)) as migrator, suppress(_ShownPlan):
+        carry_over(
+            migrator,
+            tool.name,
+            tool.ledger,
+            files,
+            table=table,
+            ignore_missing=ignore_missing,
+            confirm=confirm,
+            wait=wait,
+        )
+    plan = shown[0]
+    if output.json:
+        output.document(
+            {
+                "tool": tool.name,
+                "files": [],
+                "refused": [],
+                "warnings": [one.as_dict() for one in plan.findings],
+                "ledger": {"table": plan.table, **plan.as_dict()},
+                "dry_run": dry_run,
+                "proof": "not run",
+            }
+        )
+    elif not dry_run:
+        output.message(f"{count_of(len(plan.recorded))} recorded as applied")
+        output.message(
+            f"{plan.table} stays; once every database came over, put "
+            f"`drop table {plan.table};` into a migration, and until then "
+            f'`ignore = ["table {plan.table}"]` into the configuration, for `drift`'
+        )
+    return ExitCode.OK
+
+
+def _show_plan(context: Context, plan: CarryPlan) -> None:
+    output = context.output
+    for id in plan.recorded:
+        output.data(f"applied  {id}")
+    for id in plan.pending:
+        output.data(f"pending  {id}")
+    for finding in plan.findings:
+        output.warn_of(finding)
+    output.message(
+        f"{plan.table}: {len(plan.recorded)} applied, {len(plan.pending)} pending, "
+        f"{len(plan.known)} recorded here before"
+    )
