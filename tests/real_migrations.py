@@ -8,7 +8,8 @@ where the project's own tool runs the file outside a transaction. Each is applie
 itself, in order; what does not apply is told with the reason and left out. With
 ``--prove`` the commands are run on the result: `drift`, `docs` and its schema.sql in an
 empty database, `plan` of the last ten migrations, `verify`. Then everything is rolled back
-again, as far as the project's own rollback files go.
+again, as far as the project's own rollback files go. Where files write to the ledger of the
+project's own tool, a first migration makes that. ``TODO_SQL_REPLAY`` is passed on.
 
 The server is a temporary one: the embedded 18, unless ``--postgres`` says otherwise.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import tempfile
 from collections import Counter
@@ -38,6 +40,7 @@ from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migrator import Migrator
 
 _BEGINNING = datetime(2000, 1, 1)
+_LEDGERS = {"_sqlx_migrations": "create table _sqlx_migrations (version bigint primary key)"}
 
 
 @dataclass(frozen=True)
@@ -121,15 +124,15 @@ def reason(error: TodoSqlError, file: str) -> str:
 
 def prove(root: Path, server: EmbeddedServer, database: str) -> Iterator[str]:
     """Yield what each command says of a migrated project, and what is wrong."""
+    replay = {"TODO_SQL_REPLAY": os.environ.get("TODO_SQL_REPLAY", "owner")}
     ids = [migration.id for migration in load(root / "migrations", root).migrations]
 
     def run(*words: str, at: str = database) -> str:
         there = {"DATABASE_URL": server.url(at), "TODO_SQL_SCRATCH_URL": server.url("postgres")}
-        ran = todo_sql(*words, cwd=root, **there)
-        output = ran.stdout if "--json" in words else ran.stderr
+        ran = todo_sql(*words, cwd=root, **there, **replay)
         if ran.returncode > 1:
             raise AssertionError(f"{words} ended with {ran.returncode}: {ran.stdout}{ran.stderr}")
-        return output
+        return ran.stdout
 
     drifted = json.loads(run("drift", "--json"))["drift"]
     yield f"  drift: {len(drifted)}"
@@ -183,7 +186,13 @@ def run(
         folder = root / "migrations"
         folder.mkdir()
         names = {}
-        for number, found in enumerate(discover(source)):
+        history = list(discover(source))
+        history[:0] = [
+            Found(f"ledger of {table}", text, None, True)
+            for table, text in _LEDGERS.items()
+            if any(table in found.up for found in history)
+        ]
+        for number, found in enumerate(history):
             id = write(folder, number, found)
             names[id] = found.name
             counts["files"] += 1 + (found.down is not None)

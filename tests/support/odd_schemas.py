@@ -240,6 +240,49 @@ ODD_SCHEMAS = {
         revoke usage on domain d from public;
         grant create on schema s to pg_monitor;
     """,
+    "checks that children share with their parents, valid or not": """
+        create function f(a int) returns boolean language sql immutable as 'select $1>0';
+        create table p (id int, a int, constraint k check (a>0), constraint k3
+            check (f(a))) partition by range(id);
+        create table p1 (like p including all);
+        alter table p attach partition p1 for values from (0) to (1);
+        create table p2 partition of p for values from (1) to (2);
+        alter table p add constraint k2 check (id <> 9);
+        alter table p2 add constraint k4 check (id <> 7);
+        create table i (id int, constraint k check (id>0));
+        create table i1 (id int, constraint k check (id>0), constraint z check (id > -3))
+            inherits (i);
+        create table n (id int);
+        create table n1 (id int, constraint q check (id>0)) inherits (n);
+        alter table n add constraint q check(id>0) not valid;
+        create table pn (id int) partition by range (id);
+        create table pn1 (id int, constraint q check (id>0));
+        alter table pn attach partition pn1 default;
+        alter table pn add constraint q check(id>0) not valid;
+        create table r (id int) partition by list (id);
+        create table r1 (id int, constraint w check (id>0) not valid);
+        alter table r attach partition r1 default;
+        alter table r add constraint w check (id>0);
+        create table v (id int) partition by range (id);
+        create table v1 partition of v default partition by range (id);
+        create table v11 partition of v1 default;
+        alter table v add constraint vc check (id>0) not valid;
+        alter table v11 add constraint vd check (id > 8) not valid;
+        create table h (id int);
+        create table "Z h" () inherits (h);
+        create table a_h () inherits ("Z h");
+        alter table a_h add constraint hc check (id>0) not valid;
+        alter table h add constraint hc check (id>0) not valid;
+        create table m1 (id int);
+        create table m2 (id int);
+        create table m () inherits (m1,m2);
+        alter table m1 add constraint mc check (id>0) not valid;
+        alter table m2 add constraint mc check (id>0) not valid;
+        create table o1 (id int);
+        create table o () inherits (o1);
+        alter table o1 add constraint oc check (id>0) no inherit not valid;
+        alter table o add constraint oc check (id>0)  not valid;
+    """,
     "what is set on things": """
         create table t (id integer not null, body text, n numeric, constraint u unique nulls not
             distinct (id), constraint k primary key (n) deferrable initially deferred)

@@ -14,6 +14,7 @@ from heapq import heapify, heappop, heappush
 
 from todo_sql.catalog import columns, ddl
 from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import names
 from todo_sql.catalog.snapshot import Snapshot
 
 _GROUPS = {
@@ -221,7 +222,17 @@ class _Plan:
             if node.startswith(f"{part} "):
                 kind = part
         main = _MAIN_ORDER.index(kind) if kind in _MAIN_ORDER else len(_MAIN_ORDER)
-        return _GROUP_ORDER.index(group), main, self._number[item.key]
+        number = self._number[item.key]
+        if kind == "constraint" and item["form"] == "check":
+            # A table's adds itself to its children, and takes one that stands there already.
+            number -= len(self._number) * self._depth(item.parent)
+        return _GROUP_ORDER.index(group), main, number
+
+    def _depth(self, key: str | None) -> int:
+        """Return how many generations a table has above it."""
+        item = self._snapshot.items.get(key or "")
+        above = names(item.attributes.get("inherits")) if item else ()
+        return max((1 + self._depth(f"table {name}") for name in above), default=0)
 
     def group(self, node: str) -> str:
         """Return what a script says above a step."""
