@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg import Connection
 from support.database import Server
 from support.live_changes import CHANGES, SCHEMA
+from support.migrations import migrator, write
 
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.snapshot import take
+from todo_sql.errors import TodoSqlError
+from todo_sql.review.draft import draft
 from todo_sql.review.drift import drift
 
 pytestmark = pytest.mark.database
@@ -38,4 +42,37 @@ def test_changes_by_hand(superuser_database: str, connect: Connect, server: Serv
                 connection.execute(statement.encode())
         left = [str(difference) for difference in compare(take(connection), wanted)]
         assert left == [], change.sql
+    assert wrong == {}
+
+
+def test_changes_by_hand_become_migrations(
+    superuser_database: str, connect: Connect, server: Server, tmp_path: Path
+) -> None:
+    """The draft of each one leads from the migrated schema to the live one, and back."""
+    connection = connect(superuser_database, autocommit=True)
+    connection.execute(SCHEMA.encode())
+    wanted = take(connection)
+    wrong: dict[str, object] = {}
+    for change in CHANGES:
+        if server.version < change.since:
+            continue
+        connection.execute(change.sql.encode())
+        live = take(connection)
+        drafted = draft(wanted, live)
+        connection.execute(drafted.rollback.encode())
+        write(tmp_path, "20260101000000_drafted", drafted.forward, drafted.rollback)
+        try:
+            ways = migrator(superuser_database, tmp_path)
+            ways.migrate()
+            there = compare(take(connection), live)
+            ways.rollback()
+            back = compare(take(connection), wanted)
+        except TodoSqlError as error:
+            wrong[change.sql] = error
+            for one in drift(take(connection), wanted):
+                connection.execute(";".join(one.statements).encode())
+            connection.execute("truncate _yoyo_migration, _todo_sql_ledger")
+            continue
+        if there or back:
+            wrong[change.sql] = [str(one) for one in (*there, *back)]
     assert wrong == {}

@@ -134,6 +134,38 @@ def test_check(project: Project) -> None:
     project.run("check", "--format", "xml", code=2)
 
 
+@pytest.mark.parametrize(
+    ("section", "left", "code"),
+    [
+        ("", {"C112": "warning", "C115": "warning"}, 1),
+        ("disable = ['C112']", {"C115": "warning"}, 1),
+        ("disable = ['c112', 'C115']", {}, 0),
+        ("severity = { C112 = 'info', C115 = 'info' }", {"C112": "info", "C115": "info"}, 0),
+        ("paths = { 'queries/m*' = ['C112', 'C115'] }", {}, 0),
+        ("paths = { 'queries/n*' = ['C112', 'C115'] }", {"C112": "warning", "C115": "warning"}, 1),
+    ],
+)
+def test_check_honours_the_projects_choice(
+    project: Project, section: str, left: dict[str, str], code: int
+) -> None:
+    """What `lint` leaves out or weighs for a project, `check` does."""
+    (project.root / "queries" / "more.sql").write_text(
+        "-- name: some :many\nselect * from notes limit 5;\n"
+    )
+    (project.root / "pyproject.toml").write_text(f"[tool.todo-sql.lint]\n{section}\n")
+    found = project.document("check", code=code)["findings"]
+    assert {one["code"]: one["severity"] for one in found} == left
+
+
+def test_check_cannot_leave_out_what_generate_would_refuse(project: Project) -> None:
+    """Nor a rule that nobody has."""
+    for word in ("C101", "C999", "no-such-rule"):
+        (project.root / "pyproject.toml").write_text(
+            f"[tool.todo-sql.lint]\ndisable = ['{word}']\n"
+        )
+        assert project.document("check", code=2)["error"]["code"] == "R005"
+
+
 @pytest.mark.skipif(
     sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="one processor"
 )

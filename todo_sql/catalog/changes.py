@@ -78,7 +78,7 @@ def _change(
 ) -> list[str] | None:
     match new.kind:
         case "column":
-            return change_column(old, new, changed, after)
+            return change_column(old, new, changed, before, after)
         case "table":
             if changed & {"form", "partition_by", "server"}:
                 return [f"{BY_HAND}{'; '.join(sorted(changed))} of {new.key}: make it again"]

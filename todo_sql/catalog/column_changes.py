@@ -11,7 +11,9 @@ from todo_sql.catalog.names import column_name, options, quoted, table_of
 from todo_sql.catalog.snapshot import Snapshot
 
 
-def change_column(old: Item, new: Item, changed: Set[str], after: Snapshot) -> list[str]:
+def change_column(
+    old: Item, new: Item, changed: Set[str], before: Snapshot, after: Snapshot
+) -> list[str]:
     """Return what turns a column into `new`, without what comes with a parent or a view."""
     kind = (new.parent or "").split(" ")[0]
     allowed = {
@@ -27,7 +29,7 @@ def change_column(old: Item, new: Item, changed: Set[str], after: Snapshot) -> l
     return [
         text
         for name in sorted(changed & allowed, key=_COLUMN_ORDER.index)
-        for text in _column(name, old, new, after)
+        for text in _column(name, old, new, before, after)
     ]
 
 
@@ -36,6 +38,19 @@ def _from_above(column: Item, snapshot: Snapshot) -> bool:
     return bool(column["inherited"] or table["partition_bound"]) and (
         ddl.above(column, snapshot) is not None
     )
+
+
+def _not_null_name(column: Item, snapshot: Snapshot) -> str:
+    """Return the name of a NOT NULL, which a child has from its parent and keeps without it."""
+    named: str | None = column["not_null_name"]
+    above = ddl.above(column, snapshot)
+    if named is None and above is not None and above["not_null"]:
+        return _not_null_name(above, snapshot)
+    return named or _usual_name(column)
+
+
+def _usual_name(column: Item) -> str:
+    return quoted(f"{_bare(table_of(column))}_{column['name']}_not_null")
 
 
 # What a column has from its parent's for as long as it has one.
@@ -68,7 +83,7 @@ _COLUMN_ORDER = (
 )
 
 
-def _column(name: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
+def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
     alter = ddl.alter_column(new, after)
     both = alter.replace(" only ", " ", 1)  # what children cannot have for themselves
     value = new[name]
@@ -87,8 +102,7 @@ def _column(name: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
                 yield from ddl.set_default(new, after)
         case "not_null":
             if old[name] == "not valid" and value == "yes":
-                usual = quoted(f"{_bare(table_of(new))}_{new['name']}_not_null")
-                name = old["not_null_name"] or usual
+                name = _not_null_name(old, before)
                 yield f"alter table {table_of(new)} validate constraint {name}"
             elif value == "not valid":
                 if old[name]:
@@ -102,11 +116,9 @@ def _column(name: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
             else:
                 yield f"{both} drop not null"
         case "not_null_name" if old["not_null"] and new["not_null"] == old["not_null"]:
-            usual = quoted(f"{_bare(table_of(new))}_{new['name']}_not_null")
-            yield (
-                f"alter table {table_of(new)} rename constraint {old[name] or usual} to "
-                f"{value or usual}"
-            )
+            found, wanted = _not_null_name(old, before), value or _usual_name(new)
+            if found != wanted:
+                yield f"alter table {table_of(new)} rename constraint {found} to {wanted}"
         case "identity":
             if value is None:
                 yield f"{both} drop identity"

@@ -8,6 +8,7 @@ from typer import Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import Format, Offline, Queries
+from todo_sql.config import Lint
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -51,17 +52,23 @@ def command(
 
 def show(context: Context, analysis: Analysis, format: str = "text") -> ExitCode:
     """Print an analysis, and return the exit code: 1 for errors and warnings."""
-    output = context.output
-    serious = [finding for finding in analysis.findings if finding.severity != "info"]
+    output, lint = context.output, context.config.lint
+    findings = analysis.findings
+    if lint != Lint():
+        from todo_sql.review.linting.choices import chosen, refuse_unknown
+
+        refuse_unknown(lint)
+        findings = tuple(chosen(findings, lint))
+    serious = [finding for finding in findings if finding.severity != "info"]
     if output.json:
         output.document(
             {
                 "queries": [entry.as_dict() for entry in analysis.described],
-                "findings": [finding.as_dict() for finding in analysis.findings],
+                "findings": [finding.as_dict() for finding in findings],
             }
         )
     else:
-        output.findings(analysis.findings, format)
+        output.findings(findings, format)
         variants = sum(entry.variants for entry in analysis.described)
         state = f"{len(serious)} to correct" if serious else "clean"
         output.message(f"{len(analysis.described)} queries, {variants} variants: {state}")

@@ -13,6 +13,8 @@ from todo_sql.review.linting import squawk, style
 from todo_sql.review.linting.rule import all_rules
 
 _STYLE = "style: "
+# What `check` says of queries that run, as a query's own `-- allow:` can waive it.
+CHECKS = frozenset(f"c{number}" for number in (*range(109, 117), *range(121, 125), 126))
 # What concerns the whole project: told at its first place, with the others named.
 _ONCE = ("R501", "R502", "R503", "prefer-")
 
@@ -42,14 +44,15 @@ def refuse_unknown(lint: Lint) -> None:
     known = {word for rule in all_rules() for word in (rule.code.lower(), rule.name)}
     for part in (lint, *lint.paths.values()):
         for word in (*part.disable, *part.severity):
-            if word.lower() in known or _is_others(word):
+            if word.lower() in known | CHECKS or _is_others(word):
                 continue
-            migrators = word[:1].upper() == "M" and word[1:].isdigit()
+            letter = word[:1].upper() if word[1:].isdigit() else ""
+            refusing = {"M": "migrate", "C": "generate"}.get(letter)
             close = get_close_matches(word.lower(), known, 1)
             raise ConfigError(
-                f"`lint` names `{word}`, which is no rule of lint, squawk or sqlfluff",
+                f"`lint` names `{word}`, which is no rule of lint, check, squawk or sqlfluff",
                 code="R005",
-                cause="what `migrate` would refuse cannot be disabled" if migrators else None,
+                cause=f"what `{refusing}` would refuse cannot be disabled" if refusing else None,
                 fix=f"did you mean `{close[0]}`?" if close else "see `todo-sql lint --rules`",
             )
 
