@@ -15,8 +15,12 @@ from typing import Any
 from todo_sql.errors import ConfigError, DatabaseError, Finding
 from todo_sql.review.linting.reviewed import File
 
-# The migrator sets the timeouts itself, and resumes a file where it stopped.
-_NOT_OURS = ("require-lock-timeout", "require-statement-timeout", "prefer-robust-stmts")
+# The migrator sets the timeouts itself, and resumes a file where it stopped; and nobody writes
+# smallint by accident.
+_NOT_OURS = (
+    *("require-lock-timeout", "require-statement-timeout", "prefer-robust-stmts"),
+    "prefer-bigint-over-smallint",
+)
 
 # What a rollback is for: it takes away what the migration made.
 _ROLLBACK_MAY = (
