@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
-from support.commands import todo_sql
+from support.commands import clean_environment
 from support.database import Server
+
+from todo_sql.cli.app import main
 
 pytestmark = pytest.mark.database
 
@@ -331,7 +337,7 @@ def test_case(tmp_path: Path, server: Server, superuser_database: str, name: str
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         if "/" not in place:
-            path.write_text(f"-- irreversible: it is a case\n{text}", encoding="utf-8")
+            path.write_text(f"-- irreversible: it is a case\n{text.rstrip()}\n", encoding="utf-8")
     project = _Project(tmp_path, server, superuser_database, trusted=case.trusted)
     for step in case.steps:
         exit, output = project.run(step)
@@ -360,12 +366,24 @@ class _Project:
         if verb in self._verbs:
             self._verbs[verb](rest)
             return 0, ""
-        ran = self._command(*step.words.split())
-        return ran.returncode, ran.stdout + ran.stderr
+        exit, out, err = self._command(*step.words.split())
+        return exit, out + err
 
-    def _command(self, *words: str) -> Any:
-        there = {"DATABASE_URL": self._url, "TODO_SQL_SCRATCH_URL": self._scratch}
-        return todo_sql(*words, cwd=self._root, **there, TODO_SQL_REPLAY=self._replay)
+    def _command(self, *words: str) -> tuple[int, str, str]:
+        environment = clean_environment(
+            DATABASE_URL=self._url,
+            TODO_SQL_SCRATCH_URL=self._scratch,
+            TODO_SQL_REPLAY=self._replay,
+        )
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, environment, clear=True),
+            contextlib.chdir(self._root),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            exit = main(list(words))
+        return exit, out.getvalue(), err.getvalue()
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
@@ -374,7 +392,7 @@ class _Project:
 
     def _mend(self, _: str) -> None:
         """Run what `drift` proposes."""
-        for one in json.loads(self._command("drift", "--json").stdout)["drift"]:
+        for one in json.loads(self._command("drift", "--json")[1])["drift"]:
             for statement in one["mend"]:
                 self._execute(statement)
 
