@@ -109,6 +109,7 @@ def test_help_on_a_terminal_has_panels(tmp_path: Path) -> None:
     assert "╭─ Review ─" in re.sub(r"\x1b\[[\d;]*m", "", shown)
     shown = on_a_terminal("migrate", "--help", "--no-color").decode()
     assert "╭─ Options ─" in shown and "\x1b" not in shown
+    assert "<bool>" not in shown
     assert "Example: todo-sql migrate" in shown
 
 
@@ -145,6 +146,7 @@ def test_global_options_stand_anywhere(words: list[str], monkeypatch: pytest.Mon
         (["dbb"], "no such command 'dbb'", "did you mean `todo-sql db`?"),
         (["db", "strat"], "no such command 'strat'", "did you mean `todo-sql db start`"),
         (["xyzzy"], "no such command 'xyzzy'", "see `todo-sql --help`"),
+        (["migrate", "--nope"], "no such option: --nope", "see `todo-sql migrate --help`"),
         (["--xyzzy"], "no such option: --xyzzy", "see `todo-sql --help`"),
         (["--project"], "option '--project' requires an argument", "see `todo-sql --help`"),
         (["--database="], "option '--database' requires an argument", None),

@@ -31,15 +31,14 @@ def test_the_example(two_users: str, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert names["milk"].title == "Buy milk"
 
 
-def test_the_named_query_stands_in_the_readme_as_the_language_has_it(tmp_path: Path) -> None:
+def test_the_named_query_stands_in_the_readme_as_the_language_has_it() -> None:
     """The SQL example is a query file."""
-    from todo_sql.queries.loader import load_file
+    from todo_sql.queries.loader import load_text
+    from todo_sql.sql.source import Source
 
     match = re.search(r"^```sql\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert match
-    file = tmp_path / "tasks.sql"
-    file.write_text(match[1], encoding="utf-8")
-    (query,) = load_file(file)
+    (query,) = load_text(Source("tasks.sql", match[1]))
     assert query.name == "list_tasks"
 
 

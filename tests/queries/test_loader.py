@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from todo_sql.errors import UsageError
-from todo_sql.queries.loader import load_file, load_folder, load_text, read_folder
+from todo_sql.queries.loader import load_folder, load_text, read_folder
 from todo_sql.queries.query_errors import QueryFileError
 from todo_sql.sql.source import Source
 
@@ -26,7 +26,6 @@ def test_a_folder(tmp_path: Path) -> None:
     assert [source.file for source in queries.files] == ["b.sql", "empty.sql", "sub/a.sql"]
     assert queries["b"].text == "select 'xü'"
     assert str(queries["a"].place()) == "sub/a.sql:3:10"
-    assert load_file(tmp_path / "sub" / "a.sql")[0].name == "a"
 
 
 def test_names_are_unique_over_files(tmp_path: Path) -> None:
@@ -67,7 +66,7 @@ def test_not_utf8(tmp_path: Path) -> None:
     assert [str(finding.place) for finding in found.findings] == ["a.sql:2:9"]
     assert list(found) == ["r"]
     with pytest.raises(UsageError):
-        load_file(tmp_path / "a.sql")
+        Source.read(tmp_path / "a.sql")
 
 
 def test_the_queries_of_the_project() -> None:

@@ -122,7 +122,10 @@ def _usage_error(error: typer.TyperException) -> UsageError:
     """Return what typer says of wrong words, in the shape of every error."""
     message, _, meant = error.format_message().partition(" Did you mean ")
     if possible := getattr(error, "possibilities", None):
-        message, meant = error.message, " or ".join(f"`{name}`" for name in possible) + "?"
+        wrong = getattr(error, "option_name", "").strip("-")  # hyphens make no likeness
+        alike = [one for one in possible if get_close_matches(wrong, [one.strip("-")])]
+        message, meant = error.message, "".join(f" or `{one}`" for one in alike)[4:]
+        meant += "?" if meant else ""
     context = getattr(error, "ctx", None)
     page = context.command_path if context else PROGRAM
     if context and not meant and (option := getattr(error, "option_name", None)):

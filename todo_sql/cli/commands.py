@@ -30,6 +30,9 @@ class _Shown:
             from typer import rich_utils
 
             rich_utils.COLOR_SYSTEM = None
+        for option in ctx.command.get_params(ctx):
+            if getattr(option, "is_flag", False):
+                option.metavar = ""  # instead of <bool>
         text: str = super().get_help(ctx)  # type: ignore[misc]
         if output.json:
             output.document({"help": text})

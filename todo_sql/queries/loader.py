@@ -57,16 +57,6 @@ def load_text(source: Source) -> tuple[NamedQuery, ...]:
     return queries
 
 
-def load_file(path: Path, root: Path | None = None) -> tuple[NamedQuery, ...]:
-    """Read one file; its places are shown relative to `root`.
-
-    Raises:
-        QueryFileError: With every mistake of the text.
-        UsageError: The file is not UTF-8.
-    """
-    return load_text(Source.read(path, root))
-
-
 def load_folder(path: Path, root: Path | None = None) -> QuerySet:
     """Read every ``*.sql`` file of a folder and its subfolders.
 

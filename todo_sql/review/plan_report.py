@@ -45,6 +45,8 @@ def text(plan: Plan, width: int | None = None) -> str:
     parts = []
     for planned in plan.migrations:
         lines = [f"{planned.migration.id}  ({_undo(planned)})"]
+        if width is not None and len(lines[0]) > width:
+            lines = [planned.migration.id, f"  ({_undo(planned)})"]
         for step in planned.steps:
             lines.append(f"  {step.place.line:>4}  {_head(step, width)}")
             lines += [f"          {effect}" for effect in effects(step)]
