@@ -33,7 +33,7 @@ from todo_sql.embedded.server import server_for
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations.engine.failure import LACKING, lacking
 from todo_sql.migrations.files.folder import files_of
-from todo_sql.sql.source import read_bytes
+from todo_sql.migrations.files.reading import hash_of_file
 from todo_sql.wire.url import DatabaseUrl
 
 PREFIX = "todo_sql_scratch_"
@@ -117,7 +117,7 @@ def fingerprint(folder: Path, version: int) -> str:
     digest = hashlib.sha256(f"{_FORMAT} {version}".encode())
     for name in files_of(folder):
         if name.endswith(".sql") and not name.endswith(".rollback.sql"):
-            digest.update(name.encode() + b"\0" + read_bytes(folder / name) + b"\0")
+            digest.update(name.encode() + b"\0" + hash_of_file(folder / name, folder) + b"\0")
     return digest.hexdigest()[:16]
 
 

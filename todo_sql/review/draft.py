@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, migrated_database, scratch_server
 from todo_sql.errors import UsageError
 from todo_sql.migrations.engine.failure import LACKING, lacking
+from todo_sql.migrations.files.reading import read_sql
 from todo_sql.review.drift import Drift, drift
-from todo_sql.sql.source import Source
 
 if TYPE_CHECKING:
     from todo_sql.config import Config
+
+_COPY = re.compile(r"^[ \t]*copy\b", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,14 @@ def with_schema(config: Config, path: Path) -> tuple[Snapshot, Snapshot]:
     """
     import psycopg
 
-    source = Source.read(path, config.root)
-    # What pg_dump and psql write for psql alone.
+    shown = path.relative_to(config.root) if path.is_relative_to(config.root) else path
+    file = read_sql(path, shown.as_posix(), folder=path.parent, root=config.root)
+    source = file.source
+    # What pg_dump and psql write for psql alone, and the rows of a dump.
     text = "\n".join("" if line.startswith("\\") else line for line in source.text.split("\n"))
+    for offset, _ in file.rows:
+        begin = max(found.start() for found in _COPY.finditer(text, 0, offset))
+        text = text[:begin] + re.sub(r"[^\n]", " ", text[begin:offset]) + text[offset:]
     with psycopg.connect(migrated_database(config), autocommit=True) as connection:
         migrated = take(connection)
     with empty_database(scratch_server(config)) as url, psycopg.connect(url) as connection:

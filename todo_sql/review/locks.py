@@ -164,7 +164,12 @@ class Tracer:
         Raises:
             psycopg.Error: It failed.
         """
-        self.connection.execute(statement.text.encode())
+        if statement.kind == "copy_stmt" and not statement.node.copy_stmt.filename:
+            # What its rows are is no matter of locks; as the live ones, they are not copied.
+            with self.connection.cursor().copy(statement.text.encode()):
+                pass
+        else:
+            self.connection.execute(statement.text.encode())
         if statement.kind == "deallocate_stmt":
             keep_prepared(self.connection)
 

@@ -209,7 +209,8 @@ class _Maker:
         ]
         if domain is not None:
             kind = domain["type"]
-            checks.append(domain["constraints"] or "")
+            own = self._snapshot.of("constraint", domain.key)
+            checks += [item["definition"] for item in own]
         enum = self._snapshot.items.get(f"type {kind}")
         if enum is not None and enum["form"] == "enum":
             return [label.strip("'") for label in enum["definition"].split(", ")]

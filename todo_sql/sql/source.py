@@ -13,16 +13,31 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from todo_sql.errors import Place, UsageError
 
 
+class Stretch(NamedTuple):
+    """From `offset` on the text is that of a file from its 1-based `line` on."""
+
+    offset: int
+    file: str
+    line: int
+
+
 @dataclass(frozen=True)
 class Source:
-    """The text of a file and the name under which messages show it."""
+    """The text of a file and the name under which messages show it.
+
+    Attributes:
+        segments: Where the text comes from if it is not the file as it stands: in order, the
+            first at offset 0, each at the beginning of a line.
+    """
 
     file: str
     text: str
+    segments: tuple[Stretch, ...] = ()
 
     @classmethod
     def from_bytes(cls, file: str, data: bytes) -> Source:
@@ -72,12 +87,20 @@ class Source:
         return starts
 
     def line_column(self, offset: int) -> tuple[int, int]:
-        """Return the 1-based line and column of a character offset."""
+        """Return the 1-based line and column of a character offset, in the text."""
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
+    def _origin(self, line: int) -> tuple[str, int]:
+        """Return the file and the line there of a 1-based line of the text."""
+        if not self.segments:
+            return self.file, line
+        start = self._line_starts[line - 1]
+        found = self.segments[bisect_right(self.segments, start, key=lambda one: one.offset) - 1]
+        return found.file, found.line + line - self.line_column(found.offset)[0]
+
     def line_text(self, line: int) -> str:
-        """Return the text of a 1-based line without its line ending."""
+        """Return a 1-based line of the text without its line ending."""
         start = self._line_starts[line - 1]
         end = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -87,7 +110,11 @@ class Source:
         offset = max(0, min(offset, len(self.text)))
         line, column = self.line_column(offset)
         width = max(1, (end or offset) - offset)
-        return Place(self.file, line, column, self.line_text(line), width)
+        return Place(*self._origin(line), column, self.line_text(line), width)
+
+    def place_in_line(self, line: int, column: int) -> Place:
+        """Return the place of a 1-based line and column of the text."""
+        return Place(*self._origin(line), column, self.line_text(line))
 
 
 def read_bytes(path: Path, root: Path | None = None) -> bytes:
@@ -102,12 +129,18 @@ def read_bytes(path: Path, root: Path | None = None) -> bytes:
             be shown in messages.
         OSError: It cannot be read.
     """
+    with open_file(path, root) as file:
+        return file.read()
+
+
+def open_file(path: Path, root: Path | None = None) -> BinaryIO:
+    """Open a file of a project to read it; see `read_bytes`."""
     shown = path.relative_to(root) if root and path.is_relative_to(root) else path
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe may wait
-    with os.fdopen(descriptor, "rb") as file:
-        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-        if regular and not (root and path.is_symlink() and not _leads_into(path, root)):
-            return file.read()
+    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    if regular and not (root and path.is_symlink() and not _leads_into(path, root)):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
     what = "is a link to a file outside of the project" if regular else "is not a regular file"
     raise UsageError(
         f"{shown} {what}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -249,12 +249,14 @@ class FlightCommand:
     Attributes:
         sync: Whether its transaction ends here when none was begun, and an error with it.
         statement: Its number among the statements of a migration, or None for one of ours.
+        rows: For a COPY from the client: makes what is streamed to it, on a `CopyFlight`.
     """
 
     sql: str
     parameters: tuple[str | None, ...] = ()
     sync: bool = False
     statement: int | None = None
+    rows: Callable[[], Iterator[bytes]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +383,57 @@ class Flight:
             self._land(give_up)
         except psycopg.Error:
             self._connection.close()
+
+
+class CopyFlight(Flight):
+    """One COPY from the client with its rows, which libpq's pipeline mode does not allow."""
+
+    def _enqueue(self) -> None:
+        self._pgconn.send_query(self.commands[0].sql.encode())
+
+    def _land(self, tick: Callable[[], object]) -> None:
+        wait(self._read(tick), self._pgconn.socket, TICK)
+
+    def _read(self, tick: Callable[[], object]) -> PQGen[None]:
+        pgconn = self._pgconn
+        while (result := (yield from next_result(pgconn, tick))) is not None:
+            if result.status == pq.ExecStatus.COPY_IN:
+                yield from self._stream(tick)
+            elif result.status in _GOOD:
+                self.answers.append(Reply([]))
+            elif pgconn.status == pq.ConnStatus.BAD:
+                raise self._lost(error_from_result(result))
+            else:
+                self.answers.append(Reply([], error_from_result(result)))
+        if pgconn.status == pq.ConnStatus.BAD:
+            raise ConnectionLost(_first_line(pgconn.get_error_message()))
+
+    def _stream(self, tick: Callable[[], object]) -> PQGen[None]:
+        """Send the rows; an error of ours, or of the watcher, has the server throw them away."""
+        pgconn, rows = self._pgconn, self.commands[0].rows
+        ended = False
+        try:
+            for chunk in rows() if rows else ():
+                pgconn.put_copy_data(chunk)
+                yield from self._send(tick)
+            pgconn.put_copy_end()
+            ended = True
+            yield from self._send(tick)
+        except psycopg.Error:
+            raise
+        except BaseException:
+            if not ended:
+                pgconn.put_copy_end(b"cancelled")
+            raise
+
+    def _send(self, tick: Callable[[], object]) -> PQGen[None]:
+        pgconn = self._pgconn
+        while pgconn.flush():
+            ready = yield Wait.RW
+            if not ready:
+                tick()
+            elif ready & Ready.R:
+                pgconn.consume_input()
 
 
 def rows_of(result: pq.abc.PGresult) -> list[tuple[str | None, ...]]:

@@ -17,6 +17,7 @@ from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.sql.grammar import Statement
 
 _LEDGER = "_yoyo_migration|_yoyo_log|_yoyo_version|_todo_sql_ledger"
+_ROW = re.compile(r"^COPY .+, line (\d+)", re.MULTILINE)
 _WORD = re.compile(r'"(?:[^"]|"")*"|\w+|\S')
 
 
@@ -79,7 +80,7 @@ def _failed(failure: Failure, script: Script, state: str, again: str) -> Migrati
         message,
         sqlstate=error.sqlstate,
         code=_code(error),
-        place=_place(error, position, script, statements[number]) if statements else None,
+        place=_place(error, position, script, number) if statements else None,
         cause="\n".join(causes),
         fix=_fix(error, again),
     )
@@ -109,10 +110,11 @@ def _last_naming(pattern: str, statements: Sequence[Statement]) -> int:
     return max(0, len(statements) - 1)
 
 
-def _place(
-    error: psycopg.Error, position: str | None, script: Script, statement: Statement
-) -> Place:
-    source = script.source
+def _place(error: psycopg.Error, position: str | None, script: Script, number: int) -> Place:
+    source, statement = script.source, script.statements[number]
+    row = _ROW.search(error.diag.context or "")
+    if row and number in script.data:
+        return script.data[number].place(int(row[1]))
     if position is not None:
         start = statement.start + int(position) - 1
         word = _WORD.match(source.text, start)

@@ -9,7 +9,7 @@ transaction gives way to traffic in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from todo_sql.migrations import ledger
 from todo_sql.migrations.connecting import MigrationLink
@@ -84,7 +84,7 @@ def _try(
         FlightCommand("begin read write"),
         *([OURS, *early] if early else ()),
         opening,
-        *(FlightCommand(s.text, statement=number) for number, s in enumerate(script.statements)),
+        *_statements(script),
         constraints,
         *reset(link.target),
         closing,  # proves it again: a function may have released the lock
@@ -93,7 +93,7 @@ def _try(
         FlightCommand("commit"),
     ]
     answers, exceeded = watch.fly(link, commands, script, events, hold_of(script))
-    for index, (command, answer) in enumerate(zip(commands, answers, strict=True)):
+    for index, (command, answer) in enumerate(zip(commands, answers, strict=False)):
         if answer.error is None:
             continue
         link.roll_back()
@@ -104,3 +104,9 @@ def _try(
         recording = index > commands.index(constraints)
         return Failure(answer.error, command.statement, recording, exceeded)
     return None
+
+
+def _statements(script: Script) -> Iterator[FlightCommand]:
+    for number, statement in enumerate(script.statements):
+        rows = script.data.get(number)
+        yield FlightCommand(statement.text, statement=number, rows=rows.chunks if rows else None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,7 +23,14 @@ from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.progress import Events
 from todo_sql.queries.own import bound
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import TICK, ConnectionLost, Flight, FlightCommand, Reply
+from todo_sql.wire.pipeline import (
+    TICK,
+    ConnectionLost,
+    CopyFlight,
+    Flight,
+    FlightCommand,
+    Reply,
+)
 
 _PATIENCE = 0.5  # seconds before the second connection is opened
 _ANSWER = 2.0  # seconds for an answer there
@@ -75,10 +82,12 @@ def fly(
         max_hold: Longest time in seconds that an exclusive lock may be held; None: any.
 
     Returns:
-        The answers, and whether the commands were cancelled to make way for others.
+        The answers up to that of the flight in which there was an error, and whether the
+        commands were cancelled to make way for others.
     """
+    answers: list[Reply] = []
     with Watcher(link, script, events, max_hold) as watcher:
-        flight = Flight(link.connection, commands, watcher.watch)
+        flight: Flight
 
         def told(said: Diagnostic) -> None:
             at = flight.at_work
@@ -87,13 +96,31 @@ def fly(
 
         link.connection.add_notice_handler(told)
         try:
-            return flight.fly(), None
+            for leg in _legs(commands):
+                kind = CopyFlight if leg[0].rows else Flight
+                flight = kind(link.connection, leg, watcher.watch)
+                answers += flight.fly()
+                if any(answer.error for answer in flight.answers):
+                    break
         except HoldExceeded as exceeded:
             if link.connection.closed:
                 raise ConnectionLost("the server did not answer the cancel request") from None
-            return flight.answers, exceeded
+            return [*answers, *flight.answers], exceeded
         finally:
             link.connection.remove_notice_handler(told)
+    return answers, None
+
+
+def _legs(commands: Sequence[FlightCommand]) -> Iterator[Sequence[FlightCommand]]:
+    """Yield the commands by flights: a COPY with its rows flies alone."""
+    begin = 0
+    for index, command in enumerate(commands):
+        if command.rows:
+            if begin < index:
+                yield commands[begin:index]
+            yield [command]
+            begin = index + 1
+    yield commands[begin:]
 
 
 def _notice(said: Diagnostic, script: Script, number: int) -> Finding:

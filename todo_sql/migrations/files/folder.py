@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,31 +19,33 @@ from typing import Literal
 from todo_sql.errors import ConfigError, Finding, Place, UsageError
 from todo_sql.migrations.files.directives import Directives, is_empty, leading_comments
 from todo_sql.migrations.files.directives import read as read_directives
+from todo_sql.migrations.files.reading import CopyData, checksum, read_sql
 from todo_sql.migrations.migration_errors import InvalidFiles
 from todo_sql.sql.grammar import GrammarError, Statement, cut, parse
-from todo_sql.sql.source import Source, read_bytes
+from todo_sql.sql.pieces import without_restrictions
+from todo_sql.sql.source import Source
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
 _ROLLBACK = ".rollback.sql"
 NO_MIGRATIONS = ("repeatable", "hooks")
-# What pg_dump writes for psql around its statements.
-RESTRICTION = re.compile(r"\\(?:un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*(?=[\r\n]|\Z)")
 
 Undoing = Literal["file", "irreversible", "missing"]
 
 
-def without_restrictions(text: str) -> str:
-    """Return a text with blanks in place of what pg_dump writes for psql."""
-    return re.sub(rf"(?m)^{RESTRICTION.pattern}", lambda found: " " * len(found[0]), text)
-
-
 @dataclass(frozen=True)
 class Script:
-    """One file: its text, its directives, its statements."""
+    """One file: its text, its directives, its statements.
+
+    Attributes:
+        rows: The data behind its COPY statements, by the offset in the text where it stood.
+        included: The files that it names with `\\ir`, whose text stands in its own.
+    """
 
     path: Path
     source: Source
     directives: Directives
+    rows: tuple[tuple[int, CopyData], ...] = ()
+    included: tuple[tuple[str, Path], ...] = ()
 
     @property
     def is_rollback(self) -> bool:
@@ -51,7 +54,9 @@ class Script:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of the text with line endings normalised."""
+        """SHA-256 of the text with line endings normalised, data and other files included."""
+        if self.rows or self.included:
+            return checksum(self.path, self.included)
         text = self.source.text.replace("\r\n", "\n").replace("\r", "\n")
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -70,6 +75,12 @@ class Script:
             if bare == text:
                 raise
         return tuple(replace(one, text=text[one.start : one.end]) for one in parse(bare))
+
+    @cached_property
+    def data(self) -> Mapping[int, CopyData]:
+        """The data of its statements, by their number."""
+        ends = [one.end for one in self.statements]
+        return {bisect_right(ends, offset) - 1: rows for offset, rows in self.rows}
 
     def cut(self, takes: Callable[[str], bool]) -> bool:
         """Take the statements without parse trees, if the server reads each; return whether.
@@ -228,6 +239,7 @@ def _read_scripts(
     """Return the scripts among the files of a folder, by name."""
     prefix = "" if shown == "." else f"{shown}/"
     scripts = {}
+    strange: dict[str, Finding] = {}
     for name in names:
         last = name.rpartition("/")[2]
         if last.startswith(".") or not last.lower().endswith((".sql", ".py")):
@@ -235,11 +247,11 @@ def _read_scripts(
         wrong = _wrong_name(last)
         if wrong:
             place = Place(prefix + name, 1)
-            problems.append(Finding("M101", "error", wrong[0], place, fix=wrong[1]))
+            strange[name] = Finding("M101", "error", wrong[0], place, fix=wrong[1])
             continue
         path = folder / name
         try:
-            source = Source.from_bytes(prefix + name, read_bytes(path, root))
+            file = read_sql(path, prefix + name, folder=folder, root=root)
         except UsageError as error:
             problems.append(error.finding)
             continue
@@ -247,9 +259,11 @@ def _read_scripts(
             message = f"cannot be read: {error.strerror}"
             problems.append(Finding("M102", "error", message, Place(prefix + name, 1)))
             continue
-        directives, wrong_directives = read_directives(source)
+        directives, wrong_directives = read_directives(file.source)
         problems.extend(wrong_directives)
-        scripts[name] = Script(path, source, directives)
+        scripts[name] = Script(path, file.source, directives, file.rows, file.included)
+    named = {name for script in scripts.values() for name, _ in script.included}
+    problems += [finding for name, finding in strange.items() if name not in named]
     return scripts
 
 

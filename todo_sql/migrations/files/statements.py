@@ -8,13 +8,8 @@ from typing import Any
 
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.directives import KNOWN, UNKNOWN_FATE
-from todo_sql.migrations.files.folder import (
-    RESTRICTION,
-    MigrationSet,
-    Script,
-    refuse,
-    without_restrictions,
-)
+from todo_sql.migrations.files.folder import MigrationSet, Script, refuse
+from todo_sql.migrations.files.reading import CopyData
 from todo_sql.migrations.files.rerun import (
     DATA,
     enum_name,
@@ -24,11 +19,11 @@ from todo_sql.migrations.files.rerun import (
 )
 from todo_sql.migrations.files.template import UNWRITTEN
 from todo_sql.sql.grammar import GrammarError, Statement, parse, scan
+from todo_sql.sql.pieces import RESTRICTION, without_restrictions
 from todo_sql.sql.source import Source
 
 _DIRECTIVE = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
 _META_COMMAND = re.compile(rf"^[ \t]*(?!{RESTRICTION.pattern})\\[A-Za-z!?]", re.MULTILINE)
-_COPY_STDIN = re.compile(r"\bcopy\b[^;]*?\bfrom\s+stdin\b[^;]*;", re.IGNORECASE)
 _TRANSACTION = re.compile(
     r"(?:begin|start\s+transaction|commit|end|rollback|abort|savepoint|release"
     r"|prepare\s+transaction)\b",
@@ -74,8 +69,14 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
     if not found:
         yield from _nothing(script)
     yield from _directives_too_late(script)
-    for statement in found:
-        wrong = _forbidden(statement)
+    for number, statement in enumerate(found):
+        wrong = _forbidden(statement, script.data.get(number))
+        if wrong is None and number in script.data and not script.directives.transactional:
+            wrong = (
+                "M123",
+                "data behind COPY needs a transaction: rows sent twice would be there twice",
+                "move it to a transactional migration",
+            )
         if wrong is None and not script.directives.transactional:
             wrong = _unsafe_outside_a_transaction(script, statement)
         if wrong is None and script.directives.transactional:
@@ -146,19 +147,6 @@ def _place(source: Source, statement: Statement) -> Place:
 
 def explain(source: Source, error: GrammarError) -> Finding:
     """Return the finding for text that the grammar rejects, named by its real cause."""
-    for copy in _COPY_STDIN.finditer(source.text):
-        try:
-            last = parse(source.text[: copy.end()])[-1]
-        except (GrammarError, IndexError):
-            continue
-        if last.kind == "copy_stmt" and last.node.copy_stmt.is_from:
-            return Finding(
-                "M123",
-                "error",
-                "inline COPY data is not supported",
-                source.place(last.start, last.end),
-                fix="write the rows as `insert into … values`",
-            )
     for command in _META_COMMAND.finditer(source.text):
         try:
             parse(without_restrictions(source.text[: command.start()]))
@@ -171,7 +159,8 @@ def explain(source: Source, error: GrammarError) -> Finding:
             "error",
             "psql's meta-commands are not SQL",
             source.place(start, end),
-            fix="remove the line",
+            fix="remove the line; of these, `\\i` and `\\ir` are read: the name of a file beside, "
+            "alone in its line",
         )
     word = re.compile(r"\w+|.|$", re.DOTALL).match(source.text, error.offset)
     return Finding(
@@ -184,7 +173,7 @@ def explain(source: Source, error: GrammarError) -> Finding:
     )
 
 
-def _forbidden(statement: Statement) -> tuple[str, str, str] | None:
+def _forbidden(statement: Statement, rows: CopyData | None) -> tuple[str, str, str] | None:
     """Return code, message and fix for a statement that no migration may contain."""
     without_tree = not statement.kind and _TRANSACTION.match(statement.text)
     if statement.kind == "transaction_stmt" or without_tree:
@@ -197,15 +186,35 @@ def _forbidden(statement: Statement) -> tuple[str, str, str] | None:
         return None
     node = root(statement)
     if statement.kind == "copy_stmt" and not node.filename and not node.is_program:
-        return (
-            "M123",
-            "COPY from or to the client is not supported",
-            "write the rows as `insert into … values`",
-        )
+        return _wrong_copy(node, rows)
     if statement.kind == "discard_stmt" and enum_name(node, "target") == "DISCARD_ALL":
         return ("M125", "DISCARD ALL would release the migration lock", "remove it")
     if _UNLOCK.search(statement.text) and (statement.kind == "do_stmt" or _calls_unlock(node)):
         return ("M126", "an advisory unlock could release the migration lock", "remove it")
+    return None
+
+
+def _wrong_copy(node: Any, rows: CopyData | None) -> tuple[str, str, str] | None:
+    """Return what is wrong with a COPY from or to the client."""
+    if not node.is_from:
+        return (
+            "M123",
+            "COPY to the client has nobody who reads it",
+            "remove it; `todo-sql query` prints what a query returns",
+        )
+    if rows is None:
+        return (
+            "M123",
+            "the data of this COPY is not behind it",
+            "end the line with its semicolon; the rows begin in the next line, and a line `\\.` "
+            "ends them",
+        )
+    if not rows.closed:
+        return (
+            "M123",
+            "the data of this COPY has no end",
+            "write `\\.` alone in the line after the last row",
+        )
     return None
 
 

@@ -26,6 +26,7 @@ from todo_sql.review.linting.reviewed import File, Kind, query_file
 from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
 from todo_sql.review.linting.style import Style, installed, too_much
 from todo_sql.sql.grammar import GrammarError
+from todo_sql.sql.pieces import is_plain
 from todo_sql.sql.source import Source
 
 # Waivers that others look at: the migrator, `plan` and `check`.
@@ -353,6 +354,9 @@ def mend(
             continue
         outside = path in review.outside and has_header(source)
         query = outside or path.is_relative_to(config.queries)
+        if migration and not is_plain(source.text.encode()):
+            left.append(f"{source.file}: it holds data, or names another file")
+            continue
         text = source.text
         for edit in sorted(by_file.get(source.file, ()), key=lambda edit: -edit.start):
             text = text[: edit.start] + edit.text + text[edit.end :]

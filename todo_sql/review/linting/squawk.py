@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -81,21 +82,27 @@ def check(
     }
     if program is None or not by_path:
         return
-    run = subprocess.run(
-        [
-            program,
-            "--reporter=json",
-            "--assume-in-transaction",
-            "--no-error-on-unmatched-pattern",
-            f"--pg-version={own.get('pg_version') or f'{postgres}.0'}",
-            f"--exclude={','.join((*_NOT_OURS, *own.get('excluded_rules', [])))}",
-            *by_path,
-        ],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (path, file) in enumerate(list(by_path.items())):
+            if file.source.segments:  # without data, and with the files that it names
+                written = Path(folder) / f"{number}.sql"
+                written.write_text(file.source.text, encoding="utf-8")
+                by_path[str(written)] = by_path.pop(path)
+        run = subprocess.run(
+            [
+                program,
+                "--reporter=json",
+                "--assume-in-transaction",
+                "--no-error-on-unmatched-pattern",
+                f"--pg-version={own.get('pg_version') or f'{postgres}.0'}",
+                f"--exclude={','.join((*_NOT_OURS, *own.get('excluded_rules', [])))}",
+                *by_path,
+            ],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if run.returncode not in (0, 1):
         raise DatabaseError(
             f"squawk failed with exit code {run.returncode}",

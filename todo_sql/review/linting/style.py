@@ -230,8 +230,7 @@ def _finding(
     lines = source.text.count("\n") + 1
     start = source.place(0)
     if line <= lines:
-        text = source.line_text(line)
-        start = type(start)(source.file, line, column, text)
+        start = source.place_in_line(line, column)
     fix = None
     if code != "PRS":
         fix = "`todo-sql lint --fix` corrects most of style"
