@@ -67,7 +67,7 @@ class Config:
 
     Attributes:
         root: The folder of the project; the working directory for the packaged one.
-        migrations: Folder of migrations.
+        migrations: Folder of migrations; the first, where there are several.
         queries: Folder of named queries.
         generate: Folder of the generated package, or None where nothing is generated.
         specs: Folder of the generated documents.
@@ -81,6 +81,8 @@ class Config:
         packaged: Whether this is the Todo project that the wheel carries.
         environment: The environment with the URLs of `.env` below it.
         ledger: The schema of the ledger, or None: where there is one, else the path's first.
+        more_migrations: Further folders of migrations, applied after the first.
+        settings: Values from outside, by the name under which the SQL reads them.
     """
 
     root: Path
@@ -98,6 +100,13 @@ class Config:
     packaged: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ledger: str | None = None
+    more_migrations: tuple[Path, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def migration_folders(self) -> tuple[Path, ...]:
+        """Every folder of migrations, in the order in which they are applied."""
+        return (self.migrations, *self.more_migrations)
 
     @property
     def database_url(self) -> str | None:
@@ -234,12 +243,14 @@ def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str,
     found = read_section(section, f"[{SECTION}] in {root / 'pyproject.toml'}")
     return Config(
         root=root,
-        migrations=root / found.migrations,
+        migrations=root / found.folders[0],
         queries=root / found.queries,
         generate=root / found.generate if found.generate else None,
         specs=root / found.specs,
         seeds=root / found.seeds,
         ledger=found.ledger,
+        more_migrations=tuple(root / folder for folder in found.folders[1:]),
+        settings={name: _as_text(value) for name, value in found.settings.items()},
         tenant=Tenant(**found.tenant.model_dump()) if found.tenant else None,
         types=found.types,
         postgres=found.postgres,
@@ -257,3 +268,7 @@ def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str,
         ),
         environment=_with_dotenv(root, environment),
     )
+
+
+def _as_text(value: str | int | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

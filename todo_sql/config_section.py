@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from todo_sql.errors import ConfigError, Severity
 
@@ -13,6 +14,18 @@ Folder = Annotated[str, Field(description="a path in quotes")]
 Name = Annotated[str, Field(min_length=1)]
 # Names and what combines them; never a call, since `query` evaluates it.
 TypeName = Annotated[str, Field(pattern=r"""^[\w.\[\],|'" :/-]+$""")]
+
+
+def _own(name: str) -> str:
+    if re.match(r"(todo_sql|plpgsql|pg_\w*)\.", name, re.IGNORECASE):
+        raise ValueError("its prefix is not yours")
+    return name
+
+
+# PostgreSQL's own settings have no dot.
+SettingName = Annotated[
+    str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"), AfterValidator(_own)
+]
 
 
 class _Keys(BaseModel):
@@ -43,12 +56,18 @@ class LintSection(LintRules):
 class Section(_Keys):
     """The keys of the section; see `todo_sql.config.Config`. A description says what to write."""
 
-    migrations: Folder = "migrations"
+    migrations: Folder | Annotated[list[Folder], Field(min_length=1)] = Field(
+        "migrations", description="a path in quotes, or a list of paths in order"
+    )
     queries: Folder = "queries"
     generate: Folder = ""
     specs: Folder = "specs/database"
     seeds: Folder = "seeds"
     ledger: Name | None = Field(None, description='the name of a schema: ledger = "billing"')
+    settings: dict[SettingName, str | bool | int | float] = Field(
+        default_factory=dict,
+        description='names with a dot, and values: "app.environment" = "${APP_ENV:-development}"',
+    )
     tenant: TenantSection | None = Field(
         None,
         description='tenant = { parameter = "user_id", setting = "app.current_user_id", '
@@ -65,6 +84,11 @@ class Section(_Keys):
         description='lint = { disable = ["R501"], severity = { R502 = "info" }, '
         'paths = { "migrations/2024*" = ["R503"] } }',
     )
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders of migrations."""
+        return [self.migrations] if isinstance(self.migrations, str) else self.migrations
 
 
 def read_section(section: dict[str, Any], where: str) -> Section:

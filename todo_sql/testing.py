@@ -177,9 +177,10 @@ def load_migrations(
 
 
 def _migrate(url: str, config: Config) -> None:
-    from todo_sql.migrations import migrate
+    from todo_sql.migrations.files.beside import load_project
+    from todo_sql.migrations.migrator import Migrator
 
-    migrate(url, config.migrations)
+    Migrator(url, load_project(config), ledger=config.ledger).migrate()
 
 
 @pytest.fixture(scope="session")

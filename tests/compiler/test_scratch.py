@@ -44,7 +44,7 @@ def write(root: Path, text: str) -> None:
 
 def databases(server: Server, root: Path) -> list[tuple[str]]:
     """Return the databases that were made of a project's migrations."""
-    stem = PREFIX + fingerprint(root / "migrations", server.admin.info.server_version)
+    stem = PREFIX + fingerprint(config_of(root), server.admin.info.server_version)
     return server.admin.execute(
         "select datname from pg_database where starts_with(datname, %s) order by 1", [stem]
     ).fetchall()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from support.commands import todo_sql
 from support.migrations import applied, fetch, migrator, tables, write
 
 from todo_sql.compiler.scratch import fingerprint
+from todo_sql.config import packaged_config
 from todo_sql.errors import FindingsError
 from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migration_errors import MigrationFailed
@@ -298,7 +300,8 @@ def test_a_scratch_database_is_made_anew_when_such_a_file_changed(tmp_path: Path
     """The hash by which it is found again knows what a migration names."""
     write(tmp_path, ID, ROWS + "1\ta\n\\.\n\\ir words.sql\n")
     (tmp_path / "words.sql").write_text("select 1;")
-    before = fingerprint(tmp_path, 18)
-    assert fingerprint(tmp_path, 18) == before
+    config = replace(packaged_config(tmp_path), migrations=tmp_path)
+    before = fingerprint(config, 18)
+    assert fingerprint(config, 18) == before
     (tmp_path / "words.sql").write_text("select 2;")
-    assert fingerprint(tmp_path, 18) != before
+    assert fingerprint(config, 18) != before

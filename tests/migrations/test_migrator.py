@@ -404,7 +404,7 @@ def test_a_dry_run_changes_nothing_and_takes_no_lock(empty_database: str, tmp_pa
     three_tables(tmp_path)
     with open_link(empty_database, writes=True) as other:
         other.take_lock(1, Events())
-        pending = migrator(empty_database, tmp_path).pending()
+        pending, _ = migrator(empty_database, tmp_path).pending()
     assert [m.id for m in pending] == [A, B, C]
     assert fetch(empty_database, "select to_regclass('_yoyo_migration')::text") == [None]
     with (

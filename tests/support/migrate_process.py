@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from todo_sql.migrations.files.folder import Migration
     from todo_sql.migrations.ledger import Direction
 
 TESTS = Path(__file__).parent.parent
@@ -29,9 +28,9 @@ def main(url: str, folder: str) -> None:
     class Printing(Events):
         """Prints what is done."""
 
-        def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
+        def finished(self, id: str, direction: Direction, seconds: float) -> None:
             """Print the id."""
-            print(migration.id, flush=True)
+            print(id, flush=True)
 
     todo_sql.sql.grammar.parse("select 1")
     print("ready", flush=True)

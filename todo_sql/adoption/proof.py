@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -14,16 +15,14 @@ from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, scratch_server
 from todo_sql.errors import Place, TodoSqlError
-from todo_sql.migrations.files.folder import MigrationSet
+from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migrator import Migrator
 
 if TYPE_CHECKING:
     from todo_sql.config import Config
 
 
-def differences(
-    config: Config, tool: Tool, history: History, made: MigrationSet
-) -> list[Difference]:
+def differences(config: Config, tool: Tool, history: History, folder: Path) -> list[Difference]:
     """Return how the catalog of the new files differs from that of the old ones.
 
     Both are made on the scratch server; code in other languages is run by neither.
@@ -32,11 +31,11 @@ def differences(
         TodoSqlError: A file fails there.
     """
     server = scratch_server(config)
-    uses = any(one.key == LEDGER_KEY for one in adopted(made.folder, tool.name))
+    uses = any(one.key == LEDGER_KEY for one in adopted(folder, tool.name))
     with empty_database(server) as url:
         before = _the_old_way(url, history, tool.ledger.ddl if uses and tool.ledger else "")
     with empty_database(server) as url:
-        Migrator(url, made).migrate()
+        Migrator(url, load(folder, config.root)).migrate()
         with psycopg.connect(url, autocommit=True) as connection:
             after = take(connection)
     return compare(before, after)

@@ -220,8 +220,16 @@ def _roles(found: Sequence[TableView]) -> Iterator[str]:
         yield "\n".join(rows(("table", *map(prose, roles)), matrix))
 
 
-def migrations(changes: Sequence[ListedMigration]) -> str:
-    """Return migrations.md."""
+def migrations(
+    changes: Sequence[ListedMigration],
+    beside: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+) -> str:
+    """Return migrations.md.
+
+    Args:
+        changes: The migrations.
+        beside: By heading, the names of further files and why they are there.
+    """
     listed = [
         (
             code(change.version),
@@ -238,6 +246,10 @@ def migrations(changes: Sequence[ListedMigration]) -> str:
         f"{len(listed)} migrations, in the order in which they are applied.",
         "\n".join(rows(("version", "migration", "why", "runs in", "can be undone"), listed)),
     ]
+    for heading, files in (beside or {}).items():
+        if files:
+            cells = [(code(name), prose(why)) for name, why in files]
+            parts += [f"## {heading}", "\n".join(rows(("file", "why"), cells))]
     return "\n\n".join(parts) + "\n"
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from todo_sql.cli.context import Context
     from todo_sql.cli.output import Output
     from todo_sql.errors import Finding
-    from todo_sql.migrations.files.folder import Migration, MigrationSet
+    from todo_sql.migrations.files.folder import MigrationSet
     from todo_sql.migrations.ledger import Direction
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.sql.grammar import Statement
@@ -33,10 +33,14 @@ _DOING = {"apply": "applying", "rollback": "rolling back"}
 
 def load_migrations(context: Context, folder: str | None = None) -> MigrationSet:
     """Return the project's migrations, or those of another folder."""
-    from todo_sql.migrations.files.folder import load
+    from dataclasses import replace
+
+    from todo_sql.migrations.files.beside import load_project
 
     config = context.config
-    return load(Path(folder).resolve() if folder else config.migrations, config.root)
+    if folder:
+        config = replace(config, migrations=Path(folder).resolve(), more_migrations=())
+    return load_project(config)
 
 
 @contextmanager
@@ -115,10 +119,10 @@ class ShownProgress(Events):
         """Say what the server said: a warning always, a notice with ``--verbose``."""
         self._output.told(finding)
 
-    def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
+    def started(self, id: str, direction: Direction, number: int, total: int) -> None:
         """Begin the line of a migration."""
         self._began = time.monotonic()
-        self._label = f"[{number}/{total}] {_DOING[direction]} {migration.id}"
+        self._label = f"[{number}/{total}] {_DOING[direction]} {id}"
         self._statement_began = (-1, self._began)
         self._waited.clear()
         self._draw(self._label)
@@ -137,9 +141,9 @@ class ShownProgress(Events):
         """Say who blocks the statement."""
         self.waiting(f"{self._label}: blocked by {by}")
 
-    def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
+    def finished(self, id: str, direction: Direction, seconds: float) -> None:
         """Say that a migration is done."""
-        self._output.message((_DONE[direction], "green"), f" {migration.id} ({_clock(seconds)})")
+        self._output.message((_DONE[direction], "green"), f" {id} ({_clock(seconds)})")
 
     def clear(self) -> None:
         """Take the live line away."""

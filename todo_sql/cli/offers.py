@@ -6,6 +6,7 @@ import re
 
 from todo_sql.cli.context import Context
 from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.files.folder import files_of
 
 _NAME = re.compile(r"^--\s*name:\s*(\w+)", re.MULTILINE)
 
@@ -13,10 +14,12 @@ _NAME = re.compile(r"^--\s*name:\s*(\w+)", re.MULTILINE)
 def migration_ids(context: Context) -> list[str]:
     """Return the ids of the project's migrations."""
     try:
-        files = context.config.migrations.glob("*.sql")
+        folders = context.config.migration_folders
     except TodoSqlError:
         return []
-    return sorted(path.stem for path in files if not path.stem.endswith(".rollback"))
+    names = (name.rpartition("/")[2] for folder in folders for name in files_of(folder))
+    stems = (name.removesuffix(".sql") for name in names if name.endswith(".sql"))
+    return sorted(stem for stem in stems if not stem.endswith(".rollback"))
 
 
 def query_names(context: Context) -> list[str]:

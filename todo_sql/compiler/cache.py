@@ -187,7 +187,7 @@ def _basis(config: Config) -> _Basis:
     kept = Described, DescribedParameter, DescribedColumn, Origin, Constraint, PythonType, _Finding
     form = [[field.name for field in dataclasses.fields(one)] for one in kept]
     tool = _hash(repr((version("todo-sql"), form)))
-    return _Basis("", fingerprint(config.migrations, 0), _hash(repr(settings)), tool)
+    return _Basis("", fingerprint(config, 0), _hash(repr(settings)), tool)
 
 
 def _hash_of(query: NamedQuery) -> str:

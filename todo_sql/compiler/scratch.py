@@ -14,7 +14,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -32,7 +31,9 @@ from todo_sql.config import Config
 from todo_sql.embedded.server import server_for
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations.engine.failure import LACKING, lacking
+from todo_sql.migrations.files.beside import files_beside
 from todo_sql.migrations.files.folder import files_of
+from todo_sql.migrations.files.from_outside import FromOutside
 from todo_sql.migrations.files.reading import hash_of_file
 from todo_sql.wire.url import DatabaseUrl
 
@@ -112,12 +113,21 @@ def connect_migrated(config: Config) -> Iterator[Connection]:
         yield connection
 
 
-def fingerprint(folder: Path, version: int) -> str:
-    """Return the hash of a folder of migrations and a server version."""
+def fingerprint(config: Config, version: int) -> str:
+    """Return the hash of a project's migrations, and of a server version.
+
+    Version 0 is that of no server: what is committed must not depend on the environment, so
+    the settings count as the configuration has them. Elsewhere their values count.
+    """
     digest = hashlib.sha256(f"{_FORMAT} {version}".encode())
-    for name in files_of(folder):
-        if name.endswith(".sql") and not name.endswith(".rollback.sql"):
-            digest.update(name.encode() + b"\0" + hash_of_file(folder / name, folder) + b"\0")
+    for folder in config.migration_folders:
+        for name in (*files_of(folder), *files_beside(folder)):
+            if name.endswith(".sql") and not name.endswith(".rollback.sql"):
+                digest.update(name.encode() + b"\0" + hash_of_file(folder / name, folder) + b"\0")
+    if config.settings:
+        outside = FromOutside(config.settings, config.environment)
+        values = outside.resolved().values if version else config.settings
+        digest.update(repr(sorted(values.items())).encode())
     return digest.hexdigest()[:16]
 
 
@@ -126,12 +136,12 @@ def _own_name() -> str:
 
 
 def _template(there: Administration, config: Config) -> str:
-    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.files.beside import load_project
     from todo_sql.migrations.migrator import Migrator
 
     connection = there.connection
     made_by = "_owned" if there.owner else ""
-    hashed = fingerprint(config.migrations, connection.info.server_version)
+    hashed = fingerprint(config, connection.info.server_version)
     name = f"{PREFIX}{hashed}{made_by}_template"
     if _exists(connection, name):
         return name
@@ -141,7 +151,7 @@ def _template(there: Administration, config: Config) -> str:
             there.create(draft)
             try:
                 with telling(there.owner):
-                    Migrator(there.url(draft), load(config.migrations, config.root)).migrate()
+                    Migrator(there.url(draft), load_project(config)).migrate()
             except TodoSqlError as error:
                 drop(connection, draft)
                 raise _on_scratch(error, there.base) from error

@@ -38,11 +38,11 @@ def watch_folder(config: Config) -> Generator[tuple[Analysis, float], None, None
     with closing(_events(config)) as events:
         next(events)  # from here on nothing is missed
         while True:
-            migrations, start = _times(config.migrations), time.perf_counter()
+            migrations, start = _times(*config.migration_folders), time.perf_counter()
             try:
                 with compiler_of(config) as compiler:
                     watched, known = _Watched(compiler), None
-                    while _times(config.migrations) == migrations:
+                    while _times(*config.migration_folders) == migrations:
                         found = _times(config.queries)
                         if found != known:
                             start = start if known is None else time.perf_counter()
@@ -54,7 +54,7 @@ def watch_folder(config: Config) -> Generator[tuple[Analysis, float], None, None
                     raise
                 findings = error.findings if isinstance(error, FindingsError) else (error.finding,)
                 yield Analysis((), tuple(findings)), time.perf_counter() - start
-                while _times(config.migrations) == migrations:
+                while _times(*config.migration_folders) == migrations:
                     _wait(events)
 
 
@@ -70,7 +70,7 @@ def _events(config: Config) -> Events:
             "--watch needs watchfiles, which is not installed",
             fix="pip install 'todo-sql[watch]'",
         ) from None
-    folders = [folder for folder in (config.queries, config.migrations) if folder.is_dir()]
+    folders = [folder for folder in (config.queries, *config.migration_folders) if folder.is_dir()]
     return watch(
         *folders,
         watch_filter=None,  # a folder may be renamed; what is saved is seen by its time
@@ -87,10 +87,10 @@ def _wait(events: Events) -> None:
         pass
 
 
-def _times(folder: Path) -> Times:
-    """Return when each file of a folder was saved; one may vanish meanwhile."""
+def _times(*folders: Path) -> Times:
+    """Return when each file of some folders was saved; one may vanish meanwhile."""
     found = {}
-    for path in sorted(folder.rglob("*.sql")):
+    for path in sorted(path for folder in folders for path in folder.rglob("*.sql")):
         try:
             found[path] = path.stat().st_mtime_ns
         except FileNotFoundError:

@@ -15,7 +15,7 @@ def migrate(url: str, folder: Path) -> list[str]:
     Returns:
         The ids that were applied, in order.
     """
-    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.files.beside import load_whole
     from todo_sql.migrations.migrator import Migrator
 
-    return [done.id for done in Migrator(url, load(folder)).migrate()]
+    return [done.id for done in Migrator(url, load_whole(folder)).migrate()]

@@ -17,6 +17,7 @@ from todo_sql.errors import DatabaseError
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import target as target_of
 from todo_sql.migrations import vetting
+from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.lock import MigrationLock
 from todo_sql.migrations.migration_errors import LockNotHeld
@@ -45,6 +46,7 @@ class MigrationLink:
         target: The database.
         ledger: The ledger when it was last read.
         lock: The migration lock of this ledger; see `take_lock`.
+        settings: The values from outside, for a run that changes something.
         warned: Whether it was said that there is no second connection to watch from.
         unsettled: Whether a crash of the server could still undo what was committed here.
     """
@@ -57,6 +59,7 @@ class MigrationLink:
         self.target = target
         self.ledger = ledger
         self.lock = MigrationLock.of(target)
+        self.settings = Settings()
         self.warned = False
         self.unsettled = False
 

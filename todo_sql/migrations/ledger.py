@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -21,6 +21,7 @@ import psycopg
 from todo_sql.migrations import vetting
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.target import Target
+from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.pipeline import FlightCommand, Reply
 
 FORMAT = 1
@@ -85,12 +86,38 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedRepeatable:
+    """A run of a repeatable file.
+
+    Attributes:
+        applied_at: When, in UTC.
+        sql: The text that ran; None: it was not read.
+        after: The id of the migration that was applied last at the time.
+    """
+
+    name: str
+    position: int
+    checksum: str
+    applied_at: datetime
+    duration_ms: int | None
+    after: str | None
+    sql: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
-    """The ledger of a database as it was read, in the order of application."""
+    """The ledger of a database as it was read, in the order of application.
+
+    Attributes:
+        repeatables: The last run of each repeatable file, by name.
+        repeats: Whether there is a table for them.
+    """
 
     recorded: tuple[Recorded, ...] = ()
     complete: bool = False
     extended: bool = False
+    repeatables: Mapping[str, RecordedRepeatable] = field(default_factory=dict)
+    repeats: bool = False
     by_id: dict[str, Recorded] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -101,9 +128,10 @@ class Ledger:
         """What is applied, oldest first."""
         return tuple(entry for entry in self.recorded if entry.applied_at is not None)
 
-    def created(self) -> Ledger:
-        """Return it with all its tables."""
-        return replace(self, complete=True, extended=True)
+    def created(self, *, repeats: bool = False) -> Ledger:
+        """Return it with all its tables, and that of repeatable files where it is needed."""
+        repeats = repeats or self.repeats
+        return replace(self, complete=True, extended=True, repeats=repeats)
 
     @property
     def unfinished(self) -> tuple[Recorded, ...]:
@@ -142,6 +170,9 @@ def read_commands(schema: str | None = None) -> tuple[FlightCommand, ...]:
     )
 
 
+_RUN = (
+    f"name, position, checksum, pg_catalog.to_char(applied_at_utc, {_TIME}), duration_ms, after_id"
+)
 _READ = (
     (
         "_yoyo_migration",
@@ -156,6 +187,11 @@ _READ = (
         "order by position",
     ),
     ("_yoyo_version", "pg_catalog.max(version)", ""),
+    (
+        vetting.REPEATABLE,
+        f"distinct on (name) {_RUN}, null",
+        "order by name, position desc",
+    ),
 )
 _UNTRUSTED = re.compile(r'"(.+)"', re.DOTALL)
 
@@ -167,11 +203,13 @@ def read(answers: Sequence[Reply]) -> Ledger:
         LedgerError: It is of a newer tool, of yoyo before 6, or may not be read.
     """
     each = len(answers) // len(_READ)
-    yoyo, own, version = (_read_one(answers[at : at + each]) for at in range(0, 3 * each, each))
+    yoyo, own, version, runs = (
+        _read_one(answers[at : at + each]) for at in range(0, len(answers), each)
+    )
     missing = "42P01"
     if yoyo.error is not None and yoyo.error.sqlstate == missing:
         return Ledger()
-    for (table, _, _), answer in zip(_READ, (yoyo, own, version), strict=True):
+    for (table, _, _), answer in zip(_READ, (yoyo, own, version, runs), strict=True):
         if answer.error is None or answer.error.sqlstate == missing:
             continue
         # What `vetting.readable` found is no number.
@@ -197,7 +235,42 @@ def read(answers: Sequence[Reply]) -> Ledger:
         for id, row in details.items()
         if row[4] is not None
     ]
-    return Ledger((*recorded, *begun), complete=True, extended=own.error is None)
+    repeatables = {str(row[0]): _run_of(row) for row in runs.rows}
+    return Ledger(
+        (*recorded, *begun), True, own.error is None, repeatables, repeats=runs.error is None
+    )
+
+
+def _run_of(row: tuple[str | None, ...]) -> RecordedRepeatable:
+    name, position, checksum, when, duration, after, sql = row
+    return RecordedRepeatable(
+        str(name),
+        int(position or 0),
+        str(checksum),
+        datetime.fromisoformat(str(when)),
+        int(duration) if duration is not None else None,
+        after,
+        sql,
+    )
+
+
+def history_commands(schema: str) -> tuple[FlightCommand, ...]:
+    """Return the commands that read every run of repeatable files, oldest first, with its text."""
+    table = f"{quoted(schema)}.{vetting.REPEATABLE}"
+    return (
+        FlightCommand(SAFE_LOCALLY),
+        FlightCommand(f"select {_RUN}, sql from {table} order by position", sync=True),
+    )
+
+
+def history(answers: Sequence[Reply]) -> list[RecordedRepeatable]:
+    """Return the runs from the answers to `history_commands`; no table, no runs."""
+    answer = _read_one(answers)
+    if answer.error is not None:
+        if answer.error.sqlstate == "42P01":
+            return []
+        raise _unreadable(answer)
+    return [_run_of(row) for row in answers[-1].rows]
 
 
 def _read_one(answers: Sequence[Reply]) -> Reply:
@@ -272,12 +345,21 @@ class Writer:
         self._target = target
         self._yoyo = YoyoBackend(target.schema)
         self._table = f"{quoted(target.schema)}._todo_sql_ledger"
+        self._runs = f"{quoted(target.schema)}.{vetting.REPEATABLE}"
         self._version = version("todo-sql")
-        shared = target.shared
-        self._guard = vetting.guard(target.schema, quoted(target.schema)) if shared else []
+        self._guard = self._guarded()
 
-    def create(self, ledger: Ledger) -> list[FlightCommand]:
-        """Return the commands that make what is missing of the tables."""
+    def _guarded(self, *more: str) -> list[FlightCommand]:
+        schema = self._target.schema
+        return vetting.guard(schema, quoted(schema), *more) if self._target.shared else []
+
+    def create(self, ledger: Ledger, *, repeats: bool = False) -> list[FlightCommand]:
+        """Return the commands that make what is missing of the tables.
+
+        Args:
+            ledger: As it was read.
+            repeats: Whether the table of repeatable files is needed.
+        """
         commands = [] if ledger.complete else self._yoyo.create(self._target.now())
         if not self._target.placed and not ledger.complete:
             make = f"create schema if not exists {quoted(self._target.schema)}"
@@ -298,7 +380,60 @@ class Writer:
                 ),
                 FlightCommand(f"comment on table {self._table} is '{_COMMENT.format(FORMAT)}'"),
             ]
+        if repeats and not ledger.repeats:
+            commands += [
+                FlightCommand(
+                    f"""create table {self._runs} (
+    position bigint generated always as identity,
+    name varchar(255) not null,
+    checksum varchar(64) not null,
+    sql text not null,
+    after_id varchar(255),
+    applied_at_utc timestamp not null,
+    duration_ms bigint,
+    tool_version text not null,
+    constraint _todo_sql_repeatable_pkey primary key (position)
+)"""
+                ),
+                FlightCommand(
+                    f"comment on table {self._runs} is "
+                    "'todo-sql: the texts of repeatable files that ran; see todo-sql status'"
+                ),
+            ]
         return commands
+
+    def repeated(self, name: str, checksum: str, sql: str) -> list[FlightCommand]:
+        """Return the commands that record the run of a repeatable file."""
+        schema = quoted(self._target.schema)
+        return [
+            *self._guarded(vetting.REPEATABLE),
+            FlightCommand(
+                f"insert into {self._runs} "
+                "(name, checksum, sql, after_id, applied_at_utc, duration_ms, tool_version) "
+                "values ($1, $2, $3, "
+                f"(select m.migration_id from {schema}._yoyo_migration as m "
+                "order by m.applied_at_utc desc, m.migration_id desc limit 1), "
+                "$4::pg_catalog.timestamp, (extract(epoch from pg_catalog.clock_timestamp() - "
+                "pg_catalog.transaction_timestamp()) * 1000)::pg_catalog.int8, $5)",
+                (name, checksum, sql, str(self._target.now()), self._version),
+            ),
+        ]
+
+    def unrepeated(self, position: int) -> list[FlightCommand]:
+        """Return the commands that take back the record of a run of a repeatable file."""
+        return [
+            *self._guarded(vetting.REPEATABLE),
+            FlightCommand(
+                f"delete from {self._runs} where position = $1::pg_catalog.int8", (str(position),)
+            ),
+        ]
+
+    def forgotten(self, name: str) -> list[FlightCommand]:
+        """Return the commands that strike a repeatable file from the ledger."""
+        return [
+            *self._guarded(vetting.REPEATABLE),
+            FlightCommand(f"delete from {self._runs} where name = $1", (name,)),
+        ]
 
     def applied(
         self,

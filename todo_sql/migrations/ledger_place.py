@@ -102,7 +102,7 @@ def move(source: str, schema: str, *, exists: bool) -> Change:
     commands = [] if exists else [f"create schema {quoted(schema)}"]
     commands += [
         f"alter table if exists {quoted(source)}.{table} set schema {quoted(schema)}"
-        for table in (*vetting.TABLES, "yoyo_lock")
+        for table in (*vetting.EVERY, "yoyo_lock")
     ]
     made = "" if exists else ", which is made"
     words = f"moves from schema {source} to schema {schema}{made}"

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from todo_sql.errors import DatabaseError, Finding
-from todo_sql.migrations import ledger_place, losses, pending, pooler
+from todo_sql.errors import DatabaseError, Finding, TodoSqlError
+from todo_sql.migrations import ledger_place, losses, pending, pooler, repeating
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import MigrationLink, open_link
-from todo_sql.migrations.engine import aftermath, transactional
-from todo_sql.migrations.engine.nontransactional import StepwiseRun
-from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
-from todo_sql.migrations.ledger import Direction, Writer, unwritable
+from todo_sql.migrations.files.from_outside import Settings
+from todo_sql.migrations.ledger import Writer
 from todo_sql.migrations.losses import Loss
-from todo_sql.migrations.migration_errors import MigrationFailed, TargetRefused
+from todo_sql.migrations.migration_errors import MigrationFailed, PlanError, TargetRefused
 from todo_sql.migrations.pending import Entry
-from todo_sql.migrations.progress import Events
+from todo_sql.migrations.progress import Discreet, Events
 from todo_sql.migrations.repair import Change
-from todo_sql.wire.pipeline import ConnectionLost, Flight, FlightCommand
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A migration that was applied or rolled back, and how long that took."""
-
-    id: str
-    duration_ms: int
+from todo_sql.migrations.repeating import RepeatableEntry
+from todo_sql.migrations.running import Done, MigrationRun
+from todo_sql.wire.pipeline import ConnectionLost, FlightCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +38,7 @@ class Status:
     schema: str
     ledger: bool
     entries: tuple[Entry, ...]
+    repeatables: tuple[RepeatableEntry, ...] = ()
 
 
 class Migrator:
@@ -91,14 +83,23 @@ class Migrator:
         with self._open(writes=False, wait=wait) as link:
             entries = pending.compare(self._migrations, link.ledger)
             target = link.target
-            return Status(target.database, target.schema, target.ledger, tuple(entries))
+            repeatables = tuple(repeating.compare(self._migrations, link.ledger))
+            return Status(
+                target.database, target.schema, target.ledger, tuple(entries), repeatables
+            )
 
     def pending(
         self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
-    ) -> list[Migration]:
-        """Return what `migrate` would apply; read-only, takes no lock."""
+    ) -> tuple[list[Migration], list[Script]]:
+        """Return what `migrate` would apply, and run again; read-only, takes no lock."""
         with self._open(writes=False, wait=wait) as link:
-            return self._pending(link, to, allow_out_of_order)
+            return self._to_apply(link, to, allow_out_of_order)
+
+    def texts(self) -> dict[str, Script]:
+        """Return the texts of repeatable files that ran last, by name; read-only."""
+        with self._open(writes=False, wait=None) as link:
+            runs = self._run(link).runs()
+            return {run.name: repeating.of_text(run) for run in runs}
 
     def migrate(
         self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
@@ -118,11 +119,11 @@ class Migrator:
         with self._open(writes=True, wait=wait) as link:
             self._refuse_foreign(link)
             self._warn(link)
-            if not self._pending(link, to, allow_out_of_order):
+            if not any(self._to_apply(link, to, allow_out_of_order)):
                 return []
             link.take_lock(wait, self._events)
-            pending = self._pending(link, to, allow_out_of_order)
-            return self._run_all(link, pending, "apply")
+            todo, repeatables = self._to_apply(link, to, allow_out_of_order)
+            return self._run(link).apply(todo, repeatables)
 
     def to_roll_back(
         self, *, steps: int | None = None, to: str | None = None, wait: float | None = None
@@ -168,7 +169,39 @@ class Migrator:
                     cause="nothing was changed",
                     fix="look at `todo-sql status`, then run `todo-sql rollback` again",
                 )
-            return self._run_all(link, chosen, "rollback")
+            return self._run(link).roll_back(chosen)
+
+    def repeat(self, script: Script) -> Done:
+        """Run a repeatable file, whether its text changed or not."""
+        with self._open(writes=True, wait=None) as link:
+            statements.check(self._migrations, [script], link.takes)
+            link.take_lock(None, self._events)
+            return self._run(link).repeat(script)
+
+    def bring_back(self, name: str, *, wait: float | None = None) -> Done:
+        """Bring back the text that a repeatable file had before its last run.
+
+        Args:
+            name: Of the file, without ``.sql``.
+            wait: How long to wait for the server and for another migrator, in seconds.
+
+        Raises:
+            PlanError: It ran once at most; nothing was changed.
+            MigrationFailed: A statement failed; nothing was changed.
+        """
+        name = name.removeprefix(repeating.PREFIX).removesuffix(".sql")
+        with self._open(writes=True, wait=wait) as link:
+            link.take_lock(wait, self._events)
+            run = self._run(link)
+            former = repeating.before_the_last(run.runs(), name)
+            if former is None:
+                raise PlanError(
+                    f"the ledger has no former text of {repeating.PREFIX}{name}",
+                    code="M215",
+                    cause="it ran once at most, as far as the ledger knows; nothing was changed",
+                    fix="see `todo-sql status`; a versioned migration drops what it made",
+                )
+            return run.bring_back(former)
 
     def baseline(
         self, id: str, *, wait: float | None = None, compare: Callable[[], None] | None = None
@@ -198,7 +231,8 @@ class Migrator:
             statements.check(self._migrations, _scripts(unknown), link.takes)
             if compare:
                 compare()
-            writer = self._prepare(link)
+            run = self._run(link)
+            writer = run.prepare()
             commands: list[FlightCommand] = []
             recorded = []
             for entry in entries:
@@ -211,7 +245,7 @@ class Migrator:
                 else:
                     continue
                 recorded.append(entry.id)
-            self._change_ledger(link, commands)
+            run.change_ledger(commands)
             return recorded
 
     def adopt(
@@ -235,14 +269,15 @@ class Migrator:
         with self._open(writes=True, wait=wait) as link:
             link.take_lock(wait, self._events)
             times, commands = decide(link)
-            writer = self._prepare(link)
+            run = self._run(link)
+            writer = run.prepare()
             for id, when in times.items():
                 if id in replaced:
                     commands += writer.rolled_back(replaced[id], log="unmark")
                 checksum = self._migrations.by_id[id].forward.checksum
                 at = datetime.fromisoformat(when) if when else None
                 commands += writer.applied(id, checksum, seconds=0, log="mark", at=at)
-            self._change_ledger(link, commands)
+            run.change_ledger(commands)
             return list(times)
 
     def repair(
@@ -272,8 +307,9 @@ class Migrator:
                 changes = repairing.changes(self._migrations, link.ledger, writer, id)
             if changes:
                 confirm(changes)
-                self._prepare(link)
-                self._change_ledger(link, [c for change in changes for c in change.commands])
+                run = self._run(link)
+                run.prepare()
+                run.change_ledger([c for change in changes for c in change.commands])
             return changes
 
     def move_ledger(
@@ -297,7 +333,7 @@ class Migrator:
             link.take_lock(wait, self._events)
             change = ledger_place.move(source, place.schema, exists=place.placed)
             confirm([change])
-            self._change_ledger(link, list(change.commands))
+            self._run(link).change_ledger(change.commands)
             return [change]
 
     @contextmanager
@@ -306,12 +342,19 @@ class Migrator:
             self._held.take_lock(wait, self._events)  # also reads the ledger again
             yield self._held
             return
+        settings = self._migrations.outside.resolved() if writes else Settings()
+        if settings.secrets and not isinstance(self._events, Discreet):
+            self._events = Discreet(self._events, settings)
         try:
             with self._link(writes=writes, wait=wait, ledger=self._ledger) as link:
+                link.settings = settings
                 ledger_place.refuse_others(link, self._migrations)
                 if writes:
                     pooler.refuse(link)
                 yield link
+        except (TodoSqlError, KeyboardInterrupt) as error:
+            settings.hide_in(error)
+            raise
         except ConnectionLost as error:
             raise DatabaseError(
                 f"the connection was lost: {error}",
@@ -346,41 +389,23 @@ class Migrator:
                 )
             )
 
-    def _prepare(self, link: MigrationLink) -> Writer:
-        """Make what is missing of the ledger's tables."""
-        writer = Writer(link.target)
-        self._change_ledger(link, writer.create(link.ledger))
-        link.ledger = link.ledger.created()
-        return writer
+    def _run(self, link: MigrationLink) -> MigrationRun:
+        return MigrationRun(self._url, self._ledger, self._migrations, link, self._events)
 
-    def _change_ledger(self, link: MigrationLink, commands: list[FlightCommand]) -> None:
-        if not commands:
-            return
-        proof = link.lock.require()
-        flight = [
-            FlightCommand("begin read write"),
-            OURS,
-            proof,
-            *commands,
-            FlightCommand("commit"),
-        ]
-        for command, answer in zip(flight, Flight(link.connection, flight).fly(), strict=True):
-            if answer.error is None:
-                continue
-            link.roll_back()
-            if command is proof:
-                raise link.lock.lost()
-            raise unwritable(answer.error, link.target)
-
-    def _pending(
+    def _to_apply(
         self, link: MigrationLink, to: str | None, allow_out_of_order: bool
-    ) -> list[Migration]:
-        """Return what is to be applied; only these files are parsed."""
+    ) -> tuple[list[Migration], list[Script]]:
+        """Return what is to be applied and run again; only these files are parsed, and hooks."""
         todo = pending.pending(
             self._migrations, link.ledger, to=to, allow_out_of_order=allow_out_of_order
         )
-        statements.check(self._migrations, _scripts(todo), link.takes)
-        return todo
+        repeatables = repeating.pending(
+            self._migrations, link.ledger, {migration.id for migration in todo}
+        )
+        if todo or repeatables:
+            files = [*_scripts(todo), *repeatables, *self._migrations.hooks.values()]
+            statements.check(self._migrations, files, link.takes)
+        return todo, repeatables
 
     def _to_roll_back(
         self, link: MigrationLink, steps: int | None, to: str | None
@@ -401,88 +426,6 @@ class Migrator:
             fix="run the command in your project's folder or name it with `--project`; for the "
             "Todo schema, name an empty database",
         )
-
-    def _run_all(
-        self, link: MigrationLink, migrations: Sequence[Migration], direction: Direction
-    ) -> list[Done]:
-        """Run migrations in order; of their commits the last one waits for the disk, for all."""
-        writer = Writer(link.target)
-        done: list[Done] = []
-        try:
-            for number, migration in enumerate(migrations, 1):
-                self._events.started(migration, direction, number, len(migrations))
-                began = time.monotonic()
-                try:
-                    self._run(link, writer, migration, direction, waits=number == len(migrations))
-                except (ConnectionLost, KeyboardInterrupt) as error:
-                    raise self._cut_off(link, migration, direction, error, done) from None
-                seconds = time.monotonic() - began
-                self._events.finished(migration, direction, seconds)
-                done.append(Done(migration.id, round(seconds * 1000)))
-        finally:
-            link.settle(writer.settled())
-        return done
-
-    def _run(
-        self,
-        link: MigrationLink,
-        writer: Writer,
-        migration: Migration,
-        direction: Direction,
-        *,
-        waits: bool,
-    ) -> None:
-        script = migration.forward if direction == "apply" else migration.rollback
-        assert script
-        for finding in statements.unexamined(script.source, script.statements):
-            self._events.warning(finding)
-        if not script.directives.transactional:
-            if not link.ledger.extended:
-                self._prepare(link)
-            StepwiseRun(link, writer, migration, direction, self._events).run()
-            return
-
-        def bookkeeping() -> list[FlightCommand]:
-            if direction == "apply":
-                return writer.applied(migration.id, migration.forward.checksum)
-            return writer.rolled_back(migration.id)
-
-        again = "todo-sql migrate" if direction == "apply" else "todo-sql rollback"
-        creation = writer.create(link.ledger)
-        transactional.run(link, script, creation, bookkeeping, self._events, again, waits=waits)
-        if creation:
-            link.ledger = link.ledger.created()
-
-    def _cut_off(
-        self,
-        link: MigrationLink,
-        migration: Migration,
-        direction: Direction,
-        error: BaseException,
-        done: Sequence[Done],
-    ) -> BaseException:
-        """Return what to raise when a run was cut off in the middle of a migration."""
-        link.connection.close()
-        before = [one.id for one in done] if link.unsettled else []
-        state = aftermath.of(self._url, self._ledger, migration, direction, self._events, before)
-        if isinstance(error, KeyboardInterrupt):
-            return KeyboardInterrupt(state)
-        verb = "migrate" if direction == "apply" else "rollback"
-        return MigrationFailed(
-            f"the connection was lost at {migration.id}: {error}",
-            code="M330",
-            cause=state,
-            fix=f"{_LIMITS.get(getattr(error, 'sqlstate', None) or '', '')}"
-            f"run `todo-sql {verb}` again",
-        )
-
-
-# What ended a session that was at work, and may be raised.
-_LIMITS = {
-    "25P03": "raise idle_in_transaction_session_timeout for the migrating role, then ",
-    "25P04": "raise transaction_timeout for the migrating role, then ",
-    "57P05": "raise idle_session_timeout for the migrating role, then ",
-}
 
 
 def _scripts(migrations: Iterable[Migration]) -> Iterator[Script]:

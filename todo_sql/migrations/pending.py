@@ -40,7 +40,11 @@ def compare(migrations: MigrationSet, ledger: Ledger) -> list[Entry]:
     """Return every migration with its state: the folder's order, missing ones by their id."""
     last = _last_applied(migrations, ledger)
     entries = [
-        _entry(migration, ledger.by_id.get(migration.id), out_of_order=index < last)
+        _entry(
+            migration,
+            ledger.by_id.get(migration.id),
+            out_of_order=index < last.get(migration.rank, -1),
+        )
         for index, migration in enumerate(migrations)
     ]
     for recorded in ledger.recorded:
@@ -49,10 +53,10 @@ def compare(migrations: MigrationSet, ledger: Ledger) -> list[Entry]:
     return entries
 
 
-def _last_applied(migrations: MigrationSet, ledger: Ledger) -> int:
-    """Return the index of the last migration of the folder that is applied, or -1."""
+def _last_applied(migrations: MigrationSet, ledger: Ledger) -> dict[int, int]:
+    """Return, by the rank of each folder, the index of its last migration that is applied."""
     applied = {entry.id for entry in ledger.applied}
-    return max((i for i, m in enumerate(migrations) if m.id in applied), default=-1)
+    return {m.rank: i for i, m in enumerate(migrations) if m.id in applied}
 
 
 def _entry(migration: Migration, recorded: Recorded | None, *, out_of_order: bool) -> Entry:
@@ -97,7 +101,7 @@ def pending(
     problems = [finding for entry in entries if (finding := _mismatch(entry, migrations))]
     if not allow_out_of_order:
         problems += [
-            _out_of_order(entry, ledger)
+            _out_of_order(entry, entries)
             for entry in entries
             if entry.state is State.OUT_OF_ORDER and entry.id in wanted
         ]
@@ -198,9 +202,13 @@ def _mismatch(entry: Entry, migrations: MigrationSet) -> Finding | None:
     return None
 
 
-def _out_of_order(entry: Entry, ledger: Ledger) -> Finding:
+def _out_of_order(entry: Entry, entries: Sequence[Entry]) -> Finding:
     assert entry.migration
-    newest = max(applied.id for applied in ledger.applied)
+    newest = max(
+        other.id
+        for other in entries
+        if other.migration and other.recorded and other.migration.rank == entry.migration.rank
+    )
     return Finding(
         "M203",
         "error",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from todo_sql.errors import Finding
-from todo_sql.migrations.files.folder import Migration
+from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.ledger import Direction
 from todo_sql.sql.grammar import Statement
 from todo_sql.wire.pipeline import Flight
@@ -24,8 +24,8 @@ class Events:
     def notice(self, finding: Finding) -> None:
         """The server said something: a warning, or of severity info a notice."""
 
-    def started(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
-        """A migration is begun."""
+    def started(self, id: str, direction: Direction, number: int, total: int) -> None:
+        """A migration is begun, or a repeatable file."""
 
     def at_work(self, statement: Statement | None, flight: Flight) -> None:
         """The server is at a statement (None: at the ledger); told several times a second."""
@@ -33,5 +33,45 @@ class Events:
     def blocked(self, by: str) -> None:
         """The statement at work waits for somebody's lock or transaction."""
 
-    def finished(self, migration: Migration, direction: Direction, seconds: float) -> None:
-        """A migration is applied or rolled back, and recorded."""
+    def finished(self, id: str, direction: Direction, seconds: float) -> None:
+        """It is applied or rolled back, and recorded."""
+
+
+class Discreet(Events):
+    """Passes on what happens, without the secrets of a run."""
+
+    def __init__(self, events: Events, settings: Settings) -> None:
+        self._events = events
+        self._settings = settings
+
+    def waiting(self, reason: str) -> None:
+        """Pass it on."""
+        self._events.waiting(self._settings.hide(reason))
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._events.note(self._settings.hide(text))
+
+    def warning(self, finding: Finding) -> None:
+        """Pass it on."""
+        self._events.warning(self._settings.hidden(finding))
+
+    def notice(self, finding: Finding) -> None:
+        """Pass it on."""
+        self._events.notice(self._settings.hidden(finding))
+
+    def started(self, id: str, direction: Direction, number: int, total: int) -> None:
+        """Pass it on."""
+        self._events.started(id, direction, number, total)
+
+    def at_work(self, statement: Statement | None, flight: Flight) -> None:
+        """Pass it on: the text of a file."""
+        self._events.at_work(statement, flight)
+
+    def blocked(self, by: str) -> None:
+        """Pass it on."""
+        self._events.blocked(self._settings.hide(by))
+
+    def finished(self, id: str, direction: Direction, seconds: float) -> None:
+        """Pass it on."""
+        self._events.finished(id, direction, seconds)

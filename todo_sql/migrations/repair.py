@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from todo_sql.migrations import pending
+from todo_sql.migrations import pending, repeating
 from todo_sql.migrations.files.folder import MigrationSet
 from todo_sql.migrations.ledger import Ledger, Writer
 from todo_sql.migrations.migration_errors import PlanError
@@ -35,15 +35,24 @@ def changes(
 ) -> list[Change]:
     """Return what makes the ledger agree with the folder, in the order of the folder."""
     entries = pending.compare(migrations, ledger)
+    gone = [
+        Change(
+            entry.id,
+            "remove it: its file is missing; what it made stays",
+            tuple(writer.forgotten(entry.name)),
+        )
+        for entry in repeating.compare(migrations, ledger)
+        if entry.state is State.MISSING and id in (None, entry.id, entry.name)
+    ]
     if id is not None:
         entries = [entry for entry in entries if id in (entry.id, entry.id[:14])]
-        if not entries:
+        if not entries and not gone:
             raise PlanError(
                 f"neither the folder nor the ledger knows {id}",
                 code="M211",
                 fix="see `todo-sql status`",
             )
-    return [change for entry in entries for change in _change(entry, writer)]
+    return [*(change for entry in entries for change in _change(entry, writer)), *gone]
 
 
 def _change(entry: Entry, writer: Writer) -> Iterator[Change]:

@@ -11,6 +11,9 @@ from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.wire.pipeline import FlightCommand
 
 TABLES = ("_yoyo_migration", "_yoyo_log", "_yoyo_version", "_todo_sql_ledger")
+# Made with the first repeatable file.
+REPEATABLE = "_todo_sql_repeatable"
+EVERY = (*TABLES, REPEATABLE)
 
 # The ledger's schema, along the path of the session, wherever the statement runs.
 ON_PATH = """(
@@ -104,7 +107,7 @@ _UNWRITABLE = f"""(
             ) then format('belongs to %I and has defaults, checks or expressions', o.rolname)
         end) as reason
     ) as w
-    where n.nspname = {{schema}} and c.relname in {TABLES} and w.reason is not null
+    where n.nspname = {{schema}} and c.relname in {EVERY} and w.reason is not null
     order by c.oid
     limit 1
 )"""
@@ -114,7 +117,7 @@ SHARED = f"""exists (
     select from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     join pg_roles as o on o.oid = c.relowner
-    where n.nspname = {{schema}} and c.relname in {TABLES}
+    where n.nspname = {{schema}} and c.relname in {EVERY}
         and not o.rolsuper and o.rolname <> current_user
 )"""
 
@@ -136,9 +139,15 @@ def readable(table: str) -> FlightCommand:
     )
 
 
-def guard(schema: str, quoted_schema: str) -> list[FlightCommand]:
-    """Return what holds off traps for the rest of a transaction, under our search path."""
-    tables = ", ".join(f"{quoted_schema}.{name}" for name in TABLES)
+def guard(schema: str, quoted_schema: str, *more: str) -> list[FlightCommand]:
+    """Return what holds off traps for the rest of a transaction, under our search path.
+
+    Args:
+        schema: Where the ledger is.
+        quoted_schema: The same, quoted.
+        more: Tables beside `TABLES` that are there.
+    """
+    tables = ", ".join(f"{quoted_schema}.{name}" for name in (*TABLES, *more))
     reason = unwritable("$1")
     return [
         FlightCommand(f"lock table {tables} in row exclusive mode"),

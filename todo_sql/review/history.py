@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from todo_sql.catalog.overview import ListedMigration
-from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.migrations.files.folder import MigrationSet, Script
+from todo_sql.migrations.repeating import name_of
 
 
 def changes(migrations: MigrationSet) -> list[ListedMigration]:
@@ -14,7 +15,7 @@ def changes(migrations: MigrationSet) -> list[ListedMigration]:
         ListedMigration(
             migration.version,
             migration.description,
-            _why(migration),
+            _why(migration.forward),
             migration.forward.directives.transactional,
             None if migration.rollback else migration.forward.directives.irreversible,
         )
@@ -22,10 +23,20 @@ def changes(migrations: MigrationSet) -> list[ListedMigration]:
     ]
 
 
-def _why(migration: Migration) -> str:
+def beside(migrations: MigrationSet) -> dict[str, list[tuple[str, str]]]:
+    """Return the repeatable files and the hooks, each with its reason, by heading."""
+    return {
+        "Run again when their text changes": [
+            (name_of(script), _why(script)) for script in migrations.repeatables
+        ],
+        "Hooks": [(name, _why(script)) for name, script in sorted(migrations.hooks.items())],
+    }
+
+
+def _why(script: Script) -> str:
     """Return the prose of the first comment."""
     lines: list[str] = []
-    for line in migration.forward.source.text.splitlines():
+    for line in script.source.text.splitlines():
         stripped = line.strip()
         if not stripped.startswith("--"):
             if lines or stripped:

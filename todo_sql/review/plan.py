@@ -12,7 +12,9 @@ from todo_sql.compiler import scratch_role
 from todo_sql.errors import Finding
 from todo_sql.migrations.engine.failure import LACKING, lacking
 from todo_sql.migrations.files.folder import Migration, Script
-from todo_sql.review import undo
+from todo_sql.migrations.files.from_outside import Settings
+from todo_sql.migrations.repeating import PREFIX
+from todo_sql.review import repeat_trial, undo
 from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy
 from todo_sql.review.foresight import Foresight
@@ -22,6 +24,7 @@ from todo_sql.review.row_writes import WRITES, named_relations
 from todo_sql.sql.grammar import Statement
 
 if TYPE_CHECKING:
+    import psycopg
     from psycopg import Connection
 
 
@@ -34,6 +37,8 @@ class Planned:
         undone: Whether its rollback made the copy's schema as it was; None: it was not tried.
         broken: Named queries that worked before it and do not after it.
         findings: Hazards, worst first; waived ones are not among them.
+        diff: Of a repeatable file, what of its text changed.
+        remade: What a repeatable file drops and makes again, since others stand on it.
         unknown: What depends on rows, and could not be asked of the target.
     """
 
@@ -44,6 +49,8 @@ class Planned:
     broken: tuple[Broken, ...] = ()
     findings: tuple[Finding, ...] = ()
     unknown: tuple[str, ...] = ()
+    diff: str | None = None
+    remade: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class Plan:
 _HARMLESS = ("comment", "grant", "default_privilege", "policy", "trigger", "statistics")
 
 Estimate = Callable[[Statement], int | None]
+Again = Callable[[Statement, Any], tuple[Finding | None] | None]
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,12 @@ class LiveTarget:
 
 
 def trace(
-    copied: Copy, pending: Sequence[Migration], target: LiveTarget, queries: Queries
+    copied: Copy,
+    pending: Sequence[Migration],
+    target: LiveTarget,
+    queries: Queries,
+    settings: Settings | None = None,
+    former: Mapping[str, Script] | None = None,
 ) -> Iterator[Planned]:
     """Apply pending migrations on a copy and yield what each does; ends at one that fails.
 
@@ -110,17 +123,50 @@ def trace(
         pending: In order.
         target: The live database.
         queries: The named queries.
+        settings: The values from outside.
+        former: By name, the texts of repeatable files that ran last on the target.
 
     Raises:
         ConfigError: A migration would change what belongs to the whole cluster, the target's own.
     """
     tracer = Tracer(copied.url, copied.path)
+    settings = settings or Settings()
+    for name, value in settings.values.items():
+        tracer.connection.execute("select pg_catalog.set_config(%s, %s, false)", (name, value))
+    repeatables = [one.forward for one in pending if one.id.startswith(PREFIX)]
     try:
         foresight = Foresight(target.live, tracer, silent=target.silent)
         queries.learn(tracer.connection)
         before = take(tracer.connection)
         for migration in pending:
-            steps, failure = _run(tracer, migration.forward, target.estimate, foresight, copied)
+            remade: list[str] = []
+            repeats = migration.id.startswith(PREFIX)
+            if repeats:
+                del repeatables[0]
+
+            def again(
+                statement: Statement,
+                error: psycopg.Error,
+                script: Script = migration.forward,
+                remade: list[str] = remade,
+            ) -> tuple[Finding | None] | None:
+                number = script.statements.index(statement)
+                found = repeat_trial.remade(copied, script, repeatables, settings, number, error)
+                if found is None:
+                    return None
+                remade += found[0]
+                tracer.look_again()
+                return (found[1],)
+
+            steps, failure = _run(
+                tracer,
+                migration.forward,
+                target.estimate,
+                foresight,
+                copied,
+                again if repeats else None,
+            )
+            failure = failure and settings.hidden(failure)
             after = before if failure else take(tracer.connection)
             broken: tuple[Broken, ...] = ()
             if any(change.kind not in _HARMLESS for change in compare(before, after)):
@@ -135,7 +181,12 @@ def trace(
                 *(undone.findings if undone else ()),
             ]
             reason = "file"
-            if migration.rollback is None:
+            diff = None
+            if repeats:
+                name = migration.id.removeprefix(PREFIX)
+                diff = repeat_trial.difference((former or {}).get(name), migration.forward)
+                reason = "repeatable"
+            elif migration.rollback is None:
                 reason = migration.forward.directives.irreversible or ""
                 place = migration.forward.place_of_directive("irreversible")
                 findings.append(Finding("P108", "warning", f"cannot be undone: {reason}", place))
@@ -147,6 +198,8 @@ def trace(
                 broken,
                 tuple(_standing(migration.forward, findings)),
                 tuple(_unknown(steps)),
+                diff,
+                tuple(remade),
             )
             if failure or (undone and not undone.whole):
                 return
@@ -156,7 +209,12 @@ def trace(
 
 
 def _run(
-    tracer: Tracer, script: Script, estimate: Estimate, foresight: Foresight, copied: Copy
+    tracer: Tracer,
+    script: Script,
+    estimate: Estimate,
+    foresight: Foresight,
+    copied: Copy,
+    again: Again | None = None,
 ) -> tuple[list[PlanStep], Finding | None]:
     import psycopg
 
@@ -182,6 +240,10 @@ def _run(
             tracer.commit()
     except psycopg.Error as error:
         tracer.roll_back()
+        if again is not None and statement is not None:
+            done_otherwise = again(statement, error)
+            if done_otherwise is not None:
+                return steps, done_otherwise[0]
         found = _failure(script, statement, error)
         return steps, scratch_role.refusal(error, found, tracer.connection.info.user) or found
     return steps, None

@@ -47,6 +47,8 @@ def text(plan: Plan, width: int | None = None) -> str:
         lines = [f"{planned.migration.id}  ({_undo(planned)})"]
         if width is not None and len(lines[0]) > width:
             lines = [planned.migration.id, f"  ({_undo(planned)})"]
+        lines += [f"        | {line}" for line in (planned.diff or "").splitlines()]
+        lines += _remade(planned)
         for step in planned.steps:
             lines.append(f"  {step.place.line:>4}  {_head(step, width)}")
             lines += [f"          {effect}" for effect in effects(step)]
@@ -67,6 +69,10 @@ def markdown(plan: Plan) -> str:
     for planned in plan.migrations:
         parts.append(f"### {planned.migration.id}")
         parts.append(f"It {_undo(planned)}.")
+        if planned.diff:
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", planned.diff)), default=0))
+            parts.append(f"{fence}diff\n{planned.diff}\n{fence}")
+        parts += [_cell(line.strip()) + "." for line in _remade(planned)]
         rows = [
             f"| {step.place.line} | {code(_head(step, _WIDTH)).replace('|', chr(92) + '|')} | "
             f"{'<br>'.join(map(_cell, effects(step))) or 'nothing that others notice'} |"
@@ -122,6 +128,8 @@ def document(plan: Plan) -> dict[str, Any]:
                 ],
                 "broken": [{"query": b.name, "reason": b.reason} for b in planned.broken],
                 "unknown": list(planned.unknown),
+                "diff": planned.diff,
+                "remade": list(planned.remade),
             }
             for planned in plan.migrations
         ],
@@ -131,7 +139,19 @@ def document(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _remade(planned: Planned) -> list[str]:
+    if not planned.remade:
+        return []
+    names = ", ".join(shown(key) for key in planned.remade)
+    return [
+        f"  drops {names} and makes them again in one transaction, under ACCESS EXCLUSIVE, with "
+        "privileges and comments"
+    ]
+
+
 def _undo(planned: Planned) -> str:
+    if planned.rollback == "repeatable":
+        return "runs again when its text changes; a rollback brings the former text back"
     if planned.rollback != "file":
         return f"cannot be undone: {planned.rollback}"
     return {

@@ -21,12 +21,13 @@ from todo_sql.errors import DatabaseError, Finding, Place, TodoSqlError
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.migrator import Migrator
+from todo_sql.migrations.repeating import PREFIX, name_of
 from todo_sql.review import sample_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-Outcome = Literal["reversible", "irreversible", "different", "failed"]
+Outcome = Literal["reversible", "irreversible", "repeatable", "different", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def verify(
     import psycopg
 
     proofs = []
-    migrator = Migrator(url, migrations)
+    migrator = Migrator(url, replace(migrations, repeatables=(), hooks={}))
     with psycopg.connect(url, autocommit=True) as connection, migrator.held():
         trial = _Trial(migrator, connection)
         for migration in migrations:
@@ -72,8 +73,32 @@ def verify(
             proofs.append(proof)
             told(proof)
             if trial.lost:
-                break
+                return proofs
+    again = Migrator(url, migrations)
+    with psycopg.connect(url, autocommit=True) as connection, again.held():
+        for script in migrations.repeatables:
+            proof = _repeated(again, connection, script)
+            proofs.append(proof)
+            told(proof)
     return proofs
+
+
+def _repeated(migrator: Migrator, connection: Connection[Any], script: Script) -> Proof:
+    """Run a repeatable file twice: the second time must change nothing."""
+    id = PREFIX + name_of(script)
+    migrator.repeat(script)
+    once = take(connection)
+    try:
+        migrator.repeat(script)
+    except TodoSqlError as error:
+        found = replace(
+            error.finding,
+            code="R907",
+            message=f"the file fails when it runs again: {error.finding.message}",
+        )
+        return Proof(id, "failed", findings=(found,))
+    findings = tuple(_differences(script, "R907", take(connection), once))
+    return Proof(id, "different" if findings else "repeatable", findings=findings)
 
 
 class _Trial:
@@ -207,6 +232,7 @@ def _kept_columns(*catalogs: Snapshot) -> Mapping[str, set[str]]:
 def _differences(script: Script, code: str, found: Snapshot, wanted: Snapshot) -> Iterator[Finding]:
     said = {
         "R902": "the rollback does not restore",
+        "R907": "running the file a second time changes",
         "R904": "applying again after the rollback does not restore",
     }[code]
     for mended in mend(compare(found, wanted), found, wanted):

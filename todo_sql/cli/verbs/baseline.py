@@ -84,17 +84,18 @@ def command(
 
 def _differences(context: Context, id: str, folder: str | None) -> list[Difference]:
     """Return how the live catalog differs from what the migrations up to `id` make."""
+    from dataclasses import replace
+
     import psycopg
 
     from todo_sql.catalog.diff import compare
-    from todo_sql.migrations.files.folder import MigrationSet
     from todo_sql.migrations.pending import find
     from todo_sql.review.compared import both
 
     migrations = load_migrations(context, folder)
     last = find(migrations, id)
     kept = tuple(migrations)[: tuple(migrations).index(last) + 1]
-    chosen = MigrationSet(migrations.folder, migrations.shown, kept)
+    chosen = replace(migrations, migrations=kept, repeatables=())
     with (
         psycopg.connect(context.direct_url(), autocommit=True) as connection,
         both(context.config, connection, chosen) as (live, made),

@@ -41,12 +41,13 @@ def _render(config: Config) -> dict[str, str]:
     from todo_sql.catalog import document, page, schema_sql
     from todo_sql.catalog.snapshot import take
     from todo_sql.compiler.scratch import migrated_database
-    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.files.beside import load_project
     from todo_sql.queries.loader import load_folder
     from todo_sql.review import history
     from todo_sql.review.index_use import fill, serving
 
-    changes = history.changes(load(config.migrations, config.root))
+    migrations = load_project(config)
+    changes = history.changes(migrations)
     queries = load_folder(config.queries, config.root) if config.queries.is_dir() else {}
     loaded = migrated_database(config, "documented", lambda url: fill(url, config))
     with psycopg.connect(loaded, autocommit=True) as connection:
@@ -55,7 +56,7 @@ def _render(config: Config) -> dict[str, str]:
         used = serving(connection, queries, config.tenant, parents)
     return {
         "schema.md": document.schema(snapshot, used),
-        "migrations.md": document.migrations(changes),
+        "migrations.md": document.migrations(changes, history.beside(migrations)),
         "schema.sql": schema_sql.render(snapshot),
         "schema.html": page.render(snapshot, changes, used),
     }

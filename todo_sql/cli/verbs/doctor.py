@@ -54,7 +54,7 @@ def _migrated(config: Config) -> list[str]:
     from todo_sql.catalog.snapshot import take
     from todo_sql.compiler.scratch import migrated_database
 
-    if not any(config.migrations.rglob("*.sql")):
+    if not any(any(folder.rglob("*.sql")) for folder in config.migration_folders):
         return []
     with psycopg.connect(migrated_database(config), autocommit=True) as connection:
         return [item.name for item in take(connection).of("index")]

@@ -51,28 +51,41 @@ def command(context: Context) -> ExitCode:
 
 def live_and_migrated(context: Context) -> tuple[Snapshot, Snapshot, int]:
     """Return the live catalog, what the applied migrations make, and how many they are."""
+    from dataclasses import replace
+
     import psycopg
 
-    from todo_sql.migrations.files.folder import MigrationSet, load
+    from todo_sql.migrations.files.beside import load_project
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.migrations.pending import State
+    from todo_sql.migrations.repeating import in_order
     from todo_sql.review.compared import both
 
     config = context.config
-    migrations = load(config.migrations, config.root)
+    migrations = load_project(config)
     url = context.direct_url()
-    status = Migrator(url, migrations, ledger=config.ledger).status()
+    migrator = Migrator(url, migrations, ledger=config.ledger)
+    status = migrator.status()
     done = (State.APPLIED, State.MODIFIED)
     applied = tuple(
         entry.migration for entry in status.entries if entry.state in done and entry.migration
     )
-    chosen = MigrationSet(migrations.folder, migrations.shown, applied)
+    current = all(entry.state is State.APPLIED for entry in status.repeatables)
+    ran = migrations.repeatables if current else in_order(migrator.texts().values())
+    chosen = replace(migrations, migrations=applied, repeatables=ran)
     with (
         psycopg.connect(url, autocommit=True) as connection,
-        both(config, connection, chosen, cached=len(chosen) == len(migrations)) as (live, made),
+        both(config, connection, chosen, cached=current and len(chosen) == len(migrations)) as (
+            live,
+            made,
+        ),
     ):
         pass
     for entry in status.entries:
         if entry.state not in done:
             context.output.message(f"{entry.state.value}: {entry.id} is left out of the comparison")
+    for one in status.repeatables:
+        if one.state is not State.APPLIED:
+            before = "the text that ran last" if one.recorded else "nothing"
+            context.output.message(f"{one.state.value}: {one.id} is compared with {before}")
     return live, made, len(applied)

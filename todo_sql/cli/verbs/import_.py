@@ -313,10 +313,9 @@ def _configure(context: Context, root: Path, target: Path) -> None:
 
 def _prove(context: Context, tool: Tool, history: History, target: Path) -> list[Any]:
     from todo_sql.adoption.proof import differences
-    from todo_sql.migrations.files.folder import load
 
     context.output.message("making both databases …")
-    return differences(context.config, tool, history, load(target, context.config.root))
+    return differences(context.config, tool, history, target)
 
 
 def _carry_over(

@@ -13,8 +13,10 @@ from todo_sql.cli.options import Migrations
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from todo_sql.cli.output import Output
-    from todo_sql.migrations.files.folder import Migration
+    from todo_sql.migrations.files.folder import Script
 
 
 def command(
@@ -54,10 +56,16 @@ def command(
     """
     if dry_run and check:
         raise UsageError("`--dry-run` and `--check` exclude each other")
+    from todo_sql.migrations.repeating import PREFIX, name_of
+
     output = context.output
     with migrator_of(context, migrations) as migrator:
         if dry_run or check:
-            pending = migrator.pending(to=to, allow_out_of_order=allow_out_of_order, wait=wait)
+            todo, repeatables = migrator.pending(
+                to=to, allow_out_of_order=allow_out_of_order, wait=wait
+            )
+            pending = {migration.id: migration.forward for migration in todo}
+            pending |= {PREFIX + name_of(script): script for script in repeatables}
             _show(output, pending, sql=dry_run)
             return ExitCode.FINDINGS if check and pending else ExitCode.OK
         done = migrator.migrate(to=to, allow_out_of_order=allow_out_of_order, wait=wait)
@@ -72,20 +80,21 @@ def command(
     return ExitCode.OK
 
 
-def _show(output: Output, pending: list[Migration], *, sql: bool) -> None:
+def _show(output: Output, pending: Mapping[str, Script], *, sql: bool) -> None:
     if output.json:
         entries = [
-            {"id": m.id, "sql": m.forward.source.text} if sql else {"id": m.id} for m in pending
+            {"id": id, "sql": script.source.text} if sql else {"id": id}
+            for id, script in pending.items()
         ]
         output.document({"pending": entries})
         return
-    for migration in pending:
+    for id, script in pending.items():
         if not sql:
-            output.data(f"pending {migration.id}")
+            output.data(f"pending {id}")
             continue
         begin, end = ("begin;\n", "\ncommit;\n")
-        if not migration.forward.directives.transactional:
+        if not script.directives.transactional:
             begin = end = "\n"
-        text = migration.forward.source.text.strip()
-        output.data(f"-- {migration.forward.source.file}\n{begin}{text}{end}", verbatim=True)
+        text = script.source.text.strip()
+        output.data(f"-- {script.source.file}\n{begin}{text}{end}", verbatim=True)
     output.message(f"{count_of(len(pending))} pending" if pending else "nothing to apply")

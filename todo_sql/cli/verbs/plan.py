@@ -10,9 +10,10 @@ from todo_sql.cli.context import Context
 from todo_sql.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from todo_sql.migrations.files.folder import Migration
+    from todo_sql.migrations.files.folder import Migration, Script
+    from todo_sql.migrations.files.from_outside import Settings
     from todo_sql.review.plan import Plan
 
 _ORDER = ("info", "warning", "error")
@@ -45,15 +46,24 @@ def command(
     Reads the target only. The copy has no rows; how many are concerned is taken from the live
     statistics, and whether they fit is asked of the target, each question for 5 s at most.
     """
-    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.files.beside import load_project
     from todo_sql.migrations.migrator import Migrator
+    from todo_sql.migrations.repeating import as_migration
     from todo_sql.review import plan_report
 
     config, output = context.config, context.output
-    migrations = load(config.migrations, config.root)
+    migrations = load_project(config)
     migrator = Migrator(context.direct_url(), migrations, ledger=config.ledger)
-    pending = migrator.pending(to=to, allow_out_of_order=allow_out_of_order)
-    plan = _plan(context, pending, across_majors=across_majors, asks=not no_data_checks)
+    todo, repeatables = migrator.pending(to=to, allow_out_of_order=allow_out_of_order)
+    pending = [*todo, *map(as_migration, repeatables)]
+    plan = _plan(
+        context,
+        pending,
+        migrations.outside.resolved(),
+        migrator.texts() if repeatables else {},
+        across_majors=across_majors,
+        asks=not no_data_checks,
+    )
     findings = plan.findings
     if output.json:
         output.document(plan_report.document(plan))
@@ -74,7 +84,13 @@ def command(
 
 
 def _plan(
-    context: Context, pending: Sequence[Migration], *, across_majors: bool, asks: bool
+    context: Context,
+    pending: Sequence[Migration],
+    settings: Settings,
+    former: Mapping[str, Script],
+    *,
+    across_majors: bool,
+    asks: bool,
 ) -> Plan:
     import psycopg
 
@@ -98,7 +114,7 @@ def _plan(
         def tried(*, alone: bool) -> Plan:
             copying = copied(config, live, pending, across_majors=across_majors, alone=alone)
             with copying as copy:
-                planned = tuple(trace(copy, pending, target, Queries(named)))
+                planned = tuple(trace(copy, pending, target, Queries(named), settings, former))
             untried = tuple(migration.id for migration in pending[len(planned) :])
             return Plan(database, version, planned, copy.missing, untried)
 

@@ -29,6 +29,10 @@ def command(
             autocompletion=migration_ids,
         ),
     ] = None,
+    repeatable: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Bring back the former text of this repeatable file alone."),
+    ] = None,
     dry_run: Annotated[
         bool, Option("--dry-run", "-n", help="Show the SQL and what would be lost; read-only.")
     ] = False,
@@ -49,6 +53,8 @@ def command(
     """
     if steps is not None and to is not None:
         raise UsageError("`--steps` and `--to` exclude each other")
+    if repeatable is not None and (steps is not None or to is not None or dry_run):
+        raise UsageError("`--repeatable` excludes `--steps`, `--to` and `--dry-run`")
     output = context.output
     with migrator_of(context, migrations) as migrator:
         if dry_run:
@@ -60,7 +66,10 @@ def command(
             _say_losses(output, lost)
             output.confirm("Roll back and lose them?", yes=yes)
 
-        done = migrator.rollback(steps=steps, to=to, wait=wait, confirm=confirm)
+        if repeatable is not None:
+            done = [migrator.bring_back(repeatable, wait=wait)]
+        else:
+            done = migrator.rollback(steps=steps, to=to, wait=wait, confirm=confirm)
     if output.json:
         rolled_back = [{"id": entry.id, "duration_ms": entry.duration_ms} for entry in done]
         output.document({"rolled_back": rolled_back} | output.said())

@@ -16,6 +16,7 @@ from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
     from todo_sql.migrations.pending import Entry
+    from todo_sql.migrations.repeating import RepeatableEntry
 
 _COLOURS = {
     "applied": "green",
@@ -43,16 +44,24 @@ def command(
     with migrator_of(context, migrations) as migrator:
         status = migrator.status(wait=wait)
     output = context.output
-    clean = all(entry.state.value in ("applied", "pending") for entry in status.entries)
+    states = [entry.state.value for entry in status.entries]
+    states += [entry.state.value for entry in status.repeatables]
+    clean = all(state in ("applied", "pending") for state in states)
     code = ExitCode.OK if clean else ExitCode.FINDINGS
     if output.json:
         entries = [_as_json(entry) for entry in status.entries]
         output.document(
-            {"database": status.database, "ledger": status.schema, "migrations": entries}
+            {
+                "database": status.database,
+                "ledger": status.schema,
+                "migrations": entries,
+                "repeatables": [_repeatable_as_json(entry) for entry in status.repeatables],
+            }
         )
         return code
     names: tuple[str, ...] = ("state", "migration", "applied at (UTC)", "ms", "rollback", "")
     rows = [_row(entry) for entry in status.entries]
+    rows += [_repeatable_row(entry) for entry in status.repeatables]
     if not output.out.has_room(names, rows):
         names, rows = (*names[:3], ""), [_short(row) for row in rows]
     output.out.table(
@@ -60,7 +69,7 @@ def command(
         rows,
         {state.replace("_", " "): colour for state, colour in _COLOURS.items()},
     )
-    counts = Counter(entry.state.value for entry in status.entries)
+    counts = Counter(states)
     place = f"ledger in schema {status.schema}" if status.ledger else "no ledger yet"
     summary: list[Part] = [f"{status.database} ({place})"]
     for state, colour in _COLOURS.items():
@@ -102,6 +111,33 @@ def _row(entry: Entry) -> tuple[object, ...]:
         recorded.duration_ms if recorded else "",
         _rollback(entry),
         _remark(entry),
+    )
+
+
+def _repeatable_as_json(entry: RepeatableEntry) -> dict[str, Any]:
+    recorded = entry.recorded
+    return {
+        "id": entry.id,
+        "state": entry.state.value,
+        "applied_at": recorded.applied_at.isoformat() + "Z" if recorded else None,
+        "duration_ms": recorded.duration_ms if recorded else None,
+        "checksum": recorded.checksum if recorded else None,
+    }
+
+
+def _repeatable_row(entry: RepeatableEntry) -> tuple[object, ...]:
+    recorded, remark = entry.recorded, ""
+    if recorded and entry.state == "pending" and entry.script:
+        remark = f"its text changed: was {recorded.checksum[:12]}, is {entry.script.checksum[:12]}"
+    elif entry.state == "missing":
+        remark = "what it made stays; `todo-sql repair` strikes it from the ledger"
+    return (
+        entry.state.value,
+        entry.id,
+        f"{recorded.applied_at:%Y-%m-%d %H:%M}" if recorded else "",
+        recorded.duration_ms if recorded else "",
+        "former text" if recorded else "",
+        remark,
     )
 
 

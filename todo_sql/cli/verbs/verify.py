@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def command(context: Context) -> ExitCode:
     """Apply, roll back and apply every migration on a scratch database, with rows in place."""
     from todo_sql.compiler.scratch import empty_database, scratch_server
-    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.files.beside import load_project
     from todo_sql.migrations.files.statements import check
     from todo_sql.review.verify import verify
 
     config, output = context.config, context.output
-    migrations = load(config.migrations, config.root)
+    migrations = load_project(config)
     check(migrations)
     with empty_database(scratch_server(config)) as url:
         proofs = verify(url, migrations, lambda proof: _tell(context, proof))
@@ -43,10 +43,10 @@ def command(context: Context) -> ExitCode:
         output.findings(findings)
     counts = {
         outcome: sum(proof.outcome == outcome for proof in proofs)
-        for outcome in ("reversible", "irreversible", "different", "failed")
+        for outcome in ("reversible", "irreversible", "repeatable", "different", "failed")
     }
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    output.message(f"{len(migrations)} migrations: {said or 'nothing to prove'}")
+    output.message(f"{len(proofs)} migrations: {said or 'nothing to prove'}")
     wrong = any(finding.severity == "error" for finding in findings)
     return ExitCode.FINDINGS if wrong else ExitCode.OK
 
@@ -54,7 +54,7 @@ def command(context: Context) -> ExitCode:
 def _tell(context: Context, proof: Proof) -> None:
     output = context.output
     style = "cyan" if proof.outcome == "irreversible" else "bold red"
-    if proof.outcome == "reversible":
+    if proof.outcome in ("reversible", "repeatable"):
         output.detail(f"{proof.outcome:<12} {proof.id}")
     else:
         line = f" {proof.id}  {proof.reason or ''}".rstrip()

@@ -9,9 +9,9 @@ import psycopg
 
 from todo_sql.errors import DatabaseError, TodoSqlError
 from todo_sql.migrations.connecting import open_link
-from todo_sql.migrations.files.folder import Migration
 from todo_sql.migrations.ledger import Direction, Ledger, Writer
 from todo_sql.migrations.progress import Events
+from todo_sql.migrations.repeating import PREFIX
 
 PATIENCE = 30.0  # seconds to reach the server again, and as many for the old session to end
 
@@ -19,7 +19,7 @@ PATIENCE = 30.0  # seconds to reach the server again, and as many for the old se
 def of(
     url: str,
     schema: str | None,
-    migration: Migration,
+    id: str,
     direction: Direction,
     events: Events,
     before: Sequence[str],
@@ -29,7 +29,7 @@ def of(
     Args:
         url: Of the database.
         schema: Of the ledger, where the configuration says it.
-        migration: The one at which the run was cut off.
+        id: That at which the run was cut off.
         direction: Whether it was being applied or rolled back.
         events: Is told what is waited for.
         before: Migrations of the run that were told as done, but may be lost with the server.
@@ -42,12 +42,11 @@ def of(
                 link.take_lock(PATIENCE, events)
                 link.unsettled = bool(before)
                 link.settle(Writer(link.target).settled())
-                sentence = _sentence(link.ledger, migration, direction)
-                return sentence + _lost(link.ledger, before, direction)
+                return _sentence(link.ledger, id, direction) + _lost(link.ledger, before, direction)
         except (TodoSqlError, psycopg.Error) as error:
             if isinstance(error, DatabaseError) or time.monotonic() > deadline:
                 return (
-                    f"whether {migration.id} is {_past(direction)} is unknown, since the database "
+                    f"whether {id} is {_past(direction)} is unknown, since the database "
                     "cannot be asked; a transactional migration is applied completely or not at all"
                 )
             time.sleep(0.5)
@@ -59,7 +58,8 @@ def _past(direction: Direction) -> str:
 
 def _lost(ledger: Ledger, before: Sequence[str], direction: Direction) -> str:
     """Return what to say of those that went with the server before the disk held them."""
-    lost = [id for id in before if (id in ledger.by_id) != (direction == "apply")]
+    there = {*ledger.by_id, *(PREFIX + name for name in ledger.repeatables)}
+    lost = [id for id in before if (id in there) != (direction == "apply")]
     if not lost:
         return ""
     which = lost[0] if len(lost) == 1 else f"{len(lost)} migrations, {lost[0]} to {lost[-1]},"
@@ -70,17 +70,16 @@ def _lost(ledger: Ledger, before: Sequence[str], direction: Direction) -> str:
     )
 
 
-def _sentence(ledger: Ledger, migration: Migration, direction: Direction) -> str:
-    recorded = ledger.by_id.get(migration.id)
+def _sentence(ledger: Ledger, id: str, direction: Direction) -> str:
+    if id.startswith(PREFIX):
+        return f"{id} ran as a whole or not at all; `todo-sql status` says whether it is recorded"
+    recorded = ledger.by_id.get(id)
     if recorded and recorded.progress:
         done = sum(step.done for step in recorded.progress.steps)
-        return (
-            f"{done} statements of {migration.id} are done and recorded; "
-            "the next run goes on from there"
-        )
+        return f"{done} statements of {id} are done and recorded; the next run goes on from there"
     applied = recorded is not None
     if applied == (direction == "apply"):
-        return f"{migration.id} is {_past(direction)} and recorded"
+        return f"{id} is {_past(direction)} and recorded"
     if direction == "apply":
-        return f"{migration.id} is not applied: nothing of it remains"
-    return f"{migration.id} is still applied: its rollback was undone"
+        return f"{id} is not applied: nothing of it remains"
+    return f"{id} is still applied: its rollback was undone"

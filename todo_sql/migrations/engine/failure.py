@@ -16,7 +16,7 @@ from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.sql.grammar import Statement
 
-_LEDGER = "_yoyo_migration|_yoyo_log|_yoyo_version|_todo_sql_ledger"
+_LEDGER = "_yoyo_migration|_yoyo_log|_yoyo_version|_todo_sql_ledger|_todo_sql_repeatable"
 _ROW = re.compile(r"^COPY .+, line (\d+)", re.MULTILINE)
 _WORD = re.compile(r'"(?:[^"]|"")*"|\w+|\S')
 

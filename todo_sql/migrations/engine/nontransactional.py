@@ -16,7 +16,8 @@ from todo_sql.migrations.engine import failure, watch
 from todo_sql.migrations.engine.concurrent import Catalog, Fate
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
-from todo_sql.migrations.engine.settings import OURS, hold_of, reset, settings
+from todo_sql.migrations.engine.settings import OURS, hold_of, quiet, reset, settings
+from todo_sql.migrations.engine.transactional import known, of_file
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
 from todo_sql.migrations.ledger import Direction, Progress, RecordedStep, Writer
@@ -24,6 +25,7 @@ from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
 from todo_sql.migrations.progress import Events
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
+from todo_sql.sql.trust import THEIR_PATH
 from todo_sql.wire.pipeline import Flight, FlightCommand
 
 
@@ -36,6 +38,8 @@ class StepwiseRun:
         migration: Whose file it is.
         direction: Which of its files.
         events: Is told what is at work.
+        hook: A file that runs in the transaction which records the whole.
+        facts: What the hook may read.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class StepwiseRun:
         migration: Migration,
         direction: Direction,
         events: Events,
+        hook: Script | None = None,
+        facts: Sequence[tuple[str, str]] = (),
     ) -> None:
         script = migration.forward if direction == "apply" else migration.rollback
         assert script
@@ -55,6 +61,8 @@ class StepwiseRun:
         self._events = events
         self._script: Script = script
         self._statements = script.statements
+        self._hook = hook
+        self._facts = facts
         recorded = link.ledger.by_id.get(migration.id)
         begun = recorded.progress if recorded else None
         ours = begun is not None and begun.direction == direction
@@ -78,7 +86,7 @@ class StepwiseRun:
         if self._direction == "apply":
             seconds = time.monotonic() - began
             id, checksum = self._migration.id, self._script.checksum
-            self._record(self._writer.applied(id, checksum, seconds=seconds))
+            self._record(self._writer.applied(id, checksum, seconds=seconds), self._hook)
         else:
             self._record(self._writer.rolled_back(self._migration.id))
 
@@ -201,19 +209,20 @@ class StepwiseRun:
         """Return what the session is set to before a statement: ours, then the file's own."""
         ours = settings(
             self._script,
-            notices_death=self._link.target.notices_death,
+            self._link,
             local=False,
             unbounded=is_concurrent(statement),
         )
         theirs = [s for s in self._statements[:number] if is_session_setting(s)]
-        return [ours, *(FlightCommand(s.text) for s in theirs)]
+        silence = quiet(self._link, local=False)
+        return [*silence, ours, *(FlightCommand(s.text) for s in theirs)]
 
     def _catalog(self, number: int, statement: Statement) -> Catalog:
         return Catalog(self._link, self._before(number, statement))
 
     def _clean(self, catalog: Catalog, statement: Statement) -> None:
         """Drop the INVALID indexes that our statement left, and end its pending detach."""
-        ours = self._before(0, statement)[0]
+        ours = self._before(0, statement)
         for index in list(catalog.leftovers(statement)):
             if index.builder is not None:
                 raise MigrationFailed(
@@ -225,7 +234,7 @@ class StepwiseRun:
                     fix="wait until that is done, then run the command again",
                 )
             self._events.note(f"dropping {index.name}, which was left INVALID")
-            self._link.fly([ours])
+            self._link.fly(ours)
             self._link.fly([FlightCommand(f"drop index concurrently if exists {index.name}")])
         finalize = catalog.pending_detach(statement)
         if finalize:
@@ -277,24 +286,31 @@ class StepwiseRun:
         self._progress = replace(self._progress, steps=tuple(steps))
         self._record(self._writer.progress(self._migration.id, self._progress))
 
-    def _record(self, commands: Sequence[FlightCommand]) -> None:
+    def _record(self, commands: Sequence[FlightCommand], hook: Script | None = None) -> None:
         """Change the ledger in a transaction that proves that we hold the lock."""
         proof = self._link.lock.require()
-        flight = [
-            FlightCommand("begin read write"),
-            *reset(self._link.target),
-            OURS,
-            proof,
-            *commands,
-            FlightCommand("commit"),
-        ]
-        for command, answer in zip(
-            flight, Flight(self._link.connection, flight).fly(), strict=True
-        ):
+        target = self._link.target
+        body = [FlightCommand("begin read write"), *reset(target), OURS, proof]
+        if hook is not None:
+            body += [
+                *known(self._facts),
+                *quiet(self._link),
+                settings(hook, self._link, then=(THEIR_PATH,)),
+                *of_file(hook),
+            ]
+            body += [*reset(target), OURS, proof]
+        flight = [*body, *commands, FlightCommand("commit")]
+        script = hook or self._script
+        answers, exceeded = watch.fly(self._link, flight, script, self._events, hold_of(script))
+        for number, (command, answer) in enumerate(zip(flight, answers, strict=False)):
             if answer.error is not None:
                 self._link.roll_back()
                 if command is proof:
                     raise self._link.lock.lost()
+                if hook is not None and number < len(body):
+                    failure = Failure(answer.error, command.statement, exceeded=exceeded)
+                    state = "every statement of the migration is done and recorded, it is not"
+                    raise failure.explained(hook, state, f"todo-sql {self._verb}")
                 raise self._explained(Failure(answer.error, None, recording=True))
         self._link.unsettled = False
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from todo_sql.catalog.names import literal
+from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import CHECK_INTERVAL, Target
-from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH
+from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH, THEIR_PATH
 from todo_sql.wire.pipeline import FlightCommand
 
 # Before statements of ours: until the end of the transaction.
 OURS = FlightCommand(SAFE_LOCALLY)
+# And before those of a file, where they are not set with the rest: see `settings`.
+THEIRS = FlightCommand(f"select {THEIR_PATH}")
 
 LOCK_TIMEOUT = 2.0
 MAX_LOCK_HOLD = 5.0
@@ -39,8 +43,8 @@ def reset(target: Target) -> list[FlightCommand]:
 
 def settings(
     script: Script,
+    link: MigrationLink,
     *,
-    notices_death: bool,
     local: bool = True,
     unbounded: bool = False,
     waits: bool = True,
@@ -50,7 +54,7 @@ def settings(
 
     Args:
         script: The file, whose directives count.
-        notices_death: Whether the server can notice that its client died.
+        link: Knows whether the server notices that its client died, and the values from outside.
         local: For this transaction only, rather than for the session; and under our own
             search path, until `THEIR_PATH`.
         unbounded: Without timeouts: for concurrent index work, which would be left INVALID.
@@ -71,11 +75,31 @@ def settings(
         values["search_path"] = SAFE_PATH
     if not waits:
         values["synchronous_commit"] = "off"
-    if notices_death:
+    if link.target.notices_death:
         values[CHECK_INTERVAL] = "500ms"
     scope = "true" if local else "false"
     calls = (f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items())
-    return FlightCommand("select " + ", ".join((*calls, *then)))
+    given = link.settings.values
+    names = (
+        f"pg_catalog.set_config({literal(name)}, ${number}::pg_catalog.text, {scope})"
+        for number, name in enumerate(given, 1)
+    )
+    return FlightCommand("select " + ", ".join((*calls, *names, *then)), tuple(given.values()))
+
+
+def quiet(link: MigrationLink, *, local: bool = True) -> list[FlightCommand]:
+    """Return what keeps secrets out of the server's log, where the role may say so."""
+    if not link.settings.secrets:
+        return []
+    names = "log_parameter_max_length,log_parameter_max_length_on_error"
+    scope = "true" if local else "false"
+    return [
+        FlightCommand(
+            f"select pg_catalog.set_config(w.name, '0', {scope}) from pg_catalog.unnest("
+            f"'{{{names}}}'::pg_catalog.text[]) as w (name) where "
+            "pg_catalog.has_parameter_privilege(current_user, w.name, 'set')"
+        )
+    ]
 
 
 def hold_of(script: Script) -> float:

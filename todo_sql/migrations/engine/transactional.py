@@ -9,45 +9,66 @@ transaction gives way to traffic in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from todo_sql.migrations import ledger
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import watch
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
-from todo_sql.migrations.engine.settings import OURS, hold_of, reset, settings
+from todo_sql.migrations.engine.settings import OURS, hold_of, quiet, reset, settings
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.lock import NOT_HELD
+from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
 from todo_sql.sql.trust import THEIR_PATH
 from todo_sql.wire.pipeline import FlightCommand
 
 _STATE = "the transaction was rolled back, nothing changed"
+CONSTRAINTS = FlightCommand("set constraints all immediate")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one transaction is made of.
+
+    Attributes:
+        script: The file.
+        bookkeeping: Makes the commands that change the ledger.
+        creation: Makes what is missing of the ledger's tables.
+        hook: A file that runs after the first one, in the same transaction.
+        facts: What the hook, or a file that is one, may read by `current_setting`, by name.
+        state: What state the database is in when it fails.
+        again: The command that one runs when the file is corrected.
+        waits: Whether its commit waits for the disk. The log keeps the order of commits, so a
+            crash loses the newest of those that did not wait, each whole and with its rows in
+            the ledger, until a commit that waits has come through.
+    """
+
+    script: Script
+    bookkeeping: Callable[[], Sequence[FlightCommand]] = lambda: ()
+    creation: Sequence[FlightCommand] = ()
+    hook: Script | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    state: str = _STATE
+    again: str = "todo-sql migrate"
+    waits: bool = True
 
 
 def run(
     link: MigrationLink,
-    script: Script,
-    creation: Sequence[FlightCommand],
-    bookkeeping: Callable[[], list[FlightCommand]],
+    work: Work,
     events: Events,
-    again: str,
-    *,
-    waits: bool = True,
+    cure: Callable[[Failure], bool] = lambda failure: False,
 ) -> None:
     """Run a file and its bookkeeping in one transaction.
 
     Args:
         link: The connection, which holds the migration lock.
-        script: The file.
-        creation: Makes what is missing of the ledger's tables.
-        bookkeeping: Makes the commands that change the ledger.
+        work: The file, and what goes with it.
         events: Is told what is at work and what is waited for.
-        again: The command that one runs when the file is corrected.
-        waits: Whether its commit waits for the disk. The log keeps the order of commits, so a
-            crash loses the newest of those that did not wait, each whole and with its rows in
-            the ledger, until a commit that waits has come through.
+        cure: Does the work in another way where it can; tells whether it did.
 
     Raises:
         MigrationFailed: A statement failed; the transaction was rolled back.
@@ -55,41 +76,70 @@ def run(
         LockNotHeld: This backend does not hold the migration lock.
         ConnectionLost: The ledger knows what happened.
     """
+
+    def attempt() -> tuple[Failure, Script] | None:
+        failed = _try(link, work, events)
+        if failed is None:
+            link.unsettled = not work.waits
+            return None
+        return None if cure(failed[0]) else failed
+
+    until_done(attempt, work.state, work.again, events)
+
+
+def until_done(
+    attempt: Callable[[], tuple[Failure, Script] | None], state: str, again: str, events: Events
+) -> None:
+    """Try again while what failed may pass.
+
+    Raises:
+        MigrationFailed: The last failure, at its place.
+    """
     for pause in pauses():
-        failure = _try(link, script, creation, bookkeeping, events, waits)
-        if failure is None:
-            link.unsettled = not waits
+        failed = attempt()
+        if failed is None:
             return
-        error = failure.explained(script, _STATE, again)
+        failure, script = failed
+        error: MigrationFailed = failure.explained(script, state, again)
         if pause is None or not failure.may_pass:
             raise error
         give_way(pause, error.finding, events)
 
 
-def _try(
-    link: MigrationLink,
-    script: Script,
-    creation: Sequence[FlightCommand],
-    bookkeeping: Callable[[], list[FlightCommand]],
-    events: Events,
-    waits: bool,
-) -> Failure | None:
-    notices_death, proof = link.target.notices_death, link.lock.proof
-    opening = settings(script, notices_death=notices_death, then=(proof, THEIR_PATH))
-    closing = settings(script, notices_death=notices_death, then=(proof,), waits=waits)
-    constraints = FlightCommand("set constraints all immediate")
+def of_file(script: Script) -> list[FlightCommand]:
+    """Return the statements of a file; what they defer is checked behind them."""
+    texts = (statement_of(script, number) for number in range(len(script.statements)))
+    return [*texts, CONSTRAINTS]
+
+
+def _try(link: MigrationLink, work: Work, events: Events) -> tuple[Failure, Script] | None:
+    proof, script = link.lock.proof, work.script
+    opening = settings(script, link, then=(proof, THEIR_PATH))
+    closing = settings(script, link, then=(proof,), waits=work.waits)
     # The first file may make the very schema that the ledger is to stand in.
-    early, late = (creation, ()) if link.target.placed else ((), creation)
-    commands = [
+    early, late = (work.creation, ()) if link.target.placed else ((), work.creation)
+    body = [
         FlightCommand("begin read write"),
         *([OURS, *early] if early else ()),
+        *quiet(link),
+        *(known(work.facts) if work.hook is None else ()),
         opening,
-        *_statements(script),
-        constraints,
+        *of_file(script),
+    ]
+    own = len(body)
+    if work.hook is not None:
+        body += [*reset(link.target), *quiet(link), *known(work.facts)]
+        body.append(settings(work.hook, link, then=(THEIR_PATH,)))
+        # Their numbers are those of another file.
+        body += [replace(command, statement=None) for command in of_file(work.hook)]
+    recording = len(body)
+    commands = [
+        *body,
         *reset(link.target),
+        *quiet(link),
         closing,  # proves it again: a function may have released the lock
         *late,
-        *bookkeeping(),
+        *work.bookkeeping(),
         FlightCommand("commit"),
     ]
     answers, exceeded = watch.fly(link, commands, script, events, hold_of(script))
@@ -99,14 +149,23 @@ def _try(
         link.roll_back()
         if command in (opening, closing) and answer.error.sqlstate == NOT_HELD:
             raise link.lock.lost()
-        if command in creation:
+        if command in work.creation:
             raise ledger.unwritable(answer.error, link.target)
-        recording = index > commands.index(constraints)
-        return Failure(answer.error, command.statement, recording, exceeded)
+        if work.hook is not None and own <= index < recording:
+            first = recording - len(work.hook.statements) - 1  # of the hook's own
+            number = index - first if first <= index < recording - 1 else None
+            return Failure(answer.error, number, exceeded=exceeded), work.hook
+        return Failure(answer.error, command.statement, index >= recording, exceeded), work.script
     return None
 
 
-def _statements(script: Script) -> Iterator[FlightCommand]:
-    for number, statement in enumerate(script.statements):
-        rows = script.data.get(number)
-        yield FlightCommand(statement.text, statement=number, rows=rows.chunks if rows else None)
+def known(facts: Sequence[tuple[str, str]]) -> list[FlightCommand]:
+    """Return the commands that let a hook read some facts."""
+    return [FlightCommand("select pg_catalog.set_config($1, $2, true)", fact) for fact in facts]
+
+
+def statement_of(script: Script, number: int) -> FlightCommand:
+    """Return the command of a statement of a file, with the rows behind it."""
+    rows = script.data.get(number)
+    text = script.statements[number].text
+    return FlightCommand(text, statement=number, rows=rows.chunks if rows else None)

@@ -11,7 +11,7 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from typing import Literal
 from todo_sql.errors import ConfigError, Finding, Place, UsageError
 from todo_sql.migrations.files.directives import Directives, is_empty, leading_comments
 from todo_sql.migrations.files.directives import read as read_directives
+from todo_sql.migrations.files.from_outside import FromOutside
 from todo_sql.migrations.files.reading import CopyData, checksum, read_sql
 from todo_sql.migrations.migration_errors import InvalidFiles
 from todo_sql.sql.grammar import GrammarError, Statement, cut, parse
@@ -118,11 +119,13 @@ class Migration:
         id: The file's stem, such as ``20260101090000_create_roles``.
         forward: The file that applies it.
         rollback: The file that undoes it, or None where it is irreversible.
+        rank: Of its folder among several, which are applied one after another.
     """
 
     id: str
     forward: Script
     rollback: Script | None
+    rank: int = 0
 
     @property
     def version(self) -> str:
@@ -149,11 +152,20 @@ class Migration:
 
 @dataclass(frozen=True)
 class MigrationSet:
-    """The migrations of a folder, in the order in which they are applied."""
+    """The migrations of a project, in the order in which they are applied.
 
-    folder: Path
+    Attributes:
+        shown: The names of their folders, for messages.
+        repeatables: The files that run again when their text changes, in order.
+        hooks: What runs around a run, by the name of its file.
+        outside: The settings that the configuration has.
+    """
+
     shown: str
     migrations: tuple[Migration, ...]
+    repeatables: tuple[Script, ...] = ()
+    hooks: Mapping[str, Script] = field(default_factory=dict)
+    outside: FromOutside = field(default_factory=FromOutside)
 
     def __iter__(self) -> Iterator[Migration]:
         return iter(self.migrations)
@@ -161,17 +173,23 @@ class MigrationSet:
     def __len__(self) -> int:
         return len(self.migrations)
 
+    @property
+    def beside(self) -> tuple[Script, ...]:
+        """The repeatable files and the hooks."""
+        return (*self.repeatables, *self.hooks.values())
+
     @cached_property
     def by_id(self) -> Mapping[str, Migration]:
         """The migrations by id."""
         return {migration.id: migration for migration in self.migrations}
 
 
-def load(folder: Path, root: Path | None = None) -> MigrationSet:
-    """Read a folder of migrations.
+def load(folders: Path | Sequence[Path], root: Path | None = None) -> MigrationSet:
+    """Read the versioned migrations of a folder, or of several.
 
     Args:
-        folder: Where the files are, with its sub-folders; see `files_of`.
+        folders: Where the files are, with sub-folders; see `files_of`. All of one folder come
+            before those of the next.
         root: Messages show paths relative to it; default: the working directory.
 
     Raises:
@@ -180,20 +198,29 @@ def load(folder: Path, root: Path | None = None) -> MigrationSet:
             every finding is in it.
     """
     root = root or Path.cwd()
-    if not folder.is_dir():
-        raise ConfigError(
-            f"there is no folder of migrations at {folder}",
-            fix="name it with `--migrations DIR` or `migrations` in [tool.todo-sql]",
-        )
-    shown = (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
     problems: list[Finding] = []
-    names = files_of(folder)
-    scripts = _read_scripts(folder, root, shown, names, problems)
-    migrations = _pair(scripts, set(names), problems)
+    migrations: list[Migration] = []
+    every = [folders] if isinstance(folders, Path) else folders
+    for rank, folder in enumerate(every):
+        if not folder.is_dir():
+            raise ConfigError(
+                f"there is no folder of migrations at {folder}",
+                fix="name it with `--migrations DIR` or `migrations` in [tool.todo-sql]",
+            )
+        names = files_of(folder)
+        scripts = _read_scripts(folder, root, shown_folder(folder, root), names, problems)
+        pairs = _pair(scripts, set(names), problems)
+        migrations += [replace(one, rank=rank) for one in pairs]
     _check_versions(migrations, problems)
     ordered = _order(migrations, problems)
+    shown = ", ".join(shown_folder(folder, root) for folder in every)
     refuse(problems, shown)
-    return MigrationSet(folder, shown, ordered)
+    return MigrationSet(shown, ordered)
+
+
+def shown_folder(folder: Path, root: Path) -> str:
+    """Return how messages name a folder."""
+    return (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
 
 
 def files_of(folder: Path) -> list[str]:
@@ -249,22 +276,30 @@ def _read_scripts(
             place = Place(prefix + name, 1)
             strange[name] = Finding("M101", "error", wrong[0], place, fix=wrong[1])
             continue
-        path = folder / name
-        try:
-            file = read_sql(path, prefix + name, folder=folder, root=root)
-        except UsageError as error:
-            problems.append(error.finding)
-            continue
-        except OSError as error:
-            message = f"cannot be read: {error.strerror}"
-            problems.append(Finding("M102", "error", message, Place(prefix + name, 1)))
-            continue
-        directives, wrong_directives = read_directives(file.source)
-        problems.extend(wrong_directives)
-        scripts[name] = Script(path, file.source, directives, file.rows, file.included)
+        script = read_script(folder / name, prefix + name, folder, root, problems)
+        if script is not None:
+            scripts[name] = script
     named = {name for script in scripts.values() for name, _ in script.included}
     problems += [finding for name, finding in strange.items() if name not in named]
     return scripts
+
+
+def read_script(
+    path: Path, shown: str, folder: Path, root: Path, problems: list[Finding]
+) -> Script | None:
+    """Read one file of a folder; what is wrong with it is added to the problems."""
+    try:
+        file = read_sql(path, shown, folder=folder, root=root)
+    except UsageError as error:
+        problems.append(error.finding)
+        return None
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        problems.append(Finding("M102", "error", message, Place(shown, 1)))
+        return None
+    directives, wrong = read_directives(file.source)
+    problems.extend(wrong)
+    return Script(path, file.source, directives, file.rows, file.included)
 
 
 def _wrong_name(name: str) -> tuple[str, str] | None:
@@ -358,7 +393,7 @@ def _check_versions(migrations: list[Migration], problems: list[Finding]) -> Non
 
 
 def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migration, ...]:
-    """Return the migrations by id, each after those that it depends on."""
+    """Return the migrations by folder and id, each after those that it depends on."""
     by_id = {migration.id: migration for migration in migrations}
     depends: dict[str, set[str]] = {}
     for migration in migrations:
@@ -377,7 +412,7 @@ def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migrat
                     "several separated by spaces",
                 )
             )
-    ordered = topological(by_id, depends)
+    ordered = topological(by_id, depends, {one.id: one.rank for one in migrations})
     sorted_ids = set(ordered)
     circle = [migration for migration in migrations if migration.id not in sorted_ids]
     if circle:
@@ -393,8 +428,10 @@ def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migrat
     return tuple(by_id[name] for name in ordered)
 
 
-def topological(names: Iterable[str], depends: Mapping[str, set[str]]) -> list[str]:
-    """Sort names, each after those that it depends on and otherwise alphabetically.
+def topological(
+    names: Iterable[str], depends: Mapping[str, set[str]], ranks: Mapping[str, int] | None = None
+) -> list[str]:
+    """Sort names, each after those that it depends on, otherwise by rank and alphabetically.
 
     Names in a circle, and those that depend on them, are left out. The order is that
     of yoyo.
@@ -406,14 +443,15 @@ def topological(names: Iterable[str], depends: Mapping[str, set[str]]) -> list[s
     for name, others in waiting.items():
         for other in others:
             followers.setdefault(other, []).append(name)
-    ready = [name for name, others in waiting.items() if not others]
+    ranks = ranks or {}
+    ready = [(ranks.get(name, 0), name) for name, others in waiting.items() if not others]
     heapq.heapify(ready)
     ordered = []
     while ready:
-        name = heapq.heappop(ready)
+        _, name = heapq.heappop(ready)
         ordered.append(name)
         for follower in followers.get(name, ()):
             waiting[follower].discard(name)
             if not waiting[follower]:
-                heapq.heappush(ready, follower)
+                heapq.heappush(ready, (ranks.get(follower, 0), follower))
     return ordered

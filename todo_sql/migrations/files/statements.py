@@ -59,6 +59,14 @@ def check(
     refuse(problems, migrations.shown)
 
 
+def refuse_wrong(script: Script, takes: Callable[[str], bool]) -> None:
+    """Refuse a text that may not run, such as one of the ledger; see `check`."""
+    found = list(wrong_statements(script))
+    if [one.code for one in found] == ["M121"] and script.cut(takes):
+        found = list(wrong_statements(script))
+    refuse(found, script.source.file)
+
+
 def wrong_statements(script: Script) -> Iterator[Finding]:
     """Yield what is wrong with the SQL of a file."""
     try:

@@ -12,8 +12,9 @@ from pathlib import Path
 from todo_sql import writing
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, UsageError
+from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
-from todo_sql.migrations.files.folder import MigrationSet, Script, load
+from todo_sql.migrations.files.folder import MigrationSet, Script
 from todo_sql.migrations.files.statements import unexamined, wrong_statements
 from todo_sql.queries.loader import QuerySet, has_header, read_folder
 from todo_sql.review.linting import squawk
@@ -78,17 +79,22 @@ def lint(
         UsageError: A named file is not UTF-8.
     """
     refuse_unknown(config.lint)
-    migrations = load(config.migrations, config.root)
+    migrations = load_project(config)
     queries = read_folder(config.queries, config.root) if config.queries.is_dir() else None
     project, broken = read(config, migrations, queries)
     paths = {
-        script.source.file: script.path for migration in migrations for script in migration.scripts
+        script.source.file: script.path
+        for script in (
+            *(script for migration in migrations for script in migration.scripts),
+            *migrations.beside,
+        )
     }
     sources = [file.source for file in project.files if file.kind != "query"]
     for source in queries.files if queries is not None else ():
         sources.append(source)
         paths[source.file] = config.root / source.file
-    outside = read_outside(config, only or () if named else ())
+    known = {path.resolve() for path in paths.values()}
+    outside = read_outside(config, (only or frozenset()) - known if named else ())
     project = replace(project, files=(*project.files, *outside.files))
     broken += outside.findings
     paths |= {source.file: path for path, source in outside.sources.items()}
@@ -176,6 +182,8 @@ def read(
         for kind, script in (("migration", migration.forward), ("rollback", migration.rollback)):
             if script is not None:
                 files += _parsed(script, kind, broken)  # type: ignore[arg-type]
+    for script in migrations.beside:
+        files += _parsed(script, "migration", broken)
     for query in queries.values() if queries is not None else ():
         with suppress(GrammarError):  # `check` says so, with the place
             files.append(query_file(query))
@@ -343,10 +351,12 @@ def mend(
     texts = [*(Source.read(path, config.root) for path in queries), *review.outside.values()]
     style = Style(config.root, None, texts) if installed() else None
     changed, left = [], []
-    for path in [*sorted(config.migrations.rglob("*.sql")), *queries, *review.outside]:
+    folders = config.migration_folders
+    scripts = sorted(path for folder in folders for path in folder.rglob("*.sql"))
+    for path in [*scripts, *queries, *review.outside]:
         if only is not None and path.resolve() not in only:
             continue
-        migration = path.is_relative_to(config.migrations)
+        migration = any(path.is_relative_to(folder) for folder in folders)
         if migration and path.resolve() in keep:
             continue
         source = Source.read(path, config.root)

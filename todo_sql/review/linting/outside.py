@@ -32,15 +32,13 @@ class Outside:
 
 
 def read_outside(config: Config, paths: Iterable[Path]) -> Outside:
-    """Read those of the paths that lie in neither folder of a project.
+    """Read files that a project does not read itself.
 
     Raises:
         UsageError: One is not UTF-8.
     """
     found = Outside()
     for path in sorted(paths):
-        if config.migrations == path.parent or config.queries in path.parents:
-            continue
         source = found.sources[path] = Source.read(path, config.root)
         if not has_header(source):
             try:

@@ -1,0 +1,104 @@
+"""Which objects of a database the statements of a file make anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from todo_sql.migrations.connecting import MigrationLink
+from todo_sql.migrations.engine.settings import THEIRS
+from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.rerun import enum_name, is_session_setting, root
+from todo_sql.migrations.ledger import quoted
+from todo_sql.sql.grammar import Statement
+from todo_sql.wire.pipeline import Flight, FlightCommand
+
+_RELATION = """
+select case c.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end
+    || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid operator(pg_catalog.=) c.relnamespace
+where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)
+    and c.relkind operator(pg_catalog.=) any ('{v,m}'::pg_catalog."char"[])
+"""
+_FUNCTION = """
+select 'function ' || (pg_catalog.pg_identify_object(
+    'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 0
+)).identity
+from pg_catalog.pg_proc as p
+where p.oid operator(pg_catalog.=) pg_catalog.to_regprocedure($1)
+"""
+
+
+def resolve(link: MigrationLink, script: Script) -> dict[int, str]:
+    """Return, by statement, the key of the view or function that it makes or drops, if it is there.
+
+    Names are looked up along the path of the role and the database, and of the file's own
+    settings. Works inside a transaction, and leaves it as it was.
+    """
+    numbers: list[int] = []
+    commands = [FlightCommand("savepoint todo_sql_made"), THEIRS]
+    for number, statement in enumerate(script.statements):
+        if is_session_setting(statement):
+            commands.append(FlightCommand(statement.text))
+        for query, name in _names(statement):
+            numbers.append(number)
+            commands.append(FlightCommand(query, (name,)))
+    if not numbers:
+        return {}
+    back = [
+        FlightCommand("rollback to savepoint todo_sql_made"),
+        FlightCommand("release savepoint todo_sql_made"),
+    ]
+    answers = Flight(link.connection, commands).fly()
+    link.fly(back)
+    rows = [
+        answer.rows for command, answer in zip(commands, answers, strict=True) if command.parameters
+    ]
+    return {
+        number: str(found[0][0])
+        for number, found in zip(numbers, rows, strict=True)
+        if found and found[0][0]
+    }
+
+
+def _names(statement: Statement) -> Iterator[tuple[str, str]]:
+    if statement.kind == "view_stmt":
+        yield _RELATION, _relation(root(statement).view)
+    elif statement.kind == "create_table_as_stmt":
+        node = root(statement)
+        if enum_name(node, "objtype") == "OBJECT_MATVIEW":
+            yield _RELATION, _relation(node.into.rel)
+    elif statement.kind == "create_function_stmt":
+        node = root(statement)
+        types = [
+            _type(item.function_parameter.arg_type)
+            for item in node.parameters
+            if enum_name(item.function_parameter, "mode")
+            not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")
+        ]
+        yield _FUNCTION, f"{_dotted(node.funcname)}({', '.join(types)})"
+    elif statement.kind == "drop_stmt":
+        node = root(statement)
+        kind = enum_name(node, "remove_type")
+        if len(node.objects) != 1:
+            return
+        if kind in ("OBJECT_VIEW", "OBJECT_MATVIEW"):
+            yield _RELATION, _dotted(node.objects[0].list.items)
+        elif kind == "OBJECT_FUNCTION":
+            given = node.objects[0].object_with_args
+            types = [_type(item.type_name) for item in given.objargs]
+            yield _FUNCTION, f"{_dotted(given.objname)}({', '.join(types)})"
+
+
+def _relation(node: Any) -> str:
+    name = quoted(node.relname)
+    return f"{quoted(node.schemaname)}.{name}" if node.schemaname else name
+
+
+def _dotted(parts: Any) -> str:
+    return ".".join(quoted(part.string.sval) for part in parts)
+
+
+def _type(node: Any) -> str:
+    return _dotted(node.names) + "[]" * len(node.array_bounds)
