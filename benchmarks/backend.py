@@ -142,14 +142,15 @@ def _login(url: str, name: str) -> str:
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         if process.poll() is not None:
-            raise SystemExit("a backend did not start")
+            break
         try:
             urlopen(f"http://127.0.0.1:{port}/health").close()
             return
         except OSError:
             time.sleep(0.05)
+    raise SystemExit("a backend did not start")
 
 
 def side_by_side(options: argparse.Namespace) -> int:

@@ -173,11 +173,11 @@ def open_link(
         answers = Flight(connection, (*first, *reading)).fly()[len(first) :]
         facts = len(describing)
         target = target_of.read(answers[:facts], writes=writes, said=ledger)
+        if writes and target.untrusted:  # before its columns: those of others may be any
+            raise vetting.refused(target.untrusted)
         found = ledger_of.read(answers[facts:])
         if target.overridden:
             Flight(connection, [FlightCommand(text) for text in steady(target)]).fly()
-        if writes and target.untrusted:
-            raise vetting.refused(target.untrusted)
         return MigrationLink(url, connection, target, found)
     except BaseException:
         connection.close()
