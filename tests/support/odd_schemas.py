@@ -283,6 +283,28 @@ ODD_SCHEMAS = {
         alter table o1 add constraint oc check (id>0) no inherit not valid;
         alter table o add constraint oc check (id>0)  not valid;
     """,
+    "lists of varchar, and keys that are the same": """
+        create domain d as varchar check (value in ('a', 'b'));
+        create table t (
+            id integer primary key, v varchar(9) not null, w "char", c char(3),
+            g boolean generated always as (v in ('a', 'it''s', E'b\\\\c', null)) stored,
+            b boolean default ('x'::varchar in ('x', 'y')),
+            constraint v_check check (v in ('a', 'it''s', E'b\\\\c') and c not in ('x', 'y')),
+            constraint v_one check (v in ('a')), unique (v), unique (c, v), unique (c) include (v)
+        );
+        alter table t add constraint same unique (id);
+        alter table t add constraint again unique (v);
+        alter table t add constraint "Again" unique (c, v) deferrable;
+        alter table t add constraint more unique (c, v);
+        alter table t add constraint most unique (c) include (v);
+        create index on t (v) where v in ('a', 'b');
+        create index on t ((v in ('a', 'b')));
+        create policy p on t using (v in ('a', 'b')) with check (v <> all (array['a', 'b']));
+        create view w as select v in ('a', 'b') as x from t
+            where v in ('it''s', 'b') group by v having v not in ('c', 'd');
+        create rule r as on insert to t where new.v in ('q', 'r') do nothing;
+        create function body() returns boolean begin atomic select v in ('a', 'b') from t; end;
+    """,
     "what is set on things": """
         create table t (id integer not null, body text, n numeric, constraint u unique nulls not
             distinct (id), constraint k primary key (n) deferrable initially deferred)

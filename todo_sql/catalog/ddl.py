@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Set
 
 from todo_sql.catalog.columns import (
@@ -206,7 +207,23 @@ def in_table(constraint: Item, snapshot: Snapshot) -> bool:
         return False
     table = snapshot.items[constraint.parent or ""].attributes
     parted = table.get("partition_by") or table.get("partition_bound")
-    return bool(constraint["validated"]) and (constraint["form"] == "check" or not parted)
+    if constraint["form"] != "check" and (parted or _twin_before(constraint, snapshot)):
+        return False
+    return bool(constraint["validated"])
+
+
+def _twin_before(constraint: Item, snapshot: Snapshot) -> bool:
+    """Return whether an earlier key is the same: CREATE TABLE would make one of both."""
+    twins = [
+        (item["form"] != "primary key", item.key)
+        for item in snapshot.of("constraint", constraint.parent)
+        if item["form"] in ("primary key", "unique", "exclude")
+        and _KEY_WORD.sub("", item["definition"]) == _KEY_WORD.sub("", constraint["definition"])
+    ]
+    return min(twins, default=None) != (constraint["form"] != "primary key", constraint.key)
+
+
+_KEY_WORD = re.compile(r"^(?:PRIMARY KEY|UNIQUE)\b")
 
 
 def _constraint(item: Item, snapshot: Snapshot) -> Iterator[str]:

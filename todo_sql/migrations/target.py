@@ -174,8 +174,9 @@ def read(answers: list[Reply], *, writes: bool, said: str | None) -> Target:
             raise answer.error
     words, number = version.rows[0]
     refuse_product(str(words), int(number or 0))
-    if facts.error:
-        raise facts.error
+    for answer in answers[:-1]:  # of a timeout that strikes between two, the rest is not ours
+        if answer.error:
+            raise answer.error
     schema, ledger, _, _, off_path, everywhere = places.rows[0]
     ledgers = tuple(sorted(json.loads(everywhere))) if everywhere else ()
     database, role, recovery, read_only, backend, plpgsql, clock, wrong, shared, open_, objects = (
