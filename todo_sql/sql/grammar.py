@@ -7,6 +7,7 @@ that leaves this module counts in characters.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,14 @@ _LEVEL = 1024  # bytes of the stack that two bytes of the text may take
 _TOO_DEEP = "it is nested too deeply"
 _TOO_LONG = f"it is longer than {EXAMINED:,} bytes"
 _UNKNOWN = "PostgreSQL 18's grammar does not know it"
+# Of a large text. A message of protobuf's is nested no deeper than 100, which takes 40 signs or
+# words at least; items of a list are not nested in each other.
+_TOGETHER = 500
+_NESTED = 40
+_NESTING = re.compile(r"[ \n](?<![,\n] )|[^\w\s,;.\"]")
+_STRING = re.compile(r"'[^']*'")
+_DATA = {"insert": "insert_stmt", "update": "update_stmt", "delete": "delete_stmt"}
+_BODY_IN_SQL = re.compile(r"\batomic\b", re.IGNORECASE)
 _FULL = ("memory exhausted", "stack depth limit exceeded")
 
 
@@ -129,12 +138,72 @@ def cut(text: str) -> list[Statement]:
 
 
 def _parsed(text: str) -> list[Statement]:
-    keep = len(text) <= _KEPT
+    if len(text) > _KEPT:
+        return _large(text)
     try:
-        return [_made(text, *piece, keep) for piece in _pieces(text, by_parser=False)]
+        return [_made(text, *piece) for piece in _pieces(text, by_parser=False)]
     except GrammarError:
         # A body in SQL holds semicolons, which the parser alone understands.
-        return [_made(text, *piece, keep) for piece in _pieces(text, by_parser=True)]
+        return [_made(text, *piece) for piece in _pieces(text, by_parser=True)]
+
+
+def _large(text: str) -> list[Statement]:
+    """Parse what is too large for the trees of all its statements.
+
+    Whether plain data is PostgreSQL is asked of many statements at once, without their trees.
+    """
+    found: list[Statement] = []
+    try:
+        pieces = _pieces(text, by_parser=False)
+        while len(found) < len(pieces):
+            plain = list(_plain(text, pieces[len(found) : len(found) + _TOGETHER]))
+            if len(plain) > 1 and _is_split_so(text[plain[0].start : plain[-1].end], len(plain)):
+                found += plain
+                continue
+            for piece in pieces[len(found) : len(found) + max(1, len(plain))]:
+                made = _made(text, *piece)
+                found.append(made if made.unseen else replace(made, _node=None))
+        return found
+    except GrammarError as error:
+        if not _BODY_IN_SQL.search(text):
+            raise _better(text, found[-1].end if found else 0, error) from None
+        made_so = (_made(text, *piece) for piece in _pieces(text, by_parser=True))
+        return [one if one.unseen else replace(one, _node=None) for one in made_so]
+
+
+def _better(text: str, start: int, error: GrammarError) -> GrammarError:
+    """Return what the parser says of an error after `start`, if it meets one soon."""
+    if error.offset - start > EXAMINED:
+        return error
+    try:
+        _pieces(text[start : start + EXAMINED], by_parser=True)
+    except GrammarError as found:
+        return GrammarError(found.message, start + found.offset)
+    return error
+
+
+def _plain(text: str, pieces: list[tuple[int, int]]) -> Iterator[Statement]:
+    """Yield the first of some pieces, as long as they are data that cannot be nested deeply."""
+    for begin, end in pieces:
+        start = after_blanks(text, begin)
+        body = text[start:end].rstrip()
+        kind = _DATA.get(body[:6].lower())
+        if kind is None or len(body) > _SHALLOW // 4:
+            return
+        if len(_NESTING.findall(_STRING.sub("", body))) >= _NESTED:
+            return
+        yield Statement(body, start, start + len(body), kind, None, start)
+
+
+def _is_split_so(text: str, count: int) -> bool:
+    """Whether PostgreSQL's grammar takes a text, and finds so many statements in it."""
+    from postgast.native import lib
+
+    result = lib.pg_query_split_with_parser(text.encode())
+    try:
+        return not result.error and result.n_stmts == count
+    finally:
+        lib.pg_query_free_split_result(result)
 
 
 def _pieces(text: str, *, by_parser: bool) -> list[tuple[int, int]]:
@@ -198,7 +267,7 @@ def _word(text: str, at: int) -> str:
     return word[0] if word else ""
 
 
-def _made(text: str, begin: int, end: int, keep: bool) -> Statement:
+def _made(text: str, begin: int, end: int) -> Statement:
     try:
         begin = after_blanks(text, begin)
         body = text[begin:end].rstrip()
@@ -207,8 +276,7 @@ def _made(text: str, begin: int, end: int, keep: bool) -> Statement:
         raise GrammarError(error.message, begin + error.offset) from None
     except ScanError as error:
         raise GrammarError(error.message, error.offset) from None
-    kept = node if keep or unseen else None
-    return Statement(body, begin, begin + len(body), kind, unseen, begin, kept)
+    return Statement(body, begin, begin + len(body), kind, unseen, begin, node)
 
 
 def _tree(text: str) -> tuple[str, str | None, Node]:
@@ -263,8 +331,7 @@ def _decoded(data: bytes) -> tuple[Any, bool]:
 def _first_kind(text: str) -> str:
     """Return the kind of a statement by its first word, if that tells it."""
     word = _word(text, 0).lower()
-    kinds = {"insert": "insert_stmt", "update": "update_stmt", "delete": "delete_stmt"}
-    kinds |= {"merge": "merge_stmt", "do": "do_stmt"}
+    kinds = _DATA | {"merge": "merge_stmt", "do": "do_stmt"}
     return kinds.get(word, "select_stmt" if word in ("select", "values", "with", "(") else "")
 
 
@@ -291,6 +358,8 @@ def _joined(text: str) -> str:
     """
     from todo_sql.sql.scanner import Kind, scan
 
+    if not _CONTINUED.search(text):
+        return text
     try:
         tokens = scan(text)
     except ScanError:
@@ -304,6 +373,7 @@ def _joined(text: str) -> str:
     return "".join((*parts, text[at:]))
 
 
+_CONTINUED = re.compile(r"'\s*--[^\n\r]*[\n\r]\s*(?:--[^\n\r]*[\n\r]\s*)*'")
 _COMMENT_BETWEEN = re.compile(r"'(?:''|[^'])*'|--[^\n\r]*")
 _COMMENT_BETWEEN_ESCAPED = re.compile(r"'(?:''|\\[\s\S]|[^'\\])*'|--[^\n\r]*")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from todo_sql.errors import Finding, Place
@@ -24,6 +25,7 @@ from todo_sql.sql.source import Source
 
 _DIRECTIVE = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
 _META_COMMAND = re.compile(rf"^[ \t]*(?!{RESTRICTION.pattern})\\[A-Za-z!?]", re.MULTILINE)
+_TRIED = 20  # places that may be the cause; what comes after the first true one is no matter
 _TRANSACTION = re.compile(
     r"(?:begin|start\s+transaction|commit|end|rollback|abort|savepoint|release"
     r"|prepare\s+transaction)\b",
@@ -155,7 +157,7 @@ def _place(source: Source, statement: Statement) -> Place:
 
 def explain(source: Source, error: GrammarError) -> Finding:
     """Return the finding for text that the grammar rejects, named by its real cause."""
-    for command in _META_COMMAND.finditer(source.text):
+    for command in islice(_META_COMMAND.finditer(source.text), _TRIED):
         try:
             parse(without_restrictions(source.text[: command.start()]))
         except GrammarError:
