@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from todo_sql.config import Tenant, load_config, packaged_config
+from todo_sql.config import NoProject, Tenant, load_config, packaged_config
 from todo_sql.errors import ConfigError
 
 NOTHING: dict[str, str] = {}
@@ -73,16 +73,96 @@ def test_the_nearest_project_is_found(tmp_path: Path) -> None:
     assert load_config(start=below, environment=NOTHING).root == tmp_path
 
 
-def test_without_a_project_it_is_the_packaged_one(tmp_path: Path) -> None:
-    """Outside any project the Todo project is meant, with its state where one stands."""
-    config = load_config(start=tmp_path, environment=NOTHING)
+def test_without_a_project_nothing_is_guessed(tmp_path: Path) -> None:
+    """Outside any project one has to be named."""
+    with pytest.raises(NoProject, match="there is no project in") as caught:
+        load_config(start=tmp_path, environment=NOTHING)
+    assert "todo-sql init DIR" in str(caught.value.finding.fix)
+
+
+def test_the_project_of_the_wheel(tmp_path: Path) -> None:
+    """It goes by a name, and its state is the user's."""
+    environment = {"XDG_STATE_HOME": str(tmp_path)}
+    config = load_config(Path("todo"), environment=environment)
     assert config.packaged
-    assert config.root == tmp_path
-    assert config.state == tmp_path / ".todo-sql"
+    assert config.state == tmp_path / "todo-sql" / "todo"
     assert list(config.migrations.glob("*_create_tasks.sql"))
     assert (config.queries / "tasks.sql").is_file()
     assert config.tenant == Tenant()
-    assert packaged_config(tmp_path, NOTHING) == config
+    assert packaged_config(environment) == config
+
+
+def test_a_file_of_its_own(tmp_path: Path) -> None:
+    """For projects that are not Python: the same keys, without the section's name."""
+    (tmp_path / "todo-sql.toml").write_text(
+        'migrations = "db"\n[lint]\ndisable = ["R501"]\n[types]\n"t.c" = "m.T"\n'
+    )
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'other'\n")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    config = load_config(start=below, environment=NOTHING)
+    assert (config.root, config.migrations) == (tmp_path, tmp_path / "db")
+    assert (config.lint.disable, config.types) == (("R501",), {"t.c": "m.T"})
+    assert config.file == tmp_path / "todo-sql.toml"
+    assert load_config(tmp_path, environment=NOTHING) == config
+    (tmp_path / "todo-sql.toml").write_text("migration = 1\n")
+    with pytest.raises(ConfigError, match=r"unknown key `migration` under .*todo-sql\.toml"):
+        load_config(tmp_path, environment=NOTHING)
+
+
+def test_two_configurations_are_refused(tmp_path: Path) -> None:
+    """Neither wins in silence."""
+    project(tmp_path, **{"todo-sql.toml": ""})
+    with pytest.raises(ConfigError, match=r"both .* configure this project"):
+        load_config(tmp_path, environment=NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("migrations/20260101090000_a.sql", True),
+        ("migrations/2026/20260101090000_a.sql", True),
+        ("migrations/20260101090000_a.rollback.sql", True),
+        ("migrations/0001_a.sql", False),
+        ("migrations/20260101090000_a.txt", False),
+        ("migrations/repeatable/view.sql", False),
+        ("20260101090000_a.sql", False),
+        ("db/20260101090000_a.sql", False),
+    ],
+)
+def test_a_folder_of_migrations_makes_a_project(tmp_path: Path, name: str, *, found: bool) -> None:
+    """Where its files are named as ours are; from below and from among them, too."""
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("select 1;")
+    if not found:
+        for start in (tmp_path, file.parent):
+            with pytest.raises(NoProject):
+                load_config(start=start, environment=NOTHING)
+        with pytest.raises(NoProject):
+            load_config(tmp_path, environment=NOTHING)
+        return
+    for config in (
+        load_config(start=tmp_path, environment=NOTHING),
+        load_config(start=file.parent, environment=NOTHING),
+        load_config(tmp_path, environment=NOTHING),
+    ):
+        assert config.root == tmp_path
+        assert config.migrations == tmp_path / "migrations"
+        assert not config.packaged
+
+
+def test_the_nearest_of_all_kinds_is_the_project(tmp_path: Path) -> None:
+    """However a folder says that it is one."""
+    project(tmp_path)
+    middle, inner = tmp_path / "middle", tmp_path / "middle" / "inner"
+    (inner / "migrations").mkdir(parents=True)
+    (middle / "todo-sql.toml").write_text("")
+    assert load_config(start=inner, environment=NOTHING).root == middle
+    (inner / "migrations" / "20260101090000_a.sql").write_text("select 1;")
+    assert load_config(start=inner, environment=NOTHING).root == inner
+    assert load_config(start=middle, environment=NOTHING).root == middle
+    assert load_config(start=tmp_path, environment=NOTHING).root == tmp_path
 
 
 def test_the_environment_wins_over_dotenv(tmp_path: Path) -> None:

@@ -1,28 +1,42 @@
-"""The configuration of a project: the nearest pyproject.toml, `.env`, the environment.
+"""The configuration of a project: its file, `.env`, the environment.
 
-Flags override the environment, which overrides `.env`, which overrides
-``[tool.todo-sql]``. Where no project is found, the packaged Todo project is used. `.env` came
-with a checkout: it says where databases are, and nothing else.
+A project is the nearest folder, upwards, with ``[tool.todo-sql]`` in its pyproject.toml, with
+a ``todo-sql.toml``, or with a folder ``migrations`` that holds files of our naming. Flags
+override the environment, which overrides `.env`, which overrides the file. `.env` came with a
+checkout: it says where databases are, and nothing else.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from todo_sql.errors import ConfigError, Severity
 
 SECTION = "tool.todo-sql"
+FILE = "todo-sql.toml"
+TODO = "todo"
+"""What `--project` calls the Todo project that the wheel carries."""
 # Which of libpq's variables say that there is a database; the others only describe it.
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE")
 PACKAGED = Path(__file__).parent / "project"
 # What `.env` may say. Programs, libraries, files, and where and as whom a checkout's own
 # migrations are tried, are for the real environment.
 _FROM_DOTENV = ("DATABASE_URL", "TODO_SQL_DIRECT_URL", "TODO_SQL_REPLICA_URL")
+
+
+_MIGRATION = re.compile(r"\d{14}_\w[\w.-]*\.sql")
+
+
+class NoProject(ConfigError):
+    """There is no project where one is needed; nothing is guessed."""
+
+    code = "U218"
 
 
 class CheckoutUrl(str):
@@ -66,7 +80,7 @@ class Config:
     """A project's configuration, with every path absolute.
 
     Attributes:
-        root: The folder of the project; the working directory for the packaged one.
+        root: The folder of the project.
         migrations: Folder of migrations; the first, where there are several.
         queries: Folder of named queries.
         generate: Folder of the generated package, or None where nothing is generated.
@@ -78,7 +92,7 @@ class Config:
         exempt: Tables that the tenant rules leave alone, such as the sign-in tables.
         ignore: Patterns of objects that `drift` leaves alone, such as ``table public.audit_*``.
         lint: Which findings of `lint` count, and for how much.
-        packaged: Whether this is the Todo project that the wheel carries.
+        packaged: Whether this is the Todo project that the wheel carries, which is read-only.
         environment: The environment with the URLs of `.env` below it.
         ledger: The schema of the ledger, or None: where there is one, else the path's first.
         more_migrations: Further folders of migrations, applied after the first.
@@ -149,8 +163,20 @@ class Config:
 
     @property
     def state(self) -> Path:
-        """The folder of the embedded server and of caches, ignored by git."""
-        return self.root / ".todo-sql"
+        """The folder of the embedded server and of caches, ignored by git.
+
+        That of the packaged project is the user's: what is installed is not written to.
+        """
+        if not self.packaged:
+            return self.root / ".todo-sql"
+        home = self.environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return Path(home) / "todo-sql" / TODO
+
+    @property
+    def file(self) -> Path:
+        """The file of the configuration, which may not be there."""
+        own = self.root / FILE
+        return own if own.is_file() else self.root / "pyproject.toml"
 
 
 def load_config(
@@ -162,46 +188,81 @@ def load_config(
     """Find and read the configuration.
 
     Args:
-        project: Folder of the project; it must hold a ``[tool.todo-sql]`` section.
+        project: Folder of the project; or ``todo``, the one that the wheel carries.
         start: Where the search for a project begins; default: the working directory.
         environment: Default: the process's.
 
     Raises:
-        ConfigError: No project in `project`, an unreadable file, an unknown or mistyped key.
+        NoProject: No project in `project`, or above `start`.
+        ConfigError: An unreadable file, an unknown or mistyped key.
     """
     environment = os.environ if environment is None else environment
     if project is not None:
-        root = project.resolve()
-        section = _section(root / "pyproject.toml")
-        if section is None:
-            raise ConfigError(
-                f"{root} has no pyproject.toml with [{SECTION}]",
-                fix="name the project's folder, or make a project with `todo-sql init`",
+        if str(project) == TODO:
+            return packaged_config(environment)
+        found = _in_folder(project.resolve(), environment)
+        if found is None:
+            raise NoProject(
+                f"there is no project in {project.resolve()}",
+                cause=f"it has no pyproject.toml with [{SECTION}], no {FILE}, and no folder "
+                "`migrations` with files of ours",
+                fix="name the project's folder, or make a project with `todo-sql init DIR`",
             )
-        return _from_section(root, section, environment)
+        return found
     begin = (start or Path.cwd()).resolve()
     for folder in (begin, *begin.parents):
-        section = _section(folder / "pyproject.toml")
+        found = _in_folder(folder, environment)
+        if found is not None:
+            return found
+    raise NoProject(
+        f"there is no project in {begin} or above it",
+        cause=f"a project has a pyproject.toml with [{SECTION}], a {FILE}, or a folder "
+        "`migrations` with files such as 20260131120000_add_notes.sql",
+        fix="run the command in a project, name one with `--project DIR` (`--project todo`: the "
+        "Todo project that todo-sql carries), or make one with `todo-sql init DIR`",
+    )
+
+
+def _in_folder(root: Path, environment: Mapping[str, str]) -> Config | None:
+    """Return the configuration of the project that a folder is, or None."""
+    inside, own = root / "pyproject.toml", root / FILE
+    section = _section(inside)
+    if own.is_file():
         if section is not None:
-            return _from_section(folder, section, environment)
-    return packaged_config(begin, environment)
+            raise ConfigError(
+                f"both {own} and [{SECTION}] in {inside} configure this project",
+                fix="move all keys to one of them, and delete the other",
+            )
+        return _from_section(root, _document(own), str(own), environment)
+    if section is not None:
+        return _from_section(root, section, f"[{SECTION}] in {inside}", environment)
+    if any(_MIGRATION.fullmatch(path.name) for path in (root / "migrations").rglob("*.sql")):
+        return _from_section(root, {}, "", environment)
+    return None
 
 
-def packaged_config(root: Path, environment: Mapping[str, str] | None = None) -> Config:
-    """Return the Todo project that the wheel carries, with its state below `root`."""
-    source = PACKAGED if PACKAGED.is_dir() else Path(__file__).parent.parent
+def config_of_migrations(folder: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Return the configuration for a folder of migrations that belongs to no project."""
+    given = os.environ if environment is None else environment
+    root = folder.resolve().parent
+    return replace(_from_section(root, {}, "", given), migrations=folder.resolve())
+
+
+def packaged_config(environment: Mapping[str, str] | None = None) -> Config:
+    """Return the Todo project that the wheel carries."""
+    root = PACKAGED if PACKAGED.is_dir() else Path(__file__).parent.parent
     return Config(
         root=root,
-        migrations=source / "migrations",
-        queries=source / "queries",
+        migrations=root / "migrations",
+        queries=root / "queries",
         generate=None,
         specs=root / "specs" / "database",
-        seeds=source / "seeds",
+        seeds=root / "seeds",
         tenant=Tenant(),
         exempt=TODO_EXEMPT,
         ignore=TODO_IGNORE,
         packaged=True,
-        environment=_with_dotenv(root, os.environ if environment is None else environment),
+        environment=dict(os.environ if environment is None else environment),
     )
 
 
@@ -227,20 +288,26 @@ def _with_dotenv(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
 def _section(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", fix="correct the file") from None
-    section = document.get("tool", {}).get("todo-sql")
+    tool = _document(path).get("tool", {})
+    section = tool.get("todo-sql") if isinstance(tool, dict) else None
     if section is not None and not isinstance(section, dict):
         raise ConfigError(f"[{SECTION}] in {path} is not a table", fix="correct the file")
     return section
 
 
-def _from_section(root: Path, section: dict[str, Any], environment: Mapping[str, str]) -> Config:
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", fix="correct the file") from None
+
+
+def _from_section(
+    root: Path, section: dict[str, Any], where: str, environment: Mapping[str, str]
+) -> Config:
     from todo_sql.config_section import read_section
 
-    found = read_section(section, f"[{SECTION}] in {root / 'pyproject.toml'}")
+    found = read_section(section, where)
     return Config(
         root=root,
         migrations=root / found.folders[0],

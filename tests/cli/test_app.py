@@ -444,11 +444,11 @@ def test_completion_of_values(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Migrations and queries are offered where one is to be named."""
-    complete(monkeypatch, "rollback --to 2026011209")
+    complete(monkeypatch, "--project todo rollback --to 2026011209")
     offered = capsys.readouterr().out.split()
     assert "20260112091000_create_tasks" in offered
     assert not any("rollback" in word for word in offered)
-    complete(monkeypatch, "query list_ta")
+    complete(monkeypatch, "--project todo query list_ta")
     assert {"list_tasks", "list_tags"} <= set(capsys.readouterr().out.split())
 
 

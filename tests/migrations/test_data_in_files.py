@@ -300,7 +300,7 @@ def test_a_scratch_database_is_made_anew_when_such_a_file_changed(tmp_path: Path
     """The hash by which it is found again knows what a migration names."""
     write(tmp_path, ID, ROWS + "1\ta\n\\.\n\\ir words.sql\n")
     (tmp_path / "words.sql").write_text("select 1;")
-    config = replace(packaged_config(tmp_path), migrations=tmp_path)
+    config = replace(packaged_config(), migrations=tmp_path)
     before = fingerprint(config, 18)
     assert fingerprint(config, 18) == before
     (tmp_path / "words.sql").write_text("select 2;")

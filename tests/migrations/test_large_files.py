@@ -62,7 +62,6 @@ def test_a_large_text_is_parsed_as_a_small_one(text: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        (f"{DATA}copy t from stdin;\n1\tcopy a from stdin;\n\\N\t\\b\n\\.\n{DATA}", "M123"),
         (f"{DATA}\\connect other\n{DATA}", "M122"),
         ("insert into t values ('\n\\a\n');\n" * 5 + "\\i other.sql\n", "M122"),
         (DATA + "\\N\t1\n" * 500, "M122"),

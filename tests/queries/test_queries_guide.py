@@ -50,7 +50,7 @@ def package(
     source = Source("queries/tasks.sql", "\n".join(sql for _, sql in blocks("sql")))
     ((_, section),) = blocks("toml")
     types = tomllib.loads(section)["tool"]["todo-sql"]["types"]
-    config = replace(packaged_config(tmp_path, {}), types=types)
+    config = replace(packaged_config({}), types=types)
     with psycopg.connect(todo_database, autocommit=True) as connection:
         analysis = check(Compiler(connection, config), load_text(source))
     findings = [*analysis.findings, *misnamed(analysis.described)]

@@ -71,7 +71,11 @@ def _show_version(context: Context, wanted: bool) -> None:
 def options(
     project: Annotated[
         Path | None,
-        Option(metavar="DIR", help="Folder of the project; default: the nearest pyproject.toml."),
+        Option(
+            metavar="DIR",
+            help="Folder of the project; default: the nearest one, upwards. "
+            "`todo`: the one that todo-sql carries.",
+        ),
     ] = None,
     database: Annotated[
         str | None,

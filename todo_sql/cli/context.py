@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from todo_sql.cli.output import Output
+from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
     from todo_sql.config import Config
     from todo_sql.embedded.server import EmbeddedServer
 
 
+_HERE = "migrations"
+
+
 class Context(typer.Context):
-    """The surroundings of one run of a verb."""
+    """The surroundings of one run of a verb.
+
+    Attributes:
+        is_new: Whether no project was found, and the working directory is to become one.
+    """
+
+    is_new = False
+
+    @property
+    def makes_project(self) -> bool:
+        """Whether the verb makes a project of a folder that is none yet."""
+        return self.info_name == "import"
 
     @property
     def output(self) -> Output:
@@ -27,7 +43,7 @@ class Context(typer.Context):
     @cached_property
     def config(self) -> Config:
         """The project's configuration; ``--database`` overrides every URL in it."""
-        from todo_sql.config import load_config
+        from todo_sql.config import NoProject, config_of_migrations, load_config
 
         given = self.find_root().params
         environment = dict(os.environ)
@@ -35,7 +51,29 @@ class Context(typer.Context):
             environment["DATABASE_URL"] = given["database"]
             environment["TODO_SQL_DIRECT_URL"] = ""
             environment["TODO_SQL_REPLICA_URL"] = ""
-        return load_config(given["project"], environment=environment)
+        try:
+            return load_config(given["project"], environment=environment)
+        except NoProject:
+            folder = self.params.get("migrations") or (_HERE if self.makes_project else None)
+            if given["project"] is not None or folder is None:
+                raise
+            self.is_new = True
+            return config_of_migrations(Path(folder), environment)
+
+    @property
+    def own_config(self) -> Config:
+        """The configuration of a project whose files may be written.
+
+        Raises:
+            UsageError: It is the one that the wheel carries.
+        """
+        if self.config.packaged:
+            raise UsageError(
+                "the Todo project that todo-sql carries is read-only",
+                code="U219",
+                fix="run the command in your project's folder, or name it with `--project DIR`",
+            )
+        return self.config
 
     @cached_property
     def server(self) -> EmbeddedServer:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet
 
-from todo_sql.config import Config, Tenant, load_config
+from todo_sql.config import Config, NoProject, Tenant, load_config, packaged_config
 from todo_sql.database.async_session import AsyncSession, AsyncTransaction
 from todo_sql.database.base_session import Handle
 from todo_sql.database.events import Listener
@@ -107,7 +107,12 @@ class _Source(Generic[S]):
                 fix="pass `todo_sql.config.Tenant(parameter=…, setting=…, role=…)`; "
                 "whose rows a session sees is said with `db.as_user(id)`",
             )
-        config = load_config()
+        try:
+            config = load_config()
+        except NoProject:  # a deployed program has none, and needs none
+            config = packaged_config()
+            if url is None and config.database_url is None:
+                raise
         given = url if url is not None else config.database_url
         if url is None and replica is None:
             replica = config.replica_url

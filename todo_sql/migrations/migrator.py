@@ -421,10 +421,9 @@ class Migrator:
         raise TargetRefused(
             f"database {link.target.database} is not empty and has no ledger",
             code="M505",
-            cause="no project was found here, so these would be the migrations of the packaged "
-            "Todo project; nothing was changed",
-            fix="run the command in your project's folder or name it with `--project`; for the "
-            "Todo schema, name an empty database",
+            cause="the Todo schema that todo-sql carries is not made among the tables of others; "
+            "nothing was changed",
+            fix="name an empty database, or your own project with `--project DIR`",
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.deep import deeply
@@ -71,7 +72,7 @@ class Statement:
 
         if self._node is not None:
             return self._node
-        return parse(self.text)[0].node if self.kind and self.unseen is None else Node()
+        return _tree_again(self.text) if self.kind and self.unseen is None else Node()
 
     def offset(self, location: int) -> int:
         """Turn a location of the parse tree (in bytes of the statement) into one of the text."""
@@ -326,6 +327,12 @@ def _decoded(data: bytes) -> tuple[Any, bool]:
         return ParseResult.FromString(tree).stmts, True
     except DecodeError:
         return ParseResult.FromString(shallow(tree, ParseResult.DESCRIPTOR)).stmts, False
+
+
+@lru_cache(maxsize=1)  # who asks for one asks again at once
+def _tree_again(text: str) -> Node:
+    found = parse(text)[0]
+    return found.node if found._node is not None else _tree(text)[2]
 
 
 def _first_kind(text: str) -> str:

@@ -19,7 +19,7 @@ def command(
     check: OnlyCheck = False,
 ) -> ExitCode:
     """Write schema.md, migrations.md, schema.sql and schema.html."""
-    config = context.config
+    config = context.own_config
     files = _render(config)
     stale = [
         name

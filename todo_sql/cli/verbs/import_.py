@@ -78,9 +78,8 @@ def command(
     if tool is None:
         return _recognised(context)
     found = tool_of(tool)
-    root = Path.cwd() if context.config.packaged else context.config.root
-    target = (root / to) if to else (root / "migrations" if context.config.packaged else None)
-    target = Path(target or context.config.migrations).resolve()
+    root = context.own_config.root
+    target = Path(root / to if to else context.config.migrations).resolve()
     if ledger:
         return _carry_over(
             context,
@@ -116,7 +115,7 @@ def command(
 def _recognised(context: Context) -> ExitCode:
     from todo_sql.adoption.tools import NAMES, recognise
 
-    root = Path.cwd() if context.config.packaged else context.config.root
+    root = context.config.root
     found = recognise(root)
     output = context.output
     if output.json:
@@ -304,7 +303,7 @@ def _configure(context: Context, root: Path, target: Path) -> None:
     """Write a configuration where there is none, so that the next command finds the files."""
     from todo_sql import writing
 
-    if not context.config.packaged or (root / _CONFIGURATION).exists():
+    if not context.is_new or (root / _CONFIGURATION).exists():
         return
     name = target.relative_to(root).as_posix()
     writing.write(root / _CONFIGURATION, f'migrations = "{name}"\n', root)

@@ -35,7 +35,7 @@ def command(
     if rules:
         context.output.page("rules", render())
         return ExitCode.OK
-    config = context.config
+    config = context.own_config if fix else context.config
     only = _named(paths, config) if paths else None
     named = only is not None
     if since is not None:

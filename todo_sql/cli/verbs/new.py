@@ -41,12 +41,7 @@ def command(
         raise UsageError(
             f"`{name}` holds no letter or digit", fix="describe the change, such as add_notes"
         )
-    if context.config.packaged:
-        raise UsageError(
-            "there is no project here to add a migration to",
-            fix="make one with `todo-sql init DIR`, or name it with `--project`",
-        )
-    root = context.config.root
+    root = context.own_config.root
     bodies = (UNWRITTEN, UNWRITTEN)
     drafted = from_drift or schema is not None
     if drafted:

@@ -14,8 +14,6 @@ from todo_sql.queries.mistakes import did_you_mean
 from todo_sql.queries.named import NamedQuery
 from todo_sql.sql.source import Source
 
-_FILE = "pyproject.toml"
-
 
 def unmatched(
     config: Config,
@@ -76,6 +74,6 @@ def _all(columns: dict[str, set[str]], column: str) -> list[str]:
 
 
 def _place(config: Config, key: str) -> Place:
-    source = Source.read(config.root / _FILE, config.root)
+    source = Source.read(config.file, config.root)
     line = re.search(rf"^[ \t]*([\"']?){re.escape(key)}\1[ \t]*=", source.text, re.MULTILINE)
-    return source.place(*line.span()) if line else Place(_FILE, 1)
+    return source.place(*line.span()) if line else Place(source.file, 1)

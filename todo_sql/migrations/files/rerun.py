@@ -23,6 +23,14 @@ _ALONE = {
     "drop_table_space_stmt",
     "dropdb_stmt",
 }
+_AT_TIMES_ALONE = {
+    "alter_database_stmt",
+    "alter_subscription_stmt",
+    "cluster_stmt",
+    "create_subscription_stmt",
+    "reindex_stmt",
+    "vacuum_stmt",
+}
 _REFRESHING = {
     "ALTER_SUBSCRIPTION_ADD_PUBLICATION",
     "ALTER_SUBSCRIPTION_DROP_PUBLICATION",
@@ -39,7 +47,7 @@ def needs_no_transaction(statement: Statement) -> bool:
     """Tell whether PostgreSQL refuses a statement inside a transaction."""
     if statement.kind in _ALONE or is_concurrent(statement):
         return True
-    if statement.kind in DATA:  # its tree may be large
+    if statement.kind not in _AT_TIMES_ALONE:  # the tree of many others need not be made
         return False
     node = root(statement)
     match statement.kind:
@@ -79,13 +87,11 @@ def root(statement: Statement) -> Any:
 
 def is_concurrent(statement: Statement) -> bool:
     """Tell whether a statement is concurrent index or partition work."""
-    if statement.kind in DATA:
-        return False
-    node = root(statement)
     if statement.kind in ("index_stmt", "drop_stmt"):
-        return bool(node.concurrent)
+        return bool(root(statement).concurrent)
     if statement.kind == "reindex_stmt":
-        return any(parameter.def_elem.defname == "concurrently" for parameter in node.params)
+        parameters = root(statement).params
+        return any(parameter.def_elem.defname == "concurrently" for parameter in parameters)
     if statement.kind == "alter_table_stmt":
         return detached_partition(statement) is not None
     return False

@@ -12,7 +12,6 @@ from todo_sql.migrations.files.directives import KNOWN, UNKNOWN_FATE
 from todo_sql.migrations.files.folder import MigrationSet, Script, refuse
 from todo_sql.migrations.files.reading import CopyData
 from todo_sql.migrations.files.rerun import (
-    DATA,
     enum_name,
     is_rerunnable,
     needs_no_transaction,
@@ -192,14 +191,15 @@ def _forbidden(statement: Statement, rows: CopyData | None) -> tuple[str, str, s
             "a transaction statement would tear the migration from its ledger row",
             "remove it: every migration is one transaction already",
         )
-    if not statement.kind or (statement.kind in DATA and not _UNLOCK.search(statement.text)):
-        return None
-    node = root(statement)
-    if statement.kind == "copy_stmt" and not node.filename and not node.is_program:
-        return _wrong_copy(node, rows)
-    if statement.kind == "discard_stmt" and enum_name(node, "target") == "DISCARD_ALL":
+    if statement.kind == "copy_stmt":
+        copy = root(statement)
+        if not copy.filename and not copy.is_program:
+            return _wrong_copy(copy, rows)
+    if statement.kind == "discard_stmt" and enum_name(root(statement), "target") == "DISCARD_ALL":
         return ("M125", "DISCARD ALL would release the migration lock", "remove it")
-    if _UNLOCK.search(statement.text) and (statement.kind == "do_stmt" or _calls_unlock(node)):
+    if not statement.kind or not _UNLOCK.search(statement.text):
+        return None
+    if statement.kind == "do_stmt" or _calls_unlock(root(statement)):
         return ("M126", "an advisory unlock could release the migration lock", "remove it")
     return None
 
