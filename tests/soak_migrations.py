@@ -5,6 +5,7 @@
     kills [N]       SIGKILL at N random moments
     postmaster [N]  SIGKILL the server and all its processes at N random moments
     crowd [N]       N migrators at once on an empty database
+    services [N]    two services with a ledger each in one database, N migrators of each at once
     roles [N]       the Todo migrations on two databases of one cluster at once, N times
     busy [SECONDS]  tables that are busy, and an idle transaction, for so long
 
@@ -29,6 +30,7 @@ from support import migrate_process
 from support.database import Owner, Server, database
 from support.migration_faults import (
     DURABLE,
+    check_beside,
     check_whole,
     count_messages,
     crash_within,
@@ -36,8 +38,9 @@ from support.migration_faults import (
     kill_within,
     write_chain,
     write_folder,
+    write_service,
 )
-from support.migrations import Recorder, applied, invalid_indexes, migrator, write
+from support.migrations import Recorder, applied, fetch, invalid_indexes, migrator, write
 from support.traffic import Traffic, holding
 
 from todo_sql.embedded.temporary import temporary_server
@@ -45,6 +48,7 @@ from todo_sql.migrations import migrate
 
 SUPERUSER = Owner("superuser", "postgres")
 CHAIN = 30  # migrations in a run that is to be cut short by a crash
+REPEATABLES = ["repeatable/second", "repeatable/z_first"]
 TODO = Path(__file__).parent.parent / "migrations"
 
 
@@ -100,9 +104,38 @@ def crowd(server: Server, folder: Path, number: int) -> str:
             out, err = process.communicate(timeout=600)
             assert process.returncode == 0, err
             done += out.split()
-        assert sorted(done) == ids, done
+        assert sorted(done) == [*ids, *REPEATABLES], done
         check_whole(server.url(name), ids)
     return f"{number} migrators, {number} exit codes 0, each of {len(ids)} migrations once"
+
+
+def services(server: Server, folder: Path, number: int) -> str:
+    """Start `number` migrators of each of two services, whose ledgers stand in one database."""
+    names = ("billing", "orders")
+    ids = {name: write_service(folder / name, name) for name in names}
+    with database(server, SUPERUSER) as database_name:
+        url = server.url(database_name)
+        started = [
+            (name, migrate_process.spawn(url, folder / name, name))
+            for _ in range(number)
+            for name in names
+        ]
+        for _, process in started:
+            migrate_process.go(process)
+        done: dict[str, list[str]] = {name: [] for name in names}
+        for name, process in started:
+            out, err = process.communicate(timeout=600)
+            assert process.returncode == 0, err
+            done[name] += out.split()
+        for name in names:
+            assert sorted(done[name]) == [*ids[name], *REPEATABLES], done
+            check_beside(url, f"{name}0", name, whole=True)
+            assert (
+                fetch(url, f"select migration_id from {name}._yoyo_migration order by 1")
+                == (ids[name])
+            )
+        assert invalid_indexes(url) == []
+    return f"2 x {number} migrators, {2 * number} exit codes 0, each migration of each once"
 
 
 def roles(server: Server, folder: Path, number: int) -> str:
@@ -160,6 +193,7 @@ RUNS = {
     "kills": (kills, 100),
     "postmaster": (postmaster, 200),
     "crowd": (crowd, 50),
+    "services": (services, 50),
     "roles": (roles, 20),
     "busy": (busy, 20),
 }

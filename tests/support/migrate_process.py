@@ -1,4 +1,4 @@
-"""A migrator in a process of its own: ``python -m support.migrate_process URL FOLDER``.
+"""A migrator in a process of its own: ``python -m support.migrate_process URL FOLDER [LEDGER]``.
 
 It says ``ready`` once everything is imported, waits for a line on stdin, migrates, and
 prints the id of each migration when it is told that it is applied.
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent.parent
 
 
-def main(url: str, folder: str) -> None:
+def main(url: str, folder: str, ledger: str | None = None) -> None:
     """Migrate when told to."""
     import todo_sql.migrations.backend
     import todo_sql.sql.grammar
-    from todo_sql.migrations.files.folder import load
+    from todo_sql.migrations.files.beside import load_whole
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.migrations.progress import Events
 
@@ -35,13 +35,13 @@ def main(url: str, folder: str) -> None:
     todo_sql.sql.grammar.parse("select 1")
     print("ready", flush=True)
     sys.stdin.readline()
-    Migrator(url, load(Path(folder)), events=Printing()).migrate()
+    Migrator(url, load_whole(Path(folder)), events=Printing(), ledger=ledger).migrate()
 
 
-def spawn(url: str, folder: Path) -> subprocess.Popen[str]:
+def spawn(url: str, folder: Path, *ledger: str) -> subprocess.Popen[str]:
     """Start such a process and return it once it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "support.migrate_process", url, str(folder)],
+        [sys.executable, "-m", "support.migrate_process", url, str(folder), *ledger],
         cwd=TESTS,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -22,6 +22,8 @@ NONTRANSACTIONAL = "20260103000000_index"
 def write_folder(folder: Path, pause: float = 0.0, tables: str = "abdefg") -> list[str]:
     """Write transactional and non-transactional migrations; return their ids.
 
+    Beside them lie two repeatable files and a hook that notes each migration.
+
     Args:
         folder: Where.
         pause: Seconds that each migration sleeps, so that a kill finds it at work.
@@ -51,7 +53,59 @@ def write_folder(folder: Path, pause: float = 0.0, tables: str = "abdefg") -> li
         "drop index concurrently if exists idx_a_unique;\n",
     )
     ids.append(NONTRANSACTIONAL)
+    write_beside(folder, "a", sleep)
     return sorted(ids)
+
+
+def write_beside(folder: Path, table: str, sleep: str = "") -> None:
+    """Write two repeatable files on a table, and a hook that notes each migration."""
+    for name in ("repeatable", "hooks"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    first, second = (folder / "repeatable" / f"{name}.sql" for name in ("z_first", "second"))
+    view = f"v_{table}"
+    first.write_text(f"{sleep}create or replace view {view} as select id from {table};\n{sleep}")
+    second.write_text(
+        f"-- depends: z_first\n{sleep}create or replace view {view}_count as "
+        f"select count(*) as n from {view};\n{sleep}"
+    )
+    (folder / "hooks" / "before.sql").write_text(f"{sleep}select 1;\n")
+    (folder / "hooks" / "after.sql").write_text(f"{sleep}select 1;\n")
+    (folder / "hooks" / "after_each.sql").write_text(
+        f"create table if not exists seen_{table} (id text primary key);\n"
+        f"insert into seen_{table} values (current_setting('todo_sql.migration'));\n"
+    )
+
+
+def check_beside(url: str, table: str, schema: str = "public", *, whole: bool = False) -> None:
+    """Assert that the hook noted what is applied, and that views and their records agree."""
+    done = fetch(url, f"select migration_id from {schema}._yoyo_migration order by 1")
+    if fetch(url, f"select to_regclass('seen_{table}')::text") != [None]:
+        assert fetch(url, f"select id from seen_{table} order by 1") == done
+    else:
+        assert done == []
+    views = f"select count(*) from pg_views where viewname in ('v_{table}', 'v_{table}_count')"
+    runs = f"{schema}._todo_sql_repeatable"
+    recorded = 0
+    if fetch(url, f"select to_regclass('{runs}')::text") != [None]:
+        (recorded,) = fetch(url, f"select count(*) from {runs}")
+    assert fetch(url, views) == [recorded]
+    assert not whole or recorded == 2
+
+
+def write_service(folder: Path, name: str, number: int = 10) -> list[str]:
+    """Write the migrations of a service whose tables bear its name; return their ids."""
+    ids = []
+    for at in range(number):
+        text = f"create table {name}{at} (id int primary key);\n"
+        if at == number // 2:
+            text = (
+                "-- transactional: false\n"
+                f"create index concurrently if not exists i_{name} on {name}0 (id);\n"
+            )
+        ids.append(f"202601{at + 1:02}000000_step")  # the same for every service
+        write(folder, ids[-1], text)
+    write_beside(folder, f"{name}0")
+    return ids
 
 
 DURABLE = {
@@ -153,6 +207,7 @@ def check_torn(url: str, ids: list[str]) -> None:
     if fetch(url, "select to_regclass('_yoyo_migration')::text") == [None]:
         assert tables(url) == []
         return
+    check_beside(url, "a")
     made = {name for name in tables(url) if len(name) == 1}
     marked = {id[-1] for id in applied(url) if id != NONTRANSACTIONAL}
     assert made == marked, f"applied {made}, marked {marked}"
@@ -164,6 +219,7 @@ def check_whole(url: str, ids: list[str]) -> None:
     assert applied(url) == ids
     assert fetch(url, "select count(*) from _yoyo_log") == [len(ids)]
     check_torn(url, ids)
+    check_beside(url, "a", whole=True)
     assert invalid_indexes(url) == []
     assert fetch(
         url,
