@@ -11,7 +11,7 @@ from todo_sql import writing
 from todo_sql.adoption.body import Body, body_of
 from todo_sql.adoption.old_ledger import LEDGER_KEY
 from todo_sql.adoption.placeholders import comments_in
-from todo_sql.adoption.revisions import History, Revision, Tool
+from todo_sql.adoption.revisions import READ_ROWS, History, Revision, Tool
 from todo_sql.adoption.versions import slug, versions
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
@@ -35,7 +35,7 @@ class Adopted:
         key: The other tool's.
         checksum: What that tool's ledger would hold of the text, if anything.
         depends: The keys that it stands on, where its tool has heads.
-        placeholder: Whether it was code, and nobody has written it as SQL yet.
+        placeholder: Whether its SQL is not all that the other tool did.
     """
 
     id: str
@@ -150,6 +150,7 @@ def _file(
     text = [f"-- From {tool}: {_line(one.key)}", f"-- It was {_line(one.file)}."]
     if one.checksum:
         text.append(f"-- Its checksum there: {one.checksum}")
+    text += [f"-- {remark}" for remark in one.remarks]
     if one.depends:
         text.append(f"-- There it stands on: {' '.join(one.depends)}")
     notes = list(one.notes)
@@ -262,7 +263,7 @@ def adopted(folder: Path, tool: str) -> list[Adopted]:
                 origin[2],
                 checksum[1] if checksum else None,
                 tuple(under[1].split()) if under else (),
-                _UNWRITTEN in head,
+                _UNWRITTEN in head or READ_ROWS in head,
             )
         )
     return sorted(found, key=lambda one: one.id)

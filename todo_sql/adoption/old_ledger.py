@@ -16,7 +16,10 @@ from todo_sql.adoption.versions import natural
 
 UNDONE, BASELINE = "undone", "baseline"
 LEDGER_KEY = "(ledger)"
-"""Of the file that makes the other tool's ledger, where a history uses it: always applied."""
+"""Of the file that makes the other tool's ledger, where a history uses it.
+
+A key in brackets is none of the other tool's; what it stands for is always applied.
+"""
 
 Row = tuple[str | None, ...]
 
@@ -116,7 +119,7 @@ def standing(
             covered |= _under(key, depends)
         elif ledger.means == "upto" or found[key][2] == BASELINE:
             covered |= set(_before(key, keys))
-    covered |= {LEDGER_KEY} & place.keys()
+    covered |= {key for key in keys if key.startswith("(")}
     applied = {
         key: carried.get(key, Carried(key)) for key in keys if key in carried or key in covered
     }

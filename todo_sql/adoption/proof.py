@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 
 from todo_sql.adoption.body import body_of
 from todo_sql.adoption.files import adopted
 from todo_sql.adoption.old_ledger import LEDGER_KEY
-from todo_sql.adoption.revisions import Half, History, Tool
+from todo_sql.adoption.revisions import Asked, Half, History, Tool
 from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, scratch_server
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from todo_sql.config import Config
 
 
-def differences(config: Config, tool: Tool, history: History, folder: Path) -> list[Difference]:
+def differences(
+    config: Config, tool: Tool, history: History, folder: Path, source: Path, asked: Asked
+) -> list[Difference]:
     """Return how the catalog of the new files differs from that of the old ones.
 
     Both are made on the scratch server; code in other languages is run by neither.
@@ -33,7 +36,15 @@ def differences(config: Config, tool: Tool, history: History, folder: Path) -> l
     server = scratch_server(config)
     uses = any(one.key == LEDGER_KEY for one in adopted(folder, tool.name))
     with empty_database(server) as url:
-        before = _the_old_way(url, history, tool.ledger.ddl if uses and tool.ledger else "")
+        if tool.make is None:
+            before = _the_old_way(url, history, tool.ledger.ddl if uses and tool.ledger else "")
+        else:
+            tool.make(source, asked, url)
+            with psycopg.connect(url, autocommit=True) as connection:
+                if not uses and tool.ledger is not None:
+                    table = sql.Identifier(tool.ledger.table)
+                    connection.execute(sql.SQL("drop table if exists {}").format(table))
+                before = take(connection)
     with empty_database(server) as url:
         Migrator(url, load(folder, config.root)).migrate()
         with psycopg.connect(url, autocommit=True) as connection:

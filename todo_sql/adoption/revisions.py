@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.sql.source import Source
+
+if TYPE_CHECKING:
+    from todo_sql.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Revision:
         irreversible: Why there is no `down`.
         repeatable: Whether the tool runs it again when its text changed.
         depends: The keys of those that it names as coming first.
+        remarks: What its file says of how it came to be, a comment each.
         notes: What a person should know of how it came over.
     """
 
@@ -67,7 +72,12 @@ class Revision:
     irreversible: str | None = None
     repeatable: bool = False
     depends: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+READ_ROWS = "It read rows: what it does to rows is what an empty database needed."
+"""The remark on a revision whose code looked at rows before it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +102,13 @@ class Asked:
         root: Files are shown relative to it, and none outside of it is read.
         values: Of placeholders, by name.
         contexts: The contexts and labels of Liquibase that are meant.
+        config: Of the project, for the scratch server of the tools that are run.
     """
 
     root: Path
     values: Mapping[str, str] = field(default_factory=dict)
     contexts: tuple[str, ...] = ()
+    config: Config | None = None
 
     def shown(self, path: Path) -> str:
         """Return a path as messages show it."""
@@ -146,7 +158,8 @@ class Tool:
         title: Its own name.
         signs: What tells its folder; any of them does.
         read: Reads a folder.
-        ledger: Its ledger, or None: see `read`.
+        ledger: Its ledger.
+        make: Makes a database as it does, for a tool that is run; None: its files are.
     """
 
     name: str
@@ -154,6 +167,7 @@ class Tool:
     signs: tuple[Sign, ...]
     read: Callable[[Path, Asked], History]
     ledger: OldLedger | None = None
+    make: Callable[[Path, Asked, str], None] | None = None
 
 
 def refusal(

@@ -13,9 +13,11 @@ from todo_sql.errors import UsageError
 
 # One module of `readers/` each.
 NAMES = (
+    "alembic",
     "atlas",
     "dbmate",
     "diesel",
+    "django",
     "flyway",
     "golang-migrate",
     "goose",

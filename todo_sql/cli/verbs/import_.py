@@ -16,7 +16,7 @@ from todo_sql.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from todo_sql.adoption.carry import CarryPlan
     from todo_sql.adoption.files import Conversion
-    from todo_sql.adoption.revisions import History, Tool
+    from todo_sql.adoption.revisions import Asked, History, Tool
 
 _SHOWN = 20  # notes on files
 _CONFIGURATION = "todo-sql.toml"
@@ -192,7 +192,8 @@ def _convert(
 
     output = context.output
     within = root if source.is_relative_to(root) else source.parent
-    history = tool.read(source, Asked(within, values, contexts))
+    asked = Asked(within, values, contexts, context.config)
+    history = tool.read(source, asked)
     if not history.revisions and not history.findings:
         raise UsageError(
             f"there is no migration of {tool.title} in {source}", code="A101", fix="name its folder"
@@ -207,7 +208,7 @@ def _convert(
     proof = "not run"
     differences: list[Any] = []
     if prove and write:
-        differences = _prove(context, tool, history, target)
+        differences = _prove(context, tool, history, target, source, asked)
         proof = "different" if differences else "equal"
     shown = target.relative_to(root).as_posix() if target.is_relative_to(root) else str(target)
     if output.json:
@@ -310,11 +311,13 @@ def _configure(context: Context, root: Path, target: Path) -> None:
     context.output.message(f"wrote {_CONFIGURATION}: migrations = {name}")
 
 
-def _prove(context: Context, tool: Tool, history: History, target: Path) -> list[Any]:
+def _prove(
+    context: Context, tool: Tool, history: History, target: Path, source: Path, asked: Asked
+) -> list[Any]:
     from todo_sql.adoption.proof import differences
 
     context.output.message("making both databases …")
-    return differences(context.config, tool, history, target)
+    return differences(context.config, tool, history, target, source, asked)
 
 
 def _carry_over(

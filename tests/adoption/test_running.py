@@ -1,0 +1,270 @@
+"""`import alembic` and `import django`: the project's code is run, and the catalog is the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import clean_environment
+from support.database import Server
+from support.importing import lay, run
+from support.migrations import fetch
+
+pytestmark = pytest.mark.database
+
+ENV = """
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+
+if context.is_offline_mode():
+    context.configure(url=context.config.get_main_option("sqlalchemy.url"), literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    section = context.config.get_section("alembic")
+    engine = engine_from_config(section, prefix="sqlalchemy.", poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        context.configure(connection=connection)
+        with context.begin_transaction():
+            context.run_migrations()
+"""
+REVISION = '''"""{name}
+
+Create Date: {created}
+"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = {down!r}
+
+
+def upgrade():
+    {up}
+
+
+def downgrade():
+    {back}
+'''
+TABLE = (
+    'op.create_table("users", sa.Column("id", sa.Integer, primary_key=True), '
+    'sa.Column("name", sa.Text, nullable=False))\n'
+    '    op.bulk_insert(sa.table("users", sa.column("name")), [{"name": "O\'Brien 5 %"}, '
+    '{"name": "a\\\\b"}])'
+)
+ROWS = (
+    'rows = op.get_bind().execute(sa.text("select id, name from users")).all()\n'
+    '    op.add_column("users", sa.Column("loud", sa.Text))\n'
+    "    for row in rows:\n"
+    '        op.get_bind().execute(sa.text("update users set loud = :l where id = :i"), '
+    '{"l": row.name.upper(), "i": row.id})'
+)
+INDEX = (
+    "with op.get_context().autocommit_block():\n"
+    '        op.create_index("users_name", "users", ["name"], postgresql_concurrently=True)'
+)
+REVISIONS = (
+    ("a1", "users", None, TABLE, 'op.drop_table("users")'),
+    ("b1", "loud", "a1", ROWS, 'op.drop_column("users", "loud")'),
+    ("b2", "index", "a1", INDEX, "pass"),
+    ("c1", "merge", ("b1", "b2"), "pass", "pass"),
+)
+ALEMBIC: dict[str, str] = {
+    "alembic.ini": "[alembic]\nscript_location = %(here)s/db\n"
+    "sqlalchemy.url = postgresql+psycopg://localhost/never\n",
+    "db/env.py": ENV,
+    **{
+        f"db/versions/{revision}.py": REVISION.format(
+            revision=revision,
+            name=name,
+            down=down,
+            up=up,
+            back=back,
+            created=f"2024-01-02 03:04:0{number}",
+        )
+        for number, (revision, name, down, up, back) in enumerate(REVISIONS)
+    },
+    "pyproject.toml": '[tool.todo-sql]\nmigrations = "ours"\n',
+}
+
+
+def alembic(folder: Path, url: str, *words: str) -> None:
+    """Run Alembic itself on a database."""
+    plain = url.partition("?")[0].replace("postgresql:", "postgresql+psycopg:")
+    code = (
+        "import sys; from alembic.config import Config; from alembic import command; "
+        "config = Config('alembic.ini'); config.set_main_option('sqlalchemy.url', sys.argv[1]); "
+        "getattr(command, sys.argv[2])(config, sys.argv[3])"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, plain, *words],
+        cwd=folder,
+        env=clean_environment(),
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def scratch(server: Server) -> dict[str, str]:
+    """Where histories are run, in environment variables."""
+    return {"TODO_SQL_SCRATCH_URL": server.url(), "TODO_SQL_REPLAY": "superuser"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """An Alembic project with a branch, a merge, Python that reads rows and an index."""
+    lay(tmp_path, ALEMBIC)
+    return tmp_path
+
+
+def test_alembic_comes_over(project: Path, scratch: dict[str, str]) -> None:
+    """Every revision, its values, what it says of itself; and the catalogs are equal."""
+    code, document = run(project, "alembic", ".", "--prove", **scratch)
+    assert code == 0, document
+    assert document["proof"] == "equal"
+    assert sorted(one["key"] for one in document["files"]) == ["a1", "b1", "b2", "c1"]
+    texts = {path.stem[15:]: path.read_text() for path in (project / "ours").glob("*.sql")}
+    assert "'O''Brien 5 %'" in texts["users"] and "E'a\\\\b'" in texts["users"]
+    assert "O''BRIEN 5 %" in texts["loud"] and "It read rows" in texts["loud"]
+    assert "-- transactional: false" in texts["index"]
+    assert "-- irreversible: its downgrade does nothing" in texts["index"]
+    assert "DROP TABLE users" in texts["users.rollback"]
+
+
+@pytest.mark.parametrize(
+    ("done", "expected", "exit_code"),
+    [
+        (["upgrade", "head"], ["users", "loud", "index", "merge"], 0),
+        (["upgrade", "b1"], ["users", "loud"], 0),
+        (["stamp", "head"], ["users", "loud", "index", "merge"], 0),
+        (["upgrade", "b2"], [], 1),  # `loud` read rows, and is pending here
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
+)
+def test_the_heads_of_alembic_are_carried_over(
+    done: list[str],
+    expected: list[str],
+    exit_code: int,
+    project: Path,
+    scratch: dict[str, str],
+    empty_database: str,
+) -> None:
+    """All that a head stands on is applied, branches and merges too."""
+    assert run(project, "alembic", ".", **scratch)[0] == 0
+    alembic(project, empty_database, *done)
+    words = ("alembic", "--ledger", "--yes")
+    code, document = run(project, *words, DATABASE_URL=empty_database)
+    assert code == exit_code, document
+    if code == 0:
+        assert sorted(id[15:] for id in document["ledger"]["applied"]) == sorted(expected)
+        rows = fetch(empty_database, "select migration_id from _yoyo_migration order by 1")
+        assert sorted(id[15:] for id in rows) == sorted(expected)
+
+
+def test_a_revision_that_fails_is_told(project: Path, scratch: dict[str, str]) -> None:
+    """Nothing is written, and the reason is the revision's own."""
+    path = project / "db" / "versions" / "b2.py"
+    path.write_text(path.read_text().replace('"users", ["name"]', '"nobody", ["name"]'))
+    code, document = run(project, "alembic", ".", **scratch)
+    assert code == 1 and [one["code"] for one in document["refused"]] == ["A133"]
+    assert "nobody" in document["refused"][0]["message"]
+    assert not (project / "ours").exists()
+
+
+def test_an_env_that_connects_elsewhere_is_refused(
+    project: Path, scratch: dict[str, str], empty_database: str
+) -> None:
+    """A URL of its own is never written to."""
+    path = project / "db" / "env.py"
+    url = empty_database.partition("?")[0].replace("postgresql:", "postgresql+psycopg:")
+    text = 'section = {"sqlalchemy.url": "' + url + '"}'
+    path.write_text(
+        path.read_text().replace('section = context.config.get_section("alembic")', text)
+    )
+    code, document = run(project, "alembic", ".", **scratch)
+    assert code == 1 and "not to the scratch database" in document["refused"][0]["message"]
+    assert fetch(empty_database, "select count(*) from pg_class where relname = 'users'") == [0]
+
+
+SETTINGS = (
+    "SECRET_KEY = 'x'\nDEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'\n"
+    "INSTALLED_APPS = ['django.contrib.contenttypes', 'django.contrib.auth', 'notes']\n"
+    "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'never'}}\n"
+)
+FIRST = """from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("auth", "0001_initial")]
+    operations = [
+        migrations.CreateModel("Note", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("title", models.CharField(max_length=50, db_index=True)),
+            ("owner", models.ForeignKey("auth.User", models.CASCADE)),
+        ]),
+    ]
+"""
+SECOND = """from django.db import migrations
+
+
+def fill(apps, schema_editor):
+    for user in apps.get_model("auth", "User").objects.all():
+        apps.get_model("notes", "Note").objects.create(title="hi", owner=user)
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("notes", "0001_initial")]
+    operations = [
+        migrations.RunPython(fill, migrations.RunPython.noop),
+        migrations.RunSQL("create index concurrently i on notes_note (title)", "drop index i"),
+    ]
+"""
+DJANGO = {
+    "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")\n',
+    "settings.py": SETTINGS,
+    "notes/__init__.py": "",
+    "notes/migrations/__init__.py": "",
+    "notes/migrations/0001_initial.py": FIRST,
+    "notes/migrations/0002_fill.py": SECOND,
+    "pyproject.toml": '[tool.todo-sql]\nmigrations = "ours"\n',
+}
+
+
+def test_django_comes_over(tmp_path: Path, scratch: dict[str, str], empty_database: str) -> None:
+    """Every app's migrations, and the rows of its ledger."""
+    lay(tmp_path, DJANGO)
+    code, document = run(tmp_path, "django", ".", "--prove", **scratch)
+    assert code == 0, document
+    assert document["proof"] == "equal"
+    made: dict[str, Any] = {one["key"]: one for one in document["files"]}
+    assert {"notes.0001_initial", "notes.0002_fill", "auth.0001_initial"} <= made.keys()
+    filled = (tmp_path / made["notes.0002_fill"]["to"]).read_text()
+    assert "-- transactional: false" in filled and "It read rows" in filled
+    django(tmp_path, empty_database)
+    words = ("django", "--ledger", "--yes")
+    code, document = run(tmp_path, *words, DATABASE_URL=empty_database)
+    assert code == 0, document
+    assert len(document["ledger"]["applied"]) == len(made) and not document["ledger"]["pending"]
+
+
+def django(folder: Path, url: str) -> None:
+    """Run Django's own `migrate` on a database."""
+    code = (
+        "import sys; from urllib.parse import urlsplit, unquote; import settings; "
+        "u = urlsplit(sys.argv[1]); settings.DATABASES['default'] |= dict(NAME=u.path[1:], "
+        "USER=unquote(u.username or ''), PASSWORD=unquote(u.password or ''), HOST=u.hostname, "
+        "PORT=u.port); import django; django.setup(); from django.core.management import "
+        "call_command; call_command('migrate', verbosity=0)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, url],
+        cwd=folder,
+        env=clean_environment(DJANGO_SETTINGS_MODULE="settings", PYTHONPATH="."),
+        check=True,
+        capture_output=True,
+    )

@@ -1,0 +1,176 @@
+"""Runs an Alembic history on a scratch database and tells what each revision sent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from capture import Capture, sent  # type: ignore[import-not-found]
+
+_CREATED = re.compile(r"Create Date:\s*(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)")
+
+
+class _AlembicRun:
+    """One pass over the history."""
+
+    def __init__(self, orders: dict[str, Any]) -> None:
+        self.orders = orders
+        self.outside_of_all = Capture()
+        self.now = self.outside_of_all
+        self.revisions: dict[str, dict[str, Any]] = {}
+        self.error: str | None = None
+        self._positions: dict[int, str] = {}
+
+    def listen(self) -> None:
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        event.listen(Engine, "after_cursor_execute", self._executed)
+        event.listen(Engine, "commit", self._committed)
+        event.listen(Engine, "first_connect", self._connected, insert=True)
+
+    def _connected(self, dbapi_connection: Any, _record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute("select current_database()")
+        name = cursor.fetchone()[0]
+        cursor.close()
+        if name != self.orders["database"]:
+            raise SystemExit(
+                f"env.py connects to {name}, not to the scratch database: it takes its URL from "
+                "elsewhere; name the environment variable: --set NAME={url}"
+            )
+
+    def _executed(
+        self, conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        raw = conn.connection
+        sets = list(parameters) if many else [parameters]
+        if many:
+            texts = [sent(None, raw, statement, one) for one in sets]
+        else:
+            texts = [sent(cursor, raw, statement, parameters)]
+        wrote = self._wrote(raw, statement)
+        for text in texts:
+            self.now.add(text, wrote)
+
+    def _wrote(self, raw: Any, statement: str) -> bool:
+        """Tell whether the server's log went on since the statement before."""
+        if not statement.lstrip().lower().startswith("select"):
+            return True
+        try:
+            cursor = raw.cursor()
+            cursor.execute("select pg_current_wal_insert_lsn()::text")
+            place = cursor.fetchone()[0]
+            cursor.close()
+        except Exception:  # a driver that cannot have two cursors: the statement counts as a read
+            return False
+        before, self._positions[0] = self._positions.get(0), place
+        words = statement.lower()
+        return before is not None and place != before and "(" in words and " from " not in words
+
+    def _committed(self, _connection: Any) -> None:
+        if self.now is not self.outside_of_all and self.now.statements:
+            self.now.outside = True
+
+    def config(self) -> Any:
+        from alembic.config import Config
+
+        orders = self.orders
+        config = Config(orders["ini"]) if orders["ini"] else Config()
+        if orders["location"]:
+            config.set_main_option("script_location", orders["location"])
+        config.set_main_option("sqlalchemy.url", orders["url"].replace("%", "%%"))
+        config.cmd_opts = None
+        return config
+
+    def go(self, *, offline: bool, down: bool) -> None:
+        from alembic.runtime.environment import EnvironmentContext
+        from alembic.script import ScriptDirectory
+
+        config = self.config()
+        if offline:
+            config.output_buffer = self
+        script = ScriptDirectory.from_config(config)
+
+        def steps(rev: Any, context: Any) -> Any:
+            found = (
+                script._downgrade_revs("base", rev) if down else script._upgrade_revs("heads", rev)
+            )
+            for step in found:
+                self._wrap(step)
+            return found
+
+        arguments: dict[str, Any] = {"fn": steps, "as_sql": offline}
+        arguments["destination_rev"] = "base" if down else "heads"
+        if offline:
+            arguments["dialect_opts"] = {"paramstyle": "named"}
+        try:
+            with EnvironmentContext(config, script, **arguments):
+                script.run_env()
+        except SystemExit as error:
+            self.error = str(error)
+        except BaseException as error:  # whatever a revision raises ends the pass
+            words = str(error).splitlines()[:1] or [""]
+            self.error = f"{type(error).__name__}: {words[0]}"
+            if not self.revisions:
+                self.error += "\n" + traceback.format_exc()[-2000:]
+
+    def _wrap(self, step: Any) -> None:
+        inner = step.migration_fn
+
+        def wrapped(**words: Any) -> None:
+            capture = self.now = Capture()
+            try:
+                inner(**words)
+            finally:
+                self.now = self.outside_of_all
+            script = step.revision
+            created = _CREATED.search(script.module.__doc__ or "")
+            self.revisions[script.revision] = {
+                "name": script.doc or script.revision,
+                "path": script.path,
+                "created": "".join(created.groups()) if created else "",
+                "depends": [*script._all_down_revisions],
+                **capture.as_dict(),
+            }
+
+        step.migration_fn = wrapped
+
+    # The buffer of the offline text: one call is one statement.
+
+    def write(self, text: str) -> None:
+        if self.now is not self.outside_of_all and text.strip():
+            self.now.add(text, True)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def main() -> None:
+    """Run what the orders say."""
+    orders = json.load(sys.stdin)
+    os.chdir(orders["root"])
+    for place in orders["path"]:
+        sys.path.insert(0, place)
+    run = _AlembicRun(orders)
+    if orders["pass"] != "offline":
+        run.listen()
+    with contextlib.redirect_stdout(sys.stderr):
+        run.go(offline=orders["pass"] == "offline", down=orders["pass"] == "down")
+    found = {
+        "revisions": run.revisions,
+        "before": run.outside_of_all.statements,
+        "error": run.error,
+    }
+    Path(orders["out"]).write_text(json.dumps(found), encoding="utf-8")
+
+
+main()

@@ -1,0 +1,123 @@
+"""What both programs share: statements as they were sent, with their values in place."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import re
+import uuid
+from typing import Any
+
+_READS = re.compile(r"(?is)\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|show|explain|fetch|declare)\b")
+_CALLS = re.compile(r"(?is)\s*select\s+(?:[\w\".]+\.)?(?:setval|nextval|set_config)\s*\(")
+_ENDS = re.compile(r"(?is)\s*(begin|start transaction|commit|end|rollback|release)\b")
+_CATALOG = re.compile(r"(?i)\b(pg_catalog|information_schema|pg_\w+)\b")
+_ONLY_BOOKKEEPING = re.compile(r"(?i)\b(alembic_version|django_migrations)\b")
+
+
+class Capture:
+    """The statements of one migration, or of what goes on outside of any.
+
+    Attributes:
+        statements: What was sent and stays.
+        outside: Whether something was committed in the middle.
+        read_rows: Whether rows of the project's own tables were read.
+        asked_catalog: Whether the catalog was.
+    """
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+        self.outside = False
+        self.read_rows = False
+        self.asked_catalog = False
+        self._savepoints: list[tuple[str, int]] = []
+
+    def add(self, text: str, wrote: bool) -> None:
+        """Take a statement that succeeded.
+
+        Args:
+            text: With its values.
+            wrote: Whether the log of the server went on.
+        """
+        words = text.split()
+        head = " ".join(words[:2]).lower()
+        if _ONLY_BOOKKEEPING.search(text):
+            return
+        if head.startswith("savepoint"):
+            self._savepoints.append((words[1], len(self.statements)))
+        elif head.startswith("rollback to"):
+            name = words[-1]
+            for known, length in reversed(self._savepoints):
+                if known == name:
+                    del self.statements[length:]
+                    break
+        elif _ENDS.match(text):
+            return
+        elif _READS.match(text) and not wrote and not _CALLS.match(text):
+            if _CATALOG.search(text):
+                self.asked_catalog = True
+            elif re.search(r"(?i)\bfrom\b", text):
+                self.read_rows = True
+        else:
+            self.statements.append(text.strip().rstrip(";").rstrip())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "statements": self.statements,
+            "outside": self.outside,
+            "read_rows": self.read_rows,
+            "asked_catalog": self.asked_catalog,
+        }
+
+
+def sent(cursor: Any, connection: Any, statement: str, parameters: Any) -> str:
+    """Return a statement as the server got it.
+
+    Args:
+        cursor: Of the driver.
+        connection: Of the driver.
+        statement: With placeholders.
+        parameters: Their values, or None.
+    """
+    query = getattr(cursor, "query", None)
+    if isinstance(query, bytes):  # psycopg2
+        return query.decode()
+    if not parameters:
+        return statement
+    driver = getattr(connection, "driver_connection", connection)
+    if type(driver).__module__.split(".")[0] == "psycopg":
+        import psycopg
+
+        if isinstance(driver, psycopg.Connection):
+            return str(psycopg.ClientCursor(driver).mogrify(statement, parameters))
+    if isinstance(parameters, dict):
+        return re.sub(
+            r"%\((\w+)\)s", lambda found: literal(parameters[found[1]]), statement
+        ).replace("%%", "%")
+    values = list(parameters)
+    if re.search(r"\$\d", statement):
+        return re.sub(r"\$(\d+)", lambda found: literal(values[int(found[1]) - 1]), statement)
+    rest = iter(values)
+    return re.sub(r"%s", lambda _: literal(next(rest)), statement).replace("%%", "%")
+
+
+def literal(value: Any) -> str:
+    """Return a value as PostgreSQL writes it."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | decimal.Decimal):
+        return str(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"'\\x{bytes(value).hex()}'"
+    if isinstance(value, list | tuple):
+        return f"ARRAY[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        value = json.dumps(value)
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta | uuid.UUID):
+        value = str(value)
+    text = str(value).replace("'", "''")
+    return f"E'{text.replace(chr(92), chr(92) * 2)}'" if "\\" in text else f"'{text}'"

@@ -1,0 +1,149 @@
+"""Runs Django's migrations on a scratch database and tells what each of them sent."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from capture import Capture, sent  # type: ignore[import-not-found]
+
+
+class _DjangoRun:
+    """One pass over the history."""
+
+    def __init__(self, orders: dict[str, Any]) -> None:
+        self.orders = orders
+        self.now = Capture()
+        self.revisions: dict[str, dict[str, Any]] = {}
+        self.error: str | None = None
+
+    def settle(self) -> None:
+        """Set Django up with the scratch database as the only one."""
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", self.orders["settings"])
+        import django
+        from django.conf import settings
+
+        there = urlsplit(self.orders["url"])
+        database = {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": there.path.lstrip("/"),
+            "USER": unquote(there.username or ""),
+            "PASSWORD": unquote(there.password or ""),
+            "HOST": there.hostname or "",
+            "PORT": there.port or "",
+        }
+        engine = settings.DATABASES.get("default", {}).get("ENGINE", database["ENGINE"])
+        if "post" in engine:  # PostGIS has an engine of its own
+            database["ENGINE"] = engine
+        settings.DATABASES = {"default": database}
+        settings.DATABASE_ROUTERS = []
+        django.setup()
+
+    def _executed(self, execute: Any, sql: Any, parameters: Any, many: bool, context: Any) -> Any:
+        found = execute(sql, parameters, many, context)
+        connection = context["connection"]
+        raw = connection.connection
+        cursor = getattr(context["cursor"], "cursor", context["cursor"])
+        text = sql if isinstance(sql, str) else sql.as_string(raw)
+        if many:
+            texts = [sent(None, raw, text, one) for one in parameters]
+        else:
+            texts = [sent(cursor, raw, text, parameters)]
+        for one in texts:
+            self.now.add(one, not one.lstrip().lower().startswith("select"))
+        return found
+
+    def go(self, *, down: bool) -> None:
+        from django.db import connection
+        from django.db.migrations.executor import MigrationExecutor
+
+        executor = MigrationExecutor(connection)
+        graph = executor.loader.graph
+        plan = [
+            graph.nodes[key]
+            for key in _ordered(graph)
+            if key in executor.loader.applied_migrations or not down
+        ]
+        executor.recorder.ensure_schema()
+        state = executor._create_project_state(with_applied_migrations=False)
+        states = {}
+        for migration in plan:
+            states[migration] = state.clone()
+            if down:
+                state = migration.mutate_state(state, preserve=False)
+        order = reversed(plan) if down else plan
+        with connection.execute_wrapper(self._executed):
+            for migration in order:
+                self.now = Capture()
+                try:
+                    if down:
+                        executor.unapply_migration(states[migration], migration)
+                    else:
+                        state = executor.apply_migration(state, migration)
+                except BaseException as error:
+                    words = str(error).splitlines()[:1] or [""]
+                    self.error = f"{type(error).__name__}: {words[0]}"
+                    if not self.revisions:
+                        self.error += "\n" + traceback.format_exc()[-2000:]
+                    return
+                self._keep(migration, graph)
+
+    def _keep(self, migration: Any, graph: Any) -> None:
+        key = f"{migration.app_label}.{migration.name}"
+        names = [type(operation).__name__ for operation in migration.operations]
+        parents = graph.node_map[(migration.app_label, migration.name)].parents
+        found = self.now.as_dict()
+        self.revisions[key] = {
+            "name": f"{migration.app_label}_{migration.name}",
+            "path": inspect.getfile(type(migration)),
+            "created": "",
+            "depends": [".".join(parent.key) for parent in sorted(parents)],
+            **found,
+            "outside": not migration.atomic,
+            # A function that read rows, or may have: an empty database shows nothing of it.
+            "read_rows": "RunPython" in names and not _nothing(migration),
+        }
+
+
+def _nothing(migration: Any) -> bool:
+    """Tell whether each function of a migration is the one that does nothing."""
+    from django.db.migrations import RunPython
+
+    return all(
+        one.code is RunPython.noop for one in migration.operations if isinstance(one, RunPython)
+    )
+
+
+def _ordered(graph: Any) -> list[Any]:
+    """Return every node after those that it depends on, apps in the order of their names."""
+    found: dict[Any, None] = {}
+    for leaf in sorted(graph.leaf_nodes()):
+        for key in graph.forwards_plan(leaf):
+            found[key] = None
+    return list(found)
+
+
+def main() -> None:
+    """Run what the orders say."""
+    orders = json.load(sys.stdin)
+    os.chdir(orders["root"])
+    for place in orders["path"]:
+        sys.path.insert(0, place)
+    run = _DjangoRun(orders)
+    with contextlib.redirect_stdout(sys.stderr):
+        run.settle()
+        run.go(down=orders["pass"] == "down")
+    found: dict[str, Any] = {"revisions": run.revisions, "before": [], "error": run.error}
+    Path(orders["out"]).write_text(json.dumps(found), encoding="utf-8")
+
+
+main()

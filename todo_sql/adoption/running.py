@@ -1,0 +1,112 @@
+"""Runs another tool in the user's environment, on a scratch database of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from todo_sql.adoption.revisions import Asked
+from todo_sql.errors import UsageError
+from todo_sql.wire.url import DatabaseUrl
+
+_HARNESS = Path(__file__).parent / "harness"
+_PLACES = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe")
+
+
+def has(python: str, module: str) -> bool:
+    """Tell whether an interpreter has a module."""
+    words = [python, "-c", f"import {module}"]
+    try:
+        return subprocess.run(words, capture_output=True, check=False, cwd="/").returncode == 0
+    except OSError:
+        return False
+
+
+def python_of(asked: Asked, module: str) -> str:
+    """Return the Python of the project that has a module.
+
+    Raises:
+        UsageError: None has.
+    """
+    given = os.environ.get("TODO_SQL_PYTHON")
+    near = [str(asked.root / place) for place in _PLACES if (asked.root / place).exists()]
+    for python in [given] if given else [*near, sys.executable, "python3", "python"]:
+        if has(python, module):
+            return python
+    raise UsageError(
+        f"no Python here has {module}",
+        code="A131",
+        cause="its history is code, and is run in the project's own environment",
+        fix="activate that environment, or name its interpreter in TODO_SQL_PYTHON",
+    )
+
+
+@contextmanager
+def on_scratch(asked: Asked) -> Iterator[str]:
+    """Yield the URL of an empty scratch database, for a project's own code to fill."""
+    from todo_sql.compiler.scratch import empty_database, scratch_server
+
+    assert asked.config is not None
+    with empty_database(scratch_server(asked.config)) as url:
+        yield url
+
+
+def run(
+    program: str, python: str, orders: Mapping[str, Any], asked: Asked, url: str
+) -> dict[str, Any]:
+    """Run a program of `harness` and return what it found.
+
+    Args:
+        program: Its file.
+        python: The interpreter.
+        orders: What it is told; `root`, `url`, `database`, `path` and `out` are added.
+        asked: Whose values become environment variables, with ``{url}`` filled in.
+        url: Of the scratch database.
+
+    Raises:
+        UsageError: It ended without an answer.
+    """
+    database = DatabaseUrl.parse(url)
+    with tempfile.TemporaryDirectory(prefix="todo-sql-") as folder:
+        out = Path(folder) / "found.json"
+        shown = str(orders.get("url") or url)
+        told = {
+            **orders,
+            "root": str(asked.root),
+            "path": [
+                *filter(None, [orders.get("folder")]),
+                str(asked.root),
+                str(asked.root / "src"),
+            ],
+            "url": shown,
+            "database": database.parameters["dbname"],
+            "out": str(out),
+        }
+        values = {name: value.replace("{url}", shown) for name, value in asked.values.items()}
+        done = subprocess.run(
+            [python, str(_HARNESS / program)],
+            input=json.dumps(told),
+            env={**os.environ, "DATABASE_URL": shown, **values},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=asked.root,
+        )
+        if not out.exists():
+            words = [line for line in done.stderr.splitlines() if line.strip()]
+            raise UsageError(
+                f"the project's code ended with {words[-1] if words else done.returncode}",
+                code="A132",
+                cause="\n".join(words[-8:-1]) or "it was run in the project's own environment",
+                fix="make it run there as it does for you: its settings, as environment "
+                "variables, with `--set NAME=VALUE`; `{url}` stands for the scratch database",
+            )
+        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        return found
