@@ -97,6 +97,7 @@ class Config:
         ledger: The schema of the ledger, or None: where there is one, else the path's first.
         more_migrations: Further folders of migrations, applied after the first.
         settings: Values from outside, by the name under which the SQL reads them.
+        role: Who migrations run as, or None: who logs in.
     """
 
     root: Path
@@ -114,6 +115,7 @@ class Config:
     packaged: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ledger: str | None = None
+    role: str | None = None
     more_migrations: tuple[Path, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -318,6 +320,7 @@ def _from_section(
         ledger=found.ledger,
         more_migrations=tuple(root / folder for folder in found.folders[1:]),
         settings={name: _as_text(value) for name, value in found.settings.items()},
+        role=found.role,
         tenant=Tenant(**found.tenant.model_dump()) if found.tenant else None,
         types=found.types,
         postgres=found.postgres,

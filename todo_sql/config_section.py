@@ -68,6 +68,7 @@ class Section(_Keys):
         default_factory=dict,
         description='names with a dot, and values: "app.environment" = "${APP_ENV:-development}"',
     )
+    role: Name | None = Field(None, description='the name of a role: role = "owner"')
     tenant: TenantSection | None = Field(
         None,
         description='tenant = { parameter = "user_id", setting = "app.current_user_id", '

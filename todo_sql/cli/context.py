@@ -90,8 +90,16 @@ class Context(typer.Context):
         return self._url(self.config.database_url, direct=False)
 
     def direct_url(self) -> str:
-        """Return the URL for migrations: past a pooler, so that a session is a session."""
-        return self._url(self.config.direct_url, direct=True)
+        """Return the URL for migrations: past a pooler, so that a session is a session.
+
+        Its sessions run as the role of the configuration.
+        """
+        url = self._url(self.config.direct_url, direct=True)
+        if self.config.role is None:
+            return url
+        from todo_sql.wire.url import DatabaseUrl
+
+        return DatabaseUrl.parse(url).as_role(self.config.role).text
 
     def _url(self, given: str | None, *, direct: bool) -> str:
         if given is None:

@@ -89,6 +89,17 @@ def explain(error: Exception, url: DatabaseUrl | None = None) -> DatabaseError:
     said = redact(str(error)).strip()
     where = f" ({url.shown})" if url else ""
     sqlstate = getattr(error, "sqlstate", None)
+    role = url.role if url else None
+    if _NOT_MEMBER in said or (role and f'role "{role}" does not exist' in said):
+        role = role or said.partition(f'{_NOT_MEMBER} "')[2].partition('"')[0]
+        return DatabaseError(
+            f"the login cannot act as role {role}{where}",
+            code="D106",
+            sqlstate=sqlstate,
+            cause=said,
+            fix=f'create it if it is not there, `grant "{role}" to LOGIN` (from PostgreSQL 16 on '
+            "`with set true`), or correct `role` in [tool.todo-sql] or `options` in the URL",
+        )
     for refusal in _REFUSALS:
         if any(sign in said for sign in refusal.signs) and (sqlstate or "28")[:2] in _CONNECTING:
             return DatabaseError(
@@ -110,4 +121,5 @@ def explain(error: Exception, url: DatabaseUrl | None = None) -> DatabaseError:
     )
 
 
+_NOT_MEMBER = "permission denied to set role"
 _CONNECTING = ("28", "08", "3D", "53", "57")

@@ -164,6 +164,18 @@ class DatabaseUrl:
             found["options"] = f"{found.get('options', '')} {options}".strip()
         return DatabaseUrl(found)
 
+    def as_role(self, role: str) -> DatabaseUrl:
+        """Return the URL whose sessions run as a role; RESET ROLE leads back to it."""
+        escaped = re.sub(r"([\\\s])", r"\\\1", role)
+        given = self.parameters.get("options") or os.environ.get("PGOPTIONS", "")
+        return DatabaseUrl({**self.parameters, "options": f"{given} -c role={escaped}".strip()})
+
+    @property
+    def role(self) -> str | None:
+        """The role of `as_role`, or None."""
+        found = re.findall(r"-c role=((?:\\[\s\S]|[^\s\\])+)", self.parameters.get("options", ""))
+        return re.sub(r"\\([\s\S])", r"\1", found[-1]) if found else None
+
     def without_secrets(self) -> DatabaseUrl:
         """Return what other users of the machine may see, as in a list of processes."""
         left_out = (*SECRETS, *VARIABLES)
