@@ -8,6 +8,7 @@ import threading
 import psycopg
 import pytest
 from support.backends import backends_settle_at
+from support.pgbouncer import pgbouncer
 
 from todo_sql import AsyncDatabase, Database, DatabaseError, UsageError
 
@@ -117,3 +118,53 @@ def test_who_may_not_connect(empty_database: str) -> None:
     wrong = empty_database.rpartition("/")[0] + "/nowhere"
     with Database.connect(wrong) as db, pytest.raises(DatabaseError), db.listen("a"):
         pass
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_behind_a_pool_of_sessions(empty_database: str, size: int) -> None:
+    """It hears what is sent, also where the pool serves nobody else; and after a break."""
+    with (
+        pgbouncer(empty_database, pool_size=size, mode="session") as pooled,
+        Database.connect(pooled) as db,
+        psycopg.connect(empty_database, autocommit=True) as admin,
+        db.listen("a", timeout=10.0) as heard,
+    ):
+        notifications = iter(heard)
+        admin.execute("select pg_notify('a', 'x')")
+        assert next(notifications).payload == "x"
+        admin.execute(CUT)
+        assert next(notifications).missed
+        admin.execute("select pg_notify('a', 'y')")
+        assert next(notifications).payload == "y"
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_behind_a_pool_of_transactions(empty_database: str, busy: bool) -> None:
+    """It is an error, for tasks too, and nothing goes on listening on a connection of others."""
+    with pgbouncer(empty_database, pool_size=4, mode="transaction") as pooled:
+        over = threading.Event()
+
+        def others() -> None:
+            with Database.connect(pooled) as db:
+                while busy and not over.wait(0.001):
+                    db.session().sql("select 1", int)
+
+        thread = threading.Thread(target=others)
+        thread.start()
+        with (
+            Database.connect(pooled) as db,
+            pytest.raises(UsageError, match="transaction mode"),
+            db.listen("a"),
+        ):
+            pass
+
+        async def main() -> None:
+            async with AsyncDatabase.connect(pooled) as db:
+                with pytest.raises(UsageError, match="transaction mode"):
+                    async for _ in db.listen("a"):
+                        pass
+
+        asyncio.run(main())
+        over.set()
+        thread.join()
+        assert backends_settle_at(0, empty_database, where="query ilike 'listen%'")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -19,6 +18,7 @@ from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.streaming import AsyncRowStream, Stream
 from todo_sql.database.transaction import Isolation, Savepoint, Unit
+from todo_sql.database.turn import Turn
 from todo_sql.errors import UsageError
 from todo_sql.queries.cursor import Page
 from todo_sql.wire import retry
@@ -204,13 +204,15 @@ class AsyncTransaction(AsyncSession):
         super().__init__(engine, scope, freshness)
         self._unit = unit
         self._outer = outer
-        self._turn: Any = outer._turn if outer is not None else asyncio.Lock()
+        self._turn: Turn = outer._turn if outer is not None else Turn.of_tasks()
         self._savepoint: Savepoint | None = None
         self._entered = False
 
     async def __aenter__(self) -> Self:
-        if self._outer is not None:
-            self._savepoint = self._unit.nest()
+        self._turn.check()
+        if self._outer is not None:  # not while another's call is on its way
+            async with self._turn.lock:
+                self._savepoint = self._unit.nest()
         self._entered = True
         return self
 
@@ -224,14 +226,19 @@ class AsyncTransaction(AsyncSession):
             self._unit.abandon()
             return
         try:
-            async with self._turn:
-                if self._savepoint is not None:
-                    self._unit.end_nested(self._savepoint, keep=kind is None)
-                else:
-                    await run_async(self._unit.commit() if kind is None else self._unit.rollback())
+            self._turn.check()
+            async with self._turn.lock:
+                await self._end(keep=kind is None)
         finally:
             if self._outer is None:
                 self._unit.abandon()
+
+    async def _end(self, *, keep: bool) -> None:
+        with self._turn:
+            if self._savepoint is not None:
+                self._unit.end_nested(self._savepoint, keep=keep)
+            else:
+                await run_async(self._unit.commit() if keep else self._unit.rollback())
 
     def transaction(
         self, *, isolation: Isolation | str | None = None, read_only: bool = False
@@ -254,8 +261,10 @@ class AsyncTransaction(AsyncSession):
         if not self._entered:
             work.close()
             raise needs_with("the transaction")
-        async with self._turn:
-            return await run_async(work)
+        self._turn.check()
+        async with self._turn.lock:
+            with self._turn:
+                return await run_async(work)
 
     def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
         return body(self._unit)

@@ -23,7 +23,7 @@ from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import ConnectionLost, Failed, fly
 from todo_sql.wire.pool import Pool
 from todo_sql.wire.retry import may_pass
-from todo_sql.wire.statement import Step, WireStatement
+from todo_sql.wire.statement import BEGIN, Step, WireStatement
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work, run, run_async
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _QUIET = 30.0
 _ANSWER = 5.0
 _CONNECT = 10.0
+# How long a pooler may let another client wait, and how many show how it lends.
+_PATIENCE = 2.0
+_OTHERS = 3
 _MOST_BYTES = 63
 _WHO = WireStatement("select pg_catalog.pg_backend_pid() as pid", label="greeting", once=True)
 
@@ -83,22 +86,24 @@ class _Ear:
 
         Raises:
             Unavailable: The database cannot be reached.
-            UsageError: A pooler stands before it.
+            UsageError: A pooler stands before it that lends connections by transaction.
         """
         self._begun = True
         link = Link((yield from self._pool.connect(monotonic() + _CONNECT)))
         try:
+            backend = yield from _backend(link)
+            if backend != link.pgconn.backend_pid and (yield from self._lends(link, backend)):
+                raise UsageError(
+                    "a pooler in transaction mode stands before the database, and keeps "
+                    "notifications from us",
+                    cause="it gives the server's connection to others between two transactions",
+                    fix="call `listen` on a Database with the server's own URL, or with that of "
+                    "a pool in session mode",
+                )
             names = [name.replace('"', '""') for name in self._channels]
             steps = [Step(WireStatement(f'listen "{name}"', once=True)) for name in names]
-            flying = fly(link, [[Step(_WHO), *steps]])
-            (answer,) = yield Fly(link, flying, monotonic() + _ANSWER)
-            results = answer.check()
-            if int(results[0].get_value(0, 0) or 0) != link.pgconn.backend_pid:
-                raise UsageError(
-                    "a pooler stands before the database, and keeps notifications from us",
-                    cause="it gives the server's connection to others between two statements",
-                    fix="call `listen` on a Database with the server's own URL",
-                )
+            (answer,) = yield Fly(link, fly(link, [steps]), monotonic() + _ANSWER)
+            answer.check()
         except Failed as failed:
             link.close()
             raise translate(failed.error) from None
@@ -109,6 +114,27 @@ class _Ear:
             link.close()
             raise
         self._link = link
+
+    def _lends(self, link: Link, backend: int) -> Work[bool]:
+        """Say whether the pooler lends the server's connections by transaction.
+
+        It does where another client is served by our backend, or we are by another one while
+        others are busy. In session mode neither is: a small pool may keep others waiting.
+        """
+        others: list[Link] = []
+        try:
+            for _ in range(_OTHERS):
+                others.append(Link((yield from self._pool.connect(monotonic() + _PATIENCE))))
+                if (yield from _backend(others[-1], BEGIN)) == backend:
+                    return True
+                if (yield from _backend(link)) != backend:
+                    return True
+        except (ConnectionLost, DeadlinePassed, Unavailable):
+            pass
+        finally:
+            for other in others:
+                other.close()
+        return False
 
     def next(self) -> Work[Notification | None]:
         """Return the next notification; None: there are no more."""
@@ -164,6 +190,13 @@ class _Ear:
         self._ended = True
         if self._link is not None:
             self._link.hang_up()
+
+
+def _backend(link: Link, *before: Step) -> Work[int]:
+    """Return which backend a client is served by."""
+    flying = fly(link, [[*before, Step(_WHO)]])
+    (answer,) = yield Fly(link, flying, monotonic() + _PATIENCE)
+    return int(answer.check()[-1].get_value(0, 0) or 0)
 
 
 def _notified(link: Link) -> PQGen[list[Notification]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -19,6 +18,7 @@ from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.streaming import RowStream, Stream
 from todo_sql.database.transaction import Isolation, Savepoint, Unit
+from todo_sql.database.turn import Turn
 from todo_sql.errors import UsageError
 from todo_sql.queries.cursor import Page
 from todo_sql.wire import retry
@@ -200,13 +200,15 @@ class Transaction(Session):
         super().__init__(engine, scope, freshness)
         self._unit = unit
         self._outer = outer
-        self._turn: Any = outer._turn if outer is not None else threading.Lock()
+        self._turn: Turn = outer._turn if outer is not None else Turn.of_threads()
         self._savepoint: Savepoint | None = None
         self._entered = False
 
     def __enter__(self) -> Self:
-        if self._outer is not None:
-            self._savepoint = self._unit.nest()
+        self._turn.check()
+        if self._outer is not None:  # not while another's call is on its way
+            with self._turn.lock:
+                self._savepoint = self._unit.nest()
         self._entered = True
         return self
 
@@ -217,7 +219,8 @@ class Transaction(Session):
         trace: TracebackType | None,
     ) -> None:
         try:
-            with self._turn:
+            self._turn.check()
+            with self._turn.lock, self._turn:
                 if self._savepoint is not None:
                     self._unit.end_nested(self._savepoint, keep=kind is None)
                 else:
@@ -247,7 +250,8 @@ class Transaction(Session):
         if not self._entered:
             work.close()
             raise needs_with("the transaction")
-        with self._turn:
+        self._turn.check()
+        with self._turn.lock, self._turn:
             return run(work)
 
     def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
