@@ -8,6 +8,8 @@ the same flight, and the server's own answers say whether that was enough.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from psycopg import pq
@@ -70,13 +72,14 @@ def left_behind(resets: list[pq.abc.PGresult]) -> bool:
     return resets[-1].get_value(0, 0) not in (b"f", b"\0")
 
 
-def _words(sql: str) -> list[str]:
+@lru_cache(maxsize=4)  # asked twice in a row
+def _words(sql: str) -> tuple[str, ...]:
     """Return the tokens of a text in lower case, but for comments and strings."""
-    return [
+    return tuple(
         sql[token.start : token.end].lower()
         for token in scan(sql)
         if token.kind not in COMMENTS and token.kind is not Kind.STRING
-    ]
+    )
 
 
 def impossible(sql: str) -> tuple[str, str, str] | None:
@@ -153,7 +156,7 @@ def refuse(sql: str) -> None:
         raise refused("set_config(…, false)", _OURS, "pass true: until the end of the transaction")
 
 
-def _sets_for_the_session(tokens: list[str]) -> bool:
+def _sets_for_the_session(tokens: Sequence[str]) -> bool:
     """Tell whether the last argument of a ``set_config`` is ``false``."""
     for index, token in enumerate(tokens):
         if token not in ("set_config", '"set_config"'):

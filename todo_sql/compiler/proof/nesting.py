@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from todo_sql.compiler.proof.levels import CTE, SUBQUERY
@@ -56,6 +57,7 @@ class Level:
         return call["funcid"] in _UNNEST
 
 
+@lru_cache(maxsize=4)  # asked by what describes a statement, then by what checks it
 def levels_of(tree: Tree) -> list[Level]:
     """Return every level of a statement, an outer one before those that it holds."""
     levels: list[Level] = []
