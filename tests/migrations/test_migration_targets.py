@@ -56,7 +56,7 @@ def test_a_transaction_pooler_will_do_for_status(empty_database: str, tmp_path: 
     """Reading needs no lock."""
     three_tables(tmp_path)
     with pgbouncer(empty_database, pool_size=5) as url:
-        assert len(migrator(url, tmp_path).pending()) == 3
+        assert len(migrator(url, tmp_path).pending()[0]) == 3
 
 
 @pytest.mark.parametrize(
