@@ -39,12 +39,13 @@ class Output:
         json: Whether stdout takes one JSON document and nothing else.
         quiet: Whether messages are withheld.
         verbose: Whether details are shown.
+        annotating: Whether warnings and errors are annotations of GitHub's on stdout, too.
         exit_code: What the process will return.
     """
 
     def __init__(self) -> None:
         self.out, self.err = Screen("stdout"), Screen("stderr")
-        self.json = self.quiet = self.verbose = False
+        self.json = self.quiet = self.verbose = self.annotating = False
         self.exit_code: int = ExitCode.OK
         self._document_written = False
         self.warned: list[Finding] = []
@@ -116,18 +117,26 @@ class Output:
     def warn_of(self, finding: Finding) -> None:
         """Say a warning that has a code, and keep it for the JSON document of the run."""
         self.warned.append(finding)
+        self._annotate(finding)
         parts = (f"{finding.message} ({finding.code})", finding.cause, finding.fix)
         self.warning("; ".join(part for part in parts if part))
 
     def told(self, finding: Finding) -> None:
         """Say what the server said, and keep it for the JSON document of the run."""
         self.notices.append(finding)
+        if finding.severity == "warning":
+            self._annotate(finding)
         words = (str(finding.place), finding.message, finding.cause, finding.fix)
         text = ": ".join((words[0], "; ".join(part for part in words[1:] if part)))
         if finding.severity == "warning":
             self.warning(text)
         else:
             self.detail(f"notice: {text}")
+
+    def _annotate(self, *findings: Finding) -> None:
+        if self.annotating and not self.json:
+            for finding in findings:
+                self.data(finding.as_github())
 
     def said(self) -> dict[str, Any]:
         """Return what the JSON document of a run holds of warnings and notices, if anything."""
@@ -191,6 +200,7 @@ class Output:
                 document["findings"] = [finding.as_dict() for finding in findings]
             self.document(document)
             return
+        self._annotate(*(findings or [summary]))
         if not self.json:
             for finding in findings:
                 self._say(*_parts(finding), "\n")

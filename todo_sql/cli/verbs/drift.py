@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.options import Format
 from todo_sql.cli.screen import in_a_line
 from todo_sql.errors import ExitCode, indented
 
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
     from todo_sql.catalog.snapshot import Snapshot
 
 
-def command(context: Context) -> ExitCode:
+def command(context: Context, format: Format = "text") -> ExitCode:
     """Show what the live schema has that the applied migrations do not make, and the reverse."""
     from todo_sql.review.drift import drift
 
     config, output = context.config, context.output
+    output.annotating = format == "github"
     live, made, applied = live_and_migrated(context)
     found = drift(live, made, config.ignore)
     if output.json:
@@ -26,6 +28,8 @@ def command(context: Context) -> ExitCode:
                 "findings": [one.finding.as_dict() for one in found],
             }
         )
+    elif output.annotating:
+        output.findings([one.finding for one in found], format)
     else:
         for one in found:
             key = in_a_line(one.difference.item.key)

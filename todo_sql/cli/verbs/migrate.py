@@ -9,7 +9,7 @@ from typer import Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of, migrator_of
 from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import Migrations
+from todo_sql.cli.options import Format, Migrations
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def command(
         Option("--allow-out-of-order", help="Apply also what is older than the newest."),
     ] = False,
     migrations: Migrations = None,
+    format: Format = "text",
 ) -> ExitCode:
     """Apply what is pending, oldest first.
 
@@ -59,6 +60,7 @@ def command(
     from todo_sql.migrations.repeating import PREFIX, name_of
 
     output = context.output
+    output.annotating = format == "github"
     with migrator_of(context, migrations) as migrator:
         if dry_run or check:
             todo, repeatables = migrator.pending(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Option
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.options import Format
 from todo_sql.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def command(
     no_data_checks: Annotated[
         bool, Option("--no-data-checks", help="Do not ask whether the live rows fit.")
     ] = False,
+    format: Format = "text",
 ) -> ExitCode:
     """Run what is pending on a copy of the live schema and show what it does.
 
@@ -52,6 +54,7 @@ def command(
     from todo_sql.review import plan_report
 
     config, output = context.config, context.output
+    output.annotating = format == "github"
     migrations = load_project(config)
     migrator = Migrator(context.direct_url(), migrations, ledger=config.ledger)
     todo, repeatables = migrator.pending(to=to, allow_out_of_order=allow_out_of_order)
@@ -69,6 +72,8 @@ def command(
         output.document(plan_report.document(plan))
     elif markdown:
         output.data(plan_report.markdown(plan))
+    elif output.annotating:
+        output.findings(findings, format)
     else:
         # In a pipe nothing is cut; on a terminal a statement is one line.
         room = output.out.console.width - 6 if output.out.is_terminal else None

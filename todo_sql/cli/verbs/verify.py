@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.options import Format
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
     from todo_sql.review.verify import Proof
 
 
-def command(context: Context) -> ExitCode:
+def command(context: Context, format: Format = "text") -> ExitCode:
     """Apply, roll back and apply every migration on a scratch database, with rows in place."""
     from todo_sql.compiler.scratch import empty_database, scratch_server
     from todo_sql.migrations.files.beside import load_project
@@ -19,6 +20,7 @@ def command(context: Context) -> ExitCode:
     from todo_sql.review.verify import verify
 
     config, output = context.config, context.output
+    output.annotating = format == "github"
     migrations = load_project(config)
     check(migrations)
     with empty_database(scratch_server(config)) as url:
@@ -40,7 +42,7 @@ def command(context: Context) -> ExitCode:
             }
         )
     else:
-        output.findings(findings)
+        output.findings(findings, format)
     counts = {
         outcome: sum(proof.outcome == outcome for proof in proofs)
         for outcome in ("reversible", "irreversible", "repeatable", "different", "failed")
