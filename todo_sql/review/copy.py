@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from todo_sql.catalog import schema_sql
@@ -259,26 +260,33 @@ def load(
         for item in live.items.values()
         for text in (create(item, live) if item.kind == "extension" else give(item))
     }
-    for statement in schema_sql.statements(live):
-        if statement.startswith(BY_HAND):
-            missing.append(statement.removeprefix(BY_HAND))
-            continue
-        if statement.startswith("--"):
-            continue
-        try:
-            connection.execute(statement.encode())
-        except psycopg.Error as error:
-            if server and error.sqlstate == "42501" and statement in by_superuser:
-                owner = by_superuser[statement]
-                there = DatabaseUrl.parse(server.url).with_database(connection.info.dbname)
-                try:
-                    with psycopg.connect(there.text, autocommit=True) as superuser:
-                        superuser.execute(SAFE_ALWAYS)
-                        if owner is None or may_be_given(superuser, owner):
-                            superuser.execute(statement.encode())
-                    continue
-                except psycopg.Error as second:
-                    error = second
-            head = " ".join(statement.split())[:70]
-            missing.append(f"{head}: {error.diag.message_primary or error}")
+    with ExitStack() as stack:
+
+        @cache
+        def superuser() -> Connection[Any]:
+            assert server is not None
+            url = DatabaseUrl.parse(server.url).with_database(connection.info.dbname)
+            there = stack.enter_context(psycopg.connect(url.text, autocommit=True))
+            there.execute(SAFE_ALWAYS)
+            return there
+
+        for statement in schema_sql.statements(live):
+            if statement.startswith(BY_HAND):
+                missing.append(statement.removeprefix(BY_HAND))
+                continue
+            if statement.startswith("--"):
+                continue
+            try:
+                connection.execute(statement.encode())
+            except psycopg.Error as error:
+                if server and error.sqlstate == "42501" and statement in by_superuser:
+                    owner = by_superuser[statement]
+                    try:
+                        if owner is None or may_be_given(superuser(), owner):
+                            superuser().execute(statement.encode())
+                        continue
+                    except psycopg.Error as second:
+                        error = second
+                head = " ".join(statement.split())[:70]
+                missing.append(f"{head}: {error.diag.message_primary or error}")
     return missing
