@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from todo_sql.errors import ConfigError, Severity
 
@@ -88,6 +88,7 @@ class Config:
         seeds: Folder of development data.
         tenant: Isolation by tenant, or None for a project without tenants.
         types: Overrides of Python types by ``table.column``.
+        enums: Whether an enum of PostgreSQL is a Literal in Python or a class of its own.
         postgres: Major version of the embedded server, 15 or newer.
         exempt: Tables that the tenant rules leave alone, such as the sign-in tables.
         ignore: Patterns of objects that `drift` leaves alone, such as ``table public.audit_*``.
@@ -108,6 +109,7 @@ class Config:
     seeds: Path
     tenant: Tenant | None = None
     types: Mapping[str, str] = field(default_factory=dict)
+    enums: Literal["literal", "enum"] = "literal"
     postgres: int = 18
     exempt: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -323,6 +325,7 @@ def _from_section(
         role=found.role,
         tenant=Tenant(**found.tenant.model_dump()) if found.tenant else None,
         types=found.types,
+        enums=found.enums,
         postgres=found.postgres,
         exempt=tuple(found.exempt),
         ignore=tuple(found.ignore),

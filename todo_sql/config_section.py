@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -77,6 +77,7 @@ class Section(_Keys):
     types: dict[str, TypeName] = Field(
         default_factory=dict, description='"tasks.priority" = "my.module.Priority"'
     )
+    enums: Literal["literal", "enum"] = Field("literal", description='"literal" or "enum"')
     postgres: int = Field(18, ge=15, description="a major version, 15 or newer")
     exempt: list[str] = Field(default_factory=list, description="a list of tables in quotes")
     ignore: list[str] = Field(default_factory=list, description="a list of patterns in quotes")

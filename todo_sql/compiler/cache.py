@@ -183,7 +183,7 @@ def _placed(finding: _Finding, query: NamedQuery) -> Finding:
 
 
 def _basis(config: Config) -> _Basis:
-    settings = config.tenant, sorted(config.types.items()), config.exempt
+    settings = config.tenant, sorted(config.types.items()), config.exempt, config.enums
     kept = Described, DescribedParameter, DescribedColumn, Origin, Constraint, PythonType, _Finding
     form = [[field.name for field in dataclasses.fields(one)] for one in kept]
     tool = _hash(repr((version("todo-sql"), form)))

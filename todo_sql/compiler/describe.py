@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from todo_sql.compiler import models, prepare, schema
 from todo_sql.compiler.checked import Checked
+from todo_sql.compiler.defaults import Defaults
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.infer import Inference, directives
 from todo_sql.compiler.prepare import PreparedQuery, Refused
@@ -155,6 +156,13 @@ class Compiler:
             found = dict.fromkeys(finding for rule in rules for finding in rule(answer, self))
             findings += [finding for finding in found if finding.code not in query.allow]
             examined.append(Examined(query, described, tuple(findings)))
+        defaults = Defaults(self.connection)
+        for index, one in enumerate(examined):
+            if one.described is not None:
+                mistakes: list[Finding] = []
+                typed = defaults.typed(one.described, mistakes)
+                found_all = (*one.findings, *mistakes)
+                examined[index] = replace(one, described=typed, findings=found_all)
         wrong = self._check_pages([one.described for one in examined if one.described])
         return [
             replace(one, findings=(*one.findings, *wrong[one.query])) if one.query in wrong else one

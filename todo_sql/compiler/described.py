@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from todo_sql.compiler.constraints import UNCONSTRAINED, Constraint
@@ -37,6 +37,7 @@ class DescribedParameter:
     Attributes:
         pg_type: As `format_type` names it; None for a `-- case` parameter, which isn't sent.
         default: Python source, or None.
+        default_imports: What that needs, as pairs of module and name.
         optional: Whether its lines are left out when it isn't given.
         target: The table and column that it is stored in as it is, where there is just one.
         form: How it is written if its type is not PostgreSQL's own, else None.
@@ -52,6 +53,7 @@ class DescribedParameter:
     target: Origin | None = None
     form: Form | None = None
     null_elements: bool = True
+    default_imports: frozenset[tuple[str, str]] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -69,10 +71,12 @@ class DescribedParameter:
         return self.optional or self.default is not None
 
     @property
-    def default_source(self) -> str:
-        """The default as a formatter would write it."""
-        value = ast.literal_eval(self.default or "None")
-        return quoted(value) if isinstance(value, str) else str(self.default)
+    def default_value(self) -> PythonType:
+        """The default as a formatter would write it, with the imports that it needs."""
+        text = self.default or "None"
+        if text[0] in "'\"":
+            text = quoted(ast.literal_eval(text))
+        return PythonType(text, self.default_imports)
 
     @property
     def annotation(self) -> PythonType:
@@ -87,6 +91,7 @@ class DescribedColumn:
     Attributes:
         origin: The table and column that it comes from, or None for an expression.
         form: How it is loaded if psycopg does not know its type, else None.
+        inside: Of a column in a nested model: whether it can be NULL where that is there.
     """
 
     name: str
@@ -95,6 +100,7 @@ class DescribedColumn:
     nullable: bool
     origin: Origin | None = None
     form: Form | None = None
+    inside: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -111,6 +117,36 @@ class DescribedColumn:
         return self.python.optional() if self.nullable else self.python
 
 
+@dataclass(frozen=True, slots=True)
+class NestedModel:
+    """A field that holds a model of its own: columns whose names begin with it and a dot.
+
+    Attributes:
+        path: The field, or the dotted names of it and those around it.
+        model: The name of the class.
+        optional: Whether it may be missing, because a join found nothing.
+        witness: Then, the column that is NULL just where it is missing.
+    """
+
+    path: str
+    model: str
+    optional: bool = False
+    witness: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowModel:
+    """A class of rows, or of what lies nested in them.
+
+    Attributes:
+        path: The field that it is the class of; empty: of the row.
+    """
+
+    name: str
+    path: str
+    fields: tuple[DescribedColumn, ...]
+
+
 @dataclass(frozen=True)
 class Described:
     """A named query with the types of its parameters and columns.
@@ -125,6 +161,7 @@ class Described:
         not_null: The columns proven never to be NULL in this query, whatever its model says.
         leaves: Whether it may leave something on its connection.
         repeat: The parameters that make a write safe to send twice where all are given.
+        nested: The nested models, an outer one before those in it.
     """
 
     query: NamedQuery
@@ -137,6 +174,7 @@ class Described:
     not_null: frozenset[str] = frozenset()
     leaves: bool = False
     repeat: frozenset[str] = frozenset()
+    nested: tuple[NestedModel, ...] = ()
 
     @property
     def model(self) -> str | None:
@@ -145,7 +183,32 @@ class Described:
             return None
         if self.query.model:
             return self.query.model
-        return None if len(self.columns) == 1 else pascal(self.query.name) + "Row"
+        bare = len(self.columns) == 1 and not self.nested
+        return None if bare else pascal(self.query.name) + "Row"
+
+    @property
+    def row_models(self) -> list[RowModel]:
+        """The classes of a row: those that lie in another before it."""
+        if self.model is None:
+            return []
+        models = [RowModel(one.model, one.path, self._fields(one.path)) for one in self.nested]
+        return [*reversed(models), RowModel(self.model, "", self._fields(""))]
+
+    def _fields(self, path: str) -> tuple[DescribedColumn, ...]:
+        inner = {one.path: one for one in self.nested}
+        fields: dict[str, DescribedColumn] = {}
+        for number, column in enumerate(self.columns):
+            outer, _, name = column.name.rpartition(".") if inner else ("", "", column.name)
+            if outer == path:
+                nullable = column.inside if path else column.nullable
+                key = name if name not in fields else f"{number}"
+                fields[key] = replace(column, name=name, nullable=nullable)
+            elif not path or outer.startswith(f"{path}."):
+                name = outer[len(path) + 1 if path else 0 :].partition(".")[0]
+                one = inner[f"{path}.{name}" if path else name]
+                python = PythonType(one.model, frozenset({(".models", one.model)}))
+                fields.setdefault(name, DescribedColumn(name, "", python, one.optional))
+        return tuple(fields.values())
 
     @property
     def own_parameters(self) -> list[DescribedParameter]:
@@ -196,6 +259,13 @@ class Described:
     def written(self) -> dict[str, Form]:
         """How parameters are written whose types are not PostgreSQL's own."""
         return {one.name: one.form for one in self.parameters if one.form is not None}
+
+    @property
+    def enums(self) -> frozenset[tuple[str, str, tuple[str, ...]]]:
+        """The classes of PostgreSQL's enums that it needs, each with the type and its labels."""
+        columns = self.columns if self.query.cardinality.returns_rows else ()
+        types = [one.python for one in columns] + [one.python for one in self.parameters]
+        return frozenset().union(*(python.enums for python in types))
 
     @property
     def row(self) -> PythonType:

@@ -6,10 +6,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
-from todo_sql.compiler import constraints, effects, feeds, python_types
+from todo_sql.compiler import constraints, effects, feeds, nested, python_types
 from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.checks import session_state
-from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter, Origin
+from todo_sql.compiler.described import (
+    Described,
+    DescribedColumn,
+    DescribedParameter,
+    NestedModel,
+    Origin,
+)
 from todo_sql.compiler.proof.nullability import Claims, prove_all
 from todo_sql.compiler.repeats import repeat_keys
 from todo_sql.compiler.schema import Column, Relation, Schema
@@ -45,9 +51,10 @@ class Inference:
         if wrong:
             return None
         parameters = self._parameters(checked, findings)
-        columns = self._columns(checked, parameters, findings)
-        if parameters is None or columns is None:
+        found = self._columns(checked, parameters, findings)
+        if parameters is None or found is None:
             return None
+        columns, models = found
         relations = effects.tables(checked.distinct, self.schema)
         return Described(
             query,
@@ -60,6 +67,7 @@ class Inference:
             frozenset(column.name for column in columns if not column.nullable),
             any(effects.leaves(tree, self.schema) for tree in checked.distinct),
             self._repeat(checked),
+            models,
         )
 
     def _repeat(self, checked: Checked) -> frozenset[str]:
@@ -109,6 +117,12 @@ class Inference:
                 )
             )
         names = {column.name for column in first}
+        if query.cardinality.returns_rows:
+            names |= {
+                path
+                for path in nested.paths(names)
+                if query.columns.get(path) and not query.columns[path].pg_type
+            }
         found += [
             Finding(
                 "C106",
@@ -168,12 +182,9 @@ class Inference:
                 nulls=feeds.nullable_elements(fed[name]),
                 depth=self._depth(directive, [column for _, column in targets.values()]),
             )
-            python = self._python(oid, target, query, name, shape)
+            python = self._python(oid, target, query, name, shape, tuples=True)
             if python is None:
                 wrong.append(self._no_type(query, f"parameter `{name}`", oid))
-                continue
-            if self._holds_composite(oid):
-                wrong.append(self._composite_parameter(query, name, oid))
                 continue
             listed = self._values(fed[name], target)
             if listed and not python.mapped:
@@ -208,15 +219,23 @@ class Inference:
         checked: Checked,
         parameters: tuple[DescribedParameter, ...] | None,
         findings: list[Finding],
-    ) -> tuple[DescribedColumn, ...] | None:
+    ) -> tuple[tuple[DescribedColumn, ...], tuple[NestedModel, ...]] | None:
         query = checked.query
         described = checked.answers[0].columns
         if parameters is None or not described:
-            return () if parameters is not None else None
-        proven, elements = self._claims(checked, parameters, len(described))
+            return ((), ()) if parameters is not None else None
+        names = [column.name for column in described]
+        nests = query.cardinality.returns_rows and nested.nests(names)
+        claims = self._claims(checked, parameters, len(described), sides=nests)
+        wrong: list[Finding] = nested.wrong_names(query, names) if nests or query.models else []
+        nesting = nested.Nesting((), {})
+        if nests and not wrong:
+            nesting = nested.nesting(query, names, claims, wrong)
+        models = {one.path: one.model for one in nesting.models}
         columns = []
-        wrong = []
-        for column, not_null, values in zip(described, proven, elements, strict=True):
+        for index, column in enumerate(described):
+            not_null = all(claim.columns[index] for claim in claims)
+            values = all(claim.elements[index] for claim in claims)
             relation = self.schema.relations.get(column.table)
             found = relation.columns.get(column.number) if relation else None
             origin = self._origin(relation, found) if relation and found else None
@@ -230,22 +249,31 @@ class Inference:
             if directive is not None and directive.nullable is not None:
                 not_null = not directive.nullable
             shape = python_types.Shape(not values, self._depth(directive, [found]))
-            python = self._python(declared, origin, query, column.name, shape)
+            path, _, last = column.name.rpartition(".")
+            inner = f"{models[path]}.{last}" if path in models else None
+            python = self._python(declared, origin, query, column.name, shape, inner)
             if python is None:
                 wrong.append(self._no_type(query, f"column `{column.name}`", oid))
                 continue
             shown, form = self._shown(oid, column.typmod), python_types.form(oid, self.schema)
-            columns.append(DescribedColumn(column.name, shown, python, not not_null, origin, form))
+            inside = not nesting.inside.get(index, not_null)
+            columns.append(
+                DescribedColumn(column.name, shown, python, not not_null, origin, form, inside)
+            )
         findings += wrong
-        return None if wrong else tuple(columns)
+        return None if wrong else (tuple(columns), nesting.models)
 
     def _claims(
-        self, checked: Checked, parameters: tuple[DescribedParameter, ...], count: int
-    ) -> tuple[list[bool], list[bool]]:
-        """Return what every variant proves of the columns, and of their elements."""
+        self,
+        checked: Checked,
+        parameters: tuple[DescribedParameter, ...],
+        count: int,
+        *,
+        sides: bool,
+    ) -> list[Claims]:
+        """Return what the variants prove of the columns."""
         nullable = {parameter.name for parameter in parameters if parameter.nullable}
         holed = {parameter.name for parameter in parameters if parameter.null_elements}
-        proven, elements = [True] * count, [True] * count
         known: dict[tuple[int, tuple[str, ...]], Claims] = {}
         for variant, _, tree in checked.known:
             key = (id(tree), variant.parameters)
@@ -256,13 +284,11 @@ class Inference:
                     self.schema,
                     frozenset(number for number, name in numbered if name in nullable),
                     frozenset(number for number, name in numbered if name in holed),
+                    sides=sides,
                 )
-            columns, inner = known[key]
-            if len(columns) != count:
-                columns = inner = [False] * count
-            proven = [one and other for one, other in zip(proven, columns, strict=True)]
-            elements = [one and other for one, other in zip(elements, inner, strict=True)]
-        return proven, elements
+                if len(known[key].columns) != count:
+                    known[key] = Claims([False] * count, [False] * count)
+        return list(known.values())
 
     @staticmethod
     def _depth(
@@ -313,32 +339,24 @@ class Inference:
         query: NamedQuery,
         name: str,
         shape: python_types.Shape,
+        inner: str | None = None,
+        *,
+        tuples: bool = False,
     ) -> python_types.PythonType | None:
         """Return the Python type: of this query's or model's name, of the column, of the type."""
         keys = [f"{owner}.{name}" for owner in (query.name, query.model) if owner]
+        keys += [inner] if inner else []
         keys += [f"{origin.table}.{origin.column}"] if origin is not None else []
         for key in keys:
             if key in self.config.types:
                 return python_types.named(self.config.types[key])
-        return python_types.python_type(oid, self.schema, self.config.types, shape)
+        is_enum = self.config.enums == "enum"
+        choices = python_types.Choices(self.config.types, is_enum, tuples)
+        return python_types.python_type(oid, self.schema, choices, shape)
 
     def _is_domain(self, oid: int) -> bool:
         found = self.schema.types.get(oid)
         return found is not None and found.kind == "d"
-
-    def _holds_composite(self, oid: int) -> bool:
-        found = self.schema.types[oid]
-        return found.kind == "c" or (found.element != 0 and self._holds_composite(found.element))
-
-    def _composite_parameter(self, query: NamedQuery, name: str, oid: int) -> Finding:
-        fields = self._shown(oid).removesuffix("[]")
-        return self._unusable(
-            query,
-            f"parameter `{name}` of `{query.name}` is a composite",
-            f"{self._shown(oid)}, whose fields are known by their order only",
-            f"pass the fields, as in row(:a, :b)::{fields}, or for many of them a jsonb: "
-            "jsonb_populate_recordset",
-        )
 
     def _no_type(self, query: NamedQuery, what: str, oid: int) -> Finding:
         shown = self._shown(oid)

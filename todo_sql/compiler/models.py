@@ -14,47 +14,62 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter
+from todo_sql.compiler.described import (
+    Described,
+    DescribedColumn,
+    DescribedParameter,
+    NestedModel,
+    RowModel,
+)
 from todo_sql.errors import Finding
 
 
 def agree(described: Iterable[Described]) -> tuple[list[Described], list[Finding]]:
     """Return the queries with the columns that their models will have, and disagreements."""
     described = list(described)
-    sharing: dict[str, list[Described]] = defaultdict(list)
+    sharing: dict[str, list[tuple[Described, RowModel]]] = defaultdict(list)
     findings = []
     for entry in described:
         if entry.model is not None:
             findings += _unusable_names(entry)
-            sharing[entry.model].append(entry)
-    for model, entries in sharing.items():
+            for model in entry.row_models:
+                sharing[model.name].append((entry, model))
+    for (first, shared), *others in sharing.values():
         findings += [
-            _disagreement(model, entry, entries[0])
-            for entry in entries[1:]
-            if _shape(entry) != _shape(entries[0])
+            _disagreement(entry, model, first, shared)
+            for entry, model in others
+            if _shape(model) != _shape(shared)
         ]
     nullable = {
-        model: {column.name for entry in entries for column in entry.columns if column.nullable}
-        for model, entries in sharing.items()
+        name: {field.name for _, model in users for field in model.fields if field.nullable}
+        for name, users in sharing.items()
     }
     return [_with_nulls(entry, nullable) for entry in described], findings
 
 
 def _with_nulls(entry: Described, nullable: dict[str, set[str]]) -> Described:
-    names = nullable.get(entry.model or "", set())
-    columns = tuple(
-        replace(column, nullable=True) if column.name in names else column
-        for column in entry.columns
-    )
-    return replace(entry, columns=columns)
+    called = {one.path: nullable.get(one.name, set()) for one in entry.row_models}
+
+    def column(one: DescribedColumn) -> DescribedColumn:
+        path, _, last = one.name.rpartition(".") if entry.nested else ("", "", one.name)
+        if last not in called.get(path, ()):
+            return one
+        return replace(one, inside=True) if path else replace(one, nullable=True)
+
+    def model(one: NestedModel) -> NestedModel:
+        path, _, last = one.path.rpartition(".")
+        return replace(one, optional=one.optional or last in called[path])
+
+    columns = tuple(map(column, entry.columns))
+    return replace(entry, columns=columns, nested=tuple(map(model, entry.nested)))
 
 
-def _shape(entry: Described) -> dict[str, str]:
-    return {column.name: column.python.text for column in entry.columns}
+def _shape(model: RowModel) -> dict[str, str]:
+    return {field.name: field.python.text for field in model.fields}
 
 
-def _disagreement(model: str, entry: Described, first: Described) -> Finding:
-    mine, theirs = _shape(entry), _shape(first)
+def _disagreement(entry: Described, model: RowModel, first: Described, shared: RowModel) -> Finding:
+    mine, theirs = _shape(model), _shape(shared)
     differences = [
         f"{name}: {mine.get(name, 'missing')} here, {theirs.get(name, 'missing')} there"
         for name in dict.fromkeys([*mine, *theirs])
@@ -63,10 +78,11 @@ def _disagreement(model: str, entry: Described, first: Described) -> Finding:
     return Finding(
         "C107",
         "error",
-        f"`{entry.query.name}` and `{first.query.name}` disagree on {model}",
+        f"`{entry.query.name}` and `{first.query.name}` disagree on {model.name}",
         entry.query.place(),
         cause="; ".join(differences),
-        fix="select the same columns, override one with `-- column:`, or name another model",
+        fix="select the same columns, override one with `-- column:`, or name another model"
+        + (f": -- model: {model.path} -> Name" if model.path else ""),
     )
 
 
@@ -76,7 +92,7 @@ def misnamed(described: Iterable[Described]) -> list[Finding]:
     There, a name is one class only; and one that begins with a dot is of a query's model.
     """
     described = list(described)
-    models = {entry.model for entry in described} | {
+    models = {one.name for entry in described for one in entry.row_models} | {
         name for entry in described for name in (entry.query.params_model, entry.parameters_type)
     }
     found: dict[tuple[str, str], Finding] = {}
@@ -106,14 +122,19 @@ def _unusable_names(entry: Described) -> list[Finding]:
             "C108",
             "error",
             f"column {number} of `{entry.query.name}` "
-            + (f"repeats the name `{name}`" if is_field(name) else f"is named `{name}`"),
+            + (
+                f"repeats the name `{name}`"
+                if name in names[: number - 1]
+                else f"is named `{name}`"
+            ),
             entry.query.place(),
             cause="the columns of a row become the fields of a pydantic model, which cannot have "
             "two of one name, nor a keyword of Python, nor a name of its own or with a leading _",
             fix="name it with `as`",
         )
         for number, name in enumerate(names, start=1)
-        if name in names[: number - 1] or not (is_field(name) or entry.model is None)
+        if name in names[: number - 1]
+        or not (all(map(is_field, name.split("."))) if entry.nested else is_field(name))
     ]
 
 

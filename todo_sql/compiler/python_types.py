@@ -6,11 +6,13 @@ What psycopg loads is what a row holds, so this table follows psycopg's adapters
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from todo_sql.compiler.schema import Schema, Type
+from todo_sql.queries.mistakes import not_a_name
 
 if TYPE_CHECKING:
     from todo_sql.wire.loaders import Form
@@ -40,11 +42,13 @@ class PythonType:
         text: The annotation, such as ``list[datetime]``.
         imports: Pairs of module and name.
         mapped: Whether the configuration named it, so that a value has yet to become one.
+        enums: The classes of PostgreSQL's enums in it, each with the type's name and labels.
     """
 
     text: str
     imports: frozenset[tuple[str, str]] = frozenset()
     mapped: bool = False
+    enums: frozenset[tuple[str, str, tuple[str, ...]]] = frozenset()
 
     def optional(self) -> PythonType:
         """Return the type that takes None, too."""
@@ -131,40 +135,97 @@ _RANGE = frozenset({("psycopg.types.range", "Range")})
 _MULTIRANGE = frozenset({("psycopg.types.multirange", "Multirange")})
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a project or a place chooses of Python's types.
+
+    Attributes:
+        overrides: Dotted Python paths by the name of a type, from the configuration.
+        enums: Whether an enum is a class of its own.
+        tuples: Whether a composite is a tuple of its fields, as where it is sent.
+    """
+
+    overrides: Mapping[str, str]
+    enums: bool = False
+    tuples: bool = False
+
+
 def python_type(
-    oid: int, schema: Schema, overrides: Mapping[str, str], shape: Shape = _FLAT
+    oid: int, schema: Schema, choices: Choices, shape: Shape = _FLAT
 ) -> PythonType | None:
     """Return the Python type of a PostgreSQL type, or None if there is no honest one.
 
     Args:
         oid: Of the type.
         schema: The catalog.
-        overrides: Dotted Python paths by the name of a type, from the configuration.
+        choices: Of the project.
         shape: Of an array.
     """
     found = schema.types.get(oid)
     if found is None:
         return None
+    overrides = choices.overrides
     path = overrides.get(found.shown) or overrides.get(f"{found.schema}.{found.name}")
     if path:
         return named(path)
     if found.element:
-        element = python_type(found.element, schema, overrides)
+        element = python_type(found.element, schema, choices)
         # psycopg puts commas in a list, and PostgreSQL semicolons in one of boxes.
         return element.listed(shape) if element and found.name != "_box" else None
     if found.kind == "d":
-        return python_type(found.base, schema, overrides, shape)
+        return python_type(found.base, schema, choices, shape)
     if found.kind == "e":
-        return literal(found.labels)
+        return _enum(found) if choices.enums else literal(found.labels)
+    if found.kind == "c":
+        return _tuple(found, schema, choices) if choices.tuples else None
     if found.kind in ("r", "m"):
-        bound = python_type(found.base, schema, overrides)
+        bound = python_type(found.base, schema, choices)
         name, imports = ("Range", _RANGE) if found.kind == "r" else ("Multirange", _MULTIRANGE)
         if bound is None or schema.types[found.base].element or schema.types[found.base].relation:
             return None
-        return PythonType(f"{name}[{bound.text}]", bound.imports | imports, bound.mapped)
+        kinds = bound.imports | imports
+        return PythonType(f"{name}[{bound.text}]", kinds, bound.mapped, bound.enums)
     if found.kind == "b" and found.name in _EXTENSIONS:
         return PythonType("str")
     return _BASE.get(found.name) if found.schema == "pg_catalog" else None
+
+
+def _tuple(found: Type, schema: Schema, choices: Choices) -> PythonType | None:
+    """Return a composite as the tuple of its fields, each of which may be NULL."""
+    columns = schema.relations[found.relation].columns.values()
+    fields = [python_type(one.type, schema, choices) for one in columns]
+    known = [one.optional() for one in fields if one is not None]
+    if len(known) < len(fields):
+        return None
+    return PythonType(
+        f"tuple[{', '.join(one.text for one in known) or '()'}]",
+        frozenset().union(*(one.imports for one in known)),
+        enums=frozenset().union(*(one.enums for one in known)),
+    )
+
+
+def _enum(found: Type) -> PythonType:
+    """Return the class of an enum, called after it, and after its schema if that is not known."""
+    words = re.split(r"\W+|_", unicodedata.normalize("NFKC", found.shown.replace('"', "")))
+    name = "".join(word[:1].upper() + word[1:] for word in words if word)
+    if not_a_name(name):
+        name = f"Enum{name}" if f"Enum{name}".isidentifier() else "Enum"
+    return PythonType(
+        name, frozenset({(".models", name)}), enums=frozenset({(name, found.shown, found.labels)})
+    )
+
+
+def members(labels: tuple[str, ...]) -> dict[str, str]:
+    """Return what the labels of an enum are called as members of its class."""
+    found: dict[str, str] = {}
+    for number, label in enumerate(labels, start=1):
+        word = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", label)).strip("_").upper()
+        name = word if word.isidentifier() and not not_a_name(word) else f"LABEL_{word or number}"
+        name = name if name.isidentifier() else f"LABEL_{number}"
+        while name in found.values():
+            name = f"{name}_{number}"
+        found[label] = name
+    return found
 
 
 def form(oid: int, schema: Schema) -> Form | None:

@@ -42,7 +42,14 @@ def parse_arguments(entry: Described, words: list[str]) -> dict[str, Any]:
             f"query `{entry.query.name}` needs {' and '.join(f'`{name}`' for name in missing)}",
             fix=f"add {' '.join(f'{name}=…' for name in missing)}",
         )
-    return {**entry.query.defaults(), **arguments}
+    return {**defaults(entry), **arguments}
+
+
+def defaults(entry: Described) -> dict[str, Any]:
+    """Return the values that parameters have when a call leaves them out."""
+    return {
+        one.name: resolve(one.default_value) for one in entry.parameters if one.default is not None
+    }
 
 
 def parse_value(parameter: DescribedParameter, text: str) -> Any:
@@ -59,7 +66,8 @@ def parse_value(parameter: DescribedParameter, text: str) -> Any:
     if expected is Any:
         return _json(parameter, text)
     try:
-        value = _json(parameter, text) if parameter.python.text.startswith("list[") else text
+        is_json = parameter.python.text.startswith(("list[", "tuple["))
+        value = _json(parameter, text) if is_json or isinstance(parameter.form, dict) else text
         if expected is bytes:
             return bytes.fromhex(text.removeprefix("\\x"))
         config = ConfigDict(arbitrary_types_allowed=True)

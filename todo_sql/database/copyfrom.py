@@ -66,7 +66,9 @@ class CopyPlan:
     def defaults(self) -> dict[str, Any]:
         """What a row that is a mapping may leave out, and what it has then."""
         copied = {name for _, name in self.copied}
-        defaults = self.call.query.named.defaults()
+        defaults = self.call.query.defaults
+        if defaults is None:
+            defaults = self.call.query.named.defaults()
         return {name: value for name, value in defaults.items() if name in copied}
 
     @property

@@ -60,6 +60,8 @@ class QueryFile:
         tenant: bool = False,
         leaves: bool = False,
         repeat: Collection[str] = (),
+        nested: Mapping[str, str | None] | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> Query[Any]:
         """Return the handle of one query; nothing is read yet.
 
@@ -81,6 +83,9 @@ class QueryFile:
                 new behind it.
             repeat: Of a write that the compiler proved safe to send twice: the parameters that
                 make it so where none of them is None.
+            nested: The fields that hold a model of their own, by dotted names, each with the
+                column that is NULL just where there is none.
+            defaults: Of a ``:copyfrom``: what a row may leave out; default: what the header says.
         """
         return Query(
             self,
@@ -96,6 +101,8 @@ class QueryFile:
             tenant,
             leaves or self.is_adhoc,
             frozenset(repeat),
+            dict(nested or {}),
+            defaults,
         )
 
     @cached_property
@@ -126,6 +133,8 @@ class Query(Generic[R]):
     tenant: bool
     leaves: bool
     repeat: frozenset[str]
+    nested: Mapping[str, str | None]
+    defaults: Mapping[str, Any] | None
 
     @cached_property
     def named(self) -> NamedQuery:
@@ -145,8 +154,10 @@ class Query(Generic[R]):
     @cached_property
     def made(self) -> Any:
         """What `todo_sql.wire.rows` makes of each row."""
-        from todo_sql.wire.rows import CheckedType
+        from todo_sql.wire.rows import CheckedType, NestedRow
 
+        if self.nested:
+            return NestedRow(self.row, self.nested)
         return CheckedType(self.row, single=True) if self.validated else self.row
 
     @cached_property

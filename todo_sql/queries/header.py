@@ -8,7 +8,12 @@ from typing import Literal
 
 from todo_sql.errors import Place
 from todo_sql.queries.mistakes import Report, did_you_mean, not_a_name
-from todo_sql.queries.named import Cardinality, ColumnDirective, ParameterDirective
+from todo_sql.queries.named import (
+    Cardinality,
+    ColumnDirective,
+    NestedDirective,
+    ParameterDirective,
+)
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import COMMENTS, Kind, scan
 
@@ -26,9 +31,10 @@ _DECLARATION = re.compile(
 _TIMEOUT = re.compile(r"(?P<number>\d+(?:\.\d+)?)[ \t]*(?P<unit>ms|s|min)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _PARAMS = re.compile(r"(?P<name>[^\s(]+)[ \t]*(?:\((?P<fields>[^()]*)\))?\Z")
+_MODEL = re.compile(r"(?P<path>[^\s>]+?)[ \t]*->[ \t]*(?P<model>\S+)\Z")
 _NULLS = re.compile(r"(?:\A|[ \t]+)(?P<no>not[ \t]+)?null\Z", re.IGNORECASE)
 
-DIRECTIVES = ("param", "column", "params", "one of", "timeout", "tenant", "allow")
+DIRECTIVES = ("param", "column", "model", "params", "one of", "timeout", "tenant", "allow")
 LINE_DIRECTIVES = ("if", "case")
 # Words with a colon that other tools and people write, and that are no directives of ours.
 REMARKS = frozenset({"noqa", "fmt", "todo", "fixme", "xxx", "note", "see", "example", "sqlfluff"})
@@ -50,6 +56,7 @@ class QueryDirectives:
 
     parameters: dict[str, ParameterDirective] = field(default_factory=dict)
     columns: dict[str, ColumnDirective] = field(default_factory=dict)
+    models: dict[str, NestedDirective] = field(default_factory=dict)
     params_model: str | None = None
     params_fields: dict[str, Place] = field(default_factory=dict)
     choices: list[dict[str, Place]] = field(default_factory=list)
@@ -192,6 +199,7 @@ def read_directive(report: Report, into: QueryDirectives, start: int, end: int) 
 _USAGE = {
     "param": "write `-- param: NAME [TYPE][?] [= DEFAULT]`, such as `-- param: limit = 50`",
     "column": "write `-- column: NAME [TYPE] [not null|null]`, such as `-- column: total not null`",
+    "model": "name the model of nested columns, such as `-- model: list -> TaskList`",
     "params": "name a pydantic model, such as `-- params: TaskCreate`, or one of some of the "
     "parameters, such as `-- params: TaskCreate (title, priority)`",
     "one of": "name the optional parameters of which one is given, such as "
@@ -220,17 +228,18 @@ def _read_param(report: Report, into: QueryDirectives, start: int, end: int) -> 
     if not tokens or tokens[0].kind is not Kind.WORD:
         return _bad(report, "param", "`param:` names no parameter", start, end)
     equals = [i for i, token in enumerate(tokens) if text[token.start : token.end] == "="]
-    default = None
+    default = written = default_place = None
     if equals:
         literal = tokens[equals[0] + 1 :]
         if not literal:
             return _bad(report, "param", f"`{name}` has no value after `=`", start, end)
-        default = _python_literal(text[literal[0].start : literal[-1].end])
+        written = text[literal[0].start : literal[-1].end]
+        default_place = report.source.place(literal[0].start, literal[-1].end)
+        default = _python_literal(written)
         if default is None:
-            what = text[literal[0].start : literal[-1].end]
             report.add(
                 "Q109",
-                f"the default `{what}` is not a constant",
+                f"the default `{written}` is not a constant",
                 literal[0].start,
                 literal[-1].end,
                 fix="use a number, 'text', true, false or null",
@@ -245,7 +254,9 @@ def _read_param(report: Report, into: QueryDirectives, start: int, end: int) -> 
     place = report.source.place(start, start + len(name))
     if name in into.parameters:
         return _twice(report, f"parameter `{name}`", start, start + len(name))
-    into.parameters[name] = ParameterDirective(name, pg_type or None, nullable, default, place)
+    into.parameters[name] = ParameterDirective(
+        name, pg_type or None, nullable, default, place, written, default_place
+    )
     return None
 
 
@@ -319,6 +330,19 @@ def _read_params(report: Report, into: QueryDirectives, start: int, end: int) ->
     return None
 
 
+def _read_model(report: Report, into: QueryDirectives, start: int, end: int) -> None:
+    found = _MODEL.match(report.source.text, start, end)
+    if found is None:
+        return _bad(report, "model", "the directive cannot be read", start, end)
+    path, model = found["path"], found["model"]
+    if reason := not_a_name(model):
+        return _bad(report, "model", f"`{model}` {reason}", *found.span("model"))
+    if path in into.models:
+        return _twice(report, f"the model of `{path}`", *found.span("path"))
+    into.models[path] = NestedDirective(model, report.source.place(*found.span("path")))
+    return None
+
+
 def _read_one_of(report: Report, into: QueryDirectives, start: int, end: int) -> None:
     choice: dict[str, Place] = {}
     for one in re.compile(r"[^,]+").finditer(report.source.text, start, end):
@@ -371,6 +395,7 @@ def _read_allow(report: Report, into: QueryDirectives, start: int, end: int) -> 
 _READERS = {
     "param": _read_param,
     "column": _read_column,
+    "model": _read_model,
     "params": _read_params,
     "one of": _read_one_of,
     "timeout": _read_timeout,

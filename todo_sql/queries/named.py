@@ -57,6 +57,8 @@ class ParameterDirective:
         nullable: True for ``?`` or ``null``, False for ``not null``, None: inferred.
         default: The default as Python source, such as ``50`` or ``'medium'``, or None.
         place: Where the directive stands.
+        literal: The default as written, a constant of SQL, or None.
+        default_place: Where that stands.
     """
 
     name: str
@@ -64,6 +66,8 @@ class ParameterDirective:
     nullable: bool | None
     default: str | None
     place: Place
+    literal: str | None = None
+    default_place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,14 @@ class ColumnDirective:
     name: str
     pg_type: str | None
     nullable: bool | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class NestedDirective:
+    """``-- model: PATH -> MODEL``: the name of the model of columns such as ``"PATH.id"``."""
+
+    model: str
     place: Place
 
 
@@ -137,6 +149,7 @@ class NamedQuery:
         name_start: Where the name stands in the header.
         parameters: ``-- param:`` directives by name.
         columns: ``-- column:`` directives by name.
+        models: ``-- model:`` directives by the dotted name that columns begin with.
         params_model: The pydantic model of ``-- params:``, or None.
         params_fields: The parameters that it holds; empty: all of them.
         timeout: Seconds of ``-- timeout:``, or None.
@@ -172,6 +185,7 @@ class NamedQuery:
         default_factory=lambda: MappingProxyType({})
     )
     columns: Mapping[str, ColumnDirective] = field(default_factory=lambda: MappingProxyType({}))
+    models: Mapping[str, NestedDirective] = field(default_factory=lambda: MappingProxyType({}))
     params_model: str | None = None
     params_fields: tuple[str, ...] = ()
     timeout: float | None = None

@@ -100,6 +100,7 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
         cases=MappingProxyType(cases),
         parameters=MappingProxyType(directives.parameters),
         columns=MappingProxyType(directives.columns),
+        models=MappingProxyType(directives.models),
         params_model=directives.params_model,
         params_fields=tuple(directives.params_fields),
         timeout=directives.timeout,

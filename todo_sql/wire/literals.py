@@ -5,18 +5,20 @@ A value is written as its type in PostgreSQL wants it, whatever its class in Pyt
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import ipaddress
 import json
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
+from enum import Enum
 from struct import pack, unpack
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from todo_sql.wire.loaders import Form
@@ -41,6 +43,8 @@ _BOUNDS = {
 }
 JSON = frozenset({"json", "jsonb"})
 TIMES = frozenset({"time", "timetz", "timestamp", "timestamptz"})
+# Of the classes of these modules none is meant as a text.
+OTHERS = frozenset({"builtins", "datetime", "decimal", "ipaddress", "uuid"})
 _ZONED = frozenset({"timetz", "timestamptz"})
 CLASSES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_BOUNDS, (int,)),
@@ -88,32 +92,127 @@ def classes(form: Form) -> tuple[type, ...]:
     """Return the classes that fit a form; none: any."""
     if isinstance(form, list):
         return (list,)
+    if isinstance(form, dict):
+        return ()
     base, kind = _parts(form)
     if kind:
         return (Range,) if kind == "range" else (Multirange,)
     return () if base in JSON else CLASSES.get(base, (str,))
 
 
-def writer(form: Form, *, nulls: bool = True) -> Write:
+def is_composite(form: Form | None) -> bool:
+    """Whether a form is a composite, or an array of them."""
+    while isinstance(form, list):
+        form = form[0]
+    return isinstance(form, dict)
+
+
+def writer(form: Form, *, nulls: bool = True, own: bool = False) -> Write:
     """Return what writes values of a form.
 
     Args:
         form: As in `todo_sql.wire.loaders`; a list in a list is an array of two dimensions.
         nulls: Whether elements of an array may be None.
+        own: Whether it is of a type that is not PostgreSQL's own, whose values may be objects.
     """
     if isinstance(form, list):
-        return _array(form, nulls)
+        return _array(form, nulls, own)
+    if isinstance(form, dict):
+        return _composite(form)
     base, kind = _parts(form)
     if kind:
         return _range(base) if kind == "range" else _multirange(base)
-    return _scalar(base)
+    return _scalar(base, own)
 
 
-def _scalar(base: str) -> Write:
+def _composite(form: dict[str, Form]) -> Write:
+    writers = {name: writer(one, own=True) for name, one in form.items()}
+
+    def write_field(name: str, value: Any) -> str:
+        if value is None:
+            return ""
+        try:
+            text = writers[name](value)
+        except Misfit as misfit:
+            raise Misfit(f"field `{name}`: {misfit}") from None
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    def write_composite(value: Any) -> str:
+        fields = _fields(value, tuple(form))
+        return "(" + ",".join([write_field(name, one) for name, one in fields]) + ")"
+
+    return write_composite
+
+
+def _fields(value: Any, names: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """Return the fields of a composite in order: of a tuple by place, else by name.
+
+    Raises:
+        Misfit: They are not those of the type.
+    """
+    given: dict[str, Any]
+    if isinstance(value, BaseModel):
+        known = type(value).model_fields
+        given = {known[name].alias or name: one for name, one in value if name in known}
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        given = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+    elif isinstance(value, Mapping):
+        given = dict(value)
+    elif isinstance(value, tuple) and hasattr(value, "_asdict"):
+        given = value._asdict()
+    elif isinstance(value, (tuple, list)):
+        if len(value) != len(names):
+            raise Misfit(f"{len(value)} fields where {len(names)} are expected")
+        return list(zip(names, value, strict=True))
+    else:
+        raise Misfit(
+            f"{type(value).__name__} where a tuple, a dict or a model of its fields is expected"
+        )
+    for wrong, words in (
+        ([name for name in names if name not in given], "is missing"),
+        ([name for name in given if name not in names], "is none of the type's"),
+    ):
+        if wrong:
+            raise Misfit(f"field `{wrong[0]}` {words}")
+    return [(name, given[name]) for name in names]
+
+
+def text_of(value: Any) -> str:
+    """Return an object of a caller's class as the text that its type in PostgreSQL reads.
+
+    Its method `dump` says it, else how pydantic writes it to JSON, else its `__str__`.
+
+    Raises:
+        Misfit: None of them does.
+    """
+    kind = type(value)
+    if callable(getattr(kind, "dump", None)):
+        text = value.dump()
+    elif hasattr(kind, "__get_pydantic_core_schema__") or dataclasses.is_dataclass(kind):
+        text = to_jsonable_python(TypeAdapter(kind).dump_python(value, mode="json"))
+    elif isinstance(value, Enum):
+        text = value.value
+    else:
+        says = any("__str__" in vars(one) for one in kind.__mro__[:-1])
+        text = str(value) if says else None
+    if isinstance(text, bytes):
+        text = text.decode()
+    if not isinstance(text, str):
+        raise Misfit(
+            f"{kind.__name__} has neither `dump` nor `__str__` that gives a text, nor does "
+            "pydantic write it as one"
+        )
+    fit("text", text)
+    return text
+
+
+def _scalar(base: str, own: bool = False) -> Write:
     expected = CLASSES.get(base, (str,))
     write = _WRITERS.get(base, str.__str__)
 
     def write_scalar(value: Any) -> str:
+        if own and not isinstance(value, expected) and type(value).__module__ not in OTHERS:
+            return text_of(value)
         fit(base, value, expected)
         return write(value)
 
@@ -240,12 +339,13 @@ def is_list(value: object) -> bool:
     return isinstance(value, (Sequence, Set)) and not isinstance(value, _NO_LISTS)
 
 
-def _array(form: list[Form], nulls: bool) -> Write:
+def _array(form: list[Form], nulls: bool, own: bool) -> Write:
     depth = 1
     element: Form = form[0]
     while isinstance(element, list):
         depth, element = depth + 1, element[0]
-    write, takes_lists = writer(element), element in JSON
+    write = writer(element, own=own)
+    takes_lists = isinstance(element, dict) or element in JSON
 
     def write_level(value: Any, level: int) -> str:
         if level == depth:

@@ -29,8 +29,6 @@ Dump = Callable[[Any], Any]
 _TEXT = frozenset({"text", "varchar", "bpchar", "name"})
 # psycopg's binary dumpers of these wrap a number that is too big.
 _NARROW = {"int2": Struct("!h"), "int4": Struct("!i"), "oid": Struct("!I")}
-# Of the classes of these modules none is meant as a text.
-_OTHERS = frozenset({"builtins", "datetime", "decimal", "ipaddress", "uuid"})
 # Of these psycopg dumps, in binary form, what Python or PostgreSQL could not read back.
 _HELD = literals.TIMES | {"float4", "float8", "numeric"}
 
@@ -94,16 +92,16 @@ class Parameter:
             transformer: psycopg's, bound to the connection.
             text: Whether it must be the text form.
         """
-        if self.form is None or isinstance(self.form, dict):
+        if self.form is None:
             return lambda value: _by_value(value, transformer), pq.Format.TEXT
         if self.is_binary and not text:
             return self._binary(str(self.form), transformer), pq.Format.BINARY
-        write = literals.writer(self.form, nulls=self.nulls)
-        if self.classes or self.is_json:
+        write = literals.writer(self.form, nulls=self.nulls, own=not self.oid)
+        if self.classes or self.is_json or isinstance(self.form, dict):
             return lambda value: write(value).encode(), pq.Format.TEXT
 
         def dump_text(value: Any) -> Any:
-            if isinstance(value, str) or type(value).__module__ in _OTHERS:
+            if isinstance(value, str) or type(value).__module__ in literals.OTHERS:
                 return write(value).encode()
             return _by_value(value, transformer)  # of a class of the caller's
 
@@ -181,6 +179,8 @@ class Parameter:
 
     def expected(self) -> str:
         """Return the Python types that fit, for messages."""
+        if isinstance(self.form, dict):
+            return "a tuple, a dict or a model of its fields"
         return " or ".join(sorted(kind.__name__ for kind in self.classes)) or "a value"
 
 
@@ -274,7 +274,12 @@ def _has_binary(base: str) -> bool:
 def _by_value(value: Any, transformer: Transformer) -> Any:
     for moment in literals.moments(value):
         literals.fit("timestamptz", moment)
-    return transformer.get_dumper(value, PyFormat.TEXT).dump(value)
+    try:
+        return transformer.get_dumper(value, PyFormat.TEXT).dump(value)
+    except errors.ProgrammingError:  # psycopg knows no such class
+        if type(value).__module__ in literals.OTHERS:
+            raise
+        return literals.text_of(value).encode()
 
 
 def _dump_text(value: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, get_origin, is_typeddict
 
@@ -39,6 +39,20 @@ class CheckedType:
         self.takes_tuple = not single and isinstance(kind, type) and issubclass(kind, tuple)
 
 
+class NestedRow:
+    """A row some of whose columns make objects in it.
+
+    Args:
+        row: What is made of each row: a model, a dataclass, or ``dict``.
+        nested: The dotted names of those objects, each with the column that is NULL just
+            where there is none.
+    """
+
+    def __init__(self, row: Any, nested: Mapping[str, str | None]) -> None:
+        self.row = row
+        self.nested = nested
+
+
 @lru_cache(maxsize=256)
 def checked(row: Any) -> Any:
     """Return what makes `maker` validate rows of this type; models and ``dict`` as they are."""
@@ -59,6 +73,8 @@ def maker(row: Any, names: Sequence[str]) -> Make:
     """
     if isinstance(row, CheckedType):
         return _checked(row, names)
+    if isinstance(row, NestedRow):
+        return _nested(row, names)
     if row is not tuple and len(names) > 1:
         _distinct(names)
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
@@ -121,6 +137,45 @@ def _mapper(width: int) -> Callable[..., Make]:
     text = f"lambda use{keys}: lambda rows: [use({{{pairs}}}) for ({values}) in rows]"
     mapper: Callable[..., Make] = eval(text, {})
     return mapper
+
+
+def _nested(row: NestedRow, names: Sequence[str]) -> Make:
+    _distinct(names)
+    build = _builder(names, row.nested)
+    made = checked(row.row)
+    if made is dict or made is None or get_origin(made) is dict:
+        return lambda rows: list(map(build, rows))
+    if isinstance(made, CheckedType):
+        validate = made.validate
+    else:
+        validate = made.__pydantic_validator__.validate_python
+    return lambda rows: [validate(build(values)) for values in rows]
+
+
+def _builder(
+    names: Sequence[str], nested: Mapping[str, str | None], path: str = ""
+) -> Callable[[tuple[Any, ...]], dict[str, Any]]:
+    """Return what makes the dict of a row, or of what lies nested in it under a dotted name."""
+    outer = f"{path}." if path else ""
+    fields = [
+        (name.removeprefix(outer), index)
+        for index, name in enumerate(names)
+        if name.rpartition(".")[0] == path
+    ]
+    inner = [
+        (one.removeprefix(outer), None if null is None else names.index(null),
+         _builder(names, nested, one))
+        for one, null in nested.items()
+        if one.rpartition(".")[0] == path
+    ]  # fmt: skip
+
+    def build(values: tuple[Any, ...]) -> dict[str, Any]:
+        made = {name: values[index] for name, index in fields}
+        for name, null, below in inner:
+            made[name] = None if null is not None and values[null] is None else below(values)
+        return made
+
+    return build
 
 
 def _dataclasses(row: Any, names: Sequence[str]) -> Make:

@@ -135,9 +135,10 @@ def _explain(
     from psycopg import sql
 
     from todo_sql.compiler.prepare import signature
+    from todo_sql.compiler.values import defaults
     from todo_sql.queries.variants import choose
 
-    variant = choose(entry.query, {**entry.query.defaults(), **values})
+    variant = choose(entry.query, {**defaults(entry), **values})
     types = {one.name: one.pg_type for one in entry.parameters}
     tenant = config.tenant
     if tenant is not None and tenant.parameter not in types:
@@ -161,7 +162,7 @@ def _explain(
         declared = signature(types.get(one) or "text" for one in variant.parameters)
         connection.execute(f"prepare todo_sql_explained{declared} as {variant.sql}")
         options = "analyze, buffers, format json" if runs else "format json"
-        given = {**entry.query.defaults(), **values}
+        given = {**defaults(entry), **values}
         literals = sql.SQL(", ").join(_literal(given[one]) for one in variant.parameters)
         call = sql.SQL("explain ({}) execute todo_sql_explained").format(sql.SQL(options))
         if variant.parameters:

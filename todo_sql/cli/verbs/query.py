@@ -104,6 +104,7 @@ def _query(entry: Described, queries: QuerySet, config: Config) -> Query[Any]:
         entry.query.name,
         row=dict if entry.columns else None,
         parameters={one.name: one.pg_type for one in entry.parameters if one.pg_type},
+        written=entry.written,
         nullable=[one.name for one in entry.parameters if one.nullable],
         forms=entry.forms,
         read_only=entry.read_only,

@@ -38,8 +38,13 @@ def unmatched(
         for owner in filter(None, (entry.query.name, entry.query.model)):
             columns[owner] |= {one.name for one in entry.columns}
             columns[owner] |= {one.name for one in entry.parameters}
+        for model in entry.row_models:
+            columns[model.name] |= {one.name for one in model.fields}
     unknown = {
-        owner for query in queries if query.name not in known for owner in (query.name, query.model)
+        owner
+        for query in queries
+        if query.name not in known
+        for owner in (query.name, query.model, *(one.model for one in query.models.values()))
     }
     types = {
         name for one in schema.types.values() for name in (one.shown, f"{one.schema}.{one.name}")
@@ -48,7 +53,7 @@ def unmatched(
     for key in config.types:
         owner, _, column = key.rpartition(".")
         theirs = columns.get(owner, set())
-        if key in types or owner in unknown or _is_column(key, columns):
+        if key in types or _is_of(key, unknown) or _is_column(key, columns):
             continue
         names = [f"{owner}.{one}" for one in theirs] or _all(columns, column)
         cause = "no type, table, query or model has this name"
@@ -60,6 +65,11 @@ def unmatched(
         message = f"[tool.todo-sql.types] names `{key}`, which does not exist"
         found.append(Finding("C118", "warning", message, _place(config, key), cause, fix))
     return found
+
+
+def _is_of(key: str, owners: set[str | None]) -> bool:
+    """Tell whether it begins with one of these names; what follows may hold a dot."""
+    return any(key[:index] in owners for index, one in enumerate(key) if one == ".")
 
 
 def _is_column(key: str, columns: dict[str, set[str]]) -> bool:

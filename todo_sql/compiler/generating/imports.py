@@ -35,6 +35,7 @@ class Imports:
         self._here = here
         self._local: dict[tuple[str, str], str] = {}
         self._lasting: set[tuple[str, str]] = set()
+        self._aliases: dict[str, str] = {}
 
     def name(self, module: str, name: str, *, typing: bool = False) -> str:
         """Note that a name is used, and return what the module calls it.
@@ -45,7 +46,7 @@ class Imports:
             typing: Whether only a type checker has to know it.
         """
         if module == self._here:
-            return name
+            return self._aliases.get(name, name)
         origin = (module, name)
         if not typing:
             self._lasting.add(origin)
@@ -54,10 +55,15 @@ class Imports:
         return self._local[origin]
 
     def free(self, name: str) -> str:
-        """Return a name that is neither the user's nor used yet: this, or with underscores."""
+        """Return a name that is neither the user's nor used yet: this, or with underscores.
+
+        Never with two in front, which a class would take for a name of its own.
+        """
         used = {*self._taken, *self._local.values()}
-        while name in used:
+        if name in used and not name.startswith("_"):
             name = f"_{name}"
+        while name in used:
+            name = f"{name}_"
         return name
 
     def define(self, name: str) -> str:
@@ -65,6 +71,11 @@ class Imports:
         name = self.free(name)
         self._taken.add(name)
         return name
+
+    def alias(self, name: str) -> str:
+        """Return another name for something that the module defines, by which types call it."""
+        self._aliases[name] = self.define(f"_{name}")
+        return self._aliases[name]
 
     def builtin(self, name: str) -> str:
         """Return what the module calls a built-in function or type."""

@@ -6,14 +6,19 @@ JSON schema only, so that a row that an older or newer rule allowed never breaks
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from todo_sql.compiler.constraints import Constraint
-from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter
+from todo_sql.compiler.described import (
+    Described,
+    DescribedColumn,
+    DescribedParameter,
+    RowModel,
+)
 from todo_sql.compiler.generating import layout
 from todo_sql.compiler.generating.imports import RUNTIME, Imports
 from todo_sql.compiler.generating.layout import WIDTH, ModelGroup, header, lay_out
-from todo_sql.compiler.python_types import PythonType, quoted
+from todo_sql.compiler.python_types import PythonType, members, quoted
 
 _CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
 
@@ -22,13 +27,25 @@ def render(described: list[Described], shown: str, own: str | None) -> str | Non
     """Return the text of `models.py`, or None where no query needs a model."""
     taken = {name for entry in described for name in class_names(entry)}
     for entry in described:
-        taken |= {column.name for column in entry.columns}
+        taken |= {field.name for model in entry.row_models for field in model.fields}
         taken |= {parameter.name for parameter in entry.parameters}
     imports = Imports(own, taken, here=".models")
+    fields = {field.name for entry in described for one in entry.row_models for field in one.fields}
+    fields.add("model_config")  # in a class, its fields hide classes of their names
+    fields |= {one.name for entry in described for one in entry.parameters}
+    enums = {one for entry in described for one in entry.enums}
+    inner = {one.model for entry in described for one in entry.nested} | {one[0] for one in enums}
+    aliases = {name: imports.alias(name) for name in sorted(inner & fields)}
     classes: dict[str, list[str]] = {}
+    needed: dict[str, list[str]] = {}  # of a class, those that its fields have
+    for enum, shown_type, labels in sorted(enums):
+        classes[enum] = _enum(enum, shown_type, labels, imports)
     for entry in described:
-        if entry.model and entry.model not in classes:
-            classes[entry.model] = _row(entry.model, entry, imports)
+        for model in entry.row_models:
+            if model.name not in classes:
+                classes[model.name] = _row(model, entry, imports)
+                inner = {name for one in model.fields for _, name in one.python.imports}
+                needed[model.name] = sorted(inner)
         name = entry.query.params_model
         if name and name not in classes:
             classes[name] = _parameters(name, entry, imports)
@@ -45,22 +62,52 @@ def render(described: list[Described], shown: str, own: str | None) -> str | Non
         "",
         *imports.lines(),
     ]
-    for name in sorted(classes):
+    for name in _in_order(sorted(classes), needed):
         lines += ["", "", *classes[name]]
+        lines += ["", "", f"{aliases[name]} = {name}"] if name in aliases else []
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, entry: Described, imports: Imports) -> list[str]:
-    tables = {column.origin.table: column.origin for column in entry.columns if column.origin}
+def _in_order(names: Iterable[str], needed: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the names of classes, each behind those that its fields have."""
+    ordered: dict[str, None] = {}
+
+    def put(name: str, around: frozenset[str]) -> None:
+        for inner in needed.get(name, ()):
+            if inner in known and inner not in ordered and inner not in around:
+                put(inner, around | {name})
+        ordered[name] = None
+
+    known = list(names)
+    for name in known:
+        put(name, frozenset((name,)))
+    return list(ordered)
+
+
+def _row(model: RowModel, entry: Described, imports: Imports) -> list[str]:
+    tables = {column.origin.table: column.origin for column in model.fields if column.origin}
     doc = f"A row of `{entry.query.name}`."
-    if len(tables) == 1 and entry.query.model:
+    if model.path:
+        doc = f"`{model.path}` in a row of `{entry.query.name}`."
+    named = entry.query.models.get(model.path) if model.path else entry.query.model
+    if len(tables) == 1 and named:
         (table,) = tables.values()
         doc = (table.table_comment or "").strip() or f"A row of `{table.table}`."
-    fields = {column.name: column.python for column in entry.columns}
-    lines = _head(name, doc, fields, "frozen=True", imports)
-    for column in entry.columns:
+    fields = {column.name: column.python for column in model.fields}
+    lines = _head(model.name, doc, fields, "frozen=True", imports)
+    for column in model.fields:
         lines += _field(column, imports)
     return lines
+
+
+def _enum(name: str, shown: str, labels: tuple[str, ...], imports: Imports) -> list[str]:
+    """Return the class of an enum of PostgreSQL."""
+    return [
+        f"class {name}({imports.name('enum', 'StrEnum')}):",
+        *layout.docstring(f"The labels of `{shown}`.", "    "),
+        "",
+        *(f"    {member} = {quoted(label)}" for label, member in members(labels).items()),
+    ]
 
 
 def _head(
@@ -172,7 +219,7 @@ def _constrained_field(
         unset = f"default_factory=lambda: {imports.name(RUNTIME, 'UNSET')}"
         return lay_out(ModelGroup(head, (unset,), ")"), "    ")
     flat = f"{text if isinstance(text, str) else text.flat()}{union}"
-    end = "" if parameter.default is None else f" = {parameter.default_source}"
+    end = "" if parameter.default is None else f" = {imports.type(parameter.default_value)}"
     if isinstance(text, str) or len(f"    {name}: {flat}{end}") <= WIDTH:
         return [f"    {name}: {flat}{end}"]
     return _annotated(name, text, f"{union}{end}")
@@ -206,5 +253,7 @@ def _set_of_parameters(name: str, entry: Described, imports: Imports) -> list[st
 
 def class_names(entry: Described) -> set[str]:
     """Return the names of the classes that a query needs in `models.py`."""
-    names = (entry.model, entry.query.params_model, entry.parameters_type)
+    names = [entry.query.params_model, entry.parameters_type]
+    names += [name for name, *_ in entry.enums]
+    names += [model.name for model in entry.row_models]
     return {name for name in names if name}

@@ -111,7 +111,15 @@ class _Module:
             items.append(ModelGroup("not_null=[", keys, "]"))
         if entry.forms:
             items.append(_form("forms=", entry.forms))
-        if entry.row.mapped:
+        if entry.query.cardinality is Cardinality.COPYFROM and (pairs := self._defaults(sent)):
+            items.append(ModelGroup("defaults={", tuple(pairs), "}"))
+        if entry.nested:
+            paths = tuple(
+                f"{quoted(one.path)}: {quoted(one.witness) if one.witness else None}"
+                for one in entry.nested
+            )
+            items.append(ModelGroup("nested={", paths, "}"))
+        if entry.row.mapped or entry.row.enums:
             items.append("validated=True")
         if entry.read_only:
             items.append("read_only=True")
@@ -193,7 +201,9 @@ class _Module:
         text = f"{parameter.name}: {self.imports.type(python)}"
         if parameter.optional:
             return f"{text} = {self._ours('UNSET')}"
-        return text if parameter.default is None else f"{text} = {parameter.default_source}"
+        if parameter.default is None:
+            return text
+        return f"{text} = {self.imports.type(parameter.default_value)}"
 
     def _answers(self, entry: Described, anything: str) -> tuple[str, str]:
         row = self.imports.type(entry.row)
@@ -212,7 +222,7 @@ class _Module:
         if entry.query.cardinality is Cardinality.COPYFROM:
             values = own["rows"]
         elif entry.is_bulk:
-            shown = "".join(f"{quoted(one.name)}: {one.default_source}, " for one in defaults)
+            shown = "".join(f"{pair}, " for pair in self._defaults(defaults))
             values = f"({{{shown}**one}} for one in {own['rows']})" if defaults else own["rows"]
             if entry.takes_model:
                 values = (
@@ -225,6 +235,14 @@ class _Module:
             items = (*items, own["cursor"])
         method = _METHODS[entry.query.cardinality]
         return ModelGroup(f"return {own['session']}.{method}(", items, ")")
+
+    def _defaults(self, parameters: list[DescribedParameter]) -> list[str]:
+        """Return the defaults of parameters as pairs of a dict."""
+        return [
+            f"{quoted(one.name)}: {self.imports.type(one.default_value)}"
+            for one in parameters
+            if one.default is not None
+        ]
 
     def _returned(self, name: str) -> str:
         return self._typed(name) if name == "Page" else self.imports.builtin(name)

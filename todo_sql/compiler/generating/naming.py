@@ -100,8 +100,10 @@ def _classes(described: Iterable[Described]) -> Iterator[Finding]:
 
 def _definitions(entry: Described) -> Iterator[tuple[str, object]]:
     query = entry.query
-    if entry.model:
-        yield entry.model, "rows"  # what they hold is for `models.agree` to compare
+    for name, *holds in sorted(entry.enums):
+        yield name, holds
+    for model in entry.row_models:
+        yield model.name, "rows"  # what they hold is for `models.agree` to compare
     if query.params_model:
         yield query.params_model, tuple(_shape(entry, model=True))
     elif entry.parameters_type:

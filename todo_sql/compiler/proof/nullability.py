@@ -7,6 +7,7 @@ first order, a missed one of the second: whatever isn't understood counts as nul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from todo_sql.compiler.proof import conditions, functions
@@ -14,6 +15,7 @@ from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.expressions import never_null, set_element
 from todo_sql.compiler.proof.levels import CTE, FUNCTION, SELECT, SUBQUERY, VALUES, QueryLevel
 from todo_sql.compiler.proof.nodes import Node, name_of, type_of, walk
+from todo_sql.compiler.proof.sides import Side, Sides, side
 from todo_sql.compiler.schema import Schema
 
 UNION, INTERSECT, EXCEPT = "123"
@@ -26,10 +28,12 @@ class Claims(NamedTuple):
     Attributes:
         columns: Whether it never is NULL.
         elements: Whether it is an array that never holds NULL.
+        sides: Where it comes from, in each arm of a union; nothing unless it was asked for.
     """
 
     columns: list[bool]
     elements: list[bool]
+    sides: Sequence[list[Side]] = ()
 
 
 def prove(
@@ -47,6 +51,8 @@ def prove_all(
     schema: Schema,
     nullable_parameters: frozenset[int] = frozenset(),
     null_elements: frozenset[int] | None = None,
+    *,
+    sides: bool = False,
 ) -> Claims:
     """Return what is proved of each output column, and of the elements of one that is an array.
 
@@ -55,14 +61,16 @@ def prove_all(
         schema: The catalog they refer to.
         nullable_parameters: The numbers of the parameters for which a caller may send NULL.
         null_elements: Of those that are arrays, for whose elements; None: for all.
+        sides: Whether to tell from which side of a join each column comes.
     """
     main = [query for query in queries if query["canSetTag"] == "true"]
     if len(main) != 1:
         return Claims([], [])
-    prover = _Prover(schema, nullable_parameters, null_elements)
+    prover = _Prover(schema, nullable_parameters, null_elements, {} if sides else None)
     columns = prover.outputs(main[0], None)
     elements = prover.elements.get(id(main[0]), [])
-    return Claims(columns, elements or [False] * len(columns))
+    found = (prover.sides or {}).get(id(main[0]), [])
+    return Claims(columns, elements or [False] * len(columns), found)
 
 
 class _Prover:
@@ -71,8 +79,10 @@ class _Prover:
         schema: Schema,
         nullable_parameters: frozenset[int],
         null_elements: frozenset[int] | None,
+        sides: Sides | None,
     ) -> None:
         self.schema = schema
+        self.sides = sides
         self.nullable_parameters = nullable_parameters
         self.null_elements = null_elements
         self.elements: dict[int, list[bool]] = {}
@@ -93,7 +103,10 @@ class _Prover:
         for cte in query["cteList"] or ():
             self._with(cte, scope)
         if query["setOperations"]:
-            return self._set_operation(query["setOperations"], scope)
+            columns = self._set_operation(query["setOperations"], scope)
+            if self.sides is not None:
+                self.sides[id(query)] = self._arms(query["setOperations"], scope)
+            return columns
         self._read_conditions(scope)
         for index, entry in enumerate(query["rtable"] or (), start=1):
             scope.entry_columns[index] = self._entry(entry, scope)
@@ -108,7 +121,26 @@ class _Prover:
         self.elements[id(query)] = [
             all_values(target["expr"], scope, never_null) for target in visible
         ]
+        if self.sides is not None:
+            sides = self.sides
+            self.sides[id(query)] = [[side(one["expr"], scope, sides) for one in visible]]
         return [never_null(target["expr"], scope) for target in visible]
+
+    def _arms(self, node: Node, scope: QueryLevel) -> list[list[Side]]:
+        """Return the sides of the arms that rows of a set operation come from."""
+        if node["node"] == "RANGETBLREF":
+            query = scope.entry(int(node["rtindex"]))["subquery"]
+            return (self.sides or {}).get(id(query), [])
+        arms = self._arms(node["larg"], scope)
+        if node["op"] == UNION:
+            arms = arms + self._arms(node["rarg"], scope)
+        sure = [max(map(int, oids)) < _FIRST_USER_OID for oids in zip(node["colTypes"][1:])]
+        unknown = Side(
+            frozenset(), frozenset(), solid=False, plain=False
+        )  # a user's cast may give NULL
+        return [
+            [one if good else unknown for one, good in zip(arm, sure, strict=False)] for arm in arms
+        ]
 
     def _read_conditions(self, scope: QueryLevel) -> None:
         def visit(

@@ -1,0 +1,161 @@
+"""Nested models: which columns with a dot make one, and when it is missing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from todo_sql.compiler.described import NestedModel, pascal
+from todo_sql.compiler.models import is_field
+from todo_sql.compiler.proof.nullability import Claims
+from todo_sql.compiler.proof.sides import Side
+from todo_sql.errors import Finding
+from todo_sql.queries.named import NamedQuery
+
+
+class Nesting(NamedTuple):
+    """The nested models of a query.
+
+    Attributes:
+        models: An outer one before those in it.
+        inside: By the index of a column, whether it has a value where its model is there.
+    """
+
+    models: tuple[NestedModel, ...]
+    inside: dict[int, bool]
+
+
+def nests(names: Sequence[str]) -> bool:
+    """Whether columns of these names make a nested model."""
+    return any("." in name for name in names) and (
+        len(names) > 1 or all(map(is_field, names[0].split(".")))
+    )
+
+
+def paths(names: Iterable[str]) -> list[str]:
+    """Return the dotted names of the models that these columns make, an outer one first."""
+    found: dict[str, None] = {}
+    for name in names:
+        parts = name.split(".")
+        for depth in range(1, len(parts)):
+            found[".".join(parts[:depth])] = None
+    return list(found)
+
+
+def nesting(
+    query: NamedQuery, names: Sequence[str], claims: Iterable[Claims], findings: list[Finding]
+) -> Nesting:
+    """Return the nested models of a query; what is wrong with one is added to `findings`.
+
+    Args:
+        query: The query.
+        names: Of its columns.
+        claims: What is proved of each variant.
+        findings: Takes the mistakes.
+    """
+    arms = [
+        (claim.columns, arm)
+        for claim in claims
+        for arm in (claim.sides or [[]])
+    ]  # fmt: skip
+    found: list[NestedModel] = []
+    inside: dict[int, bool] = {}
+    row = query.model or pascal(query.name) + "Row"
+    called: dict[str, str] = {"": row}
+    for path in paths(names):
+        outer, _, last = path.rpartition(".")
+        directive = query.models.get(path)
+        called[path] = directive.model if directive else called[outer] + pascal(last)
+        own = [index for index, name in enumerate(names) if name.rpartition(".")[0] == path]
+        told = [_told(query, own, names, columns, arm) for columns, arm in arms]
+        missing = any(one.missing for one in told)
+        for index in own:
+            inside[index] = all(index in one.values for one in told)
+        witnesses = [index for index in own if all(index in one.witnesses for one in told)]
+        override = query.columns.get(path)
+        if override is not None and override.nullable is not None:
+            missing = override.nullable
+        if missing and not witnesses:
+            if not any(columns[index] for columns, _ in arms for index in own):
+                findings.append(_no_witness(query, path, names[own[0]] if own else path))
+            missing = False
+        witness = names[witnesses[0]] if missing else None
+        found.append(NestedModel(path, called[path], missing, witness))
+    return Nesting(tuple(found), inside)
+
+
+class _Told(NamedTuple):
+    """What one text of a query tells of one nested model, by index of column."""
+
+    missing: bool
+    values: set[int]
+    witnesses: set[int]
+
+
+def _told(
+    query: NamedQuery,
+    own: Sequence[int],
+    names: Sequence[str],
+    columns: Sequence[bool],
+    arm: Sequence[Side],
+) -> _Told:
+    plain = {index for index in own if columns[index] or (index < len(arm) and arm[index].plain)}
+    overrides = {index: query.columns.get(names[index]) for index in own}
+    said = {index: one.nullable for index, one in overrides.items() if one}
+    sure = {index for index, nullable in said.items() if nullable is False}
+    unsure = {index for index, nullable in said.items() if nullable}
+    if len(arm) != len(columns):
+        return _Told(False, (plain | sure) - unsure, (plain | sure) - unsure)
+    sides = {index: arm[index] for index in own}
+    holes = [one.holes for one in sides.values() if one.holes is not None]
+    shared = frozenset.intersection(*holes) if holes else frozenset()
+    if not shared:
+        return _Told(False, (plain | sure) - unsure, (plain | sure) - unsure)
+    solid = {index for index, one in sides.items() if one.holes == shared and one.solid}
+    values = (plain | solid | sure) - unsure
+    witnesses = {index for index in values - plain if shared <= sides[index].nulls}
+    return _Told(True, values, witnesses)
+
+
+def _no_witness(query: NamedQuery, path: str, column: str) -> Finding:
+    return Finding(
+        "C127",
+        "error",
+        f"nothing tells whether `{path}` of `{query.name}` is there",
+        query.place(),
+        cause="it comes from the side of an outer join that may be missing, and each of its "
+        "columns may be NULL by itself",
+        fix=f'select its key, too, as in … as "{path}.id", or declare a column that never is NULL '
+        f'where the row is there: -- column: "{column}" not null',
+    )
+
+
+def wrong_names(query: NamedQuery, names: Sequence[str]) -> list[Finding]:
+    """Return what is wrong with the names of a query whose columns nest."""
+    found = []
+    known = paths(names)
+    for number, name in enumerate(names, start=1):
+        if "." in name and not all(map(is_field, name.split("."))):
+            message = f"column {number} of `{query.name}` is named `{name}`"
+        elif name in known:
+            message = f"`{query.name}` has a column `{name}` and columns in it"
+        else:
+            continue
+        cause = "a dot in the name of a column nests it: each part becomes a field of a model"
+        found.append(
+            Finding("C108", "error", message, query.place(), cause, "name it otherwise with `as`")
+        )
+    for path, directive in query.models.items():
+        if path not in known:
+            shown = ", ".join(known) or "none"
+            found.append(
+                Finding(
+                    "C106",
+                    "error",
+                    f"`{query.name}` has no columns in `{path}`",
+                    directive.place,
+                    cause=f"its nested rows are {shown}",
+                    fix=f'write columns such as … as "{path}.id", or take the directive out',
+                )
+            )
+    return found
