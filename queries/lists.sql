@@ -12,14 +12,12 @@ returning id, public_id, name, created_at, updated_at;
 
 -- name: get_list :one -> TaskList
 -- Return a list.
+-- one of: id, public_id
 select id, public_id, name, created_at, updated_at
 from lists
 where user_id = :user_id
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    );
+    and id = :id                                                            -- if: id
+    and public_id = :public_id;                                             -- if: public_id
 
 -- name: list_lists :many -> TaskList
 -- List the user's lists by name.
@@ -88,23 +86,19 @@ where user_id = :user_id;
 -- name: update_list :one -> TaskList
 -- Rename a list.
 -- params: ListUpdate (name)
+-- one of: id, public_id
 update lists
 set name = :name
 where user_id = :user_id
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    )
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
 returning id, public_id, name, created_at, updated_at;
 
 -- name: delete_list :one -> TaskList
 -- Delete a list. Its tasks stay, in no list.
+-- one of: id, public_id
 delete from lists
 where user_id = :user_id
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    )
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
 returning id, public_id, name, created_at, updated_at;

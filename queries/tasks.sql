@@ -1,5 +1,5 @@
 -- A user's tasks. A task is named by its id or, as applications do, by its public_id: give
--- one of them; a call that gives neither finds nothing.
+-- exactly one of them.
 
 -- name: create_task :one -> Task
 -- Create a task. Repeating a call with the same public_id returns the task that is there,
@@ -35,17 +35,15 @@ returning
 
 -- name: get_task :one -> Task
 -- Return a task that is not deleted.
+-- one of: id, public_id
 select
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id
 from tasks
 where user_id = :user_id
-    and deleted_at is null
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    );
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
+    and deleted_at is null;
 
 -- name: list_tasks :many -> Task
 -- List tasks that are not deleted: newest first, oldest first, or by due date with undated
@@ -55,62 +53,71 @@ where user_id = :user_id
 -- param: offset = 0
 -- allow: C122 a priority has three values: at worst one user's tasks are gone through
 select
-    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id
-from tasks
-where user_id = :user_id
-    and deleted_at is null
-    and completed = :completed                                              -- if: completed
-    and priority = :priority                                                -- if: priority
-    and list_id = :list_id                                                  -- if: list_id
-    -- if: list_public_id
-    and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
-    and due_date < :due_before                                              -- if: due_before
-    and id in (                                                             -- if: tag_public_id
-        select tt.task_id                                                   -- if: tag_public_id
-        from task_tags as tt                                                -- if: tag_public_id
-        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id -- if: tag_public_id
-        where tt.user_id = :user_id and g.public_id = :tag_public_id        -- if: tag_public_id
-    )                                                                       -- if: tag_public_id
-order by created_at desc, id desc                                           -- case sort: newest
--- order by created_at, id                                                  -- case sort: oldest
--- order by due_date, id                                                    -- case sort: due
-limit :limit offset :offset;
+    t.id, t.public_id, t.list_id, t.title, t.description, t.completed, t.priority, t.due_date, t.created_at,
+    t.updated_at,
+    (select l.public_id from lists as l where l.user_id = :user_id and l.id = t.list_id) as list_public_id
+from (
+    select id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at
+    from tasks
+    where user_id = :user_id
+        and deleted_at is null
+        and completed = :completed                                          -- if: completed
+        and priority = :priority                                            -- if: priority
+        and list_id = :list_id                                              -- if: list_id
+        -- if: list_public_id
+        and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
+        and due_date < :due_before                                          -- if: due_before
+        and id in (                                                         -- if: tag_public_id
+            select tt.task_id
+            from task_tags as tt
+            inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id
+            where tt.user_id = :user_id and g.public_id = :tag_public_id
+        )
+    order by created_at desc, id desc                                       -- case sort: newest
+    -- order by created_at, id                                              -- case sort: oldest
+    -- order by due_date, id                                                -- case sort: due
+    limit :limit offset :offset
+) as t
+-- order by t.created_at, t.id                                              -- case sort: oldest
+-- order by t.due_date, t.id                                                -- case sort: due
+order by t.created_at desc, t.id desc;                                      -- case sort: newest
 
 -- name: page_tasks :page -> TaskWithTags
--- Walk through the tasks that list_tasks would list, with the names of their tags. A page costs
--- the same wherever it lies; the numbered pages of list_tasks cost more the further back.
+-- Walk through the tasks that list_tasks would list, with their lists and the names of their tags.
+-- A page costs the same wherever it lies; the numbered pages of list_tasks cost more the further back.
 -- params: TaskQuery (completed, priority, list_public_id, due_before, tag_public_id, sort, limit)
 -- param: limit = 50
 -- allow: C122 a priority has three values: at worst one user's tasks are gone through
+-- model: list -> ListHead
 select
-    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id,
+    t.id, t.public_id, t.title, t.description, t.completed, t.priority, t.due_date, t.created_at, t.updated_at,
+    l.public_id as "list.public_id",
+    l.name as "list.name",
     array(
         select g.name
         from task_tags as tt
         inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id
-        where tt.user_id = tasks.user_id and tt.task_id = tasks.id
+        where tt.user_id = t.user_id and tt.task_id = t.id
         order by lower(g.name)
     ) as tags
-from tasks
-where user_id = :user_id
-    and deleted_at is null
-    and completed = :completed                                              -- if: completed
-    and priority = :priority                                                -- if: priority
-    and list_id = :list_id                                                  -- if: list_id
-    -- if: list_public_id
-    and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
-    and due_date < :due_before                                              -- if: due_before
-    and id in (                                                             -- if: tag_public_id
-        select tt.task_id                                                   -- if: tag_public_id
-        from task_tags as tt                                                -- if: tag_public_id
-        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id -- if: tag_public_id
-        where tt.user_id = :user_id and g.public_id = :tag_public_id        -- if: tag_public_id
-    )                                                                       -- if: tag_public_id
-order by created_at desc, id desc                                           -- case sort: newest
--- order by created_at, id                                                  -- case sort: oldest
--- order by due_date, id                                                    -- case sort: due
+from tasks as t
+left join lists as l on t.user_id = l.user_id and t.list_id = l.id
+where t.user_id = :user_id
+    and t.deleted_at is null
+    and t.completed = :completed                                            -- if: completed
+    and t.priority = :priority                                              -- if: priority
+    and t.list_id = :list_id                                                -- if: list_id
+    and l.public_id = :list_public_id                                       -- if: list_public_id
+    and t.due_date < :due_before                                            -- if: due_before
+    and t.id in (                                                           -- if: tag_public_id
+        select tt.task_id
+        from task_tags as tt
+        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id
+        where tt.user_id = :user_id and g.public_id = :tag_public_id
+    )
+order by t.created_at desc, t.id desc                                       -- case sort: newest
+-- order by t.created_at, t.id                                              -- case sort: oldest
+-- order by t.due_date, t.id                                                -- case sort: due
 limit :limit;
 
 -- name: count_tasks :one
@@ -128,11 +135,11 @@ where user_id = :user_id
     and list_id = (select l.id from lists as l where l.user_id = :user_id and l.public_id = :list_public_id)
     and due_date < :due_before                                              -- if: due_before
     and id in (                                                             -- if: tag_public_id
-        select tt.task_id                                                   -- if: tag_public_id
-        from task_tags as tt                                                -- if: tag_public_id
-        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id -- if: tag_public_id
-        where tt.user_id = :user_id and g.public_id = :tag_public_id        -- if: tag_public_id
-    )                                                                       -- if: tag_public_id
+        select tt.task_id
+        from task_tags as tt
+        inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id
+        where tt.user_id = :user_id and g.public_id = :tag_public_id
+    )
     and deleted_at is null;
 
 -- name: search_tasks :many -> Task
@@ -155,6 +162,7 @@ limit :limit;
 -- params: TaskUpdate (title, description, completed, priority, due_date, list_public_id)
 -- param: list_id bigint?
 -- param: list_public_id uuid?
+-- one of: id, public_id
 update tasks
 set
     title = :title,                                                         -- if: title
@@ -162,21 +170,19 @@ set
     completed = :completed,                                                 -- if: completed
     priority = :priority,                                                   -- if: priority
     due_date = :due_date,                                                   -- if: due_date
-    list_id = case
-        when false then null
-        when true then :list_id::bigint                                     -- if: list_id
-        when :list_public_id::uuid is null then null                        -- if: list_public_id
-        -- if: list_public_id
-        when true then coalesce((select id from lists where user_id = :user_id and public_id = :list_public_id), -1)
-        else list_id
-    end
+    list_id = (array[
+        :list_id,                                                           -- if: list_id
+        (                                                                   -- if: list_public_id
+            select case when :list_public_id::uuid is not null then coalesce(max(l.id), -1) end
+            from lists as l
+            where l.user_id = :user_id and l.public_id = :list_public_id
+        ),
+        list_id
+    ])[1]
 where user_id = :user_id
     and deleted_at is null
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    )
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
 returning
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
@@ -184,30 +190,26 @@ returning
 -- name: complete_task :one -> Task
 -- Mark a task as completed, or with completed false as open again.
 -- param: completed = true
+-- one of: id, public_id
 update tasks
 set completed = :completed
 where user_id = :user_id
     and deleted_at is null
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    )
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
 returning
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
 
 -- name: delete_task :one -> Task
 -- Put a task into the bin; restore_task takes it out again, purge_tasks empties the bin.
+-- one of: id, public_id
 update tasks
 set deleted_at = now()
 where user_id = :user_id
     and deleted_at is null
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    )
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
 returning
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
@@ -224,15 +226,13 @@ limit :limit;
 
 -- name: restore_task :one -> Task
 -- Take a task out of the bin.
+-- one of: id, public_id
 update tasks
 set deleted_at = null
 where user_id = :user_id
     and deleted_at is not null
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    )
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
 returning
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
     (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;

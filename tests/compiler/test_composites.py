@@ -78,7 +78,7 @@ where p.x > :least -- if: least
 ;
 
 -- name: grid :one
-select to_jsonb(:grid) as v;
+select to_jsonb(:grid::point2[][]) as v;
 
 -- name: scalar :one
 -- param: p point2 = '(1,2)'
@@ -94,7 +94,7 @@ from compositesq import q
 from todo_sql import Session
 
 def work(me: Session) -> None:
-    print(q.unnested(me, points=[(1, 2), (None, 3), None], least=1))
+    print(q.unnested(me, points=[(1, 2), (None, 3)], least=1))
     print(q.scalar(me, p=(1, None)) or 0, q.add(me, place=None, places=[]))
 """
 
@@ -124,7 +124,7 @@ def forms(street: str | None) -> list[Any]:
         (street, (1, None), [street, None], day, "it's", {"a": [1, street]}),
         by_name,
         dict(reversed(by_name.items())),
-        Place(**{**by_name, "at": Spot(1, None)}),
+        Place.model_validate({**by_name, "at": Spot(1, None)}),
     ]
 
 
@@ -142,8 +142,8 @@ def test_composites(url: str, tmp_path: Path) -> None:
                 assert q.load(me, [{"place": one, "places": [one]}]) == 1
                 sets = [{"place": one, "places": []}, {"place": None, "places": None}]
                 assert q.every(me, sets) == [plain(street), None]
-        found = me.sql("select place = places[1] as v from visits where cardinality(places) = 1",
-                       row=bool)  # fmt: skip
+        same = "select place = places[1] as v from visits where cardinality(places) = 1"
+        found = me.sql(same, bool)
         assert found == [True] * len(TRICKY) * 4
         assert [(row.x, row.y) for row in q.unnested(me, points=[(1, 2), Spot(3, None)])] == [
             (1, 2), (3, None),

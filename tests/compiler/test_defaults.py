@@ -71,6 +71,8 @@ CASES: list[tuple[str, str, Any]] = [
     ("tstzrange", "'[now,)'", REFUSED), ("int4range", "'[5,1)'", REFUSED),
     ("int4multirange", "'{[1,3),[5,7)}'", Multirange([Range(1, 3, "[)"), Range(5, 7, "[)")])),
     ("bit(3)", "'101'", "101"), ("bit(3)", "'2'", REFUSED), ("point", "'(1,2)'", "(1,2)"),
+    ("char(3)", "'abc'", "abc"),
+    ("char(3)[]", "'{abc}'", ("abc",)), ("bit(3)[]", "'{101}'", ("101",)),
     ("text", "null", None), ("date", "null", None),
 ]  # fmt: skip
 

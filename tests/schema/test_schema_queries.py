@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from todo_sql import Database, IntegrityError, NoRow, Session
+from todo_sql import BadParameter, Database, IntegrityError, NoRow, Session
 from todo_sql.todo import audit, lists, sessions, tags, task_tags, tasks, users
 from todo_sql.todo.models import TaskImport
 
@@ -45,15 +45,17 @@ def test_create_and_get(me: Session) -> None:
     assert tasks.get_task(me, public_id=task.public_id) == task
 
 
-def test_neither_id_finds_nothing(me: Session) -> None:
-    """A call that forgets the id touches no row, whatever it was to do."""
-    for call in BY_ID:
-        with pytest.raises(NoRow):
-            call(me)
-    with pytest.raises(NoRow):
-        lists.delete_list(me)
+def test_exactly_one_id_is_given(me: Session) -> None:
+    """A call that forgets the id, or gives both, is refused before anything is sent."""
+    calls: list[Any] = [*BY_ID, lists.get_list, lists.delete_list, tags.get_tag, tags.delete_tag]
+    for call in calls:
+        for ids in ({}, {"id": 1, "public_id": uuid4()}):
+            with pytest.raises(BadParameter, match="exactly one of `id` and `public_id`"):
+                call(me, **ids)
+    untag: Any = task_tags.untag_task
+    with pytest.raises(BadParameter, match="exactly one of `tag_id` and `tag_public_id`"):
+        untag(me, task_id=1)
     assert tasks.count_tasks(me) == 2
-    assert task_tags.untag_task(me) == 0
 
 
 def test_a_create_may_be_repeated(me: Session) -> None:
@@ -75,6 +77,12 @@ def test_a_list_by_its_public_id(me: Session) -> None:
     task = tasks.create_task(me, title="x", list_public_id=home.public_id)
     assert (task.list_id, task.list_public_id) == (home.id, home.public_id)
     assert tasks.count_tasks(me, list_public_id=home.public_id) == 3
+    (first, *_) = tasks.page_tasks(me, list_public_id=home.public_id).items
+    assert first.list is not None
+    assert (first.list.public_id, first.list.name) == (home.public_id, home.name)
+    assert {row.list_public_id for row in tasks.list_tasks(me, limit=2, offset=1)} == {
+        home.public_id
+    }
     assert tasks.update_task(me, id=task.id, list_public_id=None).list_public_id is None
     assert tasks.update_task(me, id=task.id, list_id=home.id).list_public_id == home.public_id
     wrong: list[dict[str, Any]] = [{"list_public_id": uuid4()}, {"list_id": 987654321}]
@@ -211,7 +219,8 @@ def test_tags(me: Session) -> None:
 
     now = task_tags.set_task_tags(me, task_id=task.id, names=["Later", "b", "B", "URGENT"])
     assert [tag.name for tag in now] == ["b", "Later", "urgent"]
-    assert tasks.page_tasks(me, limit=1).items[0].tags == ["b", "Later", "urgent"]
+    (row,) = tasks.page_tasks(me, limit=1).items
+    assert (row.tags, row.list) == (["b", "Later", "urgent"], None)
     assert task_tags.set_task_tags(me, task_id=task.id, names=[]) == []
     assert task_tags.list_task_tags(me, task_id=task.id) == []
     assert task_tags.untag_task(me, **by_id) == 0

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _MOMENTS = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
+# By these names alone, SQL means types of one character.
+_UNSIZED = {"bit": 'pg_catalog."bit"', "character": "pg_catalog.bpchar"}
 # A constant means the same whatever a session has set.
 _SETTINGS = ("UTC", "ISO, MDY"), ("Etc/GMT+11", "ISO, DMY")
 _UNREADABLE = (psycopg.Error, ValueError, OverflowError)
@@ -98,13 +100,15 @@ class Defaults:
         return found
 
     def _read(self, parameter: DescribedParameter, text: str) -> _Constant:
-        pg_type = str(parameter.pg_type)
-        known = Parameter.of(parameter.name, pg_type, form=parameter.form)
+        known = Parameter.of(parameter.name, parameter.pg_type, form=parameter.form)
+        base = str(parameter.pg_type).partition("[")[0]
+        pg_type = _UNSIZED.get(base, base) + str(parameter.pg_type)[len(base) :]
         if _MOMENTS.search(text) and _has_moments(known.form):
             raise _Wrong("it names a moment of its own at each call, and a default is a constant")
         constant = sql.SQL("{}::{}").format(sql.Literal(text), sql.SQL(pg_type))
         readings = [self._reading(constant, parameter.form, *one) for one in _SETTINGS]
-        if repr(readings[0].value) != repr(readings[1].value):
+        one, other = (reading.value for reading in readings)
+        if one != other and repr(one) != repr(other):  # NaN equals nothing
             raise _Wrong("what it means depends on settings of the session, such as its time zone")
         try:
             encoder = Encoder([known], Transformer(self._connection), text=True)
@@ -244,14 +248,14 @@ def source(
     return PythonType(_source(value, name, lists=lists), frozenset(imports))
 
 
-class _Source(str):
+class _Verbatim(str):
     """Python source."""
 
 
 def _with_members(value: Any, named: Mapping[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)([_with_members(one, named) for one in value])
-    return _Source(named[value]) if isinstance(value, str) and value in named else value
+    return _Verbatim(named[value]) if isinstance(value, str) and value in named else value
 
 
 def _source(value: Any, name: Callable[[str, str], str], *, lists: bool) -> str:
@@ -264,7 +268,7 @@ def _source(value: Any, name: Callable[[str, str], str], *, lists: bool) -> str:
     match value:
         case None | bool() | int() | bytes():
             return repr(value)
-        case _Source():
+        case _Verbatim():
             return str(value)
         case str():
             return quoted(value)

@@ -84,7 +84,7 @@ def nesting(
     return Nesting(tuple(found), inside)
 
 
-class _Told(NamedTuple):
+class _Facts(NamedTuple):
     """What one text of a query tells of one nested model, by index of column."""
 
     missing: bool
@@ -98,23 +98,23 @@ def _told(
     names: Sequence[str],
     columns: Sequence[bool],
     arm: Sequence[Side],
-) -> _Told:
+) -> _Facts:
     plain = {index for index in own if columns[index] or (index < len(arm) and arm[index].plain)}
     overrides = {index: query.columns.get(names[index]) for index in own}
     said = {index: one.nullable for index, one in overrides.items() if one}
     sure = {index for index, nullable in said.items() if nullable is False}
     unsure = {index for index, nullable in said.items() if nullable}
     if len(arm) != len(columns):
-        return _Told(False, (plain | sure) - unsure, (plain | sure) - unsure)
+        return _Facts(False, (plain | sure) - unsure, (plain | sure) - unsure)
     sides = {index: arm[index] for index in own}
     holes = [one.holes for one in sides.values() if one.holes is not None]
     shared = frozenset.intersection(*holes) if holes else frozenset()
     if not shared:
-        return _Told(False, (plain | sure) - unsure, (plain | sure) - unsure)
+        return _Facts(False, (plain | sure) - unsure, (plain | sure) - unsure)
     solid = {index for index, one in sides.items() if one.holes == shared and one.solid}
     values = (plain | solid | sure) - unsure
     witnesses = {index for index in values - plain if shared <= sides[index].nulls}
-    return _Told(True, values, witnesses)
+    return _Facts(True, values, witnesses)
 
 
 def _no_witness(query: NamedQuery, path: str, column: str) -> Finding:

@@ -66,17 +66,20 @@ _GET_LIST: Query[TaskList] = _FILE.query(
 
 
 @overload
-def get_list(
-    session: Session, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> TaskList: ...
+def get_list(session: Session, *, id: int) -> TaskList: ...
 @overload
-def get_list(
-    session: AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Coroutine[Any, Any, TaskList]: ...
+def get_list(session: AsyncSession, *, id: int) -> Coroutine[Any, Any, TaskList]: ...
+@overload
+def get_list(session: Session, *, public_id: UUID) -> TaskList: ...
+@overload
+def get_list(session: AsyncSession, *, public_id: UUID) -> Coroutine[Any, Any, TaskList]: ...
 def get_list(
     session: Session | AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
 ) -> Any:
-    """Return a list."""
+    """Return a list.
+
+    Give exactly one of `id`, `public_id`.
+    """
     return session.one(_GET_LIST, {"id": id, "public_id": public_id})
 
 
@@ -152,12 +155,14 @@ _UPDATE_LIST: Query[TaskList] = _FILE.query(
 
 
 @overload
-def update_list(
-    session: Session, *, name: str, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> TaskList: ...
+def update_list(session: Session, *, name: str, id: int) -> TaskList: ...
+@overload
+def update_list(session: AsyncSession, *, name: str, id: int) -> Coroutine[Any, Any, TaskList]: ...
+@overload
+def update_list(session: Session, *, name: str, public_id: UUID) -> TaskList: ...
 @overload
 def update_list(
-    session: AsyncSession, *, name: str, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
+    session: AsyncSession, *, name: str, public_id: UUID
 ) -> Coroutine[Any, Any, TaskList]: ...
 def update_list(
     session: Session | AsyncSession,
@@ -167,6 +172,8 @@ def update_list(
     public_id: UUID | Unset = UNSET,
 ) -> Any:
     """Rename a list.
+
+    Give exactly one of `id`, `public_id`.
 
     Args:
         name: Name, 1 to 100 characters, unique per user whatever its case. Personal data.
@@ -184,18 +191,20 @@ _DELETE_LIST: Query[TaskList] = _FILE.query(
 
 
 @overload
-def delete_list(
-    session: Session, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> TaskList: ...
+def delete_list(session: Session, *, id: int) -> TaskList: ...
 @overload
-def delete_list(
-    session: AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Coroutine[Any, Any, TaskList]: ...
+def delete_list(session: AsyncSession, *, id: int) -> Coroutine[Any, Any, TaskList]: ...
+@overload
+def delete_list(session: Session, *, public_id: UUID) -> TaskList: ...
+@overload
+def delete_list(session: AsyncSession, *, public_id: UUID) -> Coroutine[Any, Any, TaskList]: ...
 def delete_list(
     session: Session | AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
 ) -> Any:
     """Delete a list.
 
     Its tasks stay, in no list.
+
+    Give exactly one of `id`, `public_id`.
     """
     return session.one(_DELETE_LIST, {"id": id, "public_id": public_id})

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from builtins import list as _list
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -86,6 +87,17 @@ class ListCreate(BaseModel):
     public_id: UUID | None = None
     """The id that applications show. A client may choose it: then a create is safe to repeat."""
     name: Annotated[str, Field(min_length=1, max_length=100)]
+    """Name, 1 to 100 characters, unique per user whatever its case. Personal data."""
+
+
+class ListHead(BaseModel):
+    """A user's lists of tasks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    public_id: UUID
+    """The id that applications show. A client may choose it: then a create is safe to repeat."""
+    name: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 100})]
     """Name, 1 to 100 characters, unique per user whatever its case. Personal data."""
 
 
@@ -260,7 +272,7 @@ class TaskListWithTasks(BaseModel):
     updated_at: datetime
     """When the row last changed, kept by a trigger."""
     open_tasks: int
-    newest_tasks: list[OpenTask]
+    newest_tasks: _list[OpenTask]
 
 
 class TaskQuery(BaseModel):
@@ -325,8 +337,6 @@ class TaskWithTags(BaseModel):
     """Number for joins inside the database; counts over all users, so never shown to one."""
     public_id: UUID
     """The id that applications show. A client may choose it: then a create is safe to repeat."""
-    list_id: int | None
-    """The list it is in; null: none. Deleting a list keeps its tasks."""
     title: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
     """What to do, 1 to 200 characters. Personal data."""
     description: Annotated[str, Field(json_schema_extra={"maxLength": 1000})] | None
@@ -341,8 +351,8 @@ class TaskWithTags(BaseModel):
     """When the task was made; a client may say so for an import."""
     updated_at: datetime
     """When the row last changed, kept by a trigger."""
-    list_public_id: UUID | None
-    tags: list[str]
+    list: ListHead | None
+    tags: _list[str]
 
 
 class UserProfile(BaseModel):

@@ -64,17 +64,20 @@ _GET_TAG: Query[Tag] = _FILE.query(
 
 
 @overload
-def get_tag(
-    session: Session, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Tag: ...
+def get_tag(session: Session, *, id: int) -> Tag: ...
 @overload
-def get_tag(
-    session: AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Coroutine[Any, Any, Tag]: ...
+def get_tag(session: AsyncSession, *, id: int) -> Coroutine[Any, Any, Tag]: ...
+@overload
+def get_tag(session: Session, *, public_id: UUID) -> Tag: ...
+@overload
+def get_tag(session: AsyncSession, *, public_id: UUID) -> Coroutine[Any, Any, Tag]: ...
 def get_tag(
     session: Session | AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
 ) -> Any:
-    """Return a tag."""
+    """Return a tag.
+
+    Give exactly one of `id`, `public_id`.
+    """
     return session.one(_GET_TAG, {"id": id, "public_id": public_id})
 
 
@@ -121,12 +124,14 @@ _UPDATE_TAG: Query[Tag] = _FILE.query(
 
 
 @overload
-def update_tag(
-    session: Session, *, name: str, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Tag: ...
+def update_tag(session: Session, *, name: str, id: int) -> Tag: ...
+@overload
+def update_tag(session: AsyncSession, *, name: str, id: int) -> Coroutine[Any, Any, Tag]: ...
+@overload
+def update_tag(session: Session, *, name: str, public_id: UUID) -> Tag: ...
 @overload
 def update_tag(
-    session: AsyncSession, *, name: str, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
+    session: AsyncSession, *, name: str, public_id: UUID
 ) -> Coroutine[Any, Any, Tag]: ...
 def update_tag(
     session: Session | AsyncSession,
@@ -136,6 +141,8 @@ def update_tag(
     public_id: UUID | Unset = UNSET,
 ) -> Any:
     """Rename a tag.
+
+    Give exactly one of `id`, `public_id`.
 
     Args:
         name: Name, 1 to 50 characters, unique per user whatever its case. Personal data.
@@ -153,18 +160,20 @@ _DELETE_TAG: Query[Tag] = _FILE.query(
 
 
 @overload
-def delete_tag(
-    session: Session, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Tag: ...
+def delete_tag(session: Session, *, id: int) -> Tag: ...
 @overload
-def delete_tag(
-    session: AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Coroutine[Any, Any, Tag]: ...
+def delete_tag(session: AsyncSession, *, id: int) -> Coroutine[Any, Any, Tag]: ...
+@overload
+def delete_tag(session: Session, *, public_id: UUID) -> Tag: ...
+@overload
+def delete_tag(session: AsyncSession, *, public_id: UUID) -> Coroutine[Any, Any, Tag]: ...
 def delete_tag(
     session: Session | AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
 ) -> Any:
     """Delete a tag.
 
     Its tasks stay, without it.
+
+    Give exactly one of `id`, `public_id`.
     """
     return session.one(_DELETE_TAG, {"id": id, "public_id": public_id})

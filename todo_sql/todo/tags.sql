@@ -12,14 +12,12 @@ returning id, public_id, name, created_at, updated_at;
 
 -- name: get_tag :one -> Tag
 -- Return a tag.
+-- one of: id, public_id
 select id, public_id, name, created_at, updated_at
 from tags
 where user_id = :user_id
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    );
+    and id = :id                                                            -- if: id
+    and public_id = :public_id;                                             -- if: public_id
 
 -- name: list_tags :many -> Tag
 -- List the user's tags by name.
@@ -40,23 +38,19 @@ where user_id = :user_id;
 -- name: update_tag :one -> Tag
 -- Rename a tag.
 -- params: TagUpdate (name)
+-- one of: id, public_id
 update tags
 set name = :name
 where user_id = :user_id
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    )
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
 returning id, public_id, name, created_at, updated_at;
 
 -- name: delete_tag :one -> Tag
 -- Delete a tag. Its tasks stay, without it.
+-- one of: id, public_id
 delete from tags
 where user_id = :user_id
-    and (
-        false
-        or id = :id                                                         -- if: id
-        or public_id = :public_id                                           -- if: public_id
-    )
+    and id = :id                                                            -- if: id
+    and public_id = :public_id                                              -- if: public_id
 returning id, public_id, name, created_at, updated_at;

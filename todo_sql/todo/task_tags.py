@@ -40,22 +40,28 @@ _TAG_TASK: Query[TaskTag] = _FILE.query(
 
 
 @overload
-def tag_task(
-    session: Session,
-    *,
-    task_id: int | Unset = UNSET,
-    task_public_id: UUID | Unset = UNSET,
-    tag_id: int | Unset = UNSET,
-    tag_public_id: UUID | Unset = UNSET,
-) -> TaskTag: ...
+def tag_task(session: Session, *, task_id: int, tag_id: int) -> TaskTag: ...
 @overload
 def tag_task(
-    session: AsyncSession,
-    *,
-    task_id: int | Unset = UNSET,
-    task_public_id: UUID | Unset = UNSET,
-    tag_id: int | Unset = UNSET,
-    tag_public_id: UUID | Unset = UNSET,
+    session: AsyncSession, *, task_id: int, tag_id: int
+) -> Coroutine[Any, Any, TaskTag]: ...
+@overload
+def tag_task(session: Session, *, task_id: int, tag_public_id: UUID) -> TaskTag: ...
+@overload
+def tag_task(
+    session: AsyncSession, *, task_id: int, tag_public_id: UUID
+) -> Coroutine[Any, Any, TaskTag]: ...
+@overload
+def tag_task(session: Session, *, task_public_id: UUID, tag_id: int) -> TaskTag: ...
+@overload
+def tag_task(
+    session: AsyncSession, *, task_public_id: UUID, tag_id: int
+) -> Coroutine[Any, Any, TaskTag]: ...
+@overload
+def tag_task(session: Session, *, task_public_id: UUID, tag_public_id: UUID) -> TaskTag: ...
+@overload
+def tag_task(
+    session: AsyncSession, *, task_public_id: UUID, tag_public_id: UUID
 ) -> Coroutine[Any, Any, TaskTag]: ...
 def tag_task(
     session: Session | AsyncSession,
@@ -65,7 +71,12 @@ def tag_task(
     tag_id: int | Unset = UNSET,
     tag_public_id: UUID | Unset = UNSET,
 ) -> Any:
-    """Put a tag on a task; repeating it changes nothing."""
+    """Put a tag on a task; repeating it changes nothing.
+
+    Give exactly one of `task_id`, `task_public_id`.
+
+    Give exactly one of `tag_id`, `tag_public_id`.
+    """
     return session.one(
         _TAG_TASK,
         {
@@ -93,22 +104,26 @@ _UNTAG_TASK: Query[None] = _FILE.query(
 
 
 @overload
-def untag_task(
-    session: Session,
-    *,
-    task_id: int | Unset = UNSET,
-    task_public_id: UUID | Unset = UNSET,
-    tag_id: int | Unset = UNSET,
-    tag_public_id: UUID | Unset = UNSET,
-) -> int: ...
+def untag_task(session: Session, *, task_id: int, tag_id: int) -> int: ...
+@overload
+def untag_task(session: AsyncSession, *, task_id: int, tag_id: int) -> Coroutine[Any, Any, int]: ...
+@overload
+def untag_task(session: Session, *, task_id: int, tag_public_id: UUID) -> int: ...
 @overload
 def untag_task(
-    session: AsyncSession,
-    *,
-    task_id: int | Unset = UNSET,
-    task_public_id: UUID | Unset = UNSET,
-    tag_id: int | Unset = UNSET,
-    tag_public_id: UUID | Unset = UNSET,
+    session: AsyncSession, *, task_id: int, tag_public_id: UUID
+) -> Coroutine[Any, Any, int]: ...
+@overload
+def untag_task(session: Session, *, task_public_id: UUID, tag_id: int) -> int: ...
+@overload
+def untag_task(
+    session: AsyncSession, *, task_public_id: UUID, tag_id: int
+) -> Coroutine[Any, Any, int]: ...
+@overload
+def untag_task(session: Session, *, task_public_id: UUID, tag_public_id: UUID) -> int: ...
+@overload
+def untag_task(
+    session: AsyncSession, *, task_public_id: UUID, tag_public_id: UUID
 ) -> Coroutine[Any, Any, int]: ...
 def untag_task(
     session: Session | AsyncSession,
@@ -118,7 +133,12 @@ def untag_task(
     tag_id: int | Unset = UNSET,
     tag_public_id: UUID | Unset = UNSET,
 ) -> Any:
-    """Take a tag off a task; return 1, or 0 if it was not there."""
+    """Take a tag off a task; return 1, or 0 if it was not there.
+
+    Give exactly one of `task_id`, `task_public_id`.
+
+    Give exactly one of `tag_id`, `tag_public_id`.
+    """
     return session.execrows(
         _UNTAG_TASK,
         {
@@ -141,12 +161,14 @@ _LIST_TASK_TAGS: Query[Tag] = _FILE.query(
 
 
 @overload
-def list_task_tags(
-    session: Session, *, task_id: int | Unset = UNSET, task_public_id: UUID | Unset = UNSET
-) -> list[Tag]: ...
+def list_task_tags(session: Session, *, task_id: int) -> list[Tag]: ...
+@overload
+def list_task_tags(session: AsyncSession, *, task_id: int) -> Coroutine[Any, Any, list[Tag]]: ...
+@overload
+def list_task_tags(session: Session, *, task_public_id: UUID) -> list[Tag]: ...
 @overload
 def list_task_tags(
-    session: AsyncSession, *, task_id: int | Unset = UNSET, task_public_id: UUID | Unset = UNSET
+    session: AsyncSession, *, task_public_id: UUID
 ) -> Coroutine[Any, Any, list[Tag]]: ...
 def list_task_tags(
     session: Session | AsyncSession,
@@ -154,7 +176,10 @@ def list_task_tags(
     task_id: int | Unset = UNSET,
     task_public_id: UUID | Unset = UNSET,
 ) -> Any:
-    """List the tags of a task by name."""
+    """List the tags of a task by name.
+
+    Give exactly one of `task_id`, `task_public_id`.
+    """
     return session.many(_LIST_TASK_TAGS, {"task_id": task_id, "task_public_id": task_public_id})
 
 
@@ -173,20 +198,16 @@ _SET_TASK_TAGS: Query[Tag] = _FILE.query(
 
 
 @overload
-def set_task_tags(
-    session: Session,
-    *,
-    names: Sequence[str],
-    task_id: int | Unset = UNSET,
-    task_public_id: UUID | Unset = UNSET,
-) -> list[Tag]: ...
+def set_task_tags(session: Session, *, names: Sequence[str], task_id: int) -> list[Tag]: ...
 @overload
 def set_task_tags(
-    session: AsyncSession,
-    *,
-    names: Sequence[str],
-    task_id: int | Unset = UNSET,
-    task_public_id: UUID | Unset = UNSET,
+    session: AsyncSession, *, names: Sequence[str], task_id: int
+) -> Coroutine[Any, Any, list[Tag]]: ...
+@overload
+def set_task_tags(session: Session, *, names: Sequence[str], task_public_id: UUID) -> list[Tag]: ...
+@overload
+def set_task_tags(
+    session: AsyncSession, *, names: Sequence[str], task_public_id: UUID
 ) -> Coroutine[Any, Any, list[Tag]]: ...
 def set_task_tags(
     session: Session | AsyncSession,
@@ -199,6 +220,8 @@ def set_task_tags(
     return them by name.
 
     A task that is not there gets none.
+
+    Give exactly one of `task_id`, `task_public_id`.
     """
     return session.many(
         _SET_TASK_TAGS, {"names": names, "task_id": task_id, "task_public_id": task_public_id}

@@ -3,52 +3,45 @@
 
 -- name: tag_task :one -> TaskTag
 -- Put a tag on a task; repeating it changes nothing.
+-- one of: task_id, task_public_id
+-- one of: tag_id, tag_public_id
 insert into task_tags (user_id, task_id, tag_id)
 select t.user_id, t.id as task_id, g.id as tag_id
 from tasks as t
 inner join tags as g on t.user_id = g.user_id
 where t.user_id = :user_id
     and t.deleted_at is null
-    and (
-        false
-        or t.id = :task_id                                                  -- if: task_id
-        or t.public_id = :task_public_id                                    -- if: task_public_id
-    )
-    and (
-        false
-        or g.id = :tag_id                                                   -- if: tag_id
-        or g.public_id = :tag_public_id                                     -- if: tag_public_id
-    )
+    and t.id = :task_id                                                     -- if: task_id
+    and t.public_id = :task_public_id                                       -- if: task_public_id
+    and g.id = :tag_id                                                      -- if: tag_id
+    and g.public_id = :tag_public_id                                        -- if: tag_public_id
 on conflict (user_id, task_id, tag_id) do update set tag_id = excluded.tag_id
 returning task_id, tag_id, created_at;
 
 -- name: untag_task :execrows
 -- Take a tag off a task; return 1, or 0 if it was not there.
+-- one of: task_id, task_public_id
+-- one of: tag_id, tag_public_id
 delete from task_tags
 where user_id = :user_id
     and task_id in (
         select t.id
         from tasks as t
         where t.user_id = :user_id
-            and (
-                false
-                or t.id = :task_id                                          -- if: task_id
-                or t.public_id = :task_public_id                            -- if: task_public_id
-            )
+            and t.id = :task_id                                             -- if: task_id
+            and t.public_id = :task_public_id                               -- if: task_public_id
     )
     and tag_id in (
         select g.id
         from tags as g
         where g.user_id = :user_id
-            and (
-                false
-                or g.id = :tag_id                                           -- if: tag_id
-                or g.public_id = :tag_public_id                             -- if: tag_public_id
-            )
+            and g.id = :tag_id                                              -- if: tag_id
+            and g.public_id = :tag_public_id                                -- if: tag_public_id
     );
 
 -- name: list_task_tags :many -> Tag
 -- List the tags of a task by name.
+-- one of: task_id, task_public_id
 select g.id, g.public_id, g.name, g.created_at, g.updated_at
 from tags as g
 where g.user_id = :user_id
@@ -59,27 +52,22 @@ where g.user_id = :user_id
         where tt.user_id = :user_id
             and t.user_id = :user_id
             and t.deleted_at is null
-            and (
-                false
-                or t.id = :task_id                                          -- if: task_id
-                or t.public_id = :task_public_id                            -- if: task_public_id
-            )
+            and t.id = :task_id                                             -- if: task_id
+            and t.public_id = :task_public_id                               -- if: task_public_id
     )
 order by lower(g.name);
 
 -- name: set_task_tags :many -> Tag
 -- Give a task exactly the tags of these names, making those that the user does not have yet;
 -- return them by name. A task that is not there gets none.
+-- one of: task_id, task_public_id
 with task as (
     select t.user_id, t.id
     from tasks as t
     where t.user_id = :user_id
         and t.deleted_at is null
-        and (
-            false
-            or t.id = :task_id                                              -- if: task_id
-            or t.public_id = :task_public_id                                -- if: task_public_id
-        )
+        and t.id = :task_id                                                 -- if: task_id
+        and t.public_id = :task_public_id                                   -- if: task_public_id
 ),
 
 wanted as (

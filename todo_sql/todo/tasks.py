@@ -2,8 +2,7 @@
 # fmt: off
 """A user's tasks.
 
-A task is named by its id or, as applications do, by its public_id: give one of them; a call that
-gives neither finds nothing.
+A task is named by its id or, as applications do, by its public_id: give exactly one of them.
 """
 
 from __future__ import annotations
@@ -122,17 +121,20 @@ _GET_TASK: Query[Task] = _FILE.query(
 
 
 @overload
-def get_task(
-    session: Session, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Task: ...
+def get_task(session: Session, *, id: int) -> Task: ...
 @overload
-def get_task(
-    session: AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Coroutine[Any, Any, Task]: ...
+def get_task(session: AsyncSession, *, id: int) -> Coroutine[Any, Any, Task]: ...
+@overload
+def get_task(session: Session, *, public_id: UUID) -> Task: ...
+@overload
+def get_task(session: AsyncSession, *, public_id: UUID) -> Coroutine[Any, Any, Task]: ...
 def get_task(
     session: Session | AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
 ) -> Any:
-    """Return a task that is not deleted."""
+    """Return a task that is not deleted.
+
+    Give exactly one of `id`, `public_id`.
+    """
     return session.one(_GET_TASK, {"id": id, "public_id": public_id})
 
 
@@ -231,6 +233,7 @@ _PAGE_TASKS: Query[TaskWithTags] = _FILE.query(
     },
     nullable=[],
     not_null=["created_at", "id"],
+    nested={"list": "list.public_id"},
     read_only=True,
     tenant=True,
 )
@@ -277,7 +280,8 @@ def page_tasks(
     sort: Literal["newest", "oldest", "due"] = "newest",
     cursor: str | None = None,
 ) -> Any:
-    """Walk through the tasks that list_tasks would list, with the names of their tags.
+    """Walk through the tasks that list_tasks would list, with their lists and the names of their
+    tags.
 
     A page costs the same wherever it lies; the numbered pages of list_tasks cost more the further
     back.
@@ -411,6 +415,7 @@ _UPDATE_TASK: Query[Task] = _FILE.query(
 def update_task(
     session: Session,
     *,
+    id: int,
     title: str | Unset = UNSET,
     description: str | Unset | None = UNSET,
     completed: bool | Unset = UNSET,
@@ -418,13 +423,12 @@ def update_task(
     due_date: datetime | Unset | None = UNSET,
     list_id: int | Unset | None = UNSET,
     list_public_id: UUID | Unset | None = UNSET,
-    id: int | Unset = UNSET,
-    public_id: UUID | Unset = UNSET,
 ) -> Task: ...
 @overload
 def update_task(
     session: AsyncSession,
     *,
+    id: int,
     title: str | Unset = UNSET,
     description: str | Unset | None = UNSET,
     completed: bool | Unset = UNSET,
@@ -432,8 +436,32 @@ def update_task(
     due_date: datetime | Unset | None = UNSET,
     list_id: int | Unset | None = UNSET,
     list_public_id: UUID | Unset | None = UNSET,
-    id: int | Unset = UNSET,
-    public_id: UUID | Unset = UNSET,
+) -> Coroutine[Any, Any, Task]: ...
+@overload
+def update_task(
+    session: Session,
+    *,
+    public_id: UUID,
+    title: str | Unset = UNSET,
+    description: str | Unset | None = UNSET,
+    completed: bool | Unset = UNSET,
+    priority: Literal["low", "medium", "high"] | Unset = UNSET,
+    due_date: datetime | Unset | None = UNSET,
+    list_id: int | Unset | None = UNSET,
+    list_public_id: UUID | Unset | None = UNSET,
+) -> Task: ...
+@overload
+def update_task(
+    session: AsyncSession,
+    *,
+    public_id: UUID,
+    title: str | Unset = UNSET,
+    description: str | Unset | None = UNSET,
+    completed: bool | Unset = UNSET,
+    priority: Literal["low", "medium", "high"] | Unset = UNSET,
+    due_date: datetime | Unset | None = UNSET,
+    list_id: int | Unset | None = UNSET,
+    list_public_id: UUID | Unset | None = UNSET,
 ) -> Coroutine[Any, Any, Task]: ...
 def update_task(
     session: Session | AsyncSession,
@@ -452,13 +480,14 @@ def update_task(
 
     None for list_id or list_public_id takes the task out of its list.
 
+    Give exactly one of `id`, `public_id`.
+
     Args:
         title: What to do, 1 to 200 characters. Personal data.
         description: More about it, at most 1000 characters; null: nothing. Personal data.
         completed: Whether it is done.
         priority: low, medium or high.
         due_date: By when it must be done; null: whenever.
-        list_id: The list it is in; null: none. Deleting a list keeps its tasks.
     """
     return session.one(
         _UPDATE_TASK,
@@ -486,20 +515,16 @@ _COMPLETE_TASK: Query[Task] = _FILE.query(
 
 
 @overload
-def complete_task(
-    session: Session,
-    *,
-    completed: bool = True,
-    id: int | Unset = UNSET,
-    public_id: UUID | Unset = UNSET,
-) -> Task: ...
+def complete_task(session: Session, *, id: int, completed: bool = True) -> Task: ...
 @overload
 def complete_task(
-    session: AsyncSession,
-    *,
-    completed: bool = True,
-    id: int | Unset = UNSET,
-    public_id: UUID | Unset = UNSET,
+    session: AsyncSession, *, id: int, completed: bool = True
+) -> Coroutine[Any, Any, Task]: ...
+@overload
+def complete_task(session: Session, *, public_id: UUID, completed: bool = True) -> Task: ...
+@overload
+def complete_task(
+    session: AsyncSession, *, public_id: UUID, completed: bool = True
 ) -> Coroutine[Any, Any, Task]: ...
 def complete_task(
     session: Session | AsyncSession,
@@ -509,6 +534,8 @@ def complete_task(
     public_id: UUID | Unset = UNSET,
 ) -> Any:
     """Mark a task as completed, or with completed false as open again.
+
+    Give exactly one of `id`, `public_id`.
 
     Args:
         completed: Whether it is done.
@@ -526,17 +553,20 @@ _DELETE_TASK: Query[Task] = _FILE.query(
 
 
 @overload
-def delete_task(
-    session: Session, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Task: ...
+def delete_task(session: Session, *, id: int) -> Task: ...
 @overload
-def delete_task(
-    session: AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Coroutine[Any, Any, Task]: ...
+def delete_task(session: AsyncSession, *, id: int) -> Coroutine[Any, Any, Task]: ...
+@overload
+def delete_task(session: Session, *, public_id: UUID) -> Task: ...
+@overload
+def delete_task(session: AsyncSession, *, public_id: UUID) -> Coroutine[Any, Any, Task]: ...
 def delete_task(
     session: Session | AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
 ) -> Any:
-    """Put a task into the bin; restore_task takes it out again, purge_tasks empties the bin."""
+    """Put a task into the bin; restore_task takes it out again, purge_tasks empties the bin.
+
+    Give exactly one of `id`, `public_id`.
+    """
     return session.one(_DELETE_TASK, {"id": id, "public_id": public_id})
 
 
@@ -571,17 +601,20 @@ _RESTORE_TASK: Query[Task] = _FILE.query(
 
 
 @overload
-def restore_task(
-    session: Session, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Task: ...
+def restore_task(session: Session, *, id: int) -> Task: ...
 @overload
-def restore_task(
-    session: AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
-) -> Coroutine[Any, Any, Task]: ...
+def restore_task(session: AsyncSession, *, id: int) -> Coroutine[Any, Any, Task]: ...
+@overload
+def restore_task(session: Session, *, public_id: UUID) -> Task: ...
+@overload
+def restore_task(session: AsyncSession, *, public_id: UUID) -> Coroutine[Any, Any, Task]: ...
 def restore_task(
     session: Session | AsyncSession, *, id: int | Unset = UNSET, public_id: UUID | Unset = UNSET
 ) -> Any:
-    """Take a task out of the bin."""
+    """Take a task out of the bin.
+
+    Give exactly one of `id`, `public_id`.
+    """
     return session.one(_RESTORE_TASK, {"id": id, "public_id": public_id})
 
 
@@ -624,6 +657,13 @@ _IMPORT_TASKS: Query[None] = _FILE.query(
         "created_at": "timestamp with time zone",
     },
     nullable=["list_id", "description", "due_date"],
+    defaults={
+        "list_id": None,
+        "description": None,
+        "completed": False,
+        "priority": "medium",
+        "due_date": None,
+    },
     tenant=True,
 )
 

@@ -177,6 +177,14 @@ def _fields(value: Any, names: tuple[str, ...]) -> list[tuple[str, Any]]:
     return [(name, given[name]) for name in names]
 
 
+def says_itself(value: Any) -> bool:
+    """Whether an object is of a caller's class that says how its values are written."""
+    kind = type(value)
+    return kind.__module__ not in OTHERS and (
+        callable(getattr(kind, "dump", None)) or hasattr(kind, "__get_pydantic_core_schema__")
+    )
+
+
 def text_of(value: Any) -> str:
     """Return an object of a caller's class as the text that its type in PostgreSQL reads.
 
@@ -211,7 +219,8 @@ def _scalar(base: str, own: bool = False) -> Write:
     write = _WRITERS.get(base, str.__str__)
 
     def write_scalar(value: Any) -> str:
-        if own and not isinstance(value, expected) and type(value).__module__ not in OTHERS:
+        is_theirs = own and type(value).__module__ not in OTHERS
+        if is_theirs and (says_itself(value) or not isinstance(value, expected)):
             return text_of(value)
         fit(base, value, expected)
         return write(value)
@@ -359,7 +368,7 @@ def _array(form: list[Form], nulls: bool, own: bool) -> Write:
             if not nulls:
                 raise Misfit("an element is None, and nothing provides for NULL")
             return "NULL"
-        if not takes_lists and is_list(value):
+        if not takes_lists and is_list(value) and not (own and says_itself(value)):
             raise Misfit(
                 "a list in a list: PostgreSQL does not tell how deep the array is; declare "
                 "it, as in `int[][]`"

@@ -101,7 +101,8 @@ class Parameter:
             return lambda value: write(value).encode(), pq.Format.TEXT
 
         def dump_text(value: Any) -> Any:
-            if isinstance(value, str) or type(value).__module__ in literals.OTHERS:
+            says = not self.oid and literals.says_itself(value)
+            if says or isinstance(value, str) or type(value).__module__ in literals.OTHERS:
                 return write(value).encode()
             return _by_value(value, transformer)  # of a class of the caller's
 

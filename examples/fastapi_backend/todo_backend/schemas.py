@@ -28,10 +28,9 @@ class TaskOut(models.Task):
 
 
 class TaskWithTagsOut(models.TaskWithTags):
-    """A task and the names of its tags."""
+    """A task with its list and the names of its tags."""
 
     id: int = Inside
-    list_id: int | None = Inside
 
 
 class DeletedTaskOut(models.DeletedTask):
