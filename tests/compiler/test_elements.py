@@ -57,6 +57,13 @@ QUERIES = {
     "with c as (select max(id) as n from notes) select (select n from c) as v": "int | None",
     "with c as (select id from notes) select (select id from c where id = 9) as v": "int | None",
     "select pg_try_advisory_xact_lock(1) as v": "bool",
+    "select pg_try_advisory_xact_lock(hashtext(title), id) as v from notes": "bool",
+    "select x as v from unnest(array[1, 2]) as x": "int",
+    "select coalesce(jsonb_agg(title) filter (where title is not null), '[]') is null as v"
+    " from notes": "bool",
+    "select md5(lower('X') || split_part('a,b', ',', 1)) as v": "str",
+    "select date_trunc('day', '2026-01-01 00:00+00'::timestamptz) + interval '1 day' as v":
+        "datetime",
     "select pg_notify('a', 'b') as v": "None",
 }  # fmt: skip
 
