@@ -40,7 +40,10 @@ from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migrator import Migrator
 
 _BEGINNING = datetime(2000, 1, 1)
-_LEDGERS = {"_sqlx_migrations": "create table _sqlx_migrations (version bigint primary key)"}
+_LEDGERS = {
+    "_sqlx_migrations": "create table _sqlx_migrations (version bigint primary key)",
+    "__diesel_schema_migrations": "create table __diesel_schema_migrations (version varchar(50))",
+}
 
 
 @dataclass(frozen=True)
