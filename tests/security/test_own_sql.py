@@ -21,6 +21,10 @@ PACKAGE = Path(todo_sql.__file__).parent
 # Module -> what puts its texts under our own path, and the module that does it. Whoever adds
 # an unqualified text elsewhere qualifies it, or runs it so and says it here.
 UNDER_OUR_PATH = {
+    "adoption/carry.py": (
+        "FlightCommand(SAFE_LOCALLY),\n        FlightCommand(_FIND",
+        "adoption/carry.py",
+    ),
     "compiler/checks/queries": ("ours(connection)", "compiler/checks/serving.py"),
     "catalog/queries": ("SAFE_LOCALLY)", "catalog/read.py"),
     "compiler/queries": ("with ours(connection):", "compiler/schema.py"),

@@ -9,8 +9,8 @@ from typing import Any
 
 from todo_sql.adoption.captured import history_of
 from todo_sql.adoption.old_ledger import OldLedger
+from todo_sql.adoption.project_code import has, on_scratch, python_of, run
 from todo_sql.adoption.revisions import Asked, History, Sign, Tool
-from todo_sql.adoption.running import has, on_scratch, python_of, run
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
 
