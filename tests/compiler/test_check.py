@@ -16,6 +16,7 @@ from support.database import database as make_database
 from todo_sql.compiler import checked as checking
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Compiler
+from todo_sql.compiler.models import alike
 from todo_sql.errors import Finding
 from todo_sql.queries.loader import load_text
 from todo_sql.queries.reader import MOST_VARIANTS
@@ -378,3 +379,27 @@ def test_few_variants_tell_all(
     whole = compiler.analyse(queries, [examine, count])
     assert short == whole
     assert known == [read, whole.described[0].variants]
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["a :many\nselect id, key from settings", "b :one\nselect id, key from settings"], ["a"]),
+        (["a :many\nselect id, key from settings", "b :many\nselect key, id from settings"], []),
+        (["a :many\nselect id, key from settings",
+          "b :many\nselect id, nullif(key, '') as key from settings"], []),
+        (["a :many -> S\nselect id, key from settings",
+          "b :many -> S\nselect id, key from settings"], []),
+        (["a :many -> S\nselect id, key from settings",
+          "b :many\nselect id, key from settings"], []),
+        (["a :many\nselect id from settings", "b :many\nselect id from settings"], []),
+        (["a :many\nselect id, key from settings",
+          "b :many\n-- allow: C129 another thing\nselect id, key from settings"], []),
+    ],
+)  # fmt: skip
+def test_models_that_are_alike(database: Connection, texts: list[str], told: list[str]) -> None:
+    """A hint, once for each group, where nobody has named a model."""
+    analysis = checked(database, "\n".join(f"-- name: {text};" for text in texts))
+    found = alike(analysis.described)
+    assert [one.severity for one in found] == ["info"] * len(told)
+    assert [one.message.split("`")[1] for one in found] == told

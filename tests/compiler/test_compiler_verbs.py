@@ -404,10 +404,11 @@ def test_plans(project: Project, owner: Owner) -> None:
     (project.root / "queries" / "notes.sql").write_text(
         "-- name: find_note :many\nselect id, body from notes\nwhere true\n"
         "    and title = :title -- if: title\n    and id = :id -- if: id\norder by id;\n"
-        "-- name: first_notes :many\nselect id, title from notes order by title, id limit :limit;\n"
+        "-- name: first_notes :many -> T\n"
+        "select id, title from notes order by title, id limit :limit;\n"
         "-- name: last_note :many\nselect id from notes order by id desc limit 1;\n"
-        "-- name: list_items :many\nselect id, title from items where user_id = :user_id;\n"
-        "-- name: list_links :page\nselect id, title from links\nwhere user_id = :user_id\n"
+        "-- name: list_items :many -> T\nselect id, title from items where user_id = :user_id;\n"
+        "-- name: list_links :page -> T\nselect id, title from links\nwhere user_id = :user_id\n"
         "order by id -- case sort: id\n-- order by title, id -- case sort: title\nlimit :limit;\n"
         "-- name: any_note :many\n-- allow: C122 rare\nselect id from notes where title = :title;\n"
     )

@@ -23,6 +23,8 @@ from todo_sql.compiler.described import (
 )
 from todo_sql.errors import Finding
 
+_SHOWN = 3
+
 
 def agree(described: Iterable[Described]) -> tuple[list[Described], list[Finding]]:
     """Return the queries with the columns that their models will have, and disagreements."""
@@ -84,6 +86,35 @@ def _disagreement(entry: Described, model: RowModel, first: Described, shared: R
         fix="select the same columns, override one with `-- column:`, or name another model"
         + (f": -- model: {model.path} -> Name" if model.path else ""),
     )
+
+
+def alike(described: Iterable[Described]) -> list[Finding]:
+    """Return a hint for each group of unnamed models that hold the same columns."""
+    groups: dict[tuple[tuple[str, str], ...], list[Described]] = defaultdict(list)
+    for entry in described:
+        if (
+            entry.model is not None
+            and entry.query.model is None
+            and "C129" not in entry.query.allow
+        ):
+            groups[tuple((one.name, one.annotation.text) for one in entry.columns)].append(entry)
+    found = []
+    for first, *others in groups.values():
+        if others:
+            names = ", ".join(f"`{one.query.name}`" for one in others[:_SHOWN])
+            more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+            found.append(
+                Finding(
+                    "C129",
+                    "info",
+                    f"`{first.query.name}` returns the same columns as {names}{more}",
+                    first.query.place(),
+                    cause="each has a model of its own, and a function that takes one refuses "
+                    "the others",
+                    fix="write one `-> Model` in their headers",
+                )
+            )
+    return found
 
 
 def misnamed(described: Iterable[Described]) -> list[Finding]:

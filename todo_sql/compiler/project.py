@@ -94,6 +94,7 @@ def whole(queries: QuerySet, examined: list[Examined], config: Config) -> Analys
     """Add what only all queries together show, and the mistakes of their files."""
     analysis = gather(examined)
     findings = [*queries.findings, *analysis.findings, *models.misnamed(analysis.described)]
+    findings += models.alike(analysis.described)
     findings += wrong_names(analysis.described, queries.files, config)
     return Analysis(analysis.described, tuple(in_file_order(findings)))
 
