@@ -39,7 +39,7 @@ class _AlembicRun:
 
     def _connected(self, dbapi_connection: Any, _record: Any) -> None:
         cursor = dbapi_connection.cursor()
-        cursor.execute("select current_database()")
+        cursor.execute("select pg_catalog.current_database()")
         name = cursor.fetchone()[0]
         cursor.close()
         if name != self.orders["database"]:
@@ -67,7 +67,7 @@ class _AlembicRun:
             return True
         try:
             cursor = raw.cursor()
-            cursor.execute("select pg_current_wal_insert_lsn()::text")
+            cursor.execute("select pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text")
             place = cursor.fetchone()[0]
             cursor.close()
         except Exception:  # a driver that cannot have two cursors: the statement counts as a read
