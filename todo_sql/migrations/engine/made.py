@@ -14,15 +14,17 @@ from todo_sql.sql.grammar import Statement
 from todo_sql.wire.pipeline import Flight, FlightCommand
 
 _RELATION = """
-select case c.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end
-    || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+select pg_catalog.concat(
+    case c.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end,
+    pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(c.relname)
+)
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid operator(pg_catalog.=) c.relnamespace
 where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)
     and c.relkind operator(pg_catalog.=) any ('{v,m}'::pg_catalog."char"[])
 """
 _FUNCTION = """
-select 'function ' || (pg_catalog.pg_identify_object(
+select 'function ' operator(pg_catalog.||) (pg_catalog.pg_identify_object(
     'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 0
 )).identity
 from pg_catalog.pg_proc as p

@@ -38,7 +38,8 @@ _RESTORE_PATH = FlightCommand(
 )
 _COLUMNS = (
     "select pg_catalog.quote_ident(a.attname) from pg_catalog.pg_attribute as a "
-    "where a.attrelid = pg_catalog.to_regclass($1) and a.attnum > 0 and not a.attisdropped"
+    "where a.attrelid operator(pg_catalog.=) pg_catalog.to_regclass($1) "
+    "and a.attnum operator(pg_catalog.>) '0'::pg_catalog.int2 and not a.attisdropped"
 )
 
 
