@@ -13,10 +13,13 @@ from support.commands import todo_sql
 from support.database import Server
 from support.importing import lay, run
 from support.migrations import fetch
-from support.other_tools import COLUMN, HISTORIES, INDEX, TABLE, OtherHistory
+from support.other_tools import COLUMN, HISTORIES, INDEX, NO_TABLE, TABLE, OtherHistory
 from support.plain_yoyo import yoyo
 
 from todo_sql.adoption.tools import NAMES, tool_of
+from todo_sql.migrations.files.directives import Directives
+from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.files.statements import wrong_statements
 
 TOOLS = sorted(HISTORIES)
 
@@ -184,6 +187,50 @@ def test_yoyo_itself_hands_over(project: Path, empty_database: str) -> None:
     assert document["ledger"]["applied"] == list(history.ids)
     rows = fetch(empty_database, "select migration_id from _yoyo_migration order by 1")
     assert rows == list(history.ids)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["-- reverse: all of it", "-- depends: nothing", "-- transactional: false", "-- note: x"],
+)
+@pytest.mark.parametrize("where", ["up", "down", "last"])
+def test_a_comment_is_no_directive_of_ours(comment: str, where: str, project: Path) -> None:
+    """What reads like one in the old file means nothing in the new one."""
+    above = {name: f"{comment}\n" if name == where else "" for name in ("up", "down", "last")}
+    text = (
+        f"-- migrate:up\n{above['up']}{TABLE}\n{above['last']}"
+        f"-- migrate:down\n{above['down']}{NO_TABLE}\n"
+    )
+    lay(project, {"db/migrations/1_notes.sql": text})
+    code, document = run(project, "dbmate", "db/migrations")
+    assert code == 0, document
+    (made,) = load(project / "ours", project)
+    assert made.rollback and all(one.directives == Directives() for one in made.scripts)
+    assert not list(wrong_statements(made.forward)) and comment[3:] in made.forward.source.text + (
+        made.rollback.source.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "code"),
+    [
+        ("begin;\nselect 1;\ncommit;\nselect 2;", 2, "A112"),
+        ("select 1;\nrollback;", 3, "A112"),
+        ("\n\nselec 1;", 4, "M121"),
+        ("\\echo hi\nselect 1;", 2, "M122"),
+    ],
+)
+def test_what_cannot_come_over_is_refused_at_its_place(
+    text: str, line: int, code: str, project: Path
+) -> None:
+    """The old file's line is told, nothing is written; `--leave` makes a placeholder."""
+    lay(project, {"db/migrations/1_notes.sql": f"-- migrate:up\n{text}\n-- migrate:down\n"})
+    exit_code, document = run(project, "dbmate", "db/migrations")
+    assert exit_code == 1 and not (project / "ours").exists()
+    found = {(one["code"], one["file"], one["line"]) for one in document["refused"]}
+    assert (code, "db/migrations/1_notes.sql", line) in found
+    exit_code, document = run(project, "dbmate", "db/migrations", "--leave", "1")
+    assert exit_code == 0 and len(list((project / "ours").iterdir())) == 1
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-over.md"

@@ -44,7 +44,8 @@ class Body:
 
 def body_of(half: Half) -> Body:
     """Return the body for one direction."""
-    half = _without_directives(trimmed(half))
+    half = trimmed(half)
+    half = replace(half, text=without_directives(half.text))
     try:
         statements = parse(half.text)
     except GrammarError:
@@ -123,17 +124,22 @@ def _torn(half: Half, statements: list[Statement]) -> list[Finding]:
     return found
 
 
-def _without_directives(half: Half) -> Half:
-    """Return a text none of whose comments is a directive of ours: they get a `#`."""
-    text = half.text
-    source = Source(half.file, text)
+def without_directives(text: str, head: int = 0) -> str:
+    """Return a text none of whose comments is a directive of ours: they get a `#`.
+
+    Args:
+        text: Of a file, or of a part of it.
+        head: How many lines on top are ours.
+    """
+    source = Source("", text)
     lines = {one.place.line for one in directives.read(source)[1] if one.place}
     spots = []
-    offset = 0
+    offset = ours = 0
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         if number in lines and (at := line.find("--")) >= 0:
             spots.append(offset + at + 2)
         offset += len(line)
+        ours = offset if number <= head else ours
     if _DIRECTIVE.search(text):
         try:
             tokens = scan(text)
@@ -144,6 +150,6 @@ def _without_directives(half: Half) -> Half:
             for one in tokens
             if one.kind in COMMENTS and _DIRECTIVE.match(text, one.start, one.end)
         ]
-    for spot in sorted(set(spots), reverse=True):
+    for spot in sorted({spot for spot in spots if spot > ours}, reverse=True):
         text = f"{text[:spot]} #{text[spot:]}"
-    return replace(half, text=text)
+    return text

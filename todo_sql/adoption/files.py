@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from todo_sql import writing
-from todo_sql.adoption.body import Body, body_of
+from todo_sql.adoption.body import Body, body_of, without_directives
 from todo_sql.adoption.old_ledger import LEDGER_KEY
 from todo_sql.adoption.placeholders import comments_in
 from todo_sql.adoption.revisions import READ_ROWS, History, Revision, Tool
@@ -206,7 +206,7 @@ def _say(text: list[str], body: Body, tool: str) -> None:
 
 def _joined(text: list[str], body: Body) -> str:
     sql = body.text.replace("\r\n", "\n").strip("\n")
-    return "\n".join(text) + (f"\n\n{sql}\n" if sql else "\n")
+    return without_directives("\n".join(text) + (f"\n\n{sql}\n" if sql else "\n"), len(text))
 
 
 def _placeholder(tool: str, one: Revision) -> str:

@@ -135,7 +135,7 @@ class _AlembicRun:
             script = step.revision
             created = _CREATED.search(script.module.__doc__ or "")
             self.revisions[script.revision] = {
-                "name": script.doc or script.revision,
+                "name": script.doc if script.doc != "empty message" else Path(script.path).stem,
                 "path": script.path,
                 "created": "".join(created.groups()) if created else "",
                 "depends": [*script._all_down_revisions],
