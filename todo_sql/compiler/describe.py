@@ -148,8 +148,11 @@ class Compiler:
     def _examine(self, queries: Sequence[NamedQuery], rules: Sequence[Rule]) -> list[Examined]:
         examined = []
         for query, answer in self._prepare(queries):  # one at a time: trees are large
-            if not isinstance(answer, Checked):
-                examined.append(Examined(query, None, answer))
+            refusals = () if isinstance(answer, Checked) else answer
+            if untyped := tuple(self._inference.wrong_types(query)):
+                refusals = untyped
+            if refusals or not isinstance(answer, Checked):
+                examined.append(Examined(query, None, refusals))
                 continue
             findings: list[Finding] = []
             described = self._inference.describe(answer, findings)

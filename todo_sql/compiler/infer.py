@@ -45,7 +45,7 @@ class Inference:
     def describe(self, checked: Checked, findings: list[Finding]) -> Described | None:
         """Return the description of a query, or None with what is wrong added to `findings`."""
         query = checked.query
-        wrong = [*self._wrong_types(query), *self._disagreements(checked)]
+        wrong = self._disagreements(checked)
         wrong += session_state.refused(query, checked.variants[0])
         findings += wrong
         if wrong:
@@ -80,7 +80,8 @@ class Inference:
         ]
         return frozenset().union(*keys) if all(keys) else frozenset()
 
-    def _wrong_types(self, query: NamedQuery) -> list[Finding]:
+    def wrong_types(self, query: NamedQuery) -> list[Finding]:
+        """Return what is wrong with the types that a header names."""
         return [
             Finding(
                 "C105",

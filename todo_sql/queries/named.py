@@ -14,6 +14,7 @@ if`` are given together or not at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,10 +23,21 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from psycopg import postgres
+
 from todo_sql.errors import Place
 from todo_sql.sql.source import Source
 
 FINGERPRINT_SIZE = 6
+_SIZES = re.compile(r"\s*\([^()]*\)")
+# Types that begin with one of these words are the grammar's own, aliases among them.
+_WORDS = frozenset(
+    {
+        *("bigint", "bit", "boolean", "char", "character", "dec", "decimal", "double", "float"),
+        *("int", "integer", "interval", "national", "nchar", "numeric", "real", "smallint"),
+        *("time", "timestamp", "varchar"),
+    }
+)
 
 
 class Cardinality(StrEnum):
@@ -204,6 +216,21 @@ class NamedQuery:
         return frozenset().union(*self.groups)
 
     @cached_property
+    def casts(self) -> dict[str, str]:
+        """The types that the header gives parameters and only the server knows by number.
+
+        They are sent as text, with each use, so that what is checked with a type runs with it.
+        COPY needs none: it reads values as its columns' types.
+        """
+        if self.cardinality is Cardinality.COPYFROM:
+            return {}
+        return {
+            name: _bare(directive.pg_type)
+            for name, directive in self.parameters.items()
+            if directive.pg_type and not _is_builtin(directive.pg_type)
+        }
+
+    @cached_property
     def alternatives(self) -> tuple[tuple[frozenset[str], ...], ...]:
         """The groups of each choice, of which exactly one is given."""
         group = {name: group for group in self.groups for name in group}
@@ -254,3 +281,17 @@ class NamedQuery:
             for name, directive in self.parameters.items()
             if directive.default is not None
         }
+
+
+def _bare(pg_type: str) -> str:
+    """Return a type without its modifiers, which a parameter does not have."""
+    return pg_type if '"' in pg_type else _SIZES.sub("", pg_type).strip()
+
+
+def _is_builtin(pg_type: str) -> bool:
+    """Whether a type is one of PostgreSQL's own whose number psycopg knows."""
+    name = _bare(pg_type)
+    while name.endswith("]"):
+        name = name[: name.rfind("[")].rstrip()
+    known = name if name.startswith('"') else name.lower()
+    return known.partition(" ")[0] in _WORDS or postgres.types.get(known) is not None

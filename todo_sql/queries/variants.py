@@ -6,6 +6,7 @@ query itself.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +16,12 @@ from math import prod
 from typing import Final, TypeVar
 
 from todo_sql.queries.mistakes import did_you_mean
-from todo_sql.queries.named import Case, NamedQuery
+from todo_sql.queries.named import Cardinality, Case, NamedQuery
 from todo_sql.queries.query_errors import BadParameter
 
 T = TypeVar("T")
 
+_LIMIT = re.compile(r"\blimit\s+\Z", re.IGNORECASE)
 _MOST_CACHED = 4096  # texts by order of arguments; a generated function has one order
 
 
@@ -111,6 +113,7 @@ def compose(query: NamedQuery, given: frozenset[str], cases: Mapping[str, str]) 
     origins: list[tuple[int, int, bool]] = []
     numbers: dict[str, int] = {}
     length = 0
+    is_page = query.cardinality is Cardinality.PAGE  # which casts its size itself
     for segment in query.segments:
         if segment.needs and segment.needs & absent:
             continue
@@ -121,6 +124,9 @@ def compose(query: NamedQuery, given: frozenset[str], cases: Mapping[str, str]) 
                 part = source[piece.start : piece.end]
             else:
                 part = f"${numbers.setdefault(piece.parameter, len(numbers) + 1)}"
+                cast = query.casts.get(piece.parameter)
+                if cast and not (is_page and _LIMIT.search(parts[-1] if parts else "")):
+                    part = f"({part}::{cast})"
             origins.append((length, piece.start, piece.parameter is None))
             parts.append(part)
             length += len(part)

@@ -10,7 +10,7 @@ from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant
 from todo_sql.sql.scanner import Kind
 
-_LIST = re.compile(r"\bin\s*\(\s*\$", re.IGNORECASE)
+_LIST = re.compile(r"\bin\s*\(\s*\(?\$", re.IGNORECASE)
 
 
 def find(query: NamedQuery, variant: Variant) -> list[Finding]:
@@ -28,18 +28,18 @@ def find(query: NamedQuery, variant: Variant) -> list[Finding]:
         found.append(Finding(code, "warning", message, place, cause, fix))
 
     for index, text in enumerate(texts):
-        if (
-            text == "in"
-            and texts[index + 1 : index + 2] == ("(",)
-            and index + 3 < len(texts)
-            and tokens[index + 2].kind is Kind.POSITIONAL
-            and texts[index + 3] == ")"
-        ):
-            name = variant.parameters[int(texts[index + 2][1:]) - 1]
+        if text != "in" or texts[index + 1 : index + 2] != ("(",):
+            continue
+        at = index + 3 if texts[index + 2 : index + 3] == ("(",) else index + 2
+        last = at + 1
+        if at > index + 2 and texts[last : last + 1] == ("::",):  # as a header's type is sent
+            last = next((end for end in range(at, len(texts)) if texts[end] == ")"), at) + 1
+        if last < len(texts) and tokens[at].kind is Kind.POSITIONAL and texts[last] == ")":
+            name = variant.parameters[int(texts[at][1:]) - 1]
             report(
                 "C111",
                 index,
-                index + 3,
+                last,
                 f"`in (:{name})` compares with one value, not with a list",
                 "each parameter is one value, and a list is one value: an array",
                 f"write `= any(:{name})`",
