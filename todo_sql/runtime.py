@@ -11,6 +11,7 @@ import todo_sql
 from todo_sql.config import Tenant
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.queries.variants import UNSET, Unset
+from todo_sql.wire.in_json import AsText, Float
 
 if TYPE_CHECKING:
     from todo_sql.database.async_session import AsyncSession
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET",
+    "AsText",
     "AsyncRowStream",
     "AsyncSession",
+    "Float",
     "Page",
     "Query",
     "QueryFile",

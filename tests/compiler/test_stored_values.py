@@ -1,11 +1,13 @@
 """Every type × shape × way of writing: stored as PostgreSQL stores a literal, or refused unsent.
 
-What is stored is read again: alone, in a row, and as JSON that its schema describes.
+What is stored is read again: alone, in a row, and as JSON that its schema describes. What only
+others could have stored is read, or a `BadRow` names its column and how to read it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
@@ -24,9 +26,10 @@ from support.database import Owner, Server
 from support.database import database as make_database
 from support.sessions import TextFile
 
-from todo_sql import BadParameter, Database
+from todo_sql import BadParameter, BadRow, Database
 from todo_sql.compiler.describe import Compiler
 from todo_sql.compiler.described import Described
+from todo_sql.compiler.generating.model_source import in_json
 from todo_sql.compiler.values import resolve
 from todo_sql.database.query import Query
 from todo_sql.database.session import Session
@@ -96,6 +99,14 @@ VALUES: dict[str, list[tuple[object, str | None]]] = {
     "tsvector": [("'a' 'b'", "a b")],
     "tsquery": [("'a' & 'b'", "a & b")],
     "point": [("(1,2)", "(1,2)")],
+    "box": [("(3,4),(1,2)", "(1,2),(3,4)")],
+    "tid": [("(0,1)", "(0,1)")],
+    "xid": [("5", "5")],
+    "cid": [("5", "5")],
+    "regprocedure": [("abs(integer)", "abs(integer)")],
+    "regrole": [("pg_monitor", "pg_monitor")],
+    "regnamespace": [("pg_catalog", "pg_catalog")],
+    "regconfig": [("english", "english")],
     "line": [("{1,2,3}", "{1,2,3}")],
     "lseg": [("[(1,2),(3,4)]", "[(1,2),(3,4)]")],
     "path": [("((1,2),(3,4))", "((1,2),(3,4))")],
@@ -125,10 +136,41 @@ VALUES: dict[str, list[tuple[object, str | None]]] = {
                        (Multirange(), "{}"), (Multirange([Range(2**31, None)]), None)],
     "nummultirange": [(Multirange([Range(Decimal(1), Decimal(2))]), "{[1,2)}")],
     "datemultirange": [(Multirange([Range(dt.date(2026, 1, 1), None)]), "{[2026-01-01,)}")],
-    "tsmultirange": [(Multirange([Range(NEW_YEAR.replace(tzinfo=UTC), None)]), None)],
-    "tstzmultirange": [(Multirange([Range(NEW_YEAR, None)]), None)],
+    "int8multirange": [(Multirange([Range(None, -1), Range(2**40, None)]),
+                        "{(,-1),[1099511627776,)}"),
+                       (Multirange([Range(2**63, None)]), None)],
+    "floatmultirange": [(Multirange([Range(float("-inf"), 1.5), Range(2.0, float("inf"), "[]")]),
+                         "{[-inf,1.5),[2,inf]}"), (Multirange([Range("a", None)]), None)],
+    "moodmultirange": [(Multirange([Range("sad", MOOD)]),
+                        '{["sad","it\'s \\"x\\", \\\\o/")}')],
+    "tsmultirange": [(Multirange([Range(NEW_YEAR, NEW_YEAR.replace(hour=1))]),
+                      "{[2026-01-01 00:00,2026-01-01 01:00)}"),
+                     (Multirange([Range(NEW_YEAR.replace(tzinfo=UTC), None)]), None)],
+    "tstzmultirange": [(Multirange([Range(NEW_YEAR.replace(tzinfo=EAST), None)]),
+                        "{[2026-01-01 00:00+05:30:15,)}"),
+                       (Multirange([Range(NEW_YEAR, None)]), None)],
 }  # fmt: skip
-SHAPES = ("scalar", "domain", "flat", "nested", "domain_of_array")
+SHAPES = ("scalar", "domain", "flat", "nested", "domain_of_array", "array_of_domain", "composite",
+          "composites")  # fmt: skip
+PARTS = {"composite": "(composite).f", "composites": "(composites[1]).g"}
+DATES = ("date", "timestamp", "timestamptz")
+WHOLE = ("scalar", "domain", "composite")
+WESTERN = "0001-01-01 00:00+00"  # where the clock is behind UTC it lies before the year 1
+# What Python cannot hold, by type; PostgreSQL 16 knows no infinite interval.
+UNHELD = {
+    "date": ["infinity", "-infinity", "0044-03-15 BC", "12000-01-01"],
+    "timestamp": ["infinity", "-infinity", "0044-03-15 BC", "12000-01-01"],
+    "timestamptz": ["infinity", "-infinity", "0044-03-15 BC", "12000-01-01"],
+    "time": ["24:00"],
+    "timetz": ["24:00+00"],
+    "interval": ["170000000 years"],
+    "daterange": ["[2026-01-01,infinity)", "[-infinity,2026-01-01)"],
+    "tsrange": ["[2026-01-01,infinity)"],
+    "tstzrange": ["(-infinity,2026-01-01)"],
+    "datemultirange": ["{[2026-01-01,infinity)}"],
+    "tsmultirange": ["{[2026-01-01,infinity)}"],
+    "tstzmultirange": ["{[-infinity,2026-01-01)}"],
+}
 SCHEMA = """
 create type mood as enum ('sad', 'it''s "x", \\o/');
 create type floatrange as range (subtype = float8);
@@ -148,7 +190,9 @@ class World:
         for number, pg_type in enumerate(VALUES):
             connection.execute(f"create domain d{number} as {pg_type}")
             connection.execute(f"create domain da{number} as {pg_type}[]")
-            types = (pg_type, f"d{number}", f"{pg_type}[]", f"{pg_type}[][]", f"da{number}")
+            connection.execute(f"create type c{number} as (f {pg_type}, g {pg_type}[])")
+            types = (pg_type, f"d{number}", f"{pg_type}[]", f"{pg_type}[][]", f"da{number}",
+                     f"d{number}[]", f"c{number}", f"c{number}[]")  # fmt: skip
             columns = ", ".join(
                 f"{shape} {kind}" for shape, kind in zip(SHAPES, types, strict=True)
             )
@@ -159,8 +203,9 @@ class World:
                 text += f"-- name: put_{name} :execrows\n{write}"
                 text += f"-- name: copy_{name} :copyfrom\n{write}"
                 text += f"-- name: batch_{name} :batch\n{write}"
-                text += f"-- name: all_{name} :many\nselect id, {shape} as v from t{number};\n"
-                text += f"-- name: one_{name} :one\nselect {shape} as v from t{number};\n"
+                value = PARTS.get(shape, shape)
+                text += f"-- name: all_{name} :many\nselect id, {value} as v from t{number};\n"
+                text += f"-- name: one_{name} :one\nselect {value} as v from t{number};\n"
         analysis = Compiler(connection, config_of(Path("/nowhere"))).analyse(
             load_text(Source("queries/values.sql", text))
         )
@@ -214,13 +259,16 @@ def shaped(shape: str, value: object, literal: str | None) -> tuple[object, str]
         "flat": ([value, None], "array[{0}::{1}, null]"),
         "nested": ([[value, value]], "array[array[{0}::{1}, {0}::{1}]]"),
         "domain_of_array": ([value], "array[{0}::{1}]"),
+        "array_of_domain": ([value, None], "array[{0}::{1}, null]"),
+        "composite": ((value, [None, value]), "row({0}::{1}, array[null, {0}::{1}])"),
+        "composites": ([{"f": None, "g": [value]}], "array[row(null, array[{0}::{1}])]"),
     }[shape]
     return given, expression.replace("{0}", written)
 
 
 @pytest.mark.parametrize("pg_type", VALUES)
 def test_stored_and_read(world: World, pg_type: str) -> None:
-    """Three ways of writing, five shapes, edge values: 3 × 5 cells for each value."""
+    """Three ways of writing, eight shapes, edge values: 3 × 8 cells for each value."""
     number = list(VALUES).index(pg_type)
     for value, literal in VALUES[pg_type]:
         for shape in SHAPES:
@@ -246,19 +294,99 @@ def test_stored_and_read(world: World, pg_type: str) -> None:
 
 
 def read(world: World, name: str) -> None:
-    """Read what was stored: in a row that is validated, alone, and as JSON."""
+    """Read what was stored: in a row that is validated, alone, and as JSON of its schema."""
     entry = world.described[f"all_{name}"]
     config = ConfigDict(
         frozen=True, arbitrary_types_allowed=True, allow_inf_nan=True, ser_json_bytes="base64"
     )
-    python = entry.columns[1].annotation
-    row: Any = create_model("Row", __config__=config, id=(int, ...), v=(resolve(python), ...))
+    column = entry.columns[1].annotation
+    kind = resolve(in_json(column))  # as `generate` writes the field
+    row: Any = create_model("Row", __config__=config, id=(int, ...), v=(kind, ...))
     (found,) = world.session.many(world.handle(f"all_{name}", row)[1], {})
     assert found.v is not None
-    alone = world.session.one(world.handle(f"one_{name}", resolve(python))[1], {})
+    alone = world.session.one(world.handle(f"one_{name}", resolve(column))[1], {})
     assert repr(alone) == repr(found.v)
-    if "ange[" not in python.text:  # `generate` writes how ranges become JSON
-        assert found.model_dump_json()
+    schema = row.model_json_schema(mode="serialization")["properties"]["v"]
+    value = json.loads(found.model_dump_json(), parse_constant=None)["v"]
+    assert fits(value, schema), (value, schema)
+    assert json.loads(json.dumps(found.model_dump(mode="json"), allow_nan=False))["v"] == value
+    if "ange[" in column.text and isinstance(value, str):  # it is PostgreSQL's text
+        shape, _, number = name.rpartition("_")
+        same = f"select {PARTS.get(shape, shape)} = $1 as v from t{number}"
+        cursor = psycopg.RawCursor(world.connection)
+        assert cursor.execute(same.encode(), [value]).fetchone() == (True,), value
+
+
+def fits(value: object, schema: dict[str, Any]) -> bool:
+    """Whether a value of JSON is what a schema says."""
+    if "anyOf" in schema:
+        return any(fits(value, one) for one in schema["anyOf"])
+    if "enum" in schema:
+        return value in schema["enum"]
+    kinds: dict[str, Any] = {
+        "null": type(None), "string": str, "number": (int, float), "integer": int,
+        "boolean": bool, "array": list,
+    }  # fmt: skip
+    kind = schema.get("type")
+    if kind is None:
+        return True
+    if not isinstance(value, kinds[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        return False
+    return kind != "array" or all(fits(one, schema["items"]) for one in value)
+
+
+@pytest.mark.parametrize("pg_type", UNHELD)
+def test_what_python_cannot_hold(world: World, pg_type: str) -> None:
+    """What others stored: in every shape an error that names the column and helps."""
+    number = list(VALUES).index(pg_type)
+    for literal in UNHELD[pg_type]:
+        for shape in SHAPES:
+            expression = shaped(shape, None, literal)[1].replace("{1}", pg_type)
+            world.connection.execute(f"truncate t{number}")
+            cast = {"composite": f"::c{number}", "composites": f"::c{number}[]"}.get(shape, "")
+            write = f"insert into t{number} (id, {shape}) values (1, ({expression}){cast})"
+            world.connection.execute(write.encode())
+            cell = (pg_type, shape, literal)
+            for name, call in (("all", world.session.many), ("one", world.session.one)):
+                _, query = world.handle(f"{name}_{shape}_{number}", dict)
+                with pytest.raises(BadRow, match="column `v`") as caught:
+                    call(query, {})
+                fix = str(caught.value.finding.fix)
+                assert "v::text" in fix, cell
+                source = f"from (select {PARTS.get(shape, shape)} as v from t{number}) as q"
+                shown = f"select v::text {source}"
+                assert world.connection.execute(shown.encode()).fetchone(), cell
+                if "where " in fix:
+                    left = f"select v {source} {fix[fix.index('where') :]}"
+                    assert world.connection.execute(left.encode()).fetchall() == [], cell
+                assert ("where " in fix) == (shape in WHOLE and pg_type in DATES), cell
+            as_json = f"select to_jsonb({shape}) as v from t{number}"
+            assert world.session.sql(as_json, dict)[0]["v"] is not None
+
+
+@pytest.mark.parametrize("pg_type", VALUES)
+def test_defaults(world: World, pg_type: str) -> None:
+    """As a default in a header: the value of Python stores what the literal stores, or C128."""
+    number = list(VALUES).index(pg_type)
+    compiler = Compiler(world.connection, config_of(Path("/nowhere")))
+    literals = [one for _, one in VALUES[pg_type] if one is not None]
+    for literal in [*literals, *UNHELD.get(pg_type, [])]:
+        quoted = "'" + literal.replace("'", "''") + "'"
+        text = f"-- name: put :execrows\n-- param: v = {quoted}\n"
+        text += f"insert into t{number} (scalar) values (:v);\n"
+        analysis = compiler.analyse(load_text(Source("queries/default.sql", text)))
+        if literal in (*UNHELD.get(pg_type, ()), WESTERN):
+            assert [one.code for one in analysis.findings] == ["C128"], literal
+            continue
+        assert not analysis.findings, (literal, analysis.findings)
+        (parameter,) = analysis.described[0].parameters
+        world.connection.execute(f"truncate t{number}")
+        world.write("put", f"scalar_{number}", resolve(parameter.default_value))
+        pair = world.connection.execute(
+            f"select scalar::text, cast({quoted} as {pg_type})::text from t{number}".encode()
+        ).fetchone()
+        assert pair is not None
+        assert pair[0] == pair[1], (literal, parameter.default)
 
 
 def test_lists_in_lists(world: World) -> None:

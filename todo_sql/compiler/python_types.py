@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from psycopg import postgres
+
 from todo_sql.compiler.schema import Schema, Type
 from todo_sql.queries.mistakes import not_a_name
 
@@ -31,7 +33,7 @@ class Shape:
     depth: int = 1
 
 
-_WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\W\d]\w*""")
+WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\W\d]\w*""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class PythonType:
 
     def renamed(self, name: Callable[[str], str]) -> str:
         """Return the annotation with other names; what stands in strings stays."""
-        return _WORD.sub(
+        return WORD.sub(
             lambda found: found[0] if found[0][0] in "\"'" else name(found[0]), self.text
         )
 
@@ -170,8 +172,7 @@ def python_type(
         return named(path)
     if found.element:
         element = python_type(found.element, schema, choices)
-        # psycopg puts commas in a list, and PostgreSQL semicolons in one of boxes.
-        return element.listed(shape) if element and found.name != "_box" else None
+        return element.listed(shape) if element else None
     if found.kind == "d":
         return python_type(found.base, schema, choices, shape)
     if found.kind == "e":
@@ -270,7 +271,7 @@ def _shape(oid: int, schema: Schema) -> Form:
         attributes = schema.relations[found.relation].columns
         return {one.name: _shape(one.type, schema) for one in attributes.values()}
     if found.schema == "pg_catalog":
-        return found.name
+        return found.name if postgres.types.get(found.name) else "text"
     if found.kind in ("r", "m"):
         return f"{_shape(found.base, schema)} {'range' if found.kind == 'r' else 'multirange'}"
     return "text"

@@ -355,13 +355,14 @@ def _array(form: list[Form], nulls: bool, own: bool) -> Write:
         depth, element = depth + 1, element[0]
     write = writer(element, own=own)
     takes_lists = isinstance(element, dict) or element in JSON
+    comma = ";" if element == "box" else ","  # the one type whose values hold commas
 
     def write_level(value: Any, level: int) -> str:
         if level == depth:
-            return "{" + ",".join([write_element(one) for one in value]) + "}"
+            return "{" + comma.join([write_element(one) for one in value]) + "}"
         if not all(map(is_list, value)):
             raise Misfit(f"an array of {depth} dimensions takes lists in lists")
-        return "{" + ",".join([write_level(one, level + 1) for one in value]) + "}"
+        return "{" + comma.join([write_level(one, level + 1) for one in value]) + "}"
 
     def write_element(value: Any) -> str:
         if value is None:

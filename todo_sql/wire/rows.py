@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from todo_sql.wire.call_errors import BadRow
 
 Make = Callable[[list[tuple[Any, ...]]], list[Any]]
+_DATES = frozenset({1082, 1114, 1184})  # date, timestamp, timestamptz: infinite, or far away
 
 
 class CheckedType:
@@ -203,19 +204,17 @@ def _unreadable(
     result: pq.abc.PGresult, transformer: Transformer, label: str, error: Exception
 ) -> BadRow:
     """Return the error for a value that no loader takes, such as the timestamp ``infinity``."""
-    column = next(
-        (
-            name
-            for index, name in enumerate(column_names(result))
-            if not _is_readable(result, transformer, index)
-        ),
-        "?",
-    )
+    columns = enumerate(column_names(result))
+    unreadable = (one for one in columns if not _is_readable(result, transformer, one[0]))
+    index, column = next(unreadable, (0, "?"))
     reason = str(error).partition(": ")[0]  # what follows quotes the value
+    leave_out = ""
+    if result.nfields and result.ftype(index) in _DATES:
+        leave_out = f", or leave it out: where {column} between '0001-01-02' and '9999-12-30'"
     return BadRow(
         f"column `{column}` of a row of `{label}` holds a value that Python cannot represent",
         cause=f"{reason}; another client wrote it",
-        fix=f"correct the value, or leave it out: where isfinite({column}), {column}::text",
+        fix=f"correct the value, or read it as a text: {column}::text{leave_out}",
     )
 
 

@@ -6,7 +6,9 @@ JSON schema only, so that a row that an older or newer rule allowed never breaks
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.described import (
@@ -18,8 +20,9 @@ from todo_sql.compiler.described import (
 from todo_sql.compiler.generating import layout
 from todo_sql.compiler.generating.imports import RUNTIME, Imports
 from todo_sql.compiler.generating.layout import WIDTH, ModelGroup, header, lay_out
-from todo_sql.compiler.python_types import PythonType, members, quoted
+from todo_sql.compiler.python_types import WORD, PythonType, members, quoted
 
+_TOKEN = re.compile(rf"{WORD.pattern}|.", re.DOTALL)
 _CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
 
 
@@ -137,19 +140,17 @@ def _field(column: DescribedColumn, imports: Imports) -> list[str]:
     constraint = column.origin.constraint if column.origin else Constraint()
     schema = constraint.json_schema() if column.python.text in _CONSTRAINED else {}
     end = " | None" if column.nullable else ""
-    if "ange[" in column.python.text:
-        lines = _annotated(name, _range(column.python, imports), end)
-    elif schema:
+    if schema:
         items = tuple(f"{quoted(key)}: {_json(value)}" for key, value in schema.items())
         field = ModelGroup(
             f"{imports.name('pydantic', 'Field')}(",
             (ModelGroup("json_schema_extra={", items, "}"),),
             ")",
         )
-        group = _with(imports, imports.type(column.python), field)
+        group = _with(imports, imports.type(in_json(column.python)), field)
         lines = _annotated(name, group, end)
     else:
-        lines = [f"    {name}: {imports.type(column.annotation)}"]
+        lines = [f"    {name}: {imports.type(in_json(column.annotation))}"]
     if column.origin and column.origin.comment:
         lines += layout.docstring(column.origin.comment, "    ")
     return lines
@@ -169,17 +170,29 @@ def _with(imports: Imports, *items: str | ModelGroup) -> ModelGroup:
     return ModelGroup(f"{imports.name('typing', 'Annotated')}[", items, "]")
 
 
-def _range(python: PythonType, imports: Imports) -> ModelGroup:
-    """Return the type of a field that pydantic doesn't know: in JSON it is PostgreSQL's text."""
-    serializer, schema = (
-        imports.name("pydantic", name) for name in ("PlainSerializer", "WithJsonSchema")
-    )
-    return _with(
-        imports,
-        imports.type(python),
-        f'{serializer}({imports.builtin("str")}, when_used="json")',
-        f'{schema}({{"type": "string"}})',
-    )
+def in_json(python: PythonType) -> PythonType:
+    """Return the type of a field of a row, which says how it is written to JSON."""
+    known = {name for _, name in python.imports}
+    if not {"AsText", "Float"}.isdisjoint(known):
+        return python
+    text, used = "", set()
+    ranges: list[int] = []  # at which depths of brackets one ends
+    depth = 0
+    for token in _TOKEN.findall(python.text):
+        depth += (token == "[") - (token == "]")
+        if token in ("Range", "Multirange") and not ranges:
+            used.add("AsText")
+            ranges.append(depth)
+            text += f"AsText[{token}"
+        elif token == "float" and not ranges:
+            used.add("Float")
+            text += "Float"
+        elif token == "]" and ranges == [depth]:
+            ranges.pop()
+            text += "]]"
+        else:
+            text += token
+    return replace(python, text=text, imports=python.imports | {(RUNTIME, one) for one in used})
 
 
 def _json(value: object) -> str:
