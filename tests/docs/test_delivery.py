@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # comes with sqlfluff
 from support.commands import clean_environment, todo_sql
+from support.database import Server
 from support.migrations import tables, write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -82,7 +83,7 @@ def api() -> Iterator[Api]:
 
 @pytest.mark.database
 def test_the_action_posts_a_plan_and_keeps_it_up_to_date(
-    tmp_path: Path, empty_database: str, api: Api
+    tmp_path: Path, server: Server, empty_database: str, api: Api
 ) -> None:
     """Once, then in the same comment, whatever others wrote; an error is said there, too."""
     (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n")
@@ -93,6 +94,7 @@ def test_the_action_posts_a_plan_and_keeps_it_up_to_date(
     def run() -> int:
         environment = clean_environment(
             DATABASE_URL=empty_database,
+            TODO_SQL_SCRATCH_URL=server.url(),
             PROJECT=".",
             TOKEN="t0ken",
             RUNNER_TEMP=str(tmp_path),

@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from support.commands import todo_sql
+from support.commands import todo_sql as run_todo_sql
+from support.database import Server
 from support.migrations import applied, fetch, migrator, tables, write
 
 from todo_sql.compiler.scratch import fingerprint
@@ -206,24 +208,26 @@ def test_a_file_beside_needs_no_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.database
-def test_the_commands_know_them(tmp_path: Path) -> None:
+def test_the_commands_know_them(tmp_path: Path, server: Server, empty_database: str) -> None:
     """Lint, plan, verify, check, drift, dry run and a draft from a dump: places stay right."""
     (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n")
+    todo_sql = partial(run_todo_sql, cwd=tmp_path, DATABASE_URL=empty_database)
+    todo_sql = partial(todo_sql, TODO_SQL_SCRATCH_URL=server.url())
     folder = tmp_path / "migrations"
     write(folder, ID, ROWS + "1\ta\n2\tb\n\\.\n\\ir rest.sql\n", "drop table t;\n")
     (folder / "rest.sql").write_text("\nalter table t alter column word type varchar(9);\n")
-    said = todo_sql("lint", "--json", cwd=tmp_path).stdout
+    said = todo_sql("lint", "--json").stdout
     places = [(one["file"], one["line"]) for one in json.loads(said)["findings"]]
     assert ("migrations/rest.sql", 2) in places
     assert {file for file, _ in places} <= {f"migrations/{ID}{end}" for end in ENDS} | {
         "migrations/rest.sql"
     }
-    assert "copy t (id, word) from stdin" in todo_sql("plan", cwd=tmp_path).stdout
+    assert "copy t (id, word) from stdin" in todo_sql("plan").stdout
     for command in (["verify"], ["migrate", "--dry-run"], ["migrate"], ["drift"], ["check"]):
-        run = todo_sql(*command, cwd=tmp_path)
+        run = todo_sql(*command)
         assert run.returncode == 0, (command, run.stdout, run.stderr)
     (tmp_path / "dump.sql").write_text("\\restrict a\n" + ROWS + "1\ta\n\\.\nselect 1;\n")
-    run = todo_sql("new", "back", "--schema", "dump.sql", cwd=tmp_path)
+    run = todo_sql("new", "back", "--schema", "dump.sql")
     assert run.returncode == 0, run.stderr
     (made,) = folder.glob("*_back.sql")
     assert "text" in made.read_text()

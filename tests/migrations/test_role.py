@@ -69,10 +69,12 @@ def _project(folder: Path, role: str) -> None:
     write(files, "20260103000000_second", "create table u (id int primary key);", "drop table u;")
 
 
-def test_everything_belongs_to_it(tmp_path: Path, empty_database: str, role: str) -> None:
+def test_everything_belongs_to_it(
+    tmp_path: Path, server: Server, empty_database: str, role: str
+) -> None:
     """Transactional or not, the ledger too; every command acts as it."""
     _project(tmp_path, role)
-    url = {"DATABASE_URL": empty_database}
+    url = {"DATABASE_URL": empty_database, "TODO_SQL_SCRATCH_URL": server.url()}
     assert "3 pending" in todo_sql("plan", cwd=tmp_path, **url).stderr
     for command in (["migrate"], ["status"], ["drift"], ["verify"]):
         run = todo_sql(*command, cwd=tmp_path, **url)
