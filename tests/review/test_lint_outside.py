@@ -46,7 +46,7 @@ def found(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[di
         (QUERY + QUERY.replace("count_notes", "again"), None, 0),
         ("select 1 as one,\n    2 as two from;\n", "M121", 2),
         ("select 1 AS one;\n", "CP01", 1),
-        ("copy public.notes from stdin;\n1\n\\.\n", "M123", 1),
+        ("copy public.notes from stdin;\n1\n\\.\n", None, 0),
         ("\\echo hello\nselect 1;\n", "M122", 1),
         ("-- name: broken :one\nselect count(*) as notes\nfrom where;\n", "C101", 2),
         ("-- name: odd :several\nselect 1 as one;\n", "Q104", 1),

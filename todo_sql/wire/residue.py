@@ -165,7 +165,7 @@ def _sets_for_the_session(tokens: Sequence[str]) -> bool:
         for place in range(index + 1, len(tokens)):
             depth += {"(": 1, ")": -1}.get(tokens[place], 0)
             if depth == 0:
-                if tokens[place - 2 : place] == [",", "false"]:
+                if tuple(tokens[place - 2 : place]) == (",", "false"):
                     return True
                 break
     return False
