@@ -19,9 +19,11 @@ from todo_sql.errors import ExitCode
 
 @pytest.fixture
 def project() -> Iterator[Path]:
-    """An empty folder that every account can pass through; its server is removed afterwards."""
+    """A project without anything that every account can pass through; its server is removed afterwards."""
     path = Path(tempfile.mkdtemp(prefix="todo-sql-test-"))
     path.chmod(0o755)
+    (path / "todo-sql.toml").write_text("", encoding="utf-8")
+    (path / "migrations").mkdir()
     yield path
     if (path / ".todo-sql").exists():
         todo_sql("db", "destroy", "--yes", cwd=path)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from todo_sql.config import Config
-from todo_sql.errors import Finding
+from todo_sql.errors import Finding, UsageError
+from todo_sql.migrations.files.reading import read_sql
 from todo_sql.migrations.files.statements import explain
 from todo_sql.queries.loader import has_header, read_text
 from todo_sql.review.linting.reviewed import File, query_file
@@ -42,9 +43,13 @@ def read_outside(config: Config, paths: Iterable[Path]) -> Outside:
         source = found.sources[path] = Source.read(path, config.root)
         if not has_header(source):
             try:
-                found.files.append(File(source, "query", tuple(parse(source.text))))
+                bare = read_sql(path, source.file, folder=path.parent, root=config.root).source
+                found.files.append(File(bare, "query", tuple(parse(bare.text))))
+                found.sources[path] = bare
             except GrammarError as error:
                 found.findings.append(explain(source, error))
+            except UsageError as error:
+                found.findings.append(error.finding)
             continue
         queries, mistakes = read_text(source)
         found.findings += mistakes
