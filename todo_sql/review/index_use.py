@@ -68,42 +68,48 @@ def serving(
 
 _OPTIONS = "verbose, costs off, format json"
 # Since 16 a plan without values can be had at once, before it a prepared statement's, for nulls.
-_AT_ONCE = f"execute 'explain (generic_plan, {_OPTIONS}) ' || asked into found;"
+_AT_ONCE = f"execute pg_catalog.concat('explain (generic_plan, {_OPTIONS}) ', asked) into found;"
 _PREPARED = f"""
-execute 'prepare todo_sql_asked as ' || asked;
+execute pg_catalog.concat('prepare todo_sql_asked as ', asked);
 begin
-    execute 'explain ({_OPTIONS}) execute todo_sql_asked' || (
-        select case when cardinality(p.parameter_types) > 0
-            then '(null' || repeat(', null', cardinality(p.parameter_types) - 1) || ')'
-            else ''
+    execute pg_catalog.concat('explain ({_OPTIONS}) execute todo_sql_asked', (
+        select case when pg_catalog.array_length(p.parameter_types, 1) is not null
+            then pg_catalog.concat('(', pg_catalog.array_to_string(
+                pg_catalog.array_fill(
+                    'null'::pg_catalog.text,
+                    array[pg_catalog.array_length(p.parameter_types, 1)]
+                ), ', '
+            ), ')')
         end
-        from pg_prepared_statements as p
-        where p.name = 'todo_sql_asked'
-    ) into found;
+        from pg_catalog.pg_prepared_statements as p
+        where p.name operator(pg_catalog.=) 'todo_sql_asked'
+    )) into found;
 exception when others then
-    found := to_json(sqlerrm);
+    found := pg_catalog.to_json(sqlerrm);
 end;
 deallocate todo_sql_asked;
 """
-# Under the project's path, where pg_catalog is searched first.
+# It runs under the project's path, so that it names the schema of all that is PostgreSQL's.
 _PLANS = """
-create or replace function pg_temp.todo_sql_plans(texts text[], roles text[]) returns setof json
+create or replace function pg_temp.todo_sql_plans(
+    texts pg_catalog.text[], roles pg_catalog.text[]
+) returns setof pg_catalog.json
 language plpgsql as $todo_sql$
 declare
-    asked text;
-    planner text;
-    found json;
+    asked pg_catalog.text;
+    planner pg_catalog.text;
+    found pg_catalog.json;
 begin
     foreach asked in array texts loop
         foreach planner in array roles loop
             begin
-                perform set_config('role', planner, true);
+                perform pg_catalog.set_config('role', planner, true);
                 {explain}
-                perform set_config('role', 'none', true);
+                perform pg_catalog.set_config('role', 'none', true);
             exception when others then
-                found := to_json(sqlerrm);
+                found := pg_catalog.to_json(sqlerrm);
             end;
-            exit when json_typeof(found) = 'array';
+            exit when pg_catalog.json_typeof(found) operator(pg_catalog.=) 'array';
         end loop;
         return next found;
     end loop;
