@@ -46,10 +46,12 @@ NAMES = sorted(
     }
 )
 TYPES = ["date", "My Type", "select", "it's", 'say "so"', "Ünïcode", "class", "a.b", "back\\slash"]
-
+# As members of a class these would be Python's own, or no names, or equal.
+LABELS = ["", "a", "A", "b-c", "b c", "1", "it's", '"', "\\", "mro MRO", "none ", "_x", "__x__"]
 
 CALL = """
 import importlib, sys
+from enum import StrEnum
 from pathlib import Path
 from todo_sql import Database
 
@@ -58,6 +60,16 @@ with Database.connect(sys.argv[1]) as db:
     for line in Path("calls").read_text().splitlines():
         module, function, argument = line.split()
         function = getattr(importlib.import_module(f"hostile.{module}"), function)
+        if module.startswith("enum"):
+            row = function(session, **{argument: argument, "w": ["b-c"]})
+            kind = type(getattr(row, argument))
+            assert issubclass(kind, StrEnum) and row.w == [kind("b-c")], line
+            assert row == function(session, **{argument: kind(argument), "w": list(row.w)})
+            continue
+        if module.startswith("composite"):
+            row = function(session, **{argument: (1, "b-c")})
+            assert row.v == {argument: 1, "e": "b-c"}, line
+            continue
         row = function(session, **{argument: ["a", "b"]})
         assert getattr(row, argument) == ["a", "b"], line
 """
@@ -81,6 +93,10 @@ def queries(name: str) -> dict[str, str]:
         "choice": f"-- name: choose_{name} :optional\n-- one of: {name}, other_\nselect 1\n"
         "where true\n"
         f"and ( -- if: {name}\n:{name}::date = now()\n)\nand :other_::int = 1 -- if: other_\n;\n",
+        "enum": f'-- name: enum_{name} :one\n-- param: w public."{name}"[] ?\n'
+        f'select :{name}::public."{name}" as "{name}", :w as w;\n',
+        "composite": f'-- name: made_{name} :one\n-- param: {name} public."c {name}"\n'
+        f'select to_jsonb(:{name}) as v, (:{name}).e as "{name}";\n',
         "copy": f"-- name: copy_{name} :copyfrom\ninsert into t (d) values (:{name});\n",
     }
 
@@ -110,7 +126,9 @@ def check(files: dict[str, list[str]], url: str, config: Config) -> tuple[Analys
     found = read_folder(config.queries, config.root)
     with psycopg.connect(url, autocommit=True) as connection:
         examined = Compiler(connection, config).examine(found.values())
-    return whole(found, examined, config), found
+    analysis = whole(found, examined, config)
+    findings = tuple(one for one in analysis.findings if one.code != "C129")  # that is meant
+    return replace(analysis, findings=findings), found
 
 
 def run(*words: str, cwd: Path) -> None:
@@ -124,10 +142,21 @@ def run(*words: str, cwd: Path) -> None:
 
 def test_hostile_names(empty_database: str, tmp_path: Path) -> None:
     """What is accepted imports, passes both type checkers and runs; what is not has a place."""
-    config = replace(config_of(tmp_path), generate=tmp_path / "hostile")
+    config = replace(config_of(tmp_path), generate=tmp_path / "hostile", enums="enum")
     with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute("create table t (d date)")
-        for name in TYPES:
+        for name in NAMES:
+            kinds = [psycopg.sql.Identifier(one) for one in (name, f"c {name}")]
+            labels = psycopg.sql.SQL(", ").join(map(psycopg.sql.Literal, (name, *LABELS)))
+            connection.execute(
+                psycopg.sql.SQL("create type public.{} as enum ({})").format(kinds[0], labels)
+            )
+            connection.execute(
+                psycopg.sql.SQL("create type public.{} as ({} int, e public.{})").format(
+                    kinds[1], psycopg.sql.Identifier(name), kinds[0]
+                )
+            )
+        for name in set(TYPES) - set(NAMES):
             create = psycopg.sql.SQL("create type {} as enum ('a', 'it''s', '\"', '\\')")
             connection.execute(create.format(psycopg.sql.Identifier(name)))
     files = project()
@@ -154,8 +183,9 @@ def test_hostile_names(empty_database: str, tmp_path: Path) -> None:
     calls = [
         f"{Path(entry.query.source.file).stem} {entry.query.name} {entry.own_parameters[0].name}"
         for entry in described
-        if Path(entry.query.source.file).stem[:-1] in ("query", "parameter")
+        if Path(entry.query.source.file).stem[:-1] in ("query", "parameter", "enum", "composite")
     ]
+    calls = [line for line in calls if not line.endswith(" w")]
     print(f"{len(NAMES)} names, {len(described)} queries, {len(calls)} calls; refused: {refused}")
     assert len(described) > 5 * len(NAMES)
     (tmp_path / "calls").write_text("\n".join(calls))

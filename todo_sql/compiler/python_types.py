@@ -131,6 +131,13 @@ _BASE = {
     "cidr": _from("ipaddress", "IPv4Network", "IPv6Network"),
     "void": PythonType("None"),
 }
+# What an annotation may hold beside the class of an enum, which is called otherwise then.
+_IN_ANNOTATIONS = frozenset(
+    {
+        *("Any", "AsText", "Float", "Literal", "Multirange", "Range", "Sequence"),
+        *(name for python in _BASE.values() for _, name in python.imports),
+    }
+)
 # Of PostgreSQL's own extensions, whose values are texts on both sides.
 _EXTENSIONS = frozenset(("citext", "ltree", "lquery", "ltxtquery"))
 _RANGE = frozenset({("psycopg.types.range", "Range")})
@@ -209,7 +216,7 @@ def _enum(found: Type) -> PythonType:
     """Return the class of an enum, called after it, and after its schema if that is not known."""
     words = re.split(r"\W+|_", unicodedata.normalize("NFKC", found.shown.replace('"', "")))
     name = "".join(word[:1].upper() + word[1:] for word in words if word)
-    if not_a_name(name):
+    if not_a_name(name) or name in _IN_ANNOTATIONS:
         name = f"Enum{name}" if f"Enum{name}".isidentifier() else "Enum"
     return PythonType(
         name, frozenset({(".models", name)}), enums=frozenset({(name, found.shown, found.labels)})

@@ -175,12 +175,13 @@ def in_json(python: PythonType) -> PythonType:
     known = {name for _, name in python.imports}
     if not {"AsText", "Float"}.isdisjoint(known):
         return python
+    kinds = {name for module, name in python.imports if module.startswith("psycopg.types.")}
     text, used = "", set()
     ranges: list[int] = []  # at which depths of brackets one ends
     depth = 0
     for token in _TOKEN.findall(python.text):
         depth += (token == "[") - (token == "]")
-        if token in ("Range", "Multirange") and not ranges:
+        if token in kinds and not ranges:
             used.add("AsText")
             ranges.append(depth)
             text += f"AsText[{token}"
