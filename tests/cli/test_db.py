@@ -19,7 +19,7 @@ from todo_sql.errors import ExitCode
 
 @pytest.fixture
 def project() -> Iterator[Path]:
-    """A project without anything that every account can pass through; its server is removed afterwards."""
+    """A project that every account can pass through; its server is removed afterwards."""
     path = Path(tempfile.mkdtemp(prefix="todo-sql-test-"))
     path.chmod(0o755)
     (path / "todo-sql.toml").write_text("", encoding="utf-8")
