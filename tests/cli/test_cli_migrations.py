@@ -72,7 +72,8 @@ def test_migrate_status_rollback(project: Path, empty_database: str) -> None:
     status = document(project, empty_database, "status")
     assert status["database"] == psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"]
     first, _, last = status["migrations"]
-    assert set(first) == {"id", "state", "applied_at", "duration_ms", "checksum", "rollback"}
+    words = {"id", "state", "applied_at", "duration_ms", "checksum", "rollback", "recorded_as"}
+    assert set(first) == words
     assert (first["state"], first["rollback"]) == ("applied", "file")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", first["applied_at"])
     assert (last["state"], last["applied_at"]) == ("pending", None)

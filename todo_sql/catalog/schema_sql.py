@@ -5,6 +5,8 @@ The script is the same, byte for byte, for the same catalog on the same PostgreS
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.names import literal, role
 from todo_sql.catalog.snapshot import Snapshot
@@ -17,12 +19,15 @@ def render(snapshot: Snapshot) -> str:
     return "\n\n".join([title, *statements(snapshot)]) + "\n"
 
 
-def statements(snapshot: Snapshot) -> list[str]:
-    """Return the statements of the script, with a comment above each kind of object."""
-    parts = [
-        "set check_function_bodies = off;",
-        *(_create_role(name) for name in roles(snapshot)),
-    ]
+def statements(snapshot: Snapshot, made: Sequence[str] | None = None) -> list[str]:
+    """Return the statements of the script, with a comment above each kind of object.
+
+    Args:
+        snapshot: The catalog.
+        made: What makes the roles; default: each is made unless it exists.
+    """
+    parts = ["set check_function_bodies = off;"]
+    parts += [create_role(name) for name in roles(snapshot)] if made is None else made
     group = ""
     for step in steps(snapshot):
         if step.group != group:
@@ -47,7 +52,8 @@ def roles(snapshot: Snapshot) -> list[str]:
     )
 
 
-def _create_role(name: str) -> str:
+def create_role(name: str) -> str:
+    """Return the statement that makes a role unless it exists."""
     body = (
         f" begin create role {role(name)} nologin; "
         "exception when duplicate_object or unique_violation then null; end "

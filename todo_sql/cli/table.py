@@ -35,6 +35,12 @@ VERBS = (
         _MIGRATE, "plan", "show what pending migrations lock and risk", "todo-sql plan --markdown"
     ),
     Verb(_MIGRATE, "new", "write a new pair of migration files", "todo-sql new add_notes"),
+    Verb(
+        _MIGRATE,
+        "squash",
+        "put one pair of files in place of a history",
+        "todo-sql squash --to 20260101090000 --dry-run",
+    ),
     Verb(_MIGRATE, "baseline", "adopt an existing database", "todo-sql baseline 20260101090000"),
     Verb(_MIGRATE, "repair", "repair the ledger, showing every change first", "todo-sql repair -n"),
     Verb(_QUERY, "query", "run one named query", "todo-sql query list_tasks user_id=u1"),

@@ -493,6 +493,17 @@ class Writer:
             FlightCommand(f"delete from {self._table} where migration_id = $1", (id,)),
         ]
 
+    def succeeded(self, former: Sequence[str], id: str) -> list[FlightCommand]:
+        """Return the commands by which runs of repeatable files follow a squashed migration."""
+        return [
+            *self._guarded(vetting.REPEATABLE),
+            FlightCommand(
+                f"update {self._runs} set after_id = $1 where after_id in "
+                "(select pg_catalog.json_array_elements_text($2::pg_catalog.json))",
+                (id, json.dumps(list(former))),
+            ),
+        ]
+
     def settled(self) -> list[FlightCommand]:
         """Return commands that leave nothing, but whose commit waits for all commits before it.
 

@@ -17,9 +17,15 @@ _SAY = '`ledger = "{}"` in [tool.todo-sql]'
 def is_of(ledger: Ledger, migrations: MigrationSet) -> bool:
     """Tell whether a ledger is that of a folder: most of its rows are the folder's files."""
     known = 0
+    replaced = {
+        one.id: one.checksum
+        for migration in migrations
+        for one in migration.forward.directives.replaces
+    }
     for one in ledger.recorded:
         migration = migrations.by_id.get(one.id)
-        if migration and one.checksum in (None, migration.forward.checksum):
+        checksum = migration.forward.checksum if migration else replaced.get(one.id)
+        if checksum is not None and one.checksum in (None, checksum):
             known += 1
     return 2 * known > len(ledger.recorded)
 
@@ -41,7 +47,8 @@ def refuse_others(link: MigrationLink, migrations: MigrationSet) -> None:
                 fix=f"move it with `todo-sql repair --move-ledger`, or say {_SAY.format(found[0])}",
             )
         return
-    if not target.off_path or any(one.id in migrations.by_id for one in recorded):
+    known = migrations.by_id.keys() | migrations.replaced.keys()
+    if not target.off_path or any(one.id in known for one in recorded):
         return
     if recorded:
         raise LedgerError(

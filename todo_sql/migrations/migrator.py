@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from todo_sql.errors import DatabaseError, Finding, TodoSqlError
-from todo_sql.migrations import ledger_place, losses, pending, pooler, repeating
+from todo_sql.migrations import ledger_place, losses, pending, pooler, repeating, succession
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.files.from_outside import Settings
-from todo_sql.migrations.ledger import Writer
+from todo_sql.migrations.ledger import Ledger, Writer
 from todo_sql.migrations.losses import Loss
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError, TargetRefused
 from todo_sql.migrations.pending import Entry
@@ -22,6 +22,7 @@ from todo_sql.migrations.progress import Discreet, Events
 from todo_sql.migrations.repair import Change
 from todo_sql.migrations.repeating import RepeatableEntry
 from todo_sql.migrations.running import Done, MigrationRun
+from todo_sql.migrations.succession import Succession
 from todo_sql.wire.pipeline import ConnectionLost, FlightCommand
 
 
@@ -32,6 +33,7 @@ class Status:
     Attributes:
         schema: Where the ledger stands, or would be made.
         ledger: Whether there is one.
+        successions: The squashed migrations that the ledger has in parts.
     """
 
     database: str
@@ -39,6 +41,7 @@ class Status:
     ledger: bool
     entries: tuple[Entry, ...]
     repeatables: tuple[RepeatableEntry, ...] = ()
+    successions: tuple[Succession, ...] = ()
 
 
 class Migrator:
@@ -81,19 +84,22 @@ class Migrator:
     def status(self, *, wait: float | None = None) -> Status:
         """Return the state of every migration; read-only, takes no lock."""
         with self._open(writes=False, wait=wait) as link:
-            entries = pending.compare(self._migrations, link.ledger)
+            entries = tuple(pending.compare(self._migrations, self._seen(link)))
             target = link.target
             repeatables = tuple(repeating.compare(self._migrations, link.ledger))
-            return Status(
-                target.database, target.schema, target.ledger, tuple(entries), repeatables
-            )
+            found = tuple(succession.find(self._migrations, link.ledger))
+            place = target.database, target.schema, target.ledger
+            return Status(*place, entries, repeatables, found)
 
     def pending(
         self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
     ) -> tuple[list[Migration], list[Script]]:
         """Return what `migrate` would apply, and run again; read-only, takes no lock."""
         with self._open(writes=False, wait=wait) as link:
-            return self._to_apply(link, to, allow_out_of_order)
+            todo = self._to_apply(link, to, allow_out_of_order)
+            for one in succession.find(self._migrations, link.ledger):
+                self._events.note(f"the next `migrate` records {one.migration.id}: {one.words()}")
+            return todo
 
     def texts(self) -> dict[str, Script]:
         """Return the texts of repeatable files that ran last, by name; read-only."""
@@ -119,10 +125,12 @@ class Migrator:
         with self._open(writes=True, wait=wait) as link:
             self._refuse_foreign(link)
             self._warn(link)
-            if not any(self._to_apply(link, to, allow_out_of_order)):
+            to_do = any(self._to_apply(link, to, allow_out_of_order))
+            if not to_do and not succession.find(self._migrations, link.ledger):
                 return []
             link.take_lock(wait, self._events)
             todo, repeatables = self._to_apply(link, to, allow_out_of_order)
+            self._carry_over(link)
             return self._run(link).apply(todo, repeatables)
 
     def to_roll_back(
@@ -169,6 +177,7 @@ class Migrator:
                     cause="nothing was changed",
                     fix="look at `todo-sql status`, then run `todo-sql rollback` again",
                 )
+            self._carry_over(link)
             return self._run(link).roll_back(chosen)
 
     def repeat(self, script: Script) -> Done:
@@ -223,7 +232,7 @@ class Migrator:
             link.take_lock(wait, self._events)
             entries = [
                 entry
-                for entry in pending.compare(self._migrations, link.ledger)
+                for entry in pending.compare(self._migrations, self._seen(link))
                 if entry.id in wanted and entry.migration
             ]
             pending.refuse_unfinished(link.ledger)
@@ -231,20 +240,21 @@ class Migrator:
             statements.check(self._migrations, _scripts(unknown), link.takes)
             if compare:
                 compare()
+            recorded = self._carry_over(link, wanted)
             run = self._run(link)
             writer = run.prepare()
             commands: list[FlightCommand] = []
-            recorded = []
             for entry in entries:
                 assert entry.migration
-                checksum = entry.migration.forward.checksum
-                if entry.recorded is None:
+                checksum, known = entry.migration.forward.checksum, link.ledger.by_id.get(entry.id)
+                if known is None:
                     commands += writer.applied(entry.id, checksum, seconds=0, log="mark")
-                elif entry.recorded.checksum is None and entry.recorded.applied_at:
-                    commands += writer.verified(entry.id, checksum, entry.recorded.applied_at)
+                elif known.checksum is None and known.applied_at:
+                    commands += writer.verified(entry.id, checksum, known.applied_at)
                 else:
                     continue
-                recorded.append(entry.id)
+                if entry.id not in recorded:
+                    recorded.append(entry.id)
             run.change_ledger(commands)
             return recorded
 
@@ -392,15 +402,47 @@ class Migrator:
     def _run(self, link: MigrationLink) -> MigrationRun:
         return MigrationRun(self._url, self._ledger, self._migrations, link, self._events)
 
+    def _seen(self, link: MigrationLink) -> Ledger:
+        """Return the ledger as it is once squashed migrations have taken their places."""
+        return succession.carried(self._migrations, link.ledger)
+
+    def _carry_over(self, link: MigrationLink, wanted: Collection[str] | None = None) -> list[str]:
+        """Record squashed migrations in place of those that they replace, in one transaction.
+
+        Args:
+            link: Holds the lock.
+            wanted: Those that the schema was compared with; default: all that are whole.
+
+        Returns:
+            The ids that were recorded.
+        """
+        found = [
+            one
+            for one in succession.find(self._migrations, link.ledger)
+            if (one.complete if wanted is None else one.migration.id in wanted)
+        ]
+        if not found:
+            return []
+        run, ledger = self._run(link), link.ledger
+        writer = run.prepare()
+        run.change_ledger(
+            [command for one in found for command in succession.commands(one, writer, ledger)]
+        )
+        link.ledger = succession.after(found, link.ledger)
+        for one in found:
+            self._events.note(f"recorded {one.migration.id}: {one.words()}")
+        return [one.migration.id for one in found]
+
     def _to_apply(
         self, link: MigrationLink, to: str | None, allow_out_of_order: bool
     ) -> tuple[list[Migration], list[Script]]:
         """Return what is to be applied and run again; only these files are parsed, and hooks."""
+        ledger = self._seen(link)
         todo = pending.pending(
-            self._migrations, link.ledger, to=to, allow_out_of_order=allow_out_of_order
+            self._migrations, ledger, to=to, allow_out_of_order=allow_out_of_order
         )
         repeatables = repeating.pending(
-            self._migrations, link.ledger, {migration.id for migration in todo}
+            self._migrations, ledger, {migration.id for migration in todo}
         )
         if todo or repeatables:
             files = [*_scripts(todo), *repeatables, *self._migrations.hooks.values()]
@@ -410,7 +452,8 @@ class Migrator:
     def _to_roll_back(
         self, link: MigrationLink, steps: int | None, to: str | None
     ) -> list[Migration]:
-        chosen = pending.to_roll_back(self._migrations, link.ledger, steps=steps, to=to)
+        seen = self._seen(link)
+        chosen = pending.to_roll_back(self._migrations, seen, steps=steps, to=to)
         scripts = [migration.rollback for migration in chosen if migration.rollback]
         statements.check(self._migrations, scripts, link.takes)
         return chosen

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from todo_sql.errors import Finding, Place
+from todo_sql.migrations import succession
 from todo_sql.migrations.files.folder import Migration, MigrationSet
 from todo_sql.migrations.ledger import Direction, Ledger, Recorded
 from todo_sql.migrations.migration_errors import LedgerMismatch, PlanError
@@ -98,12 +99,21 @@ def pending(
     entries = compare(migrations, ledger)
     wanted = up_to(migrations, to)
     refuse_unfinished(ledger, "rollback")
-    problems = [finding for entry in entries if (finding := _mismatch(entry, migrations))]
+    unlike = [one for one in succession.find(migrations, ledger) if not one.complete]
+    told = {row.id for one in unlike for row in one.former}
+    problems = [finding for one in unlike for finding in one.findings()]
+    problems += [
+        finding
+        for entry in entries
+        if entry.id not in told and (finding := _mismatch(entry, migrations))
+    ]
     if not allow_out_of_order:
         problems += [
             _out_of_order(entry, entries)
             for entry in entries
-            if entry.state is State.OUT_OF_ORDER and entry.id in wanted
+            if entry.state is State.OUT_OF_ORDER
+            and entry.id in wanted
+            and entry.id not in {one.migration.id for one in unlike}
         ]
     if problems:
         raise LedgerMismatch(
@@ -139,6 +149,14 @@ def find(migrations: MigrationSet, name: str) -> Migration:
     for migration in migrations:
         if name in (migration.id, migration.version):
             return migration
+    for id, migration in migrations.replaced.items():
+        if name in (id, id[:14]):
+            raise PlanError(
+                f"{id} is part of {migration.id}, which replaces it",
+                code="M211",
+                cause="a squashed history is applied whole, or not at all",
+                fix=f"name {migration.id}",
+            )
     raise _unknown(name, [migration.id for migration in migrations], migrations.shown)
 
 

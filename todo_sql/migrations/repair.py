@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from todo_sql.migrations import pending, repeating
+from todo_sql.migrations import pending, repeating, succession
 from todo_sql.migrations.files.folder import MigrationSet
 from todo_sql.migrations.ledger import Ledger, Writer
 from todo_sql.migrations.migration_errors import PlanError
@@ -34,7 +34,15 @@ def changes(
     migrations: MigrationSet, ledger: Ledger, writer: Writer, id: str | None = None
 ) -> list[Change]:
     """Return what makes the ledger agree with the folder, in the order of the folder."""
-    entries = pending.compare(migrations, ledger)
+    successions = succession.find(migrations, ledger)
+    succession.refuse_partial(successions)
+    told = {row.id for one in successions for row in one.former}
+    entries = [one for one in pending.compare(migrations, ledger) if one.id not in told]
+    carried = [
+        Change(one.migration.id, one.words(), tuple(succession.commands(one, writer, ledger)))
+        for one in successions
+        if id in (None, one.migration.id, one.migration.version)
+    ]
     gone = [
         Change(
             entry.id,
@@ -46,13 +54,14 @@ def changes(
     ]
     if id is not None:
         entries = [entry for entry in entries if id in (entry.id, entry.id[:14])]
-        if not entries and not gone:
+        if not entries and not gone and not carried:
             raise PlanError(
                 f"neither the folder nor the ledger knows {id}",
                 code="M211",
                 fix="see `todo-sql status`",
             )
-    return [*(change for entry in entries for change in _change(entry, writer)), *gone]
+    changed = (change for entry in entries for change in _change(entry, writer))
+    return [*carried, *changed, *gone]
 
 
 def _change(entry: Entry, writer: Writer) -> Iterator[Change]:

@@ -17,6 +17,7 @@ from todo_sql.errors import ExitCode
 if TYPE_CHECKING:
     from todo_sql.migrations.pending import Entry
     from todo_sql.migrations.repeating import RepeatableEntry
+    from todo_sql.migrations.succession import Succession
 
 _COLOURS = {
     "applied": "green",
@@ -49,7 +50,10 @@ def command(
     clean = all(state in ("applied", "pending") for state in states)
     code = ExitCode.OK if clean else ExitCode.FINDINGS
     if output.json:
-        entries = [_as_json(entry) for entry in status.entries]
+        former = {one.migration.id: [row.id for row in one.former] for one in status.successions}
+        entries = [
+            _as_json(entry) | {"recorded_as": former.get(entry.id, [])} for entry in status.entries
+        ]
         output.document(
             {
                 "database": status.database,
@@ -60,7 +64,8 @@ def command(
         )
         return code
     names: tuple[str, ...] = ("state", "migration", "applied at (UTC)", "ms", "rollback", "")
-    rows = [_row(entry) for entry in status.entries]
+    found = {one.migration.id: one for one in status.successions}
+    rows = [_row(entry, found.get(entry.id)) for entry in status.entries]
     rows += [_repeatable_row(entry) for entry in status.repeatables]
     if not output.out.has_room(names, rows):
         names, rows = (*names[:3], ""), [_short(row) for row in rows]
@@ -101,7 +106,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
+def _row(entry: Entry, succession: Succession | None) -> tuple[object, ...]:
     recorded = entry.recorded
     when = recorded.applied_at if recorded else None
     return (
@@ -110,7 +115,7 @@ def _row(entry: Entry) -> tuple[object, ...]:
         f"{when:%Y-%m-%d %H:%M}" if when else "",
         recorded.duration_ms if recorded else "",
         _rollback(entry),
-        _remark(entry),
+        _remark(entry) if succession is None else _replacing(succession),
     )
 
 
@@ -139,6 +144,13 @@ def _repeatable_row(entry: RepeatableEntry) -> tuple[object, ...]:
         "former text" if recorded else "",
         remark,
     )
+
+
+def _replacing(found: Succession) -> str:
+    count, every = len(found.former), len(found.migration.forward.directives.replaces)
+    if found.complete:
+        return f"recorded as {count}: the next `migrate` records it in their place"
+    return f"replaces {every}, of which {count} are recorded: `migrate` says what to do"
 
 
 def _short(row: tuple[object, ...]) -> tuple[object, ...]:

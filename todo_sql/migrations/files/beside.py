@@ -95,6 +95,7 @@ def _meaningless(script: Script, below: str) -> Iterator[Finding]:
         ("transactional", not said.transactional),
         ("irreversible", said.irreversible is not None),
         ("depends", below == HOOKS and bool(said.depends)),
+        ("replaces", bool(said.replaces)),
     ):
         if given:
             yield Finding(

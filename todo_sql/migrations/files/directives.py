@@ -26,12 +26,31 @@ _DURATIONS = {
     "max-lock-hold": "max_lock_hold",
     "statement-timeout": "statement_timeout",
 }
-KNOWN = ("depends", "transactional", "irreversible", "allow", *_DURATIONS)
+KNOWN = ("depends", "transactional", "irreversible", "allow", "replaces", *_DURATIONS)
+_REPLACED = re.compile(r"(\S+)[ \t]+([0-9a-f]{64})(?:[ \t]+in[ \t]+(\S+))?")
 
 # Words that open a sentence of prose rather than a directive.
 _PROSE = {"fixme", "nb", "note", "see", "source", "todo", "warning", "why"}
 
 UNKNOWN_FATE = "unknown-fate"
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A migration that a squashed one stands for.
+
+    Attributes:
+        checksum: Of its file.
+        within: The replaced migration that stood for it already, or None.
+    """
+
+    id: str
+    checksum: str
+    within: str | None = None
+
+    def __str__(self) -> str:
+        inner = f" in {self.within}" if self.within else ""
+        return f"{self.id} {self.checksum}{inner}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +65,7 @@ class Directives:
         max_lock_hold: Longest time from the first exclusive lock to COMMIT, in seconds.
         statement_timeout: Longest time for one statement, in seconds; 0 is no limit.
         allow: Rules that this file waives, each with its reason.
+        replaces: The migrations that it stands for.
     """
 
     depends: tuple[str, ...] = ()
@@ -55,6 +75,7 @@ class Directives:
     max_lock_hold: float | None = None
     statement_timeout: float | None = None
     allow: dict[str, str] = field(default_factory=dict)
+    replaces: tuple[Replaced, ...] = ()
 
 
 def leading_comments(text: str) -> Iterator[tuple[int, str]]:
@@ -107,7 +128,7 @@ def read(source: Source) -> tuple[Directives, list[Finding]]:
         name, value = match.group(1), match.group(2).strip()
         if name not in KNOWN:
             wrong: tuple[str, str] | None = _unknown(name)
-        elif name in seen and name not in ("depends", "allow"):
+        elif name in seen and name not in ("depends", "allow", "replaces"):
             wrong = f"directive `{name}` stands twice", "keep one of them"
         else:
             seen.add(name)
@@ -149,6 +170,15 @@ def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[st
     """Return the directives with one more, or what is wrong with it and how to correct it."""
     if name == "depends":
         return replace(found, depends=(*found.depends, *value.split())), None
+    if name == "replaces":
+        match = _REPLACED.fullmatch(value)
+        if match is None:
+            return found, (
+                "`replaces` names no migration with the checksum of its file",
+                "leave the line as `todo-sql squash` writes it: `-- replaces: ID CHECKSUM`",
+            )
+        one = Replaced(match[1], match[2], match[3])
+        return replace(found, replaces=(*found.replaces, one)), None
     if name == "transactional":
         if value.lower() not in ("true", "false"):
             return found, (f"`transactional` is {value!r}", "write true or false")

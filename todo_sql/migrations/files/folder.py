@@ -28,7 +28,8 @@ from todo_sql.sql.source import Source
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
 _ROLLBACK = ".rollback.sql"
-NO_MIGRATIONS = ("repeatable", "hooks")
+SQUASHED = "squashed"
+NO_MIGRATIONS = ("repeatable", "hooks", SQUASHED)
 
 Undoing = Literal["file", "irreversible", "missing"]
 
@@ -183,6 +184,19 @@ class MigrationSet:
         """The migrations by id."""
         return {migration.id: migration for migration in self.migrations}
 
+    @cached_property
+    def replaced(self) -> Mapping[str, Migration]:
+        """The squashed migrations by each id that they stand for."""
+        return _replaced(self.migrations)
+
+
+def _replaced(migrations: Iterable[Migration]) -> dict[str, Migration]:
+    return {
+        one.id: migration
+        for migration in migrations
+        for one in migration.forward.directives.replaces
+    }
+
 
 def load(folders: Path | Sequence[Path], root: Path | None = None) -> MigrationSet:
     """Read the versioned migrations of a folder, or of several.
@@ -212,6 +226,7 @@ def load(folders: Path | Sequence[Path], root: Path | None = None) -> MigrationS
         pairs = _pair(scripts, set(names), problems)
         migrations += [replace(one, rank=rank) for one in pairs]
     _check_versions(migrations, problems)
+    _check_replaced(migrations, problems)
     ordered = _order(migrations, problems)
     shown = ", ".join(shown_folder(folder, root) for folder in every)
     refuse(problems, shown)
@@ -365,6 +380,7 @@ def _wrong_pair(
         for name, given in (
             ("irreversible", rollback.directives.irreversible is not None),
             ("depends", bool(rollback.directives.depends)),
+            ("replaces", bool(rollback.directives.replaces)),
         ):
             if given:
                 yield Finding(
@@ -392,15 +408,39 @@ def _check_versions(migrations: list[Migration], problems: list[Finding]) -> Non
             )
 
 
+def _check_replaced(migrations: list[Migration], problems: list[Finding]) -> None:
+    """Find what is replaced and still there, or replaced by two."""
+    first: dict[str, Migration] = {}
+    by_id = {migration.id: migration for migration in migrations}
+    for migration in migrations:
+        for one in migration.forward.directives.replaces:
+            other = first.setdefault(one.id, migration)
+            still = by_id.get(one.id)
+            if other is migration and still is None:
+                continue
+            problems.append(
+                Finding(
+                    "M115",
+                    "error",
+                    f"{one.id} is replaced by {migration.id}, and "
+                    + ("by " + other.id if other is not migration else "is still there"),
+                    Place((still or migration).forward.source.file, 1),
+                    fix="keep the squashed pair alone: the replaced files lie in "
+                    f"{SQUASHED}/{migration.id}/ beside it, or go back to the files before it",
+                )
+            )
+
+
 def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migration, ...]:
     """Return the migrations by folder and id, each after those that it depends on."""
     by_id = {migration.id: migration for migration in migrations}
+    known = {**_replaced(migrations), **by_id}
     depends: dict[str, set[str]] = {}
     for migration in migrations:
         depends[migration.id] = set()
         for name in migration.forward.directives.depends:
-            if name in by_id:
-                depends[migration.id].add(name)
+            if name in known:
+                depends[migration.id].add(known[name].id)
                 continue
             problems.append(
                 Finding(

@@ -143,7 +143,8 @@ def lint(
         for some in (broken, findings)
     )
     kept, waived, unused = _waive(selected, [f for f in project.files if f.name in chosen])
-    shown = sorted([*refused, *wanted([*kept, *unused], config.lint)], key=_by_place)
+    counted = _of_people(migrations, [*kept, *unused])
+    shown = sorted([*refused, *wanted(counted, config.lint)], key=_by_place)
     return Review(
         tuple(shown if each else gathered(shown)),
         tuple(sorted(waived, key=_by_place)),
@@ -151,6 +152,21 @@ def lint(
         tuple(skipped),
         outside.sources,
     )
+
+
+def _of_people(migrations: MigrationSet, findings: Iterable[Finding]) -> list[Finding]:
+    """Return what counts: of a squashed pair, which is generated, errors alone."""
+    generated = {
+        script.source.file
+        for migration in migrations
+        if migration.forward.directives.replaces
+        for script in migration.scripts
+    }
+    return [
+        one
+        for one in findings
+        if one.severity == "error" or one.place is None or one.place.file not in generated
+    ]
 
 
 def _readable(others: Iterable[Finding], parsed: Set[str], unparsed: Set[str]) -> Iterator[Finding]:

@@ -1,0 +1,353 @@
+"""One pair of files in place of a history of migrations, proved on scratch databases.
+
+The history and the pair must make the same catalog and the same rows; the pair's rollback
+must leave nothing; and the migrations after it must lead to the same end as before.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from todo_sql import writing
+from todo_sql.catalog import schema_sql
+from todo_sql.catalog.ddl import BY_HAND
+from todo_sql.catalog.diff import compare
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.mend import mend
+from todo_sql.catalog.snapshot import Snapshot, take
+from todo_sql.compiler.scratch import empty_database, scratch_server
+from todo_sql.errors import Finding, FindingsError, TodoSqlError
+from todo_sql.migrations.files.directives import UNKNOWN_FATE, Replaced
+from todo_sql.migrations.files.folder import SQUASHED, Migration, MigrationSet, Script, load
+from todo_sql.migrations.migration_errors import PlanError
+from todo_sql.migrations.migrator import Migrator
+from todo_sql.migrations.pending import find
+from todo_sql.review import reference_rows
+from todo_sql.review.reference_rows import Reference
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from todo_sql.config import Config
+
+_ROLE_KINDS = {
+    "create_role_stmt",
+    "alter_role_stmt",
+    "alter_role_set_stmt",
+    "grant_role_stmt",
+    "drop_role_stmt",
+}
+_OF_ROLES = re.compile(r"\b(create|alter|drop)\s+(role|user|group)\b", re.IGNORECASE)
+_NAME = "squashed"
+
+
+@dataclass(frozen=True)
+class Squash:
+    """A pair in place of a history; nothing is written yet.
+
+    Attributes:
+        id: Of the pair: the version of the last that it replaces.
+        folder: Where it is to stand.
+        replaced: The migrations.
+        rows: How many rows it inserts, by table.
+        by_default: The columns of these that are left to their defaults, by table.
+    """
+
+    id: str
+    folder: Path
+    forward: str
+    rollback: str
+    replaced: tuple[Migration, ...]
+    rest: tuple[Migration, ...]
+    rows: dict[str, int]
+    by_default: dict[str, list[str]]
+
+
+def squash(config: Config, migrations: MigrationSet, to: str) -> Squash:
+    """Return what replaces the history up to an id, proved.
+
+    Args:
+        config: Of the project.
+        migrations: All of the project's.
+        to: The last one, id or version, included.
+
+    Raises:
+        PlanError: There is no history to replace.
+        FindingsError: It cannot be replaced; every reason is in it.
+    """
+    last = find(migrations, to)
+    count = migrations.migrations.index(last) + 1
+    chosen, rest = migrations.migrations[:count], migrations.migrations[count:]
+    if count < 2:
+        raise PlanError(
+            f"{last.id} is the first migration: there is no history before it",
+            code="M250",
+            cause="nothing was written",
+            fix="name a later one: everything up to it, included, becomes one pair",
+        )
+    folder = _folder_of(last, config)
+    id = _id(last, {one.id for one in chosen})
+    bare = replace(migrations, migrations=chosen, repeatables=(), hooks={})
+    with ExitStack() as stack:
+        first = _Rehearsal(stack, config, bare)
+        empty = first.take()
+        first.migrate()
+        made, data = first.take(), first.data()
+        again = data
+        if data.tables:
+            second = _Rehearsal(stack, config, bare)
+            second.migrate()
+            again = second.data()
+        reference = Reference(made, data, again)
+        problems = reference.problems
+        written = _schema(empty, made, list(_roles(chosen, made)))
+        problems += [
+            Finding(
+                "M252",
+                "error",
+                f"no statement is known that would {text.removeprefix(BY_HAND)}",
+                fix="squash up to the migration before the one that makes it (`--to`)",
+            )
+            for text in written
+            if text.startswith(BY_HAND)
+        ]
+        _refuse(problems, id)
+        written += [f"{text};" for text in reference.statements()]
+        written += [  # last: inserts and refreshes would fail for an owner that is held to it
+            f"alter table {table.name} force row level security;"
+            for table in made.of("table")
+            if table["force_row_security"] and table.key not in empty.items
+        ]
+        back = "\n\n".join(_undoing(made, empty, chosen)) + "\n"
+        head = _head(chosen)
+        kept = f"-- Undoes {id}: everything that it made.\n\n{back}"
+        pair = _Pair(id, "\n\n".join([head, *written]) + "\n", kept)
+        trial = _Rehearsal(stack, config, pair.among(bare, ()))
+        _try(trial.migrate, id)
+        advances = [f"{text};" for text in reference.advances(trial.data())]
+        if advances:
+            pair = replace(pair, forward=pair.forward + "\n" + "\n".join(advances) + "\n")
+            trial = _Rehearsal(stack, config, pair.among(bare, ()))
+            _try(trial.migrate, id)
+        _hides_nothing(bare, pair)
+        _prove(id, "makes", made, trial.take(), reference.differs(trial.data()))
+        _try(lambda: trial.migrator.rollback(steps=1), id)
+        _prove(id, "leaves, rolled back,", empty, trial.take())
+        _try(trial.migrate, id)
+        _prove(id, "makes, applied again,", made, trial.take(), reference.differs(trial.data()))
+        if rest:
+            whole = replace(migrations, hooks={})
+            Migrator(first.url, whole).migrate()
+            _try(Migrator(trial.url, pair.among(whole, rest)).migrate, id)
+            _prove(id, "and the migrations after it make", first.take(), trial.take())
+    return Squash(
+        id,
+        folder,
+        pair.forward,
+        pair.rollback,
+        chosen,
+        rest,
+        reference.counts,
+        reference.by_default,
+    )
+
+
+class _Rehearsal:
+    """A scratch database for some migrations."""
+
+    def __init__(self, stack: ExitStack, config: Config, migrations: MigrationSet) -> None:
+        import psycopg
+
+        self.url = stack.enter_context(empty_database(scratch_server(config)))
+        self._connection: Connection[Any] = stack.enter_context(
+            psycopg.connect(self.url, autocommit=True)
+        )
+        self.migrator = Migrator(self.url, migrations)
+
+    def migrate(self) -> None:
+        self.migrator.migrate()
+
+    def take(self) -> Snapshot:
+        return take(self._connection)
+
+    def data(self) -> reference_rows.Data:
+        snapshot = self.take()
+        with self._connection.transaction(force_rollback=True):
+            return reference_rows.read(self._connection, snapshot)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    id: str
+    forward: str
+    rollback: str
+
+    def among(self, migrations: MigrationSet, rest: Sequence[Migration]) -> MigrationSet:
+        """Return a project that has the pair in place of its first migrations."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / f"{self.id}.sql").write_text(self.forward, encoding="utf-8")
+            (folder / f"{self.id}.rollback.sql").write_text(self.rollback, encoding="utf-8")
+            made = load(folder, folder).migrations
+        return replace(migrations, migrations=(*made, *rest))
+
+
+def _id(last: Migration, taken: set[str]) -> str:
+    number, id = 1, f"{last.version}_{_NAME}"
+    while id in taken:
+        number += 1
+        id = f"{last.version}_{_NAME}_{number}"
+    return id
+
+
+def _folder_of(migration: Migration, config: Config) -> Path:
+    """Return the project's folder that a migration is in, whatever its sub-folder."""
+    folders = [f for f in config.migration_folders if migration.forward.path.is_relative_to(f)]
+    return max(folders, key=lambda folder: len(folder.parts))
+
+
+def _head(chosen: Sequence[Migration]) -> str:
+    lines = [
+        f"-- What {len(chosen)} migrations made, {chosen[0].id} to {chosen[-1].id}.",
+        f"-- Written by `todo-sql squash`; they lie in {SQUASHED}/.",
+        "--",
+    ]
+    for migration in chosen:
+        lines.append(f"-- replaces: {Replaced(migration.id, migration.forward.checksum)}")
+        lines += [
+            f"-- replaces: {one if one.within else replace(one, within=migration.id)}"
+            for one in migration.forward.directives.replaces
+        ]
+    allowed: dict[str, list[str]] = {}
+    for migration in chosen:
+        for rule, reason in migration.forward.directives.allow.items():
+            if rule != UNKNOWN_FATE and reason not in allowed.setdefault(rule, []):
+                allowed[rule].append(reason)
+    lines += [f"-- allow: {rule} {'; '.join(reasons)}" for rule, reasons in allowed.items()]
+    return "\n".join(lines)
+
+
+def _schema(empty: Snapshot, made: Snapshot, roles: list[str]) -> list[str]:
+    """Return the statements that make a catalog out of what a new database has already."""
+    new = {key: _unforced(one) for key, one in made.items.items() if key not in empty.items}
+    other = [one for one in compare(empty, made) if one.before is not None]
+    changes = [text for mended in mend(other, empty, made) for text in mended.statements]
+    changes = [text if text.startswith("--") else f"{text};" for text in changes]
+    return schema_sql.statements(replace(made, items=new), [*roles, *changes])
+
+
+def _unforced(item: Item) -> Item:
+    if item.kind != "table":
+        return item
+    return replace(item, attributes={**item.attributes, "force_row_security": False})
+
+
+def _roles(chosen: Sequence[Migration], made: Snapshot) -> Iterator[str]:
+    """Yield what makes the roles: as the migrations do it, else plainly."""
+    texts = [text for migration in chosen for text in _role_statements(migration.forward)]
+    whole = "\n".join(texts)
+    yield from texts
+    for name in schema_sql.roles(made):
+        if not re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", whole):
+            yield schema_sql.create_role(name)
+
+
+def _role_statements(script: Script) -> Iterator[str]:
+    for statement in script.statements:
+        if statement.kind in _ROLE_KINDS or (
+            statement.kind == "do_stmt" and _OF_ROLES.search(statement.text)
+        ):
+            yield f"{statement.text};"
+
+
+def _undoing(made: Snapshot, empty: Snapshot, chosen: Sequence[Migration]) -> Iterator[str]:
+    for mended in mend(compare(made, empty), made, empty):
+        for text in mended.statements:
+            yield text if text.startswith("--") else f"{text};"
+    for migration in reversed(chosen):
+        if migration.rollback is not None:
+            yield from _role_statements(migration.rollback)
+
+
+def _try(run: Any, id: str) -> None:
+    try:
+        run()
+    except TodoSqlError as error:
+        found, said = error.finding, f"the pair does not run: {error.finding.message}"
+        _refuse([replace(found, code="M253", message=said)], id)
+
+
+def _prove(
+    id: str, what: str, wanted: Snapshot, found: Snapshot, others: Sequence[str] = ()
+) -> None:
+    problems = [
+        Finding("M253", "error", f"the pair {what} another {one.item.key}", cause=str(one))
+        for one in compare(wanted, found)
+    ]
+    problems += [Finding("M253", "error", f"the pair {what} other data: {one}") for one in others]
+    _refuse(problems, id)
+
+
+def _hides_nothing(migrations: MigrationSet, pair: _Pair) -> None:
+    text = pair.forward + pair.rollback
+    scripts = (script for migration in migrations for script in migration.scripts)
+    said = "\n".join(script.source.text for script in scripts)
+    if any(one in text and one not in said for one in migrations.outside.resolved().secrets):
+        message = "the history writes a value from outside into the database"
+        _refuse(
+            [
+                Finding(
+                    "M251",
+                    "error",
+                    message,
+                    cause="the squashed file would hold it in plain text",
+                    fix="squash up to the migration before the one that does (`--to`)",
+                )
+            ],
+            pair.id,
+        )
+
+
+def _refuse(problems: list[Finding], id: str) -> None:
+    if problems:
+        raise FindingsError(
+            f"the history up to {id[:14]} cannot be squashed",
+            problems,
+            code="M250",
+            cause="nothing was written or moved",
+        )
+
+
+def moves(config: Config, found: Squash) -> Iterator[tuple[Path, Path]]:
+    """Yield each file that is moved aside, and where to; a file that others include is copied."""
+    for migration in found.replaced:
+        folder = _folder_of(migration, config)
+        for script in migration.scripts:
+            for path in (script.path, *(path for _, path in script.included)):
+                aside = folder / SQUASHED / found.id / path.relative_to(folder)
+                yield path, aside
+
+
+def write(config: Config, found: Squash) -> None:
+    """Write the pair, and move what it replaces aside.
+
+    The copies come first and the old files go last, so that nothing is lost half-way.
+    """
+    root = config.root
+    pairs = dict(moves(config, found))
+    for path, aside in pairs.items():
+        writing.write(aside, path.read_bytes(), root)
+    with writing.folder(found.folder, root) as place:
+        place.write(f"{found.id}.sql", found.forward)
+        place.write(f"{found.id}.rollback.sql", found.rollback)
+    used = {path for one in found.rest for script in one.scripts for _, path in script.included}
+    for path in pairs:
+        if path not in used:
+            with writing.folder(path.parent, root) as place:
+                place.delete(path.name)
