@@ -219,7 +219,10 @@ def test_no_secret_in_a_repr(tmp_path: Path) -> None:
         ("tenant = { parameter = '', setting = 'b', role = 'c' }", "`tenant` under"),
         ("migrations = ", "cannot be read"),
         ("migration = 'x'", "did you mean `migrations`?"),
-        ("nothing_like_it = 'x'", "use one of exempt, generate, ignore, ledger, lint, migrations"),
+        (
+            "nothing_like_it = 'x'",
+            "use one of enums, exempt, generate, ignore, ledger, lint, migrations",
+        ),
         ("tenant = { parameter = 'a', setting = 'b', rol = 'c' }", "unknown key `tenant.rol`"),
         ("tenant = { parameter = 'a', setting = 'b', rol = 'c' }", "did you mean `role`?"),
         ("tenant = { parameter = 'a', setting = 'b', rol = 'c' }", "`tenant` `role`: field requ"),

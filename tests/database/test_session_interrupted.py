@@ -127,7 +127,7 @@ def _twice(url: str) -> list[str]:
 def test_raising_at_every_line(two_users: str, shape: str) -> None:
     """Whatever line of ours an exception strikes, the next call finds the pool as it was."""
     call, raised = SHAPES[shape], 0
-    with Database.connect(two_users, max_size=1, timeout=4.0, tenant=q.TENANT) as db:
+    with Database.connect(two_users, max_size=1, timeout=20.0, tenant=q.TENANT) as db:
         ann, login = db.as_user("ann"), db.session()
         ann.one(q.ADD, {"title": "first"})
         for number in range(len(shape) % STRIDE, 100_000, STRIDE):
@@ -186,7 +186,7 @@ def test_raising_at_every_line_of_a_task(two_users: str, shape: str) -> None:
 
     async def main() -> int:
         raised = 0
-        async with AsyncDatabase.connect(two_users, max_size=1, timeout=4.0) as db:
+        async with AsyncDatabase.connect(two_users, max_size=1, timeout=20.0) as db:
             ann = db.as_user("ann")
             await ann.one(q.ADD, {"title": "first"})
             for number in range(len(shape) % STRIDE, 100_000, STRIDE):
@@ -213,7 +213,7 @@ def test_closing_the_coroutine_at_every_await(two_users: str, shape: str) -> Non
     """A coroutine that is closed in a wait gives its connection back and asks for nothing more."""
 
     async def main() -> None:
-        async with AsyncDatabase.connect(two_users, max_size=1, timeout=4.0) as db:
+        async with AsyncDatabase.connect(two_users, max_size=1, timeout=20.0) as db:
             ann = db.as_user("ann")
             await ann.one(q.ADD, {"title": "first"})
             for awaits in range(1, 100):
