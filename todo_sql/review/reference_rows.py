@@ -24,13 +24,13 @@ MOST = 10_000
 
 _STEADY = """
 select
-    set_config('search_path', '', false),
-    set_config('timezone', 'UTC', false),
-    set_config('datestyle', 'ISO, YMD', false),
-    set_config('intervalstyle', 'postgres', false),
-    set_config('extra_float_digits', '1', false),
-    set_config('bytea_output', 'hex', false),
-    set_config('row_security', 'off', false)
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false),
+    pg_catalog.set_config('timezone', 'UTC', false),
+    pg_catalog.set_config('datestyle', 'ISO, YMD', false),
+    pg_catalog.set_config('intervalstyle', 'postgres', false),
+    pg_catalog.set_config('extra_float_digits', '1', false),
+    pg_catalog.set_config('bytea_output', 'hex', false),
+    pg_catalog.set_config('row_security', 'off', false)
 """
 
 
@@ -80,7 +80,7 @@ def read(connection: Connection[Any], snapshot: Snapshot) -> Data:
             for column in snapshot.of("column", table.key)
             if not column.attributes.get("generated")
         )
-        values = ", ".join(f"{quoted(name)}::text" for name in columns)
+        values = ", ".join(f"{quoted(name)}::pg_catalog.text" for name in columns)
         only = "only " if table.kind == "table" else ""
         found = connection.execute(
             f"select {values} from {only}{table.name} limit {MOST + 1}".encode()
