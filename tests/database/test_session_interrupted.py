@@ -36,7 +36,7 @@ pytestmark = [
 ROOMS = tuple(str(Path(todo_sql.__file__).parent / room) for room in ("database", "wire"))
 # What the event loop calls by itself: an exception there reaches no caller.
 CALLBACKS = {"_wake", "_expire", "_lost", "__del__", "<lambda>"}
-STRIDE = int(pick(29, 1))
+STRIDE = int(pick(19, 1))
 
 
 class Killed(BaseException):
