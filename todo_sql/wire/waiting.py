@@ -50,32 +50,38 @@ def run(work: Work[T]) -> T:
     """
     outcome: Any = None
     failure: BaseException | None = None
-    while True:
-        try:
-            request = work.send(outcome) if failure is None else work.throw(failure)
-            failure = None
-            outcome = request.run()
-        except BaseException as error:
-            if getgeneratorstate(work) == GEN_CLOSED:
-                value: T = _ended(error)
-                return value
-            failure = error
+    try:
+        while True:
+            try:
+                request = work.send(outcome) if failure is None else work.throw(failure)
+                failure = None
+                outcome = request.run()
+            except BaseException as error:
+                if getgeneratorstate(work) == GEN_CLOSED:
+                    value: T = _ended(error)
+                    return value
+                failure = error
+    finally:
+        failure = None  # it knows this frame: the two would keep the work, and its connection
 
 
 async def run_async(work: Work[T]) -> T:
     """Do a piece of work on the running event loop; see `run`."""
     outcome: Any = None
     failure: BaseException | None = None
-    while True:
-        try:
-            request = work.send(outcome) if failure is None else work.throw(failure)
-            failure = None
-            outcome = await request.run_async()
-        except BaseException as error:
-            if getgeneratorstate(work) == GEN_CLOSED:
-                value: T = _ended(error)
-                return value
-            failure = error
+    try:
+        while True:
+            try:
+                request = work.send(outcome) if failure is None else work.throw(failure)
+                failure = None
+                outcome = await request.run_async()
+            except BaseException as error:
+                if getgeneratorstate(work) == GEN_CLOSED:
+                    value: T = _ended(error)
+                    return value
+                failure = error
+    finally:
+        failure = None  # it knows this frame: the two would keep the work, and its connection
 
 
 def _ended(error: BaseException) -> Any:
