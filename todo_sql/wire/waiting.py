@@ -62,7 +62,8 @@ def run(work: Work[T]) -> T:
                     return value
                 failure = error
     finally:
-        failure = None  # it knows this frame: the two would keep the work, and its connection
+        failure = None  # it knows this frame, as what the work caught does: circles that would
+        work.close()  # keep the work, and its connection, until the garbage collector comes by
 
 
 async def run_async(work: Work[T]) -> T:
@@ -81,7 +82,8 @@ async def run_async(work: Work[T]) -> T:
                     return value
                 failure = error
     finally:
-        failure = None  # it knows this frame: the two would keep the work, and its connection
+        failure = None  # it knows this frame, as what the work caught does: circles that would
+        work.close()  # keep the work, and its connection, until the garbage collector comes by
 
 
 def _ended(error: BaseException) -> Any:
