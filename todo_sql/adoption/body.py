@@ -9,7 +9,7 @@ from pathlib import Path
 from todo_sql.adoption.revisions import Half, refusal, trimmed
 from todo_sql.errors import Finding
 from todo_sql.migrations.files import directives
-from todo_sql.migrations.files.directives import UNKNOWN_FATE, Directives
+from todo_sql.migrations.files.directives import MENTIONED, UNKNOWN_FATE, Directives
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.files.rerun import enum_name, is_rerunnable, needs_no_transaction, root
 from todo_sql.migrations.files.statements import wrong_statements
@@ -18,7 +18,6 @@ from todo_sql.sql.scanner import COMMENTS, scan
 from todo_sql.sql.source import Source
 
 _BEGINS, _COMMITS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START"), ("TRANS_STMT_COMMIT",)
-_DIRECTIVE = re.compile(rf"--[ \t]*(?:{'|'.join(directives.KNOWN)})[ \t]*:(?!:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def without_directives(text: str, head: int = 0) -> str:
             spots.append(offset + at + 2)
         offset += len(line)
         ours = offset if number <= head else ours
-    if _DIRECTIVE.search(text):
+    if MENTIONED.search(text):
         try:
             tokens = scan(text)
         except ValueError:
@@ -148,7 +147,7 @@ def without_directives(text: str, head: int = 0) -> str:
         spots += [
             one.start + 2
             for one in tokens
-            if one.kind in COMMENTS and _DIRECTIVE.match(text, one.start, one.end)
+            if one.kind in COMMENTS and MENTIONED.match(text, one.start, one.end)
         ]
     for spot in sorted({spot for spot in spots if spot > ours}, reverse=True):
         text = f"{text[:spot]} #{text[spot:]}"

@@ -225,8 +225,7 @@ def _plan(
     found = standing(ledger, rows, [one.key for one in files], depends)
     done = link.ledger.by_id
     applied = [by_key[key].id for key in found.applied]
-    shared = _replaced(ledger, files)
-    recorded = [id for id in applied if id not in done or (id in shared and id not in done)]
+    recorded = [id for id in applied if id not in done]
     warnings = []
     for key, row in found.applied.items():
         one = by_key[key]

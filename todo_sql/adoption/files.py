@@ -15,9 +15,8 @@ from todo_sql.adoption.revisions import READ_ROWS, History, Revision, Tool
 from todo_sql.adoption.versions import slug, versions
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
-from todo_sql.migrations.files.folder import files_of
+from todo_sql.migrations.files.folder import REPEATABLE, files_of
 
-REPEATABLE = "repeatable"
 _FROM = re.compile(r"^-- From ([\w-]+): (.+)$", re.MULTILINE)
 _CHECKSUM = re.compile(r"^-- Its checksum there: (\S+)$", re.MULTILINE)
 _UNDER = re.compile(r"^-- There it stands on: (.+)$", re.MULTILINE)

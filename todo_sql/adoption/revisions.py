@@ -87,7 +87,6 @@ class History:
     Attributes:
         revisions: In the order in which that tool applies them.
         findings: What cannot come over (errors), and what was left out (warnings).
-        unused: Files that hold no migration, each with what to do about it.
     """
 
     revisions: tuple[Revision, ...]

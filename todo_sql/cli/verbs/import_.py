@@ -252,7 +252,7 @@ def _document(
 
 
 def _name(one: Any) -> str:
-    from todo_sql.adoption.files import REPEATABLE
+    from todo_sql.migrations.files.folder import REPEATABLE
 
     return f"{REPEATABLE}/{one.name}" if one.revision.repeatable else str(one.name)
 

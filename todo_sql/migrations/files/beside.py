@@ -11,6 +11,8 @@ from pathlib import Path
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.folder import (
+    HOOKS,
+    REPEATABLE,
     MigrationSet,
     Script,
     load,
@@ -21,7 +23,6 @@ from todo_sql.migrations.files.folder import (
 )
 from todo_sql.migrations.files.from_outside import FromOutside
 
-REPEATABLE, HOOKS = "repeatable", "hooks"
 HOOK_NAMES = ("before", "after", "after_each", "on_error")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _MEANINGLESS = {

@@ -27,6 +27,9 @@ _DURATIONS = {
     "statement-timeout": "statement_timeout",
 }
 KNOWN = ("depends", "transactional", "irreversible", "allow", "replaces", *_DURATIONS)
+MENTIONED = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
+"""A comment that reads as a directive, wherever it stands."""
+
 _REPLACED = re.compile(r"(\S+)[ \t]+([0-9a-f]{64})(?:[ \t]+in[ \t]+(\S+))?")
 
 # Words that open a sentence of prose rather than a directive.

@@ -28,8 +28,8 @@ from todo_sql.sql.source import Source
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
 _ROLLBACK = ".rollback.sql"
-SQUASHED = "squashed"
-NO_MIGRATIONS = ("repeatable", "hooks", SQUASHED)
+REPEATABLE, HOOKS, SQUASHED = "repeatable", "hooks", "squashed"
+NO_MIGRATIONS = (REPEATABLE, HOOKS, SQUASHED)
 
 Undoing = Literal["file", "irreversible", "missing"]
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from todo_sql.errors import Finding, Place
-from todo_sql.migrations.files.directives import KNOWN, UNKNOWN_FATE
+from todo_sql.migrations.files.directives import MENTIONED, UNKNOWN_FATE
 from todo_sql.migrations.files.folder import MigrationSet, Script, refuse
 from todo_sql.migrations.files.reading import CopyData
 from todo_sql.migrations.files.rerun import (
@@ -22,7 +22,6 @@ from todo_sql.sql.grammar import GrammarError, Statement, parse, scan
 from todo_sql.sql.pieces import RESTRICTION, without_restrictions
 from todo_sql.sql.source import Source
 
-_DIRECTIVE = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
 _META_COMMAND = re.compile(rf"^[ \t]*(?!{RESTRICTION.pattern})\\[A-Za-z!?]", re.MULTILINE)
 _TRIED = 20  # places that may be the cause; what comes after the first true one is no matter
 _TRANSACTION = re.compile(
@@ -134,10 +133,10 @@ def _directives_too_late(script: Script) -> Iterator[Finding]:
     """Yield the directives after the first statement, where none is read."""
     source = script.source
     begin = next((s.start for s in script.statements), len(source.text))
-    if not _DIRECTIVE.search(source.text, begin):
+    if not MENTIONED.search(source.text, begin):
         return
     for token in scan(source.text):
-        match = _DIRECTIVE.match(source.text, token.start, token.end)
+        match = MENTIONED.match(source.text, token.start, token.end)
         if token.kind == "SQL_COMMENT" and token.start > begin and match:
             yield Finding(
                 "M112",
