@@ -22,7 +22,8 @@ from support.traffic import once
 from todo_sql.migrations import migrate
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.engine.nontransactional import statement_hash
-from todo_sql.migrations.ledger import Progress, RecordedStep, Writer
+from todo_sql.migrations.ledger import Progress, RecordedStep
+from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
 from todo_sql.migrations.pending import State
 from todo_sql.migrations.progress import Events

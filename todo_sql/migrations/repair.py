@@ -8,7 +8,8 @@ from typing import Literal
 
 from todo_sql.migrations import pending, repeating, succession
 from todo_sql.migrations.files.folder import MigrationSet
-from todo_sql.migrations.ledger import Ledger, Writer
+from todo_sql.migrations.ledger import Ledger
+from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.migrations.pending import Entry, State
 from todo_sql.wire.pipeline import FlightCommand

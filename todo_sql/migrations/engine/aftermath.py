@@ -9,7 +9,8 @@ import psycopg
 
 from todo_sql.errors import DatabaseError, TodoSqlError
 from todo_sql.migrations.connecting import open_link
-from todo_sql.migrations.ledger import Direction, Ledger, Writer
+from todo_sql.migrations.ledger import Direction, Ledger
+from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repeating import PREFIX
 

@@ -20,7 +20,8 @@ from todo_sql.migrations.engine.settings import OURS, hold_of, quiet, reset, set
 from todo_sql.migrations.engine.transactional import known, of_file
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
-from todo_sql.migrations.ledger import Direction, Progress, RecordedStep, Writer
+from todo_sql.migrations.ledger import Direction, Progress, RecordedStep
+from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
 from todo_sql.migrations.progress import Events
 from todo_sql.sql import grammar

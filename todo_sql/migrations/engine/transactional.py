@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from todo_sql.migrations import ledger
+from todo_sql.migrations import ledger_writer
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import watch
 from todo_sql.migrations.engine.failure import Failure
@@ -150,7 +150,7 @@ def _try(link: MigrationLink, work: Work, events: Events) -> tuple[Failure, Scri
         if command in (opening, closing) and answer.error.sqlstate == NOT_HELD:
             raise link.lock.lost()
         if command in work.creation:
-            raise ledger.unwritable(answer.error, link.target)
+            raise ledger_writer.unwritable(answer.error, link.target)
         if work.hook is not None and own <= index < recording:
             first = recording - len(work.hook.statements) - 1  # of the hook's own
             number = index - first if first <= index < recording - 1 else None
