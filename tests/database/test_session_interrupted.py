@@ -11,7 +11,9 @@ import collections
 import gc
 import linecache
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
+from inspect import GEN_CLOSED, getgeneratorstate
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,6 +27,7 @@ from support.soak import pick
 
 import todo_sql
 from todo_sql import AsyncDatabase, AsyncSession, Database, Session
+from todo_sql.database import batch, session
 
 pytest_plugins = ["support.session_fixtures"]
 # A connection that is lost as it is opened is closed by psycopg, with a warning.
@@ -36,6 +39,8 @@ pytestmark = [
 ROOMS = tuple(str(Path(todo_sql.__file__).parent / room) for room in ("database", "wire"))
 # What the event loop calls by itself: an exception there reaches no caller.
 CALLBACKS = {"_wake", "_expire", "_lost", "__del__", "<lambda>"}
+# Where threads drive the work of a call.
+DRIVERS = (batch, session)
 STRIDE = int(pick(19, 1))
 
 
@@ -102,7 +107,10 @@ def _stream(ann: Session, title: str) -> None:
 SHAPES: dict[str, Callable[[Session, str], Any]] = {
     "plain": lambda ann, title: ann.one(q.ADD, {"title": title}),
     "ad hoc": lambda ann, title: ann.sql(
-        "select set_config('a.b', :title, false)", str, title=title
+        "select query_to_xml($$select set_config('a.b', 'x', false)$$, true, true, '')::text"
+        " || :title",
+        str,
+        title=title,
     ),
     "page": lambda ann, title: ann.page(q.PAGE, {"limit": 2}),
     "each": lambda ann, title: ann.batch_execute(q.ADD_EACH, _rows(title)),
@@ -149,6 +157,49 @@ def test_raising_at_every_line(two_users: str, shape: str) -> None:
     assert raised > 3
     assert _twice(two_users) == []
     assert backends_settle_at(0, two_users, where="application_name = 'todo-sql'")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_work_is_closed_at_every_step(
+    two_users: str, shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work that nobody goes on with answers its end by no further step, and gives back."""
+    left = closed = 0
+
+    def drive(work: Generator[Any, Any, Any]) -> Any:
+        nonlocal left, closed
+        outcome = failure = None
+        while True:
+            try:
+                request = work.send(outcome) if failure is None else work.throw(failure)
+                failure = None
+                if left == 0:
+                    closed += 1
+                    work.close()
+                    raise Killed
+                outcome, left = request.run(), left - 1
+            except StopIteration as stop:
+                return stop.value
+            except BaseException as error:
+                if getgeneratorstate(work) == GEN_CLOSED:
+                    raise
+                failure = error
+
+    with Database.connect(two_users, max_size=1, timeout=20.0, tenant=q.TENANT) as db:
+        ann, login = db.as_user("ann"), db.session()
+        ann.one(q.ADD, {"title": "first"})
+        for number in range(1_000):
+            left, before = number, closed
+            with monkeypatch.context() as patch, suppress(Killed, todo_sql.TodoSqlError):
+                for module in DRIVERS:
+                    patch.setattr(module, "run", drive)
+                SHAPES[shape](ann, f"{shape} {number}")
+            assert login.sql("select current_user = session_user", bool) == [True], number
+            assert db.stats().primary.size == db.stats().primary.idle == 1, number
+            if closed == before:
+                break
+    assert closed >= 1
+    assert _twice(two_users) == []
 
 
 async def _async_transaction(ann: AsyncSession, title: str) -> None:

@@ -39,8 +39,9 @@ ACTIONS: dict[str, Callable[[EmbeddedServer], object]] = {
 
 # Exchanges a folder of the attacker's for a link to the victim, as fast as it can.
 EXCHANGE = """
-import os, sys
+import itertools, os, sys
 place, aside, victim = sys.argv[1:]
+spare = (f"{aside}.{number}" for number in itertools.count())
 os.path.isdir(place) or os.mkdir(place)
 print("ready", flush=True)
 while True:
@@ -55,6 +56,7 @@ while True:
         os.path.islink(place) and os.unlink(place)
         os.path.isdir(place) or (os.path.isdir(aside) and os.rename(aside, place))
         os.path.isdir(place) or os.path.isdir(aside) or os.mkdir(place)
+        os.path.isdir(place) and os.path.isdir(aside) and os.rename(aside, next(spare))
 """
 
 

@@ -107,8 +107,8 @@ class Handle:
         unit = Unit(self._engine, self._freshness)
         try:
             value = yield from body(unit)
-        except BaseException:
-            yield from unit.rollback()
+        except BaseException as error:
+            yield from unit.undo(error)
             raise
         yield from unit.commit()
         return value

@@ -98,7 +98,7 @@ class Stream:
         """End the transaction, or within another one the cursor."""
         try:
             if self._owns_unit:
-                yield from self._unit.rollback()
+                yield from self._unit.undo(error)
             elif error is None:
                 yield from self._unit.call(self._call.around(self._close, []), results.nothing)
         finally:

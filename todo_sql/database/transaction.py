@@ -336,6 +336,13 @@ class Unit:
         finally:
             self._let_go()
 
+    def undo(self, error: BaseException | None) -> Work[None]:
+        """Roll back; work that is being closed waits for nothing and lets go."""
+        if isinstance(error, GeneratorExit):
+            self.abandon()
+        else:
+            yield from self.rollback()
+
     def abandon(self) -> None:
         """Hold no connection any more, whatever its end was interrupted by; does not wait."""
         if self._link is not None:
