@@ -19,8 +19,7 @@ from todo_sql.migrations import target as target_of
 from todo_sql.migrations import vetting
 from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.ledger import Ledger
-from todo_sql.migrations.lock import MigrationLock
-from todo_sql.migrations.migration_errors import LockNotHeld
+from todo_sql.migrations.lock import MigrationLock, held_by_another
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import Target
@@ -128,13 +127,7 @@ class MigrationLink:
                 self.ledger = ledger_of.read(answers[len(taking) :])
                 return
             if time.monotonic() >= deadline:
-                raise LockNotHeld(
-                    f"another migrator holds the lock of {self.target.database}: {holder}",
-                    code="M311",
-                    cause="nothing was changed",
-                    fix="wait for it, give more time with `--wait SECONDS`, or end it with "
-                    f"`select pg_terminate_backend({holder.pid if holder else 'pid'})`",
-                )
+                raise held_by_another(holder, self.target)
             if holder and pause > 0.2:
                 events.waiting(f"another migrator holds the lock: {holder}")
             time.sleep(pause * random.uniform(0.7, 1.3))

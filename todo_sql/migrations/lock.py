@@ -37,6 +37,17 @@ class Holder:
         return f"pid {self.pid} ({self.application or 'unnamed'}, role {self.user}){since}"
 
 
+def held_by_another(holder: Holder | None, target: Target) -> LockNotHeld:
+    """Return the error of somebody who waited in vain."""
+    return LockNotHeld(
+        f"another migrator holds the lock of {target.database}: {holder}",
+        code="M311",
+        cause="nothing was changed",
+        fix="wait for it, give more time with `--wait SECONDS`, or end it with "
+        f"`select pg_terminate_backend({holder.pid if holder else 'pid'})`",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MigrationLock:
     """The lock of one ledger.
