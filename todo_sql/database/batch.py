@@ -274,17 +274,18 @@ def _attempt(
     engine: Engine, pending: list[Pending[Any]], freshness: Freshness, deadline: float
 ) -> Work[list[tuple[Pending[Any], Failed]]]:
     """Make every call; return those that the server refused and that are to be made again."""
-    units: list[list[Step]] = []
-    for entry in pending:
-        units += [[*entry.call.head, entry.call.step], [COMMIT, *entry.call.text.resets]]
     wrote = engine.replica and not all(entry.call.query.read_only for entry in pending)
-    if wrote:
-        units.append([WRITTEN])
     roles = {entry.call.role: entry.call for entry in pending}
     link = yield from engine.acquire(list(roles.values()), deadline)
     failures: list[tuple[Pending[Any], Failed]] = []
     again: list[tuple[Pending[Any], Failed]] = []
     try:
+        units: list[list[Step]] = []
+        for entry in pending:
+            call = entry.call
+            units += [[*call.head(citus=link.citus), call.step], [COMMIT, *call.text.resets]]
+        if wrote:
+            units.append([WRITTEN])
         taints = any(entry.call.text.resets for entry in pending)
         answers = yield from engine.flight(link, units, deadline, taints=taints)
         if wrote:

@@ -7,7 +7,7 @@ from typing import Any
 
 from todo_sql.database.freshness import BEGIN_ON_REPLICA, REPLAYED
 from todo_sql.database.query import Query
-from todo_sql.database.scope import Scope, Settings, scope_step
+from todo_sql.database.scope import Scope, Settings, scope_steps
 from todo_sql.database.texts import Text
 from todo_sql.queries.cursor import Cursor, decode
 from todo_sql.queries.keyset import PageVariant, choose_page, page_size
@@ -77,19 +77,18 @@ class Call:
         """The statement with its values."""
         return Step(self.statement, self.values)
 
-    @property
-    def head(self) -> list[Step]:
-        """What begins the call's transaction."""
+    def head(self, *, citus: bool) -> list[Step]:
+        """Return what begins the call's transaction."""
         begin = BEGIN_READ_ONLY if self.query.read_only else BEGIN
-        return [begin, scope_step(self.settings)] if self.settings else [begin]
+        return [begin, *scope_steps(self.settings, citus=citus)]
 
-    def unit(self) -> list[Step]:
+    def unit(self, *, citus: bool) -> list[Step]:
         """Return the whole call as one transaction."""
-        return [*self.head, self.step, COMMIT]
+        return [*self.head(citus=citus), self.step, COMMIT]
 
-    def unit_on_replica(self, *, asks_position: bool) -> list[Step]:
+    def unit_on_replica(self, *, citus: bool, asks_position: bool) -> list[Step]:
         """Return the whole call for a replica: how far that is, then the statement."""
-        scope = [scope_step(self.settings)] if self.settings else []
+        scope = scope_steps(self.settings, citus=citus)
         position = [REPLAYED] if asks_position else []
         return [BEGIN_ON_REPLICA, *scope, *position, self.step, COMMIT]
 

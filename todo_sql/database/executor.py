@@ -133,15 +133,15 @@ class Engine(Exchange):
     def _attempt(
         self, call: Call, shape: Shape[T], freshness: Freshness, deadline: float
     ) -> Work[T]:
-        unit = call.unit()
-        at = len(unit) - 2
         wrote = self.replica is not None and not call.query.read_only
-        if wrote:
-            unit.append(WRITTEN)
         resets = call.text.resets
-        unit += resets
         link = yield from self.acquire((call,), deadline)
         try:
+            unit = call.unit(citus=link.citus)
+            at = len(unit) - 2
+            if wrote:
+                unit.append(WRITTEN)
+            unit += resets
             (answer,) = yield from self.flight(link, [unit], deadline, taints=bool(resets))
             if resets:
                 clear(link, resets, answer)

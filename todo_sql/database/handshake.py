@@ -1,7 +1,8 @@
 """What a connection is asked before its first call: who is there, and is the role safe.
 
 One flight for both. A pooler is known by its process id, which is not the server's; then
-one more flight shows whether it keeps prepared statements apart.
+one more flight shows whether it keeps prepared statements apart. Citus is known by a setting of
+its library, which the server loads when it starts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from todo_sql.wire.pipeline import Answer, Failed, fly, probe
 from todo_sql.wire.statement import BEGIN, COMMIT, OURS, Step, WireStatement, texts
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
 
-_WHO = WireStatement("select pg_catalog.pg_backend_pid() as pid", label="greeting")
+_WHO = WireStatement(
+    "select pg_catalog.pg_backend_pid() as pid, "
+    "pg_catalog.current_setting('citus.propagate_set_commands', true) is not null as citus",
+    label="greeting",
+)
 
 # A login may change its own role's settings, and whoever runs SQL as the login may do so: they
 # would decide for every later connection whose functions run, and whether it can write. So of
@@ -107,8 +112,9 @@ def greet(link: Link, settings: Settings, deadline: float) -> Work[None]:
         link.steadied = True
         ROLE.info("%s of the login's role is set aside", found["name"])
     if not link.greeted:
-        (pid,) = link.prepared(_WHO).rows(results[1], int, "greeting")
-        link.pooled = pid != link.pgconn.backend_pid
+        (who,) = link.prepared(_WHO).rows(results[1], dict, "greeting")
+        link.pooled = who["pid"] != link.pgconn.backend_pid
+        link.citus = who["citus"]
         link.prepares = not link.pooled or (yield from _probe(link, deadline))
         link.forget()
         link.greeted = True

@@ -106,7 +106,7 @@ class Replica(Exchange):
     ) -> Work[list[pq.abc.PGresult] | None]:
         """Return each call's result, or None if the replica is behind the session's last change."""
         asks = freshness.position > link.replayed
-        units = [call.unit_on_replica(asks_position=asks) for call in calls]
+        units = [call.unit_on_replica(citus=link.citus, asks_position=asks) for call in calls]
         answers = yield from self.flight(link, units, deadline)
         for answer in answers:
             if answer.failed is not None:

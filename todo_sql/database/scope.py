@@ -12,6 +12,11 @@ from todo_sql.wire.statement import Step, WireStatement, texts
 
 Settings = tuple[tuple[str, str | None], ...]
 
+# What concerns the server that we talk to, and not those behind it.
+_ONLY_HERE = ("role", "statement_timeout")
+# Citus hands SET LOCAL on to the nodes that hold the rows, and no set_config().
+_HANDS_ON = ("citus.propagate_set_commands", "local")
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -71,6 +76,32 @@ def scope_step(settings: Settings) -> Step:
     """Return the step that makes settings hold until the end of the transaction."""
     names, values = zip(*settings, strict=True)
     return Step(_set_statement(names), values)
+
+
+def scope_steps(settings: Settings, *, citus: bool) -> list[Step]:
+    """Return what makes settings hold until the end of the transaction; none for none.
+
+    Args:
+        settings: Pairs of name and value.
+        citus: Whether the rows lie on other servers, which must hear of the settings, too.
+    """
+    if not settings:
+        return []
+    far = [pair for pair in settings if pair[0] not in _ONLY_HERE] if citus else []
+    if not far:
+        return [scope_step(settings)]
+    # A value that no text can hold is refused as a parameter of the first, before it is sent.
+    return [scope_step((_HANDS_ON, *settings)), *(_set_local(*pair) for pair in far)]
+
+
+def _set_local(name: str, value: str | None) -> Step:
+    quoted = name.replace('"', '""')
+    text = "default"
+    if value is not None:
+        held = value.encode(errors="replace").decode().replace("\0", "")
+        # Read alike whatever a node's standard_conforming_strings says.
+        text = "E'" + held.replace("\\", "\\\\").replace("'", "''") + "'"
+    return Step(WireStatement(f'set local "{quoted}" to {text}', label="scope", once=True))
 
 
 @cache

@@ -18,7 +18,7 @@ from todo_sql.database.call import Call
 from todo_sql.database.exchange import clear
 from todo_sql.database.executor import BROKE, Engine, Shape, note_position, unavailable
 from todo_sql.database.freshness import WRITTEN, Freshness
-from todo_sql.database.scope import Settings, scope_step
+from todo_sql.database.scope import Settings, scope_steps
 from todo_sql.errors import TodoSqlError, UsageError
 from todo_sql.wire import retry
 from todo_sql.wire.call_errors import BadParameter, DatabaseError, TransactionAborted
@@ -263,7 +263,7 @@ class Unit:
             for name, value in wanted.items()
             if name not in self._settings or self._settings[name] != value
         }
-        return [scope_step(tuple(changes.items()))] if changes else []
+        return scope_steps(tuple(changes.items()), citus=self.link.citus)
 
     def _check_usable(self) -> None:
         if self._over:

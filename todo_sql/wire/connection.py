@@ -119,6 +119,7 @@ class Link:
         expires: When it is to be replaced.
         pooled: Whether a pooler stands between, as far as is known.
         prepares: Whether named prepared statements survive from call to call.
+        citus: Whether the server hands the rows' work on to others, by Citus.
         greeted: Whether the server has been asked who it is.
         vetted: The roles found fit to serve tenants.
         steadied: Whether settings of its login's role were set aside, which RESET ALL brings back.
@@ -138,6 +139,7 @@ class Link:
         self.expires = self.used + lifetime
         self.pooled = True
         self.prepares = False
+        self.citus = False
         self.greeted = False
         self.vetted: set[str] = set()
         self.steadied = False
