@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -102,6 +102,18 @@ def empty_database(todo_sql_server: TestServer) -> Iterator[str]:
     """The URL of a new empty database, as its owner."""
     with todo_sql_server.database() as name:
         yield todo_sql_server.url(name)
+
+
+@pytest.fixture
+def scratch(todo_sql_server: TestServer) -> Callable[[], AbstractContextManager[str]]:
+    """Make a new empty database, as its owner, for the time of a block; yields its URL."""
+
+    @contextmanager
+    def database() -> Iterator[str]:
+        with todo_sql_server.database() as name:
+            yield todo_sql_server.url(name)
+
+    return database
 
 
 @pytest.fixture

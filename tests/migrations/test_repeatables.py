@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psycopg
@@ -359,7 +360,9 @@ def test_a_busy_view_is_waited_for(
         assert tries == 1
 
 
-def test_verify_runs_each_twice(items: Path, empty_database: str) -> None:
+def test_verify_runs_each_twice(
+    items: Path, scratch: Callable[[], AbstractContextManager[str]]
+) -> None:
     """The second run must change nothing."""
     again(items, "a", VIEW)
     again(
@@ -370,7 +373,7 @@ def test_verify_runs_each_twice(items: Path, empty_database: str) -> None:
         "(select count(*) from pg_attribute where attrelid = 'grows'::regclass)); end $$;",
     )
     again(items, "c", "create view c as select 1 as one;")
-    proofs = {p.id: p for p in verify(empty_database, load_whole(items, items))}
+    proofs = {p.id: p for p in verify(scratch, load_whole(items, items))}
     assert proofs[A].outcome == "repeatable"
     assert proofs[B].outcome == "different"
     assert {f.code for f in proofs[B].findings} == {"R907"}

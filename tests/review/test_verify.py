@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg import Connection
+from support.commands import todo_sql
+from support.database import Server
 
 from todo_sql.catalog.snapshot import take
+from todo_sql.errors import ExitCode
+from todo_sql.migrations.files.beside import load_whole
 from todo_sql.migrations.files.folder import load
 from todo_sql.review.drift import drift
-from todo_sql.review.verify import verify
+from todo_sql.review.verify import Proof, verify
 
 pytestmark = pytest.mark.database
 
 Connect = Callable[..., Connection[Any]]
+Scratch = Callable[[], AbstractContextManager[str]]
 
 BASE = """
 create table lists (id bigint primary key, name text not null default 'new');
@@ -115,10 +122,10 @@ def write(folder: Path, *changes: tuple[str, str]) -> None:
         (folder / f"{name}.rollback.sql").write_text(f"{rollback};", encoding="utf-8")
 
 
-def test_what_a_rollback_forgets_is_found(empty_database: str, tmp_path: Path) -> None:
+def test_what_a_rollback_forgets_is_found(scratch: Scratch, tmp_path: Path) -> None:
     """verify names the object of every class of fault, and the place of the rollback."""
     write(tmp_path, *((forward, rollback) for forward, rollback, _ in FORGETFUL.values()))
-    base, *changes = verify(empty_database, load(tmp_path, tmp_path))
+    base, *changes = verify(scratch, load(tmp_path, tmp_path))
     assert base.outcome == "reversible", base.findings
     missed = {}
     for (fault, (_, _, expected)), proof in zip(FORGETFUL.items(), changes, strict=True):
@@ -156,24 +163,80 @@ def test_drift_ignores_what_is_configured(empty_database: str, connect: Connect)
     assert drift(live, before, ["table public.rep*"]) == []
 
 
-def test_rows_in_place_break_a_rollback(empty_database: str, tmp_path: Path) -> None:
+def test_rows_in_place_break_a_rollback(scratch: Scratch, tmp_path: Path) -> None:
     """A rollback that only works on an empty table fails here, not in production."""
     undo = (
         "alter table tasks drop column note; alter table tasks add column past text not null;"
         "alter table tasks drop column past"
     )
     write(tmp_path, ("alter table tasks add column note text", undo))
-    _, change = verify(empty_database, load(tmp_path, tmp_path))
+    _, change = verify(scratch, load(tmp_path, tmp_path))
     assert change.outcome == "failed"
     assert change.findings[0].code == "R901"
 
 
-def test_what_follows_a_rollback_that_fails_is_proved(empty_database: str, tmp_path: Path) -> None:
-    """Unless the database would be in an unknown state."""
-    write(tmp_path, ("create table a ()", "drop table b"), ("create table c ()", "select 1"))
-    _, first, second = verify(empty_database, load(tmp_path, tmp_path))
-    assert [finding.code for finding in first.findings] == ["R901"]
-    assert [finding.code for finding in second.findings] == ["R902", "R903"]
+OUTSIDE = "-- transactional: false\n-- allow: unknown-fate a test\n"
+
+
+@pytest.mark.parametrize(
+    ("forward", "undo", "codes"),
+    [
+        ("create table a ()", "drop table b", ["R901"]),
+        ("create table a ()", f"{OUTSIDE}drop table b", ["R901"]),
+        ("create table a ()", f"{OUTSIDE}drop table a; drop table b", ["R901"]),
+        ("create table a ()", "select pg_terminate_backend(pg_backend_pid())", ["R901"]),
+        ("create table a ()", "select 1", ["R902", "R903"]),
+        ("alter table lists add column a text", "drop table tasks", ["R902"] * 9 + ["R903"]),
+        (f"{OUTSIDE}create table a (); create table b ()", "drop table a", ["R902", "R903"]),
+        ("alter type mood add value 'fine'", "select 1", ["R902", "R903"]),
+    ],
+)
+def test_all_that_follows_is_proved(
+    scratch: Scratch, tmp_path: Path, forward: str, undo: str, codes: list[str]
+) -> None:
+    """Whatever a rollback or the second apply leaves behind, from where the migration ends."""
+    bad = (forward, undo)
+    good = ("alter table tasks add column note text", "alter table tasks drop column note")
+    forgets = ("alter table tasks add column kept text", "delete from tasks where kept is null")
+    last = ("create view seen as select kept, note from tasks", "drop view seen")
+    mood = ("create type mood as enum ('sad')", "drop type mood")
+    write(tmp_path, mood, bad, good, forgets, last)
+    told: list[Proof] = []
+    proofs = verify(scratch, load(tmp_path, tmp_path), told.append)
+    assert proofs == told
+    outcomes = [proof.outcome for proof in proofs]
+    assert outcomes == ["reversible"] * 2 + ["failed", "reversible", "failed", "reversible"]
+    assert sorted({f.code for f in proofs[2].findings}) == sorted(set(codes)), proofs[2].findings
+    assert {"R902", "R903", "R905"} >= {f.code for f in proofs[4].findings} >= {"R903", "R905"}
+
+
+def test_repeatables_are_proved_after_a_failure(scratch: Scratch, tmp_path: Path) -> None:
+    """In the database where the last migration is applied."""
+    write(tmp_path, ("create table a ()", "select 1"))
+    (tmp_path / "repeatable").mkdir()
+    (tmp_path / "repeatable" / "v.sql").write_text("create or replace view v as select from a;")
+    proofs = verify(scratch, load_whole(tmp_path, tmp_path))
+    assert [proof.outcome for proof in proofs] == ["reversible", "failed", "repeatable"]
+
+
+def test_what_was_proved_is_told_when_a_migration_cannot_be_applied(
+    server: Server, tmp_path: Path
+) -> None:
+    """The findings of those before it, and the error that ends the run."""
+    (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n")
+    (tmp_path / "migrations").mkdir()
+    bad = ("create table a ()", "select 1")
+    write(tmp_path / "migrations", bad, ("create table missing.b ()", "select 1"))
+    there = {"TODO_SQL_SCRATCH_URL": server.url()}
+    ran = todo_sql("verify", "--json", cwd=tmp_path, **there)
+    document = json.loads(ran.stdout)
+    assert ran.returncode == ExitCode.DATABASE
+    assert [one["outcome"] for one in document["migrations"]] == ["reversible", "failed"]
+    assert [one["code"] for one in document["findings"]] == ["R902", "R903"]
+    assert "missing" in document["error"]["message"]
+    text = todo_sql("verify", cwd=tmp_path, **there)
+    assert text.returncode == ExitCode.DATABASE
+    assert "error[R903]" in text.stdout and "missing" in text.stderr
 
 
 @pytest.mark.parametrize(
@@ -191,7 +254,7 @@ def test_what_follows_a_rollback_that_fails_is_proved(empty_database: str, tmp_p
     ],
 )
 def test_what_serves_empty_tables_only_is_proved_there(
-    empty_database: str, tmp_path: Path, forward: str, undo: str | None
+    scratch: Scratch, tmp_path: Path, forward: str, undo: str | None
 ) -> None:
     """With a warning that the rows are invented; what follows is proved with rows again."""
     write(tmp_path, (forward, undo or ""), ("select 1", "delete from tasks"))
@@ -199,7 +262,7 @@ def test_what_serves_empty_tables_only_is_proved_there(
         (tmp_path / "20260101090100_change.rollback.sql").unlink()
         write_text = (tmp_path / "20260101090100_change.sql").write_text
         write_text(f"-- irreversible: it is as it was\n{forward};", encoding="utf-8")
-    _, change, last = verify(empty_database, load(tmp_path, tmp_path))
+    _, change, last = verify(scratch, load(tmp_path, tmp_path))
     assert change.outcome == ("irreversible" if undo is None else "reversible")
     (warning,) = change.findings
     assert (warning.code, warning.severity) == ("R906", "warning")
@@ -208,17 +271,17 @@ def test_what_serves_empty_tables_only_is_proved_there(
     assert told == (["R905"] if not forward.endswith("(id < 0)") else [])
 
 
-def test_rows_that_a_rollback_loses(empty_database: str, tmp_path: Path) -> None:
+def test_rows_that_a_rollback_loses(scratch: Scratch, tmp_path: Path) -> None:
     """A catalog that is the same again is not enough: the rows are compared, too."""
     write(tmp_path, ("select 1", "update tasks set title = 'gone'"))
-    _, change = verify(empty_database, load(tmp_path, tmp_path))
+    _, change = verify(scratch, load(tmp_path, tmp_path))
     assert [finding.code for finding in change.findings] == ["R905"]
 
 
-def test_irreversible_is_listed_with_its_reason(empty_database: str, tmp_path: Path) -> None:
+def test_irreversible_is_listed_with_its_reason(scratch: Scratch, tmp_path: Path) -> None:
     """An irreversible migration is no fault, and what follows it is still proved."""
     forward = "-- irreversible: the words are gone\nalter table tasks drop column title"
     write(tmp_path, (forward, ""))
     (tmp_path / "20260101090100_change.rollback.sql").unlink()
-    _, change = verify(empty_database, load(tmp_path, tmp_path))
+    _, change = verify(scratch, load(tmp_path, tmp_path))
     assert (change.outcome, change.reason) == ("irreversible", "the words are gone")

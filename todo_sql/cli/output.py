@@ -41,12 +41,14 @@ class Output:
         verbose: Whether details are shown.
         annotating: Whether warnings and errors are annotations of GitHub's on stdout, too.
         exit_code: What the process will return.
+        beside_error: What the JSON document holds besides, when an error ends the run.
     """
 
     def __init__(self) -> None:
         self.out, self.err = Screen("stdout"), Screen("stderr")
         self.json = self.quiet = self.verbose = self.annotating = False
         self.exit_code: int = ExitCode.OK
+        self.beside_error: dict[str, Any] = {}
         self._document_written = False
         self.warned: list[Finding] = []
         self.notices: list[Finding] = []
@@ -195,7 +197,7 @@ class Output:
         findings = [_without_secrets(finding) for finding in findings]
         summary = _without_secrets(error.finding)
         if self.json and not self._document_written:
-            document: dict[str, Any] = {"error": {**summary.as_dict(), **error.facts()}}
+            document = {**self.beside_error, "error": {**summary.as_dict(), **error.facts()}}
             if findings:
                 document["findings"] = [finding.as_dict() for finding in findings]
             self.document(document)

@@ -73,12 +73,12 @@ class Migrator:
         self._held: MigrationLink | None = None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Make the changes within the block on one connection, under one lock."""
+    def held(self) -> Iterator[MigrationLink]:
+        """Make the changes within the block on one connection, under one lock; yield it."""
         with self._open(writes=True, wait=None) as link:
             self._held = link
             try:
-                yield
+                yield link
             finally:
                 self._held = None
 

@@ -9,6 +9,7 @@ before must be there after. A step that fails with the rows is tried once more w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,8 @@ from todo_sql.review import sample_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+    from todo_sql.migrations.connecting import MigrationLink
 
 Outcome = Literal["reversible", "irreversible", "repeatable", "different", "failed"]
 
@@ -48,39 +51,67 @@ class Proof:
 
 
 def verify(
-    url: str,
+    scratch: Callable[[], AbstractContextManager[str]],
     migrations: MigrationSet,
     told: Callable[[Proof], None] = lambda proof: None,
 ) -> list[Proof]:
     """Apply, roll back and apply every migration of a folder.
 
     Args:
-        url: Of an empty scratch database, which is left migrated.
+        scratch: Yields the URL of an empty scratch database; called once more after each
+            failure that nothing can follow in the same database.
         migrations: The folder.
         told: Called with each proof as it is made.
 
     Raises:
         MigrationFailed: A migration cannot be applied at all.
     """
+    proofs: list[Proof] = []
+
+    def tell(proof: Proof) -> None:
+        proofs.append(proof)
+        told(proof)
+
+    rest = list(migrations)
+    done: Migration | None = None
+    while True:
+        with scratch() as url:
+            lost = _prove_versioned(url, migrations, done, rest, tell)
+            if lost is None:
+                _prove_repeatables(url, migrations, tell)
+                return proofs
+        done, rest = lost, rest[rest.index(lost) + 1 :]
+
+
+def _prove_versioned(
+    url: str,
+    migrations: MigrationSet,
+    done: Migration | None,
+    rest: list[Migration],
+    tell: Callable[[Proof], None],
+) -> Migration | None:
+    """Prove what comes after a migration; return the one that nothing can follow here."""
     import psycopg
 
-    proofs = []
     migrator = Migrator(url, replace(migrations, repeatables=(), hooks={}))
-    with psycopg.connect(url, autocommit=True) as connection, migrator.held():
-        trial = _Trial(migrator, connection)
-        for migration in migrations:
-            proof = trial.prove(migration)
-            proofs.append(proof)
-            told(proof)
+    with psycopg.connect(url, autocommit=True) as connection, migrator.held() as link:
+        trial = _Trial(migrator, link, connection)
+        if done is not None:
+            trial.start_after(done)
+        for migration in rest:
+            tell(trial.prove(migration))
             if trial.lost:
-                return proofs
+                return migration
+    return None
+
+
+def _prove_repeatables(url: str, migrations: MigrationSet, tell: Callable[[Proof], None]) -> None:
+    import psycopg
+
     again = Migrator(url, migrations)
     with psycopg.connect(url, autocommit=True) as connection, again.held():
         for script in migrations.repeatables:
-            proof = _repeated(again, connection, script)
-            proofs.append(proof)
-            told(proof)
-    return proofs
+            tell(_repeated(again, connection, script))
 
 
 def _repeated(migrator: Migrator, connection: Connection[Any], script: Script) -> Proof:
@@ -102,11 +133,35 @@ def _repeated(migrator: Migrator, connection: Connection[Any], script: Script) -
 
 
 class _Trial:
-    def __init__(self, migrator: Migrator, connection: Connection[Any]) -> None:
+    def __init__(
+        self, migrator: Migrator, link: MigrationLink, connection: Connection[Any]
+    ) -> None:
         self._migrator = migrator
+        self._link = link
         self._connection = connection
         self._now = take(connection)
-        self.lost = False  # whether what follows would start from an unknown state
+        self.lost = False  # whether nothing can follow here: the state is not the migration's
+
+    def start_after(self, migration: Migration) -> None:
+        """Bring an empty database to where a migration leaves it, with rows.
+
+        Raises:
+            MigrationFailed: What was applied in another database before cannot be here.
+        """
+        try:
+            self._migrator.migrate(to=migration.id)
+        except MigrationFailed as error:
+            found = error.finding
+            error.finding = replace(
+                found,
+                cause=f"{found.cause}\nit was applied in another database of this server before: "
+                f"what is proved after {migration.id} starts from an empty one",
+                fix="let the migration serve where its roles, or what else all databases of a "
+                "server share, are there already",
+            )
+            raise
+        self._now = take(self._connection)
+        sample_rows.fill(self._connection, self._now, _all_tables(self._now))
 
     def prove(self, migration: Migration) -> Proof:
         before, rows_before = self._now, sample_rows.read(self._connection, self._now)
@@ -128,7 +183,11 @@ class _Trial:
         try:
             refused = self._despite_rows(partial(self._migrator.rollback, steps=1))
         except TodoSqlError as error:
-            self.lost = not migration.rollback.directives.transactional
+            whole = migration.rollback.directives.transactional
+            whole = whole and not self._link.connection.closed
+            self.lost = not whole
+            if whole:
+                sample_rows.fill(self._connection, after, _all_tables(after))
             findings.append(self._failed(error, "R901"))
             return Proof(migration.id, "failed", findings=tuple(findings), notes=notes)
         if refused is not None:
@@ -160,7 +219,8 @@ class _Trial:
         try:
             run()
         except MigrationFailed as error:
-            if not sample_rows.remove(self._connection, take(self._connection)):
+            cut_off = self._link.connection.closed
+            if cut_off or not sample_rows.remove(self._connection, take(self._connection)):
                 raise
             run()
             return error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import Format
-from todo_sql.errors import ExitCode
+from todo_sql.errors import ExitCode, TodoSqlError
 
 if TYPE_CHECKING:
     from todo_sql.review.verify import Proof
@@ -23,24 +24,35 @@ def command(context: Context, format: Format = "text") -> ExitCode:
     output.annotating = format == "github"
     migrations = load_project(config)
     check(migrations)
-    with empty_database(scratch_server(config)) as url:
-        proofs = verify(url, migrations, lambda proof: _tell(context, proof))
+    proofs: list[Proof] = []
+
+    def told(proof: Proof) -> None:
+        proofs.append(proof)
+        _tell(context, proof)
+
+    stopped: TodoSqlError | None = None
+    try:
+        verify(partial(empty_database, scratch_server(config)), migrations, told)
+    except TodoSqlError as error:  # what was proved before it is reported all the same
+        stopped = error
     findings = [finding for proof in proofs for finding in proof.findings]
     if output.json:
-        output.document(
-            {
-                "migrations": [
-                    {
-                        "id": proof.id,
-                        "outcome": proof.outcome,
-                        "reason": proof.reason,
-                        "notes": list(proof.notes),
-                    }
-                    for proof in proofs
-                ],
-                "findings": [finding.as_dict() for finding in findings],
-            }
-        )
+        document = {
+            "migrations": [
+                {
+                    "id": proof.id,
+                    "outcome": proof.outcome,
+                    "reason": proof.reason,
+                    "notes": list(proof.notes),
+                }
+                for proof in proofs
+            ],
+            "findings": [finding.as_dict() for finding in findings],
+        }
+        if stopped:
+            output.beside_error = document
+        else:
+            output.document(document)
     else:
         output.findings(findings, format)
     counts = {
@@ -49,6 +61,8 @@ def command(context: Context, format: Format = "text") -> ExitCode:
     }
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     output.message(f"{len(proofs)} migrations: {said or 'nothing to prove'}")
+    if stopped:
+        raise stopped
     wrong = any(finding.severity == "error" for finding in findings)
     return ExitCode.FINDINGS if wrong else ExitCode.OK
 
