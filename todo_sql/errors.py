@@ -20,6 +20,9 @@ Severity = Literal["error", "warning", "info"]
 _GITHUB = {ord(sign): f"%{ord(sign):02X}" for sign in "%\r\n"}
 """What is escaped in a message to GitHub; in a property colon and comma, too."""
 
+_LINE, _WORDS = 200, 1000
+"""How many characters are shown of a line of a file, and of a line of a message."""
+
 
 class ExitCode(IntEnum):
     """The exit codes of the command line."""
@@ -56,11 +59,31 @@ class Place:
         if self.excerpt is None:
             return []
         gutter = f"  {self.line} | "
-        before = self.excerpt[: self.column - 1]
+        line, column = _around(self.excerpt, self.column)
+        before = line[: column - 1]
         pad = "".join("\t" if character == "\t" else " " for character in before)
-        room = max(1, len(self.excerpt) - len(before))
+        room = max(1, len(line) - len(before))
         rule = " " * (len(gutter) - 2) + "| " + pad + "^" * max(1, min(self.width, room))
-        return [gutter + self.excerpt, rule]
+        return [gutter + line, rule]
+
+
+def _around(line: str, column: int) -> tuple[str, int]:
+    """Return what is shown of a line around a 1-based column, and the column in that."""
+    if len(line) <= _LINE:
+        return line, column
+    start = max(0, min(column - 1, len(line)) - _LINE // 3)
+    if start <= 1:
+        return line[: _LINE - 1] + "…", column
+    shown = "…" + line[start : start + _LINE - 2]
+    return shown + "…" * (start + _LINE - 2 < len(line)), column - start + 1
+
+
+def _short(text: str) -> str:
+    """Return a text with its overlong lines cut: a server says a whole value, however long."""
+    if len(text) <= _WORDS:
+        return text
+    lines = text.split("\n")
+    return "\n".join(one if len(one) <= _WORDS else one[: _WORDS - 1] + "…" for one in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +105,8 @@ class Finding:
             "file": self.place.file if self.place else None,
             "line": self.place.line if self.place else None,
             "column": self.place.column if self.place else None,
-            "message": self.message,
-            "cause": self.cause,
+            "message": _short(self.message),
+            "cause": self.cause and _short(self.cause),
             "fix": self.fix,
         }
 
@@ -94,17 +117,18 @@ class Finding:
         if self.place:
             file = self.place.file.translate(_GITHUB | {ord(":"): "%3A", ord(","): "%2C"})
             where = f" file={file},line={self.place.line},col={self.place.column}"
-        text = "\n".join(part for part in (self.message, self.cause, self.fix) if part)
+        parts = (_short(self.message), _short(self.cause or ""), self.fix)
+        text = "\n".join(part for part in parts if part)
         return f"::{level}{where}::{self.code}: {text.translate(_GITHUB)}"
 
     def render(self) -> str:
         """Return the text form: head line, excerpt with caret, cause, fix."""
         where = f" {self.place}:".replace("\n", "\\n") if self.place else ""
-        lines = [indented(f"{self.severity}[{self.code}]{where} {self.message}")]
+        lines = [indented(f"{self.severity}[{self.code}]{where} {_short(self.message)}")]
         if self.place:
             lines += self.place.render_excerpt()
         if self.cause:
-            lines.append(indented(f"cause: {self.cause}"))
+            lines.append(indented(f"cause: {_short(self.cause)}"))
         if self.fix:
             lines.append(indented(f"fix: {self.fix}"))
         return "\n".join(lines)

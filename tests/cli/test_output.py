@@ -86,6 +86,32 @@ def test_findings_have_two_forms(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("::error file=migrations/a.sql,line=7,col=39::M104")
 
 
+@pytest.mark.parametrize("length", [1, 199, 200, 201, 202, 5_000, 1_000_000])
+def test_a_long_line_is_shown_around_its_place(length: int) -> None:
+    """Whatever the column, the caret stands under it, and the line fits a screen or two."""
+    line = "".join(chr(0x4E00 + number % 20_000) for number in range(length))
+    for column in {1, 2, 3, 66, 67, 68, 69, 199, 200, length // 2, length - 1, length}:
+        if not 1 <= column <= length:
+            continue
+        shown, rule = Place("a.sql", 7, column, line, 10_000_000).render_excerpt()
+        at = rule.index("^")
+        assert shown[at] == line[column - 1], column
+        assert len(shown) <= 210 and len(rule) <= len(shown)
+        cut = shown.removeprefix("  7 | ").strip("…")
+        assert cut in line and (length > 200 or cut == line)
+    past = Place("a.sql", 7, length + 1, line).render_excerpt()
+    assert past[1].index("^") == len(past[0])
+
+
+def test_a_long_message_is_cut_by_line() -> None:
+    """A server says a whole value; the lines around it, and a fix to be copied, stay whole."""
+    told = Finding("M301", "error", "x" * 5_000, cause=f"{'y' * 5_000}\nlast", fix="z" * 5_000)
+    for text in (told.render(), told.as_github(), json.dumps(told.as_dict(), ensure_ascii=False)):
+        assert "x" * 900 in text and "x" * 1_001 not in text
+        assert "y" * 900 in text and "y" * 1_001 not in text and "last" in text
+        assert "z" * 5_000 in text
+
+
 def test_colours_change_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal the same text is there, with its marks coloured."""
     with terminal(monkeypatch) as screen:

@@ -86,6 +86,77 @@ def test_not_null_that_a_check_has_proved(project: Path, steps: list[str], flagg
     assert ("adding-not-nullable-field" in codes(project)) is flagged
 
 
+PARTS = """-- irreversible: a test
+create table parts (id bigint not null, at date not null, note text) partition by range (at);
+create table parts_1 partition of parts for values from ('2026-01-01') to ('2027-01-01');
+create materialized view seen as select 1 as one;
+create sequence numbers;
+create foreign table far (id bigint) server other;
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "wanted"),
+    [
+        ("alter index idx_parts attach partition idx_parts_1", set()),
+        ("alter index idx_parts rename to idx_parts_at", set()),
+        ("alter index idx_parts set (fillfactor = 70)", set()),
+        ("alter index idx_parts set tablespace pg_default", set()),
+        ("alter index idx_parts_1 set tablespace pg_default", {"R408"}),
+        ("alter sequence numbers set unlogged", set()),
+        ("alter foreign table far add column b bigint generated always as (1) stored", set()),
+        ("alter materialized view seen set access method heap", {"R408"}),
+        ("alter table parts set tablespace pg_default", set()),
+        ("alter table parts set access method heap", set()),
+        (
+            "alter table parts add column b bigint generated always as (1) stored",
+            {"R408", "adding-field-with-default"},
+        ),
+        ("alter table parts_1 set access method heap", {"R408"}),
+        ("create index idx_note on only parts (note)", set()),
+        ("create index idx_note on parts (note)", {"require-concurrent-index-creation"}),
+        ("create index idx_note on only parts_1 (note)", {"require-concurrent-index-creation"}),
+        ("alter table only parts add constraint parts_pkey primary key (id, at)", set()),
+        ("alter table only parts add constraint parts_at_key unique (at)", set()),
+        ("alter table only parts add constraint e exclude using gist (at with =)", set()),
+        (
+            "alter table parts add constraint e exclude using gist (at with =)",
+            {"R309", "constraint-missing-not-valid"},
+        ),
+        (
+            "alter table parts add constraint parts_pkey primary key (id, at)",
+            {"constraint-missing-not-valid", "adding-serial-primary-key-field"},
+        ),
+        ("alter table other attach partition parts_1 default", {"R308"}),
+        (
+            "alter view v set (check_option = local);\nupdate parts set note = 'x' where id = 1",
+            set(),
+        ),
+        ("alter index idx_parts reset (fillfactor);\ndelete from parts where id = 1", set()),
+        ("alter table parts add column b bigint;\ndelete from parts where id = 1", {"R402"}),
+    ],
+)
+def test_what_has_no_rows_is_neither_built_nor_read(
+    project: Path, statement: str, wanted: set[str]
+) -> None:
+    """Partitioned tables and their indexes, sequences, foreign tables; a partition has rows."""
+    write(project, SECOND, PARTS, "select 1;\n")
+    (project / "migrations" / f"{SECOND}.rollback.sql").unlink()
+    indexes = "create index idx_parts on only parts (at);\n"
+    write(project, "20260103090000_parents", indexes, "drop index idx_parts;\n")
+    each = "-- transactional: false\ncreate index concurrently idx_parts_1 on parts_1 (at);\n"
+    write(project, "20260104090000_each", each, "drop index idx_parts_1;\n")
+    write(project, "20260105090000_last", f"{statement};\n", "select 1;\n")
+    found = [
+        one
+        for one in lint(load_config(project, environment={})).findings
+        if one.place and "_last.sql" in one.place.file and not one.code.startswith(("R50", "PRS"))
+    ]
+    assert {one.code for one in found} - {"R502", "LT05", "R304", "R305"} == wanted
+    if statement == "create index idx_note on parts (note)":
+        assert found[0].fix and "attach partition" in found[0].fix
+
+
 def test_a_finding_of_each_source(project: Path) -> None:
     """Our rule, squawk's and sqlfluff's come from one run, each with its place and fix."""
     write(
@@ -100,6 +171,20 @@ def test_a_finding_of_each_source(project: Path) -> None:
         assert found[code].place and found[code].fix
     place = found["require-concurrent-index-creation"].place
     assert place and place.line == 2
+
+
+@pytest.mark.parametrize("before", ["", "select 'ééé𝄞'; ", "/* \x0b\x0c\u2028\x85 */ "])
+@pytest.mark.parametrize("above", ["", "-- 𝄞 é\n", "-- \x0b\x0c\u2028\x85 é\n", "-- é\r\n"])
+def test_the_place_of_what_squawk_finds(project: Path, above: str, before: str) -> None:
+    """At its character, whatever stands before it in the line and above it."""
+    statement = "create index idx_notes on notes (id);"
+    text = f"{above}{before}{statement}\n"
+    (project / "migrations" / f"{SECOND}.sql").write_bytes(text.encode())
+    (project / "migrations" / f"{SECOND}.rollback.sql").write_text("drop index idx_notes;\n")
+    found = {f.code: f.place for f in lint(load_config(project, environment={})).findings}
+    place = found["require-concurrent-index-creation"]
+    assert place and place.excerpt
+    assert place.excerpt[place.column - 1 :] == statement
 
 
 def test_a_waiver_by_name_or_code(project: Path) -> None:

@@ -86,6 +86,10 @@ class Source:
             position = self.text.find("\n", position + 1)
         return starts
 
+    @cached_property
+    def _last_line(self) -> dict[int, str]:
+        return {}
+
     def line_column(self, offset: int) -> tuple[int, int]:
         """Return the 1-based line and column of a character offset, in the text."""
         line = bisect_right(self._line_starts, offset)
@@ -101,9 +105,12 @@ class Source:
 
     def line_text(self, line: int) -> str:
         """Return a 1-based line of the text without its line ending."""
-        start = self._line_starts[line - 1]
-        end = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
-        return self.text[start:end].rstrip("\r\n")
+        if line not in self._last_line:  # a long one with many findings is held once
+            start = self._line_starts[line - 1]
+            end = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
+            self._last_line.clear()
+            self._last_line[line] = self.text[start:end].rstrip("\r\n")
+        return self._last_line[line]
 
     def place(self, offset: int, end: int | None = None) -> Place:
         """Return the place of a character offset, underlining up to `end`."""

@@ -1,11 +1,15 @@
-"""Where SET NOT NULL scans nothing: a validated CHECK has proved it in an earlier statement. Pure.
+"""What squawk cannot know, which reads one file at a time. Pure.
 
-squawk reads one file at a time, and so warns of the last step of the way that it recommends.
+SET NOT NULL scans nothing where a validated CHECK has proved it in an earlier statement: it is
+the last step of the way that squawk itself recommends. A partitioned table has no rows of its
+own: what is said of ONLY it builds and reads nothing, and no index on it is built concurrently.
+Nobody's program knows the name of an index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from todo_sql.errors import Finding
@@ -13,43 +17,68 @@ from todo_sql.review.linting.reviewed import File
 from todo_sql.review.linting.tree import enum, relation, strings
 from todo_sql.sql.grammar import Statement
 
-_SQUAWK = "adding-not-nullable-field"
+_NOT_NULL = "adding-not-nullable-field"
+_INDEX = "require-concurrent-index-creation"
+_OF_ROWS = (
+    *(_NOT_NULL, _INDEX, "constraint-missing-not-valid", "disallowed-unique-constraint"),
+    "adding-serial-primary-key-field",
+)
+_RENAMED = "renaming-object"
+_EACH = (
+    "an index on a partitioned table cannot be created concurrently: create it `on only` the "
+    "table, one concurrently on each partition, and attach them (alter index … attach partition)"
+)
 
 
 def unproved(findings: Iterable[Finding], files: Iterable[File]) -> list[Finding]:
-    """Return squawk's findings without those on a NOT NULL that a CHECK has proved."""
-    lines = _proved_lines(files)
-    return [
-        finding
-        for finding in findings
-        if finding.code != _SQUAWK
-        or finding.place is None
-        or (finding.place.file, finding.place.line) not in lines
-    ]
+    """Return squawk's findings that stand, and what helps, for all that the history says."""
+    untrue = {
+        (code, *where)
+        for file, statement, codes in _untrue(files)
+        for where in _lines_of(file, statement)
+        for code in codes
+    }
+    kept = []
+    for one in findings:
+        where = (one.place.file, one.place.line) if one.place else ("", 0)
+        if (one.code, *where) not in untrue:
+            other = ("", *where) in untrue and one.code == _INDEX
+            kept.append(replace(one, fix=_EACH) if other else one)
+    return kept
 
 
-def _proved_lines(files: Iterable[File]) -> set[tuple[str, int]]:
-    """Return file and line of every statement that sets nothing but proved columns NOT NULL."""
+def _untrue(files: Iterable[File]) -> Iterator[tuple[File, Statement, tuple[str, ...]]]:
+    """Yield the statements of which squawk says something untrue, and its codes; "": the fix."""
     claims: dict[tuple[str, str], str] = {}  # the column of a CHECK, by table and name
     proved: set[tuple[str, str]] = set()
-    lines: set[tuple[str, int]] = set()
+    partitioned: set[str] = set()
     for file in files:
-        if file.kind != "migration":
-            continue
-        for statement in file.statements:
-            if statement.kind != "alter_table_stmt":
+        for statement in file.statements if file.kind == "migration" else ():
+            kind = statement.kind
+            if kind not in ("create_stmt", "alter_table_stmt", "index_stmt", "rename_stmt"):
                 continue
-            command = statement.node.alter_table_stmt
+            command = getattr(statement.node, kind)
             table = relation(command.relation)
-            changes = [node.alter_table_cmd for node in command.cmds]
-            if all(
-                enum(change, "subtype") == "AT_SetNotNull" and (table, change.name) in proved
-                for change in changes
-            ):
-                lines |= _lines_of(file, statement)
-            for change in changes:
-                _follow(table, change, claims, proved)
-    return lines
+            if kind == "create_stmt":
+                (partitioned.add if command.HasField("partspec") else partitioned.discard)(table)
+            elif kind == "rename_stmt":
+                if enum(command, "rename_type") == "OBJECT_INDEX":
+                    yield file, statement, (_RENAMED,)
+                elif table in partitioned and enum(command, "rename_type") == "OBJECT_TABLE":
+                    partitioned.add(f"{table.rsplit('.', 1)[0]}.{command.newname}")
+            elif table in partitioned and not command.relation.inh:
+                yield file, statement, _OF_ROWS
+            elif kind == "index_stmt" and table in partitioned:
+                yield file, statement, ("",)
+            elif kind == "alter_table_stmt":
+                changes = [node.alter_table_cmd for node in command.cmds]
+                if all(
+                    enum(change, "subtype") == "AT_SetNotNull" and (table, change.name) in proved
+                    for change in changes
+                ):
+                    yield file, statement, (_NOT_NULL,)
+                for change in changes:
+                    _follow(table, change, claims, proved)
 
 
 def _follow(

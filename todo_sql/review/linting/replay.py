@@ -60,7 +60,9 @@ def _create_table(step: _Step, command: Any) -> None:
     name = relation(command.relation)
     if command.if_not_exists and name in step.schema.tables:
         return
-    table = step.schema.tables[name] = Table(name, step.spot(command.relation))
+    table = step.schema.tables[name] = Table(
+        name, step.spot(command.relation), partitioned=command.HasField("partspec")
+    )
     for node in command.inh_relations:
         parent = relation(node.range_var)
         if command.HasField("partbound"):

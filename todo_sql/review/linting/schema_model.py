@@ -78,6 +78,7 @@ class Table:
     grants: dict[str, set[str]] = field(default_factory=dict)
     row_security: bool = False
     partition_of: str | None = None
+    partitioned: bool = False
 
 
 @dataclass(slots=True)

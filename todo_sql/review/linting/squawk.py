@@ -183,13 +183,13 @@ def _applies(file: File, rule: str) -> bool:
 
 def _finding(file: File, entry: Mapping[str, object]) -> Finding:
     source = file.source
-    line, column = int(str(entry["line"])), int(str(entry["column"]))
-    offset = sum(len(text) for text in source.text.splitlines(keepends=True)[:line]) + column
+    line = int(str(entry["line"])) + 1
+    before = source.line_text(line).encode()[: int(str(entry["column"]))]  # it counts bytes
     message = str(entry["message"]).strip().rstrip(".")
     return Finding(
         str(entry["rule_name"]),
         "error" if entry["level"] == "Error" else "warning",
         message[:1].lower() + message[1:],
-        source.place(offset),
+        source.place_in_line(line, len(before.decode(errors="ignore")) + 1),
         fix=str(entry["help"]).strip().rstrip(".") if entry.get("help") else None,
     )

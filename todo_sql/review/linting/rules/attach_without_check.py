@@ -11,6 +11,8 @@ from todo_sql.review.linting.tree import enum, relation, shown
 
 def _check(project: Project) -> Iterator[Hit]:
     for file, statement, command in project.commands("alter_table_stmt"):
+        if enum(command, "objtype") != "OBJECT_TABLE":
+            continue  # of an index, which has no rows to read
         for node in command.cmds:
             change = node.alter_table_cmd
             if enum(change, "subtype") != "AT_AttachPartition":

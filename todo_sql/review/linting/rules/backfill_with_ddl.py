@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.tree import relation, shown
+from todo_sql.review.linting.tree import enum, relation, shown
 from todo_sql.sql.grammar import Statement
 
 _WRITES = ("update_stmt", "delete_stmt", "insert_stmt", "merge_stmt")
@@ -24,7 +24,7 @@ def _check(project: Project) -> Iterator[Hit]:
             command = getattr(statement.node, statement.kind)
             if statement.kind == "create_stmt":
                 new.add(relation(command.relation))
-            elif statement.kind in ("alter_table_stmt", "index_stmt"):
+            elif statement.kind == "index_stmt" or _of_table(statement):
                 if relation(command.relation) not in new:
                     altered = altered or relation(command.relation)
             elif statement.kind in _WRITES and altered and not _only_values(statement):
@@ -32,6 +32,12 @@ def _check(project: Project) -> Iterator[Hit]:
                 if name not in new:
                     words = {"table": shown(name), "altered": shown(altered)}
                     yield Hit(Spot(file, statement.start, statement.end), words)
+
+
+def _of_table(statement: Statement) -> bool:
+    """Return whether it alters a table: neither index, view nor sequence."""
+    command = statement.node.alter_table_stmt
+    return statement.kind == "alter_table_stmt" and enum(command, "objtype") == "OBJECT_TABLE"
 
 
 def _only_values(statement: Statement) -> bool:

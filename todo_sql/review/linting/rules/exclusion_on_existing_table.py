@@ -12,7 +12,9 @@ from todo_sql.review.linting.tree import enum, relation, shown
 def _check(project: Project) -> Iterator[Hit]:
     for file, statement, command in project.commands("alter_table_stmt"):
         table = project.schema.tables.get(relation(command.relation))
-        if table is not None and table.spot.file is file:
+        if table is not None and (
+            table.spot.file is file or (table.partitioned and not command.relation.inh)
+        ):
             continue
         for node in command.cmds:
             constraint = getattr(node.alter_table_cmd, "def").constraint

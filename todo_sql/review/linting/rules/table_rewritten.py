@@ -16,15 +16,23 @@ _CHANGES = {
     "AT_SetTableSpace": "set tablespace",
 }
 
+_SMALL = ("OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE")  # a row; none of ours
+
 
 def _check(project: Project) -> Iterator[Hit]:
     for file, statement, command in project.commands("alter_table_stmt"):
         name = relation(command.relation)
-        table = project.schema.tables.get(name)
+        index = project.schema.indexes.get(name)
+        table = project.schema.tables.get(index.table if index else name)
         if table is not None and table.spot.file is file:
             continue
+        if enum(command, "objtype") in _SMALL:
+            continue
         for node in command.cmds:
-            change = _CHANGES.get(enum(node.alter_table_cmd, "subtype")) or _stored(node)
+            change = _CHANGES.get(enum(node.alter_table_cmd, "subtype"))
+            if change and table is not None and table.partitioned:
+                continue  # it says what partitions to come are like
+            change = change or _stored(node)
             if change is not None:
                 words = {"change": change, "table": shown(name)}
                 yield Hit(Spot(file, statement.start, statement.end), words)
@@ -48,7 +56,7 @@ RULE = Rule(
     severity="warning",
     message="{change} rewrites {table}",
     cause=(
-        "the table is copied under an ACCESS EXCLUSIVE lock: neither reads nor writes get through"
+        "{table} is copied under an ACCESS EXCLUSIVE lock: neither reads nor writes get through"
     ),
     fix="do it while the table is small, or build a second table, copy in batches and swap",
     bad="""\
