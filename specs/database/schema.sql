@@ -97,6 +97,12 @@ AS $function$
     where made.name is not null
 $function$;
 
+CREATE OR REPLACE FUNCTION public.current_user_id()
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN NULLIF(current_setting('app.current_user_id'::text, true), ''::text);
+
 CREATE OR REPLACE FUNCTION public.detach_audit_partitions(keep_months integer DEFAULT 24)
  RETURNS SETOF text
  LANGUAGE plpgsql
@@ -130,16 +136,17 @@ $function$;
 
 CREATE OR REPLACE FUNCTION public.erase_audit_history(erased_user_id text)
  RETURNS bigint
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-    with erased as (
-        delete from public.audit_log
-        where user_id = erased_user_id
-        returning id
-    )
-
-    select count(*) from erased
+declare
+    erased bigint;
+begin
+    delete from public.audit_log
+    where user_id = erased_user_id;
+    get diagnostics erased = row_count;
+    return erased;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION public.record_change()
@@ -851,23 +858,23 @@ create policy audit_log_select_all on public.audit_log for select to todo_readon
 using ((table_name = ANY (ARRAY['users'::text, 'lists'::text, 'tags'::text, 'tasks'::text, 'task_tags'::text])));
 
 create policy audit_log_select_own on public.audit_log for select to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy lists_delete_own on public.lists for delete to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy lists_insert_own on public.lists for insert to todo_app
-with check ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+with check ((user_id = public.current_user_id()));
 
 create policy lists_select_all on public.lists for select to todo_readonly
 using (true);
 
 create policy lists_select_own on public.lists for select to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy lists_update_own on public.lists for update to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")))
-with check ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()))
+with check ((user_id = public.current_user_id()));
 
 create policy sessions_delete_auth on public.sessions for delete to todo_auth
 using (true);
@@ -883,52 +890,52 @@ using (true)
 with check (true);
 
 create policy tags_delete_own on public.tags for delete to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy tags_insert_own on public.tags for insert to todo_app
-with check ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+with check ((user_id = public.current_user_id()));
 
 create policy tags_select_all on public.tags for select to todo_readonly
 using (true);
 
 create policy tags_select_own on public.tags for select to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy tags_update_own on public.tags for update to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")))
-with check ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()))
+with check ((user_id = public.current_user_id()));
 
 create policy task_tags_delete_own on public.task_tags for delete to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy task_tags_insert_own on public.task_tags for insert to todo_app
-with check ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+with check ((user_id = public.current_user_id()));
 
 create policy task_tags_select_all on public.task_tags for select to todo_readonly
 using (true);
 
 create policy task_tags_select_own on public.task_tags for select to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy task_tags_update_own on public.task_tags for update to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")))
-with check ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()))
+with check ((user_id = public.current_user_id()));
 
 create policy tasks_delete_own on public.tasks for delete to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy tasks_insert_own on public.tasks for insert to todo_app
-with check ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+with check ((user_id = public.current_user_id()));
 
 create policy tasks_select_all on public.tasks for select to todo_readonly
 using (true);
 
 create policy tasks_select_own on public.tasks for select to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()));
 
 create policy tasks_update_own on public.tasks for update to todo_app
-using ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")))
-with check ((user_id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((user_id = public.current_user_id()))
+with check ((user_id = public.current_user_id()));
 
 create policy users_delete_auth on public.users for delete to todo_auth
 using (true);
@@ -943,7 +950,7 @@ create policy users_select_auth on public.users for select to todo_auth
 using (true);
 
 create policy users_select_own on public.users for select to todo_app
-using ((id = ( SELECT NULLIF(current_setting('app.current_user_id'::text, true), ''::text) AS "nullif")));
+using ((id = public.current_user_id()));
 
 create policy users_update_auth on public.users for update to todo_auth
 using (true)
@@ -1031,6 +1038,10 @@ revoke execute on function public.advance_identity() from public;
 revoke execute on function public.create_audit_partition(pg_catalog.date) from public;
 
 revoke execute on function public.create_audit_partitions(integer) from public;
+
+revoke execute on function public.current_user_id() from public;
+
+grant execute on function public.current_user_id() to todo_app;
 
 revoke execute on function public.detach_audit_partitions(integer) from public;
 
@@ -1543,6 +1554,8 @@ comment on function public.advance_identity() is 'Trigger: moves the sequence of
 comment on function public.create_audit_partition(pg_catalog.date) is 'Makes the partition of audit_log for the month of a date; returns its name, or null if it is there.';
 
 comment on function public.create_audit_partitions(integer) is 'Makes the partitions of audit_log from this month to that many months ahead; returns those it made. Run it monthly.';
+
+comment on function public.current_user_id() is 'The user on whose behalf the transaction acts: the tenant; null: nobody. What every policy compares with.';
 
 comment on function public.detach_audit_partitions(integer) is 'Detaches months older than that many from audit_log and returns their names; dump and drop them. Gives up after 2 s without its lock.';
 

@@ -162,7 +162,7 @@ def test_tenant_tables_have_one_policy_per_command(catalog: Connection) -> None:
 def test_every_policy_of_the_application_asks_for_its_user(
     catalog: Connection,
 ) -> None:
-    """USING and WITH CHECK compare with the setting, through an InitPlan."""
+    """USING and WITH CHECK compare with the setting, through one function."""
     expressions = rows(
         catalog,
         """
@@ -172,7 +172,14 @@ def test_every_policy_of_the_application_asks_for_its_user(
         """,
     )
     for expression in filter(None, expressions):
-        assert "( SELECT NULLIF(current_setting('app.current_user_id'::text, true)" in expression
+        assert expression in ("(user_id = current_user_id())", "(id = current_user_id())")
+    assert rows(
+        catalog,
+        "select pg_get_function_sqlbody(p.oid), p.provolatile from pg_proc as p "
+        "where p.proname = 'current_user_id'",
+    ) == [
+        ("RETURN NULLIF(current_setting('app.current_user_id'::text, true), ''::text)", "s"),
+    ]
 
 
 def test_every_key_of_a_tenant_table_carries_the_tenant(
@@ -273,11 +280,11 @@ def test_no_privilege_beyond_need(catalog: Connection) -> None:
 
 
 def test_functions_are_closed_to_the_public(catalog: Connection) -> None:
-    """EXECUTE is granted by name, and every function fixes its search_path."""
+    """EXECUTE is granted by name; a function fixes its search_path, or its body was parsed once."""
     found = rows(
         catalog,
         """
-        select p.proname, p.prosecdef, p.proconfig, array(
+        select p.proname, p.prosecdef, p.proconfig, p.prosqlbody is not null, array(
             select x.grantee::regrole::text
             from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as x
             where x.grantee <> p.proowner
@@ -286,12 +293,13 @@ def test_functions_are_closed_to_the_public(catalog: Connection) -> None:
         from pg_proc as p where p.pronamespace = 'public'::regnamespace
         """,
     )
-    granted = {name: grantees for name, _, _, grantees in found}
+    granted = {name: grantees for name, *_, grantees in found}
+    assert granted.pop("current_user_id") == ["todo_app"]
     assert granted.pop("resolve_session") == ["todo_app", "todo_auth"]
     assert set(map(tuple, granted.values())) == {()}
-    for name, _, config, _ in found:
-        assert "search_path=pg_catalog, pg_temp" in (config or []), name
-    definers = sorted(name for name, definer, _, _ in found if definer)
+    for name, _, config, parsed, _ in found:
+        assert parsed or "search_path=pg_catalog, pg_temp" in (config or []), name
+    definers = sorted(name for name, definer, *_ in found if definer)
     assert definers == ["advance_identity", "record_change", "resolve_session"]
 
 

@@ -52,6 +52,15 @@ select 'grace', 'grace secret', 'grace secret' from generate_series(1, 300);
 insert into task_tags (user_id, task_id, tag_id)
 select t.user_id, t.id, g.id
 from tasks as t inner join tags as g on t.user_id = g.user_id and g.name = 'grace secret 1';
+-- Who asks has rows, too: of a user with none nothing is expected, whatever is asked.
+select set_config('app.current_user_id', 'ada', false);
+insert into lists (user_id, name) select 'ada', 'mine ' || n from generate_series(1, 300) as n;
+insert into tags (user_id, name) select 'ada', 'mine ' || n from generate_series(1, 300) as n;
+insert into tasks (user_id, title, description)
+select 'ada', 'mine', 'mine' from generate_series(1, 300);
+insert into task_tags (user_id, task_id, tag_id)
+select t.user_id, t.id, g.id
+from tasks as t inner join tags as g on t.user_id = g.user_id and g.name = 'mine 1';
 analyze
 """
 
