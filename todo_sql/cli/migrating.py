@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from todo_sql.cli.context import Context
     from todo_sql.cli.output import Output
     from todo_sql.errors import Finding
+    from todo_sql.migrations.batch_state import BatchState
     from todo_sql.migrations.files.folder import MigrationSet
     from todo_sql.migrations.ledger import Direction
     from todo_sql.migrations.migrator import Migrator
@@ -99,6 +100,8 @@ class ShownProgress(Events):
         self._statement_began: tuple[int, float] = (-1, 0.0)
         self._line: Status | None = None
         self._waited: dict[str, float] = {}
+        self._batches = ""
+        self._told = self._began
 
     def waiting(self, reason: str) -> None:
         """Say what is waited for: at once, then every ten seconds."""
@@ -125,6 +128,7 @@ class ShownProgress(Events):
         self._label = f"[{number}/{total}] {_DOING[direction]} {id}"
         self._statement_began = (-1, self._began)
         self._waited.clear()
+        self._batches, self._told = "", self._began
         self._draw(self._label)
 
     def at_work(self, statement: Statement | None, flight: Flight) -> None:
@@ -132,8 +136,10 @@ class ShownProgress(Events):
         now = time.monotonic()
         if self._statement_began[0] != len(flight.answers):
             self._statement_began = (len(flight.answers), now)
-        text = f"{self._label} {_clock(now - self._began)}"
-        if statement and now - self._statement_began[1] > _SLOW:
+        text = f"{self._label} {clock(now - self._began)}"
+        if self._batches:
+            text += f"  {self._batches}"
+        elif statement and now - self._statement_began[1] > _SLOW:
             text += f"  {' '.join(statement.text.split())}"
         self._draw(text)
 
@@ -141,9 +147,20 @@ class ShownProgress(Events):
         """Say who blocks the statement."""
         self.waiting(f"{self._label}: blocked by {by}")
 
+    def batched(self, state: BatchState) -> None:
+        """Show how far the batches are: on a terminal at once, elsewhere every ten seconds."""
+        left = state.seconds_left
+        rate = f", {state.keys / state.seconds:,.0f} a second" if state.seconds else ""
+        ends = "" if left is None else f", about {clock(left)} left"
+        self._batches = f"{state}{rate}{ends}"
+        now = time.monotonic()
+        if not self._output.live and now - self._told >= _AGAIN:
+            self._told = now
+            self._output.message(f"{self._label}: {self._batches}")
+
     def finished(self, id: str, direction: Direction, seconds: float) -> None:
         """Say that a migration is done."""
-        self._output.message((_DONE[direction], "green"), f" {id} ({_clock(seconds)})")
+        self._output.message((_DONE[direction], "green"), f" {id} ({clock(seconds)})")
 
     def clear(self) -> None:
         """Take the live line away."""
@@ -164,7 +181,8 @@ class ShownProgress(Events):
             self._line.update(shown)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a span of time as people read it."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Literal
 
 from todo_sql.migrations import vetting
+from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.pipeline import FlightCommand, Reply
@@ -34,11 +35,18 @@ class RecordedStep:
         hash: Of the statement's text.
         sql: The statement's text.
         done: Whether it is known to have been done.
+        batch: How far it has come, where it runs in batches.
     """
 
     hash: str
     sql: str
     done: bool
+    batch: BatchState | None = None
+
+    def dump(self) -> dict[str, object]:
+        """Return what the ledger keeps, for JSON."""
+        found: dict[str, object] = {"hash": self.hash, "sql": self.sql, "done": self.done}
+        return found if self.batch is None else found | {"batch": self.batch.dump()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +58,23 @@ class Progress:
 
     def dump(self) -> str:
         """Return the JSON that the ledger keeps."""
-        steps = [{"hash": s.hash, "sql": s.sql, "done": s.done} for s in self.steps]
+        steps = [step.dump() for step in self.steps]
         return json.dumps({"direction": self.direction, "statements": steps})
 
     @classmethod
     def load(cls, text: str) -> Progress:
         """Read what `dump` wrote."""
         document = json.loads(text)
-        return cls(
-            document["direction"], tuple(RecordedStep(**step) for step in document["statements"])
+        steps = (
+            RecordedStep(s["hash"], s["sql"], s["done"], BatchState.load(s.get("batch")))
+            for s in document["statements"]
         )
+        return cls(document["direction"], tuple(steps))
+
+    @property
+    def batch(self) -> BatchState | None:
+        """How far the statement has come that runs in batches and is not done."""
+        return self.steps[-1].batch if self.steps and not self.steps[-1].done else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,15 @@ class Writer:
             FlightCommand(f"delete from {self._table} where migration_id = ''"),
         ]
 
+    def locked(self, id: str, progress: Progress) -> FlightCommand:
+        """Return the command that locks a row, and fails (`NOT_HELD`) unless it says this."""
+        return FlightCommand(
+            "select 1 operator(pg_catalog./) coalesce((select case when l.progress "
+            f"operator(pg_catalog.=) $2 then 1 else 0 end from {self._table} as l "
+            "where l.migration_id operator(pg_catalog.=) $1 for update), 0)",
+            (id, progress.dump()),
+        )
+
     def progress(self, id: str, progress: Progress) -> list[FlightCommand]:
         """Return the command that records how far a non-transactional file has come."""
         return [

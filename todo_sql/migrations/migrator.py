@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from todo_sql.errors import DatabaseError, Finding, TodoSqlError
-from todo_sql.migrations import ledger_place, losses, pending, pooler, repeating, succession
+from todo_sql.migrations import (
+    half_done,
+    ledger_place,
+    losses,
+    pending,
+    pooler,
+    repeating,
+    succession,
+)
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.files import statements
@@ -457,6 +465,7 @@ class Migrator:
         chosen = pending.to_roll_back(self._migrations, seen, steps=steps, to=to)
         scripts = [migration.rollback for migration in chosen if migration.rollback]
         statements.check(self._migrations, scripts, link.takes)
+        half_done.refuse(chosen, seen)
         return chosen
 
     def _refuse_foreign(self, link: MigrationLink) -> None:

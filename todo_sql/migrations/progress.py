@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from todo_sql.errors import Finding
+from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.ledger import Direction
 from todo_sql.sql.grammar import Statement
@@ -32,6 +33,9 @@ class Events:
 
     def blocked(self, by: str) -> None:
         """The statement at work waits for somebody's lock or transaction."""
+
+    def batched(self, state: BatchState) -> None:
+        """A batch of the statement at work is committed."""
 
     def finished(self, id: str, direction: Direction, seconds: float) -> None:
         """It is applied or rolled back, and recorded."""
@@ -71,6 +75,10 @@ class Discreet(Events):
     def blocked(self, by: str) -> None:
         """Pass it on."""
         self._events.blocked(self._settings.hide(by))
+
+    def batched(self, state: BatchState) -> None:
+        """Pass it on: numbers."""
+        self._events.batched(state)
 
     def finished(self, id: str, direction: Direction, seconds: float) -> None:
         """Pass it on."""

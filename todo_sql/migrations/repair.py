@@ -94,7 +94,13 @@ def settle(ledger: Ledger, writer: Writer, id: str, fate: Fate) -> Change:
     """
     recorded = next((r for r in ledger.unfinished if id in (r.id, r.id[:14])), None)
     steps = recorded.progress.steps if recorded and recorded.progress else ()
-    if recorded is None or recorded.progress is None or not steps or steps[-1].done:
+    if (
+        recorded is None
+        or recorded.progress is None
+        or not steps
+        or steps[-1].done
+        or steps[-1].batch
+    ):
         raise PlanError(
             f"{id} has no statement in doubt",
             code="M213",

@@ -261,11 +261,16 @@ class FlightCommand:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to one command: rows of text, or an error."""
+    """The answer to one command: rows of text, or an error.
+
+    Attributes:
+        changed: How many rows a statement wrote, or returned.
+    """
 
     rows: list[tuple[str | None, ...]]
     error: psycopg.Error | None = None
     skipped: bool = False
+    changed: int = 0
 
 
 class Flight:
@@ -360,7 +365,8 @@ class Flight:
             elif result.status == _ABORTED:
                 self.answers.append(Reply([], skipped=True))
             elif result.status in _GOOD:
-                self.answers.append(Reply(rows_of(result)))
+                changed = result.command_tuples or 0
+                self.answers.append(Reply(rows_of(result), changed=changed))
             elif pgconn.status == pq.ConnStatus.BAD:
                 raise self._lost(error_from_result(result))
             else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.migrating import migrator_of
+from todo_sql.cli.migrating import clock, migrator_of
 from todo_sql.cli.options import Migrations
 from todo_sql.cli.screen import Part
 from todo_sql.errors import ExitCode
@@ -103,7 +103,25 @@ def _as_json(entry: Entry) -> dict[str, Any]:
         "duration_ms": recorded.duration_ms if recorded else None,
         "checksum": checksum,
         "rollback": _rollback(entry),
+    } | _batches(entry)
+
+
+def _batches(entry: Entry) -> dict[str, Any]:
+    """Return how far a statement has come that runs in batches, where one has begun."""
+    progress = entry.recorded.progress if entry.recorded else None
+    state = progress.batch if progress else None
+    if state is None:
+        return {}
+    left = state.seconds_left
+    words = {
+        "rows": state.rows,
+        "keys": state.keys,
+        "estimate": state.estimate,
+        "share": round(state.share, 4),
+        "seconds": round(state.seconds, 3),
+        "seconds_left": None if left is None else round(left, 3),
     }
+    return {"batches": words}
 
 
 def _row(entry: Entry, succession: Succession | None) -> tuple[object, ...]:
@@ -155,7 +173,7 @@ def _replacing(found: Succession) -> str:
 
 def _short(row: tuple[object, ...]) -> tuple[object, ...]:
     """Return a row for a narrow terminal: what is usual is left out."""
-    rollback = {"file": "", "missing": "no rollback"}.get(str(row[4]), str(row[4]))
+    rollback = {"file": "", "nothing": "", "missing": "no rollback"}.get(str(row[4]), str(row[4]))
     return (*row[:3], "; ".join(filter(None, (rollback, str(row[5])))))
 
 
@@ -172,6 +190,10 @@ def _remark(entry: Entry) -> str:
         by = f"by todo-sql {recorded.tool_version}" if recorded.tool_version else "by plain yoyo"
         return f"applied {by}, checksum {(recorded.checksum or 'unknown')[:12]}"
     if entry.state == "failed" and recorded.progress:
+        if batch := recorded.progress.batch:
+            left = batch.seconds_left
+            ends = "" if left is None else f", about {clock(left)} left"
+            return f"{recorded.progress.direction} stopped at {batch}{ends}"
         done = sum(step.done for step in recorded.progress.steps)
         return f"{recorded.progress.direction} stopped after statement {done}"
     if entry.state == "applied" and recorded.checksum is None:

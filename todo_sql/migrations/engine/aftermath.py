@@ -76,6 +76,8 @@ def _sentence(ledger: Ledger, id: str, direction: Direction) -> str:
         return f"{id} ran as a whole or not at all; `todo-sql status` says whether it is recorded"
     recorded = ledger.by_id.get(id)
     if recorded and recorded.progress:
+        if batch := recorded.progress.batch:
+            return f"{batch} of {id} are done and recorded; the next run goes on from there"
         done = sum(step.done for step in recorded.progress.steps)
         return f"{done} statements of {id} are done and recorded; the next run goes on from there"
     applied = recorded is not None

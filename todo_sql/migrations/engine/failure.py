@@ -30,12 +30,14 @@ class Failure:
         number: Of the statement, from 0; None: a deferred constraint, or the bookkeeping.
         recording: Whether it was the bookkeeping.
         exceeded: Set if we cancelled it to let others at its tables.
+        rewritten: Whether the text that ran is another than that of the file.
     """
 
     error: psycopg.Error
     number: int | None
     recording: bool = False
     exceeded: HoldExceeded | None = None
+    rewritten: bool = False
 
     @property
     def may_pass(self) -> bool:
@@ -60,7 +62,7 @@ def _failed(failure: Failure, script: Script, state: str, again: str) -> Migrati
     diag = error.diag
     message = diag.message_primary or str(error).strip()
     statements = script.statements
-    position = diag.statement_position
+    position = None if failure.rewritten else diag.statement_position
     if number is None:
         number = _last_naming(
             _LEDGER if failure.recording else re.escape(diag.table_name or ""), statements

@@ -11,13 +11,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import failure, watch
+from todo_sql.migrations.engine.batches import BatchRun
 from todo_sql.migrations.engine.concurrent import Catalog, Fate
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import OURS, hold_of, quiet, reset, settings
 from todo_sql.migrations.engine.transactional import known, of_file
+from todo_sql.migrations.files.batched import BatchedStatement, batched_of
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
 from todo_sql.migrations.ledger import Direction, Progress, RecordedStep
@@ -98,7 +101,7 @@ class StepwiseRun:
     def _clean_given_up(self) -> None:
         """Drop what the other direction left INVALID when it died: it is not gone on with."""
         steps = self._given_up.steps if self._given_up else ()
-        if steps and not steps[-1].done:
+        if steps and not steps[-1].done and steps[-1].batch is None:
             begun = grammar.parse(steps[-1].sql)[0]
             self._clean(self._catalog(0, begun), begun)
 
@@ -124,7 +127,7 @@ class StepwiseRun:
     def _settle_begun(self) -> None:
         """Find out what became of a statement that was begun when an earlier run died."""
         number = len(self._done)
-        if number == len(self._progress.steps):
+        if number == len(self._progress.steps) or self._progress.batch is not None:
             return
         step = self._progress.steps[number]
         begun = grammar.parse(step.sql)[0]
@@ -157,6 +160,10 @@ class StepwiseRun:
         if is_session_setting(statement):
             self._save((*self._done, _step(statement, done=True)))
             return
+        made = batched_of(self._script)
+        if made is not None:
+            self._run_in_batches(number, made)
+            return
         catalog = self._catalog(number, statement)
         self._refuse_strangers(catalog, statement)
         for pause in pauses():
@@ -173,6 +180,72 @@ class StepwiseRun:
             give_way(pause, error.finding, self._events)
         self._refuse_invalid(catalog, statement, number)
         self._save((*self._done, _step(statement, done=True)))
+
+    def _run_in_batches(self, number: int, made: BatchedStatement) -> None:
+        """Run a statement from where its batches have come to."""
+        statement, id = self._statements[number], self._migration.id
+
+        def record(state: BatchState) -> Sequence[FlightCommand]:
+            step = replace(_step(statement, done=False), batch=state)
+            self._progress = replace(self._progress, steps=(*self._done, step))
+            return self._writer.progress(id, self._progress)
+
+        run = BatchRun(
+            self._link,
+            self._script,
+            number,
+            made,
+            self._before(number, statement),
+            record,
+            lambda: self._writer.locked(id, self._progress),
+            lambda failure, state: failure.explained(self._script, state, f"todo-sql {self._verb}"),
+            self._events,
+        )
+        given_up = self._given_up_by(run.walk.table, run.walk.key.columns)
+        state = self._begun_batch(number, run)
+        if state is None:
+            state = run.start()
+        if given_up is not None:
+            last = given_up.done_to if given_up.begun else None
+            state = replace(state, last=last, limited=True)
+        self._record(record(state))
+        state = run.run(state)
+        self._save((*self._done, replace(_step(statement, done=True), batch=state)))
+
+    def _given_up_by(self, table: str, key: Sequence[str]) -> BatchState | None:
+        """Return how far the other direction came, where it walked the same way and was given up.
+
+        What it did not do is not undone.
+        """
+        for step in self._given_up.steps if self._given_up else ():
+            batch = step.batch
+            if batch is not None and not step.done and (batch.table, batch.key) == (table, key):
+                return batch
+        return None
+
+    def _begun_batch(self, number: int, run: BatchRun) -> BatchState | None:
+        """Return the state in which an earlier run left a statement, or None: at its beginning.
+
+        Raises:
+            PlanError: The statement was edited after the first batch.
+        """
+        state = self._progress.batch
+        if state is None or not (state.begun or state.limited):
+            return None
+        statement, step = self._statements[number], self._progress.steps[number]
+        now = run.walk.table, run.walk.key.columns
+        if step.hash == statement_hash(statement) and (state.table, state.key) == now:
+            return state
+        what = "its statement" if step.hash != statement_hash(statement) else "its table or key"
+        raise PlanError(
+            f"{self._migration.id} was edited in the middle of its batches: {what}",
+            code="M233",
+            place=self._script.source.place(*failure.first_line(statement)),
+            cause=f"{state} are done by: {_short(step.sql)}, along {', '.join(state.key)} of "
+            f"{state.table}",
+            fix="restore it; `batch-time`, `batch-pause` and `max-lag` may be edited. Or "
+            "`todo-sql rollback` first: it undoes what is done",
+        )
 
     def _execute_or_clean(self, number: int, catalog: Catalog) -> Failure | None:
         """Run a statement; if it fails or is stopped, drop at once what it left INVALID."""

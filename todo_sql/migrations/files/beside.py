@@ -97,6 +97,9 @@ def _meaningless(script: Script, below: str) -> Iterator[Finding]:
         ("irreversible", said.irreversible is not None),
         ("depends", below == HOOKS and bool(said.depends)),
         ("replaces", bool(said.replaces)),
+        ("nothing-to-undo", said.nothing_to_undo is not None),
+        ("phase", said.phase is not None),
+        ("batch", said.batch is not None),
     ):
         if given:
             yield Finding(

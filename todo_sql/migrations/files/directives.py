@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from todo_sql.errors import Finding
+from todo_sql.errors import Finding, Place
+from todo_sql.migrations.files.batch_directive import BatchBy, read_batch, read_bytes, read_share
 from todo_sql.sql.source import Source
 
 _COMMENT = re.compile(r"\s*(--[^\r\n]*|/\*)")
@@ -21,12 +23,23 @@ _UNFINISHED = re.compile(r"[^\s.!?:;*=-]\s*$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
-_DURATIONS = {
-    "lock-timeout": "lock_timeout",
-    "max-lock-hold": "max_lock_hold",
-    "statement-timeout": "statement_timeout",
-}
-KNOWN = ("depends", "transactional", "irreversible", "allow", "replaces", *_DURATIONS)
+_DURATIONS = ("lock-timeout", "max-lock-hold", "statement-timeout", "batch-time")
+_REASONS = ("irreversible", "nothing-to-undo")
+OF_BATCH = ("batch-time", "batch-pause", "max-lag")
+"""What says how a batch runs, beside `batch` itself."""
+
+KNOWN = (
+    "depends",
+    "transactional",
+    *_REASONS,
+    "phase",
+    "batch",
+    "batch-pause",
+    "max-lag",
+    "allow",
+    "replaces",
+    *_DURATIONS,
+)
 MENTIONED = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
 """A comment that reads as a directive, wherever it stands."""
 
@@ -36,6 +49,10 @@ _REPLACED = re.compile(r"(\S+)[ \t]+([0-9a-f]{64})(?:[ \t]+in[ \t]+(\S+))?")
 _PROSE = {"fixme", "nb", "note", "see", "source", "todo", "warning", "why"}
 
 UNKNOWN_FATE = "unknown-fate"
+
+Phase = Literal["expand", "contract"]
+PHASES: tuple[Phase, ...] = ("expand", "contract")
+"""Before the release of what uses the schema, and after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,12 @@ class Directives:
         depends: Ids of migrations that come first.
         transactional: Whether the whole file is one transaction.
         irreversible: Why there is no rollback file, or None where there is one.
+        nothing_to_undo: Why a rollback has nothing to do, or None.
+        phase: When it runs, or None where the file says nothing: expand.
+        batch: By the key of which table its statement runs in batches, or None: at once.
+        batch_time: How long a batch should take, in seconds.
+        batch_pause: The pause after a batch, as a share of its time.
+        max_lag: How many bytes a standby may be behind before the next batch.
         lock_timeout: Longest wait for a lock, in seconds, or None: the default.
         max_lock_hold: Longest time from the first exclusive lock to COMMIT, in seconds.
         statement_timeout: Longest time for one statement, in seconds; 0 is no limit.
@@ -74,11 +97,22 @@ class Directives:
     depends: tuple[str, ...] = ()
     transactional: bool = True
     irreversible: str | None = None
+    nothing_to_undo: str | None = None
+    phase: Phase | None = None
+    batch: BatchBy | None = None
+    batch_time: float | None = None
+    batch_pause: float | None = None
+    max_lag: int | None = None
     lock_timeout: float | None = None
     max_lock_hold: float | None = None
     statement_timeout: float | None = None
     allow: dict[str, str] = field(default_factory=dict)
     replaces: tuple[Replaced, ...] = ()
+
+    @property
+    def contracts(self) -> bool:
+        """Whether it waits for the release that no longer needs what it takes away."""
+        return self.phase == "contract"
 
 
 def leading_comments(text: str) -> Iterator[tuple[int, str]]:
@@ -120,6 +154,7 @@ def read(source: Source) -> tuple[Directives, list[Finding]]:
     found = Directives()
     problems = []
     seen: set[str] = set()
+    of_batch: dict[str, Place] = {}
     prose_ends = 0  # of a line of prose whose sentence goes on
     for offset, comment in leading_comments(source.text):
         goes_on = prose_ends > 0 and not source.text[prose_ends:offset].strip(" \t\r\n")
@@ -139,6 +174,19 @@ def read(source: Source) -> tuple[Directives, list[Finding]]:
         if wrong:
             place = source.place(offset + match.start(1), offset + match.end())
             problems.append(Finding("M111", "error", wrong[0], place, fix=wrong[1]))
+        elif name in OF_BATCH:
+            of_batch[name] = source.place(offset + match.start(1), offset + match.end())
+    if found.batch is None and "batch" not in seen:
+        problems += [
+            Finding(
+                "M111",
+                "error",
+                f"`{name}` has no meaning without `batch`",
+                place,
+                fix="say `-- batch: TABLE`, or remove the line",
+            )
+            for name, place in of_batch.items()
+        ]
     return found, problems
 
 
@@ -186,10 +234,15 @@ def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[st
         if value.lower() not in ("true", "false"):
             return found, (f"`transactional` is {value!r}", "write true or false")
         return replace(found, transactional=value.lower() == "true"), None
-    if name == "irreversible":
+    if name in _REASONS:
         if not value:
-            return found, ("`irreversible` gives no reason", "write `-- irreversible: reason`")
-        return replace(found, irreversible=value), None
+            return found, (f"`{name}` gives no reason", f"write `-- {name}: reason`")
+        return _with(found, name, value), None
+    if name in _READ:
+        parsed = _READ[name][0](value)
+        if parsed is None:
+            return found, (f"`{name}` is {value!r}", _READ[name][1])
+        return _with(found, name, parsed), None
     if name == "allow":
         rule, _, reason = value.partition(" ")
         if not rule or not reason.strip():
@@ -200,15 +253,23 @@ def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[st
         return found, (f"`{name}` is {value!r}, not a duration", "write it like 500ms, 2s or 5min")
     if name != "statement-timeout" and seconds == 0:
         return found, (f"`{name}` is 0, which would be no limit", "write how long is acceptable")
-    return _with_duration(found, name, seconds), None
+    return _with(found, name, seconds), None
 
 
-def _with_duration(found: Directives, name: str, seconds: float) -> Directives:
-    if name == "lock-timeout":
-        return replace(found, lock_timeout=seconds)
-    if name == "max-lock-hold":
-        return replace(found, max_lock_hold=seconds)
-    return replace(found, statement_timeout=seconds)
+_READ: dict[str, tuple[Callable[[str], object], str]] = {
+    "phase": (lambda value: value if value in PHASES else None, "write expand or contract"),
+    "batch": (
+        read_batch,
+        "name the table, and the columns of its key where it is not the primary key: "
+        "`-- batch: orders by id`",
+    ),
+    "batch-pause": (read_share, "write the share of the time of a batch, such as 25%"),
+    "max-lag": (read_bytes, "write how far a standby may be behind, such as 16MB"),
+}
+
+
+def _with(found: Directives, name: str, value: Any) -> Directives:
+    return replace(found, **{name.replace("-", "_"): value})
 
 
 def duration(value: str) -> float | None:

@@ -31,7 +31,7 @@ _ROLLBACK = ".rollback.sql"
 REPEATABLE, HOOKS, SQUASHED = "repeatable", "hooks", "squashed"
 NO_MIGRATIONS = (REPEATABLE, HOOKS, SQUASHED)
 
-Undoing = Literal["file", "irreversible", "missing"]
+Undoing = Literal["file", "irreversible", "missing", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,8 @@ class Migration:
         """Whether it can be undone; a rollback file without a statement counts for none."""
         if self.rollback is None:
             return "irreversible"
+        if self.rollback.directives.nothing_to_undo is not None:
+            return "nothing"
         return "missing" if self.rollback.empty else "file"
 
     @property
@@ -352,15 +354,33 @@ def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) 
         rollback = scripts.get(stem + _ROLLBACK)
         there = stem + _ROLLBACK in names  # if it cannot be read, that is told
         problems.extend(_wrong_pair(script, rollback, stem, there))
+        if rollback is None and script.directives.nothing_to_undo is not None:
+            rollback = _nothing_to_undo(script)
         migrations.append(Migration(stem.rpartition("/")[2], script, rollback))
     return migrations
+
+
+def _nothing_to_undo(script: Script) -> Script:
+    """Return the rollback of a migration that says that there is nothing to undo."""
+    reason = script.directives.nothing_to_undo
+    name = script.source.file.removesuffix(".sql") + _ROLLBACK
+    path = script.path.with_name(script.path.name.removesuffix(".sql") + _ROLLBACK)
+    said = Source(name, f"-- nothing-to-undo: {reason}\n")
+    return Script(path, said, Directives(nothing_to_undo=reason))
 
 
 def _wrong_pair(
     script: Script, rollback: Script | None, stem: str, there: bool
 ) -> Iterator[Finding]:
-    irreversible = script.directives.irreversible
-    if not there and irreversible is None:
+    said = {
+        name: reason
+        for name, reason in (
+            ("irreversible", script.directives.irreversible),
+            ("nothing-to-undo", script.directives.nothing_to_undo),
+        )
+        if reason is not None
+    }
+    if not there and not said:
         yield Finding(
             "M104",
             "error",
@@ -368,12 +388,13 @@ def _wrong_pair(
             Place(script.source.file, 1),
             fix=f"write {stem}{_ROLLBACK}, or `-- irreversible: reason` in this file",
         )
-    if rollback is not None and irreversible is not None:
+    for name in said if rollback is not None else tuple(said)[1:]:
         yield Finding(
             "M105",
             "error",
-            "the migration says `irreversible` and has a rollback file",
-            script.place_of_directive("irreversible"),
+            f"the migration says `{name}` and "
+            + ("`irreversible`" if rollback is None else "has a rollback file"),
+            script.place_of_directive(name),
             fix="remove one of the two",
         )
     if rollback is not None:
@@ -381,6 +402,7 @@ def _wrong_pair(
             ("irreversible", rollback.directives.irreversible is not None),
             ("depends", bool(rollback.directives.depends)),
             ("replaces", bool(rollback.directives.replaces)),
+            ("phase", rollback.directives.phase is not None),
         ):
             if given:
                 yield Finding(

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from todo_sql.errors import Finding, Place
+from todo_sql.migrations.files.batched import NotBatched, batched_of
 from todo_sql.migrations.files.directives import MENTIONED, UNKNOWN_FATE
 from todo_sql.migrations.files.folder import MigrationSet, Script, refuse
 from todo_sql.migrations.files.reading import CopyData
@@ -76,7 +77,16 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
         return
     if not found:
         yield from _nothing(script)
+    elif script.directives.nothing_to_undo is not None and script.is_rollback:
+        yield Finding(
+            "M105",
+            "error",
+            "the rollback says `nothing-to-undo` and holds a statement",
+            script.place_of_directive("nothing-to-undo"),
+            fix="remove one of the two",
+        )
     yield from _directives_too_late(script)
+    yield from _not_batched(script)
     for number, statement in enumerate(found):
         wrong = _forbidden(statement, script.data.get(number))
         if wrong is None and number in script.data and not script.directives.transactional:
@@ -85,13 +95,23 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
                 "data behind COPY needs a transaction: rows sent twice would be there twice",
                 "move it to a transactional migration",
             )
-        if wrong is None and not script.directives.transactional:
+        batch = script.directives.batch is not None
+        if wrong is None and not script.directives.transactional and not batch:
             wrong = _unsafe_outside_a_transaction(script, statement)
         if wrong is None and script.directives.transactional:
             wrong = _needs_no_transaction(statement)
         if wrong:
             code, message, fix = wrong
             yield Finding(code, "error", message, _place(script.source, statement), fix=fix)
+
+
+def _not_batched(script: Script) -> Iterator[Finding]:
+    """Yield why a file cannot run in batches, if it says that it does."""
+    try:
+        batched_of(script)
+    except NotBatched as error:
+        place = script.place_of_directive("batch")
+        yield Finding("M130", "error", error.message, place, fix=error.fix)
 
 
 def unexamined(source: Source, statements: Iterable[Statement]) -> Iterator[Finding]:
@@ -109,6 +129,8 @@ def unexamined(source: Source, statements: Iterable[Statement]) -> Iterator[Find
 
 def _nothing(script: Script) -> Iterator[Finding]:
     """Yield what is wrong with a file without statements."""
+    if script.directives.nothing_to_undo is not None and script.is_rollback:
+        return
     unwritten = script.source.text.find(UNWRITTEN)
     if unwritten >= 0:
         yield Finding(

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-
-def walk(message: Any, *, skip: tuple[str, ...] = ()) -> Iterator[Any]:
-    """Yield a message and every message inside it, except below types named in `skip`."""
-    yield message
-    for _, value in message.ListFields():
-        children = value if hasattr(value, "__len__") and not isinstance(value, str) else [value]
-        for child in children:
-            if hasattr(child, "ListFields") and type(child).__name__ not in skip:
-                yield from walk(child, skip=skip)
-
-
-def of_type(message: Any, name: str, *, skip: tuple[str, ...] = ()) -> Iterator[Any]:
-    """Yield the messages of one type, such as ``FuncCall``."""
-    return (inner for inner in walk(message, skip=skip) if type(inner).__name__ == name)
-
-
-def enum(message: Any, field: str) -> str:
-    """Return the name of an enumeration's value, such as ``CONSTR_UNIQUE``."""
-    described = message.DESCRIPTOR.fields_by_name[field].enum_type
-    return str(described.values_by_number[getattr(message, field)].name)
+from todo_sql.sql.walking import enum as enum
+from todo_sql.sql.walking import of_type as of_type
+from todo_sql.sql.walking import shape as shape
+from todo_sql.sql.walking import strings as strings
+from todo_sql.sql.walking import walk as walk
 
 
 def relation(range_var: Any) -> str:
@@ -38,11 +22,6 @@ def shown(name: str) -> str:
     return name.removeprefix("public.")
 
 
-def strings(nodes: Any) -> tuple[str, ...]:
-    """Return the texts of a list of String nodes."""
-    return tuple(node.string.sval for node in nodes if node.HasField("string"))
-
-
 def qualified(nodes: Any) -> str:
     """Return the qualified name in a list of String nodes (or a List of them)."""
     parts = strings(nodes)
@@ -52,11 +31,6 @@ def qualified(nodes: Any) -> str:
 def function_name(call: Any) -> str:
     """Return the bare name of a called function."""
     return strings(call.funcname)[-1]
-
-
-def shape(message: Any) -> str:
-    """Return a text that is the same for the same expression wherever it stands."""
-    return re.sub(r"\s*\w*location: \d+", "", str(message))
 
 
 def roles(nodes: Any) -> tuple[str, ...]:

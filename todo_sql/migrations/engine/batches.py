@@ -1,0 +1,264 @@
+"""Runs one statement of a file in batches, by ranges of a key.
+
+Each batch is a transaction that locks the migration's row in the ledger first, runs the
+statement for the next keys, and writes how far it came. So whatever is killed, a row is done
+once, and the next run goes on behind the last batch that was committed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from todo_sql.catalog.names import quoted
+from todo_sql.migrations.batch_state import SMALLEST, BatchState, Bound
+from todo_sql.migrations.connecting import MigrationLink
+from todo_sql.migrations.engine import watch
+from todo_sql.migrations.engine.failure import Failure
+from todo_sql.migrations.engine.lock_retry import give_way, pauses
+from todo_sql.migrations.engine.settings import OURS, THEIRS, hold_of, reset
+from todo_sql.migrations.engine.standbys import Throttle
+from todo_sql.migrations.engine.transactional import CONSTRAINTS
+from todo_sql.migrations.engine.walk import COMMIT, READING, Walk, rows_of_plan, walk_of
+from todo_sql.migrations.files.batched import BatchedStatement
+from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.lock import NOT_HELD
+from todo_sql.migrations.migration_errors import MigrationFailed
+from todo_sql.migrations.progress import Events
+from todo_sql.wire.pipeline import Flight, FlightCommand, Reply
+
+BATCH_TIME = 0.1
+BATCH_PAUSE = 0.25
+
+
+class BatchRun:
+    """One statement on its way through its table.
+
+    Args:
+        link: The connection, which holds the migration lock.
+        script: The file.
+        number: Of the statement.
+        made: The statement.
+        before: What the session is set to before it.
+        record: Makes the commands that write a state into the ledger.
+        locked: Makes the command that locks the row of the ledger, and fails if it is another.
+        explained: Makes the error of a failure from what state things are in.
+        events: Is told how far it is.
+    """
+
+    def __init__(
+        self,
+        link: MigrationLink,
+        script: Script,
+        number: int,
+        made: BatchedStatement,
+        before: Sequence[FlightCommand],
+        record: Callable[[BatchState], Sequence[FlightCommand]],
+        locked: Callable[[], FlightCommand],
+        explained: Callable[[Failure, str], MigrationFailed],
+        events: Events,
+    ) -> None:
+        self._link = link
+        self._script = script
+        self._number = number
+        self._made = made
+        self._before = before
+        self._record = record
+        self._locked = locked
+        self._explained = explained
+        self._events = events
+        said = script.directives
+        self._target = said.batch_time or BATCH_TIME
+        self._pause = BATCH_PAUSE if said.batch_pause is None else said.batch_pause
+        self._throttle = Throttle(link, said.max_lag, events)
+        self._walk = walk_of(link, script, made, before)
+        self._mark = time.monotonic()
+
+    @property
+    def walk(self) -> Walk:
+        """How the table is walked through."""
+        return self._walk
+
+    def start(self) -> BatchState:
+        """Return the state before the first batch, which goes to the greatest key of now."""
+        *_, greatest, plan, _ = self._link.fly(
+            [READING, OURS, self._walk.greatest(), self._walk.estimate(), COMMIT]
+        )
+        last = _bound(greatest.rows[0]) if greatest.rows else None
+        return BatchState(
+            self._walk.table, self._walk.key.columns, last, estimate=rows_of_plan(plan)
+        )
+
+    def run(self, state: BatchState) -> BatchState:
+        """Run to the end, and once more where rows still match; return the last state.
+
+        Raises:
+            MigrationFailed: A batch failed, or rows match to the end; what was done stays.
+        """
+        again = False
+        while True:
+            state = self._round(state)
+            if not self._made.excludes or not self._left(state):
+                return state
+            if again:
+                raise MigrationFailed(
+                    f"rows of {state.table} match the statement still",
+                    code="M343",
+                    place=self._script.source.place(self._statement.start),
+                    cause=f"two rounds through the table changed {state.rows:,} rows, and there "
+                    "are rows that match its WHERE: others write them, or the statement leaves "
+                    "them as they are; what is done stays",
+                    fix="see that new rows come with the value (a default, a trigger) and that "
+                    "the statement gives one to each row that it matches, then run the command "
+                    "again",
+                )
+            self._events.note(f"rows of {state.table} match still: another round")
+            again = True
+            last = state.last if state.limited else self.start().last
+            state = replace(state, round=state.round + 1, position=None, keys=0, last=last)
+
+    @property
+    def _statement(self) -> Any:
+        return self._script.statements[self._number]
+
+    def _round(self, state: BatchState) -> BatchState:
+        coming = self._look(state)
+        while coming is not None:
+            self._throttle.wait()
+            state, coming, seconds = self._batch(state, coming)
+            self._events.batched(state)
+            if coming is not None:
+                time.sleep(seconds * self._pause)
+        return state
+
+    def _batch(
+        self, state: BatchState, coming: tuple[Bound, int]
+    ) -> tuple[BatchState, tuple[Bound, int] | None, float]:
+        """Run one batch; where it meets another's lock, give way and try a smaller one."""
+        found: tuple[Bound, int] | None = coming
+        for pause in pauses():
+            assert found is not None
+            began = time.monotonic()
+            done = self._try(state, found[0])
+            if isinstance(done, int):
+                seconds = time.monotonic() - began
+                return *self._keep(state, found, done, seconds), seconds
+            error = self._told(done, state, found[0])
+            if pause is None or not done.may_pass:
+                raise error
+            give_way(pause, error.finding, self._events)
+            state = replace(state, size=max(SMALLEST, state.size // 2))
+            found = self._look(state)
+        raise AssertionError
+
+    def _try(self, state: BatchState, upper: Bound) -> int | Failure:
+        """Run the statement for the next keys; return how many rows it changed."""
+        proof, locked = self._link.lock.require(), self._locked()
+        text = self._made.ranged(self._walk.key, lower=state.position is not None)
+        statement = FlightCommand(text, (*upper, *(state.position or ())), statement=self._number)
+        opening = [FlightCommand("begin read write"), *self._before, OURS, proof, locked]
+        commands = [*opening, THEIRS, *self._before, statement, CONSTRAINTS]
+        failed = self._fly(commands, proof, locked)
+        if isinstance(failed, Failure):
+            return failed
+        return failed[commands.index(statement)].changed
+
+    def _keep(
+        self, state: BatchState, found: tuple[Bound, int], rows: int, seconds: float
+    ) -> tuple[BatchState, tuple[Bound, int] | None]:
+        """Write how far it came, commit, and look at the next keys."""
+        now = time.monotonic()
+        state = replace(
+            state,
+            position=found[0],
+            rows=state.rows + rows,
+            keys=state.keys + found[1],
+            batches=state.batches + 1,
+            seconds=state.seconds + now - self._mark,
+            size=state.resized(seconds, self._target),
+        )
+        self._mark = now
+        proof = self._link.lock.require()
+        record = self._record(state)
+        commands = [*reset(self._link.target), OURS, proof, *record, COMMIT]
+        looking = [READING, OURS, self._walk.next(state), COMMIT]
+        answers = self._fly([*commands, *looking], proof)
+        if isinstance(answers, Failure):
+            raise self._told(replace(answers, recording=True), state, found[0])
+        return state, _coming(answers[-2])
+
+    def _fly(
+        self,
+        commands: Sequence[FlightCommand],
+        proof: FlightCommand,
+        locked: FlightCommand | None = None,
+    ) -> list[Reply] | Failure:
+        """Fly commands of an open transaction; where one fails, it is rolled back."""
+        hold = hold_of(self._script)
+        answers, exceeded = watch.fly(self._link, commands, self._script, self._events, hold)
+        for command, answer in zip(commands, answers, strict=False):
+            if answer.error is None:
+                continue
+            self._link.roll_back()
+            if answer.error.sqlstate == NOT_HELD and command is proof:
+                raise self._link.lock.lost()
+            if answer.error.sqlstate == NOT_HELD and command is locked:
+                raise MigrationFailed(
+                    "another migrator changed the ledger in the meantime",
+                    code="M309",
+                    cause="the batch was rolled back; those before it stay",
+                    fix="look at `todo-sql status`, then run the command again",
+                )
+            return Failure(answer.error, command.statement, exceeded=exceeded, rewritten=True)
+        return answers
+
+    def _look(self, state: BatchState) -> tuple[Bound, int] | None:
+        """Return the last of the next keys and how many they are; None: there are no more."""
+        if state.last is None:
+            return None
+        commands = [READING, *self._before, OURS, self._walk.next(state), COMMIT]
+        answers = Flight(self._link.connection, commands).fly()
+        for answer in answers:
+            if answer.error is not None:
+                self._link.roll_back()
+                failure = Failure(answer.error, self._number, rewritten=True)
+                raise self._explained(failure, _state(state))
+        return _coming(answers[-2])
+
+    def _left(self, state: BatchState) -> bool:
+        """Tell whether a row matches that should not any more."""
+        if state.limited and state.last is None:
+            return False
+        upper = state.last if state.limited else None
+        text = self._made.left(self._walk.key, upper=upper is not None)
+        asked = FlightCommand(text, upper or (), statement=self._number)
+        commands = [READING, *self._before, asked, COMMIT]
+        answers = self._fly(commands, asked)
+        if isinstance(answers, Failure):
+            raise self._explained(answers, _state(state))
+        return answers[-2].rows[0][0] == "t"
+
+    def _told(self, failure: Failure, state: BatchState, upper: Bound) -> MigrationFailed:
+        columns = ", ".join(map(quoted, self._walk.key.columns))
+        from_ = f" > ({', '.join(state.position)}) and" if state.position else ""
+        where = f"in the batch ({columns}){from_} <= ({', '.join(upper)}), which was rolled back"
+        return self._explained(failure, f"{where}; {_state(state)}")
+
+
+def _state(state: BatchState) -> str:
+    if not state.begun:
+        return "no batch is done"
+    return f"{state} are done and recorded ({state.rows:,} changed), and stay"
+
+
+def _bound(row: Sequence[str | None]) -> Bound:
+    return tuple(str(value) for value in row)
+
+
+def _coming(answer: Reply) -> tuple[Bound, int] | None:
+    if not answer.rows:
+        return None
+    *key, count = answer.rows[0]
+    return _bound(key), int(count or 0)

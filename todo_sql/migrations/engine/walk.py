@@ -1,0 +1,164 @@
+"""How a table is walked through by a key: which key, and what asks for the next rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from todo_sql.catalog.names import quoted
+from todo_sql.migrations.batch_state import BatchState
+from todo_sql.migrations.connecting import MigrationLink
+from todo_sql.migrations.engine.settings import OURS
+from todo_sql.migrations.files.batched import (
+    BatchedStatement,
+    BatchKey,
+    NotBatched,
+    refuse_assigned,
+)
+from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.migration_errors import MigrationFailed
+from todo_sql.queries.own import bound
+from todo_sql.wire.pipeline import FlightCommand, Reply
+
+READING, COMMIT = FlightCommand("begin read only"), FlightCommand("commit")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A column of a key, and whether it is a date or a time."""
+
+    name: str
+    date: bool
+
+    def text(self, alias: str) -> str:
+        """Return the expression for its value as text that reads the same in every session."""
+        value = f"{alias}.{quoted(self.name)}"
+        if self.date:
+            return f"(pg_catalog.to_json({value}) operator(pg_catalog.#>>) '{{}}')"
+        return f"{value}::pg_catalog.text"
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The table that is walked through, and its key."""
+
+    table: str
+    key: BatchKey
+    columns: tuple[KeyColumn, ...]
+
+    def _texts(self, alias: str) -> str:
+        return ", ".join(column.text(alias) for column in self.columns)
+
+    def _order(self, alias: str, direction: str = "") -> str:
+        names = (f"{alias}.{quoted(name)}{direction}" for name in self.key.columns)
+        return ", ".join(names)
+
+    def greatest(self) -> FlightCommand:
+        """Return the query for the greatest key."""
+        return FlightCommand(
+            f"select {self._texts('t')} from {self.table} as t "
+            f"order by {self._order('t', ' desc')} limit 1"
+        )
+
+    def estimate(self) -> FlightCommand:
+        """Return the query for how many rows the planner believes that there are."""
+        return FlightCommand(f"explain (format json) select from {self.table}")
+
+    def next(self, state: BatchState) -> FlightCommand:
+        """Return the query for the last of the next keys, and how many they are."""
+        assert state.last is not None
+        conditions = self.key.beyond("t", 1, "<=")
+        given = state.last
+        if state.position is not None:
+            conditions += f" and {self.key.beyond('t', 1 + len(given), '>')}"
+            given += state.position
+        return FlightCommand(
+            f"with w as materialized (select {self._order('t')} from {self.table} as t "
+            f"where {conditions} order by {self._order('t')} "
+            f"limit ${len(given) + 1}::pg_catalog.int8) "
+            f"select {self._texts('w')}, (select pg_catalog.count(*) from w)::pg_catalog.text "
+            f"from w order by {self._order('w', ' desc')} limit 1",
+            (*given, str(state.size)),
+        )
+
+
+def rows_of_plan(answer: Reply) -> int:
+    """Return how many rows EXPLAIN expects."""
+    return int(json.loads("".join(str(row[0]) for row in answer.rows))[0]["Plan"]["Plan Rows"])
+
+
+def walk_of(
+    link: MigrationLink, script: Script, made: BatchedStatement, before: Sequence[FlightCommand]
+) -> Walk:
+    """Return how the table of a statement is walked through.
+
+    Args:
+        link: The connection.
+        script: The file.
+        made: The statement.
+        before: What the session is set to before it.
+
+    Raises:
+        MigrationFailed: It has no key for that; nothing was changed.
+    """
+    batch = script.directives.batch
+    assert batch is not None
+    asked = FlightCommand(
+        "select pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.text, "
+        "pg_catalog.to_regclass($2)::pg_catalog.oid::pg_catalog.text",
+        (made.table, batch.named),
+    )
+    ((oid, named),) = link.fly([READING, *before, asked, COMMIT])[-2].rows
+    place = script.place_of_directive("batch")
+    nothing = "nothing was changed"
+    if oid is None or oid != named:
+        raise MigrationFailed(
+            f"there is no table {batch.named}"
+            if named is None
+            else f"the statement's {made.table} is not the directive's {batch.named}",
+            code="M342",
+            place=place,
+            cause=f"along the search path of the migration; {nothing}",
+            fix="name the table with its schema, in both",
+        )
+    table, keys = (bound(__package__, name, table=oid) for name in ("batch_table", "batch_keys"))
+    looking = [READING, OURS, FlightCommand(*table), FlightCommand(*keys), COMMIT]
+    *_, one, found, _ = link.fly(looking)
+    every = [(row[0] == "t", json.loads(str(row[1]))) for row in found.rows]
+    chosen = _chosen(every, batch.by)
+    if not one.rows or chosen is None:
+        known = "; ".join(", ".join(quoted(c["name"]) for c in columns) for _, columns in every)
+        wanted = ", ".join(map(quoted, batch.by))
+        raise MigrationFailed(
+            f"{batch.named} has no unique index on ({wanted}) without NULLs"
+            if batch.by
+            else f"{batch.named} has no primary key",
+            code="M342",
+            place=place,
+            cause="batches go along a unique btree index on plain columns that are NOT NULL, in "
+            f"the order of the columns; {f'there is: {known}' if known else 'there is none'}; "
+            f"{nothing}",
+            fix=f"write `-- batch: {batch.named} by COLUMN`, with the columns of such an index",
+        )
+    schemas = {column["schema"] for column in chosen}
+    names = tuple(str(column["name"]) for column in chosen)
+    key = BatchKey(names, schemas.pop() if len(schemas) == 1 else None)
+    try:
+        refuse_assigned(made, names)
+    except NotBatched as error:
+        raise MigrationFailed(
+            error.message, code="M130", place=place, cause=nothing, fix=error.fix
+        ) from None
+    columns = tuple(KeyColumn(str(column["name"]), bool(column["date"])) for column in chosen)
+    return Walk(str(one.rows[0][0]), key, columns)
+
+
+def _chosen(
+    every: Sequence[tuple[bool, list[dict[str, Any]]]], by: Sequence[str]
+) -> list[dict[str, Any]] | None:
+    for primary, columns in every:
+        if [column["name"] for column in columns] == list(by) or (primary and not by):
+            return columns
+    return None
