@@ -149,6 +149,22 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION public.find_list(list_public_id uuid)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+    return (
+        select l.id
+        from public.lists as l
+        where l.user_id = public.current_user_id()
+            and l.public_id = list_public_id
+    );
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.record_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1047,6 +1063,10 @@ revoke execute on function public.detach_audit_partitions(integer) from public;
 
 revoke execute on function public.erase_audit_history(pg_catalog.text) from public;
 
+revoke execute on function public.find_list(pg_catalog.uuid) from public;
+
+grant execute on function public.find_list(pg_catalog.uuid) to todo_app;
+
 revoke execute on function public.record_change() from public;
 
 revoke execute on function public.resolve_session(pg_catalog.text) from public;
@@ -1560,6 +1580,8 @@ comment on function public.current_user_id() is 'The user on whose behalf the tr
 comment on function public.detach_audit_partitions(integer) is 'Detaches months older than that many from audit_log and returns their names; dump and drop them. Gives up after 2 s without its lock.';
 
 comment on function public.erase_audit_history(pg_catalog.text) is 'Deletes one user''s history from the attached months and returns how many rows; what they did to others'' rows stays.';
+
+comment on function public.find_list(pg_catalog.uuid) is 'The id of one of the user''s lists, by its public_id; null: the user has no such list.';
 
 comment on function public.record_change() is 'Trigger: writes audit_log. Arguments: tenant column, key column, second key column or empty, columns whose values are kept (comma-separated; without it all).';
 

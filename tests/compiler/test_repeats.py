@@ -43,6 +43,17 @@ TEXTS: list[tuple[str, set[str]]] = [
         {"k"},
     ),
     (f"insert into authors as a (name, bio) values (:n, now()::text) {KEPT}", {"n"}),
+    # a part of the statement that the rest reads
+    (
+        f"with made as (insert into authors (name, bio) values (:n, :b) {KEPT} returning id) "
+        "select m.id, (select count(*) from books as b where b.author_id = m.id) from made as m",
+        {"n"},
+    ),
+    (
+        "with made as (insert into authors (key, name) values (coalesce(:k, gen_random_uuid()), :n)"
+        " on conflict (key) do update set key = excluded.key returning id) select id from made",
+        {"k"},
+    ),
     # nothing: the second answer would not be the first
     ("insert into authors (name) values (:n) on conflict (name) do nothing returning id", set()),
     ("insert into authors (name) values (:n) on conflict do nothing", set()),
@@ -123,6 +134,22 @@ TEXTS: list[tuple[str, set[str]]] = [
         set(),
     ),
     ("update authors set hits = 1 where name = :n", set()),
+    (
+        f"with made as (insert into authors (name, bio) values (:n, :b) {KEPT} returning id) "
+        "select m.id, noisy('y') from made as m",
+        set(),
+    ),
+    (
+        f"with made as (insert into authors (name, bio) values (:n, :b) {KEPT} returning id), "
+        "more as (update books set title = 'x' returning id) select id from made",
+        set(),
+    ),
+    (
+        "with made as (insert into authors (name) values (:n) on conflict do nothing returning id) "
+        "select id from made",
+        set(),
+    ),
+    ("with gone as (delete from authors where name = :n returning id) select id from gone", set()),
 ]
 
 

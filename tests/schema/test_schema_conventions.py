@@ -294,7 +294,7 @@ def test_functions_are_closed_to_the_public(catalog: Connection) -> None:
         """,
     )
     granted = {name: grantees for name, *_, grantees in found}
-    assert granted.pop("current_user_id") == ["todo_app"]
+    assert granted.pop("current_user_id") == granted.pop("find_list") == ["todo_app"]
     assert granted.pop("resolve_session") == ["todo_app", "todo_auth"]
     assert set(map(tuple, granted.values())) == {()}
     for name, _, config, parsed, _ in found:

@@ -72,7 +72,8 @@ class Inference:
 
     def _repeat(self, checked: Checked) -> frozenset[str]:
         """Return the parameters that make a repeat of any variant harmless, or none."""
-        if not any(tree.main and tree.main["onConflict"] for *_, tree in checked.known):
+        queries = (query for *_, tree in checked.known for query in tree.of("QUERY"))
+        if not any(query["onConflict"] for query in queries):
             return frozenset()
         keys = [
             repeat_keys(answer.parse(), variant.parameters, self.schema)

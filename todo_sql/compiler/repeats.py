@@ -34,25 +34,29 @@ def repeat_keys(tree: Tree, names: Sequence[str], schema: Schema) -> frozenset[s
         schema: The catalog.
     """
     main = tree.main
-    if main is None or len(tree.queries) != 1 or int(main["commandType"]) != INSERT:
+    if main is None or len(tree.queries) != 1:
         return _NONE
-    conflict = main["onConflict"]
+    writes = [query for query in tree.of("QUERY") if int(query["commandType"]) != SELECT]
+    if any(query["rowMarks"] for query in tree.of("QUERY")) or len(writes) != 1:
+        return _NONE
+    (insert,) = writes  # the whole, or a part `with made as (insert …)` that the rest reads
+    if int(insert["commandType"]) != INSERT:
+        return _NONE
+    conflict = insert["onConflict"]
     if not conflict or conflict["action"] != _DO_UPDATE or conflict["arbiterWhere"]:
         return _NONE  # a partial index may not hold the row that was made
-    others = (query for query in tree.of("QUERY") if query is not main)
-    if any(int(query["commandType"]) != SELECT or query["rowMarks"] for query in others):
+    if insert["cteList"] or insert["hasTargetSRFs"] == "true":
         return _NONE
-    if main["cteList"] or main["hasTargetSRFs"] == "true":
-        return _NONE
-    upsert = _Upsert(main, conflict, schema)
+    upsert = _Upsert(insert, conflict, schema, main)
     return frozenset(names[number - 1] for number in upsert.parameters())
 
 
 class _Upsert:
-    """One ``insert … values … on conflict (…) do update``."""
+    """One ``insert … values … on conflict (…) do update``, in the statement that holds it."""
 
-    def __init__(self, main: Node, conflict: Node, schema: Schema) -> None:
+    def __init__(self, main: Node, conflict: Node, schema: Schema, whole: Node) -> None:
         self._main = main
+        self._whole = whole
         self._conflict = conflict
         self._schema = schema
         self._excluded = conflict["exclRelIndex"]
@@ -76,7 +80,7 @@ class _Upsert:
         if not self._writes_the_same(stored, columns) or not self._finds_it_again(stored):
             return set()
         ignored = {id(node) for node in unread}
-        return set() if self._is_volatile(self._main, ignored) else found
+        return set() if self._is_volatile(self._whole, ignored) else found
 
     def _stored(self) -> dict[int, list[Node]] | None:
         """Return what is inserted by column, a value for each row; None: rows of a query."""
@@ -147,9 +151,9 @@ class _Upsert:
     def _is_stable(self, function: Function) -> bool:
         return function.volatility == "s" and function.builtin
 
-    def _is_volatile(self, main: Node, ignored: set[int]) -> bool:
+    def _is_volatile(self, whole: Node, ignored: set[int]) -> bool:
         """Whether something volatile may run that is no harmless default of a column."""
-        for node in _below(main, ignored):
+        for node in _below(whole, ignored):
             if node["node"] not in CALLS or not int(node[CALLS[node["node"]]]):
                 continue
             function = self._called(node)

@@ -107,7 +107,7 @@ def list_lists(session: Session | AsyncSession, *, limit: int = 100) -> Any:
 _LIST_LISTS_WITH_TASKS: Query[TaskListWithTasks] = _FILE.query(
     "list_lists_with_tasks",
     row=TaskListWithTasks,
-    parameters={"tasks_per_list": "bigint", "user_id": "text", "limit": "bigint"},
+    parameters={"user_id": "text", "tasks_per_list": "bigint", "limit": "bigint"},
     nullable=[],
     read_only=True,
     tenant=True,

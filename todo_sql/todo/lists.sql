@@ -42,7 +42,7 @@ select
     (
         select count(*)
         from tasks as t
-        where t.user_id = l.user_id
+        where t.user_id = :user_id
             and t.list_id = l.id
             and t.completed = false
             and t.deleted_at is null
@@ -59,11 +59,11 @@ select
                     select g.name
                     from task_tags as tt
                     inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id
-                    where tt.user_id = t.user_id and tt.task_id = t.id
+                    where tt.user_id = :user_id and tt.task_id = t.id
                     order by lower(g.name)
                 ) as tags
             from tasks as t
-            where t.user_id = l.user_id
+            where t.user_id = :user_id
                 and t.list_id = l.id
                 and t.completed = false
                 and t.deleted_at is null

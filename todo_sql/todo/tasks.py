@@ -488,6 +488,7 @@ def update_task(
         completed: Whether it is done.
         priority: low, medium or high.
         due_date: By when it must be done; null: whenever.
+        list_id: The list it is in; null: none. Deleting a list keeps its tasks.
     """
     return session.one(
         _UPDATE_TASK,

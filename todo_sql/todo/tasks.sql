@@ -13,32 +13,38 @@
 -- param: due_date timestamptz? = null
 -- param: list_id bigint? = null
 -- param: list_public_id uuid? = null
-insert into tasks (user_id, public_id, title, description, priority, due_date, list_id)
-values (
-    :user_id,
-    coalesce(:public_id, gen_random_uuid()),
-    :title,
-    :description,
-    :priority,
-    :due_date,
-    case
-        when :list_public_id::uuid is null then :list_id
-        else coalesce((select id from lists where user_id = :user_id and public_id = :list_public_id), -1)
-    end
+with made as (
+    insert into tasks (user_id, public_id, title, description, priority, due_date, list_id)
+    values (
+        :user_id,
+        coalesce(:public_id, gen_random_uuid()),
+        :title,
+        :description,
+        :priority,
+        :due_date,
+        case
+            when :list_public_id::uuid is null then :list_id
+            else coalesce(find_list(:list_public_id), -1)
+        end
+    )
+    on conflict (user_id, public_id) do update
+        set public_id = excluded.public_id
+        where tasks.deleted_at is null
+    returning id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at
 )
-on conflict (user_id, public_id) do update
-    set public_id = excluded.public_id
-    where tasks.deleted_at is null
-returning
-    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+
+select
+    m.id, m.public_id, m.list_id, m.title, m.description, m.completed, m.priority, m.due_date, m.created_at,
+    m.updated_at,
+    (select l.public_id from lists as l where l.user_id = :user_id and l.id = m.list_id) as list_public_id
+from made as m;
 
 -- name: get_task :one -> Task
 -- Return a task that is not deleted.
 -- one of: id, public_id
 select
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id
+    (select l.public_id from lists as l where l.user_id = :user_id and l.id = tasks.list_id) as list_public_id
 from tasks
 where user_id = :user_id
     and id = :id                                                            -- if: id
@@ -97,11 +103,11 @@ select
         select g.name
         from task_tags as tt
         inner join tags as g on tt.user_id = g.user_id and tt.tag_id = g.id
-        where tt.user_id = t.user_id and tt.task_id = t.id
+        where tt.user_id = :user_id and tt.task_id = t.id
         order by lower(g.name)
     ) as tags
 from tasks as t
-left join lists as l on t.user_id = l.user_id and t.list_id = l.id
+left join lists as l on l.user_id = :user_id and t.list_id = l.id
 where t.user_id = :user_id
     and t.deleted_at is null
     and t.completed = :completed                                            -- if: completed
@@ -147,7 +153,7 @@ where user_id = :user_id
 -- param: limit = 50
 select
     id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id
+    (select l.public_id from lists as l where l.user_id = :user_id and l.id = tasks.list_id) as list_public_id
 from tasks
 where user_id = :user_id
     and deleted_at is null
@@ -163,56 +169,77 @@ limit :limit;
 -- param: list_id bigint?
 -- param: list_public_id uuid?
 -- one of: id, public_id
-update tasks
-set
-    title = :title,                                                         -- if: title
-    description = :description,                                             -- if: description
-    completed = :completed,                                                 -- if: completed
-    priority = :priority,                                                   -- if: priority
-    due_date = :due_date,                                                   -- if: due_date
-    list_id = (array[
-        :list_id,                                                           -- if: list_id
-        (                                                                   -- if: list_public_id
-            select case when :list_public_id::uuid is not null then coalesce(max(l.id), -1) end
-            from lists as l
-            where l.user_id = :user_id and l.public_id = :list_public_id
-        ),
-        list_id
-    ])[1]
-where user_id = :user_id
-    and deleted_at is null
-    and id = :id                                                            -- if: id
-    and public_id = :public_id                                              -- if: public_id
-returning
-    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+with changed as (
+    update tasks
+    set
+        title = :title,                                                     -- if: title
+        description = :description,                                         -- if: description
+        completed = :completed,                                             -- if: completed
+        priority = :priority,                                               -- if: priority
+        due_date = :due_date,                                               -- if: due_date
+        -- noqa: disable=LT02
+        list_id = case
+            when false then null
+            when true then :list_id                                         -- if: list_id
+            when true then (                                                -- if: list_public_id
+                select case when :list_public_id::uuid is not null then coalesce(max(l.id), -1) end
+                from lists as l
+                where l.user_id = :user_id and l.public_id = :list_public_id
+            )
+            else list_id
+        end
+        -- noqa: enable=LT02
+    where user_id = :user_id
+        and deleted_at is null
+        and id = :id                                                        -- if: id
+        and public_id = :public_id                                          -- if: public_id
+    returning id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at
+)
+
+select
+    c.id, c.public_id, c.list_id, c.title, c.description, c.completed, c.priority, c.due_date, c.created_at,
+    c.updated_at,
+    (select l.public_id from lists as l where l.user_id = :user_id and l.id = c.list_id) as list_public_id
+from changed as c;
 
 -- name: complete_task :one -> Task
 -- Mark a task as completed, or with completed false as open again.
 -- param: completed = true
 -- one of: id, public_id
-update tasks
-set completed = :completed
-where user_id = :user_id
-    and deleted_at is null
-    and id = :id                                                            -- if: id
-    and public_id = :public_id                                              -- if: public_id
-returning
-    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+with changed as (
+    update tasks
+    set completed = :completed
+    where user_id = :user_id
+        and deleted_at is null
+        and id = :id                                                        -- if: id
+        and public_id = :public_id                                          -- if: public_id
+    returning id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at
+)
+
+select
+    c.id, c.public_id, c.list_id, c.title, c.description, c.completed, c.priority, c.due_date, c.created_at,
+    c.updated_at,
+    (select l.public_id from lists as l where l.user_id = :user_id and l.id = c.list_id) as list_public_id
+from changed as c;
 
 -- name: delete_task :one -> Task
 -- Put a task into the bin; restore_task takes it out again, purge_tasks empties the bin.
 -- one of: id, public_id
-update tasks
-set deleted_at = now()
-where user_id = :user_id
-    and deleted_at is null
-    and id = :id                                                            -- if: id
-    and public_id = :public_id                                              -- if: public_id
-returning
-    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+with changed as (
+    update tasks
+    set deleted_at = now()
+    where user_id = :user_id
+        and deleted_at is null
+        and id = :id                                                        -- if: id
+        and public_id = :public_id                                          -- if: public_id
+    returning id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at
+)
+
+select
+    c.id, c.public_id, c.list_id, c.title, c.description, c.completed, c.priority, c.due_date, c.created_at,
+    c.updated_at,
+    (select l.public_id from lists as l where l.user_id = :user_id and l.id = c.list_id) as list_public_id
+from changed as c;
 
 -- name: list_deleted_tasks :many -> DeletedTask
 -- List the bin, last deleted first.
@@ -227,15 +254,21 @@ limit :limit;
 -- name: restore_task :one -> Task
 -- Take a task out of the bin.
 -- one of: id, public_id
-update tasks
-set deleted_at = null
-where user_id = :user_id
-    and deleted_at is not null
-    and id = :id                                                            -- if: id
-    and public_id = :public_id                                              -- if: public_id
-returning
-    id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at,
-    (select l.public_id from lists as l where l.user_id = tasks.user_id and l.id = tasks.list_id) as list_public_id;
+with changed as (
+    update tasks
+    set deleted_at = null
+    where user_id = :user_id
+        and deleted_at is not null
+        and id = :id                                                        -- if: id
+        and public_id = :public_id                                          -- if: public_id
+    returning id, public_id, list_id, title, description, completed, priority, due_date, created_at, updated_at
+)
+
+select
+    c.id, c.public_id, c.list_id, c.title, c.description, c.completed, c.priority, c.due_date, c.created_at,
+    c.updated_at,
+    (select l.public_id from lists as l where l.user_id = :user_id and l.id = c.list_id) as list_public_id
+from changed as c;
 
 -- name: purge_tasks :execrows
 -- Delete for good what is in the bin, or what has been there since before a time; return how

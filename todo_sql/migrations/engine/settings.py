@@ -73,12 +73,17 @@ def settings(
         values |= {"lock_timeout": "0", "statement_timeout": "0"}
     if local:
         values["search_path"] = SAFE_PATH
-    if not waits:
-        values["synchronous_commit"] = "off"
     if link.target.notices_death:
         values[CHECK_INTERVAL] = "500ms"
     scope = "true" if local else "false"
-    calls = (f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items())
+    calls = [f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items()]
+    if not waits:
+        # Citus' other nodes do what this one has committed, so it must not be forgotten here.
+        calls.append(
+            "pg_catalog.set_config('synchronous_commit', case when pg_catalog.current_setting("
+            "'citus.version', true) is null then 'off' else pg_catalog.current_setting("
+            f"'synchronous_commit') end, {scope})"
+        )
     given = link.settings.values
     names = (
         f"pg_catalog.set_config({literal(name)}, ${number}::pg_catalog.text, {scope})"

@@ -1,0 +1,1 @@
+drop function shard_of(regclass, text);

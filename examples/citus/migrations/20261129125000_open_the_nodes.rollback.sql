@@ -1,0 +1,2 @@
+-- The grants go with the shards and the role.
+select;

@@ -1,0 +1,1 @@
+drop function find_list(uuid);
