@@ -58,6 +58,29 @@ _PRISMA = {
     "20240102030407_index": INDEX,
 }
 
+
+def _committed(number: int, message: str, body: str, previous: str) -> tuple[str, str]:
+    """Return a committed migration of graphile-migrate's, and its hash."""
+    chained = "" if previous == "-" else f"{previous}\n"
+    digest = "sha1:" + hashlib.sha1(f"{chained}{body}\n".encode()).hexdigest()
+    head = f"--! Previous: {previous}\n--! Hash: {digest}\n--! Message: {message}\n\n"
+    return f"{head}{body}\n", digest
+
+
+_HASHES: tuple[str, ...] = ()
+_GRAPHILE = {}
+for _number, (_message, _body) in enumerate(
+    {
+        "notes": TABLE,
+        "done": COLUMN.replace("notes", ":NOTES"),
+        "index": f"--! no-transaction\n{CONCURRENTLY}",
+    }.items(),
+    1,
+):
+    _text, _hash = _committed(_number, _message, _body, _HASHES[-1] if _HASHES else "-")
+    _HASHES += (_hash,)
+    _GRAPHILE[f"migrations/committed/{_number:06}-{_message}.sql"] = _text
+
 HISTORIES: Mapping[str, OtherHistory] = {
     "dbmate": OtherHistory(
         "db/migrations",
@@ -224,22 +247,16 @@ HISTORIES: Mapping[str, OtherHistory] = {
     "graphile-migrate": OtherHistory(
         "migrations",
         {
-            "migrations/committed/000001-notes.sql": "--! Previous: -\n--! Hash: sha1:aa\n\n"
-            f"{TABLE}\n",
-            "migrations/committed/000002-done.sql": "--! Previous: sha1:aa\n--! Hash: sha1:bb\n\n"
-            "alter table :NOTES add column done boolean not null default false;\n",
-            "migrations/committed/000003.sql": "--! Previous: sha1:bb\n--! Hash: sha1:cc\n"
-            f"--! Message: index\n\n--! no-transaction\n{CONCURRENTLY}\n",
+            **_GRAPHILE,
             "migrations/current.sql": "-- nothing yet\n",
             ".gmrc": '{\n  // placeholders of ours\n  "placeholders": {":NOTES": "notes"}\n}\n',
         },
         ("000001.sql", "000002.sql", "000003.sql"),
-        "insert into graphile_migrate.migrations (hash, filename) values ('sha1:{checksum}', "
-        "'{key}')",
+        "insert into graphile_migrate.migrations (hash, filename) values ('{checksum}', '{key}')",
         _IDS,
         back=0,
         asked=("--to", "ours"),
-        checksums=("aa", "bb", "cc"),
+        checksums=_HASHES,
     ),
     "prisma": OtherHistory(
         "prisma/migrations",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
@@ -14,7 +16,7 @@ from todo_sql.migrations.files.directives import is_empty
 
 _FILE = re.compile(r"(\d+)(?:-(.*))?\.sql")
 _HEADER = re.compile(r"\A(?:--![^\n]*\n)+\r?\n?")
-_FIELD = re.compile(r"^--! (\w+):[ \t]*(.*?)\r?$", re.MULTILINE)
+_FIELD = re.compile(r"^--! (\w+):?[ \t]*(.*?)\r?$", re.MULTILINE)
 _OUTSIDE = re.compile(r"\A\s*--! no-transaction\b[^\n]*")
 _VALUE = re.compile(r"(?<![:\w]):(?P<name>[A-Z][A-Z0-9_]+)\b")
 
@@ -41,7 +43,7 @@ def read(folder: Path, asked: Asked) -> History:
         line = source.text.count("\n", 0, at) + 1
         half = filled(Half(source.file, text, line, inside), _VALUE, values, findings)
         name = named[2] or fields.get("Message", "migration")
-        checksum = fields.get("Hash", "").removeprefix("sha1:") or None
+        checksum = _hash(fields, source.text[at:]) if "Hash" in fields else None
         revisions.append(
             Revision(
                 f"{named[1]}.sql",
@@ -54,6 +56,14 @@ def read(folder: Path, asked: Asked) -> History:
         )
     findings += _unfinished(committed.parent, asked)
     return History(tuple(revisions), tuple(findings))
+
+
+def _hash(fields: Mapping[str, str], text: str) -> str:
+    """Return what graphile-migrate says of a text, which is not what an edited file still says."""
+    if "AllowInvalidHash" in fields:
+        return fields["Hash"].removeprefix("sha1:")
+    chained = "" if fields.get("Previous", "-") == "-" else f"{fields['Previous']}\n"
+    return hashlib.sha1(f"{(chained + text.strip()).strip()}\n".encode()).hexdigest()
 
 
 def _unfinished(folder: Path, asked: Asked) -> list[Finding]:
