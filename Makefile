@@ -46,6 +46,7 @@ project: $(READY)
 # The pages that are made from the code; the suite holds that they agree with it.
 pages: $(READY)
 	$(BIN)/todo-sql lint --rules > docs/rules.md
+	$(BIN)/todo-sql rewrite --recipes > docs/recipes.md
 	$(BIN)/todo-sql explain --all > docs/codes.md
 
 # The site in build/site, strictly: every link, anchor and name of the API is checked.

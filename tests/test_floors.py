@@ -29,6 +29,7 @@ FLOORS = (
     ("migrations",),
     ("compiler",),
     ("review",),
+    ("rewriting",),
     ("adoption",),
     ("codes",),
     ("testing",),

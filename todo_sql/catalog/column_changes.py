@@ -40,12 +40,12 @@ def _from_above(column: Item, snapshot: Snapshot) -> bool:
     )
 
 
-def _not_null_name(column: Item, snapshot: Snapshot) -> str:
+def not_null_name(column: Item, snapshot: Snapshot) -> str:
     """Return the name of a NOT NULL, which a child has from its parent and keeps without it."""
     named: str | None = column["not_null_name"]
     above = ddl.above(column, snapshot)
     if named is None and above is not None and above["not_null"]:
-        return _not_null_name(above, snapshot)
+        return not_null_name(above, snapshot)
     return named or _usual_name(column)
 
 
@@ -102,7 +102,7 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
                 yield from ddl.set_default(new, after)
         case "not_null":
             if old[name] == "not valid" and value == "yes":
-                name = _not_null_name(old, before)
+                name = not_null_name(old, before)
                 yield f"alter table {table_of(new)} validate constraint {name}"
             elif value == "not valid":
                 if old[name]:
@@ -116,7 +116,7 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
             else:
                 yield f"{both} drop not null"
         case "not_null_name" if old["not_null"] and new["not_null"] == old["not_null"]:
-            found, wanted = _not_null_name(old, before), value or _usual_name(new)
+            found, wanted = not_null_name(old, before), value or _usual_name(new)
             if found != wanted:
                 yield f"alter table {table_of(new)} rename constraint {found} to {wanted}"
         case "identity":

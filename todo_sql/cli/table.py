@@ -34,6 +34,12 @@ VERBS = (
     Verb(
         _MIGRATE, "plan", "show what pending migrations lock and risk", "todo-sql plan --markdown"
     ),
+    Verb(
+        _MIGRATE,
+        "rewrite",
+        "make a hazardous migration a sequence of safe ones",
+        "todo-sql rewrite 20260101090000 --dry-run",
+    ),
     Verb(_MIGRATE, "new", "write a new pair of migration files", "todo-sql new add_notes"),
     Verb(
         _MIGRATE,

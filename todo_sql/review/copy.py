@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,7 +61,24 @@ def copied(
     across_majors: bool,
     alone: bool = False,
 ) -> Iterator[Copy]:
-    """Yield a copy of the live catalog on a server of the target's major version.
+    """Yield one copy; see `copies`."""
+    with (
+        copies(config, live, pending, across_majors=across_majors, alone=alone) as make,
+        make() as copy,
+    ):
+        yield copy
+
+
+@contextmanager
+def copies(
+    config: Config,
+    live: Connection[Any],
+    pending: Sequence[Migration],
+    *,
+    across_majors: bool,
+    alone: bool = False,
+) -> Iterator[Callable[[], AbstractContextManager[Copy]]]:
+    """Yield what makes copies of the live catalog on a server of the target's major version.
 
     Roles belong to a cluster: what a migration does to them must reach neither the target nor
     the next plan. So a migration that may touch them is only tried on a cluster of its own.
@@ -82,13 +99,19 @@ def copied(
     with _server(config, live, pending, across_majors=across_majors, alone=alone) as server:
         url, kind = server
         place = ScratchServer(url, config.replays_as_superuser)
-        snapshot = take(live)
+        snapshot, path = take(live), _path(live)
         made = {*schema_sql.roles(snapshot), *_made_roles(pending)} if kind == "kept" else set()
-        with _roles_dropped(url, made), empty_database(place) as scratch:
-            with psycopg.connect(scratch, autocommit=True) as connection:
-                missing = load(connection, snapshot, place)
-                state = None if kind == "kept" else _state(connection)
-            yield Copy(scratch, _path(live), state, tuple(missing))
+
+        @contextmanager
+        def make() -> Iterator[Copy]:
+            with empty_database(place) as scratch:
+                with psycopg.connect(scratch, autocommit=True) as connection:
+                    missing = load(connection, snapshot, place)
+                    state = None if kind == "kept" else _state(connection)
+                yield Copy(scratch, path, state, tuple(missing))
+
+        with _roles_dropped(url, made):
+            yield make
 
 
 Kind = Literal["target's", "project's", "kept"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from todo_sql.errors import Finding, Place, Severity
 from todo_sql.review.foresight import RowsAnswer
@@ -67,6 +67,18 @@ def hazards(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:
     yield from _held_up(step, sizes)
     yield from _lost(step, sizes)
     yield from _renamed(step)
+
+
+_REWRITTEN = ("P102", "P103", "P104", "P105", "P106", "P112")
+_WITHOUT_RECIPE = ("vacuum_stmt", "cluster_stmt", "alter_domain_stmt", "do_stmt", "call_stmt")
+
+
+def rewritable(finding: Finding, step: PlanStep, id: str) -> Finding:
+    """Return a finding whose fix names `todo-sql rewrite`, where there is a recipe for it."""
+    if finding.code not in _REWRITTEN or step.trace.statement.kind in _WITHOUT_RECIPE:
+        return finding
+    by_hand = f"; by hand: {finding.fix}" if finding.fix else ""
+    return replace(finding, fix=f"`todo-sql rewrite {id}` makes safe steps of it{by_hand}")
 
 
 def _held_up(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:

@@ -130,6 +130,11 @@ class Tracer:
         """The relations as of the last look, by oid."""
         return self._now
 
+    def adopt(self) -> None:
+        """Count what is there by now as if it had been there before."""
+        self.look_again()
+        self._known = self._now
+
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()

@@ -18,7 +18,7 @@ from todo_sql.review import repeat_trial, undo
 from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy
 from todo_sql.review.foresight import Foresight
-from todo_sql.review.hazards import SEVERITIES, PlanStep, Size, hazards
+from todo_sql.review.hazards import SEVERITIES, PlanStep, Size, hazards, rewritable
 from todo_sql.review.locks import Tracer
 from todo_sql.review.row_writes import WRITES, named_relations
 from todo_sql.sql.grammar import Statement
@@ -176,7 +176,11 @@ def trace(
                 undone = undo.prove(tracer, migration, before)
             findings = [
                 *([failure] if failure else ()),
-                *(finding for step in steps for finding in hazards(step, target.sizes)),
+                *(
+                    found if repeats else rewritable(found, step, migration.id)
+                    for step in steps
+                    for found in hazards(step, target.sizes)
+                ),
                 *(_broken(migration.forward, one) for one in broken),
                 *(undone.findings if undone else ()),
             ]

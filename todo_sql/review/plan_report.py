@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from todo_sql.catalog.markdown import code, untagged
@@ -58,8 +58,13 @@ def text(plan: Plan, width: int | None = None) -> str:
     return "\n\n".join(parts)
 
 
-def markdown(plan: Plan) -> str:
-    """Return the plan as Markdown, with its findings."""
+def markdown(plan: Plan, sequences: Mapping[str, str] = {}) -> str:
+    """Return the plan as Markdown, with its findings.
+
+    Args:
+        plan: The plan.
+        sequences: By id, what `todo-sql rewrite` would make of a migration.
+    """
     count = len(plan.migrations) + len(plan.untried)
     parts = [
         "## Plan",
@@ -81,6 +86,8 @@ def markdown(plan: Plan) -> str:
         parts.append("\n".join(["| line | statement | effect |", "|---|---|---|", *rows]))
         if planned.findings:
             parts.append("\n".join(_bullet(finding) for finding in planned.findings))
+        if sequences.get(planned.migration.id):
+            parts.append(sequences[planned.migration.id])
         if planned.unknown:
             parts.append(f"Unknown until it runs: {_cell('; '.join(planned.unknown))}.")
     if plan.untried:

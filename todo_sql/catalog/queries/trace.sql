@@ -209,6 +209,18 @@ where k.castsource = :type::oid and k.casttarget = :type::oid;
 -- Takes a lock that blocks nobody, until the end of what asks.
 select pg_get_partition_constraintdef(:oid::oid) as rule;
 
+-- name: bound_partitions :many
+-- A partition, and the default one beside it, with what binds their rows.
+select
+    format('%I.%I', n.nspname, c.relname) as name,
+    pg_get_partition_constraintdef(c.oid) as rule,
+    c.oid = p.partdefid as is_default
+from pg_inherits as i
+inner join pg_partitioned_table as p on i.inhparent = p.partrelid
+inner join pg_class as c on c.oid in (i.inhrelid, p.partdefid)
+inner join pg_namespace as n on c.relnamespace = n.oid
+where i.inhrelid = to_regclass(:partition);
+
 -- name: cluster_state :one
 -- What belongs to the whole cluster, as one value: whether it changed is all that is asked.
 select md5(concat(

@@ -13,7 +13,7 @@ from todo_sql.errors import ConfigError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from todo_sql.migrations.files.folder import Migration, Script
+    from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
     from todo_sql.migrations.files.from_outside import Settings
     from todo_sql.review.plan import Plan
 
@@ -71,7 +71,8 @@ def command(
     if output.json:
         output.document(plan_report.document(plan))
     elif markdown:
-        output.data(plan_report.markdown(plan))
+        sequences = _sequences(context, plan, todo, migrations, across_majors=across_majors)
+        output.data(plan_report.markdown(plan, sequences))
     elif output.annotating:
         output.findings(findings, format)
     else:
@@ -86,6 +87,39 @@ def command(
     output.message(f"{len(pending)} pending: {said or 'no hazards'}")
     failing = _ORDER[_ORDER.index(fail_on) :] if fail_on != "never" else ()
     return ExitCode.FINDINGS if any(f.severity in failing for f in findings) else ExitCode.OK
+
+
+def _sequences(
+    context: Context,
+    plan: Plan,
+    pending: Sequence[Migration],
+    migrations: MigrationSet,
+    *,
+    across_majors: bool,
+) -> dict[str, str]:
+    """Return what `todo-sql rewrite` would make of each migration that it is named for."""
+    from todo_sql.rewriting.pending_rewrites import rewrites
+    from todo_sql.rewriting.rewrite_report import markdown
+
+    named = {
+        one.migration.id
+        for one in plan.migrations
+        if any("`todo-sql rewrite " in (finding.fix or "") for finding in one.findings)
+    }
+    wanted = [migration for migration in pending if migration.id in named]
+    if not wanted or any(finding.code == "P101" for finding in plan.findings):
+        return {}
+    found = rewrites(
+        context.config,
+        context.direct_url(),
+        migrations,
+        pending,
+        wanted,
+        asks=False,
+        across_majors=across_majors,
+        adopts=False,
+    )
+    return {one.original.id: markdown(one) for one in found}
 
 
 def _plan(

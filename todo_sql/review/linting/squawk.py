@@ -45,6 +45,16 @@ _ROLLBACK_MAY = (
 )
 
 
+# What `todo-sql rewrite` makes safe steps of.
+_REWRITTEN = (
+    *("adding-field-with-default", "adding-foreign-key-constraint", "adding-not-nullable-field"),
+    *("changing-column-type", "constraint-missing-not-valid", "disallowed-unique-constraint"),
+    *("renaming-column", "renaming-table", "require-concurrent-index-creation"),
+    *("require-concurrent-index-deletion", "ban-drop-column", "ban-drop-table"),
+    *("adding-serial-primary-key-field", "require-concurrent-reindex"),
+)
+
+
 def binary() -> str | None:
     """Return the path of squawk: beside this Python, or on PATH."""
     return shutil.which("squawk", path=str(Path(sys.executable).parent)) or shutil.which("squawk")
@@ -186,10 +196,16 @@ def _finding(file: File, entry: Mapping[str, object]) -> Finding:
     line = int(str(entry["line"])) + 1
     before = source.line_text(line).encode()[: int(str(entry["column"]))]  # it counts bytes
     message = str(entry["message"]).strip().rstrip(".")
+    fix = str(entry["help"]).strip().rstrip(".") if entry.get("help") else None
+    if file.kind == "migration" and entry["rule_name"] in _REWRITTEN:
+        id = Path(source.file).stem
+        fix = f"`todo-sql rewrite {id}` makes safe steps of it" + (
+            f"; by hand: {fix}" if fix else ""
+        )
     return Finding(
         str(entry["rule_name"]),
         "error" if entry["level"] == "Error" else "warning",
         message[:1].lower() + message[1:],
         source.place_in_line(line, len(before.decode(errors="ignore")) + 1),
-        fix=str(entry["help"]).strip().rstrip(".") if entry.get("help") else None,
+        fix=fix,
     )

@@ -1,0 +1,145 @@
+"""`todo-sql rewrite` from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import Connection
+from support.database import Server
+
+from todo_sql.cli.app import main
+from todo_sql.errors import ExitCode
+from todo_sql.migrations import migrate
+
+pytestmark = pytest.mark.database
+
+Connect = Callable[..., Connection[Any]]
+Run = Callable[..., int]
+
+BASE = "create table notes (id bigint primary key, body text);"
+CHANGE = """-- Bodies are looked up.
+-- allow: unknown-fate it is harmless
+create index notes_body_idx on notes (body);
+alter table notes alter column body set not null;
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, empty_database: str) -> Path:
+    """A project with a base that is applied and a change that is not."""
+    (tmp_path / "pyproject.toml").write_text("[tool.todo-sql]\n", encoding="utf-8")
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    _pair(folder, "20260101090000_base", BASE, "drop table notes;")
+    migrate(empty_database, folder)
+    undo = "drop index notes_body_idx; alter table notes alter column body drop not null;"
+    _pair(folder, "20260201090000_change", CHANGE, undo)
+    later = "-- depends: 20260201090000_change\ncreate table more (id int);"
+    _pair(folder, "20260301090000_later", later, "drop table more;")
+    return tmp_path
+
+
+def _pair(folder: Path, id: str, forward: str, rollback: str) -> None:
+    (folder / f"{id}.sql").write_text(forward, encoding="utf-8")
+    (folder / f"{id}.rollback.sql").write_text(rollback, encoding="utf-8")
+
+
+@pytest.fixture
+def run(project: Path, empty_database: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command on the project and its database."""
+    monkeypatch.setenv("TODO_SQL_SCRATCH_URL", server.url())
+
+    def run(*arguments: str) -> int:
+        return main(["--project", str(project), "--database", empty_database, *arguments])
+
+    return run
+
+
+def test_a_migration_is_replaced(
+    project: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files are there, run, can be undone, and what depended on the original still does."""
+    assert run("rewrite", "20260201090000", "--yes") == ExitCode.OK
+    folder = project / "migrations"
+    ids = [path.name for path in sorted(folder.glob("202602*.sql")) if "rollback" not in path.name]
+    assert ids[0] == "20260201090000_change_1_index.sql"
+    assert "20260201090000_change.sql" not in ids
+    first = (folder / ids[0]).read_text(encoding="utf-8")
+    assert first.startswith("-- Bodies are looked up.\n")
+    last = ids[-1].removesuffix(".sql")
+    assert f"-- depends: {last}\n" in (folder / "20260301090000_later.sql").read_text()
+    assert run("migrate") == ExitCode.OK
+    capsys.readouterr()
+    assert run("rewrite", last) == ExitCode.USAGE
+    assert "P303" in capsys.readouterr().err
+    assert run("rollback", "--to", "20260101090000", "--yes") == ExitCode.OK
+    assert run("migrate") == ExitCode.OK
+
+
+def test_a_trial_writes_nothing(
+    project: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The document has files, proof and asks; the project stays as it is."""
+    before = sorted(path.name for path in (project / "migrations").iterdir())
+    assert run("--json", "rewrite", "20260201090000", "--dry-run") == ExitCode.OK
+    found = json.loads(capsys.readouterr().out)
+    assert found["id"] == "20260201090000_change"
+    assert found["proof"] == {"catalog": "equal", "rollback": "equal", "phases": "equal"}
+    assert found["asks"] == []
+    first = found["files"][0]
+    assert set(first) == {
+        *("id", "phase", "transactional", "sql", "rollback", "locks", "rewritten"),
+    }
+    assert (first["transactional"], first["rewritten"]) == (False, [])
+    assert "concurrently" in first["sql"] and "concurrently" in first["rollback"]
+    assert first["locks"][0]["mode"] == "ShareUpdateExclusiveLock"
+    assert sorted(path.name for path in (project / "migrations").iterdir()) == before
+
+
+def test_all_that_is_pending(project: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """For a pull request: each that is hazardous; what makes a table of its own is left alone."""
+    assert run("--json", "rewrite", "--all-pending", "--dry-run") == ExitCode.OK
+    found = json.loads(capsys.readouterr().out)["migrations"]
+    assert [(one["id"][15:], len(one["files"]) > 1) for one in found] == [
+        ("change", True),
+        ("later", False),
+    ]
+
+
+def test_what_cannot_be_done_is_told(
+    project: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is written, and the exit code says so."""
+    _pair(project / "migrations", "20260401090000_x", "vacuum full notes;", "select 1;")
+    path = project / "migrations" / "20260401090000_x.sql"
+    path.write_text("-- transactional: false\nvacuum full notes;", encoding="utf-8")
+    assert run("rewrite", "20260401090000", "--yes") == ExitCode.FINDINGS
+    assert "P301" in capsys.readouterr().out
+    assert path.exists()
+
+
+def test_plan_names_the_command(
+    project: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fix of a hazard is the command that makes it."""
+    run("--json", "plan")
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    fixes = [one["fix"] for one in findings if one["code"] in ("P103", "P104")]
+    assert len(fixes) == 2
+    assert all("`todo-sql rewrite 20260201090000_change`" in fix for fix in fixes)
+
+
+def test_plan_shows_both_side_by_side(
+    project: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a pull request the original stands beside its sequence."""
+    run("plan", "--markdown")
+    page = capsys.readouterr().out
+    assert "`todo-sql rewrite 20260201090000_change` would make of it" in page
+    assert "create index notes_body_idx on notes (body);" in page
+    assert "create index concurrently notes_body_idx" in page
+    assert "| as it is | ACCESS EXCLUSIVE | nothing |" in page

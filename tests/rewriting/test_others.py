@@ -1,0 +1,144 @@
+"""Other members of each kind: hostile names, partitions, options, several hazards in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.database import Server
+
+from todo_sql.rewriting.rewrite import Rewrite
+
+pytestmark = pytest.mark.database
+
+Rewritten = Callable[..., Rewrite]
+
+LONG = "a_very_long_table_name_that_goes_on_and_on_and_on_for_ever"
+TAKEN = "a_very_long_table_name_that_g_a_very_long_column_name_that__idx"
+LONG_COLUMN = "a_very_long_column_name_that_goes_on_and_on"
+TREE = """
+create table e (id bigint, at int) partition by range (at);
+create table e1 partition of e for values from (0) to (10) partition by range (at);
+create table e1a partition of e1 for values from (0) to (5);
+create table e2 partition of e for values from (10) to (20);
+"""
+
+SAME = {
+    "quoted": (
+        '''create schema "My Shop";
+        create table "My Shop"."Order Items" (id bigint, "Cust ""x""" text, n int);''',
+        '''alter table "My Shop"."Order Items" add primary key (id), add unique ("Cust ""x"""),
+            add check (n > 0), alter column n set not null;
+        create index on "My Shop"."Order Items"
+            (n desc nulls last, "Cust ""x""" text_pattern_ops) include (id) where n > 3;''',
+    ),
+    "cut at 63 bytes, taken": (
+        f"create table {LONG} ({LONG_COLUMN} int, b int);create index {TAKEN} on {LONG} (b)",
+        f"create index on {LONG} ({LONG_COLUMN});"
+        f"alter table {LONG} add unique ({LONG_COLUMN});"
+        f"alter table {LONG} alter {LONG_COLUMN} set not null;",
+    ),
+    "options of a key": (
+        "create table t (a int, b int, c text);",
+        "alter table t add constraint u unique nulls not distinct (a, b) include (c)"
+        " with (fillfactor = 70) deferrable initially deferred;",
+    ),
+    "keys of partitions": (
+        TREE,
+        "alter table e add unique (id, at); create index on e (id); create index on e (id);",
+    ),
+    "foreign key of partitions": (
+        TREE + "create table f (id bigint primary key);",
+        "alter table e add foreign key (id) references f on delete cascade deferrable;",
+    ),
+    "not null of partitions": (TREE, "alter table e alter id set not null;"),
+    "a check under indexes": (
+        "create table t (id int primary key, c varchar(5) check (c <> 'x'), d int);"
+        "create index on t (d) where c = 'a'; create index on t (upper(c)); create index on t (c);",
+        "alter table t alter c type varchar(10);",
+    ),
+    "two indexes": (
+        "create table t (id int, c int); create index i1 on t (c); create index i2 on t (id, c);",
+        "drop index i1, i2;",
+    ),
+    "a table in the middle": (
+        "create table a (id int primary key);"
+        "create table b (id int primary key, a int references a, p int references b);"
+        "create table c (b int references b);",
+        "drop table b cascade;",
+    ),
+    "what was set before": (
+        "create schema s; create table s.t (id int, c int);",
+        "set search_path = s; create index on t (c); alter table t alter id set not null;",
+    ),
+}
+
+
+@pytest.mark.parametrize(("schema", "forward"), SAME.values(), ids=SAME)
+def test_the_sequence_is_proved(schema: str, forward: str, rewritten: Rewritten) -> None:
+    """The catalog is the same, names included, and every step can be undone."""
+    found = rewritten(schema, forward)
+    assert not [one for one in found.asks if one.severity == "error"]
+    assert found.proof == {"catalog": "equal", "rollback": "equal", "phases": "equal"}
+    assert found.files
+
+
+MIXED = """
+-- Amounts get stricter.
+-- lock-timeout: 1s
+create table audit (id bigint primary key);
+comment on table audit is 'x';
+-- note: the key
+alter table orders add constraint fk foreign key (customer) references customers,
+    add column state text not null default 'open' check (state <> ''),
+    alter column amount set not null;
+create index on orders (customer);
+comment on index orders_customer_idx is 'why: because';
+alter table customers add column n int;
+update audit set id = 1 where id = 2;
+"""
+
+
+def test_several_hazards_become_one_sequence(server: Server, rewritten: Rewritten) -> None:
+    """What is safe stays together; comments and directives come along."""
+    found = rewritten(
+        "create table customers (id bigint primary key);"
+        "create table orders (id bigint primary key, customer bigint, amount int);",
+        MIXED,
+        "drop table audit; alter table customers drop column n;"
+        "alter table orders drop column state, alter column amount drop not null,"
+        " drop constraint fk; drop index orders_customer_idx;",
+    )
+    assert found.proof == {"catalog": "equal", "rollback": "equal", "phases": "equal"}
+    first, second = found.files[:2]
+    assert first.text.splitlines()[0] == "-- Amounts get stricter."
+    assert "create table audit (id bigint primary key);\ncomment on table audit" in first.text
+    assert all("-- lock-timeout: 1s" in file.text for file in found.files)
+    assert "-- > note: the key" in second.text
+    assert found.files[-1].step.sql == "update audit set id = 1 where id = 2;"
+    assert [file.id[:14] for file in found.files] == sorted(file.id[:14] for file in found.files)
+
+
+NOTHING = {
+    "a table of its own": ("", "create table t (a int); create index on t (a);"),
+    "a constant default": ("create table t (a int);", "alter table t add b int default 1;"),
+    "a table is dropped": ("create table t (a int);", "drop table t;"),
+}
+
+
+@pytest.mark.parametrize(("schema", "forward"), NOTHING.values(), ids=NOTHING)
+def test_what_holds_nobody_up_stays(schema: str, forward: str, rewritten: Rewritten) -> None:
+    """There is nothing to rewrite, and nothing to ask."""
+    found = rewritten(schema, forward)
+    assert (found.files, found.asks) == ((), ())
+
+
+def test_rows_that_do_not_fit_are_told_before(rewritten: Rewritten) -> None:
+    """The target is asked, and nothing is written."""
+    found = rewritten(
+        "create table t (a int); insert into t values (null), (1), (1);",
+        "alter table t alter a set not null;",
+    )
+    assert found.files == ()
+    assert [one.code for one in found.asks] == ["P114"]
+    assert found.asks[0].cause == "1 row of the target"

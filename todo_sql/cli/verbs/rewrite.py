@@ -1,0 +1,122 @@
+"""`todo-sql rewrite`: a hazardous pending migration as a sequence of safe ones, proved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from todo_sql.cli.context import Context
+from todo_sql.cli.migrating import count_of
+from todo_sql.cli.offers import migration_ids
+from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.rewriting.rewrite import Rewrite
+
+
+def command(
+    context: Context,
+    id: Annotated[
+        str | None,
+        Argument(
+            metavar="ID",
+            help="The pending migration, id or version.",
+            autocompletion=migration_ids,
+        ),
+    ] = None,
+    all_pending: Annotated[
+        bool, Option("--all-pending", help="Every pending migration that holds up tables in use.")
+    ] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", "-n", help="Prove and show the files; write nothing.")
+    ] = False,
+    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
+    no_data_checks: Annotated[
+        bool, Option("--no-data-checks", help="Do not ask whether the live rows fit.")
+    ] = False,
+    across_majors: Annotated[
+        bool, Option("--across-majors", help="Try on another major version than the target's.")
+    ] = False,
+    recipes: Annotated[
+        bool, Option("--recipes", help="Print the page of all recipes and stop.")
+    ] = False,
+) -> ExitCode:
+    """Put a sequence of safe migrations in place of a pending one that holds up its tables.
+
+    Copies of the target's schema prove first that both end in the same catalog, that the
+    rollbacks lead back, and that no step reads or copies a table under a lock that stops reads.
+    What no sequence can do is told, with what comes nearest, and nothing is written for it.
+    """
+    from todo_sql.migrations.files.beside import load_project
+    from todo_sql.migrations.files.statements import check
+    from todo_sql.migrations.migrator import Migrator
+    from todo_sql.rewriting import rewrite_report
+    from todo_sql.rewriting.pending_rewrites import chosen, rewrites
+
+    output = context.output
+    if recipes:
+        from todo_sql.rewriting.recipes_page import render
+
+        output.page("recipes", render())
+        return ExitCode.OK
+    if (id is None) is not all_pending:
+        raise UsageError("name one migration, or `--all-pending`", code="U100")
+    config = context.own_config
+    migrations = load_project(config)
+    url = context.direct_url()
+    pending, _ = Migrator(url, migrations, ledger=config.ledger).pending(to=None)
+    wanted = pending if id is None else [chosen(migrations, pending, id)]
+    check(migrations, [script for one in pending for script in one.scripts])
+    found = list(
+        rewrites(
+            config,
+            url,
+            migrations,
+            pending,
+            wanted,
+            asks=not no_data_checks,
+            across_majors=across_majors,
+            adopts=not all_pending,
+        )
+    )
+    findings = [finding for one in found for finding in one.asks]
+    done = [one for one in found if one.files]
+    if not output.json:
+        for one in found:
+            if one.files or id is not None:
+                _tell(context, one, dry_run=dry_run)
+        output.findings(findings)
+    if done and not dry_run:
+        output.confirm(f"Replace {count_of(len(done))} by the sequence?", yes=yes)
+        _write(context, done)
+    if output.json:
+        documents = [rewrite_report.document(one) for one in found]
+        output.document({"migrations": documents} if id is None else documents[0])
+    failed = any(finding.severity == "error" for finding in findings)
+    output.message(f"{len(done)} of {len(found)} rewritten" + (", as a trial" * dry_run))
+    return ExitCode.FINDINGS if failed else ExitCode.OK
+
+
+def _tell(context: Context, found: Rewrite, *, dry_run: bool) -> None:
+    from todo_sql.rewriting import rewrite_report
+
+    output = context.output
+    if dry_run:
+        folder = found.original.forward.path.parent
+        root = context.config.root
+        shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
+        for name, text in rewrite_report.files(found, shown.as_posix()):
+            output.data(f"-- {name}\n{text}", verbatim=True)
+    output.message(rewrite_report.text(found))
+
+
+def _write(context: Context, done: list[Rewrite]) -> None:
+    from todo_sql.migrations.files.beside import load_project
+    from todo_sql.rewriting.rewrite import write
+
+    config, output = context.config, context.output
+    for one in done:
+        for path in write(config, load_project(config), one):
+            inside = path.is_relative_to(config.root)
+            output.data((path.relative_to(config.root) if inside else path).as_posix())

@@ -1,0 +1,1 @@
+"""Hazardous migrations made into sequences of safe ones, by recipes, with a proof."""

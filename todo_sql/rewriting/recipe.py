@@ -1,0 +1,191 @@
+"""What a recipe is: a file of data that says how one kind of hazard is done safely."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+Words = Mapping[str, str]
+Phase = Literal["expand", "contract"]
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """What one statement does to a table in use, as a recipe takes it.
+
+    Attributes:
+        kind: What a recipe says it is `on`.
+        words: What its templates name.
+        flags: What its conditions ask for.
+        lists: What its templates repeat a line for.
+    """
+
+    kind: str
+    words: Words = field(default_factory=dict)
+    flags: frozenset[str] = frozenset()
+    lists: Mapping[str, Sequence[Words]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepFile:
+    """One migration of a sequence.
+
+    Attributes:
+        slug: What it does, in a word or two of its id.
+        says: The same, for whoever reads the file.
+        sql: Its statements.
+        rollback: The statements that undo it, or None.
+        alone: Whether it runs outside a transaction.
+        rollback_alone: The same of its rollback.
+        phase: When it runs, by the recipe; None: as the original.
+        nothing: Why there is nothing to undo.
+        irreversible: Why it cannot be undone.
+        batch: The value of its `-- batch:`.
+        allow: The lint rules that it waives, each with the reason.
+    """
+
+    slug: str
+    says: str
+    sql: str
+    rollback: str | None = None
+    alone: bool = False
+    rollback_alone: bool = False
+    phase: Phase | None = None
+    nothing: str | None = None
+    irreversible: str | None = None
+    batch: str | None = None
+    allow: Mapping[str, str] = field(default_factory=dict)
+    comments: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one kind of hazard is done safely.
+
+    Attributes:
+        number: Of the recipe, such as ``3p``.
+        name: Its own, that of its file.
+        title: What is changed.
+        on: The kind of hazard.
+        when: The flags that must be there, or with ``!`` must not.
+        why: What the hazard is.
+        limits: What it costs and what it does not do.
+        asks: Where no sequence has the same catalog: what a person decides; else None.
+        nearest: What comes nearest to it then.
+        warns: What the sequence does not do that the original does.
+        schema: What the example stands on.
+        bad: The example.
+        good: The sequence that is made of it.
+        steps: The templates.
+    """
+
+    number: str
+    name: str
+    title: str
+    on: str
+    when: tuple[str, ...]
+    why: str
+    limits: str
+    asks: str | None
+    nearest: str | None
+    warns: str | None
+    schema: str
+    bad: str
+    good: str
+    needs: str
+    steps: tuple[Mapping[str, Any], ...]
+
+    def takes(self, hazard: Hazard) -> bool:
+        """Whether it is for a hazard."""
+        return self.on == hazard.kind and _holds(self.when, hazard.flags)
+
+    def sequence(self, hazard: Hazard) -> Iterator[StepFile]:
+        """Yield the files that do what a hazard does."""
+        for step in self.steps:
+            if not _holds(step.get("when", ()), hazard.flags):
+                continue
+            for words in hazard.lists.get(step["each"], ()) if "each" in step else ({},):
+                yield _filled(step, replace(hazard, words={**hazard.words, **words}))
+
+
+def _filled(step: Mapping[str, Any], hazard: Hazard) -> StepFile:
+    def said(name: str) -> str | None:
+        return step[name].format_map(hazard.words) if name in step else None
+
+    phase = step.get("phase")
+    if phase == "contract" and "new" in hazard.flags and not step.get("always"):
+        phase = None  # no older release knows what it is about
+    return StepFile(
+        step["slug"],
+        said("says") or "",
+        _text(step["sql"], hazard),
+        _text(step["rollback"], hazard) if "rollback" in step else None,
+        step.get("alone", False),
+        step.get("rollback_alone", False),
+        phase,
+        said("nothing"),
+        said("irreversible"),
+        said("batch"),
+        step.get("allow", {}),
+    )
+
+
+def _text(template: str | Sequence[Any], hazard: Hazard) -> str:
+    lines: list[str] = []
+    for line in [template] if isinstance(template, str) else template:
+        if isinstance(line, str):
+            lines.append(line.format_map(hazard.words))
+        elif _holds(line.get("when", ()), hazard.flags):
+            lists = hazard.lists.get(line["each"], ()) if "each" in line else ({},)
+            lines += [line["sql"].format_map({**hazard.words, **words}) for words in lists]
+    return "\n".join(line.strip("\n") for line in lines)
+
+
+def _holds(conditions: Sequence[str], flags: Set[str]) -> bool:
+    return all((flag.removeprefix("!") in flags) is (flag[0] != "!") for flag in conditions)
+
+
+@cache
+def all_recipes() -> tuple[Recipe, ...]:
+    """Return the recipes of ``rewriting/recipes/``, one per file, by number."""
+    folder = resources.files("todo_sql.rewriting") / "recipes"
+    found = [
+        _read(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")))
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
+    ]
+    return tuple(sorted(found, key=lambda recipe: (_rank(recipe.number), recipe.name)))
+
+
+def _rank(number: str) -> tuple[int, str]:
+    digits = "".join(sign for sign in number if sign.isdigit())
+    return int(digits or 99), number
+
+
+def _read(name: str, data: dict[str, Any]) -> Recipe:
+    return Recipe(
+        number=data["number"],
+        name=name,
+        title=data["title"],
+        on=data["on"],
+        when=tuple(data.get("when", ())),
+        why=data["why"],
+        limits=data.get("limits", ""),
+        asks=data.get("asks"),
+        nearest=data.get("nearest"),
+        warns=data.get("warns"),
+        schema=data.get("schema", ""),
+        bad=data.get("bad", ""),
+        good=data.get("good", ""),
+        needs=data.get("needs", ""),
+        steps=tuple(data.get("steps", ())),
+    )
+
+
+def recipe_for(hazard: Hazard) -> Recipe | None:
+    """Return the recipe for a hazard, or None: there is none."""
+    return next((recipe for recipe in all_recipes() if recipe.takes(hazard)), None)

@@ -1,0 +1,172 @@
+"""A run of a migration on a copy, command by command, each with the catalog before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from todo_sql.catalog.names import quoted
+from todo_sql.catalog.read import ours, rows
+from todo_sql.catalog.snapshot import Snapshot, take
+from todo_sql.errors import Finding, Place
+from todo_sql.migrations.files.folder import Script
+from todo_sql.review.foresight import Foresight
+from todo_sql.review.hazards import PlanStep, hazards
+from todo_sql.review.linting.tree import enum, of_type, relation
+from todo_sql.review.locks import Trace, Tracer
+from todo_sql.review.row_writes import WRITES, named_relations
+from todo_sql.rewriting.single_commands import split
+from todo_sql.sql.grammar import Statement
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+SLOW = ("P102", "P103", "P104")
+"""What holds up reads or writes for as long as a table is large."""
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """One command of a migration.
+
+    Attributes:
+        statement: It, alone.
+        number: Of the statement in the file that it is of.
+        whole: Whether it is the whole of that statement.
+        place: Where that one stands.
+        findings: What the live rows say to it.
+        rules: By qualified name, what the rows of a partition must satisfy.
+    """
+
+    statement: Statement
+    number: int
+    whole: bool
+    place: Place
+    trace: Trace
+    before: Snapshot
+    after: Snapshot
+    findings: tuple[Finding, ...] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def node(self) -> Any:
+        """The root of the parse tree, such as an ``IndexStmt``."""
+        return getattr(self.statement.node, self.statement.kind)
+
+    @property
+    def command(self) -> Any:
+        """The one command of an ALTER TABLE."""
+        return self.node.cmds[0].alter_table_cmd
+
+    @property
+    def subtype(self) -> str:
+        """What that command is, such as ``AT_AddColumn``; empty for other statements."""
+        if self.statement.kind != "alter_table_stmt":
+            return ""
+        return enum(self.command, "subtype")
+
+    @property
+    def slow(self) -> bool:
+        """Whether it holds up reads or writes for as long as a table is large."""
+        step = PlanStep(self.place, self.trace)
+        return any(finding.code in SLOW for finding in hazards(step, {}))
+
+    @property
+    def is_setting(self) -> bool:
+        """Whether it sets something for the statements that follow."""
+        return self.statement.kind == "variable_set_stmt"
+
+    @property
+    def exclusive(self) -> frozenset[str]:
+        """The tables and views on which it took ACCESS EXCLUSIVE."""
+        return frozenset(
+            lock.relation
+            for lock in self.trace.locks
+            if lock.mode == "AccessExclusiveLock" and lock.kind in "rpmvf"
+        )
+
+
+def run(tracer: Tracer, statement: Statement, *, alone: bool) -> Trace:
+    """Run one statement in a transaction of its own, or in none."""
+    if alone:
+        return tracer.run_alone(statement, named_relations(statement))
+    tracer.begin()
+    try:
+        done = tracer.run(statement)
+    except BaseException:
+        tracer.roll_back()
+        raise
+    tracer.commit()
+    return done
+
+
+def rehearse(tracer: Tracer, script: Script, foresight: Foresight) -> Iterator[Rehearsed]:
+    """Run a migration and yield each command; each is a transaction of its own.
+
+    Raises:
+        psycopg.Error: A command fails.
+    """
+    before = take(tracer.connection)
+    settings: list[Statement] = []
+    for number, statement in enumerate(script.statements):
+        place = script.source.place(statement.start)
+        parts = split(statement)
+        for part in parts:
+            if part.kind == "variable_set_stmt":
+                settings.append(part)
+            trace = _run_with(tracer, part, settings, alone=not script.directives.transactional)
+            after = take(tracer.connection)
+            step = PlanStep(place, trace, answers=tuple(foresight.look(trace)))
+            unfit = tuple(found for found in hazards(step, {}) if found.code == "P114")
+            yield Rehearsed(
+                part,
+                number,
+                len(parts) == 1,
+                place,
+                trace,
+                before,
+                after,
+                unfit,
+                _rules(tracer.connection, part),
+            )
+            before = after
+
+
+def _run_with(
+    tracer: Tracer, statement: Statement, settings: Sequence[Statement], *, alone: bool
+) -> Trace:
+    """Run a statement after what was set before it, also for its transaction only."""
+    if alone or statement.kind == "variable_set_stmt":
+        return run(tracer, statement, alone=True)
+    tracer.begin()
+    try:
+        for setting in settings:
+            tracer.execute(setting)
+        done = tracer.run(statement)
+    except BaseException:
+        tracer.roll_back()
+        raise
+    tracer.commit()
+    return done
+
+
+def _rules(connection: Connection[Any], statement: Statement) -> dict[str, str]:
+    """Return, of a partition that was just attached and of the default one, what binds them."""
+    if statement.kind != "alter_table_stmt" or "ATTACH" not in statement.text.upper():
+        return {}
+    found = {}
+    with ours(connection):
+        for node in of_type(statement.node, "RangeVar"):
+            for row in rows(connection, "bound_partitions", partition=_quoted(relation(node))):
+                found[str(row["name"])] = str(row["rule"])
+    return found
+
+
+def _quoted(name: str) -> str:
+    return ".".join(quoted(part) for part in name.split(".", 1))
+
+
+def writes(piece: Rehearsed) -> bool:
+    """Whether a command writes or reads rows of its own accord."""
+    return piece.statement.kind in (*WRITES, "select_stmt", "do_stmt", "call_stmt")

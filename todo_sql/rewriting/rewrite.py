@@ -1,0 +1,287 @@
+"""A pending migration made into a sequence of safe ones; nothing is written before it is proved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from todo_sql import writing
+from todo_sql.errors import Finding, UsageError
+from todo_sql.migrations.files.directives import KNOWN, UNKNOWN_FATE
+from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.review.foresight import Foresight
+from todo_sql.review.locks import MODES, Lock, Trace
+from todo_sql.rewriting.recipe import Recipe, StepFile
+from todo_sql.rewriting.rehearsal import rehearse, run
+from todo_sql.rewriting.sequence import Composed, compose
+from todo_sql.rewriting.sequence_proof import Ground, Trial, prove
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from todo_sql.config import Config
+
+
+@dataclass(frozen=True)
+class RewrittenFile:
+    """One migration of the sequence, as it will be written.
+
+    Attributes:
+        id: Of the migration.
+        step: What it does.
+        text: Of its file.
+        rollback: Of the file that undoes it, or None.
+        locks: The strongest on each relation that was there before.
+        copied: The tables that it copies.
+    """
+
+    id: str
+    step: StepFile
+    text: str
+    rollback: str | None
+    locks: tuple[Lock, ...]
+    copied: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """What becomes of a migration.
+
+    Attributes:
+        original: The migration.
+        files: The sequence; empty: there is nothing to rewrite, or it cannot be done.
+        proof: By what was compared, what came of it; None: nothing was tried.
+        asks: What a person has to decide.
+        recipes: Those that were used.
+        locks: The strongest that the original takes on each relation.
+        copied: The tables that the original copies.
+    """
+
+    original: Migration
+    files: tuple[RewrittenFile, ...] = ()
+    proof: dict[str, str] | None = None
+    asks: tuple[Finding, ...] = ()
+    recipes: tuple[Recipe, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    copied: tuple[str, ...] = ()
+
+
+def rewrite(
+    ground: Ground,
+    migrations: MigrationSet,
+    migration: Migration,
+    live: Connection[Any],
+    *,
+    silent: str | None,
+    adopts: bool = True,
+) -> Rewrite:
+    """Return the sequence that a pending migration becomes, proved on copies.
+
+    Args:
+        ground: What the trials start from.
+        migrations: All of the project's.
+        migration: The one.
+        live: The target.
+        silent: Why its rows are not asked, or None.
+        adopts: Whether tables that pending migrations make count as being in use.
+    """
+    if migration.forward.rows:
+        return Rewrite(migration, asks=(_with_data(migration),))
+    try:
+        with ground.tracer() as (tracer, _):
+            foresight = Foresight(live, tracer, silent=silent)
+            for before in ground.preceding:
+                for statement in before.forward.statements:
+                    foresight.look(
+                        run(tracer, statement, alone=not before.forward.directives.transactional)
+                    )
+            if adopts:
+                tracer.adopt()
+            pieces = list(rehearse(tracer, migration.forward, foresight))
+    except psycopg.Error as error:
+        return Rewrite(migration, asks=(_fails(migration, error),))
+    composed = compose(migration, pieces)
+    if composed.refused or _as_it_was(migration, composed):
+        return Rewrite(migration, asks=tuple(composed.asks))
+    trial = prove(ground, migration, composed.files)
+    if trial.findings:
+        asks = (*composed.asks, *trial.findings)
+        return Rewrite(migration, proof=trial.verdict, asks=asks)
+    return Rewrite(
+        migration,
+        tuple(_written(migrations, migration, trial)),
+        trial.verdict,
+        tuple(composed.asks),
+        tuple(composed.recipes),
+        _strongest(trial.original),
+        _copied(trial.original),
+    )
+
+
+def _as_it_was(migration: Migration, composed: Composed) -> bool:
+    """Whether a sequence is one file that does the same in the same way."""
+    if len(composed.files) != 1:
+        return not composed.files
+    (file,) = composed.files
+    one = len(migration.forward.statements) == 1
+    changed = composed.recipes and not (one and file.batch is None)
+    return not changed and file.alone is not migration.forward.directives.transactional
+
+
+def _with_data(migration: Migration) -> Finding:
+    return Finding(
+        "P301",
+        "error",
+        "a migration that carries data behind COPY is not taken apart",
+        migration.forward.source.place(0),
+        fix="move the data into a migration of its own",
+    )
+
+
+def _fails(migration: Migration, error: psycopg.Error) -> Finding:
+    return Finding(
+        "P101",
+        "error",
+        f"fails on a copy of the live schema: {error.diag.message_primary or error}",
+        migration.forward.source.place(0),
+        cause=f"PostgreSQL {error.sqlstate}; each of its commands was tried in a transaction "
+        "of its own",
+        fix=error.diag.message_hint or "see what `todo-sql plan` says of it",
+    )
+
+
+def _strongest(traces: Sequence[Trace]) -> tuple[Lock, ...]:
+    found: dict[str, Lock] = {}
+    for lock in (lock for trace in traces for lock in trace.locks if lock.kind in "rpmvf"):
+        other = found.get(lock.relation)
+        if other is None or MODES.index(other.mode) < MODES.index(lock.mode):
+            found[lock.relation] = lock
+    return tuple(found[name] for name in sorted(found))
+
+
+def _copied(traces: Sequence[Trace]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for trace in traces for name in trace.rewritten))
+
+
+# The files.
+
+
+def _written(
+    migrations: MigrationSet, migration: Migration, trial: Trial
+) -> Iterator[RewrittenFile]:
+    ids = _ids(migrations, migration, [file.slug for file in trial.files])
+    for number, (id, file, traces) in enumerate(zip(ids, trial.files, trial.traces, strict=True)):
+        head = [line for line in file.comments.splitlines() if line.strip()]
+        says = f": {file.says}" if file.says else ""
+        if len(ids) > 1:
+            head.append(f"-- Step {number + 1} of {len(ids)} of {migration.id}{says}.")
+        head += _directives(migration, file, first=number == 0)
+        rollback = None
+        if file.rollback is not None:
+            lines = ["-- transactional: false"] if file.rollback_alone else []
+            rollback = "\n".join([f"-- Undoes {id}.", *lines, file.rollback]) + "\n"
+        elif file.irreversible is None and "nothing-to-undo" not in KNOWN:
+            rollback = f"-- Nothing has to be undone: {file.nothing}.\nselect 1;\n"
+        text = "\n".join([*head, file.sql]) + "\n"
+        yield RewrittenFile(id, file, text, rollback, _strongest(traces), _copied(traces))
+
+
+def _directives(migration: Migration, file: StepFile, *, first: bool) -> Iterator[str]:
+    given = migration.forward.directives
+    if first and given.depends:
+        yield f"-- depends: {' '.join(given.depends)}"
+    if file.alone:
+        yield "-- transactional: false"
+    phase = getattr(given, "phase", None)
+    if (phase == "contract" or file.phase == "contract") and "phase" in KNOWN:
+        yield "-- phase: contract"
+    if file.batch is not None:
+        yield f"-- batch: {file.batch}"
+    if file.irreversible is not None:
+        yield f"-- irreversible: {file.irreversible}"
+    elif file.rollback is None and "nothing-to-undo" in KNOWN:
+        yield f"-- nothing-to-undo: {file.nothing}"
+    source = migration.forward.source.text
+    for name in ("lock-timeout", "max-lock-hold", "statement-timeout"):
+        found = re.search(rf"^\s*--\s*{name}\s*:\s*(.+?)\s*$", source, re.M)
+        if found and getattr(given, name.replace("-", "_")) is not None:
+            yield f"-- {name}: {found[1]}"
+    allowed = dict(given.allow)
+    if not (file.alone and file.slug == "rest"):
+        allowed.pop(UNKNOWN_FATE, None)
+    for rule, reason in {**allowed, **file.allow}.items():
+        yield f"-- allow: {rule} {reason}"
+
+
+def _ids(migrations: MigrationSet, migration: Migration, slugs: Sequence[str]) -> list[str]:
+    """Return ids in the place of one, in order, of versions that no other migration has.
+
+    Raises:
+        UsageError: There are not so many.
+    """
+    others = sorted(one.version for one in migrations if one is not migration)
+    before = max((version for version in others if version < migration.version), default="")
+    after = min((version for version in others if version > migration.version), default="9" * 14)
+    count = len(slugs)
+    versions = [_later(migration.version, number) for number in range(count)]
+    if versions[-1] >= after:
+        versions = [_later(migration.version, number - count + 1) for number in range(count)]
+    if versions[0] <= before or versions[-1] >= after:
+        raise UsageError(
+            f"there are not {count} versions between {before or 'the beginning'} and {after}",
+            code="P304",
+            cause=f"{migration.id} becomes {count} migrations, each with a version of its own",
+            fix="give the pending migrations after it later versions (rename both files of each)",
+        )
+    stem = migration.id[15:]
+    return [
+        f"{version}_{stem}_{number + 1}_{slug}"
+        for number, (version, slug) in enumerate(zip(versions, slugs, strict=True))
+    ]
+
+
+def _later(version: str, seconds: int) -> str:
+    try:
+        then = datetime.strptime(version, "%Y%m%d%H%M%S") + timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        return f"{int(version) + seconds:014d}"
+    return f"{then.year:04d}{then:%m%d%H%M%S}"
+
+
+def write(config: Config, migrations: MigrationSet, found: Rewrite) -> list[Path]:
+    """Write a sequence in place of its original, and return the paths of its files.
+
+    Migrations that depend on the original depend on the last of the sequence from then on.
+    """
+    folder = found.original.forward.path.parent
+    paths = []
+    with writing.folder(folder, config.root) as place:
+        for file in found.files:
+            for name, text in (
+                (f"{file.id}.sql", file.text),
+                (f"{file.id}.rollback.sql", file.rollback),
+            ):
+                if text is not None:
+                    place.write(name, text)
+                    paths.append(folder / name)
+        for script in found.original.scripts:
+            place.delete(script.path.name)
+    last = found.files[-1].id
+    for other in migrations:
+        if found.original.id in other.forward.directives.depends:
+            path = other.forward.path
+            text = path.read_text(encoding="utf-8")
+            changed = re.sub(
+                rf"^(\s*--\s*depends\s*:.*?)(?<!\S){re.escape(found.original.id)}(?!\S)",
+                lambda match: f"{match[1]}{last}",
+                text,
+                flags=re.M,
+            )
+            writing.write(path, changed.encode(), config.root)
+    return paths

@@ -1,0 +1,204 @@
+"""A migration as a sequence of files: by recipes where it is hazardous, else as it stands. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from todo_sql.catalog.diff import compare
+from todo_sql.errors import Finding
+from todo_sql.migrations.files.directives import KNOWN, leading_comments
+from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.review.row_writes import WRITES
+from todo_sql.rewriting.facts import hazards_of, keys_made
+from todo_sql.rewriting.recipe import Hazard, Recipe, StepFile, recipe_for
+from todo_sql.rewriting.rehearsal import Rehearsed, writes
+
+_DIRECTIVE = re.compile(r"--[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:(?!:|//)")
+
+
+@dataclass
+class Composed:
+    """What becomes of a migration.
+
+    Attributes:
+        files: In order.
+        recipes: Those that were used.
+        asks: What a person has to decide; errors among them leave no sequence.
+    """
+
+    files: list[StepFile] = field(default_factory=list)
+    recipes: list[Recipe] = field(default_factory=list)
+    asks: list[Finding] = field(default_factory=list)
+
+    @property
+    def refused(self) -> bool:
+        """Whether there is no sequence."""
+        return any(finding.severity == "error" for finding in self.asks)
+
+
+def compose(migration: Migration, pieces: Sequence[Rehearsed]) -> Composed:
+    """Return the sequence for a migration that was rehearsed."""
+    return _Composer(migration, pieces).run()
+
+
+class _Composer:
+    def __init__(self, migration: Migration, pieces: Sequence[Rehearsed]) -> None:
+        self.migration, self.pieces = migration, pieces
+        self.done = Composed()
+        self.group: list[Rehearsed] = []
+        self.settings: list[str] = []
+        self.comments = _comments(migration.forward)
+        self.told: set[int] = set()
+        self.by_number: dict[int, bool] = {}  # whether a statement is taken apart
+
+    def run(self) -> Composed:
+        found = list(self._hazards())
+        for piece, hazards in zip(self.pieces, found, strict=True):
+            apart = self.by_number.get(piece.number, False) or hazards is not None
+            self.by_number[piece.number] = apart
+        for piece, hazards in zip(self.pieces, found, strict=True):
+            self.done.asks += piece.findings
+            if hazards is None:
+                self._keep(piece)
+                continue
+            self._flush()
+            for hazard in hazards:
+                self._apply(piece, hazard)
+        self._flush()
+        if self.done.files:
+            top = self.comments.get(-1, "")
+            self.done.files[0] = replace(self.done.files[0], comments=top)
+        return self.done
+
+    def _hazards(self) -> Iterator[list[Hazard] | None]:
+        made: frozenset[str] = frozenset()
+        for piece in self.pieces:
+            hazards = hazards_of(piece, made)
+            if hazards and hazards[0].kind == "enum_value" and len(self.pieces) == 1:
+                hazards = None
+            yield hazards
+            made |= keys_made(piece.before, piece.after)
+
+    def _apply(self, piece: Rehearsed, hazard: Hazard) -> None:
+        recipe = recipe_for(hazard)
+        if recipe is None or recipe.asks is not None:
+            self.done.asks.append(_ask(piece, hazard, recipe))
+            return
+        if recipe not in self.done.recipes:
+            self.done.recipes.append(recipe)
+        files = list(recipe.sequence(hazard))
+        if recipe.warns:
+            self.done.asks.append(
+                Finding("P307", "warning", recipe.warns, piece.place, cause=_named(recipe))
+            )
+        if files and piece.number not in self.told:
+            self.told.add(piece.number)
+            comment = self.comments.get(piece.number, "")
+            files[0] = replace(files[0], sql=f"{comment}{files[0].sql}")
+        self.done.files += [self._set(file) for file in files]
+
+    def _set(self, file: StepFile) -> StepFile:
+        if not self.settings:
+            return file
+        kept = [one for one in self.settings if not (file.alone and one.startswith("set local"))]
+        return replace(file, sql="\n".join([*kept, file.sql]))
+
+    def _keep(self, piece: Rehearsed) -> None:
+        """Let a command stay with those before it, unless its lock would outlast theirs."""
+        if self.group:
+            held = frozenset[str]().union(*(one.exclusive for one in self.group))
+            more = piece.exclusive - held
+            if held and (writes(piece) or more):
+                self._flush()
+        self.group.append(piece)
+
+    def _flush(self) -> None:
+        group, self.group = self.group, []
+        if not [piece for piece in group if not piece.is_setting]:
+            for piece in group:
+                self.settings.append(f"{piece.statement.text};")
+            return
+        lines: list[str] = []
+        for piece in group:
+            if piece.number not in self.told:
+                self.told.add(piece.number)
+                lines.append(self.comments.get(piece.number, "").rstrip("\n"))
+            lines.append(f"{piece.statement.text};")
+        sql = "\n".join(line for line in lines if line)
+        written = [piece for piece in group if piece.statement.kind in WRITES]
+        rollback = None
+        nothing = None
+        if written:
+            rollback = _undoing_rows(self.migration, group)
+            if not compare(group[0].before, group[-1].after) and rollback is None:
+                nothing = "the rows that it wrote go with what the migration made, or stay"
+        alone = not self.migration.forward.directives.transactional
+        file = StepFile("rest", "", sql, rollback, alone, alone, None, nothing)
+        self.done.files.append(self._set(file))
+        self.settings += [f"{p.statement.text};" for p in group if p.is_setting]
+
+
+def _undoing_rows(migration: Migration, group: Sequence[Rehearsed]) -> str | None:
+    """Return the statements of the original's rollback that write rows, if a group does."""
+    if migration.rollback is None:
+        return None
+    texts = [f"{one.text};" for one in migration.rollback.statements if one.kind in WRITES]
+    return "\n".join(texts) or None
+
+
+def _ask(piece: Rehearsed, hazard: Hazard, recipe: Recipe | None) -> Finding:
+    text = " ".join(piece.statement.text.split())
+    shown = text if len(text) < 80 else text[:78] + " …"
+    if recipe is None:
+        return Finding(
+            "P301",
+            "error",
+            f"no recipe does this safely with the same catalog: {shown}",
+            piece.place,
+            cause="it holds up who reads or writes for as long as the table is large",
+            fix="write the steps by hand (docs/zero-downtime.md), or run it in a window",
+        )
+    return Finding(
+        "P301",
+        "error",
+        f"no sequence of safe steps has the same catalog: {shown}",
+        piece.place,
+        cause=f"{recipe.why} {recipe.asks}".strip(),
+        fix=recipe.nearest,
+    )
+
+
+def _named(recipe: Recipe) -> str:
+    return f"recipe {recipe.number}, {recipe.title[0].lower()}{recipe.title[1:]}"
+
+
+def _comments(script: Script) -> dict[int, str]:
+    """Return the comments before each statement; under -1 those on top, without directives."""
+    text = script.source.text
+    found = {}
+    end = 0
+    for number, statement in enumerate(script.statements):
+        between = text[end : statement.start].lstrip(";").strip("\n")
+        if number == 0:
+            found[-1] = _reasons(script, between)
+        elif between.strip():
+            found[number] = _harmless(between.strip()) + "\n"
+        end = statement.end
+    return found
+
+
+def _reasons(script: Script, top: str) -> str:
+    directives = {
+        comment
+        for _, comment in leading_comments(script.source.text)
+        if (match := _DIRECTIVE.match(comment)) and match[1] in KNOWN
+    }
+    lines = [line for line in top.splitlines() if line.strip() not in directives]
+    return "\n".join(lines).strip()
+
+
+def _harmless(comments: str) -> str:
+    """Return comments that nobody takes for directives when they come to stand on top."""
+    return re.sub(r"^(\s*--)[ \t]*(?=[a-z][a-z_-]*[ \t]*:(?!:))", r"\1 > ", comments, flags=re.M)

@@ -1,0 +1,262 @@
+"""That a sequence does what a migration does, that it can be undone, and holds nobody up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from todo_sql.catalog.ddl import BY_HAND
+from todo_sql.catalog.diff import compare
+from todo_sql.catalog.mend import mend
+from todo_sql.catalog.snapshot import Snapshot, take
+from todo_sql.errors import Finding
+from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.review.copy import Copy
+from todo_sql.review.hazards import PlanStep, hazards
+from todo_sql.review.locks import Trace, Tracer
+from todo_sql.review.row_writes import named_relations
+from todo_sql.rewriting.facts import lost
+from todo_sql.rewriting.recipe import StepFile
+from todo_sql.rewriting.rehearsal import SLOW
+from todo_sql.rewriting.single_commands import lowered
+from todo_sql.sql.grammar import Statement, parse
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+_SHOWN = 5
+
+
+@dataclass
+class Trial:
+    """What came of the trials.
+
+    Attributes:
+        files: The sequence, each with its rollback or the reason why it has none.
+        original: The traces of the migration as it was written.
+        traces: Of each file, those of its statements.
+        verdict: By what was compared, ``equal``, or what it was instead.
+        findings: What failed.
+    """
+
+    files: list[StepFile]
+    original: list[Trace] = field(default_factory=list)
+    traces: list[list[Trace]] = field(default_factory=list)
+    verdict: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What trials start from.
+
+    Attributes:
+        make: Makes a copy of the live catalog.
+        preceding: The pending migrations before the one in question.
+        settings: The values from outside.
+    """
+
+    make: Any
+    preceding: Sequence[Migration]
+    settings: Mapping[str, str]
+
+    @contextmanager
+    def tracer(self) -> Iterator[tuple[Tracer, Copy]]:
+        """Yield a tracer of a copy on which all that precedes was run."""
+        making: AbstractContextManager[Copy] = self.make()
+        with making as copy:
+            tracer = Tracer(copy.url, copy.path)
+            try:
+                for name, value in self.settings.items():
+                    tracer.connection.execute(
+                        "select pg_catalog.set_config(%s, %s, false)", (name, value)
+                    )
+                yield tracer, copy
+            finally:
+                tracer.close()
+
+    @contextmanager
+    def ready(self) -> Iterator[Tracer]:
+        """Yield a tracer that counts what precedes as having been there before."""
+        with self.tracer() as (tracer, _):
+            for migration in self.preceding:
+                apply(tracer, migration.forward)
+            tracer.adopt()
+            yield tracer
+
+
+def apply(tracer: Tracer, script: Script) -> None:
+    """Run a file without a look at what it does."""
+    together(tracer, script.statements, alone=not script.directives.transactional)
+
+
+def together(tracer: Tracer, statements: Sequence[Statement], *, alone: bool) -> None:
+    """Run statements in one transaction, or outside of one."""
+    if not alone:
+        tracer.begin()
+    try:
+        for statement in statements:
+            tracer.execute(statement)
+        if not alone:
+            tracer.commit()
+    except psycopg.Error:
+        if not alone:
+            tracer.connection.execute("rollback")
+        raise
+
+
+def traced(tracer: Tracer, statements: Sequence[Statement], *, alone: bool) -> list[Trace]:
+    """Run statements as a file does, and trace them."""
+    if alone:
+        return [tracer.run_alone(one, named_relations(one)) for one in statements]
+    tracer.begin()
+    try:
+        found = [tracer.run(one) for one in statements]
+        tracer.commit()
+    except psycopg.Error:
+        tracer.roll_back()
+        raise
+    return found
+
+
+def prove(ground: Ground, migration: Migration, files: Sequence[StepFile]) -> Trial:
+    """Run a migration and its sequence, and compare."""
+    trial = Trial(list(files))
+    place = migration.forward.source.place(0)
+    with ground.ready() as tracer:
+        alone = not migration.forward.directives.transactional
+        trial.original = traced(tracer, migration.forward.statements, alone=alone)
+        wanted = take(tracer.connection)
+    try:
+        with ground.ready() as tracer:
+            found = _Sequence(tracer, trial, migration).run()
+        _told(trial, "catalog", "the sequence makes another", wanted, found)
+        if not trial.findings and _reordered(trial.files):
+            with ground.ready() as tracer:
+                for file in _by_phase(trial.files):
+                    together(tracer, parse(file.sql), alone=file.alone)
+                ordered = take(tracer.connection)
+            _told(trial, "phases", "expand before contract makes another", wanted, ordered)
+        trial.verdict.setdefault("phases", "equal")
+    except psycopg.Error as error:
+        said = error.diag.message_primary or str(error)
+        trial.verdict.setdefault("catalog", "failed")
+        trial.findings.append(_finding(f"a step of the sequence fails on a copy: {said}"))
+    trial.findings = [replace(found, place=found.place or place) for found in trial.findings]
+    return trial
+
+
+class _Sequence:
+    """Runs the files forward, and backward as far as that is possible."""
+
+    def __init__(self, tracer: Tracer, trial: Trial, migration: Migration) -> None:
+        self.tracer, self.trial, self.migration = tracer, trial, migration
+        self.since: list[int] = []  # files applied since one that cannot be undone
+        self.start = take(tracer.connection)
+        self.now = self.start
+
+    def run(self) -> Snapshot:
+        for number, file in enumerate(self.trial.files):
+            before = self.now
+            if file.irreversible is not None:
+                self._back_and_forth()
+                self.start = before
+            statements = parse(file.sql)
+            traces = traced(self.tracer, statements, alone=file.alone)
+            self.trial.traces.append(traces)
+            self.now = take(self.tracer.connection)
+            self._slow(file, traces)
+            file = self.trial.files[number] = self._undoing(file, before)
+            if file.irreversible is None:
+                self.since.append(number)
+            else:
+                self.since = []
+                self.start = self.now
+        found = self.now
+        self._back_and_forth(again=False)
+        return found
+
+    def _undoing(self, file: StepFile, before: Snapshot) -> StepFile:
+        """Return a file with a rollback, by what it changed, unless it has one or needs none."""
+        if file.irreversible or file.nothing:
+            return file
+        changes = compare(before, self.now)
+        reason = self.migration.forward.directives.irreversible
+        if file.rollback is not None and file.slug != "rest":
+            return file
+        if reason and (lost(changes) or not changes):
+            return replace(file, irreversible=reason)
+        lines = [
+            lowered(f"{text};")
+            for mended in mend(compare(self.now, before), self.now, before)
+            for text in mended.statements
+        ]
+        if any(line.startswith(BY_HAND) for line in lines):
+            return replace(file, irreversible=reason or "no statement is known that undoes it")
+        lines = [*([file.rollback] if file.rollback else []), *lines]
+        if not lines:
+            return replace(file, nothing="it changes nothing that would have to be undone")
+        return replace(file, rollback="\n".join(lines))
+
+    def _slow(self, file: StepFile, traces: Sequence[Trace]) -> None:
+        place = self.migration.forward.source.place(0)
+        for trace in traces:
+            for found in hazards(PlanStep(place, trace), {}):
+                if found.code in SLOW:
+                    self.trial.findings.append(_finding(f"step {file.slug} {found.message}"))
+
+    def _back_and_forth(self, *, again: bool = True) -> None:
+        """Undo what was applied since the last start, compare, and do it again."""
+        if not self.since:
+            self.trial.verdict.setdefault("rollback", "equal")
+            return
+        for number in reversed(self.since):
+            file = self.trial.files[number]
+            if file.rollback is not None:
+                try:
+                    together(self.tracer, parse(file.rollback), alone=file.rollback_alone)
+                except psycopg.Error as error:
+                    said = error.diag.message_primary or str(error)
+                    self.trial.findings.append(
+                        _finding(f"the rollback of step {file.slug} fails on a copy: {said}")
+                    )
+                    self.trial.verdict["rollback"] = "failed"
+                    raise
+        back = take(self.tracer.connection)
+        _told(self.trial, "rollback", "the rollbacks do not restore", self.start, back)
+        if again:
+            for number in self.since:
+                file = self.trial.files[number]
+                together(self.tracer, parse(file.sql), alone=file.alone)
+            self.tracer.look_again()
+
+
+def _reordered(files: Sequence[StepFile]) -> bool:
+    return list(files) != _by_phase(files)
+
+
+def _by_phase(files: Sequence[StepFile]) -> list[StepFile]:
+    return sorted(files, key=lambda file: file.phase == "contract")
+
+
+def _told(trial: Trial, what: str, said: str, wanted: Snapshot, found: Snapshot) -> None:
+    changes = compare(wanted, found)
+    if not changes:
+        trial.verdict.setdefault(what, "equal")
+        return
+    trial.verdict[what] = "different"
+    trial.findings += [_finding(f"{said} {c.item.key}", str(c)) for c in changes[:_SHOWN]]
+
+
+def _finding(said: str, cause: str | None = None) -> Finding:
+    return Finding(
+        "P302",
+        "error",
+        said,
+        cause=cause,
+        fix="write the steps by hand, by the recipe (docs/zero-downtime.md)",
+    )

@@ -1,0 +1,53 @@
+"""One statement for each command of an ALTER TABLE, and words of SQL in small letters. Pure."""
+
+from __future__ import annotations
+
+from todo_sql.review.linting.tree import enum
+from todo_sql.sql.grammar import Statement, deparse, parse, scan
+
+# The order in which PostgreSQL itself carries the commands of one statement out.
+_PASSES = (
+    ("AT_DropColumn", "AT_DropConstraint", "AT_DropNotNull"),
+    ("AT_AlterColumnType", "AT_SetExpression"),
+    ("AT_AddColumn",),
+    ("AT_ColumnDefault", "AT_AddIdentity", "AT_SetIdentity", "AT_SetNotNull"),
+    ("AT_AddIndexConstraint",),
+)
+_KEYS = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
+
+
+def split(statement: Statement) -> list[Statement]:
+    """Return a statement, or those that do each of its commands, in an order that works."""
+    if statement.kind != "alter_table_stmt" or len(statement.node.alter_table_stmt.cmds) < 2:
+        return [statement]
+    found = []
+    for number in range(len(statement.node.alter_table_stmt.cmds)):
+        node = type(statement.node)()
+        node.CopyFrom(statement.node)
+        command = statement.node.alter_table_stmt.cmds[number]
+        del node.alter_table_stmt.cmds[:]
+        node.alter_table_stmt.cmds.append(command)
+        (one,) = parse(lowered(deparse(node)))
+        found.append((_pass(command.alter_table_cmd), number, one))
+    return [one for _, _, one in sorted(found, key=lambda part: part[:2])]
+
+
+def _pass(command: object) -> int:
+    subtype = enum(command, "subtype")
+    for number, names in enumerate(_PASSES):
+        if subtype in names:
+            return number
+    if subtype == "AT_AddConstraint":
+        constraint = getattr(command, "def").constraint
+        return len(_PASSES) + (enum(constraint, "contype") not in _KEYS)
+    return len(_PASSES) + 2
+
+
+def lowered(text: str) -> str:
+    """Return SQL with its words in small letters, except in quotes."""
+    parts, at = [], 0
+    for token in scan(text):
+        if token.keyword:
+            parts += [text[at : token.start], text[token.start : token.end].lower()]
+            at = token.end
+    return "".join((*parts, text[at:]))
