@@ -17,6 +17,7 @@ from todo_sql.catalog.snapshot import take
 from todo_sql.errors import ExitCode
 from todo_sql.migrations.files.beside import load_whole
 from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.review.drift import drift
 from todo_sql.review.verify import Proof, verify
 
@@ -208,6 +209,34 @@ def test_all_that_follows_is_proved(
     assert outcomes == ["reversible"] * 2 + ["failed", "reversible", "failed", "reversible"]
     assert sorted({f.code for f in proofs[2].findings}) == sorted(set(codes)), proofs[2].findings
     assert {"R902", "R903", "R905"} >= {f.code for f in proofs[4].findings} >= {"R903", "R905"}
+
+
+KEPT = """
+create function keep() returns trigger language plpgsql as 'begin raise ''no''; end';
+create trigger keep before truncate on lists execute function keep()
+"""
+
+
+def test_rows_that_cannot_be_taken_away(scratch: Scratch, tmp_path: Path) -> None:
+    """A migration that they are in the way of is proved in a database without rows."""
+    keep = (KEPT, "drop trigger keep on lists; drop function keep")
+    checked = (
+        "alter table tasks add constraint a check (id < 0)",
+        "alter table tasks drop constraint a",
+    )
+    forgets = ("alter table lists add column kept text", "delete from lists where kept is null")
+    write(tmp_path, keep, checked, forgets)
+    proofs = verify(scratch, load(tmp_path, tmp_path))
+    assert [proof.outcome for proof in proofs] == ["reversible"] * 3 + ["failed"]
+    assert [finding.code for finding in proofs[2].findings] == ["R906"]
+    assert "R905" in {finding.code for finding in proofs[3].findings}
+    impossible = (
+        "insert into lists values (1); alter table lists add constraint b check (id is null)",
+        "select 1",
+    )
+    write(tmp_path, keep, checked, impossible)
+    with pytest.raises(MigrationFailed, match="violated"):
+        verify(scratch, load(tmp_path, tmp_path))
 
 
 def test_repeatables_are_proved_after_a_failure(scratch: Scratch, tmp_path: Path) -> None:

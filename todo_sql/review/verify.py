@@ -72,36 +72,50 @@ def verify(
         proofs.append(proof)
         told(proof)
 
-    rest = list(migrations)
-    done: Migration | None = None
-    while True:
+    rest: _Rest | None = _Rest(None, list(migrations))
+    while rest is not None:
         with scratch() as url:
-            lost = _prove_versioned(url, migrations, done, rest, tell)
-            if lost is None:
+            rest = _prove_versioned(url, migrations, rest, tell)
+            if rest is None:
                 _prove_repeatables(url, migrations, tell)
-                return proofs
-        done, rest = lost, rest[rest.index(lost) + 1 :]
+    return proofs
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is left to prove, in another database.
+
+    Attributes:
+        after: The migration that it follows.
+        refused: Why the first of them is proved on empty tables: rows were in its way that
+            nothing took away.
+    """
+
+    after: Migration | None
+    migrations: list[Migration]
+    refused: TodoSqlError | None = None
 
 
 def _prove_versioned(
-    url: str,
-    migrations: MigrationSet,
-    done: Migration | None,
-    rest: list[Migration],
-    tell: Callable[[Proof], None],
-) -> Migration | None:
-    """Prove what comes after a migration; return the one that nothing can follow here."""
+    url: str, migrations: MigrationSet, rest: _Rest, tell: Callable[[Proof], None]
+) -> _Rest | None:
+    """Prove what is left; return what cannot be proved in this database."""
     import psycopg
 
     migrator = Migrator(url, replace(migrations, repeatables=(), hooks={}))
     with psycopg.connect(url, autocommit=True) as connection, migrator.held() as link:
-        trial = _Trial(migrator, link, connection)
-        if done is not None:
-            trial.start_after(done)
-        for migration in rest:
-            tell(trial.prove(migration))
+        trial = _Trial(migrator, link, connection, rest)
+        after = rest.after
+        for number, migration in enumerate(rest.migrations):
+            try:
+                tell(trial.prove(migration))
+            except MigrationFailed as error:
+                if rest.refused is not None or not trial.has_rows():
+                    raise
+                return _Rest(after, rest.migrations[number:], error)
+            after = migration
             if trial.lost:
-                return migration
+                return _Rest(after, rest.migrations[number + 1 :])
     return None
 
 
@@ -134,20 +148,20 @@ def _repeated(migrator: Migrator, connection: Connection[Any], script: Script) -
 
 class _Trial:
     def __init__(
-        self, migrator: Migrator, link: MigrationLink, connection: Connection[Any]
+        self, migrator: Migrator, link: MigrationLink, connection: Connection[Any], rest: _Rest
     ) -> None:
         self._migrator = migrator
         self._link = link
         self._connection = connection
-        self._now = take(connection)
+        self._refused = rest.refused
         self.lost = False  # whether nothing can follow here: the state is not the migration's
+        if rest.after is not None:
+            self._start_after(rest.after)
+        self._now = take(connection)
+        if rest.refused is None:
+            sample_rows.fill(connection, self._now, _all_tables(self._now))
 
-    def start_after(self, migration: Migration) -> None:
-        """Bring an empty database to where a migration leaves it, with rows.
-
-        Raises:
-            MigrationFailed: What was applied in another database before cannot be here.
-        """
+    def _start_after(self, migration: Migration) -> None:
         try:
             self._migrator.migrate(to=migration.id)
         except MigrationFailed as error:
@@ -160,14 +174,20 @@ class _Trial:
                 "server share, are there already",
             )
             raise
-        self._now = take(self._connection)
-        sample_rows.fill(self._connection, self._now, _all_tables(self._now))
+
+    def has_rows(self) -> bool:
+        """Whether any table has rows."""
+        return any(sample_rows.read(self._connection, take(self._connection)).values())
 
     def prove(self, migration: Migration) -> Proof:
         before, rows_before = self._now, sample_rows.read(self._connection, self._now)
         findings: list[Finding] = []
         apply = partial(self._migrator.migrate, to=migration.id)
-        refused = self._despite_rows(apply)
+        refused, self._refused = self._refused, None
+        if refused is None:
+            refused = self._despite_rows(apply)
+        else:
+            apply()
         if refused is not None:
             findings.append(_of_invented_rows(refused))
             rows_before = {}

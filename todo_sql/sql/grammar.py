@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -331,6 +332,9 @@ def _decoded(data: bytes) -> tuple[Any, bool]:
 
 @lru_cache(maxsize=1)  # who asks for one asks again at once
 def _tree_again(text: str) -> Node:
+    if text.count("/*") <= _COMMENTS:
+        with suppress(GrammarError):  # it may be one that only `parse` knows to read
+            return _tree(text)[2]
     found = parse(text)[0]
     return found.node if found._node is not None else _tree(text)[2]
 

@@ -32,6 +32,9 @@ _EACH = (
 
 def unproved(findings: Iterable[Finding], files: Iterable[File]) -> list[Finding]:
     """Return squawk's findings that stand, and what helps, for all that the history says."""
+    found = list(findings)
+    if not {one.code for one in found} & {*_OF_ROWS, _RENAMED}:
+        return found
     untrue = {
         (code, *where)
         for file, statement, codes in _untrue(files)
@@ -39,7 +42,7 @@ def unproved(findings: Iterable[Finding], files: Iterable[File]) -> list[Finding
         for code in codes
     }
     kept = []
-    for one in findings:
+    for one in found:
         where = (one.place.file, one.place.line) if one.place else ("", 0)
         if (one.code, *where) not in untrue:
             other = ("", *where) in untrue and one.code == _INDEX

@@ -76,11 +76,8 @@ def _create_table(step: _Step, command: Any) -> None:
         elif element.HasField("table_like_clause"):
             source = relation(element.table_like_clause.relation)
             _copy(step.schema.tables.get(source), table, step.spot(command.relation))
-            step.schema.comments |= {
-                comment.replace(f"{source}.", f"{name}.", 1)
-                for comment in step.schema.comments
-                if comment.startswith(f"column {source}.")
-            }
+            for column in step.schema.commented(source) - {""}:
+                step.schema.comment(name, column)
 
 
 def _copy(source: Table | None, table: Table, spot: Spot) -> None:
@@ -121,6 +118,7 @@ def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | No
         target = relation(constraint.pktable)
         key = ModelKey(name, columns, spot, target)
         table.foreign_keys.append(key)
+        step.schema.add_reference(key)
         return
     if form not in ("CONSTR_PRIMARY", "CONSTR_UNIQUE"):
         return
@@ -140,8 +138,10 @@ def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | No
         for part in columns:
             if part in table.columns:
                 table.columns[part].not_null = True
-    step.schema.indexes[index_name] = ModelIndex(
-        index_name, table.name, columns, (), True, "btree", None, spot, of_constraint=True
+    step.schema.add_index(
+        ModelIndex(
+            index_name, table.name, columns, (), True, "btree", None, spot, of_constraint=True
+        )
     )
 
 
@@ -158,7 +158,7 @@ def _create_index(step: _Step, command: Any) -> None:
     full = _index_name(table, name)
     if command.if_not_exists and full in step.schema.indexes:
         return
-    step.schema.indexes[full] = ModelIndex(
+    index = ModelIndex(
         full,
         table,
         keys,
@@ -172,6 +172,7 @@ def _create_index(step: _Step, command: Any) -> None:
             for element in elements
         ),
     )
+    step.schema.add_index(index)
 
 
 def _alter_table(step: _Step, command: Any) -> None:
@@ -213,7 +214,7 @@ def _drop_column(schema: SchemaModel, table: Table, name: str) -> None:
     table.foreign_keys = [key for key in table.foreign_keys if name not in key.columns]
     for index in schema.indexes_of(table.name):
         if name in index.keys:
-            del schema.indexes[index.name]
+            schema.drop_index(index.name)
 
 
 def _drop_constraint(schema: SchemaModel, table: Table, name: str) -> None:
@@ -223,7 +224,7 @@ def _drop_constraint(schema: SchemaModel, table: Table, name: str) -> None:
 
     table.uniques = [key for key in table.uniques if named(key, "key") != name]
     table.foreign_keys = [key for key in table.foreign_keys if named(key, "fkey") != name]
-    schema.indexes.pop(_index_name(table.name, name), None)
+    schema.drop_index(_index_name(table.name, name))
 
 
 def _rename(step: _Step, command: Any) -> None:
@@ -231,26 +232,14 @@ def _rename(step: _Step, command: Any) -> None:
     old = relation(command.relation)
     kind = enum(command, "rename_type")
     if kind == "OBJECT_TABLE" and old in schema.tables:
-        new = _index_name(old, command.newname)
-        table = schema.tables[new] = schema.tables.pop(old)
-        table.name = new
-        for index in schema.indexes.values():
-            index.table = new if index.table == old else index.table
-        for other in schema.tables.values():
-            for key in other.foreign_keys:
-                key.target = new if key.target == old else key.target
-        schema.comments = {
-            comment.replace(f" {old}", f" {new}", 1)
-            if comment.split(" ", 1)[1] == old or comment.startswith(f"column {old}.")
-            else comment
-            for comment in schema.comments
-        }
+        schema.rename_table(old, _index_name(old, command.newname))
     elif kind == "OBJECT_COLUMN" and old in schema.tables:
         _rename_column(schema, schema.tables[old], command.subname, command.newname)
     elif kind == "OBJECT_INDEX" and old in schema.indexes:
-        new = _index_name(old, command.newname)
-        schema.indexes[new] = schema.indexes.pop(old)
-        schema.indexes[new].name = new
+        index = schema.drop_index(old)
+        assert index is not None
+        index.name = _index_name(old, command.newname)
+        schema.add_index(index)
 
 
 def _rename_column(schema: SchemaModel, table: Table, old: str, new: str) -> None:
@@ -265,9 +254,9 @@ def _rename_column(schema: SchemaModel, table: Table, old: str, new: str) -> Non
         key.columns = renamed(key.columns)
     for index in schema.indexes_of(table.name):
         index.keys = renamed(index.keys)
-    before = f"column {table.name}.{old}"
-    if before in schema.comments:
-        schema.comments = (schema.comments - {before}) | {f"column {table.name}.{new}"}
+    if old in schema.commented(table.name):
+        schema.comment(table.name, old, there=False)
+        schema.comment(table.name, new)
 
 
 def _drop(step: _Step, command: Any) -> None:
@@ -278,9 +267,9 @@ def _drop(step: _Step, command: Any) -> None:
             name = qualified(node.list.items)
             schema.tables.pop(name, None)
             for index in schema.indexes_of(name):
-                del schema.indexes[index.name]
+                schema.drop_index(index.name)
         elif kind == "OBJECT_INDEX":
-            schema.indexes.pop(qualified(node.list.items), None)
+            schema.drop_index(qualified(node.list.items))
         elif kind in ("OBJECT_VIEW", "OBJECT_MATVIEW"):
             schema.views.pop(qualified(node.list.items), None)
         elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
@@ -414,13 +403,12 @@ def _path_of_session(step: _Step, command: Any) -> None:
 def _comment(step: _Step, command: Any) -> None:
     kind = enum(command, "objtype")
     parts = strings(command.object.list.items)
+    there = bool(command.comment)
     if kind == "OBJECT_TABLE":
-        key = f"table {qualified(command.object.list.items)}"
+        step.schema.comment(qualified(command.object.list.items), there=there)
     elif kind == "OBJECT_COLUMN":
-        key = "column " + ".".join(parts if len(parts) > 2 else ("public", *parts))
-    else:
-        return
-    (step.schema.comments.add if command.comment else step.schema.comments.discard)(key)
+        table = parts[:-1] if len(parts) > 2 else ("public", *parts[:-1])
+        step.schema.comment(".".join(table), parts[-1], there=there)
 
 
 _READERS = {

@@ -116,10 +116,50 @@ class SchemaModel:
     indexes: dict[str, ModelIndex] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
     functions: dict[str, ModelFunction] = field(default_factory=dict)
-    comments: set[str] = field(default_factory=set)
     creators: dict[str, dict[str, Spot]] = field(default_factory=dict)
     on_path: set[str] = field(default_factory=lambda: {"public"})
+    _indexes: dict[str, dict[str, ModelIndex]] = field(default_factory=dict)  # by table
+    _references: dict[str, list[ModelKey]] = field(default_factory=dict)  # by target
+    _comments: dict[str, set[str]] = field(default_factory=dict)  # by table; "": its own
 
     def indexes_of(self, table: str) -> list[ModelIndex]:
         """Return the indexes of a table, those of its keys too."""
-        return [index for index in self.indexes.values() if index.table == table]
+        return list(self._indexes.get(table, {}).values())
+
+    def add_index(self, index: ModelIndex) -> None:
+        """Take up an index; one of the same name goes."""
+        self.drop_index(index.name)
+        self.indexes[index.name] = index
+        self._indexes.setdefault(index.table, {})[index.name] = index
+
+    def drop_index(self, name: str) -> ModelIndex | None:
+        """Forget an index and return it, if there is one."""
+        index = self.indexes.pop(name, None)
+        if index is not None:
+            del self._indexes[index.table][name]
+        return index
+
+    def add_reference(self, key: ModelKey) -> None:
+        """Take up a foreign key, whose target may be renamed later."""
+        self._references.setdefault(key.target or "", []).append(key)
+
+    def rename_table(self, old: str, new: str) -> None:
+        """Let everything that hangs on a table follow its name."""
+        self.tables[new] = self.tables.pop(old)
+        self.tables[new].name = new
+        self._indexes[new] = self._indexes.pop(old, {})
+        for index in self._indexes[new].values():
+            index.table = new
+        self._references[new] = self._references.pop(old, [])
+        for key in self._references[new]:
+            key.target = new
+        self._comments[new] = self._comments.pop(old, set())
+
+    def comment(self, table: str, column: str = "", *, there: bool = True) -> None:
+        """Take up or forget the comment on a table or on one of its columns."""
+        said = self._comments.setdefault(table, set())
+        (said.add if there else said.discard)(column)
+
+    def commented(self, table: str) -> set[str]:
+        """Return the columns of a table that have a comment, "" for the table itself."""
+        return self._comments.get(table, set())

@@ -16,6 +16,8 @@ def _check(project: Project) -> Iterator[Hit]:
     for file in project.files:
         if file.kind != "migration" or not file.transactional:
             continue
+        if not any(statement.kind in _WRITES for statement in file.statements):
+            continue
         new: set[str] = set()
         altered: str | None = None
         for statement in file.statements:

@@ -12,8 +12,9 @@ def _check(project: Project) -> Iterator[Hit]:
     for table in project.schema.tables.values():
         if table.partition_of:
             continue  # as its parent's
+        commented = project.schema.commented(table.name)
         for column in table.columns.values():
-            if f"column {table.name}.{column.name}" not in project.schema.comments:
+            if column.name not in commented:
                 yield Hit(column.spot, {"table": shown(table.name), "column": column.name})
 
 

@@ -10,27 +10,24 @@ from todo_sql.review.linting.tree import shape, shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    schema = project.schema
-    for index in schema.indexes.values():
-        for other in schema.indexes_of(index.table):
-            if other is index:
-                continue
-            later = (other.of_constraint, other.unique) > (index.of_constraint, index.unique)
-            same_rank = (other.of_constraint, other.unique) == (index.of_constraint, index.unique)
-            first = list(schema.indexes).index(other.name) < list(schema.indexes).index(index.name)
-            if _same(index, other) and (later or (same_rank and first)):
+    alike: dict[object, list[ModelIndex]] = {}
+    for index in project.schema.indexes.values():
+        alike.setdefault(_likeness(index), []).append(index)
+    for group in alike.values():
+        # A constraint needs its own, and an earlier one stays.
+        group.sort(key=lambda one: (one.of_constraint, one.unique), reverse=True)
+        for place, index in enumerate(group):
+            other = next((one for one in group[:place] if _same_order(index, one)), None)
+            if other is not None:
                 yield Hit(index.spot, {"index": shown(index.name), "other": shown(other.name)})
-                break
 
 
-def _same(one: ModelIndex, other: ModelIndex) -> bool:
-    return (
-        one.keys == other.keys
-        and (one.orders == other.orders or not one.orders or not other.orders)
-        and one.method == other.method
-        and one.include == other.include
-        and shape(one.where) == shape(other.where)
-    )
+def _likeness(index: ModelIndex) -> tuple[object, ...]:
+    return index.table, index.keys, index.method, index.include, shape(index.where)
+
+
+def _same_order(one: ModelIndex, other: ModelIndex) -> bool:
+    return one.orders == other.orders or not one.orders or not other.orders
 
 
 RULE = Rule(

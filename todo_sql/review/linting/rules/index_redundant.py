@@ -10,22 +10,24 @@ from todo_sql.review.linting.tree import shape, shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    schema = project.schema
-    for index in schema.indexes.values():
-        for other in schema.indexes_of(index.table):
-            if index is not other and _covers(other, index):
+    longer: dict[tuple[str, tuple[str, ...]], list[ModelIndex]] = {}
+    for index in project.schema.indexes.values():
+        for size in range(1, len(index.keys)):
+            longer.setdefault((index.table, index.keys[:size]), []).append(index)
+    for index in project.schema.indexes.values():
+        for other in longer.get((index.table, index.keys), ()):
+            if _covers(other, index):
                 yield Hit(index.spot, {"index": shown(index.name), "other": shown(other.name)})
                 break
 
 
 def _covers(longer: ModelIndex, shorter: ModelIndex) -> bool:
-    size = len(shorter.keys)
-    if shorter.unique or {longer.method, shorter.method} != {"btree"} or len(longer.keys) <= size:
+    """Return whether an index that begins with the other's keys serves all that it does."""
+    if shorter.unique or {longer.method, shorter.method} != {"btree"}:
         return False
-    same_order = not longer.orders or longer.orders[:size] == shorter.orders
+    same_order = not longer.orders or longer.orders[: len(shorter.keys)] == shorter.orders
     return (
-        longer.keys[:size] == shorter.keys
-        and same_order
+        same_order
         and set(shorter.include) <= {*longer.keys, *longer.include}
         and shape(longer.where) == shape(shorter.where)
     )

@@ -10,7 +10,7 @@ from todo_sql.review.linting.tree import shown
 
 def _check(project: Project) -> Iterator[Hit]:
     for table in project.schema.tables.values():
-        if f"table {table.name}" not in project.schema.comments:
+        if "" not in project.schema.commented(table.name):
             yield Hit(table.spot, {"table": shown(table.name)})
 
 
