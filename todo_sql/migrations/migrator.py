@@ -20,6 +20,7 @@ from todo_sql.migrations import (
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.files import statements
+from todo_sql.migrations.files.directives import Phase
 from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.ledger import Ledger
@@ -101,11 +102,16 @@ class Migrator:
             return Status(*place, entries, repeatables, found)
 
     def pending(
-        self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
+        self,
+        *,
+        to: str | None = None,
+        allow_out_of_order: bool = False,
+        phase: Phase | None = None,
+        wait: float | None = None,
     ) -> tuple[list[Migration], list[Script]]:
         """Return what `migrate` would apply, and run again; read-only, takes no lock."""
         with self._open(writes=False, wait=wait) as link:
-            todo = self._to_apply(link, to, allow_out_of_order)
+            todo = self._to_apply(link, to, allow_out_of_order, phase)
             for one in succession.find(self._migrations, link.ledger):
                 self._events.note(f"the next `migrate` records {one.migration.id}: {one.words()}")
             return todo
@@ -117,14 +123,22 @@ class Migrator:
             return {run.name: repeating.of_text(run) for run in runs}
 
     def migrate(
-        self, *, to: str | None = None, allow_out_of_order: bool = False, wait: float | None = None
+        self,
+        *,
+        to: str | None = None,
+        allow_out_of_order: bool = False,
+        phase: Phase | None = None,
+        wait: float | None = None,
+        confirm: Callable[[list[Migration]], None] = lambda todo: None,
     ) -> list[Done]:
         """Apply what is pending.
 
         Args:
             to: The last id or version to apply; default: all.
             allow_out_of_order: Apply also what sorts before an applied migration.
+            phase: What of it: before the release, or after it; default: both.
             wait: How long to wait for the server and for another migrator, in seconds.
+            confirm: Is shown what is about to run before anything is changed; raises to stop.
 
         Raises:
             InvalidFiles: A file of what is pending is wrong; nothing was changed.
@@ -134,11 +148,14 @@ class Migrator:
         with self._open(writes=True, wait=wait) as link:
             self._refuse_foreign(link)
             self._warn(link)
-            to_do = any(self._to_apply(link, to, allow_out_of_order))
-            if not to_do and not succession.find(self._migrations, link.ledger):
+            todo, repeatables = self._to_apply(link, to, allow_out_of_order, phase)
+            if phase == "expand":
+                self._tell_held(link)
+            if not (todo or repeatables or succession.find(self._migrations, link.ledger)):
                 return []
+            confirm(todo)
             link.take_lock(wait, self._events)
-            todo, repeatables = self._to_apply(link, to, allow_out_of_order)
+            todo, repeatables = self._to_apply(link, to, allow_out_of_order, phase)
             self._carry_over(link)
             return self._run(link).apply(todo, repeatables)
 
@@ -443,12 +460,16 @@ class Migrator:
         return [one.migration.id for one in found]
 
     def _to_apply(
-        self, link: MigrationLink, to: str | None, allow_out_of_order: bool
+        self,
+        link: MigrationLink,
+        to: str | None,
+        allow_out_of_order: bool,
+        phase: Phase | None,
     ) -> tuple[list[Migration], list[Script]]:
         """Return what is to be applied and run again; only these files are parsed, and hooks."""
         ledger = self._seen(link)
         todo = pending.pending(
-            self._migrations, ledger, to=to, allow_out_of_order=allow_out_of_order
+            self._migrations, ledger, to=to, allow_out_of_order=allow_out_of_order, phase=phase
         )
         repeatables = repeating.pending(
             self._migrations, ledger, {migration.id for migration in todo}
@@ -457,6 +478,15 @@ class Migrator:
             files = [*_scripts(todo), *repeatables, *self._migrations.hooks.values()]
             statements.check(self._migrations, files, link.takes)
         return todo, repeatables
+
+    def _tell_held(self, link: MigrationLink) -> None:
+        """Say which expand files wait with contract files that they depend on."""
+        for entry in pending.compare(self._migrations, self._seen(link)):
+            if entry.holding:
+                self._events.note(
+                    f"{entry.id} waits with {', '.join(entry.holding)}, of the contract phase, on "
+                    "which it depends"
+                )
 
     def _to_roll_back(
         self, link: MigrationLink, steps: int | None, to: str | None

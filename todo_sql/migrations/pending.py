@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from todo_sql.errors import Finding, Place
-from todo_sql.migrations import succession
+from todo_sql.migrations import phases, succession
+from todo_sql.migrations.files.directives import Phase
 from todo_sql.migrations.files.folder import Migration, MigrationSet
 from todo_sql.migrations.ledger import Direction, Ledger, Recorded
 from todo_sql.migrations.migration_errors import LedgerMismatch, PlanError
@@ -22,42 +24,65 @@ class State(StrEnum):
     MISSING = "missing"
     OUT_OF_ORDER = "out_of_order"
     FAILED = "failed"
+    WAITING = "waiting"
 
 
-PENDING = (State.PENDING, State.OUT_OF_ORDER)
+PENDING = (State.PENDING, State.OUT_OF_ORDER, State.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One migration as the folder and the ledger know it."""
+    """One migration as the folder and the ledger know it.
+
+    Attributes:
+        since: When it began to wait for a release, in UTC, where it does.
+        holding: The contract files that an expand file waits with.
+    """
 
     id: str
     state: State
     migration: Migration | None
     recorded: Recorded | None
+    since: datetime | None = None
+    holding: tuple[str, ...] = ()
 
 
 def compare(migrations: MigrationSet, ledger: Ledger) -> list[Entry]:
     """Return every migration with its state: the folder's order, missing ones by their id."""
     last = _last_applied(migrations, ledger)
-    entries = [
-        _entry(
-            migration,
-            ledger.by_id.get(migration.id),
-            out_of_order=index < last.get(migration.rank, -1),
-        )
-        for index, migration in enumerate(migrations)
-    ]
+    since = phases.waiting(migrations, ledger)
+    late = phases.held(migrations)
+    holding = phases.held(migrations, {entry.id: entry for entry in ledger.applied})
+    entries = []
+    for index, migration in enumerate(migrations):
+        contracts = migration.forward.directives.contracts
+        behind = index < last.get((migration.rank, contracts), -1) and migration.id not in late
+        entry = _entry(migration, ledger.by_id.get(migration.id), out_of_order=behind)
+        if entry.state is State.PENDING and migration.id in since:
+            entry = replace(entry, state=State.WAITING)
+        waits = entry.state is State.WAITING
+        entry = replace(entry, since=since.get(migration.id) if waits else None)
+        entries.append(replace(entry, holding=holding.get(migration.id, ())))
     for recorded in ledger.recorded:
         if recorded.id not in migrations.by_id:
             _insert(entries, Entry(recorded.id, State.MISSING, None, recorded))
     return entries
 
 
-def _last_applied(migrations: MigrationSet, ledger: Ledger) -> dict[int, int]:
-    """Return, by the rank of each folder, the index of its last migration that is applied."""
+def _last_applied(migrations: MigrationSet, ledger: Ledger) -> dict[tuple[int, bool], int]:
+    """Return the index of the last applied migration, by the rank of its folder.
+
+    And by whether another is compared with it that contracts: that is behind those alone that
+    contract, since it is left out until the release.
+    """
     applied = {entry.id for entry in ledger.applied}
-    return {m.rank: i for i, m in enumerate(migrations) if m.id in applied}
+    found = {}
+    for index, migration in enumerate(migrations):
+        if migration.id in applied:
+            found[migration.rank, False] = index
+            if migration.forward.directives.contracts:
+                found[migration.rank, True] = index
+    return found
 
 
 def _entry(migration: Migration, recorded: Recorded | None, *, out_of_order: bool) -> Entry:
@@ -83,6 +108,7 @@ def pending(
     *,
     to: str | None = None,
     allow_out_of_order: bool = False,
+    phase: Phase | None = None,
 ) -> list[Migration]:
     """Return what `migrate` has to apply, in order; an unfinished migration comes first.
 
@@ -91,9 +117,11 @@ def pending(
         ledger: The ledger.
         to: The last id (or version) to apply; default: all.
         allow_out_of_order: Apply also what sorts before an applied migration.
+        phase: What of it: before the release, or after it; default: both.
 
     Raises:
-        PlanError: `to` is unknown, or a rollback was begun and not finished.
+        PlanError: `to` is unknown, a rollback was begun and not finished, or an expand file is
+            pending before the contract phase.
         LedgerMismatch: A migration is modified, missing or out of order.
     """
     entries = compare(migrations, ledger)
@@ -120,11 +148,12 @@ def pending(
             "the folder and the ledger disagree; nothing was changed",
             problems,
         )
-    return [
+    todo = [
         entry.migration
         for entry in entries
         if entry.migration and entry.id in wanted and entry.state in (*PENDING, State.FAILED)
     ]
+    return phases.of_phase(migrations, ledger, todo, phase)
 
 
 def up_to(migrations: MigrationSet, to: str | None) -> set[str]:

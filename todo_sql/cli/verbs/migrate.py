@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
@@ -47,6 +47,10 @@ def command(
         bool,
         Option("--allow-out-of-order", help="Apply also what is older than the newest."),
     ] = False,
+    phase: Annotated[
+        Literal["expand", "contract"] | None,
+        Option("--phase", help="Only what comes before the release, or after it."),
+    ] = None,
     migrations: Migrations = None,
     format: Format = "text",
 ) -> ExitCode:
@@ -64,13 +68,18 @@ def command(
     with migrator_of(context, migrations) as migrator:
         if dry_run or check:
             todo, repeatables = migrator.pending(
-                to=to, allow_out_of_order=allow_out_of_order, wait=wait
+                to=to, allow_out_of_order=allow_out_of_order, phase=phase, wait=wait
             )
             pending = {migration.id: migration.forward for migration in todo}
             pending |= {PREFIX + name_of(script): script for script in repeatables}
             _show(output, pending, sql=dry_run)
             return ExitCode.FINDINGS if check and pending else ExitCode.OK
-        done = migrator.migrate(to=to, allow_out_of_order=allow_out_of_order, wait=wait)
+        done = migrator.migrate(
+            to=to,
+            allow_out_of_order=allow_out_of_order,
+            phase=phase,
+            wait=wait,
+        )
     if output.json:
         applied = [{"id": entry.id, "duration_ms": entry.duration_ms} for entry in done]
         output.document({"applied": applied} | output.said())

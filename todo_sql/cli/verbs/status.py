@@ -26,6 +26,7 @@ _COLOURS = {
     "missing": "bold red",
     "out_of_order": "bold red",
     "failed": "bold red",
+    "waiting": "cyan",
 }
 
 
@@ -39,15 +40,15 @@ def command(
 ) -> ExitCode:
     """Show the state of every migration; read-only, takes no lock.
 
-    Exit code 0 if each is applied as its file stands or pending, else 1: modified, missing,
-    out of order, failed. `migrate --check` exits 1 if anything is pending.
+    Exit code 0 if each is applied as its file stands, pending, or waiting for a release, else 1:
+    modified, missing, out of order, failed. `migrate --check` exits 1 if anything is pending.
     """
     with migrator_of(context, migrations) as migrator:
         status = migrator.status(wait=wait)
     output = context.output
     states = [entry.state.value for entry in status.entries]
     states += [entry.state.value for entry in status.repeatables]
-    clean = all(state in ("applied", "pending") for state in states)
+    clean = all(state in ("applied", "pending", "waiting") for state in states)
     code = ExitCode.OK if clean else ExitCode.FINDINGS
     if output.json:
         former = {one.migration.id: [row.id for row in one.former] for one in status.successions}
@@ -94,16 +95,30 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     checksum = recorded.checksum if recorded else None
     if recorded is None and entry.migration:
         checksum = entry.migration.forward.checksum
-    return {
-        "id": entry.id,
-        "state": entry.state.value,
-        "applied_at": recorded.applied_at.isoformat() + "Z"
-        if recorded and recorded.applied_at
-        else None,
-        "duration_ms": recorded.duration_ms if recorded else None,
-        "checksum": checksum,
-        "rollback": _rollback(entry),
-    } | _batches(entry)
+    return (
+        {
+            "id": entry.id,
+            "state": entry.state.value,
+            "applied_at": recorded.applied_at.isoformat() + "Z"
+            if recorded and recorded.applied_at
+            else None,
+            "duration_ms": recorded.duration_ms if recorded else None,
+            "checksum": checksum,
+            "rollback": _rollback(entry),
+        }
+        | _batches(entry)
+        | _waiting(entry)
+    )
+
+
+def _waiting(entry: Entry) -> dict[str, Any]:
+    """Return of which phase a migration is, if it is of the later one, and how long it waits."""
+    found: dict[str, Any] = {}
+    if entry.migration and entry.migration.forward.directives.contracts:
+        found["phase"] = "contract"
+    if entry.since is not None:
+        found["waiting_since"] = entry.since.isoformat() + "Z"
+    return found | ({"waits_with": list(entry.holding)} if entry.holding else {})
 
 
 def _batches(entry: Entry) -> dict[str, Any]:
@@ -179,8 +194,14 @@ def _short(row: tuple[object, ...]) -> tuple[object, ...]:
 
 def _remark(entry: Entry) -> str:
     recorded = entry.recorded
+    if entry.state == "waiting" and entry.since is not None:
+        age = datetime.now(UTC) - entry.since.replace(tzinfo=UTC)
+        old = f"{age.days} days" if age.days > 1 else clock(age.total_seconds())
+        whom = f"with {', '.join(entry.holding)}" if entry.holding else "for `--phase contract`"
+        return f"has waited {old} {whom}"
     if recorded is None:
-        return ""
+        contracts = entry.migration and entry.migration.forward.directives.contracts
+        return "of the contract phase" if contracts else ""
     if entry.state == "modified" and entry.migration:
         script = entry.migration.forward
         changed = datetime.fromtimestamp(script.path.stat().st_mtime, UTC)
