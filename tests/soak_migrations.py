@@ -7,6 +7,8 @@
     crowd [N]       N migrators at once on an empty database
     services [N]    two services with a ledger each in one database, N migrators of each at once
     roles [N]       the Todo migrations on two databases of one cluster at once, N times
+    batches [N]     SIGKILL a migrator N times, and its backend N times, in batches of 60,000 rows
+    phases [N]      whether N random histories are judged as their two orders turn out
     busy [SECONDS]  tables that are busy, and an idle transaction, for so long
 
 Options: ``--postgres 16|18``. Exits 1 at the first failure, and prints what it counted.
@@ -19,7 +21,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -27,6 +31,7 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support import migrate_process
+from support.batches import TABLE, counts, kill_in_batches, write_counted
 from support.database import Owner, Server, database
 from support.migration_faults import (
     DURABLE,
@@ -41,6 +46,7 @@ from support.migration_faults import (
     write_service,
 )
 from support.migrations import Recorder, applied, fetch, invalid_indexes, migrator, write
+from support.random_phases import agreed
 from support.traffic import Traffic, holding
 
 from todo_sql.embedded.temporary import temporary_server
@@ -188,7 +194,42 @@ def busy(server: Server, folder: Path, seconds: int) -> str:
     return "; ".join(said)
 
 
+def batches(server: Server, folder: Path, number: int) -> str:
+    """SIGKILL a migrator in its batches `number` times, and its backend as often."""
+    write_counted(folder, 60_000, "-- batch-time: 5ms\n-- batch-pause: 100%\n")
+    with temporary_server(server.version) as embedded:  # a killed backend ends every session
+        url = embedded.url("postgres")
+        migrator(url, folder).migrate(to=TABLE)
+        whole = 0
+        for at in range(2 * number):
+            if kill_in_batches(url, folder, "backend" if at % 2 else "migrator") == 60_000:
+                migrate(url, folder)
+                assert counts(url) == {1: 60_000}
+                migrator(url, folder).rollback()
+                whole += 1
+        migrate(url, folder)
+        assert counts(url) == {1: 60_000}
+    return (
+        f"{number} migrators and {number} backends killed in batches of 60,000 rows, "
+        f"{whole + 1} times through: every row once"
+    )
+
+
+def phases(server: Server, folder: Path, number: int) -> str:
+    """Ask of `number` random histories whether their phases make what their ids make."""
+
+    @contextmanager
+    def scratch() -> Iterator[str]:
+        with database(server, SUPERUSER) as name:
+            yield server.url(name)
+
+    said = Counter(agreed(scratch, folder / str(seed), seed) for seed in range(number))
+    return f"{number} random histories, all judged as they happen: {dict(said)}"
+
+
 RUNS = {
+    "batches": (batches, 40),
+    "phases": (phases, 100),
     "cuts": (cuts, 1),
     "kills": (kills, 100),
     "postmaster": (postmaster, 200),

@@ -23,14 +23,14 @@ from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.repeating import PREFIX, name_of
-from todo_sql.review import sample_rows
+from todo_sql.review import phase_order, sample_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
     from todo_sql.migrations.connecting import MigrationLink
 
-Outcome = Literal["reversible", "irreversible", "repeatable", "different", "failed"]
+Outcome = Literal["reversible", "irreversible", "repeatable", "ordered", "different", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Proof:
     """What was proved of one migration.
 
     Attributes:
-        outcome: ``different`` and ``failed`` come with errors among the findings.
+        outcome: ``different`` and ``failed`` come with errors among the findings; ``ordered``
+            says of all together that the phases make what the order of the ids makes.
         reason: Why an irreversible migration is so.
         notes: What could not be tried, such as a table that took no rows.
     """
@@ -78,6 +79,10 @@ def verify(
             rest = _prove_versioned(url, migrations, rest, tell)
             if rest is None:
                 _prove_repeatables(url, migrations, tell)
+    findings = phase_order.differing(scratch, migrations)
+    if findings is not None:
+        outcome: Outcome = "different" if findings else "ordered"
+        tell(Proof(phase_order.PHASES, outcome, findings=findings))
     return proofs
 
 

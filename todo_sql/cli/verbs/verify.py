@@ -18,6 +18,7 @@ def command(context: Context, format: Format = "text") -> ExitCode:
     from todo_sql.compiler.scratch import empty_database, scratch_server
     from todo_sql.migrations.files.beside import load_project
     from todo_sql.migrations.files.statements import check
+    from todo_sql.review.phase_order import PHASES
     from todo_sql.review.verify import verify
 
     config, output = context.config, context.output
@@ -57,10 +58,18 @@ def command(context: Context, format: Format = "text") -> ExitCode:
         output.findings(findings, format)
     counts = {
         outcome: sum(proof.outcome == outcome for proof in proofs)
-        for outcome in ("reversible", "irreversible", "repeatable", "different", "failed")
+        for outcome in (
+            "reversible",
+            "irreversible",
+            "repeatable",
+            "ordered",
+            "different",
+            "failed",
+        )
     }
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    output.message(f"{len(proofs)} migrations: {said or 'nothing to prove'}")
+    number = sum(proof.id != PHASES for proof in proofs)
+    output.message(f"{number} migrations: {said or 'nothing to prove'}")
     if stopped:
         raise stopped
     wrong = any(finding.severity == "error" for finding in findings)
@@ -70,7 +79,7 @@ def command(context: Context, format: Format = "text") -> ExitCode:
 def _tell(context: Context, proof: Proof) -> None:
     output = context.output
     style = "cyan" if proof.outcome == "irreversible" else "bold red"
-    if proof.outcome in ("reversible", "repeatable"):
+    if proof.outcome in ("reversible", "repeatable", "ordered"):
         output.detail(f"{proof.outcome:<12} {proof.id}")
     else:
         line = f" {proof.id}  {proof.reason or ''}".rstrip()

@@ -1,0 +1,136 @@
+"""Proves that expand files before contract files make what the order of the ids makes.
+
+A new database is migrated by id, one in use in phases: where the two differ, what runs in
+development is not what production gets. Both are run on copies. Where they differ, the pair of
+files is looked for by halves: between the two orders lie orders that differ in two neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from todo_sql.catalog.diff import compare
+from todo_sql.catalog.snapshot import Snapshot, take
+from todo_sql.errors import Finding, TodoSqlError
+from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.migrations.migrator import Migrator
+from todo_sql.migrations.phases import in_phases
+
+PHASES = "expand, then contract"
+_SHOWN = 5  # differences
+
+Scratch = Callable[[], AbstractContextManager[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Two neighbours, of which the phases turn the order round.
+
+    Attributes:
+        late: Comes first by its id, and waits for the contract phase.
+        early: Comes behind it by its id.
+    """
+
+    late: Migration
+    early: Migration
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What an order of migrations makes, or why it does not come to its end."""
+
+    catalog: Snapshot | None
+    error: Finding | None = None
+
+
+def differing(scratch: Scratch, migrations: MigrationSet) -> tuple[Finding, ...] | None:
+    """Return how the two orders differ; None: they are one, or nothing can be said.
+
+    Args:
+        scratch: Yields the URL of an empty scratch database.
+        migrations: The folder.
+    """
+    by_id, by_phase = list(migrations), in_phases(migrations)
+    swaps = list(_swaps(by_id, by_phase))
+    if not swaps:
+        return None
+    wanted = _make(scratch, migrations, by_id)
+    if wanted.catalog is None:
+        return None  # is told already
+    found = _make(scratch, migrations, by_phase)
+    if _are_same(found, wanted):
+        return ()
+    same, other = 0, len(swaps)
+    while other - same > 1:
+        middle = (same + other) // 2
+        tried = _make(scratch, migrations, _after(by_id, swaps[:middle]))
+        if _are_same(tried, wanted):
+            same = middle
+        else:
+            other, found = middle, tried
+    return (_told(swaps[other - 1], found, wanted),)
+
+
+def _swaps(by_id: Sequence[Migration], by_phase: Sequence[Migration]) -> Iterator[Swap]:
+    """Yield what turns one order into the other, neighbour by neighbour."""
+    place = {migration.id: at for at, migration in enumerate(by_phase)}
+    order = list(by_id)
+    for begin in range(len(order) - 1, -1, -1):
+        at = begin
+        while at + 1 < len(order) and place[order[at].id] > place[order[at + 1].id]:
+            yield Swap(order[at], order[at + 1])
+            order[at], order[at + 1] = order[at + 1], order[at]
+            at += 1
+
+
+def _after(by_id: Sequence[Migration], swaps: Sequence[Swap]) -> list[Migration]:
+    order = list(by_id)
+    for swap in swaps:
+        at = order.index(swap.late)
+        order[at : at + 2] = [swap.early, swap.late]
+    return order
+
+
+def _make(scratch: Scratch, migrations: MigrationSet, order: Sequence[Migration]) -> _Made:
+    import psycopg
+
+    whole = replace(migrations, migrations=tuple(order), repeatables=(), hooks={})
+    with scratch() as url:
+        try:
+            Migrator(url, whole).migrate()
+        except TodoSqlError as error:
+            return _Made(None, error.finding)
+        with psycopg.connect(url, autocommit=True) as connection:
+            return _Made(take(connection))
+
+
+def _are_same(found: _Made, wanted: _Made) -> bool:
+    if found.catalog is None or wanted.catalog is None:
+        return False
+    return not compare(found.catalog, wanted.catalog)
+
+
+def _told(swap: Swap, found: _Made, wanted: _Made) -> Finding:
+    late, early = swap.late, swap.early
+    if found.catalog is None or wanted.catalog is None:
+        what = "in phases it fails"
+        cause = found.error.message if found.error else ""
+        if found.error and found.error.place:
+            cause = f"{found.error.place}: {cause}"
+    else:
+        what = "in phases they make another catalog"
+        differences = compare(found.catalog, wanted.catalog)
+        cause = "in phases, and by id: " + "; ".join(map(str, differences[:_SHOWN]))
+        if len(differences) > _SHOWN:
+            cause += f"; and {len(differences) - _SHOWN} more"
+    return Finding(
+        "R908",
+        "error",
+        f"{late.id} comes before {early.id} by id and after it in phases: {what}",
+        late.forward.place_of_directive("phase"),
+        cause=cause,
+        fix=f"say `-- depends: {late.id}` in {early.id}, which then waits with it, or write the "
+        "two so that their order is no matter",
+    )
