@@ -68,11 +68,13 @@ class Lint:
         disable: Rules whose findings are left out.
         severity: Rules whose findings count for more or less.
         paths: The same for the files that a pattern names, such as ``migrations/2024*``.
+        profile: Where the schema is to run, whose own rules count as well: ``citus``, or None.
     """
 
     disable: tuple[str, ...] = ()
     severity: Mapping[str, Severity] = field(default_factory=dict)
     paths: Mapping[str, Lint] = field(default_factory=dict)
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +340,7 @@ def _from_section(
                 else Lint(tuple(rules.disable), rules.severity)
                 for pattern, rules in found.lint.paths.items()
             },
+            found.lint.profile,
         ),
         environment=_with_dotenv(root, environment),
     )

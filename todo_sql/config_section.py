@@ -50,6 +50,7 @@ class LintRules(_Keys):
 class LintSection(LintRules):
     """The keys of ``lint``; in ``paths`` a list alone is one of rules to disable."""
 
+    profile: Literal["citus"] | None = None
     paths: dict[Name, LintRules | list[Name]] = Field(default_factory=dict)
 
 

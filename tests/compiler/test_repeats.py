@@ -141,7 +141,8 @@ TEXTS: list[tuple[str, set[str]]] = [
     ),
     (
         f"with made as (insert into authors (name, bio) values (:n, :b) {KEPT} returning id), "
-        "more as (update books set title = 'x' returning id) select id from made",
+        "more as (update books set title = 'x' where id = 1 returning id) "
+        "select id from made",
         set(),
     ),
     (

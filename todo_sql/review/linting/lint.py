@@ -106,7 +106,7 @@ def lint(
             findings += unexamined(file.source, file.statements)
     edits = []
     for rule in all_rules():
-        for hit in rule.check(project):
+        for hit in rule.check(project) if rule.counts(config.lint.profile) else ():
             findings.append(finding(rule, hit))
             edits += [(hit.spot.file, edit) for edit in hit.edits]
     scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]

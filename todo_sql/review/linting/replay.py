@@ -116,7 +116,9 @@ def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | No
     if form == "CONSTR_FOREIGN":
         columns = strings(constraint.fk_attrs) or ((column,) if column else ())
         target = relation(constraint.pktable)
-        key = ModelKey(name, columns, spot, target)
+        actions = (constraint.fk_del_action or "a", constraint.fk_upd_action or "a")
+        referenced = strings(constraint.pk_attrs)
+        key = ModelKey(name, columns, spot, target, referenced, actions)
         table.foreign_keys.append(key)
         step.schema.add_reference(key)
         return
@@ -274,13 +276,16 @@ def _drop(step: _Step, command: Any) -> None:
             schema.views.pop(qualified(node.list.items), None)
         elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
             schema.functions.pop(qualified(node.object_with_args.objname), None)
-        elif kind == "OBJECT_POLICY":
+        elif kind in ("OBJECT_POLICY", "OBJECT_TRIGGER"):
             parts = strings(node.list.items)
             table = schema.tables.get(
                 ".".join(parts[:-1]) if len(parts) > 2 else f"public.{parts[0]}"
             )
             if table is not None:
-                table.policies.pop(parts[-1], None)
+                held: dict[str, Any] = table.policies
+                if kind == "OBJECT_TRIGGER":
+                    held = table.triggers
+                held.pop(parts[-1], None)
 
 
 def _create_policy(step: _Step, command: Any) -> None:
@@ -295,6 +300,12 @@ def _create_policy(step: _Step, command: Any) -> None:
             command.with_check if command.HasField("with_check") else None,
             step.whole,
         )
+
+
+def _create_trigger(step: _Step, command: Any) -> None:
+    table = step.schema.tables.get(relation(command.relation))
+    if table is not None:
+        table.triggers[command.trigname] = step.whole
 
 
 def _alter_policy(step: _Step, command: Any) -> None:
@@ -419,6 +430,7 @@ _READERS = {
     "drop_stmt": _drop,
     "create_policy_stmt": _create_policy,
     "alter_policy_stmt": _alter_policy,
+    "create_trig_stmt": _create_trigger,
     "grant_stmt": _grant,
     "view_stmt": _create_view,
     "create_table_as_stmt": _create_materialized,

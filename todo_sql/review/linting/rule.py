@@ -97,6 +97,7 @@ class Rule:
         bad: SQL that breaks the rule, and this rule alone says so in its test.
         good: The same, corrected.
         check: Finds the hits.
+        profile: The only profile of `[tool.todo-sql.lint]` in which it counts, or None: always.
     """
 
     code: str
@@ -108,6 +109,11 @@ class Rule:
     bad: str
     good: str
     check: Callable[[Project], Iterator[Hit]]
+    profile: str | None = None
+
+    def counts(self, profile: str | None) -> bool:
+        """Return whether a project of this profile asks for it."""
+        return self.profile in (None, profile)
 
 
 @cache

@@ -12,6 +12,7 @@ _GROUPS = {
     "R3": "Keys and indexes",
     "R4": "Statements that hurt",
     "R5": "Shape",
+    "R6": 'Citus: what it refuses, with `profile = "citus"` in `[tool.todo-sql.lint]`',
 }
 
 

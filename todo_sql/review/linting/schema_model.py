@@ -25,12 +25,19 @@ class ModelColumn:
 
 @dataclass(slots=True)
 class ModelKey:
-    """A primary key, unique key or foreign key."""
+    """A primary key, unique key or foreign key.
+
+    Attributes:
+        target: Of a foreign key: its table, and `referenced` its columns where they are said.
+        actions: Of a foreign key: what it does on a delete and on an update, as one letter each.
+    """
 
     name: str | None
     columns: tuple[str, ...]
     spot: Spot
     target: str | None = None
+    referenced: tuple[str, ...] = ()
+    actions: tuple[str, str] = ("a", "a")
 
 
 @dataclass(slots=True)
@@ -75,6 +82,7 @@ class Table:
     unnamed: list[Spot] = field(default_factory=list)
     checks: list[Any] = field(default_factory=list)
     policies: dict[str, Policy] = field(default_factory=dict)
+    triggers: dict[str, Spot] = field(default_factory=dict)
     grants: dict[str, set[str]] = field(default_factory=dict)
     row_security: bool = False
     partition_of: str | None = None

@@ -1,0 +1,65 @@
+"""A grant on columns of a distributed table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.citus import by_name, references
+from todo_sql.review.linting.reviewed import Spot
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import enum, relation, roles, shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    names = {*by_name(project), *references(project)}
+    for file, statement, command in project.commands("grant_stmt"):
+        privileges = [one.access_priv for one in command.privileges]
+        of_columns = [one.priv_name for one in privileges if len(one.cols)]
+        if not command.is_grant or not of_columns or enum(command, "objtype") != "OBJECT_TABLE":
+            continue
+        for node in command.objects:
+            name = relation(node.range_var)
+            if name in names:
+                words = {"privileges": ", ".join(of_columns), "table": shown(name)}
+                who = ", ".join(roles(command.grantees))
+                yield Hit(Spot(file, statement.start, statement.end), {**words, "who": who})
+
+
+_TABLES = """\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = current_user_id());
+"""
+
+RULE = Rule(
+    code="R605",
+    name="citus-column-grant",
+    severity="warning",
+    message="{privileges} on columns of {table} is granted to {who}",
+    cause=(
+        "Citus hands a grant on a table on to its shards, and none on columns: every query ends in "
+        "`permission denied` for a shard"
+    ),
+    fix=(
+        "grant it on the table; or let a role with the whole table in on the nodes alone "
+        "(examples/citus)"
+    ),
+    bad=_TABLES
+    + """\
+grant select (id) on tasks to todo_app;
+""",
+    good=_TABLES
+    + """\
+grant select on tasks to todo_app;
+""",
+    check=_check,
+    profile="citus",
+)

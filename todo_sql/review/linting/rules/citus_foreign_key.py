@@ -1,0 +1,101 @@
+"""A foreign key that leads from one node to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.citus import by_name, references
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    columns, everywhere = by_name(project), references(project)
+    for table in project.schema.tables.values():
+        for key in table.foreign_keys:
+            target = project.schema.tables.get(key.target or "")
+            if target is None:
+                continue
+            why = None
+            own, other = columns.get(table.name), columns.get(target.name)
+            referenced = key.referenced or (target.primary.columns if target.primary else ())
+            if other is None:
+                if own is not None and everywhere and target.name not in everywhere:
+                    why = "its target is on the coordinator alone"
+            elif own is None:
+                if table.name in everywhere:
+                    why = "a reference table cannot point to a distributed one"
+            elif own in key.columns and (
+                key.columns.index(own) >= len(referenced)
+                or referenced[key.columns.index(own)] != other
+            ):
+                why = f"{own} does not stand where {other} does"
+            if why:
+                words = {"table": shown(table.name), "target": shown(target.name), "why": why}
+                yield Hit(key.spot, words)
+
+
+_TABLES = """\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = current_user_id());
+create table lists (
+    user_id text not null,
+    id bigint not null,
+    constraint lists_pkey primary key (user_id, id)
+);
+comment on table lists is 'What is to be done.';
+comment on column lists.user_id is 'Whose it is.';
+comment on column lists.id is 'Its number.';
+alter table lists enable row level security;
+create policy lists_select_own on lists for select to todo_app
+using (user_id = current_user_id());
+alter table lists add column owner_id text;
+comment on column lists.owner_id is 'Who made it.';
+create unique index idx_lists_owner on lists (id, user_id);
+alter table tasks add column list_id bigint;
+comment on column tasks.list_id is 'In which list it is.';
+create index idx_tasks_list on tasks (list_id, user_id);
+create table kinds (
+    id text not null,
+    constraint kinds_pkey primary key (id)
+);
+comment on table kinds is 'Kinds of tasks.';
+comment on column kinds.id is 'Its name.';
+select create_reference_table('kinds');
+"""
+
+RULE = Rule(
+    code="R603",
+    name="citus-foreign-key",
+    severity="error",
+    message="foreign key of {table} to {target}: {why}",
+    cause=(
+        "a foreign key is checked on the node that the row is on: it holds between tables that are "
+        "distributed by the same values, and to a reference table"
+    ),
+    fix=(
+        "put the distribution columns at the same place in both lists of columns, or make "
+        "{target} a reference table"
+    ),
+    bad=_TABLES
+    + """\
+alter table tasks add constraint tasks_list_id_fkey
+foreign key (list_id, user_id) references lists (user_id, id) not valid;
+""",
+    good=_TABLES
+    + """\
+alter table tasks add constraint tasks_list_id_fkey
+foreign key (list_id, user_id) references lists (id, user_id) not valid;
+""",
+    check=_check,
+    profile="citus",
+)

@@ -1,0 +1,82 @@
+"""A foreign key that would set the distribution column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.citus import by_name, distributed, references
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import shown
+
+_ACTIONS = {"n": "set null", "d": "set default", "c": "cascade"}
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    columns = by_name(project)
+    for table, column in distributed(project):
+        for key in table.foreign_keys:
+            if column not in key.columns or key.target not in {*columns, *references(project)}:
+                continue
+            for event, action, refused in zip(
+                ("delete", "update"), key.actions, ("nd", "ndc"), strict=True
+            ):
+                if action in refused:
+                    words = {"table": shown(table.name), "event": event, "column": column}
+                    yield Hit(key.spot, {**words, "action": _ACTIONS[action]})
+
+
+_TABLES = """\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = current_user_id());
+create table lists (
+    user_id text not null,
+    id bigint not null,
+    constraint lists_pkey primary key (user_id, id)
+);
+comment on table lists is 'What is to be done.';
+comment on column lists.user_id is 'Whose it is.';
+comment on column lists.id is 'Its number.';
+alter table lists enable row level security;
+create policy lists_select_own on lists for select to todo_app
+using (user_id = current_user_id());
+alter table tasks add column list_id bigint;
+comment on column tasks.list_id is 'In which list it is.';
+create index idx_tasks_list on tasks (user_id, list_id);
+"""
+
+RULE = Rule(
+    code="R604",
+    name="citus-foreign-key-action",
+    severity="error",
+    message="foreign key of {table} on {event} {action} holds {column}",
+    cause=(
+        "Citus refuses it in a key that holds the column that the table is distributed by, also "
+        "where `set null` names other columns: a row cannot change its node"
+    ),
+    fix=(
+        "leave the action out, and let a trigger before the delete do it on the shard "
+        "(examples/citus)"
+    ),
+    bad=_TABLES
+    + """\
+alter table tasks add constraint tasks_list_id_fkey
+foreign key (user_id, list_id) references lists (user_id, id)
+on delete set null (list_id) not valid;
+""",
+    good=_TABLES
+    + """\
+alter table tasks add constraint tasks_list_id_fkey
+foreign key (user_id, list_id) references lists (user_id, id) not valid;
+""",
+    check=_check,
+    profile="citus",
+)

@@ -1,0 +1,59 @@
+"""A sub-select in a policy of a distributed table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.citus import distributed
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import of_type, shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for table, column in distributed(project):
+        for policy in table.policies.values():
+            parts = [part for part in (policy.using, policy.check) if part is not None]
+            if any(any(of_type(part, "SubLink")) for part in parts):
+                words = {"policy": policy.name, "table": shown(table.name), "column": column}
+                yield Hit(policy.spot, words)
+
+
+RULE = Rule(
+    code="R601",
+    name="citus-policy-subselect",
+    severity="error",
+    message="policy {policy} of {table} holds a sub-select",
+    cause=("Citus refuses it: subqueries are not supported in policies on distributed tables"),
+    fix=(
+        "compare with a stable SQL function: {column} = current_user_id(), with `return "
+        "nullif(current_setting('…', true), '')` as its body"
+    ),
+    bad="""\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+""",
+    good="""\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = current_user_id());
+""",
+    check=_check,
+    profile="citus",
+)

@@ -1,0 +1,58 @@
+"""A trigger of a distributed table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.citus import distributed
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import shown
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    for table, _ in distributed(project):
+        for name, spot in table.triggers.items():
+            yield Hit(spot, {"trigger": name, "table": shown(table.name)})
+
+
+_TABLES = """\
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = current_user_id());
+"""
+
+RULE = Rule(
+    code="R606",
+    name="citus-trigger",
+    severity="warning",
+    message="trigger {trigger} is on {table}, which is distributed",
+    cause=(
+        "Citus refuses to distribute the table unless citus.enable_unsafe_triggers is on, on every "
+        "node; the trigger then fires on the shard, and may touch nothing but what is on its node"
+    ),
+    fix=(
+        "let it write to shards of the same tenant alone (`shard_of` in examples/citus), set "
+        "citus.enable_unsafe_triggers on each node, and waive this: -- allow: R606 …"
+    ),
+    bad=_TABLES
+    + """\
+create trigger tasks_touch before update on tasks
+for each row execute function touch();
+""",
+    good=_TABLES
+    + """\
+create trigger tasks_touch before update on tasks
+for each row execute function touch();
+drop trigger tasks_touch on tasks;
+""",
+    check=_check,
+    profile="citus",
+)

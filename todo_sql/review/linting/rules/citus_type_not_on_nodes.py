@@ -1,0 +1,69 @@
+"""A column of a type that Citus does not make on the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from todo_sql.review.linting.citus import by_name, references
+from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.tree import enum, shown, strings
+
+
+def _check(project: Project) -> Iterator[Hit]:
+    own = {
+        strings(command.type_name)[-1] for _, _, command in project.commands("create_range_stmt")
+    }
+    own |= {
+        strings(command.defnames)[-1]
+        for _, _, command in project.commands("define_stmt")
+        if enum(command, "kind") == "OBJECT_TYPE"
+    }
+    names = {*by_name(project), *references(project)}
+    for table in project.schema.tables.values():
+        for column in table.columns.values() if table.name in names else ():
+            if column.type in own:
+                words = {"table": shown(table.name), "column": column.name, "type": column.type}
+                yield Hit(column.spot, words)
+
+
+_TABLES = """\
+create type float_range as range (subtype = float8);
+create table tasks (
+    user_id text not null,
+    id bigint not null,
+    constraint tasks_pkey primary key (user_id, id)
+);
+comment on table tasks is 'What is to be done.';
+comment on column tasks.user_id is 'Whose it is.';
+comment on column tasks.id is 'Its number.';
+alter table tasks enable row level security;
+create policy tasks_select_own on tasks for select to todo_app
+using (user_id = current_user_id());
+"""
+
+RULE = Rule(
+    code="R609",
+    name="citus-type-not-on-nodes",
+    severity="error",
+    message="column {table}.{column} is of {type}, which Citus makes on no other node",
+    cause=(
+        "Citus hands on enums, composites and domains with the table; ranges and types of one's "
+        "own in C it does not"
+    ),
+    fix=(
+        "use one of PostgreSQL's own types; or make the type on each node first, by "
+        "run_command_on_workers"
+    ),
+    bad=_TABLES
+    + """\
+alter table tasks add column effort float_range;
+comment on column tasks.effort is 'How long it takes.';
+""",
+    good=_TABLES
+    + """\
+alter table tasks add column effort numrange;
+comment on column tasks.effort is 'How long it takes.';
+""",
+    check=_check,
+    profile="citus",
+)
