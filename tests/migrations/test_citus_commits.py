@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
-from support.migrations import write
 
-from todo_sql.migrations.engine.settings import settings
-from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.engine.settings import ending
 
 pytestmark = pytest.mark.database
 
@@ -20,15 +17,11 @@ pytestmark = pytest.mark.database
 @pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("citus", [False, True])
 def test_only_without_citus_a_commit_may_not_wait(
-    empty_database: str, tmp_path: Path, citus: bool, waits: bool, said: str
+    empty_database: str, citus: bool, waits: bool, said: str
 ) -> None:
     """Its other nodes do what the coordinator has committed, so that must not be lost there."""
-    write(tmp_path, "20260101000000_a", "select 1;")
-    (migration,) = load(tmp_path)
-    link: Any = SimpleNamespace(
-        target=SimpleNamespace(notices_death=True), settings=SimpleNamespace(values={})
-    )
-    command = settings(migration.forward, link, waits=waits)
+    link: Any = SimpleNamespace(target=SimpleNamespace(notices_death=True))
+    command = ending(link, "true", waits=waits)
     with psycopg.connect(empty_database) as connection:
         connection.execute(f"set synchronous_commit = {said}".encode())
         if citus:

@@ -153,7 +153,7 @@ def test_a_lost_answer_to_commit_is_looked_up(empty_database: str, tmp_path: Pat
             "cut",
             side="server",
             match=lambda message: message.type == b"C" and message.body.startswith(b"INSERT"),
-            after=6,
+            after=2,
         )
         fault = proxy.fault("cut", side="client", match=lambda m: b"_create_c" in m.body, after=99)
         with pytest.raises(MigrationFailed) as caught:

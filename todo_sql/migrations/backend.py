@@ -14,7 +14,6 @@ import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from yoyo import internalmigrations
@@ -24,7 +23,8 @@ from yoyo.migrations import default_migration_table, get_migration_hash
 
 from todo_sql.wire.pipeline import FlightCommand
 
-_PARAMETER = re.compile(r"(?<!:):(\w+)")
+# Where no name in quotes holds it.
+_PARAMETER = re.compile(r'"(?:[^"]|"")*"|(?<!:):(\w+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,12 @@ class _Marked:
     hash: str
 
 
+class Expression(str):
+    """SQL that stands where a value would."""
+
+    __slots__ = ()
+
+
 class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is untyped
     """Turns yoyo's bookkeeping into commands, with its tables qualified by their schema."""
 
@@ -43,7 +49,8 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
     def __init__(self, schema: str) -> None:
         self.schema = schema
         self._commands: list[FlightCommand] = []
-        self._now = datetime.min
+        self._now = ""
+        self._row: str | None = None
 
     def quote_identifier(self, name: str) -> str:
         """Return a quoted name; yoyo's tables get their schema."""
@@ -57,7 +64,11 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
         values: list[str | None] = []
 
         def number(match: re.Match[str]) -> str:
+            if match.group(1) is None:
+                return match.group()
             value = (params or {})[match.group(1)]
+            if isinstance(value, Expression):
+                return value
             values.append(None if value is None else str(value))
             return f"${len(values)}"
 
@@ -70,7 +81,7 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
     def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
         """Return the row of `_yoyo_log`, without asking the network for our name."""
         return {
-            "id": str(uuid.uuid1()),
+            "id": self._row or new_row(),
             "migration_id": migration.id,
             "migration_hash": migration.hash,
             "username": _user()[:255],
@@ -79,7 +90,7 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
             "operation": operation,
         }
 
-    def create(self, now: datetime) -> list[FlightCommand]:
+    def create(self, now: str) -> list[FlightCommand]:
         """Return the commands that create yoyo's tables, marked with yoyo's version."""
         self._now = now
         v2.create_log_table(self)
@@ -91,17 +102,26 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
         )
         return self._take()
 
-    def mark(self, migration: str, now: datetime, *, log: str = "apply") -> list[FlightCommand]:
-        """Return the commands that record a migration as applied."""
+    def mark(
+        self, migration: str, now: str, *, log: str = "apply", row: str | None = None
+    ) -> list[FlightCommand]:
+        """Return the commands that record a migration as applied.
+
+        Args:
+            migration: Its id.
+            now: When, in UTC.
+            log: The operation that the log names.
+            row: The id of the row in the log; default: a new one.
+        """
+        self._row = row
         return self._recorded(self.mark_migration_sql, migration, now, log)
 
-    def unmark(
-        self, migration: str, now: datetime, *, log: str = "rollback"
-    ) -> list[FlightCommand]:
+    def unmark(self, migration: str, now: str, *, log: str = "rollback") -> list[FlightCommand]:
         """Return the commands that record a migration as no longer applied."""
+        self._row = None
         return self._recorded(self.unmark_migration_sql, migration, now, log)
 
-    def _recorded(self, sql: str, migration: str, now: datetime, log: str) -> list[FlightCommand]:
+    def _recorded(self, sql: str, migration: str, now: str, log: str) -> list[FlightCommand]:
         self._now = now
         marked = _Marked(migration, hash_of(migration))
         self.execute(
@@ -114,6 +134,11 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
     def _take(self) -> list[FlightCommand]:
         commands, self._commands = self._commands, []
         return commands
+
+
+def new_row() -> str:
+    """Return the id of a new row in the log."""
+    return str(uuid.uuid1())
 
 
 def hash_of(migration: str) -> str:

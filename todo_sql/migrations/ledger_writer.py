@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
@@ -17,19 +18,26 @@ from todo_sql.wire.pipeline import FlightCommand
 
 _COMMENT = "todo-sql ledger, format {}: what _yoyo_migration does not know; see todo-sql status"
 
+# What stands for a value in a statement that is made once.
+_ID, _ROW, _WHEN, _CHECKSUM, _SECONDS = "\0id", "\0row", "\0when", "\0checksum", "\0seconds"
+_NOW = "(pg_catalog.statement_timestamp() at time zone 'utc')"
+_NUMBER = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
+
 
 class Writer:
     """Makes the commands that change the ledger of a target."""
 
     def __init__(self, target: Target) -> None:
-        from todo_sql.migrations.backend import YoyoBackend
+        from todo_sql.migrations.backend import Expression, YoyoBackend
 
         self._target = target
         self._yoyo = YoyoBackend(target.schema)
+        self._now = Expression(_NOW)
         self._table = f"{quoted(target.schema)}._todo_sql_ledger"
         self._runs = f"{quoted(target.schema)}.{vetting.REPEATABLE}"
         self._version = version("todo-sql")
         self._guard = self._guarded()
+        self._markings: dict[tuple[str, bool], tuple[str, tuple[str, ...]]] = {}
 
     def _guarded(self, *more: str) -> list[FlightCommand]:
         schema = self._target.schema
@@ -42,7 +50,7 @@ class Writer:
             ledger: As it was read.
             repeats: Whether the table of repeatable files is needed.
         """
-        commands = [] if ledger.complete else self._yoyo.create(self._target.now())
+        commands = [] if ledger.complete else self._yoyo.create(self._now)
         if not self._target.placed and not ledger.complete:
             make = f"create schema if not exists {quoted(self._target.schema)}"
             commands.insert(0, FlightCommand(make))
@@ -95,9 +103,9 @@ class Writer:
                 "values ($1, $2, $3, "
                 f"(select m.migration_id from {schema}._yoyo_migration as m "
                 "order by m.applied_at_utc desc, m.migration_id desc limit 1), "
-                "$4::pg_catalog.timestamp, (extract(epoch from pg_catalog.clock_timestamp() - "
-                "pg_catalog.transaction_timestamp()) * 1000)::pg_catalog.int8, $5)",
-                (name, checksum, sql, str(self._target.now()), self._version),
+                f"{_NOW}, (extract(epoch from pg_catalog.clock_timestamp() - "
+                "pg_catalog.transaction_timestamp()) * 1000)::pg_catalog.int8, $4)",
+                (name, checksum, sql, self._version),
             ),
         ]
 
@@ -135,23 +143,42 @@ class Writer:
             log: The operation that `_yoyo_log` names: apply, or mark where nothing ran.
             at: When it was applied, in UTC; default: now.
         """
-        now = at or self._target.now()
-        return [
-            *self._guard,
-            *self._yoyo.mark(id, now, log=log),
-            FlightCommand(
+        from todo_sql.migrations.backend import hash_of, new_row
+
+        text, stands_for = self._marking(log, now=at is None)
+        values = {
+            _ID: id,
+            hash_of(_ID): hash_of(id),
+            _ROW: new_row(),
+            _WHEN: str(at),
+            _CHECKSUM: checksum,
+            _SECONDS: None if seconds is None else str(seconds),
+        }
+        return [*self._guard, FlightCommand(text, tuple(values.get(v, v) for v in stands_for))]
+
+    def _marking(self, log: str, *, now: bool) -> tuple[str, tuple[str, ...]]:
+        """Return the statement that marks a migration as applied, and what its values stand for.
+
+        Yoyo's rows and ours are written by one statement: three take the server longer.
+        """
+        if (log, now) not in self._markings:
+            ours = FlightCommand(
                 f"insert into {self._table} "
                 "(migration_id, checksum, applied_at_utc, duration_ms, tool_version) "
-                "values ($1, $2, $3::pg_catalog.timestamp, (coalesce($4::pg_catalog.float8, "
+                f"values ($1, $2, {_NOW if now else '$5::pg_catalog.timestamp'}, "
+                "(coalesce($3::pg_catalog.float8, "
                 "extract(epoch from pg_catalog.clock_timestamp() - "
-                "pg_catalog.transaction_timestamp())) * 1000)::pg_catalog.int8, $5) "
+                "pg_catalog.transaction_timestamp())) * 1000)::pg_catalog.int8, $4) "
                 "on conflict (migration_id) do update set position = default, "
                 "checksum = excluded.checksum, applied_at_utc = excluded.applied_at_utc, "
                 "duration_ms = excluded.duration_ms, progress = null, "
                 "tool_version = excluded.tool_version",
-                (id, checksum, str(now), None if seconds is None else str(seconds), self._version),
-            ),
-        ]
+                (_ID, _CHECKSUM, _SECONDS, self._version, _WHEN),
+            )
+            when = self._now if now else _WHEN
+            commands = [*self._yoyo.mark(_ID, when, log=log, row=_ROW), ours]
+            self._markings[log, now] = _as_one(commands)
+        return self._markings[log, now]
 
     def verified(self, id: str, checksum: str, applied_at: datetime) -> list[FlightCommand]:
         """Return the command that gives an applied migration the checksum of a file."""
@@ -171,7 +198,7 @@ class Writer:
         """Return the commands that record a migration as rolled back."""
         return [
             *self._guard,
-            *self._yoyo.unmark(id, self._target.now(), log=log),
+            *self._yoyo.unmark(id, self._now, log=log),
             FlightCommand(f"delete from {self._table} where migration_id = $1", (id,)),
         ]
 
@@ -220,6 +247,28 @@ class Writer:
                 (id, progress.dump(), self._version),
             ),
         ]
+
+
+def _as_one(commands: Sequence[FlightCommand]) -> tuple[str, tuple[str, ...]]:
+    """Return one statement that does what several do, and its values, each once.
+
+    Args:
+        commands: Each of them writes rows and returns none.
+    """
+    numbers: dict[str, int] = {}
+
+    def renumbered(command: FlightCommand) -> str:
+        def number(match: re.Match[str]) -> str:
+            if match[1] is None:
+                return match[0]
+            value = str(command.parameters[int(match[1]) - 1])
+            return f"${numbers.setdefault(value, len(numbers) + 1)}"
+
+        return _NUMBER.sub(number, command.sql)
+
+    *first, last = map(renumbered, commands)
+    parts = ", ".join(f"w{number} as ({text})" for number, text in enumerate(first))
+    return f"with {parts} {last}", tuple(numbers)
 
 
 def unwritable(error: psycopg.Error, target: Target) -> LedgerError:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from todo_sql.errors import DatabaseError, Finding, TodoSqlError
 from todo_sql.migrations import (
@@ -80,6 +81,7 @@ class Migrator:
         self._foreign = foreign
         self._ledger = ledger
         self._held: MigrationLink | None = None
+        self._checked: set[Path] = set()  # files that may run
 
     @contextmanager
     def held(self) -> Iterator[MigrationLink]:
@@ -476,7 +478,9 @@ class Migrator:
         )
         if todo or repeatables:
             files = [*_scripts(todo), *repeatables, *self._migrations.hooks.values()]
-            statements.check(self._migrations, files, link.takes)
+            new = [script for script in files if script.path not in self._checked]
+            statements.check(self._migrations, new, link.takes)
+            self._checked.update(script.path for script in new)
         return todo, repeatables
 
     def _tell_held(self, link: MigrationLink) -> None:

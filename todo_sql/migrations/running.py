@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import takewhile
 
 from todo_sql.errors import Finding, TodoSqlError
 from todo_sql.migrations import ledger as ledger_of
@@ -63,6 +65,7 @@ class MigrationRun:
         self._events = events
         self._writer = Writer(link.target)
         self._done: list[Done] = []
+        self._at, self._began = "", 0.0  # what is at work, since when
 
     def prepare(self, *, repeats: bool = False) -> Writer:
         """Make what is missing of the ledger's tables."""
@@ -93,15 +96,12 @@ class MigrationRun:
         if total == 0:
             return []
         self._hook("before", _NOTHING_RAN)
-        at: list[str] = [""]
         with self._settled():
             try:
-                for number, migration in enumerate(migrations, 1):
-                    at[0] = migration.id
-                    self._one(migration, "apply", number, total)
-                self._repeat(repeatables, len(migrations), total, at)
+                self._all(migrations, "apply", total)
+                self._repeat(repeatables, len(migrations), total)
             except MigrationFailed as error:
-                self._tell_failed(at[0], error)
+                self._tell_failed(self._at, error)
                 raise
             self._hook("after", _ALL_APPLIED)
         return self._done
@@ -116,15 +116,13 @@ class MigrationRun:
 
     def repeat(self, script: Script) -> Done:
         """Run a repeatable file, whether its text changed or not."""
-        self._repeat([script], 0, 1, [""])
+        self._repeat([script], 0, 1)
         return self._done[0]
 
     def roll_back(self, migrations: Sequence[Migration]) -> list[Done]:
         """Roll migrations back, with the former texts of repeatable files."""
-        total = len(migrations)
         with self._settled():
-            for number, migration in enumerate(migrations, 1):
-                self._one(migration, "rollback", number, total)
+            self._all(migrations, "rollback", len(migrations))
         return self._done
 
     def bring_back(self, one: Return) -> Done:
@@ -133,74 +131,114 @@ class MigrationRun:
         self._timed(id, "rollback", 1, 1, lambda: self._return((), [one]))
         return self._done[0]
 
-    def _one(self, migration: Migration, direction: Direction, number: int, total: int) -> None:
-        last = number == total and not (direction == "apply" and "after" in self._hooks)
-
-        def work() -> None:
-            if direction == "apply":
-                self._apply(migration, waits=last)
+    def _all(self, migrations: Sequence[Migration], direction: Direction, total: int) -> None:
+        """Apply or roll back migrations; those that are one transaction each go together."""
+        left = list(migrations)
+        while left:
+            chain = list(takewhile(self._is_plain(direction), left))
+            before = len(migrations) - len(left)
+            if chain:
+                self._together(chain, direction, before, total)
             else:
-                self._undo(migration, waits=last)
+                one, work = left[0], self._step if direction == "apply" else self._undo
+                with self._cutting_off(left[:1], direction):
+                    self._timed(one.id, direction, before + 1, total, partial(work, one))
+            del left[: len(chain) or 1]
 
-        try:
-            self._timed(migration.id, direction, number, total, work)
-        except (ConnectionLost, KeyboardInterrupt) as error:
-            raise self._cut_off(migration.id, direction, error) from None
+    def _is_plain(self, direction: Direction) -> Callable[[Migration], bool]:
+        """Return what tells whether a migration is one transaction of its file and its mark."""
+        runs = self.runs() if direction == "rollback" else []
+
+        def is_plain(migration: Migration) -> bool:
+            script = migration.forward if direction == "apply" else migration.rollback
+            assert script
+            returns = repeating.returning(runs, {migration.id}) if runs else ()
+            return script.directives.transactional and not returns
+
+        return is_plain
+
+    def _together(
+        self, chain: Sequence[Migration], direction: Direction, before: int, total: int
+    ) -> None:
+        link = self._link
+        make = self._applying if direction == "apply" else self._undoing
+        works = [make(migration) for migration in chain]
+        creation = self._writer.create(link.ledger)
+        works[0] = replace(works[0], creation=creation)
+        last = before + len(chain) == total and not (
+            direction == "apply" and "after" in self._hooks
+        )
+        works[-1] = replace(works[-1], waits=last)
+
+        def begin(number: int) -> None:
+            self._begin(chain[number].id, direction, before + number + 1, total)
+            self._warn_of(works[number].script)
+
+        def done(number: int) -> None:
+            link.ledger = link.ledger.created()
+            self._end(chain[number].id, direction)
+            if number + 1 < len(chain):
+                begin(number + 1)
+
+        with self._cutting_off(chain, direction):
+            begin(0)
+            transactional.run(link, works, self._events, done)
+
+    def _applying(self, migration: Migration) -> Work:
+        return Work(
+            migration.forward,
+            lambda: self._writer.applied(migration.id, migration.forward.checksum),
+            hook=self._hooks.get("after_each"),
+            facts=_facts(migration),
+            waits=False,
+        )
+
+    def _undoing(self, migration: Migration) -> Work:
+        assert migration.rollback
+        return Work(
+            migration.rollback,
+            lambda: self._writer.rolled_back(migration.id),
+            again="todo-sql rollback",
+            waits=False,
+        )
+
+    def _step(self, migration: Migration) -> None:
+        """Apply a migration statement by statement."""
+        self._warn_of(migration.forward)
+        if not self._link.ledger.extended:
+            self.prepare()
+        hook = self._hooks.get("after_each")
+        link, writer, facts = self._link, self._writer, _facts(migration)
+        StepwiseRun(link, writer, migration, "apply", self._events, hook, facts).run()
+
+    def _undo(self, migration: Migration) -> None:
+        """Roll a migration back that is more than one transaction of its file and its mark."""
+        script, link = migration.rollback, self._link
+        assert script
+        self._warn_of(script)
+        returns = repeating.returning(self.runs(), {migration.id})
+        if script.directives.transactional:
+            self._return((script,), returns, self._writer.rolled_back(migration.id))
+            return
+        StepwiseRun(link, self._writer, migration, "rollback", self._events).run()
+        if returns:
+            self._return((), returns)
+
+    def _begin(self, id: str, direction: Direction, number: int, total: int) -> None:
+        self._at, self._began = id, time.monotonic()
+        self._events.started(id, direction, number, total)
+
+    def _end(self, id: str, direction: Direction) -> None:
+        seconds = time.monotonic() - self._began
+        self._events.finished(id, direction, seconds)
+        self._done.append(Done(id, round(seconds * 1000)))
 
     def _timed(
         self, id: str, direction: Direction, number: int, total: int, work: Callable[[], None]
     ) -> None:
-        self._events.started(id, direction, number, total)
-        began = time.monotonic()
+        self._begin(id, direction, number, total)
         work()
-        seconds = time.monotonic() - began
-        self._events.finished(id, direction, seconds)
-        self._done.append(Done(id, round(seconds * 1000)))
-
-    def _apply(self, migration: Migration, *, waits: bool) -> None:
-        script, link = migration.forward, self._link
-        self._warn_of(script)
-        hook = self._hooks.get("after_each")
-        facts = (("todo_sql.migration", migration.id),)
-        if not script.directives.transactional:
-            if not link.ledger.extended:
-                self.prepare()
-            run = StepwiseRun(link, self._writer, migration, "apply", self._events, hook, facts)
-            run.run()
-            return
-        work = Work(
-            script,
-            lambda: self._writer.applied(migration.id, script.checksum),
-            self._writer.create(link.ledger),
-            hook,
-            facts,
-            waits=waits,
-        )
-        transactional.run(link, work, self._events)
-        if work.creation:
-            link.ledger = link.ledger.created()
-
-    def _undo(self, migration: Migration, *, waits: bool) -> None:
-        script, link = migration.rollback, self._link
-        assert script
-        self._warn_of(script)
-        runs = self.runs()
-        returns = repeating.returning(runs, {migration.id})
-        if not script.directives.transactional:
-            StepwiseRun(link, self._writer, migration, "rollback", self._events).run()
-            if returns:
-                self._return((), returns)
-        elif returns:
-            self._return((script,), returns, self._writer.rolled_back(migration.id))
-        else:
-            work = Work(
-                script,
-                lambda: self._writer.rolled_back(migration.id),
-                self._writer.create(link.ledger),
-                again="todo-sql rollback",
-                waits=waits,
-            )
-            transactional.run(link, work, self._events)
+        self._end(id, direction)
 
     def runs(self) -> list[ledger_of.RecordedRepeatable]:
         """Return every run of repeatable files, with its text."""
@@ -251,22 +289,20 @@ class MigrationRun:
         )
         remake.run()
 
-    def _repeat(self, scripts: Sequence[Script], before: int, total: int, at: list[str]) -> None:
+    def _repeat(self, scripts: Sequence[Script], before: int, total: int) -> None:
         waiting = list(scripts)
         number = before
         while waiting:
             script = waiting.pop(0)
-            id = at[0] = repeating.PREFIX + repeating.name_of(script)
+            id = repeating.PREFIX + repeating.name_of(script)
             ran: list[Script] = []
 
             def work(script: Script = script, ran: list[Script] = ran) -> None:
                 self._run_again(script, waiting, ran)
 
             number += 1
-            try:
+            with self._cutting_off([repeating.as_migration(script)], "apply"):
                 self._timed(id, "apply", number, total, work)
-            except (ConnectionLost, KeyboardInterrupt) as error:
-                raise self._cut_off(id, "apply", error) from None
             for other in ran:  # in the same transaction
                 waiting.remove(other)
                 id, number = repeating.PREFIX + repeating.name_of(other), number + 1
@@ -305,7 +341,7 @@ class MigrationRun:
             return True
 
         work = Work(script, lambda: record([script]), creation, waits=not waiting)
-        transactional.run(link, work, self._events, cure)
+        transactional.run(link, [work], self._events, cure=cure)
         link.ledger = link.ledger.created(repeats=True)
 
     def _hook(self, name: str, state: str, facts: tuple[tuple[str, str], ...] = ()) -> None:
@@ -313,7 +349,7 @@ class MigrationRun:
         if script is not None:
             self._warn_of(script)
             work = Work(script, facts=facts, state=state, waits=name != "before")
-            transactional.run(self._link, work, self._events)
+            transactional.run(self._link, [work], self._events)
 
     def _tell_failed(self, id: str, error: MigrationFailed) -> None:
         """Run the hook for failures; where it fails itself, that is only told."""
@@ -346,21 +382,36 @@ class MigrationRun:
         for finding in statements.unexamined(script.source, script.statements):
             self._events.warning(finding)
 
-    def _cut_off(self, id: str, direction: Direction, error: BaseException) -> BaseException:
-        """Return what to raise when a run was cut off in the middle of a migration."""
+    @contextmanager
+    def _cutting_off(self, chain: Sequence[Migration], direction: Direction) -> Iterator[None]:
+        """Say what state things are in where a run is cut off in the middle of migrations."""
+        try:
+            yield
+        except (ConnectionLost, KeyboardInterrupt) as error:
+            told = [one.id for one in self._done]
+            ids = [one.id for one in chain if one.id not in told]
+            raise self._cut_off(ids, told, direction, error) from None
+
+    def _cut_off(
+        self, ids: Sequence[str], told: Sequence[str], direction: Direction, error: BaseException
+    ) -> BaseException:
         self._link.connection.close()
-        before = [one.id for one in self._done] if self._link.unsettled else []
-        state = aftermath.of(self._url, self._schema, id, direction, self._events, before)
+        before = told if self._link.unsettled else []
+        state = aftermath.of(self._url, self._schema, ids, direction, self._events, before)
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt(state)
         verb = "migrate" if direction == "apply" else "rollback"
         return MigrationFailed(
-            f"the connection was lost at {id}: {error}",
+            f"the connection was lost at {self._at}: {error}",
             code="M330",
             cause=state,
             fix=f"{_LIMITS.get(getattr(error, 'sqlstate', None) or '', '')}"
             f"run `todo-sql {verb}` again",
         )
+
+
+def _facts(migration: Migration) -> tuple[tuple[str, str], ...]:
+    return (("todo_sql.migration", migration.id),)
 
 
 # What ended a session that was at work, and may be raised.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 
 from todo_sql.migrations import surroundings, vetting
 from todo_sql.migrations.migration_errors import LedgerError, TargetRefused
@@ -56,9 +54,6 @@ select
         select
         from pg_catalog.pg_language as l
         where l.lanname = 'plpgsql' and pg_catalog.has_language_privilege(l.oid, 'usage')
-    ),
-    pg_catalog.to_char(
-        pg_catalog.clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US'
     ),
     {vetting.unwritable(_LEDGER)},
     {vetting.SHARED.format(schema=_LEDGER)},
@@ -153,12 +148,6 @@ class Target:
     notices_death: bool
     off_path: bool
     overridden: tuple[Overridden, ...]
-    _clock: datetime
-    _read_at: float = field(default_factory=time.monotonic)
-
-    def now(self) -> datetime:
-        """Return the server's time in UTC, without asking it again."""
-        return self._clock + timedelta(seconds=time.monotonic() - self._read_at)
 
 
 def read(answers: list[Reply], *, writes: bool, said: str | None) -> Target:
@@ -179,7 +168,7 @@ def read(answers: list[Reply], *, writes: bool, said: str | None) -> Target:
             raise answer.error
     schema, ledger, _, _, off_path, everywhere = places.rows[0]
     ledgers = tuple(sorted(json.loads(everywhere))) if everywhere else ()
-    database, role, recovery, read_only, backend, plpgsql, clock, wrong, shared, open_, objects = (
+    database, role, recovery, read_only, backend, plpgsql, wrong, shared, open_, objects = (
         facts.rows[0]
     )
     if writes:
@@ -226,7 +215,6 @@ def read(answers: list[Reply], *, writes: bool, said: str | None) -> Target:
         notices_death=check.error is None,
         off_path=bool(ledger) and off_path == "t",
         overridden=overridden,
-        _clock=datetime.fromisoformat(str(clock)),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ _LAST_WORDS = ("25P03", "25P04", "57P")
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 
 TICK = 0.2
+_AT_ONCE = 16  # commands that are sent before the next are made
+_AGAIN = 0.5  # seconds before the server is told to stop once more
 _DRAIN = 15.0  # seconds that a cancelled flight has to land
 _GOOD = _DONE | {pq.ExecStatus.EMPTY_QUERY}
 
@@ -279,22 +281,32 @@ class Flight:
     A Flush stands before and after each statement of a migration, so that its answer comes
     when it is made, and nowhere else. A Sync ends the flight, or a command that says so.
 
+    Args:
+        connection: Where.
+        commands: What; may be made while the first ones are at work already.
+        watch: Called while the server is at work.
+        told: Called with each answer, whose rows are of no interest then.
+
     Attributes:
+        commands: Those that were sent.
         answers: One for each command answered so far, in order.
     """
 
     def __init__(
         self,
         connection: psycopg.Connection[Any],
-        commands: Sequence[FlightCommand],
+        commands: Iterable[FlightCommand],
         watch: Callable[[Flight], None] | None = None,
+        told: Callable[[Reply], None] | None = None,
     ) -> None:
-        self.commands = commands
+        self.commands: list[FlightCommand] = []
         self.answers: list[Reply] = []
+        self._given = commands
         self._connection = connection
         self._pgconn = connection.pgconn
         self._watch = watch
-        self._syncs = sum(command.sync for command in commands[:-1]) + 1
+        self._told = told
+        self._syncs = 0
 
     @property
     def at_work(self) -> FlightCommand | None:
@@ -338,14 +350,32 @@ class Flight:
     def _enqueue(self) -> None:
         pgconn = self._pgconn
         pgconn.enter_pipeline_mode()
-        last = len(self.commands) - 1
-        for index, command in enumerate(self.commands):
+        flushed = synced = True
+        for command in self._given:
+            self.commands.append(command)
+            if command.statement is not None and not flushed:
+                pgconn.send_flush_request()
             values = [None if p is None else p.encode() for p in command.parameters]
             pgconn.send_query_params(command.sql.encode(), values)
-            if command.sync or index == last:
-                pgconn.pipeline_sync()
-            elif any(c.statement is not None for c in self.commands[index : index + 2]):
+            flushed = synced = command.sync
+            if command.sync:
+                self._sync()
+            elif command.statement is not None:
                 pgconn.send_flush_request()
+                flushed = True
+            if len(self.commands) % _AT_ONCE == 0:
+                pgconn.flush()
+        if not synced:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._pgconn.pipeline_sync()
+        self._syncs += 1
+
+    def _answered(self, reply: Reply) -> None:
+        self.answers.append(reply)
+        if self._told:
+            self._told(reply)
 
     def _land(self, tick: Callable[[], object]) -> None:
         wait(self._read(tick), self._pgconn.socket, TICK)
@@ -363,14 +393,14 @@ class Flight:
             elif result.status == pq.ExecStatus.PIPELINE_SYNC:
                 self._syncs -= 1
             elif result.status == _ABORTED:
-                self.answers.append(Reply([], skipped=True))
+                self._answered(Reply([], skipped=True))
             elif result.status in _GOOD:
-                changed = result.command_tuples or 0
-                self.answers.append(Reply(rows_of(result), changed=changed))
+                rows = [] if self._told else rows_of(result)
+                self._answered(Reply(rows, changed=result.command_tuples or 0))
             elif pgconn.status == pq.ConnStatus.BAD:
                 raise self._lost(error_from_result(result))
             else:
-                self.answers.append(Reply([], error_from_result(result)))
+                self._answered(Reply([], error_from_result(result)))
 
     def _cancel(self, sent: bool, why: str) -> None:
         """Cancel the command at work and read to the end of the flight."""
@@ -378,15 +408,30 @@ class Flight:
             self._connection.close()
             return
         CANCEL.warning("backend %d is told to stop: %s", self._pgconn.backend_pid, why)
-        deadline = time.monotonic() + _DRAIN
+        asked = time.monotonic()
+        deadline = asked + _DRAIN
+        told = self._told
 
-        def give_up() -> None:
-            if time.monotonic() > deadline:
+        def insist() -> None:
+            """Ask again: what comes between two statements is not heard."""
+            nonlocal asked
+            now = time.monotonic()
+            if now > deadline:
                 raise ConnectionLost("the server did not answer the cancelling")
+            if now > asked + _AGAIN:
+                asked = now
+                self._connection.cancel_safe(timeout=5)
 
+        def answered(reply: Reply) -> None:
+            if told:
+                told(reply)
+            if not (reply.error or reply.skipped):
+                insist()
+
+        self._told = answered
         try:
             self._connection.cancel_safe(timeout=5)
-            self._land(give_up)
+            self._land(insist)
         except psycopg.Error:
             self._connection.close()
 
@@ -395,6 +440,7 @@ class CopyFlight(Flight):
     """One COPY from the client with its rows, which libpq's pipeline mode does not allow."""
 
     def _enqueue(self) -> None:
+        self.commands += self._given
         self._pgconn.send_query(self.commands[0].sql.encode())
 
     def _land(self, tick: Callable[[], object]) -> None:
@@ -406,11 +452,11 @@ class CopyFlight(Flight):
             if result.status == pq.ExecStatus.COPY_IN:
                 yield from self._stream(tick)
             elif result.status in _GOOD:
-                self.answers.append(Reply([]))
+                self._answered(Reply([]))
             elif pgconn.status == pq.ConnStatus.BAD:
                 raise self._lost(error_from_result(result))
             else:
-                self.answers.append(Reply([], error_from_result(result)))
+                self._answered(Reply([], error_from_result(result)))
         if pgconn.status == pq.ConnStatus.BAD:
             raise ConnectionLost(_first_line(pgconn.get_error_message()))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 
 import psycopg
 
@@ -20,17 +21,17 @@ PATIENCE = 30.0  # seconds to reach the server again, and as many for the old se
 def of(
     url: str,
     schema: str | None,
-    id: str,
+    ids: Sequence[str],
     direction: Direction,
     events: Events,
     before: Sequence[str],
 ) -> str:
-    """Return a sentence on what state a migration is in, true to the ledger and to the disk.
+    """Return a sentence on what state migrations are in, true to the ledger and to the disk.
 
     Args:
         url: Of the database.
         schema: Of the ledger, where the configuration says it.
-        id: That at which the run was cut off.
+        ids: That at which the run was cut off, and those which the server had behind it.
         direction: Whether it was being applied or rolled back.
         events: Is told what is waited for.
         before: Migrations of the run that were told as done, but may be lost with the server.
@@ -43,11 +44,12 @@ def of(
                 link.take_lock(PATIENCE, events)
                 link.unsettled = bool(before)
                 link.settle(Writer(link.target).settled())
-                return _sentence(link.ledger, id, direction) + _lost(link.ledger, before, direction)
+                lost = _lost(link.ledger, before, direction)
+                return _sentences(link.ledger, ids, direction) + lost
         except (TodoSqlError, psycopg.Error) as error:
             if isinstance(error, DatabaseError) or time.monotonic() > deadline:
                 return (
-                    f"whether {id} is {_past(direction)} is unknown, since the database "
+                    f"whether {ids[0]} is {_past(direction)} is unknown, since the database "
                     "cannot be asked; a transactional migration is applied completely or not at all"
                 )
             time.sleep(0.5)
@@ -69,6 +71,13 @@ def _lost(ledger: Ledger, before: Sequence[str], direction: Direction) -> str:
         f"; the crash of the server also undid the newest before it, whole and with the ledger: "
         f"{which} {'is' if len(lost) == 1 else 'are'} {undone}"
     )
+
+
+def _sentences(ledger: Ledger, ids: Sequence[str], direction: Direction) -> str:
+    """Return what became of the first, or of the last that was done with all before it."""
+    done = list(takewhile(lambda id: (id in ledger.by_id) == (direction == "apply"), ids))
+    said = _sentence(ledger, done[-1] if done else ids[0], direction)
+    return f"{said}, and all before it" if len(done) > 1 else said
 
 
 def _sentence(ledger: Ledger, id: str, direction: Direction) -> str:

@@ -32,7 +32,7 @@ _RESET = (
     "close all",
     "deallocate all",
 )
-_RESET_AT_ONCE = "do $$ begin " + "".join(f"execute '{text}'; " for text in _RESET) + "end $$"
+_RESET_AT_ONCE = f"do $$ begin execute '{'; '.join(_RESET)}'; end $$"
 
 
 def reset(target: Target) -> list[FlightCommand]:
@@ -47,7 +47,6 @@ def settings(
     *,
     local: bool = True,
     unbounded: bool = False,
-    waits: bool = True,
     then: Sequence[str] = (),
 ) -> FlightCommand:
     """Return the command that sets what a file, or one statement of it, runs under.
@@ -58,7 +57,6 @@ def settings(
         local: For this transaction only, rather than for the session; and under our own
             search path, until `THEIR_PATH`.
         unbounded: Without timeouts: for concurrent index work, which would be left INVALID.
-        waits: Whether the commit waits for the disk.
         then: Expressions to evaluate afterwards, every name in them qualified.
     """
     directives = script.directives
@@ -76,20 +74,39 @@ def settings(
     if link.target.notices_death:
         values[CHECK_INTERVAL] = "500ms"
     scope = "true" if local else "false"
-    calls = [f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items()]
-    if not waits:
-        # Citus' other nodes do what this one has committed, so it must not be forgotten here.
-        calls.append(
-            "pg_catalog.set_config('synchronous_commit', case when pg_catalog.current_setting("
-            "'citus.version', true) is null then 'off' else pg_catalog.current_setting("
-            f"'synchronous_commit') end, {scope})"
-        )
+    calls = (f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items())
     given = link.settings.values
     names = (
         f"pg_catalog.set_config({literal(name)}, ${number}::pg_catalog.text, {scope})"
         for number, name in enumerate(given, 1)
     )
     return FlightCommand("select " + ", ".join((*calls, *names, *then)), tuple(given.values()))
+
+
+def ending(link: MigrationLink, proof: str, *, waits: bool) -> FlightCommand:
+    """Return the command that sets what our own statements at a transaction's end run under.
+
+    Args:
+        link: The connection.
+        proof: Evaluated afterwards.
+        waits: Whether the commit waits for the disk.
+    """
+    values = {
+        "search_path": SAFE_PATH,
+        "row_security": "off",
+        "lock_timeout": _milliseconds(LOCK_TIMEOUT),
+    }
+    if link.target.notices_death:
+        values[CHECK_INTERVAL] = "500ms"
+    calls = [f"pg_catalog.set_config('{name}', '{v}', true)" for name, v in values.items()]
+    if not waits:
+        # Citus' other nodes do what this one has committed, so it must not be forgotten here.
+        calls.append(
+            "pg_catalog.set_config('synchronous_commit', case when pg_catalog.current_setting("
+            "'citus.version', true) is null then 'off' else pg_catalog.current_setting("
+            "'synchronous_commit') end, true)"
+        )
+    return FlightCommand("select " + ", ".join((*calls, proof)))
 
 
 def quiet(link: MigrationLink, *, local: bool = True) -> list[FlightCommand]:

@@ -1,6 +1,6 @@
-"""Runs a file as one transaction, with its ledger rows, in one flight.
+"""Runs files, each as one transaction with its ledger rows, many in one flight.
 
-The transaction opens with our settings and the proof that this backend holds the
+A transaction opens with our settings and the proof that this backend holds the
 migration lock; it ends with deferred constraints, with the session's state as it was,
 and with the rows of the ledger. Only the file's own statements run under the search path
 of the role and the database. A lock that cannot be had is tried for again: the
@@ -9,7 +9,7 @@ transaction gives way to traffic in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from todo_sql.migrations import ledger_writer
@@ -17,15 +17,18 @@ from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import watch
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
-from todo_sql.migrations.engine.settings import OURS, hold_of, quiet, reset, settings
+from todo_sql.migrations.engine.settings import OURS, ending, hold_of, quiet, reset, settings
+from todo_sql.migrations.engine.watch import HoldExceeded
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.lock import NOT_HELD
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
 from todo_sql.sql.trust import THEIR_PATH
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.pipeline import FlightCommand, Reply
 
 _STATE = "the transaction was rolled back, nothing changed"
+_CANCELED = "57014"
+_MOST, _LARGEST = 100, 1 << 20  # files, and characters, that go to the server at once
 CONSTRAINTS = FlightCommand("set constraints all immediate")
 
 
@@ -58,33 +61,52 @@ class Work:
 
 def run(
     link: MigrationLink,
-    work: Work,
+    works: Sequence[Work],
     events: Events,
+    done: Callable[[int], None] = lambda number: None,
     cure: Callable[[Failure], bool] = lambda failure: False,
 ) -> None:
-    """Run a file and its bookkeeping in one transaction.
+    """Run files, each with its bookkeeping in one transaction, one after another.
+
+    They go to the server together, and it does each as soon as the one before is committed:
+    where one fails, it skips all that stand behind.
 
     Args:
         link: The connection, which holds the migration lock.
-        work: The file, and what goes with it.
+        works: The files, and what goes with them.
         events: Is told what is at work and what is waited for.
+        done: Is told which one is committed, by its number from 0.
         cure: Does the work in another way where it can; tells whether it did.
 
     Raises:
-        MigrationFailed: A statement failed; the transaction was rolled back.
+        MigrationFailed: A statement failed; its transaction was rolled back.
         LedgerError: The ledger's tables cannot be made.
         LockNotHeld: This backend does not hold the migration lock.
         ConnectionLost: The ledger knows what happened.
     """
+    at = 0
+    known_of: tuple[Failure, Script] | None = None  # of the one at work
+
+    def told() -> None:
+        nonlocal at
+        link.unsettled = not works[at].waits
+        at += 1
+        done(at - 1)
 
     def attempt() -> tuple[Failure, Script] | None:
-        failed = _try(link, work, events)
-        if failed is None:
-            link.unsettled = not work.waits
-            return None
-        return None if cure(failed[0]) else failed
+        nonlocal at, known_of
+        first = at
+        failed, known_of = known_of, None
+        while failed is None and at < len(works):
+            failed = _try(link, _together(link, works[at:]), events, told)
+        if failed is not None and cure(failed[0]):
+            failed, at = None, at + 1
+        if at > first:
+            known_of, failed = failed, None  # `first` is done
+        return failed
 
-    until_done(attempt, work.state, work.again, events)
+    while at < len(works):
+        until_done(attempt, works[at].state, works[at].again, events)
 
 
 def until_done(
@@ -112,10 +134,44 @@ def of_file(script: Script) -> list[FlightCommand]:
     return [*texts, CONSTRAINTS]
 
 
-def _try(link: MigrationLink, work: Work, events: Events) -> tuple[Failure, Script] | None:
+def _together(link: MigrationLink, works: Sequence[Work]) -> Sequence[Work]:
+    """Return how many of the first files go to the server at once.
+
+    A migrator that is killed leaves behind it what the server has: that must notice.
+    """
+    if not link.target.notices_death:
+        return works[:1]
+    size = 0
+    for number, work in enumerate(works[:_MOST]):
+        size += len(work.script.source.text)
+        if size > _LARGEST:
+            return works[: max(1, number)]
+    return works[:_MOST]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """The commands of one transaction as they are sent, by what they are for.
+
+    Attributes:
+        opening: Of the commands, the one that proves that we hold the lock.
+        closing: And the one that does so again: a function may have released it.
+        own: How many there are up to the end of the file.
+        recording: How many there are up to the end of its hook.
+    """
+
+    work: Work
+    commands: list[FlightCommand]
+    opening: FlightCommand
+    closing: FlightCommand
+    own: int
+    recording: int
+
+
+def _sending(link: MigrationLink, work: Work) -> _Sent:
     proof, script = link.lock.proof, work.script
     opening = settings(script, link, then=(proof, THEIR_PATH))
-    closing = settings(script, link, then=(proof,), waits=work.waits)
+    closing = ending(link, proof, waits=work.waits)
     # The first file may make the very schema that the ledger is to stand in.
     early, late = (work.creation, ()) if link.target.placed else ((), work.creation)
     body = [
@@ -132,31 +188,82 @@ def _try(link: MigrationLink, work: Work, events: Events) -> tuple[Failure, Scri
         body.append(settings(work.hook, link, then=(THEIR_PATH,)))
         # Their numbers are those of another file.
         body += [replace(command, statement=None) for command in of_file(work.hook)]
-    recording = len(body)
     commands = [
         *body,
         *reset(link.target),
         *quiet(link),
-        closing,  # proves it again: a function may have released the lock
+        closing,
         *late,
         *work.bookkeeping(),
         FlightCommand("commit"),
     ]
-    answers, exceeded = watch.fly(link, commands, script, events, hold_of(script))
-    for index, (command, answer) in enumerate(zip(commands, answers, strict=False)):
-        if answer.error is None:
-            continue
-        link.roll_back()
-        if command in (opening, closing) and answer.error.sqlstate == NOT_HELD:
-            raise link.lock.lost()
-        if command in work.creation:
-            raise ledger_writer.unwritable(answer.error, link.target)
-        if work.hook is not None and own <= index < recording:
-            first = recording - len(work.hook.statements) - 1  # of the hook's own
-            number = index - first if first <= index < recording - 1 else None
-            return Failure(answer.error, number, exceeded=exceeded), work.hook
-        return Failure(answer.error, command.statement, index >= recording, exceeded), work.script
-    return None
+    return _Sent(work, commands, opening, closing, own, len(body))
+
+
+def _try(
+    link: MigrationLink, works: Sequence[Work], events: Events, told: Callable[[], None]
+) -> tuple[Failure, Script] | None:
+    """Run files; return why the first that is not told as committed failed.
+
+    None: all are, or that one was cancelled in place of the one before it, which held its
+    locks for too long and came to its end all the same.
+    """
+    sent: list[_Sent] = []
+    answers: list[Reply] = []  # of the transaction at work
+    at = 0
+
+    def commands() -> Iterator[FlightCommand]:
+        for work in works:
+            sent.append(_sending(link, work))
+            yield from sent[-1].commands
+
+    def answered(reply: Reply) -> None:
+        nonlocal at
+        answers.append(reply)
+        if reply.error or reply.skipped or len(answers) < len(sent[at].commands):
+            return
+        answers.clear()
+        at += 1
+        if at < len(works):
+            watcher.turn(works[at].script, hold_of(works[at].script))
+        told()
+
+    with watch.Watcher(link, works[0].script, events, hold_of(works[0].script)) as watcher:
+        _, exceeded = watch.along(link, commands(), watcher, answered)
+    failed = next((number for number, answer in enumerate(answers) if answer.error), None)
+    if failed is None:
+        return None
+    link.roll_back()
+    error = answers[failed].error
+    if exceeded and exceeded.script is not works[at].script:
+        if error and error.sqlstate == _CANCELED:
+            return None
+        exceeded = None
+    return _why(link, sent[at], failed, answers[failed], exceeded)
+
+
+def _why(
+    link: MigrationLink,
+    transaction: _Sent,
+    number: int,
+    answer: Reply,
+    exceeded: HoldExceeded | None,
+) -> tuple[Failure, Script]:
+    """Return why a transaction failed at a command, and in what file."""
+    work, command = transaction.work, transaction.commands[number]
+    assert answer.error
+    ours = command in (transaction.opening, transaction.closing)
+    if ours and answer.error.sqlstate == NOT_HELD:
+        raise link.lock.lost()
+    if command in work.creation:
+        raise ledger_writer.unwritable(answer.error, link.target)
+    if work.hook is not None and transaction.own <= number < transaction.recording:
+        first = transaction.recording - len(work.hook.statements) - 1  # of the hook's own
+        inside = first <= number < transaction.recording - 1
+        failure = Failure(answer.error, number - first if inside else None, exceeded=exceeded)
+        return failure, work.hook
+    recording = number >= transaction.recording
+    return Failure(answer.error, command.statement, recording, exceeded), work.script
 
 
 def known(facts: Sequence[tuple[str, str]]) -> list[FlightCommand]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Self
 
 import psycopg
@@ -21,7 +22,6 @@ from todo_sql.errors import Finding, TodoSqlError
 from todo_sql.migrations.connecting import MigrationLink, ask
 from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.progress import Events
-from todo_sql.queries.own import bound
 from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.pipeline import (
     TICK,
@@ -42,11 +42,13 @@ class HoldExceeded(Exception):
     """The migration has kept others waiting for longer than it may.
 
     Attributes:
+        script: Its file.
         waiting: Whether it was itself waiting for another lock at the time.
     """
 
-    def __init__(self, waiting: bool) -> None:
+    def __init__(self, script: Script, waiting: bool) -> None:
         super().__init__()
+        self.script = script
         self.waiting = waiting
 
 
@@ -85,42 +87,50 @@ def fly(
         The answers up to that of the flight in which there was an error, and whether the
         commands were cancelled to make way for others.
     """
-    answers: list[Reply] = []
     with Watcher(link, script, events, max_hold) as watcher:
-        flight: Flight
+        return along(link, commands, watcher)
 
-        def told(said: Diagnostic) -> None:
-            at = flight.at_work
-            if at is not None and at.statement is not None:
-                events.notice(_notice(said, script, at.statement))
 
-        link.connection.add_notice_handler(told)
-        try:
-            for leg in _legs(commands):
-                kind = CopyFlight if leg[0].rows else Flight
-                flight = kind(link.connection, leg, watcher.watch)
-                answers += flight.fly()
-                if any(answer.error for answer in flight.answers):
-                    break
-        except HoldExceeded as exceeded:
-            if link.connection.closed:
-                raise ConnectionLost("the server did not answer the cancel request") from None
-            return [*answers, *flight.answers], exceeded
-        finally:
-            link.connection.remove_notice_handler(told)
+def along(
+    link: MigrationLink,
+    commands: Iterable[FlightCommand],
+    watcher: Watcher,
+    told: Callable[[Reply], None] | None = None,
+) -> tuple[list[Reply], HoldExceeded | None]:
+    """Fly commands under the eyes of a watcher, which knows what file is at work; see `fly`.
+
+    Args:
+        link: The connection.
+        commands: May be made on the way; a COPY with its rows flies alone.
+        watcher: Looks on.
+        told: Called with each answer.
+    """
+    answers: list[Reply] = []
+    flight: Flight
+
+    def heard(said: Diagnostic) -> None:
+        # What is said while a statement is read may come before the answer to ours before it.
+        at = len(flight.answers)
+        ahead = flight.commands[at : at + 2]
+        number = next((one.statement for one in ahead if one.statement is not None), None)
+        if number is not None:
+            watcher.notice(said, number)
+
+    link.connection.add_notice_handler(heard)
+    try:
+        for copied, leg in groupby(commands, lambda one: one.statement if one.rows else None):
+            kind = Flight if copied is None else CopyFlight
+            flight = kind(link.connection, leg, watcher.watch, told)
+            answers += flight.fly()
+            if any(answer.error for answer in flight.answers):
+                break
+    except HoldExceeded as exceeded:
+        if link.connection.closed:
+            raise ConnectionLost("the server did not answer the cancel request") from None
+        return [*answers, *flight.answers], exceeded
+    finally:
+        link.connection.remove_notice_handler(heard)
     return answers, None
-
-
-def _legs(commands: Sequence[FlightCommand]) -> Iterator[Sequence[FlightCommand]]:
-    """Yield the commands by flights: a COPY with its rows flies alone."""
-    begin = 0
-    for index, command in enumerate(commands):
-        if command.rows:
-            if begin < index:
-                yield commands[begin:index]
-            yield [command]
-            begin = index + 1
-    yield commands[begin:]
 
 
 def _notice(said: Diagnostic, script: Script, number: int) -> Finding:
@@ -141,23 +151,27 @@ def _notice(said: Diagnostic, script: Script, number: int) -> Finding:
 
 
 class Watcher:
-    """Watches a flight of a link, several times a second at most; see `fly`."""
+    """Watches a flight of a link, several times a second at most; see `fly` and `turn`."""
 
     def __init__(
         self, link: MigrationLink, script: Script, events: Events, max_hold: float | None = None
     ) -> None:
         self._link = link
-        self._script = script
         self._events = events
-        self._max_hold = max_hold
         self._pid = link.target.backend
         self._connection: psycopg.Connection[Any] | None = None
         self._blind = False
-        self._began = self._free_at = time.monotonic()
+        self.turn(script, max_hold)
+
+    def turn(self, script: Script, max_hold: float | None) -> None:
+        """Look at another file from now on, whose transaction begins."""
+        self._script = script
+        self._max_hold = max_hold
+        self._free_at = time.monotonic()
         self._held_since: float | None = None
         patience = min(_PATIENCE, max_hold / 4) if max_hold else _PATIENCE
         self._interval = min(_INTERVAL, patience)
-        self._next_look = self._began + patience
+        self._next_look = self._free_at + patience
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +179,10 @@ class Watcher:
     def __exit__(self, *_: object) -> None:
         if self._connection is not None:
             self._connection.close()
+
+    def notice(self, said: Diagnostic, number: int) -> None:
+        """Pass on what the server said at a statement."""
+        self._events.notice(_notice(said, self._script, number))
 
     def watch(self, flight: Flight) -> None:
         """Tell what is at work; look, if it is time to.
@@ -183,7 +201,7 @@ class Watcher:
             return
         seen = self._look(now)
         if hold_ends:
-            raise HoldExceeded(seen is not None and seen.waits)
+            raise HoldExceeded(self._script, seen is not None and seen.waits)
         if seen is not None and seen.blocked_by:
             self._events.blocked(seen.blocked_by)
 
@@ -192,6 +210,8 @@ class Watcher:
         try:
             if self._connection is None:
                 self._connection = self._link.second_connection()
+            from todo_sql.queries.own import bound  # and what reads queries, when it is needed
+
             look, (pid,) = bound(__package__, "look", pid=str(self._pid))
             text = f"{SAFE_LOCALLY};{look.replace('$1', str(pid))}"  # both in one message
             rows = ask(self._connection, text, _ANSWER)
