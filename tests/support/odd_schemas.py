@@ -283,6 +283,32 @@ ODD_SCHEMAS = {
         alter table o1 add constraint oc check (id>0) no inherit not valid;
         alter table o add constraint oc check (id>0)  not valid;
     """,
+    "casts of whole arrays": """
+        create table t (v varchar(9), n smallint, "odd, ]" varchar);
+        create view v as select array['a', v, v || '] , ''', null]::varchar[]::text[] as a,
+            array[n, 2, -1]::int2[]::int4[] as b,
+            array[array['a', v], array[v, 'b']]::varchar[]::text[] as c,
+            array[array['x', "odd, ]"]::varchar[]::text[]]::text[] as d,
+            array[v]::varchar(3)[] as e, array[1, n, 1.5]::numeric(5, 2)[] as f,
+            array[now()]::timestamp(3) without time zone[] as g,
+            array['{}', '[1]'::text]::json[] as h, array[]::int[] as i, array[1, 2] as j,
+            array[(select array[v]::varchar[]::text[])]::text[] as k,
+            v = any(array['a', v]::varchar[]::text[]) as l
+        from t;
+        create materialized view m as select array['a', v]::varchar[]::text[] as a from t;
+        create policy p on t using (v = any(array['a', v]::varchar[]::text[]));
+        create function f() returns trigger language plpgsql as
+            'begin return array[new.v]::varchar[]::text[]; end';
+        create trigger g before update on t for each row
+            when (new.v = any(array['a', old.v]::varchar[]::text[])) execute function f();
+        create table s (
+            v varchar, g text[] generated always as (array['a', v]::varchar[]::text[]) stored
+        );
+        create function q(v varchar) returns text[] language sql
+            begin atomic select array['a', v]::varchar[]::text[]; end;
+        create index on t ((array['a', v]::varchar[]::text[]));
+        create statistics st on (array['a', v]::varchar[]::text[]), n from t;
+    """,
     "lists of varchar, and keys that are the same": """
         create domain d as varchar check (value in ('a', 'b'));
         create table t (

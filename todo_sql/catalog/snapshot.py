@@ -11,7 +11,6 @@ migrated by different roles compare.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +20,7 @@ from todo_sql.catalog.item import KINDS, Item
 from todo_sql.catalog.names import names, quoted, role
 from todo_sql.catalog.needs import resolve
 from todo_sql.catalog.read import Reader
+from todo_sql.catalog.settled import settled
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -118,30 +118,8 @@ def rank(item: Item) -> tuple[int, str, int, str]:
     return _ORDER[item.kind], "", 0, item.name
 
 
-# `v in ('a', 'b')` on a varchar. What PostgreSQL writes of it is read as the casts of each
-# element, and from then on written so.
-_ELEMENT = r"(?:E?'(?:[^'\\]|''|\\.)*'|NULL)::character varying"
-_CAST_LIST = re.compile(rf"(\()?ARRAY\[({_ELEMENT}(?:, {_ELEMENT})*)\](?(1)\))::text\[\]")
-
-
-def _settled(value: Any) -> Any:
-    """Return expressions as PostgreSQL writes them when it has read its own writing."""
-    if isinstance(value, list):
-        return [_settled(one) for one in value]
-    # A body between $function$ is the user's own text.
-    if isinstance(value, str) and "::text[]" in value and "$function$" not in value:
-        return _CAST_LIST.sub(_cast_each, value)
-    return value
-
-
-def _cast_each(found: re.Match[str]) -> str:
-    before, after = ("(", ")") if found[1] else ("", "")
-    elements = re.findall(_ELEMENT, found[2])
-    return f"ARRAY[{', '.join(f'{before}{one}{after}::text' for one in elements)}]"
-
-
 def _item(kind: str, row: dict[str, Any], migrator: str) -> Item:
-    row.update({attribute: _settled(value) for attribute, value in row.items()})
+    row.update({attribute: settled(value) for attribute, value in row.items()})
     name, parent = row.pop("object"), row.pop("parent", None)
     for attribute in ("owner", "grantee"):
         if row.get(attribute) == migrator:
