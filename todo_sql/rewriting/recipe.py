@@ -46,6 +46,9 @@ class StepFile:
         irreversible: Why it cannot be undone.
         batch: The value of its `-- batch:`.
         allow: The lint rules that it waives, each with the reason.
+        comments: What stands on top of it.
+        stands: ``before`` or ``within`` the statements around it that stay together.
+        serves: Whether a view stands in for a table from here on.
     """
 
     slug: str
@@ -60,6 +63,8 @@ class StepFile:
     batch: str | None = None
     allow: Mapping[str, str] = field(default_factory=dict)
     comments: str = ""
+    stands: str = ""
+    serves: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,8 @@ def _filled(step: Mapping[str, Any], hazard: Hazard) -> StepFile:
         said("irreversible"),
         said("batch"),
         step.get("allow", {}),
+        stands=step.get("stands", ""),
+        serves=step.get("serves", False),
     )
 
 

@@ -115,7 +115,8 @@ def rehearse(tracer: Tracer, script: Script, foresight: Foresight) -> Iterator[R
         for part in parts:
             if part.kind == "variable_set_stmt":
                 settings.append(part)
-            trace = _run_with(tracer, part, settings, alone=not script.directives.transactional)
+            alone = not script.directives.transactional
+            trace = _run_with(tracer, part, settings, alone=alone)
             after = take(tracer.connection)
             step = PlanStep(place, trace, answers=tuple(foresight.look(trace)))
             unfit = tuple(found for found in hazards(step, {}) if found.code == "P114")

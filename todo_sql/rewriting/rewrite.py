@@ -13,7 +13,7 @@ import psycopg
 
 from todo_sql import writing
 from todo_sql.errors import Finding, UsageError
-from todo_sql.migrations.files.directives import KNOWN, UNKNOWN_FATE
+from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import Migration, MigrationSet
 from todo_sql.review.foresight import Foresight
 from todo_sql.review.locks import MODES, Lock, Trace
@@ -21,6 +21,7 @@ from todo_sql.rewriting.recipe import Recipe, StepFile
 from todo_sql.rewriting.rehearsal import rehearse, run
 from todo_sql.rewriting.sequence import Composed, compose
 from todo_sql.rewriting.sequence_proof import Ground, Trial, prove
+from todo_sql.sql.grammar import deparse, parse
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -129,9 +130,12 @@ def _as_it_was(migration: Migration, composed: Composed) -> bool:
     if len(composed.files) != 1:
         return not composed.files
     (file,) = composed.files
-    one = len(migration.forward.statements) == 1
-    changed = composed.recipes and not (one and file.batch is None)
-    return not changed and file.alone is not migration.forward.directives.transactional
+    if file.alone is migration.forward.directives.transactional or file.batch is not None:
+        return False
+    old, new = migration.forward.statements, parse(file.sql)
+    if not composed.recipes or [one.kind for one in (*old, *new)] == ["drop_stmt", "drop_stmt"]:
+        return True
+    return [deparse(one.node) for one in old] == [deparse(one.node) for one in new]
 
 
 def _with_data(migration: Migration) -> Finding:
@@ -185,9 +189,9 @@ def _written(
         rollback = None
         if file.rollback is not None:
             lines = ["-- transactional: false"] if file.rollback_alone else []
+            if file.batch is not None and file.rollback_alone:
+                lines.append(f"-- batch: {file.batch}")
             rollback = "\n".join([f"-- Undoes {id}.", *lines, file.rollback]) + "\n"
-        elif file.irreversible is None and "nothing-to-undo" not in KNOWN:
-            rollback = f"-- Nothing has to be undone: {file.nothing}.\nselect 1;\n"
         text = "\n".join([*head, file.sql]) + "\n"
         yield RewrittenFile(id, file, text, rollback, _strongest(traces), _copied(traces))
 
@@ -198,14 +202,13 @@ def _directives(migration: Migration, file: StepFile, *, first: bool) -> Iterato
         yield f"-- depends: {' '.join(given.depends)}"
     if file.alone:
         yield "-- transactional: false"
-    phase = getattr(given, "phase", None)
-    if (phase == "contract" or file.phase == "contract") and "phase" in KNOWN:
+    if "contract" in (given.phase, file.phase):
         yield "-- phase: contract"
     if file.batch is not None:
         yield f"-- batch: {file.batch}"
     if file.irreversible is not None:
         yield f"-- irreversible: {file.irreversible}"
-    elif file.rollback is None and "nothing-to-undo" in KNOWN:
+    elif file.rollback is None:
         yield f"-- nothing-to-undo: {file.nothing}"
     source = migration.forward.source.text
     for name in ("lock-timeout", "max-lock-hold", "statement-timeout"):

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from todo_sql.catalog.diff import compare
+from todo_sql.catalog.names import quoted
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.directives import KNOWN, leading_comments
 from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.review.row_writes import WRITES
-from todo_sql.rewriting.facts import hazards_of, keys_made
+from todo_sql.rewriting.facts import hazards_of
+from todo_sql.rewriting.piece_view import keys_made
 from todo_sql.rewriting.recipe import Hazard, Recipe, StepFile, recipe_for
 from todo_sql.rewriting.rehearsal import Rehearsed, writes
+from todo_sql.rewriting.single_commands import unrenamed
 
 _DIRECTIVE = re.compile(r"--[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:(?!:|//)")
 
@@ -51,15 +54,20 @@ class _Composer:
         self.settings: list[str] = []
         self.comments = _comments(migration.forward)
         self.told: set[int] = set()
-        self.by_number: dict[int, bool] = {}  # whether a statement is taken apart
+        self.together = False  # whether names change within a group
+        self.instead: dict[int, StepFile] = {}  # by the place of a piece in its group
+        self.after: list[StepFile] = []
 
     def run(self) -> Composed:
         found = list(self._hazards())
-        for piece, hazards in zip(self.pieces, found, strict=True):
-            apart = self.by_number.get(piece.number, False) or hazards is not None
-            self.by_number[piece.number] = apart
+        self.together = any(one and one[0].kind == "attach_former" for one in found)
         for piece, hazards in zip(self.pieces, found, strict=True):
             self.done.asks += piece.findings
+            if hazards is not None and hazards[0].kind == "attach_former":
+                self._within(piece, hazards[0])
+                continue
+            if self.together and piece.statement.kind == "rename_stmt":
+                hazards = None
             if hazards is None:
                 self._keep(piece)
                 continue
@@ -74,12 +82,14 @@ class _Composer:
 
     def _hazards(self) -> Iterator[list[Hazard] | None]:
         made: frozenset[str] = frozenset()
+        renamed: dict[str, str] = {}
         for piece in self.pieces:
-            hazards = hazards_of(piece, made)
+            hazards = hazards_of(piece, made, renamed)
             if hazards and hazards[0].kind == "enum_value" and len(self.pieces) == 1:
                 hazards = None
             yield hazards
             made |= keys_made(piece.before, piece.after)
+            renamed |= {new: renamed.pop(old, old) for old, new in piece.trace.renamed}
 
     def _apply(self, piece: Rehearsed, hazard: Hazard) -> None:
         recipe = recipe_for(hazard)
@@ -89,6 +99,8 @@ class _Composer:
         if recipe not in self.done.recipes:
             self.done.recipes.append(recipe)
         files = list(recipe.sequence(hazard))
+        if hazard.kind == "rows":
+            files = [self._undone_in_batches(file, hazard) for file in files]
         if recipe.warns:
             self.done.asks.append(
                 Finding("P307", "warning", recipe.warns, piece.place, cause=_named(recipe))
@@ -99,6 +111,31 @@ class _Composer:
             files[0] = replace(files[0], sql=f"{comment}{files[0].sql}")
         self.done.files += [self._set(file) for file in files]
 
+    def _within(self, piece: Rehearsed, hazard: Hazard) -> None:
+        """Put what a hazard needs around the statements that it stays together with."""
+        recipe = recipe_for(hazard)
+        assert recipe is not None
+        self.done.recipes.append(recipe)
+        for file in recipe.sequence(hazard):
+            if file.stands == "before":
+                self.done.files.append(self._set(file))
+            elif file.stands == "within":
+                self.instead[len(self.group)] = file
+                self.group.append(piece)
+            else:
+                self.after.append(self._set(file))
+
+    def _undone_in_batches(self, file: StepFile, hazard: Hazard) -> StepFile:
+        """Return a file that runs in batches with what the original's rollback does about it."""
+        table = hazard.words["table"]
+        rollback = self.migration.rollback
+        for one in rollback.statements if rollback else ():
+            if one.kind in ("update_stmt", "delete_stmt", "insert_stmt"):
+                node = getattr(one.node, one.kind).relation
+                if table.rsplit(".", 1)[-1] == quoted(node.relname):
+                    return replace(file, rollback=f"{one.text};", rollback_alone=True, nothing=None)
+        return file
+
     def _set(self, file: StepFile) -> StepFile:
         if not self.settings:
             return file
@@ -107,6 +144,12 @@ class _Composer:
 
     def _keep(self, piece: Rehearsed) -> None:
         """Let a command stay with those before it, unless its lock would outlast theirs."""
+        back = None if self.together else unrenamed(piece.statement)
+        if back is not None:
+            self._flush()
+            text = self.comments.get(piece.number, "") + f"{piece.statement.text};"
+            self.done.files.append(self._set(StepFile("name", "", text, f"{back};")))
+            return
         if self.group:
             held = frozenset[str]().union(*(one.exclusive for one in self.group))
             more = piece.exclusive - held
@@ -121,11 +164,13 @@ class _Composer:
                 self.settings.append(f"{piece.statement.text};")
             return
         lines: list[str] = []
-        for piece in group:
+        instead, self.instead = self.instead, {}
+        for place, piece in enumerate(group):
             if piece.number not in self.told:
                 self.told.add(piece.number)
                 lines.append(self.comments.get(piece.number, "").rstrip("\n"))
-            lines.append(f"{piece.statement.text};")
+            inner = instead.get(place)
+            lines.append(f"{piece.statement.text};" if inner is None else inner.sql)
         sql = "\n".join(line for line in lines if line)
         written = [piece for piece in group if piece.statement.kind in WRITES]
         rollback = None
@@ -135,8 +180,12 @@ class _Composer:
             if not compare(group[0].before, group[-1].after) and rollback is None:
                 nothing = "the rows that it wrote go with what the migration made, or stay"
         alone = not self.migration.forward.directives.transactional
-        file = StepFile("rest", "", sql, rollback, alone, alone, None, nothing)
-        self.done.files.append(self._set(file))
+        slug = "rest"
+        for inner in instead.values():
+            slug, rollback = inner.slug, inner.rollback
+        file = StepFile(slug, "", sql, rollback, alone, alone, None, nothing)
+        self.done.files += [self._set(file), *self.after]
+        self.after = []
         self.settings += [f"{p.statement.text};" for p in group if p.is_setting]
 
 

@@ -19,7 +19,7 @@ from todo_sql.review.copy import Copy
 from todo_sql.review.hazards import PlanStep, hazards
 from todo_sql.review.locks import Trace, Tracer
 from todo_sql.review.row_writes import named_relations
-from todo_sql.rewriting.facts import lost
+from todo_sql.rewriting.piece_view import lost
 from todo_sql.rewriting.recipe import StepFile
 from todo_sql.rewriting.rehearsal import SLOW
 from todo_sql.rewriting.single_commands import lowered

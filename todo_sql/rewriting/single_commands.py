@@ -43,6 +43,29 @@ def _pass(command: object) -> int:
     return len(_PASSES) + 2
 
 
+def unrenamed(statement: Statement) -> str | None:
+    """Return what takes another name, or another schema, back; None: it is no such statement."""
+    if statement.kind not in ("rename_stmt", "alter_object_schema_stmt"):
+        return None
+    node = type(statement.node)()
+    node.CopyFrom(statement.node)
+    if statement.kind == "alter_object_schema_stmt":
+        moved = node.alter_object_schema_stmt
+        if not moved.HasField("relation"):
+            return None
+        former = moved.relation.schemaname or "public"
+        moved.relation.schemaname, moved.newschema = moved.newschema, former
+        return lowered(deparse(node))
+    renamed = node.rename_stmt
+    if renamed.subname:
+        renamed.subname, renamed.newname = renamed.newname, renamed.subname
+    elif renamed.HasField("relation"):
+        renamed.relation.relname, renamed.newname = renamed.newname, renamed.relation.relname
+    else:
+        return None
+    return lowered(deparse(node))
+
+
 def lowered(text: str) -> str:
     """Return SQL with its words in small letters, except in quotes."""
     parts, at = [], 0

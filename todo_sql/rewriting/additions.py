@@ -1,0 +1,164 @@
+"""What a command adds to a table in use: columns, and what hangs on them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from todo_sql.catalog.column_changes import not_null_name
+from todo_sql.catalog.columns import column_definition, identity, sequence_options
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import column_name, literal, names, table_of
+from todo_sql.rewriting.piece_view import PieceView, changed, helper, index_name, split_name
+from todo_sql.rewriting.recipe import Hazard, Words
+from todo_sql.rewriting.single_commands import lowered
+
+_DEFERRABLE = re.compile(r"( DEFERRABLE(?: INITIALLY DEFERRED)?)$")
+
+
+class Additions(PieceView):
+    """Finds what a command adds."""
+
+    def added(self) -> Iterator[Hazard]:
+        """Yield the columns, then what hangs on them."""
+        found = [
+            *self._columns(),
+            *self.not_nulls(),
+            *self._keys(),
+            *self._indexes(),
+            *self._constraints(),
+        ]
+        rewritten = any(name not in self.piece.trace.emptied for name in self.piece.trace.rewritten)
+        explained = any(one.kind.startswith("column_") for one in found)
+        if rewritten and not explained:
+            found = []
+        yield from found or [Hazard("other", {"statement": self.piece.statement.text})]
+
+    def _columns(self) -> Iterator[Hazard]:
+        rewritten = bool(self.piece.trace.rewritten)
+        for item in self.new("column"):
+            if not (item.parent or "").startswith("table "):
+                continue
+            bare = changed(item, not_null=None, default=None, identity=None)
+            words = {
+                **self.of(item),
+                "definition": column_definition(item, self.after),
+                "bare": column_definition(bare, self.after),
+                "default": item["default"] or "null",
+            }
+            if not rewritten:
+                counted = item["default"] is not None or item["generated"] or item["identity"]
+                kind = "column_required" if item["not_null"] and not counted else "column"
+                yield Hazard(kind, words)
+                continue
+            if not self.batch_key(item.parent):
+                yield Hazard("column_unkeyed", words)
+                continue
+            kind = self._filled(item, words)
+            yield Hazard(kind, words, frozenset({"new"}))
+            if kind in ("column_filled", "column_serial", "column_identity") and item["not_null"]:
+                yield self.not_null(item, frozenset({"new"}))
+                if kind == "column_identity":
+                    yield Hazard("column_counts", words, frozenset({"new"}))
+
+    def _filled(self, item: Item, words: dict[str, str]) -> str:
+        """Return how a new column gets its values."""
+        if item["generated"]:
+            return "column_generated"
+        sequences = [
+            s for s in self.after.of("sequence", item.parent) if s["owned_by"] == item.name
+        ]
+        if item["identity"]:
+            (sequence,) = sequences
+            schema, table = split_name(table_of(item))
+            counter = f"{schema}.{helper(table, item['name'], 'counter', self.after)}"
+            words |= {
+                "identity": identity(item, self.after),
+                "sequence": sequence.name,
+                "helper": counter,
+                "helper_literal": literal(counter),
+                "sequence_literal": literal(sequence.name),
+                "options": f"as {sequence['type']} {sequence_options(sequence)}".strip(),
+                "default": f"nextval({literal(counter)}::regclass)",
+            }
+            return "column_identity"
+        if sequences:
+            words |= {
+                "sequence": sequences[0].name,
+                "options": f"as {sequences[0]['type']} {sequence_options(sequences[0])}".strip(),
+            }
+            return "column_serial"
+        return "column_filled" if item["default"] is not None else "column_generated"
+
+    def not_nulls(self) -> Iterator[Hazard]:
+        """Yield the columns that may no longer be null."""
+        for change in self.changes:
+            if change.kind != "column" or change.before is None or change.after is None:
+                continue
+            if "not_null" not in change.changes or change.after["not_null"] != "yes":
+                continue
+            table = self.after.items[change.after.parent or ""]
+            above = [
+                f"column {name}.{column_name(change.after)}" for name in names(table["inherits"])
+            ]
+            if any(d.item.key in above and "not_null" in d.changes for d in self.changes):
+                continue
+            yield self.not_null(change.after, self.age(change.after))
+
+    def not_null(self, item: Item, flags: frozenset[str]) -> Hazard:
+        """Return that a column may no longer be null."""
+        _, table = split_name(table_of(item))
+        words = {
+            **self.of(item),
+            "name": not_null_name(item, self.after),
+            "helper": helper(table, item["name"], "filled", self.after),
+        }
+        return Hazard("not_null", words, flags)
+
+    def _keys(self) -> Iterator[Hazard]:
+        for item in self.new("constraint"):
+            if item["form"] in ("primary key", "unique"):
+                index = self.after.items[f"index {index_name(item)}"]
+                deferrable = _DEFERRABLE.search(item["definition"])
+                words = {
+                    **self.of(item),
+                    "form": item["form"],
+                    "definition": lowered(item["definition"]),
+                    "deferrable": lowered(deferrable[1]) if deferrable else "",
+                    **self.index_words(index),
+                }
+                flags = self.age(item)
+                if "WITHOUT OVERLAPS" in item["definition"]:
+                    yield Hazard("exclusion", words)
+                elif self.is_partitioned(item.parent):
+                    if self.after.version >= 180000 and list(self.not_nulls()):
+                        yield Hazard("key_partitioned_nullable", words)
+                    yield Hazard("key_partitioned", words, flags, self.index_leaves(index, item))
+                else:
+                    yield Hazard("key", words, flags)
+            elif item["form"] == "exclude":
+                yield Hazard("exclusion", self.of(item))
+
+    def _constraints(self) -> Iterator[Hazard]:
+        for item in self.new("constraint"):
+            if item["form"] not in ("check", "foreign key"):
+                continue
+            words = {**self.of(item), "definition": lowered(item["definition"])}
+            flags = self.age(item)
+            lists: dict[str, Sequence[Words]] = {}
+            if item["form"] == "foreign key":
+                flags |= {"foreign"}
+                if self.is_partitioned(item.parent):
+                    flags |= set() if self.after.version >= 180000 else {"leafwise"}
+                    leaves = self.leaves(table_of(item))
+                    lists = {"leaves": [{"leaf": name} for name in leaves]}
+            yield Hazard("constraint", words, flags, lists)
+
+    def _indexes(self) -> Iterator[Hazard]:
+        for item in self.new("index"):
+            if item["constraint"] is None:
+                words = {**self.of(item), **self.index_words(item)}
+                if self.is_partitioned(item.parent):
+                    yield Hazard("index_partitioned", words, frozenset(), self.index_leaves(item))
+                else:
+                    yield Hazard("index", words)

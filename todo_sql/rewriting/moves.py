@@ -1,0 +1,276 @@
+"""What a command does to names, partitions, rows and storage of tables in use. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from todo_sql.catalog.ddl import create
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import column_name, quoted, table_of
+from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.migrations.files.batch_directive import BatchBy
+from todo_sql.migrations.files.batched import NotBatched, batched
+from todo_sql.review.linting.tree import enum, of_type, relation
+from todo_sql.rewriting.piece_view import PieceView, helper, index_name, plain, split_name
+from todo_sql.rewriting.recipe import Hazard, Words
+from todo_sql.rewriting.single_commands import lowered
+
+
+class Moves(PieceView):
+    """Finds what a command renames, attaches, writes or stores otherwise."""
+
+    # Names.
+
+    def renamed_relation(self) -> Iterator[Hazard]:
+        """Yield another name of a table, or of a column of one."""
+        node = self.piece.node
+        kind = enum(node, "rename_type")
+        if kind == "OBJECT_TABLE":
+            yield from self._renamed_table()
+        elif kind == "OBJECT_COLUMN" and enum(node, "relation_type") == "OBJECT_TABLE":
+            yield from self._renamed_column()
+
+    def _item(self, snapshot: Snapshot, name: str) -> Item | None:
+        for item in snapshot.of("table"):
+            if plain(item.name) == name:
+                return item
+        return None
+
+    def _renamed_table(self) -> Iterator[Hazard]:
+        for old, new in self.piece.trace.renamed:
+            was, now = self._item(self.before, old), self._item(self.after, new)
+            if was is None or now is None or was["form"] == "foreign":
+                continue
+            view = _view(was.name, f"select * from {now.name}", self._rights(was.name, was))
+            words = {
+                "table": was.name,
+                "to": now.name,
+                "bare": split_name(was.name)[1],
+                "to_bare": split_name(now.name)[1],
+                "view": view,
+            }
+            yield Hazard("rename_table", words)
+
+    def _renamed_column(self) -> Iterator[Hazard]:
+        changes = self.piece.trace.change.renamed
+        if len(changes) != 1:
+            return
+        ((old, new),) = changes
+        gone = [c.before for c in self.changes if c.kind == "column" and c.after is None]
+        found = [one for one in gone if one is not None and one["name"] == old["name"]]
+        table = next((one for one in found if not self.was_below(one)), None)
+        if table is None or table.parent in self.made:
+            return
+        item = self.after.items.get(table.parent or "")
+        if item is None or item.kind != "table" or item["form"] == "foreign":
+            return
+        schema, bare = split_name(item.name)
+        stand_in = helper(bare, "", "", self.after)
+        columns = [column_name(one) for one in self.after.of("column", item.key)]
+        listed = ", ".join([*columns, f"{quoted(new['name'])} as {quoted(old['name'])}"])
+        rights = self._rights(item.name, item)
+        view = _view(item.name, f"select {listed} from {schema}.{stand_in}", rights)
+        words = {
+            "table": item.name,
+            "bare": bare,
+            "from": quoted(old["name"]),
+            "to": quoted(new["name"]),
+            "stand_in": stand_in,
+            "stand_in_name": f"{schema}.{stand_in}",
+            "view": view,
+        }
+        yield Hazard("rename_column", words)
+
+    def _rights(self, name: str, table: Item) -> list[str]:
+        """Return what gives a view of a table's name the privileges of the table."""
+        found = []
+        snapshot = self.before if table.key in self.before.items else self.after
+        if table["owner"] != "current_user":
+            found.append(f"alter view {name} owner to {quoted(table['owner'])};")
+        for item in snapshot.of("grant", table.key):
+            if item["target"] == table.key:
+                found += [f"{text};" for text in create(item, snapshot)]
+        return found
+
+    # Partitions.
+
+    def attached(self) -> Iterator[Hazard]:
+        """Yield a table that becomes a partition."""
+        command = getattr(self.piece.command, "def").partition_cmd
+        child = self._item(self.after, relation(command.name))
+        parent = self._item(self.after, relation(self.piece.node.relation))
+        rule = self.piece.rules.get(child.name) if child else None
+        if child is None or parent is None or rule is None:
+            yield Hazard("other", {"statement": self.piece.statement.text})
+            return
+        table = self.renamed.get(plain(child.name))
+        former = self._quoted_former(table) if table else child.name
+        words = {
+            "statement": self.piece.statement.text,
+            "child": child.name,
+            "former": former,
+            "former_bare": split_name(former)[1],
+            "parent": parent.name,
+            "rule": lowered(rule),
+            "helper": helper(split_name(former)[1], "", "bound", self.after),
+        }
+        flags = set()
+        for name, other in self.piece.rules.items():
+            if name != child.name:
+                flags.add("default")
+                words |= {
+                    "default": name,
+                    "default_rule": lowered(other),
+                    "default_helper": helper(split_name(name)[1], "", "bound", self.after),
+                }
+        if parent.key in self.made:
+            yield Hazard("attach_former", words, frozenset(flags))
+            return
+        lists: dict[str, list[Words]] = {"indexes": [], "keys": [], "references": []}
+        for change in self.changes:
+            item = change.item
+            if change.before is not None or item.parent != child.key:
+                continue
+            if item.kind == "index" and item["constraint"] is None:
+                lists["indexes"].append(self.index_words(item))
+            elif item.kind == "constraint" and item["form"] in ("primary key", "unique"):
+                index = self.after.items[f"index {index_name(item)}"]
+                lists["keys"].append({**self.index_words(index), "form": item["form"]})
+            elif item.kind == "constraint" and item["form"] == "foreign key":
+                definition = lowered(item["definition"])
+                name = quoted(item["name"])
+                lists["references"].append({"name": name, "definition": definition})
+        yield Hazard("attach", words, frozenset(flags), lists)
+
+    def _quoted_former(self, name: str) -> str:
+        schema, _, table = name.partition(".")
+        return f"{quoted(schema)}.{quoted(table)}"
+
+    # Rows and storage.
+
+    def refreshed(self) -> Iterator[Hazard]:
+        """Yield a materialized view that is filled anew."""
+        wanted = relation(self.piece.node.relation)
+        view = next(
+            (one for one in self.after.of("materialized_view") if plain(one.name) == wanted), None
+        )
+        if view is None or self.piece.node.skip_data:
+            return
+        schema, bare = split_name(view.name)
+        indexes = list(self.after.of("index", view.key))
+        words = {"view": view.name, "schema": schema, "bare": bare}
+        if any(_is_plain_unique(index) for index in indexes):
+            yield Hazard("refresh", words)
+            return
+        if self._standing_on(view.key):
+            yield Hazard("refresh_blocked", words)
+            return
+        fresh = helper(bare, "", "fresh", self.after)
+        made = create(view, self.after)[0].removesuffix("with no data") + "with data"
+        made = made.replace(
+            f"create materialized view {view.name}", f"create materialized view {schema}.{fresh}", 1
+        )
+        parts = [one for one in self.after.parts(view.key) if one.kind in ("grant", "comment")]
+        parts += [
+            one
+            for column in self.after.of("column", view.key)
+            for one in self.after.parts(column.key)
+            if one.kind in ("grant", "comment")
+        ]
+        rights = [f"{text};" for part in parts for text in create(part, self.after)]
+        if view["owner"] != "current_user":
+            rights.insert(
+                0, f"alter materialized view {view.name} owner to {quoted(view['owner'])};"
+            )
+        words |= {"fresh": fresh, "create": made, "rights": "\n".join(rights)}
+        again = [self._fresh_index(index, view.name, f"{schema}.{fresh}") for index in indexes]
+        yield Hazard("refresh_swap", words, frozenset(), {"indexes": again})
+
+    def _fresh_index(self, index: Item, view: str, fresh: str) -> Words:
+        words = self.index_words(index)
+        name = helper(split_name(index.name)[1], "", "fresh", self.after)
+        made = words["create"].replace(f" {words['name']} on {view} ", f" {name} on {fresh} ", 1)
+        return {**words, "fresh_index": name, "create_fresh": made}
+
+    def _standing_on(self, key: str) -> list[str]:
+        return [
+            part
+            for part, needs in self.after.needs.items()
+            if key in needs and part != f"query {key}" and part.startswith("query ")
+        ]
+
+    def clustered(self) -> Iterator[Hazard]:
+        """Yield a table whose rows are put in the order of an index."""
+        for change in self.changes:
+            if change.kind == "index" and change.after and change.after["clustered"]:
+                item = change.after
+                words = {"table": table_of(item), "name": quoted(item["name"])}
+                yield Hazard("cluster", words)
+                return
+        yield Hazard("cluster_again", {"statement": self.piece.statement.text})
+
+    def is_full_vacuum(self) -> bool:
+        """Whether the command is VACUUM FULL."""
+        return any(option.def_elem.defname == "full" for option in self.piece.node.options)
+
+    def vacuumed(self) -> Iterator[Hazard]:
+        """Yield a table that is packed."""
+        tables = [one.vacuum_relation.relation for one in self.piece.node.rels]
+        listed = ", ".join(_written_name(table) for table in tables)
+        yield Hazard("vacuum_full", {"tables": f" {listed}" if listed else ""})
+
+    def written(self) -> Iterator[Hazard]:
+        """Yield a statement that writes many rows of a table in use."""
+        piece = self.piece
+        node = piece.node
+        named = node.relation
+        if piece.statement.kind == "insert_stmt":
+            found = of_type(node.select_stmt, "RangeVar")
+            sources = [one for one in found if relation(one) != relation(named)]
+            if len(sources) != 1:
+                return
+            (named,) = sources
+        item = self._item(self.after, relation(named))
+        if item is None or item.key in self.made or item.key not in self.before.items:
+            return
+        key = self.batch_key(item.key)
+        if not key or _by_key(piece.statement.text, key):
+            return
+        table = _written_name(named)
+        schema = named.schemaname or None
+        primary = any(one["form"] == "primary key" for one in self.after.of("constraint", item.key))
+        by = tuple(name.strip('"').replace('""', '"') for name in key)
+        try:
+            batched(piece.statement, BatchBy(named.relname, schema, () if primary else by))
+        except NotBatched:
+            return
+        batch = table if primary else f"{table} by {', '.join(key)}"
+        yield Hazard("rows", {"statement": piece.statement.text, "batch": batch, "table": table})
+
+
+def _view(name: str, query: str, rights: Sequence[str]) -> str:
+    made = f"create view {name} with (security_invoker = true) as {query};"
+    return "\n".join([made, *rights])
+
+
+def _written_name(node: object) -> str:
+    parts = (getattr(node, "schemaname", ""), getattr(node, "relname", ""))
+    return ".".join(quoted(part) for part in parts if part)
+
+
+def _is_plain_unique(index: Item) -> bool:
+    return (
+        bool(index["unique"])
+        and index["predicate"] is None
+        and all(re.fullmatch(r'"(?:[^"]|"")*"|[\w$]+', name) for name in index["columns"])
+    )
+
+
+def _by_key(text: str, key: Sequence[str]) -> bool:
+    """Whether a statement names the one row that it writes: every column of the key, equal."""
+    where = re.split(r"\bwhere\b", text, flags=re.IGNORECASE)[-1]
+    return all(
+        re.search(rf"(?<![\w$\"]){re.escape(name)}(?![\w$\"])\s*(=|in\b)\s*[('\d$]", where, re.I)
+        for name in key
+    ) and bool(re.search(r"\bwhere\b", text, re.IGNORECASE))
