@@ -143,3 +143,70 @@ def test_plan_shows_both_side_by_side(
     assert "create index notes_body_idx on notes (body);" in page
     assert "create index concurrently notes_body_idx" in page
     assert "| as it is | ACCESS EXCLUSIVE | nothing |" in page
+
+
+SERVED = """
+-- name: by_body :many
+-- Served.
+select id, body from notes where body = :body;
+
+-- name: write_note :exec
+-- Served.
+insert into notes (id, body) values (:id, :body) on conflict (id) do update set body = :body;
+"""
+UNSERVED = """
+-- name: grouped :many
+-- The key alone does not do.
+select id, body, count(*) as n from notes group by id;
+
+-- name: keep_note :exec
+-- A constraint of the table.
+insert into notes (id, body) values (:id, :body) on conflict on constraint notes_pkey do nothing;
+
+-- name: load_notes :copyfrom
+-- COPY.
+insert into notes (id, body) values (:id, :body);
+"""
+
+
+def test_queries_that_a_view_cannot_serve_are_told(
+    project: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Between the steps of a rename a view has the name: which queries fail is said before."""
+    (project / "queries").mkdir()
+    (project / "queries" / "notes.sql").write_text(SERVED + UNSERVED, encoding="utf-8")
+    _pair(
+        project / "migrations",
+        "20260401090000_rename",
+        "alter table notes rename column body to text;",
+        "alter table notes rename column text to body;",
+    )
+    assert run("--json", "rewrite", "20260401090000", "--dry-run") == ExitCode.OK
+    found = json.loads(capsys.readouterr().out)
+    assert [file["phase"] for file in found["files"]] == ["expand", "contract"]
+    told = {one["message"].split()[1] for one in found["asks"] if one["code"] == "P306"}
+    assert told == {"grouped", "keep_note", "load_notes"}
+
+
+def test_waivers_stay_where_they_waive(
+    project: Path, run: Run, empty_database: str, connect: Connect
+) -> None:
+    """A column is filled in batches, and lint and verify take what was written."""
+    with connect(empty_database) as connection:
+        connection.execute("insert into notes select i, 'x' from generate_series(1, 3000) as i")
+        connection.commit()
+    path = project / "migrations" / "20260201090000_change.sql"
+    path.write_text(
+        "-- allow: R502 said elsewhere\n"
+        "alter table notes add column token uuid not null default gen_random_uuid();",
+        encoding="utf-8",
+    )
+    undo = "alter table notes drop column token;"
+    path.with_suffix(".rollback.sql").write_text(undo, encoding="utf-8")
+    assert run("rewrite", "20260201090000", "--yes") == ExitCode.OK
+    assert run("migrate") == ExitCode.OK
+    with connect(empty_database) as connection:
+        row = connection.execute("select count(distinct token) from notes").fetchone()
+    assert row == (3000,)
+    assert run("verify") == ExitCode.OK
+    assert run("rollback", "--to", "20260101090000", "--yes") == ExitCode.OK

@@ -221,7 +221,7 @@ class _Trial:
         back = take(self._connection)
         if migration.rollback.directives.nothing_to_undo is None:
             wrong += _differences(migration.rollback, "R902", back, before)
-        wrong += self._lost_rows(migration.rollback, rows_before, (before, after, back))
+            wrong += self._lost_rows(migration.rollback, rows_before, (before, after, back))
         try:
             self._despite_rows(apply)
         except TodoSqlError as error:

@@ -10,6 +10,7 @@ import psycopg
 from todo_sql.errors import ConfigError, UsageError
 from todo_sql.migrations.files.folder import Migration, MigrationSet
 from todo_sql.migrations.pending import find
+from todo_sql.queries.loader import read_folder
 from todo_sql.review.copy import copies
 from todo_sql.review.plan import distrust
 from todo_sql.rewriting.rewrite import Rewrite, rewrite
@@ -61,6 +62,7 @@ def rewrites(
         adopts: Whether tables that pending migrations make count as being in use.
     """
     settings = migrations.outside.resolved().values
+    queries = read_folder(config.queries, config.root) if config.queries.is_dir() else {}
     with psycopg.connect(url, autocommit=True) as live:
         live.execute("set lock_timeout = '5s'")
         silent = distrust(live) or (None if asks else "--no-data-checks")
@@ -70,7 +72,7 @@ def rewrites(
             with copying as make:
                 for migration in wanted:
                     preceding = pending[: list(pending).index(migration)]
-                    ground = Ground(make, preceding, settings)
+                    ground = Ground(make, preceding, settings, queries)
                     yield rewrite(ground, migrations, migration, live, silent=silent, adopts=adopts)
 
         try:

@@ -49,6 +49,7 @@ class StepFile:
         comments: What stands on top of it.
         stands: ``before`` or ``within`` the statements around it that stay together.
         serves: Whether a view stands in for a table from here on.
+        always: Whether its phase is no matter of what else the migration does.
     """
 
     slug: str
@@ -65,6 +66,7 @@ class StepFile:
     comments: str = ""
     stands: str = ""
     serves: bool = False
+    always: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def _filled(step: Mapping[str, Any], hazard: Hazard) -> StepFile:
         step.get("allow", {}),
         stands=step.get("stands", ""),
         serves=step.get("serves", False),
+        always=step.get("always", False),
     )
 
 

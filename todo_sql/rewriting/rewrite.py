@@ -15,6 +15,7 @@ from todo_sql import writing
 from todo_sql.errors import Finding, UsageError
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.queries.named import Cardinality
 from todo_sql.review.foresight import Foresight
 from todo_sql.review.locks import MODES, Lock, Trace
 from todo_sql.rewriting.recipe import Recipe, StepFile
@@ -118,11 +119,33 @@ def rewrite(
         migration,
         tuple(_written(migrations, migration, trial)),
         trial.verdict,
-        tuple(composed.asks),
+        (*composed.asks, *trial.notes, *_copying(ground, trial.files)),
         tuple(composed.recipes),
         _strongest(trial.original),
         _copied(trial.original),
     )
+
+
+def _copying(ground: Ground, files: Sequence[StepFile]) -> Iterator[Finding]:
+    """Yield the queries that load rows into a table whose name a view has for a while."""
+    views = [match[1] for file in files if file.serves for match in _VIEW.finditer(file.sql)]
+    for query in ground.queries.values():
+        if query.cardinality is not Cardinality.COPYFROM:
+            continue
+        words = query.text.lower()
+        for view in views:
+            if re.search(rf"(?<![\w$]){re.escape(view.rsplit('.', 1)[-1])}(?![\w$])", words):
+                yield Finding(
+                    "P306",
+                    "warning",
+                    f"query {query.name} fails from this migration on: COPY loads no view",
+                    query.place(),
+                    cause="a view has the table's name until the contract step",
+                    fix="let no release run it between the two steps, or rename in a window",
+                )
+
+
+_VIEW = re.compile(r"^create view (\S+) ", re.MULTILINE)
 
 
 def _as_it_was(migration: Migration, composed: Composed) -> bool:
@@ -218,7 +241,7 @@ def _directives(migration: Migration, file: StepFile, *, first: bool) -> Iterato
     allowed = dict(given.allow)
     if not (file.alone and file.slug == "rest"):
         allowed.pop(UNKNOWN_FATE, None)
-    for rule, reason in {**allowed, **file.allow}.items():
+    for rule, reason in {**file.allow, **allowed}.items():
         yield f"-- allow: {rule} {reason}"
 
 
@@ -287,4 +310,22 @@ def write(config: Config, migrations: MigrationSet, found: Rewrite) -> list[Path
                 flags=re.M,
             )
             writing.write(path, changed.encode(), config.root)
+    if found.original.forward.directives.allow:
+        _drop_idle_waivers(config, paths)
     return paths
+
+
+def _drop_idle_waivers(config: Config, paths: Sequence[Path]) -> None:
+    """Take the waivers out of files in which they waive nothing: each was for the whole."""
+    from todo_sql.review.linting.lint import lint
+
+    idle: dict[str, set[int]] = {}
+    for one in lint(config).findings:
+        if one.code == "R002" and one.place is not None:
+            idle.setdefault(one.place.file, set()).add(one.place.line)
+    for path in paths:
+        lines = idle.get(path.relative_to(config.root).as_posix())
+        if lines:
+            text = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for number, line in enumerate(text, 1) if number not in lines]
+            writing.write(path, "".join(kept).encode(), config.root)

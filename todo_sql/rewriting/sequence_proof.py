@@ -15,6 +15,8 @@ from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.queries.named import NamedQuery
+from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy
 from todo_sql.review.hazards import PlanStep, hazards
 from todo_sql.review.locks import Trace, Tracer
@@ -41,6 +43,7 @@ class Trial:
         traces: Of each file, those of its statements.
         verdict: By what was compared, ``equal``, or what it was instead.
         findings: What failed.
+        notes: Named queries that a view cannot serve.
     """
 
     files: list[StepFile]
@@ -48,6 +51,7 @@ class Trial:
     traces: list[list[Trace]] = field(default_factory=list)
     verdict: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,13 @@ class Ground:
         make: Makes a copy of the live catalog.
         preceding: The pending migrations before the one in question.
         settings: The values from outside.
+        queries: The named queries of the project.
     """
 
     make: Any
     preceding: Sequence[Migration]
     settings: Mapping[str, str]
+    queries: Mapping[str, NamedQuery] = field(default_factory=dict)
 
     @contextmanager
     def tracer(self) -> Iterator[tuple[Tracer, Copy]]:
@@ -133,14 +139,12 @@ def prove(ground: Ground, migration: Migration, files: Sequence[StepFile]) -> Tr
         wanted = take(tracer.connection)
     try:
         with ground.ready() as tracer:
-            found = _Sequence(tracer, trial, migration).run()
+            found = _Sequence(tracer, trial, migration, Queries(ground.queries)).run()
         _told(trial, "catalog", "the sequence makes another", wanted, found)
-        if not trial.findings and _reordered(trial.files):
-            with ground.ready() as tracer:
-                for file in _by_phase(trial.files):
-                    together(tracer, parse(file.sql), alone=file.alone)
-                ordered = take(tracer.connection)
-            _told(trial, "phases", "expand before contract makes another", wanted, ordered)
+        if any(file.serves for file in trial.files):
+            trial.files = in_order(trial.files)
+        if not trial.findings and _reordered(trial.files) and _differs(ground, trial, wanted):
+            trial.files = in_order(trial.files)
         trial.verdict.setdefault("phases", "equal")
     except psycopg.Error as error:
         said = error.diag.message_primary or str(error)
@@ -153,8 +157,11 @@ def prove(ground: Ground, migration: Migration, files: Sequence[StepFile]) -> Tr
 class _Sequence:
     """Runs the files forward, and backward as far as that is possible."""
 
-    def __init__(self, tracer: Tracer, trial: Trial, migration: Migration) -> None:
+    def __init__(
+        self, tracer: Tracer, trial: Trial, migration: Migration, queries: Queries
+    ) -> None:
         self.tracer, self.trial, self.migration = tracer, trial, migration
+        self.queries = queries
         self.since: list[int] = []  # files applied since one that cannot be undone
         self.start = take(tracer.connection)
         self.now = self.start
@@ -166,8 +173,12 @@ class _Sequence:
                 self._back_and_forth()
                 self.start = before
             statements = parse(file.sql)
+            if file.serves:
+                self.queries.learn(self.tracer.connection)
             traces = traced(self.tracer, statements, alone=file.alone)
             self.trial.traces.append(traces)
+            if file.serves:
+                self.trial.notes += map(_unserved, self.queries.broken(self.tracer.connection))
             self.now = take(self.tracer.connection)
             self._slow(file, traces)
             file = self.trial.files[number] = self._undoing(file, before)
@@ -235,12 +246,48 @@ class _Sequence:
             self.tracer.look_again()
 
 
+def in_order(files: Sequence[StepFile]) -> list[StepFile]:
+    """Return files whose phases follow their order: nothing for before a release comes later.
+
+    What would only be better after the release runs before it, as the migration would have.
+    """
+    found: list[StepFile] = []
+    after = False
+    for file in files:
+        after = after or (file.phase == "contract" and file.always)
+        found.append(replace(file, phase="contract" if after else None))
+    return found
+
+
+def _differs(ground: Ground, trial: Trial, wanted: Snapshot) -> bool:
+    """Whether running the files for before a release first ends elsewhere, or fails."""
+    try:
+        with ground.ready() as tracer:
+            for file in _by_phase(trial.files):
+                together(tracer, parse(file.sql), alone=file.alone)
+            return bool(compare(wanted, take(tracer.connection)))
+    except psycopg.Error:
+        return True
+
+
 def _reordered(files: Sequence[StepFile]) -> bool:
     return list(files) != _by_phase(files)
 
 
 def _by_phase(files: Sequence[StepFile]) -> list[StepFile]:
     return sorted(files, key=lambda file: file.phase == "contract")
+
+
+def _unserved(broken: Broken) -> Finding:
+    return Finding(
+        "P306",
+        "warning",
+        f"query {broken.name} fails from this migration on: {broken.reason}",
+        broken.place,
+        cause="a view has the table's name until the contract step, and does not serve it",
+        fix="change the query first (`on conflict (columns)`, every column in `group by`), or "
+        "rename in a window",
+    )
 
 
 def _told(trial: Trial, what: str, said: str, wanted: Snapshot, found: Snapshot) -> None:
