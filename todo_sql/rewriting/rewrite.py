@@ -93,6 +93,9 @@ def rewrite(
         silent: Why its rows are not asked, or None.
         adopts: Whether tables that pending migrations make count as being in use.
     """
+    given = migration.forward.directives
+    if given.batch is not None or given.replaces:
+        return Rewrite(migration)  # it runs in batches already, or on an empty database only
     if migration.forward.rows:
         return Rewrite(migration, asks=(_with_data(migration),))
     try:
