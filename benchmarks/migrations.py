@@ -1,19 +1,23 @@
 """Migrating with todo-sql beside yoyo, Alembic and dbmate, on the same migrations.
 
-    python benchmarks/migrations.py                     1, 20, 200 and 2,000 migrations
+    python benchmarks/migrations.py                     1, 20, 200, 1,000 and 2,000 migrations
     python benchmarks/migrations.py --sizes 1 20        a quick look
     python benchmarks/migrations.py --latency-up-to 2000
     python benchmarks/migrations.py --chart docs/migrations.svg     the chart that is kept
 
 Each run is a process of the tool's own command line, on an empty database; then once
 more, with nothing pending. The tools take turns, so that whatever else the machine does
-meets all of them; shown are medians. With latency, a proxy delays each message by 10 ms
-each way (a round trip takes 20 ms) and counts connections and round trips. Signing in is
-among them: three with a password. TCP's own greeting is not, nor is the goodbye, which
+meets all of them; shown are medians, and behind them the processor time of the tool's process
+and of the server: that says more on a busy machine. With latency, a proxy delays each message
+by 10 ms each way (a round trip takes 20 ms) and counts connections and round trips. Signing in
+is among them: three with a password. TCP's own greeting is not, nor is the goodbye, which
 nobody answers. The server keeps fsync on.
 
+Each tool is at its best: Alembic with a transaction for each migration, as the others have,
+dbmate as the program itself, without the script of npm before it, and without a dump.
+
 The floor is no tool: it runs the files as they are, each as one transaction in one message
-on one connection, and records nothing. What it takes is PostgreSQL's own time.
+on one connection, waits for each, and records nothing.
 
 yoyo comes with todo-sql. Alembic is installed from PyPI and dbmate from npm, once, below
 `.todo-sql/peers`; a tool that cannot be had is left out, and that is said.
@@ -23,6 +27,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -82,6 +87,8 @@ class Figures:
     """What was measured of one tool at one size."""
 
     seconds: list[float] = field(default_factory=list)
+    client: list[float] = field(default_factory=list)
+    server: list[float] = field(default_factory=list)
     connections: int = 0
     round_trips: int = 0
 
@@ -178,7 +185,8 @@ def tools() -> Iterator[Tool]:
             write_alembic,
             lambda folder, _: [str(alembic), "-c", str(folder / "alembic.ini"), "upgrade", "head"],
         )
-    dbmate = installed("dbmate", _install_dbmate, PEERS / "node_modules" / ".bin" / "dbmate")
+    dbmate = installed("dbmate", _install_dbmate, PEERS / "node_modules" / "dbmate")
+    dbmate = next((PEERS / "node_modules" / "@dbmate").glob("*/bin/dbmate"), None)
     if dbmate:
         yield Tool(
             "dbmate",
@@ -216,24 +224,45 @@ def _install_dbmate() -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def migrate(tool: Tool, folder: Path, url: str) -> float:
-    """Run a tool once and return the seconds that it took."""
+def migrate(tool: Tool, folder: Path, url: str) -> tuple[float, float]:
+    """Run a tool once and return the seconds that it took, and those of a processor."""
     environment = {
         **os.environ,
         "BENCHMARK_URL": url.replace("postgresql:", "postgresql+psycopg:"),
         "NO_COLOR": "1",
         "PYTHONDONTWRITEBYTECODE": "",  # a checkout is compiled as an installed package is
     }
-    began = time.perf_counter()
+    command = tool.command(folder, url)
+    began, used = time.perf_counter(), _used_by_children()
     subprocess.run(
-        tool.command(folder, url),
+        command,
         cwd=folder,
         env=environment,
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    return time.perf_counter() - began
+    return time.perf_counter() - began, _used_by_children() - used
+
+
+def _used_by_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def used_by_server(postmaster: int) -> float:
+    """Return the processor time of a server's processes, ended ones included; 0 without /proc."""
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        if int(path.parent.name) == postmaster:
+            total += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == postmaster:
+            total += sum(map(int, fields[11:13]))
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 class Benchmark:
@@ -247,6 +276,9 @@ class Benchmark:
         self._admin = server
         self._url = url
         self._databases = 0
+        place = server.execute("show data_directory").fetchone()
+        pid = Path(str(place[0] if place else ""), "postmaster.pid")  # type: ignore[index]
+        self._postmaster = int(pid.read_text().split()[0])
         self.tools = list(tools())
         self.figures: dict[tuple[str, int, bool, bool], Figures] = {}
 
@@ -276,14 +308,19 @@ class Benchmark:
     def _measure(self, tool: Tool, folder: Path, url: str, size: int, latency: bool) -> None:
         for pending in (True, False):
             figures = self.figures.setdefault((tool.name, size, pending, latency), Figures())
-            if not latency:
-                figures.seconds.append(migrate(tool, folder, url))
-                continue
-            with Proxy(url, latency=ONE_WAY) as proxy:
-                with proxy.counting() as counted:
-                    figures.seconds.append(migrate(tool, folder, proxy.url))
-                figures.connections = counted.connections
-                figures.round_trips = counted.round_trips
+            used = used_by_server(self._postmaster)
+            if latency:
+                with Proxy(url, latency=ONE_WAY) as proxy:
+                    with proxy.counting() as counted:
+                        seconds, client = migrate(tool, folder, proxy.url)
+                    figures.connections = counted.connections
+                    figures.round_trips = counted.round_trips
+            else:
+                seconds, client = migrate(tool, folder, url)
+            time.sleep(0.1)  # the backend ends
+            figures.seconds.append(seconds)
+            figures.client.append(client)
+            figures.server.append(used_by_server(self._postmaster) - used)
         print(".", end="", file=sys.stderr, flush=True)
 
 
@@ -298,7 +335,8 @@ def table(benchmark: Benchmark) -> str:
         cells = []
         for name in names:
             figures = benchmark.figures[name, size, pending, latency]
-            cell = f"{figures.median:.2f} s"
+            client, server = map(statistics.median, (figures.client, figures.server))
+            cell = f"{figures.median:.2f} s ({client:.2f} + {server:.2f})"
             if latency:
                 cell += f", {figures.connections} conn., {figures.round_trips} round trips"
             cells.append(cell)
@@ -369,7 +407,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", nargs="+", type=int, default=[1, 20, 200, 2000])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[1, 20, 200, 1000, 2000])
     parser.add_argument("--repeats", type=int, default=5, help="fewer for large sizes")
     parser.add_argument("--latency-up-to", type=int, default=200, metavar="SIZE")
     parser.add_argument("--chart", type=Path, default=CHART)

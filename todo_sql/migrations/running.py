@@ -15,7 +15,6 @@ from todo_sql.migrations import repeating
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import aftermath, transactional
 from todo_sql.migrations.engine.failure import Failure
-from todo_sql.migrations.engine.nontransactional import StepwiseRun
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.engine.transactional import Work
 from todo_sql.migrations.files import statements
@@ -204,6 +203,8 @@ class MigrationRun:
 
     def _step(self, migration: Migration) -> None:
         """Apply a migration statement by statement."""
+        from todo_sql.migrations.engine.nontransactional import StepwiseRun
+
         self._warn_of(migration.forward)
         if not self._link.ledger.extended:
             self.prepare()
@@ -213,6 +214,8 @@ class MigrationRun:
 
     def _undo(self, migration: Migration) -> None:
         """Roll a migration back that is more than one transaction of its file and its mark."""
+        from todo_sql.migrations.engine.nontransactional import StepwiseRun
+
         script, link = migration.rollback, self._link
         assert script
         self._warn_of(script)
