@@ -234,7 +234,8 @@ def test_what_cannot_come_over_is_refused_at_its_place(
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-over.md"
-COMMANDS = re.findall(r"^\$ (todo-sql [^#\n]+?)(?: +#.*)?$", PAGE.read_text(), re.MULTILINE)
+SHOWN = re.findall(r"^\$ (todo-sql [^#\n]+?)(?: +#.*)?$", PAGE.read_text(), re.MULTILINE)
+COMMANDS = [one for one in SHOWN if one.split()[1] in ("import", "status")]  # else: test_live.py
 
 
 def test_the_page_shows_every_tool() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 from hypothesis import given as using
 from hypothesis import settings
@@ -11,7 +13,8 @@ from support.queries import one_query, shown
 from todo_sql import UNSET, Unset, given
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.query_errors import BadParameter
-from todo_sql.queries.variants import choose, variants
+from todo_sql.queries.variants import Variant, choose, compose, variants
+from todo_sql.sql.grammar import GrammarError, parse
 from todo_sql.sql.scanner import Kind, scan
 
 HEADER = "-- name: q :many\n"
@@ -385,3 +388,97 @@ def test_what_is_sent_is_what_was_written(text: str) -> None:
 def _words(text: str) -> list[tuple[Kind, str]]:
     tokens = scan(text)
     return [(t.kind, text[t.start : t.end]) for t in tokens if t.kind is not Kind.LINE_COMMENT]
+
+
+ENTRIES = {
+    "a PATCH": (
+        "update t\nset\n",
+        ["{c} = :{c},"],
+        "    z = z\nwhere id = :id\nreturning id",
+        True,
+    ),
+    "commas in front": ("update t\nset\n    z = z\n", [", {c} = :{c}"], "where id = :id", True),
+    "the last is optional, too": (
+        "update t\nset\n    z = z,\n",
+        ["{c} = :{c},"],
+        "where i = 1",
+        False,
+    ),
+    "one without a comma": (
+        "update t\nset\n",
+        ["{c} = :{c},"] * 4 + ["{c} = :{c}"],
+        "z = z",
+        False,
+    ),
+    "upsert": (
+        "insert into t as x (id)\nvalues (:id)\non conflict (id) do update set\n",
+        ["{c} = excluded.{c} + :{c},"],
+        "z = 1",
+        True,
+    ),
+    "a value in brackets": ("update t\nset\n", ["{c} = (select max(:{c})),"], "z = z", True),
+}
+NAMES = ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize(("before", "lines", "after", "sound"), ENTRIES.values(), ids=ENTRIES)
+def test_entries_of_a_list(before: str, lines: list[str], after: str, sound: bool) -> None:
+    """Few texts tell what all of them would: whether each can be read as SQL."""
+    entries = [
+        f"    {lines[min(at, len(lines) - 1)].format(c=name)} -- if: {name}\n"
+        for at, name in enumerate(NAMES)
+    ]
+    query = one_query(f"{HEADER}{before}{''.join(entries)}{after}")
+    found = list(variants(query))
+    assert len(found) == 2 * len(NAMES) + 2
+    every = [compose(query, frozenset(some), {}) for some in powerset(NAMES)]
+    assert all(map(reads, every)) is sound
+    assert all(map(reads, found)) is sound
+
+
+def test_an_insert_of_many() -> None:
+    """A column and its value are one choice; what is not an entry doubles the texts."""
+    columns = "".join(f"    {name}, -- if: {name}\n" for name in NAMES)
+    values = "".join(f"    :{name}, -- if: {name}\n" for name in NAMES)
+    text = f"{HEADER}insert into t (\n{columns}    z\n)\nvalues (\n{values}    :z\n)\n"
+    assert len(texts(one_query(f"{text}returning id"))) == 12
+    where = "on conflict (id) do update set z = 1\nwhere true\n    and t.z = :y -- if: y\n"
+    assert len(texts(one_query(f"{text}{where}"))) == 24
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select id from t where true\n" + "".join(f"and {n} = :{n} -- if: {n}\n" for n in NAMES),
+        "select\n" + "".join(f":{n}::int as {n}, -- if: {n}\n" for n in NAMES) + "1",
+        "update t set z = z\nwhere true\n" + "".join(f"and {n} = :{n} -- if: {n}\n" for n in NAMES),
+        "insert into t\nselect\n" + "".join(f":{n}, -- if: {n}\n" for n in NAMES) + "1",
+    ],
+)
+def test_what_is_no_entry(text: str) -> None:
+    """Other lines are checked in every text."""
+    assert len(texts(one_query(HEADER + text))) == 32
+
+
+def test_a_patch_of_fifty_columns() -> None:
+    """It is one query of 102 texts, and each choice of columns has its own."""
+    names = [f"c{number}" for number in range(50)]
+    lines = "".join(f"    {name} = :{name}, -- if: {name}\n" for name in names)
+    text = f"{HEADER}update t\nset\n{lines}    z = z\nwhere id = :id"
+    assert len(texts(one_query(text))) == 102
+    wanted = "update t set c3 = $1, c7 = $2, z = z where id = $3"
+    assert chosen(text, id=1, c3=2, c7=3) == wanted
+
+
+def powerset(names: list[str]) -> list[tuple[str, ...]]:
+    """Return every choice of some names."""
+    return [some for size in range(len(names) + 1) for some in combinations(names, size)]
+
+
+def reads(variant: Variant) -> bool:
+    """Tell whether PostgreSQL's grammar takes a text."""
+    try:
+        parse(variant.sql)
+    except GrammarError:
+        return False
+    return True

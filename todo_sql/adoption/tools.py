@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from todo_sql.adoption.query_import import QUERY_TOOLS, QueryTool
 from todo_sql.adoption.revisions import Sign, Tool
 from todo_sql.errors import UsageError
 
@@ -56,7 +57,9 @@ def tool_of(name: str) -> Tool:
     """
     if name not in NAMES:
         raise UsageError(
-            f"there is no importer for `{name}`", code="A101", fix=f"one of {', '.join(NAMES)}"
+            f"there is no importer for `{name}`",
+            code="A101",
+            fix=f"one of {', '.join((*NAMES, *QUERY_TOOLS))}",
         )
     found: Tool = import_module(f"todo_sql.adoption.readers.{name.replace('-', '_')}").TOOL
     return found
@@ -67,7 +70,8 @@ def recognise(root: Path) -> list[Recognised]:
 
     Where a folder is surely one tool's, what its names alone could mean is left out.
     """
-    tools = [tool_of(name) for name in NAMES]
+    tools: list[Tool | QueryTool] = [tool_of(name) for name in NAMES]
+    tools += QUERY_TOOLS.values()
     found = []
     for folder in _folders(root, _DEPTH):
         here = [one for tool in tools if (one := _recognised(tool, folder)) is not None]
@@ -76,14 +80,14 @@ def recognise(root: Path) -> list[Recognised]:
     return found
 
 
-def _recognised(tool: Tool, folder: Path) -> Recognised | None:
+def _recognised(tool: Tool | QueryTool, folder: Path) -> Recognised | None:
     for sign in sorted(tool.signs, key=lambda one: not one.sure):
         if _shows(sign, folder) and (not sign.files.startswith("..") or _has_files(tool, folder)):
             return Recognised(tool.name, folder, sign.why, sign.sure)
     return None
 
 
-def _has_files(tool: Tool, folder: Path) -> bool:
+def _has_files(tool: Tool | QueryTool, folder: Path) -> bool:
     """Tell whether a folder beside a tool's configuration holds files of its own, too."""
     if any(_shows(sign, folder) for sign in tool.signs if not sign.files.startswith("..")):
         return True

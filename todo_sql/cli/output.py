@@ -157,11 +157,21 @@ class Output:
         """
         if yes:
             return
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not self._may_ask:
             raise UsageError(f"not confirmed: {question}", fix="pass --yes to confirm")
-        self.err.write(f"{question} [y/N] ", end="")
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        if not self.asks(question):
             raise UsageError("not confirmed: nothing was done", code="U101")
+
+    def asks(self, question: str) -> bool:
+        """Ask whether something more is wanted; no, where there is no terminal to ask on."""
+        if not self._may_ask:
+            return False
+        self.err.write(f"{question} [y/N] ", end="")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    @property
+    def _may_ask(self) -> bool:
+        return sys.stdin.isatty() and sys.stderr.isatty()
 
     # Errors
 

@@ -121,7 +121,9 @@ class Compiler:
         """Describe queries, each by itself, in their order."""
         queries = list(queries)
         self._look_up_types(queries)
-        counts = [count_variants(query.groups, query.cases, query.choices) for query in queries]
+        counts = [
+            count_variants(one.groups, one.cases, one.choices, one.entries) for one in queries
+        ]
 
         def here(part: Sequence[NamedQuery]) -> list[Examined]:
             return self._examine(part, rules)

@@ -171,6 +171,7 @@ class NamedQuery:
         required: Those that every call must give; one with a default counts, too, since the
             caller fills the default in.
         groups: The optional parameters, in sets that are given together or not at all.
+        entries: Those of the groups whose lines are entries of a SET list or of an INSERT.
         within: Optional parameters whose lines all stand in the brackets of others: which ones.
         choices: Of ``-- one of:``: optional parameters of which exactly one is given.
         cases: ``-- case`` parameters by name.
@@ -190,6 +191,7 @@ class NamedQuery:
     required: frozenset[str]
     segments: tuple[Segment, ...]
     groups: tuple[frozenset[str], ...] = ()
+    entries: frozenset[frozenset[str]] = frozenset()
     within: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     choices: tuple[tuple[str, ...], ...] = ()
     cases: Mapping[str, Case] = field(default_factory=lambda: MappingProxyType({}))

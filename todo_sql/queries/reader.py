@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
+from todo_sql.queries.entries import entries
 from todo_sql.queries.header import (
     HEADER,
     LINE_DIRECTIVE,
@@ -71,7 +72,8 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
     _check_names(report, names, cases, directives, paged=paged)
     _check_choices(report, directives, names, cases, groups)
     choices = tuple(tuple(choice) for choice in directives.choices)
-    count = count_variants(groups, cases, choices if len(report) == mistakes else ())
+    listed = entries(text, lines, groups)
+    count = count_variants(groups, cases, choices if len(report) == mistakes else (), listed)
     if count > MOST_VARIANTS:
         report.add(
             "Q117",
@@ -95,6 +97,7 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
         required=required,
         segments=segments(text, lines),
         groups=groups,
+        entries=listed,
         within=MappingProxyType(_within(lines, groups)),
         choices=choices,
         cases=MappingProxyType(cases),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
@@ -22,6 +22,7 @@ from todo_sql.queries.query_errors import BadParameter
 T = TypeVar("T")
 
 _LIMIT = re.compile(r"\blimit\s+\Z", re.IGNORECASE)
+_FEW = 3  # entries of lists of which every choice is checked
 _MOST_CACHED = 4096  # texts by order of arguments; a generated function has one order
 
 
@@ -75,24 +76,59 @@ class Variant:
 
 
 def variants(query: NamedQuery) -> Iterator[Variant]:
-    """Yield every text of a query, for check: the one with all lines and defaults first."""
+    """Yield the texts of a query for check, the one with all lines and defaults first.
+
+    They are every text, but for many entries of a list: see `kept_entries`.
+    """
     for cases in cases_of(query):
-        for kept in product((True, False), repeat=len(query.free)):
-            groups = [group for group, keep in zip(query.free, kept, strict=True) if keep]
-            for chosen in product(*query.alternatives):
-                given = frozenset().union(*groups, *chosen)
-                if all(query.within.get(name, given) <= given for name in given):
-                    yield compose(query, given, cases)
+        for chosen in product(*_kept(query), *query.alternatives):
+            given = frozenset().union(*chosen)
+            if all(query.within.get(name, given) <= given for name in given):
+                yield compose(query, given, cases)
+
+
+def _kept(query: NamedQuery) -> Iterator[list[frozenset[str]]]:
+    """Yield what is to be chosen from: each group is kept or not, entries of lists as below."""
+    nothing: frozenset[str] = frozenset()
+    listed = [group for group in query.free if group in query.entries]
+    apart = listed if len(listed) > _FEW else []
+    for group in query.free:
+        if group not in apart:
+            yield [group, nothing]
+    if apart:
+        yield kept_entries(apart)
+
+
+def kept_entries(groups: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+    """Return the choices of entries of a list that stand for all: what is wrong shows in one.
+
+    An entry that fails, fails alone; two that cannot stand together do not with all. That a comma
+    is missing or left over shows with none, or where one of them is left out: each has its comma
+    on the same side, or a text without one of them is wrong.
+    """
+    every: frozenset[str] = frozenset().union(*groups)
+    return [every, frozenset(), *groups, *(every - group for group in groups)]
 
 
 def count_variants(
     groups: Collection[frozenset[str]],
     cases: Mapping[str, Case],
     choices: Collection[Collection[str]] = (),
+    entries: Collection[frozenset[str]] = (),
 ) -> int:
-    """Return how many texts a query with these optional parameters, cases and choices has."""
+    """Return how many texts are checked of a query with these optional parameters and cases.
+
+    Args:
+        groups: Optional parameters, in sets that are given together or not at all.
+        cases: By name.
+        choices: Of which one is given.
+        entries: Those of the groups that are entries of lists.
+    """
+    chosen = {name for choice in choices for name in choice}
+    listed = sum(not group & chosen for group in entries)
     free = len(groups) - sum(map(len, choices))
-    return (1 << free) * prod(map(len, choices)) * prod(len(one.values) for one in cases.values())
+    most = 1 << free if listed <= _FEW else (1 << (free - listed)) * (2 * listed + 2)
+    return most * prod(map(len, choices)) * prod(len(one.values) for one in cases.values())
 
 
 def cases_of(query: NamedQuery) -> Iterator[dict[str, str]]:

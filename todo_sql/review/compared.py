@@ -70,14 +70,15 @@ def _without_ledgers_own(ledger: str | None, live: Snapshot, made: Snapshot) -> 
 @contextmanager
 def _server(config: Config, major: int) -> Iterator[tuple[ScratchServer, bool]]:
     """Yield a scratch server, and whether it is the project's own."""
-    if config.scratch_url is None and config.postgres != major and _at_hand(major):
+    if config.scratch_url is None and config.postgres != major and at_hand(major):
         with temporary_server(major) as server:
             yield ScratchServer(server.url("postgres"), config.replays_as_superuser), False
     else:
         yield scratch_server(config), True
 
 
-def _at_hand(major: int) -> bool:
+def at_hand(major: int) -> bool:
+    """Whether the programs of a major version are there."""
     try:
         return major_version(binaries(major)) == major
     except TodoSqlError:

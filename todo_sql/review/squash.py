@@ -106,7 +106,7 @@ def squash(config: Config, migrations: MigrationSet, to: str) -> Squash:
             again = second.data()
         reference = Reference(made, data, again)
         problems = reference.problems
-        written = _schema(empty, made, list(_roles(chosen, made)))
+        written = schema_of(empty, made, list(_roles(chosen, made)))
         problems += [
             Finding(
                 "M252",
@@ -119,11 +119,7 @@ def squash(config: Config, migrations: MigrationSet, to: str) -> Squash:
         ]
         _refuse(problems, id)
         written += [f"{text};" for text in reference.statements()]
-        written += [  # last: inserts and refreshes would fail for an owner that is held to it
-            f"alter table {table.name} force row level security;"
-            for table in made.of("table")
-            if table["force_row_security"] and table.key not in empty.items
-        ]
+        written += forced(empty, made)  # inserts and refreshes would fail for the owner
         back = "\n\n".join(_undoing(made, empty, chosen)) + "\n"
         head = _head(chosen)
         kept = f"-- Undoes {id}: everything that it made.\n\n{back}"
@@ -233,13 +229,25 @@ def _head(chosen: Sequence[Migration]) -> str:
     return "\n".join(lines)
 
 
-def _schema(empty: Snapshot, made: Snapshot, roles: list[str]) -> list[str]:
-    """Return the statements that make a catalog out of what a new database has already."""
+def schema_of(empty: Snapshot, made: Snapshot, roles: list[str]) -> list[str]:
+    """Return the statements that make a catalog out of what a new database has already.
+
+    What holds tables' owners to the policies comes last, by `forced`.
+    """
     new = {key: _unforced(one) for key, one in made.items.items() if key not in empty.items}
     other = [one for one in compare(empty, made) if one.before is not None]
     changes = [text for mended in mend(other, empty, made) for text in mended.statements]
     changes = [text if text.startswith("--") else f"{text};" for text in changes]
     return schema_sql.statements(replace(made, items=new), [*roles, *changes])
+
+
+def forced(empty: Snapshot, made: Snapshot) -> list[str]:
+    """Return the statements that hold tables' owners to the policies."""
+    return [
+        f"alter table {table.name} force row level security;"
+        for table in made.of("table")
+        if table["force_row_security"] and table.key not in empty.items
+    ]
 
 
 def _unforced(item: Item) -> Item:

@@ -46,19 +46,47 @@ def command(
     a schema that is not what they would have made is refused.
     """
     output = context.output
+    recorded = record(context, id, force=force, wait=wait, folder=migrations)
+    if output.json:
+        output.document({"recorded": recorded})
+    else:
+        for name in recorded:
+            output.message(f"recorded {name}")
+        output.message(f"{count_of(len(recorded))} recorded as applied")
+    return ExitCode.OK
 
-    def compare() -> None:
-        differences = _differences(context, id, migrations)
-        if not differences:
-            return
-        findings = [
-            Finding("M241", "warning" if force else "error", _words(difference))
-            for difference in differences
-        ]
-        if force:
-            for finding in findings[:_SHOWN]:
-                output.message(finding.render())
-            return
+
+def record(
+    context: Context,
+    id: str,
+    *,
+    force: bool = False,
+    wait: float | None = None,
+    folder: str | None = None,
+) -> list[str]:
+    """Record migrations up to an id once the catalogs were compared; return which."""
+    with migrator_of(context, folder) as migrator:
+        return migrator.baseline(
+            id, wait=wait, compare=lambda: demand_same(context, id, force=force, folder=folder)
+        )
+
+
+def demand_same(
+    context: Context, id: str, *, force: bool = False, folder: str | None = None
+) -> None:
+    """Demand that the live catalog is what the migrations up to an id make.
+
+    Raises:
+        FindingsError: It is another, and `force` is not given.
+    """
+    findings = [
+        Finding("M241", "warning" if force else "error", _words(difference))
+        for difference in _differences(context, id, folder)
+    ]
+    if force:
+        for finding in findings[:_SHOWN]:
+            context.output.message(finding.render())
+    elif findings:
         hidden = len(findings) - _SHOWN
         more = f"; {hidden} more are not shown" if hidden > 0 else ""
         raise FindingsError(
@@ -70,16 +98,6 @@ def command(
             fix="name the migration that the database is really at, correct the schema, or "
             "record it anyway with `--force`",
         )
-
-    with migrator_of(context, migrations) as migrator:
-        recorded = migrator.baseline(id, wait=wait, compare=compare)
-    if output.json:
-        output.document({"recorded": recorded})
-    else:
-        for name in recorded:
-            output.message(f"recorded {name}")
-        output.message(f"{count_of(len(recorded))} recorded as applied")
-    return ExitCode.OK
 
 
 def _differences(context: Context, id: str, folder: str | None) -> list[Difference]:

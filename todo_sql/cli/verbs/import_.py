@@ -16,6 +16,7 @@ from todo_sql.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from todo_sql.adoption.carry import CarryPlan
     from todo_sql.adoption.files import Conversion
+    from todo_sql.adoption.query_import import QueryTool
     from todo_sql.adoption.revisions import Asked, History, Tool
 
 _SHOWN = 20  # notes on files
@@ -30,7 +31,7 @@ def command(
     context: Context,
     tool: Annotated[
         str | None,
-        Argument(metavar="TOOL", help="Such as alembic or flyway; without it: what is here."),
+        Argument(metavar="TOOL", help="Such as alembic, flyway, sqlc; without it: what is here."),
     ] = None,
     folder: Annotated[
         Path | None, Argument(metavar="FOLDER", help="Its migrations; default: where they are.")
@@ -68,17 +69,30 @@ def command(
 ) -> ExitCode:
     """Bring a project over from another tool: its files, then each database's ledger.
 
+    sqlc, aiosql and PugSQL have queries: these are written as ours, and checked.
+
     Without TOOL it says what it recognises here, and why. With it, the files are converted;
     no database is needed, and nothing is written if one of them cannot come over. Then, for
     each database, --ledger carries over what was applied there. The old files and the old
     table stay as they are.
     """
+    from todo_sql.adoption.query_import import QUERY_TOOLS
     from todo_sql.adoption.tools import tool_of
+    from todo_sql.cli.query_import import import_queries
 
     if tool is None:
         return _recognised(context)
-    found = tool_of(tool)
     root = context.own_config.root
+    if tool in QUERY_TOOLS:
+        if ledger or table or ignore_missing or prove or set_ or which or leave:
+            raise UsageError(
+                f"{tool} has queries, and no migrations",
+                fix="leave out all options but --to and --dry-run",
+            )
+        kind = QUERY_TOOLS[tool]
+        source = _folder(root, kind, folder)
+        return import_queries(context, kind, source, to, dry_run=dry_run)
+    found = tool_of(tool)
     target = Path(root / to if to else context.config.migrations).resolve()
     if ledger:
         return _carry_over(
@@ -143,7 +157,7 @@ def _recognised(context: Context) -> ExitCode:
     return ExitCode.OK if found else ExitCode.FINDINGS
 
 
-def _folder(root: Path, tool: Tool, given: Path | None) -> Path:
+def _folder(root: Path, tool: Tool | QueryTool, given: Path | None) -> Path:
     """Return the folder of another tool: the one given, else the one that is recognised."""
     from todo_sql.adoption.tools import recognise
 

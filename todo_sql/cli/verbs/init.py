@@ -2,32 +2,66 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 import sys
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Argument
+from typer import Argument, Option
 
 from todo_sql import writing
 from todo_sql.cli.context import Context
-from todo_sql.errors import ConfigError, DatabaseError, ExitCode, UsageError
+from todo_sql.errors import ConfigError, DatabaseError, ExitCode, Finding, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.adoption.live import Live
+    from todo_sql.cli.output import Output
 
 TEMPLATE = Path(__file__).parents[1] / "template"
+_EXAMPLE = ("migrations/", "queries/", "seeds/", "tests/", ".sqlfluff")  # of notes
+_SHOWN = 20
 
 
 def command(
     context: Context,
     folder: Annotated[Path, Argument(metavar="DIR", help="Where; the project is named after it.")],
+    from_: Annotated[
+        str | None,
+        Option("--from", metavar="URL", help="Begin with the schema of this live database."),
+    ] = None,
+    tenant: Annotated[
+        str | None,
+        Option(metavar="COLUMN", help="With --from: what tells tenants apart; else found out."),
+    ] = None,
+    queries: Annotated[
+        bool,
+        Option("--queries/--no-queries", help="With --from: queries for each table, or none."),
+    ] = True,
+    yes: Annotated[
+        bool, Option("--yes", help="With --from: record the migration there without asking.")
+    ] = False,
 ) -> ExitCode:
     """Make a new project: a migration, a query, a test, and files for make, CI and pre-commit.
 
     The typed package is generated from them, for which the embedded PostgreSQL is started.
+
+    With --from the first migration makes the schema of a live database, of which no row is read,
+    and each table gets queries: get, list, create, update, delete. Once both catalogs are the
+    same, the migration can be recorded there as applied; nothing else is written to it.
     """
     root = folder.resolve()
+    if from_ is not None:
+        return _from_live(context, folder, from_, tenant=tenant, queries=queries, yes=yes)
+    if tenant is not None or not queries or yes:
+        raise UsageError(
+            "--tenant, --no-queries and --yes go with --from",
+            fix="leave them out, or name a database with `--from URL`",
+        )
     files = _files(package_name(root.name))
     taken = [path for path in files if (root / path).exists()]
     if taken:
@@ -103,3 +137,217 @@ def _generate(context: Context, root: Path) -> list[str]:
     files = generate.render(analysis.described, queries.files, config)
     folder = config.generate.relative_to(config.root)
     return [(folder / name).as_posix() for name in generate.write(files, config.generate, root)]
+
+
+def _from_live(
+    context: Context, folder: Path, given: str, *, tenant: str | None, queries: bool, yes: bool
+) -> ExitCode:
+    """Make a project of a live database: files first, then what it records there."""
+    import os
+
+    import psycopg
+
+    from todo_sql.adoption import live
+    from todo_sql.config import config_of_migrations, load_config
+    from todo_sql.wire.url import DatabaseUrl
+
+    root, output = folder.resolve(), context.output
+    package = package_name(root.name)
+    _refuse_project(root, folder)
+    url = DatabaseUrl.parse(given).direct().text
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "TODO_SQL_DIRECT_URL": "",
+        "TODO_SQL_REPLICA_URL": "",
+    }
+    with psycopg.connect(url, autocommit=True) as connection:
+        database = connection.info.dbname
+        output.message(f"reading the schema of {database} …")
+        draft = config_of_migrations(root / "migrations", environment)
+        major = _major(connection.info.server_version // 10000, draft.scratch_url is not None)
+        found = live.read(replace(draft, postgres=major), connection)
+    column = tenant or (found.tenant.parameter if found.tenant else None)
+    bound = found.tenant if found.tenant and column == found.tenant.parameter else None
+    id = f"{datetime.now(UTC):%Y%m%d%H%M%S}_{live.NAME}"
+    files = {f"migrations/{id}.sql": found.text}
+    keys = _keys(package, major, bound)
+    for path, text in _files(package).items():
+        if path.startswith(_EXAMPLE) or (root / path).exists():
+            continue
+        if path == "pyproject.toml":
+            text = re.sub(r"\[tool\.todo-sql\]\n(?:.+\n)*", f"[tool.todo-sql]\n{keys}", text)
+        # What was there before the project is neither to be undone nor reviewed.
+        text = text.replace("\t$(BIN)/todo-sql verify\n", "")
+        files[path] = text.replace("todo-sql lint\n", "todo-sql lint queries\n")
+    if "pyproject.toml" not in files:
+        files["todo-sql.toml"] = keys
+    files.setdefault("tests/test_schema.py", _TEST.format(package=package))
+    for path, text in files.items():
+        writing.write(root / path, text, root)
+    context.config = config = load_config(root, environment=environment)
+    made = _Made(id, [*files], found, column)
+    if queries:
+        output.message("checking the queries on the scratch server …")
+        _offer(context, made, column)
+    _record(context, made, folder, database, yes=yes)
+    if output.json:
+        output.document(made.as_dict(root))
+        return ExitCode.OK
+    for path in sorted(made.written)[: None if output.verbose else _SHOWN]:
+        output.data(f"{folder / path}")
+    if len(made.written) > _SHOWN and not output.verbose:
+        output.message(f"… and {len(made.written) - _SHOWN} more files: `--verbose` shows them")
+    made.tell(output)
+    if config.generate is not None:
+        output.message(f"next: cd {folder}, set DATABASE_URL, `todo-sql drift`")
+    return ExitCode.OK
+
+
+def _refuse_project(root: Path, folder: Path) -> None:
+    """Demand that a folder is no project yet; other files in it stay as they are."""
+    from todo_sql.config import NoProject, load_config
+
+    there = [path for name in ("migrations", "queries") for path in (root / name).rglob("*.sql")]
+    try:
+        if root.is_dir():
+            there.append(load_config(root, environment={}).file)
+    except NoProject:
+        pass
+    if there:
+        raise UsageError(
+            f"{there[0].relative_to(root)} exists in {folder}",
+            cause="a project begins with the live schema, or not at all; nothing was written",
+            fix="name a new folder; in a project, `todo-sql new NAME --from-drift` drafts what a "
+            "live database has more",
+        )
+
+
+def _major(live: int, elsewhere: bool) -> int:
+    """Return the version for the scratch server: the live one's where its programs are there."""
+    from todo_sql.review.compared import at_hand
+
+    return live if elsewhere or at_hand(live) else 18
+
+
+def _keys(package: str, major: int, bound: Any) -> str:
+    """Return the configuration of the project."""
+    text = f'migrations = "migrations"\nqueries = "queries"\ngenerate = "{package}/db"\n'
+    if major != 18:
+        text += f"postgres = {major}\n"
+    if bound is not None:
+        text += (
+            f'tenant = {{ parameter = "{bound.parameter}", setting = "{bound.setting}", '
+            f"role = {json.dumps(bound.role, ensure_ascii=False)} }}\n"
+        )
+    return text
+
+
+@dataclass
+class _Made:
+    """What `init --from` made.
+
+    Attributes:
+        id: Of the migration.
+        written: The files, by their paths in the project.
+        live: What the database held.
+        tenant: The column that tells tenants apart.
+        tables: How many have queries.
+        queries: How many there are.
+        left_out: Why a query is not there.
+        recorded: What was recorded in the database.
+    """
+
+    id: str
+    written: list[str]
+    live: Live
+    tenant: str | None
+    tables: int = 0
+    queries: int = 0
+    left_out: tuple[Finding, ...] = ()
+    recorded: list[str] = field(default_factory=list)
+
+    def as_dict(self, root: Path) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "project": str(root),
+            "migration": self.id,
+            "written": sorted(self.written),
+            "objects": len(self.live.snapshot),
+            "tables": self.tables,
+            "queries": self.queries,
+            "tenant": self.tenant,
+            "left_out": [one.as_dict() for one in self.left_out],
+            "by_hand": list(self.live.by_hand),
+            "recorded": self.recorded,
+        }
+
+    def tell(self, output: Output) -> None:
+        """Say what was made, and what is left to do."""
+        for text in self.live.by_hand:
+            output.warning(f"{self.id}.sql lacks a statement that would {text}")
+        for finding in self.left_out:
+            output.warn_of(finding)
+        tenants = f", each for one {self.tenant} where the table has it" if self.tenant else ""
+        output.message(
+            f"{len(self.live.snapshot)} objects in {self.id}; "
+            f"{self.queries} queries for {self.tables} tables and views{tenants}"
+        )
+
+
+def _offer(context: Context, made: _Made, tenant: str | None) -> None:
+    from todo_sql.adoption.live import offer
+    from todo_sql.compiler.generating import generate
+
+    config = context.config
+    found = offer(config, tenant)
+    made.tables, made.left_out = len(found.files), found.left_out
+    made.queries = sum(len(one.queries) for one in found.files)
+    made.written += [f"queries/{one.stem}.sql" for one in found.files]
+    if config.generate is not None:
+        files = generate.render(found.analysis.described, found.queries.files, config)
+        place = config.generate.relative_to(config.root)
+        written = generate.write(files, config.generate, config.root)
+        made.written += [(place / name).as_posix() for name in written]
+
+
+def _record(context: Context, made: _Made, folder: Path, database: str, *, yes: bool) -> None:
+    """Compare the catalogs, and record the migration if that is wanted."""
+    from todo_sql.cli.verbs.baseline import demand_same, record
+
+    output = context.output
+    wanted = yes or output.asks(
+        f"Record {made.id} as applied in {database}, if both catalogs are the same?"
+    )
+    output.message("comparing the catalogs …")
+    if wanted:
+        made.recorded = record(context, made.id)
+        output.message(f"recorded {made.id}")
+        return
+    demand_same(context, made.id)
+    output.message(
+        f"both catalogs are the same; nothing was recorded: in {folder}, "
+        f"`todo-sql baseline {made.id}` does it"
+    )
+
+
+_TEST = '''"""The schema and the typed package, on a PostgreSQL of the test run's own."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from todo_sql import Database
+
+from {package} import db
+
+
+def test_the_migrations_make_a_database(database: Database) -> None:
+    """A new database can be used."""
+    assert database.session().sql("select 1", int) == [1]
+
+
+def test_the_package_imports() -> None:
+    """What `todo-sql generate` wrote is Python."""
+    for module in iter_modules(db.__path__):
+        import_module(f"{{db.__name__}}.{{module.name}}")
+'''

@@ -1,0 +1,215 @@
+"""Other tools' query files as ours: read, edited, written; the compiler says what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from todo_sql import writing
+from todo_sql.adoption.query_edits import (
+    EditedQuery,
+    names_of,
+    python_name,
+    queries_in,
+    without_directives,
+)
+from todo_sql.adoption.revisions import Asked, Sign
+from todo_sql.compiler.schema import Schema
+from todo_sql.compiler.schema import read as read_schema
+from todo_sql.compiler.scratch import connect_migrated
+from todo_sql.errors import Finding, FindingsError, Place, UsageError
+from todo_sql.migrations.files.folder import files_of
+from todo_sql.sql.source import Source
+
+if TYPE_CHECKING:
+    from todo_sql.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTool:
+    """A tool whose queries come over.
+
+    Attributes:
+        name: As of `todo-sql import NAME`.
+        title: Its own name.
+        signs: What tells its folder.
+    """
+
+    name: str
+    title: str
+    signs: tuple[Sign, ...]
+
+
+QUERY_TOOLS = {
+    one.name: one
+    for one in (
+        QueryTool(
+            "sqlc",
+            "sqlc",
+            (*(Sign(f"sqlc.{end}", None, f"a sqlc.{end}") for end in ("yaml", "yml", "json")),),
+        ),
+        QueryTool(
+            "aiosql",
+            "aiosql",
+            (
+                Sign(
+                    "*.sql",
+                    r"^--[ \t]*name[ \t]*:[ \t]*\w[\w-]*(\([^)\n]*\)[ \t]*|\^|\$|<!|\*!|!|#)",
+                    "queries of aiosql",
+                ),
+            ),
+        ),
+        QueryTool(
+            "pugsql", "PugSQL", (Sign("*.sql", r"^---?[ \t]*:name[ \t]", "queries of PugSQL"),)
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """A file that came over.
+
+    Attributes:
+        source: As the other tool has it.
+        to: Where it goes, below the folder of queries.
+        queries: What is in it.
+        text: As it is here.
+    """
+
+    source: Source
+    to: PurePosixPath
+    queries: tuple[EditedQuery, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtQueries:
+    """What came over.
+
+    Attributes:
+        files: To be written.
+        findings: What did not, and what is left to do.
+    """
+
+    files: tuple[ImportedFile, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def queries(self) -> list[EditedQuery]:
+        """Those that came over."""
+        found = (query for file in self.files for query in file.queries)
+        return [one for one in found if one.head.cardinality is not None]
+
+    @property
+    def refused(self) -> list[Finding]:
+        """What did not come over."""
+        return [one for one in self.findings if one.severity == "error"]
+
+
+def has_migrations(config: Config) -> bool:
+    """Whether there is a schema that queries can be checked against."""
+    return any(folder.is_dir() and list(files_of(folder)) for folder in config.migration_folders)
+
+
+def bring(config: Config, tool: QueryTool, folder: Path, asked: Asked) -> BroughtQueries:
+    """Read a folder of another tool's queries, and write them as ours; no file is written yet.
+
+    Raises:
+        UsageError: There is none.
+    """
+    reader: Any = import_module(f"todo_sql.adoption.query_readers.{tool.name}")
+    findings: list[Finding] = []
+    paths: list[Path] = reader.files(folder, asked, findings)
+    prepared = getattr(reader, "prepared", None)
+    sources = [asked.source(path) for path in paths]
+    if prepared is not None:
+        sources = [Source(one.file, prepared(one.text)) for one in sources]
+    heads = {one.file: reader.heads(one) for one in sources}
+    keys = [(file, head.name) for file, found in heads.items() for head in found]
+    if not keys:
+        raise UsageError(
+            f"there is no query of {tool.title} in {folder}", code="A101", fix="name its folder"
+        )
+    called = names_of(keys)
+    base = _base(sources)
+    files = []
+    with ExitStack() as stack:
+        schema: list[Schema] = []
+
+        def columns(within: str | None, name: str) -> Sequence[str] | None:
+            if not schema and has_migrations(config):
+                schema.append(read_schema(stack.enter_context(connect_migrated(config))))
+            return _columns(schema[0], within, name) if schema else None
+
+        for source in sources:
+            if not heads[source.file]:
+                words = f"{source.file} holds no query of {tool.title}; it is left out"
+                findings.append(Finding("A151", "warning", words, Place(source.file, 1)))
+                continue
+            queries = tuple(queries_in(source, heads[source.file], called))
+            for query in queries:
+                if query.head.cardinality is not None:
+                    reader.edit(query, columns)
+                findings += query.findings
+            head = without_directives(source.text[: heads[source.file][0].start])
+            text = head + "".join(query.text for query in queries)
+            to = _target(PurePosixPath(source.file).relative_to(base))
+            files.append(ImportedFile(source, to, queries, text.rstrip() + "\n"))
+    return BroughtQueries(tuple(files), tuple(findings))
+
+
+def _base(sources: Sequence[Source]) -> PurePosixPath:
+    """Return the folder that all files are below."""
+    folders = [PurePosixPath(one.file).parent for one in sources]
+    base = folders[0]
+    while any(not one.is_relative_to(base) for one in folders):
+        base = base.parent
+    return base
+
+
+def _target(path: PurePosixPath) -> PurePosixPath:
+    """Return the path of a file here: its parts are names of modules."""
+    *above, stem = path.with_suffix("").parts
+    stem = python_name(stem)
+    own = f"{stem}_" if stem == "models" and not above else stem
+    return PurePosixPath(*map(python_name, above), f"{own}.sql")
+
+
+def _columns(schema: Schema, within: str | None, name: str) -> list[str] | None:
+    found = [
+        one
+        for one in schema.relations.values()
+        if one.name.lower() == name.lower() and within in (None, one.schema)
+    ]
+    found.sort(key=lambda one: (one.schema != "public", one.schema))
+    return [column.name for column in found[0].columns.values()] if found else None
+
+
+def write(files: Sequence[ImportedFile], folder: Path, within: Path) -> None:
+    """Write files; nothing is written if one is there with another text.
+
+    Raises:
+        FindingsError: Names those.
+    """
+    there = [
+        Finding(
+            "A152",
+            "error",
+            f"{path.relative_to(within)} is there, with another text",
+            Place(file.source.file, 1),
+            fix="delete it, or name another folder with `--to DIR`",
+        )
+        for file in files
+        if (path := folder / file.to).exists() and path.read_text(encoding="utf-8") != file.text
+    ]
+    if there:
+        raise FindingsError(
+            "queries are in the way", there, code="A100", cause="nothing was written"
+        )
+    for file in files:
+        writing.write(folder / file.to, file.text, within)

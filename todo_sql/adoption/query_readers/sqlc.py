@@ -1,0 +1,291 @@
+"""sqlc: its queries, with the macros and parameters of its own written as ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from todo_sql.adoption.query_edits import EditedQuery, QueryHead, snake_case
+from todo_sql.adoption.query_names import named_after
+from todo_sql.adoption.revisions import Asked
+from todo_sql.adoption.table_queries import field_name
+from todo_sql.catalog.names import quoted
+from todo_sql.errors import Finding, UsageError
+from todo_sql.sql.scanner import Kind, Token
+from todo_sql.sql.source import Source
+
+CONFIGURATIONS = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
+HEADERS = re.compile(
+    r"^[ \t]*(?:--|#|/\*)[ \t]*name:[ \t]*(?P<name>\S+)[ \t]+:(?P<kind>\w+)[^\n]*$", re.MULTILINE
+)
+_KINDS = {
+    **{kind: kind for kind in ("one", "many", "exec", "execrows", "copyfrom")},
+    "execresult": "execrows",
+    "batchexec": "batch",
+    "batchone": "batch",
+    "batchmany": "batch",
+}
+_MACROS = ("arg", "narg", "slice", "embed")
+_PLAIN_GO = ("string", "[]byte", "bool", "int", "uuid.UUID", "time.Time", "json.RawMessage")
+
+Columns = Callable[[str | None, str], Sequence[str] | None]
+
+
+def files(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
+    """Return the query files: those of a sqlc.yaml, or of a folder."""
+    found = _configuration(folder)
+    if found is None:
+        return sorted(folder.rglob("*.sql"))
+    source = asked.source(found)
+    chosen: dict[Path, None] = {}
+    for block in _blocks(_document(source)):
+        engine = str(block.get("engine") or "postgresql")
+        given = block.get("queries") or ()
+        names = [given] if isinstance(given, str) else [str(one) for one in given]
+        if engine != "postgresql":
+            findings.append(
+                _about(source, f"queries for {engine} are left out: {', '.join(names)}")
+            )
+            continue
+        for name in names:
+            place = found.parent / name
+            paths = place.rglob("*.sql") if place.is_dir() else found.parent.glob(name)
+            chosen |= dict.fromkeys(sorted(path for path in paths if path.suffix == ".sql"))
+        findings += _overrides(source, block)
+    return list(chosen)
+
+
+def _configuration(folder: Path) -> Path | None:
+    if folder.is_file():
+        return folder if folder.name in CONFIGURATIONS else None
+    return next((folder / name for name in CONFIGURATIONS if (folder / name).is_file()), None)
+
+
+def _document(source: Source) -> Mapping[str, Any]:
+    try:
+        if source.file.endswith(".json"):
+            found = json.loads(source.text)
+        else:
+            import yaml  # type: ignore[import-untyped, unused-ignore]
+
+            found = yaml.safe_load(source.text)
+    except ImportError:
+        raise UsageError(
+            f"{source.file} cannot be read: PyYAML is not installed",
+            code="A101",
+            fix="`pip install pyyaml`, or name the folder of the query files",
+        ) from None
+    except ValueError as error:
+        raise UsageError(
+            f"{source.file} cannot be read: {error}", code="A101", fix="correct it"
+        ) from None
+    except yaml.YAMLError as error:
+        raise UsageError(
+            f"{source.file} cannot be read: {str(error).splitlines()[0]}",
+            code="A101",
+            fix="correct it, or name the folder of the query files",
+        ) from None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _blocks(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the blocks of version 2, or the packages of version 1."""
+    found = document.get("sql") or document.get("packages") or ()
+    return [one for one in found if isinstance(one, Mapping)]
+
+
+def _overrides(source: Source, block: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what each override means here: a class of Go's is none of Python's."""
+    generators = block.get("gen") if isinstance(block.get("gen"), Mapping) else {"": block}
+    for options in (generators or {}).values():
+        for one in (options.get("overrides") or ()) if isinstance(options, Mapping) else ():
+            if not isinstance(one, Mapping):
+                continue
+            given = one.get("go_type") or one.get("py_type") or ""
+            go = given.get("type", "") if isinstance(given, Mapping) else str(given)
+            bare = go.rpartition("/")[2].lstrip("*")
+            what = str(one.get("column") or one.get("db_type") or "?")
+            if bare in _PLAIN_GO:
+                continue  # what Python has for the type anyway
+            yield _about(
+                source,
+                f"the override of {what} to {go or 'another type'} does not come over",
+                f"name a class of Python's under [tool.todo-sql.types]: "
+                f'`"{what}" = "app.types.{bare.rpartition(".")[2] or "T"}"`',
+                at=max(source.text.find(what), 0),
+            )
+
+
+def _about(source: Source, message: str, fix: str | None = None, at: int = 0) -> Finding:
+    return Finding("A151", "warning", message, source.place(at), fix=fix)
+
+
+def heads(source: Source) -> list[QueryHead]:
+    """Return the headers of a file."""
+    found = []
+    for one in HEADERS.finditer(source.text):
+        kind = _KINDS.get(one["kind"])
+        found.append(
+            QueryHead(
+                one["name"],
+                one.start(),
+                one.end(),
+                kind,
+                reason=f"there is no :{one['kind']} for PostgreSQL",
+                fix="write it with `returning`, as :one",
+            )
+        )
+    return found
+
+
+def edit(query: EditedQuery, columns: Columns) -> None:
+    """Write the parameters and macros of sqlc's as ours.
+
+    Args:
+        query: Gets the edits.
+        columns: The columns of a table, by schema and name; None: they are not known.
+    """
+    for token in query.tokens:
+        text = query.word(token)
+        if token.kind is Kind.LINE_COMMENT and re.match(r"--\s*@sqlc-vet-disable", text):
+            query.replace(token.start, token.end, "")
+    code = query.code
+    at = 0
+    while at < len(code):
+        used = _macro(query, code, at, columns) or _at_name(query, code, at)
+        if not used and code[at].kind is Kind.POSITIONAL:
+            number = query.word(code[at])
+            wanted = named_after(query, code, at) or f"p{number[1:]}"
+            query.replace(code[at].start, code[at].end, f":{query.parameter(number, wanted)}")
+        at += used or 1
+    _stars(query, code, columns)
+
+
+def _macro(query: EditedQuery, code: Sequence[Token], at: int, columns: Columns) -> int:
+    """Write ``sqlc.NAME(x)`` as ours; return how many tokens it has."""
+    words = [query.word(one) for one in code[at : at + 6]]
+    if len(words) < 6 or words[0].lower() != "sqlc" or words[1] != "." or words[3] != "(":
+        return 0
+    kind, given = words[2].lower(), words[4].strip("'\"")
+    if kind not in _MACROS or words[5] != ")":
+        query.left("A151", f"sqlc.{words[2]} is not known", code[at].start, "write it by hand")
+        return 0
+    start, end = code[at].start, code[at + 5].end
+    if kind == "embed":
+        query.replace(start, end, _embedded(query, code, given, start, columns))
+        return 6
+    name = query.parameter(given, given)
+    if kind == "narg":
+        query.nullable[name] = None
+    if kind != "slice":
+        query.replace(start, end, f":{name}")
+        return 6
+    before = [query.word(one).lower() for one in code[max(at - 3, 0) : at]]
+    closes = at + 6 < len(code) and query.word(code[at + 6]) == ")"
+    if before[-2:] != ["in", "("] or not closes:
+        query.replace(start, end, f"any(:{name})" if before[-1:] == ["="] else f":{name}")
+        return 6
+    negated = before[-3:-2] == ["not"]
+    first = code[at - 3 if negated else at - 2]
+    query.replace(first.start, code[at + 6].end, f"{'<> all' if negated else '= any'}(:{name})")
+    return 7
+
+
+def _at_name(query: EditedQuery, code: Sequence[Token], at: int) -> int:
+    """Write ``@name`` as ours."""
+    sign = code[at]
+    if sign.kind is not Kind.OPERATOR or query.word(sign) != "@" or at + 1 == len(code):
+        return 0
+    name = code[at + 1]
+    if name.kind is not Kind.WORD or name.start != sign.end:
+        return 0
+    word = query.word(name)
+    query.replace(sign.start, name.end, f":{query.parameter(word, word)}")
+    return 2
+
+
+def _embedded(
+    query: EditedQuery, code: Sequence[Token], alias: str, at: int, columns: Columns
+) -> str:
+    """Return the columns of a table under dotted names, which nest."""
+    table = _tables(query, code).get(alias.lower())
+    found = columns(*table) if table else None
+    if not found:
+        query.left(
+            "A151",
+            f"sqlc.embed({alias}) is not written out: its columns are not known",
+            at,
+            f'write them: `{alias}.id as "{snake_case(alias)}.id"`, …; with the migrations in '
+            "place, import does it",
+        )
+        return f"{alias}.*"
+    field = snake_case(alias)
+    indent = ",\n    "
+    return indent.join(f'{alias}.{quoted(one)} as "{field}.{field_name(one)}"' for one in found)
+
+
+def _stars(query: EditedQuery, code: Sequence[Token], columns: Columns) -> None:
+    """Write the stars of a select list out, as sqlc itself does when it compiles."""
+    tables = _tables(query, code)
+    depth = 0
+    for at, token in enumerate(code):
+        word = query.word(token)
+        depth += (word == "(") - (word == ")")
+        if word != "*" or at == 0:
+            continue
+        before = query.word(code[at - 1]).lower()
+        owner = query.word(code[at - 2]).strip('"').lower() if before == "." else None
+        starts = before in ("select", "returning", ",") or owner is not None
+        after = query.word(code[at + 1]).lower() if at + 1 < len(code) else ""
+        if not starts or after not in ("", ",", "from", ";"):
+            continue
+        table = tables.get(owner) if owner else None
+        if owner is None and len(set(tables.values())) == 1 and len(tables) == 1:
+            table = next(iter(tables.values()))
+        found = columns(*table) if table else None
+        if not found:
+            continue
+        prefix = f"{query.word(code[at - 2])}." if owner else ""
+        start = code[at - 2].start if owner else token.start
+        query.replace(start, token.end, ", ".join(f"{prefix}{_shown(one)}" for one in found))
+
+
+def _tables(query: EditedQuery, code: Sequence[Token]) -> dict[str, tuple[str | None, str]]:
+    """Return the tables that a statement names, by their aliases."""
+    found: dict[str, tuple[str | None, str]] = {}
+    keywords = {"on", "where", "set", "values", "join", "left", "inner", "cross", "right", "full"}
+    keywords |= {"order", "group", "limit", "returning", "using", "for", "union", "default"}
+    keywords |= {"natural", "lateral", "select", "offset", "having", "window", "tablesample"}
+    words = [query.word(one) for one in code]
+    for at, word in enumerate(words):
+        if word.lower() not in ("from", "join", "into", "update") or at + 1 >= len(words):
+            continue
+        if at and words[at - 1].lower() in ("distinct", "do", "for"):
+            continue
+        at += 1
+        if words[at].lower() == "only":
+            at += 1
+        if at >= len(words) or code[at].kind not in (Kind.WORD, Kind.QUOTED):
+            continue
+        schema, name = None, words[at]
+        if at + 2 < len(words) and words[at + 1] == ".":
+            schema, name, at = name, words[at + 2], at + 2
+        following = words[at + 1 : at + 3]
+        if following[:1] == ["("] and word.lower() != "into":
+            continue  # a function
+        alias = name
+        if following and following[0].lower() == "as" and len(following) > 1:
+            alias = following[1]
+        elif following and re.match(r'[A-Za-z_"]', following[0]):
+            alias = following[0] if following[0].lower() not in keywords else name
+        found[alias.strip('"').lower()] = (schema and schema.strip('"'), name.strip('"'))
+    return found
+
+
+def _shown(name: str) -> str:
+    """Return a column as a select list has it, under a name that a field can have."""
+    field = field_name(name)
+    return quoted(name) if field == name else f"{quoted(name)} as {quoted(field)}"

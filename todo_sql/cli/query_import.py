@@ -1,0 +1,115 @@
+"""What `todo-sql import` does with the queries of another tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from todo_sql.cli.context import Context
+from todo_sql.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from todo_sql.adoption.query_import import BroughtQueries, QueryTool
+    from todo_sql.compiler.describe import Analysis
+
+_SHOWN = 20  # notes
+
+
+def import_queries(
+    context: Context, tool: QueryTool, folder: Path, to: Path | None, *, dry_run: bool
+) -> ExitCode:
+    """Bring a folder of queries over, and say what is left to do."""
+    from todo_sql.adoption import query_import
+    from todo_sql.adoption.revisions import Asked
+    from todo_sql.compiler.project import check_folder
+
+    config, output = context.own_config, context.output
+    root = config.root
+    target = Path(root / to).resolve() if to else config.queries
+    if target == (folder if folder.is_dir() else folder.parent).resolve():
+        raise UsageError(
+            f"{target} is {tool.title}'s own folder",
+            fix="name another for the new files: `--to DIR`, and the same as `queries` in the "
+            "configuration",
+        )
+    within = root if folder.is_relative_to(root) else folder.parent
+    found = query_import.bring(config, tool, folder, Asked(within, config=config))
+    analysis = None
+    if not dry_run:
+        query_import.write(found.files, target, root)
+        if query_import.has_migrations(config):
+            output.message("checking the queries …")
+            analysis = check_folder(config, target)
+    shown = target.relative_to(root).as_posix() if target.is_relative_to(root) else str(target)
+    left = [] if analysis is None else [f for f in analysis.findings if f.severity != "info"]
+    if output.json:
+        output.document(_document(tool, found, shown, analysis))
+    else:
+        _show(context, found, shown, analysis, dry_run=dry_run)
+    return ExitCode.FINDINGS if found.refused or left else ExitCode.OK
+
+
+def _document(
+    tool: QueryTool, found: BroughtQueries, shown: str, analysis: Analysis | None
+) -> dict[str, Any]:
+    return {
+        "tool": tool.name,
+        "files": [
+            {
+                "from": one.source.file,
+                "to": f"{shown}/{one.to}",
+                "queries": [
+                    {
+                        "from": query.head.name,
+                        "name": query.name if query.head.cardinality else None,
+                        "cardinality": query.head.cardinality,
+                        "notes": query.notes,
+                    }
+                    for query in one.queries
+                ],
+            }
+            for one in found.files
+        ],
+        "refused": [one.as_dict() for one in found.refused],
+        "warnings": [one.as_dict() for one in found.findings if one.severity != "error"],
+        "check": None
+        if analysis is None
+        else {
+            "queries": len(analysis.described),
+            "findings": [one.as_dict() for one in analysis.findings],
+        },
+    }
+
+
+def _show(
+    context: Context,
+    found: BroughtQueries,
+    shown: str,
+    analysis: Analysis | None,
+    *,
+    dry_run: bool,
+) -> None:
+    output = context.output
+    findings = list(found.findings)
+    if analysis is not None:
+        findings += [one for one in analysis.findings if one.severity != "info"]
+    if findings:
+        output.findings(findings)
+    for one in found.files:
+        output.data(f"{one.source.file} -> {shown}/{one.to}: {len(one.queries)}")
+    notes = [(query.name, note) for query in found.queries for note in query.notes]
+    for name, note in notes if output.verbose else notes[:_SHOWN]:
+        output.message(f"{name}: {note}")
+    if len(notes) > _SHOWN and not output.verbose:
+        output.message(f"… and {len(notes) - _SHOWN} more notes: `--verbose` shows them")
+    would = "would come over" if dry_run else "came over"
+    refused = f", {len(found.refused)} did not" if found.refused else ""
+    output.message(f"{len(found.queries)} queries {would}{refused}")
+    if analysis is not None:
+        good = len(analysis.described)
+        output.message(f"check: {good} sound; {len(findings)} things are left to do by hand")
+    elif not dry_run:
+        output.message(
+            "they are not checked yet: bring the schema first (`todo-sql import TOOL`, or "
+            "`todo-sql init DIR --from URL`), then run `todo-sql check`"
+        )
