@@ -16,6 +16,7 @@ from support.migrations import fetch
 from support.other_tools import COLUMN, HISTORIES, INDEX, NO_TABLE, TABLE, OtherHistory
 from support.plain_yoyo import yoyo
 
+from todo_sql.adoption.query_import import QUERY_TOOLS
 from todo_sql.adoption.tools import NAMES, tool_of
 from todo_sql.migrations.files.directives import Directives
 from todo_sql.migrations.files.folder import load
@@ -235,7 +236,11 @@ def test_what_cannot_come_over_is_refused_at_its_place(
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-over.md"
 SHOWN = re.findall(r"^\$ (todo-sql [^#\n]+?)(?: +#.*)?$", PAGE.read_text(), re.MULTILINE)
-COMMANDS = [one for one in SHOWN if one.split()[1] in ("import", "status")]  # else: test_live.py
+COMMANDS = [  # the others: test_live.py, test_importing_queries.py
+    one
+    for one in SHOWN
+    if one.split()[1] in ("import", "status") and not QUERY_TOOLS.keys() & set(one.split())
+]
 
 
 def test_the_page_shows_every_tool() -> None:

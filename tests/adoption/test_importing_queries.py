@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -351,6 +352,24 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
     assert run(tmp_path, "aiosql", "old", "--to", "new")[0] == 0
     assert run(tmp_path, "aiosql", "old", "--ledger")[0] == 2
     assert run(tmp_path, "aiosql", "queries")[0] == 2
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "coming-over.md"
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_command_of_the_page(tool: str, tmp_path: Path) -> None:
+    """It brings a small folder over as the page types it."""
+    (words,) = re.findall(rf"^\$ todo-sql import ({tool} .+)$", PAGE.read_text(), re.MULTILINE)
+    cases, template = TOOLS[tool]
+    head, body, _, _ = next(iter(cases.values()))
+    folder = words.split()[1]
+    lay(
+        tmp_path,
+        {"pyproject.toml": "[tool.todo-sql]\n", f"{folder}/a.sql": template.format(head, body)},
+    )
+    code, document = run(tmp_path, *words.split())
+    assert code == 0 and len(document["files"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from support.commands import clean_environment
 from support.database import Server
@@ -250,6 +251,60 @@ def test_django_comes_over(tmp_path: Path, scratch: dict[str, str], empty_databa
     code, document = run(tmp_path, *words, DATABASE_URL=empty_database)
     assert code == 0, document
     assert len(document["ledger"]["applied"]) == len(made) and not document["ledger"]["pending"]
+
+
+SQUASHED = """from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    replaces = [("notes", "0001_initial"), ("notes", "0002_fill")]
+    dependencies = [("auth", "0001_initial")]
+    operations = [
+        migrations.CreateModel("Note", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("title", models.CharField(max_length=50, db_index=True)),
+            ("owner", models.ForeignKey("auth.User", models.CASCADE)),
+        ]),
+    ]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "pending"),
+    [
+        (("0001_initial", "0002_fill"), 0, False),
+        (("0001_initial", "0002_fill", "0001_squashed"), 0, False),
+        (("0001_squashed",), 0, False),
+        (("0001_initial",), 1, None),
+        ((), 0, True),
+    ],
+)
+def test_a_squashed_migration_of_django(
+    rows: tuple[str, ...],
+    code: int,
+    pending: bool | None,
+    tmp_path: Path,
+    scratch: dict[str, str],
+    empty_database: str,
+) -> None:
+    """It counts as applied where all that it replaces is; where a part is, that is refused."""
+    files = {name: text for name, text in DJANGO.items() if "/000" not in name}
+    lay(tmp_path, {**files, "notes/migrations/0001_squashed.py": SQUASHED})
+    assert run(tmp_path, "django", ".", **scratch)[0] == 0
+    django(tmp_path, empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("delete from django_migrations where app = 'notes'")
+        for name in rows:
+            connection.execute(
+                "insert into django_migrations (app, name, applied) values ('notes', %s, now())",
+                [name],
+            )
+    found, document = run(tmp_path, "django", "--ledger", "--yes", DATABASE_URL=empty_database)
+    assert found == code, document
+    if pending is None:
+        assert [one["code"] for one in document["findings"]] == ["A120"]
+    else:
+        assert len(document["ledger"]["pending"]) == int(pending)
 
 
 def django(folder: Path, url: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from todo_sql.adoption.revisions import READ_ROWS, Asked, Half, History, Revision, refusal
+from todo_sql.adoption.revisions import READ_ROWS, REPLACES, Asked, Half, History, Revision, refusal
 from todo_sql.errors import Finding, Place
 
 _SETS = re.compile(r"(?i)\s*set\s")
@@ -62,11 +62,13 @@ def _revision(
     elif statements and not back["statements"]:
         irreversible = "its downgrade does nothing"
     remarks = []
+    if found.get("replaces"):
+        remarks.append(f"{REPLACES}{' '.join(found['replaces'])}")
     if found["read_rows"]:
         remarks.append(READ_ROWS)
     elif printed and found["asked_catalog"] and (text is None or not _same(text, found)):
         remarks.append("It asked the catalog: these are the statements for an empty database.")
-    notes = [remark[0].lower() + remark[1:] for remark in remarks]
+    notes = [one[0].lower() + one[1:] for one in remarks if not one.startswith(REPLACES)]
     if text is not None and not _same(text, found):
         notes.append("its offline text is another; this is what its run sent")
     outside = bool(found["outside"])

@@ -46,6 +46,7 @@ class CarryPlan:
         pending: Ids that stay pending.
         known: Ids that have a row already.
         findings: What a person should know (warnings).
+        unwritten: Ids of the pending ones that are placeholders of code.
     """
 
     table: str
@@ -54,6 +55,7 @@ class CarryPlan:
     pending: tuple[str, ...]
     known: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+    unwritten: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, list[str]]:
         """Return the JSON form."""
@@ -222,7 +224,8 @@ def _plan(
     ours = {one.id for one in files}
     rows = [row for row in rows if row[0] not in ours or row[0] in by_key]
     depends = {one.key: one.depends for one in files}
-    found = standing(ledger, rows, [one.key for one in files], depends)
+    replaces = {one.key: one.replaces for one in files if one.replaces}
+    found = standing(ledger, rows, [one.key for one in files], depends, replaces)
     done = link.ledger.by_id
     applied = [by_key[key].id for key in found.applied]
     recorded = [id for id in applied if id not in done]
@@ -251,22 +254,6 @@ def _plan(
             )
         )
     pending = [one for one in files if one.key not in found.applied]
-    code = [one for one in pending if one.placeholder]
-    if code:
-        raise FindingsError(
-            f"{len(code)} placeholders are pending here",
-            [
-                Finding(
-                    "A102",
-                    "error",
-                    f"{one.id} was code of {tool} and is not applied here",
-                    fix="write it as SQL in the file, then run this again",
-                )
-                for one in code
-            ],
-            code="A100",
-            cause="nothing was changed",
-        )
     return CarryPlan(
         table,
         found,
@@ -274,6 +261,7 @@ def _plan(
         tuple(one.id for one in pending),
         tuple(id for id in applied if id in done),
         tuple(warnings),
+        tuple(one.id for one in pending if one.placeholder),
     )
 
 
@@ -299,6 +287,15 @@ def _refuse(plan: CarryPlan, tool: str, ignore_missing: bool) -> None:
             )
             for key in plan.standing.missing
         ]
+    findings += [
+        Finding(
+            "A102",
+            "error",
+            f"{id} was code of {tool} and is not applied here",
+            fix="write it as SQL in the file, then run this again",
+        )
+        for id in plan.unwritten
+    ]
     if findings:
         raise FindingsError(
             f"{plan.table} cannot be carried over",

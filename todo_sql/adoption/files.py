@@ -11,7 +11,7 @@ from todo_sql import writing
 from todo_sql.adoption.body import Body, body_of, without_directives
 from todo_sql.adoption.old_ledger import LEDGER_KEY
 from todo_sql.adoption.placeholders import comments_in
-from todo_sql.adoption.revisions import READ_ROWS, History, Revision, Tool
+from todo_sql.adoption.revisions import READ_ROWS, REPLACES, History, Revision, Tool
 from todo_sql.adoption.versions import slug, versions
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
@@ -20,6 +20,7 @@ from todo_sql.migrations.files.folder import REPEATABLE, files_of
 _FROM = re.compile(r"^-- From ([\w-]+): (.+)$", re.MULTILINE)
 _CHECKSUM = re.compile(r"^-- Its checksum there: (\S+)$", re.MULTILINE)
 _UNDER = re.compile(r"^-- There it stands on: (.+)$", re.MULTILINE)
+_REPLACES = re.compile(rf"^-- {REPLACES}(.+)$", re.MULTILINE)
 _HEAD = 4096  # characters of a file that may hold these lines
 _FIRST = "00000000000000"
 _UNWRITTEN = "Code that came over as a placeholder"
@@ -35,6 +36,7 @@ class Adopted:
         checksum: What that tool's ledger would hold of the text, if anything.
         depends: The keys that it stands on, where its tool has heads.
         placeholder: Whether its SQL is not all that the other tool did.
+        replaces: The keys that it stands for, where its tool squashed them.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Adopted:
     checksum: str | None
     depends: tuple[str, ...]
     placeholder: bool
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +266,7 @@ def adopted(folder: Path, tool: str) -> list[Adopted]:
                 checksum[1] if checksum else None,
                 tuple(under[1].split()) if under else (),
                 _UNWRITTEN in head or READ_ROWS in head,
+                tuple(replaced[1].split()) if (replaced := _REPLACES.search(head)) else (),
             )
         )
     return sorted(found, key=lambda one: one.id)

@@ -89,6 +89,7 @@ def standing(
     rows: Iterable[Row],
     keys: Sequence[str],
     depends: Mapping[str, Sequence[str]],
+    replaces: Mapping[str, Sequence[str]] | None = None,
 ) -> Standing:
     """Read the rows of an old ledger.
 
@@ -97,6 +98,7 @@ def standing(
         rows: Of its four texts.
         keys: Of the files that came over, in their order.
         depends: The keys that each stands on, for `heads`.
+        replaces: The keys that a squashed one stands for.
     """
     found: dict[str, Row] = {}
     for row in rows:
@@ -112,8 +114,21 @@ def standing(
         if row[2] is None or row[2] == BASELINE
     }
     place = {key: at for at, key in enumerate(keys)}
-    missing = [key for key in carried if key not in place and found[key][2] != BASELINE]
+    stood_for = {one for some in (replaces or {}).values() for one in some}
+    missing = [
+        key
+        for key in carried
+        if key not in place and key not in stood_for and found[key][2] != BASELINE
+    ]
     covered: set[str] = set()
+    for key, some in (replaces or {}).items():
+        there = [one for one in some if one in carried]
+        if key in carried or not there:
+            continue
+        if len(there) == len(some):  # as Django has it: all of them are it
+            covered.add(key)
+        else:
+            failed.append((key, f"{len(there)} of the {len(some)} that it replaces are applied"))
     for key in carried:
         if ledger.means == "heads":
             covered |= _under(key, depends)

@@ -76,6 +76,9 @@ class Revision:
     notes: tuple[str, ...] = ()
 
 
+REPLACES = "There it replaces: "
+"""Begins the remark on a migration that stands for others, with their keys."""
+
 READ_ROWS = "It read rows: what it does to rows is what an empty database needed."
 """The remark on a revision whose code looked at rows before it wrote."""
 

@@ -107,6 +107,7 @@ class _DjangoRun:
             "path": inspect.getfile(type(migration)),
             "created": "",
             "depends": [".".join(parent.key) for parent in sorted(parents)],
+            "replaces": [".".join(one) for one in migration.replaces],
             **found,
             "outside": not migration.atomic,
             # A function that read rows, or may have: an empty database shows nothing of it.

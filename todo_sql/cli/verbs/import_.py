@@ -78,7 +78,7 @@ def command(
     """
     from todo_sql.adoption.query_import import QUERY_TOOLS
     from todo_sql.adoption.tools import tool_of
-    from todo_sql.cli.query_import import import_queries
+    from todo_sql.cli.importing_queries import import_queries
 
     if tool is None:
         return _recognised(context)

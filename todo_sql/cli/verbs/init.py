@@ -186,7 +186,7 @@ def _from_live(
     for path, text in files.items():
         writing.write(root / path, text, root)
     context.config = config = load_config(root, environment=environment)
-    made = _Made(id, [*files], found, column)
+    made = _Begun(id, [*files], found, column)
     if queries:
         output.message("checking the queries on the scratch server …")
         _offer(context, made, column)
@@ -244,7 +244,7 @@ def _keys(package: str, major: int, bound: Any) -> str:
 
 
 @dataclass
-class _Made:
+class _Begun:
     """What `init --from` made.
 
     Attributes:
@@ -295,7 +295,7 @@ class _Made:
         )
 
 
-def _offer(context: Context, made: _Made, tenant: str | None) -> None:
+def _offer(context: Context, made: _Begun, tenant: str | None) -> None:
     from todo_sql.adoption.live import offer
     from todo_sql.compiler.generating import generate
 
@@ -311,7 +311,7 @@ def _offer(context: Context, made: _Made, tenant: str | None) -> None:
         made.written += [(place / name).as_posix() for name in written]
 
 
-def _record(context: Context, made: _Made, folder: Path, database: str, *, yes: bool) -> None:
+def _record(context: Context, made: _Begun, folder: Path, database: str, *, yes: bool) -> None:
     """Compare the catalogs, and record the migration if that is wanted."""
     from todo_sql.cli.verbs.baseline import demand_same, record
 
