@@ -59,6 +59,20 @@ class BatchState:
         return asdict(self) | {"seconds": round(self.seconds, 3)}
 
     @property
+    def count(self) -> int:
+        """How many batches are left, at the size of the next."""
+        return -(-max(0, self.estimate - self.keys) // self.size)
+
+    def foreseen(self) -> dict[str, Any]:
+        """Return what is known before the next batch, for JSON."""
+        return {
+            "table": self.table,
+            "key": list(self.key),
+            "rows": self.estimate,
+            "batches": self.count,
+        }
+
+    @property
     def begun(self) -> bool:
         """Whether anything is done."""
         return self.position is not None or self.round > 1

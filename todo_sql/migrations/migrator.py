@@ -19,6 +19,7 @@ from todo_sql.migrations import (
     succession,
 )
 from todo_sql.migrations import repair as repairing
+from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.directives import Phase
@@ -117,6 +118,26 @@ class Migrator:
             for one in succession.find(self._migrations, link.ledger):
                 self._events.note(f"the next `migrate` records {one.migration.id}: {one.words()}")
             return todo
+
+    def batches(self, todo: Iterable[Migration]) -> dict[str, BatchState]:
+        """Return how far those of some migrations are that run in batches; read-only.
+
+        One whose table is not there yet, or cannot be walked through, is not among them.
+        """
+        found: dict[str, BatchState] = {}
+        chosen = [one for one in todo if one.forward.directives.batch is not None]
+        if not chosen:
+            return found
+        from todo_sql.migrations.engine.batches import foreseen
+
+        with self._open(writes=False, wait=None) as link:
+            for migration in chosen:
+                recorded = link.ledger.by_id.get(migration.id)
+                state = recorded.progress.batch if recorded and recorded.progress else None
+                state = state or foreseen(link, migration.forward)
+                if state is not None:
+                    found[migration.id] = state
+        return found
 
     def texts(self) -> dict[str, Script]:
         """Return the texts of repeatable files that ran last, by name; read-only."""

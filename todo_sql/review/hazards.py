@@ -9,6 +9,7 @@ from todo_sql.errors import Finding, Place, Severity
 from todo_sql.review.foresight import RowsAnswer
 from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import Trace
+from todo_sql.review.planned_batches import PlannedBatches
 from todo_sql.review.row_writes import WRITES
 
 FEW = 10_000
@@ -35,6 +36,7 @@ class PlanStep:
         rows: How many it will touch.
         answers: What the live rows say to it.
         tables: The qualified name of each table of the copy, by its oid.
+        batches: How it runs in batches, where it does.
     """
 
     place: Place
@@ -42,6 +44,7 @@ class PlanStep:
     rows: int | None = None
     answers: tuple[RowsAnswer, ...] = ()
     tables: Mapping[int, str] = field(default_factory=dict)
+    batches: PlannedBatches | None = None
 
 
 def _weight(name: str, sizes: Mapping[str, Size]) -> Severity:
@@ -130,7 +133,7 @@ def _held_up(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:
             cause="the lock was taken by an earlier statement of the file and stays to its end",
             fix="put it into a migration of its own, or before the statement that takes the lock",
         )
-    if step.rows is not None and step.rows > FEW:
+    if step.rows is not None and step.rows > FEW and step.batches is None:
         yield Finding(
             "P106",
             "warning",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.diff import compare
@@ -20,6 +21,7 @@ from todo_sql.review.copy import Copy
 from todo_sql.review.foresight import Foresight
 from todo_sql.review.hazards import SEVERITIES, PlanStep, Size, hazards, rewritable
 from todo_sql.review.locks import Tracer
+from todo_sql.review.planned_batches import planned_batches
 from todo_sql.review.row_writes import WRITES, named_relations
 from todo_sql.sql.grammar import Statement
 
@@ -165,6 +167,7 @@ def trace(
                 foresight,
                 copied,
                 again if repeats else None,
+                target.sizes,
             )
             failure = failure and settings.hidden(failure)
             after = before if failure else take(tracer.connection)
@@ -219,6 +222,7 @@ def _run(
     foresight: Foresight,
     copied: Copy,
     again: Again | None = None,
+    sizes: Mapping[str, Size] = MappingProxyType({}),
 ) -> tuple[list[PlanStep], Finding | None]:
     import psycopg
 
@@ -236,7 +240,13 @@ def _run(
             else:
                 done = tracer.run(statement)
             place = script.source.place(statement.start)
-            steps.append(PlanStep(place, done, rows, tuple(foresight.look(done)), tables))
+            step = PlanStep(place, done, rows, tuple(foresight.look(done)), tables)
+            if statement.kind in WRITES and script.directives.batch is not None:
+                batches, refused = planned_batches(tracer.connection, script, sizes)
+                step = replace(step, batches=batches)
+                if refused is not None:
+                    return [*steps, step], refused
+            steps.append(step)
         statement = None
         if not alone:
             tracer.settle()

@@ -36,6 +36,17 @@ def effects(step: PlanStep) -> Iterator[str]:
         yield f"reads all of {shown(name)}"
     if step.rows is not None:
         yield f"touches about {step.rows:,} rows"
+    if step.batches is not None:
+        yield str(step.batches)
+
+
+def _batches(step: PlanStep) -> dict[str, Any]:
+    """Return the JSON of how a statement runs in batches, where it does."""
+    found = step.batches
+    if found is None:
+        return {}
+    words = {"table": found.table, "key": list(found.key)}
+    return {"batches": words | {"rows": found.keys, "batches": found.batches}}
 
 
 def text(plan: Plan, width: int | None = None) -> str:
@@ -126,6 +137,7 @@ def document(plan: Plan) -> dict[str, Any]:
                         "scanned": list(step.trace.scanned),
                         "under": list(step.trace.under),
                         "rows": step.rows,
+                        **_batches(step),
                         "asked": [
                             {"demand": a.demand, "fails": a.fails, "unknown": a.unknown}
                             for a in step.answers

@@ -13,10 +13,11 @@ from todo_sql.cli.options import Format, Migrations
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from todo_sql.cli.output import Output
-    from todo_sql.migrations.files.folder import Script
+    from todo_sql.migrations.batch_state import BatchState
+    from todo_sql.migrations.files.folder import Migration, Script
 
 
 def command(
@@ -72,13 +73,14 @@ def command(
             )
             pending = {migration.id: migration.forward for migration in todo}
             pending |= {PREFIX + name_of(script): script for script in repeatables}
-            _show(output, pending, sql=dry_run)
+            _show(output, pending, migrator.batches(todo) if dry_run else {}, sql=dry_run)
             return ExitCode.FINDINGS if check and pending else ExitCode.OK
         done = migrator.migrate(
             to=to,
             allow_out_of_order=allow_out_of_order,
             phase=phase,
             wait=wait,
+            confirm=lambda todo: _refuse_taken(context, todo),
         )
     if output.json:
         applied = [{"id": entry.id, "duration_ms": entry.duration_ms} for entry in done]
@@ -91,10 +93,32 @@ def command(
     return ExitCode.OK
 
 
-def _show(output: Output, pending: Mapping[str, Script], *, sql: bool) -> None:
+def _refuse_taken(context: Context, todo: Sequence[Migration]) -> None:
+    """Refuse contract files that take away what a query of the project reads."""
+    folder = context.config.queries
+    contracts = any(migration.forward.directives.contracts for migration in todo)
+    if not contracts or not folder.is_dir():
+        return
+    from todo_sql.migrations.migration_errors import InvalidFiles
+    from todo_sql.queries.loader import read_folder
+    from todo_sql.review.contracting import taken_from_queries
+
+    problems = taken_from_queries(todo, read_folder(folder, context.config.root))
+    if problems:
+        raise InvalidFiles(
+            "a contract file takes away what queries read; nothing was changed",
+            problems,
+            fix="release without these queries first, then run the command again",
+        )
+
+
+def _show(
+    output: Output, pending: Mapping[str, Script], batches: Mapping[str, BatchState], *, sql: bool
+) -> None:
     if output.json:
         entries = [
-            {"id": id, "sql": script.source.text} if sql else {"id": id}
+            ({"id": id, "sql": script.source.text} if sql else {"id": id})
+            | ({"batches": batches[id].foreseen()} if id in batches else {})
             for id, script in pending.items()
         ]
         output.document({"pending": entries})
@@ -107,5 +131,12 @@ def _show(output: Output, pending: Mapping[str, Script], *, sql: bool) -> None:
         if not script.directives.transactional:
             begin = end = "\n"
         text = script.source.text.strip()
+        if id in batches:
+            state = batches[id]
+            key = ", ".join(state.key)
+            end = (
+                f"\n-- in batches along {key} of {state.table}: about {state.estimate:,} rows, "
+                f"{state.count:,} batches of {state.size:,} at first\n"
+            )
         output.data(f"-- {script.source.file}\n{begin}{text}{end}", verbatim=True)
     output.message(f"{count_of(len(pending))} pending" if pending else "nothing to apply")

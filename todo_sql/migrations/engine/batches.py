@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import psycopg
+from psycopg import pq
+
 from todo_sql.catalog.names import quoted
 from todo_sql.migrations.batch_state import SMALLEST, BatchState, Bound
 from todo_sql.migrations.connecting import MigrationLink
@@ -22,8 +25,9 @@ from todo_sql.migrations.engine.settings import OURS, THEIRS, hold_of, reset
 from todo_sql.migrations.engine.standbys import Throttle
 from todo_sql.migrations.engine.transactional import CONSTRAINTS
 from todo_sql.migrations.engine.walk import COMMIT, READING, Walk, rows_of_plan, walk_of
-from todo_sql.migrations.files.batched import BatchedStatement
+from todo_sql.migrations.files.batched import BatchedStatement, batched_of
 from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.rerun import is_session_setting
 from todo_sql.migrations.lock import NOT_HELD
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
@@ -31,6 +35,27 @@ from todo_sql.wire.pipeline import Flight, FlightCommand, Reply
 
 BATCH_TIME = 0.1
 BATCH_PAUSE = 0.25
+
+
+def foreseen(link: MigrationLink, script: Script) -> BatchState | None:
+    """Return the state before the first batch of a file; None: nothing can be said."""
+    made = batched_of(script)
+    if made is None:
+        return None
+    sets = [FlightCommand(s.text) for s in script.statements if is_session_setting(s)]
+    try:
+        return first_state(link, walk_of(link, script, made, sets))
+    except (MigrationFailed, psycopg.Error):
+        if link.connection.pgconn.transaction_status == pq.TransactionStatus.INERROR:
+            link.roll_back()
+        return None
+
+
+def first_state(link: MigrationLink, walk: Walk) -> BatchState:
+    """Return the state before the first batch, which goes to the greatest key of now."""
+    *_, greatest, plan, _ = link.fly([READING, OURS, walk.greatest(), walk.estimate(), COMMIT])
+    last = _bound(greatest.rows[0]) if greatest.rows else None
+    return BatchState(walk.table, walk.key.columns, last, estimate=rows_of_plan(plan))
 
 
 class BatchRun:
@@ -83,13 +108,7 @@ class BatchRun:
 
     def start(self) -> BatchState:
         """Return the state before the first batch, which goes to the greatest key of now."""
-        *_, greatest, plan, _ = self._link.fly(
-            [READING, OURS, self._walk.greatest(), self._walk.estimate(), COMMIT]
-        )
-        last = _bound(greatest.rows[0]) if greatest.rows else None
-        return BatchState(
-            self._walk.table, self._walk.key.columns, last, estimate=rows_of_plan(plan)
-        )
+        return first_state(self._link, self._walk)
 
     def run(self, state: BatchState) -> BatchState:
         """Run to the end, and once more where rows still match; return the last state.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from todo_sql.catalog.names import quoted
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
+from todo_sql.migrations.files.batch_directive import BatchBy
 from todo_sql.migrations.files.batched import (
     BatchedStatement,
     BatchKey,
@@ -126,20 +127,13 @@ def walk_of(
     table, keys = (bound(__package__, name, table=oid) for name in ("batch_table", "batch_keys"))
     looking = [READING, OURS, FlightCommand(*table), FlightCommand(*keys), COMMIT]
     *_, one, found, _ = link.fly(looking)
-    every = [(row[0] == "t", json.loads(str(row[1]))) for row in found.rows]
-    chosen = _chosen(every, batch.by)
+    chosen, why = key_among(found.rows, batch)
     if not one.rows or chosen is None:
-        known = "; ".join(", ".join(quoted(c["name"]) for c in columns) for _, columns in every)
-        wanted = ", ".join(map(quoted, batch.by))
         raise MigrationFailed(
-            f"{batch.named} has no unique index on ({wanted}) without NULLs"
-            if batch.by
-            else f"{batch.named} has no primary key",
+            NO_KEY.format(batch.named),
             code="M342",
             place=place,
-            cause="batches go along a unique btree index on plain columns that are NOT NULL, in "
-            f"the order of the columns; {f'there is: {known}' if known else 'there is none'}; "
-            f"{nothing}",
+            cause=f"{why}; {nothing}",
             fix=f"write `-- batch: {batch.named} by COLUMN`, with the columns of such an index",
         )
     schemas = {column["schema"] for column in chosen}
@@ -155,10 +149,26 @@ def walk_of(
     return Walk(str(one.rows[0][0]), key, columns)
 
 
-def _chosen(
-    every: Sequence[tuple[bool, list[dict[str, Any]]]], by: Sequence[str]
-) -> list[dict[str, Any]] | None:
+NO_KEY = "{} has no such key to go along in batches"
+
+
+def key_among(
+    found: Iterable[Sequence[object]], batch: BatchBy
+) -> tuple[list[dict[str, Any]] | None, str]:
+    """Return the columns of the key that a directive means, or None; and which keys there are.
+
+    Args:
+        found: The rows of the query `batch_keys`, as text.
+        batch: The directive.
+    """
+    every = [(row[0] in ("t", True), json.loads(str(row[1]))) for row in found]
+    known = "; ".join(", ".join(quoted(c["name"]) for c in columns) for _, columns in every)
+    why = (
+        "batches go along the primary key, or a unique btree index on plain columns that are "
+        f"NOT NULL, in their order; {f'there is: {known}' if known else 'there is none'}"
+    )
     for primary, columns in every:
-        if [column["name"] for column in columns] == list(by) or (primary and not by):
-            return columns
-    return None
+        names = [column["name"] for column in columns]
+        if names == list(batch.by) or (primary and not batch.by):
+            return columns, why
+    return None, why

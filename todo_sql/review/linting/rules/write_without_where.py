@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from todo_sql.review.linting.reviewed import Spot
+from todo_sql.migrations.files import directives
+from todo_sql.review.linting.reviewed import File, Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import relation, shown
 
@@ -12,9 +13,13 @@ from todo_sql.review.linting.tree import relation, shown
 def _check(project: Project) -> Iterator[Hit]:
     for kind, verb in (("update_stmt", "update"), ("delete_stmt", "delete")):
         for file, statement, command in project.commands(kind, "migration", "rollback", "query"):
-            if not command.HasField("where_clause"):
+            if not command.HasField("where_clause") and not _in_batches(file):
                 spot = Spot(file, statement.start, statement.end)
                 yield Hit(spot, {"verb": verb, "table": shown(relation(command.relation))})
+
+
+def _in_batches(file: File) -> bool:
+    return file.kind != "query" and directives.read(file.source)[0].batch is not None
 
 
 RULE = Rule(

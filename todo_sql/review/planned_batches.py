@@ -1,0 +1,93 @@
+"""What a plan says of a statement that runs in batches: along which key, and how many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from todo_sql.catalog.read import ours
+from todo_sql.errors import Finding
+from todo_sql.migrations.batch_state import FIRST_SIZE
+from todo_sql.migrations.engine.walk import NO_KEY, key_among
+from todo_sql.migrations.files.batched import NotBatched, batched_of, refuse_assigned
+from todo_sql.migrations.files.folder import Script
+from todo_sql.queries.own import bound
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from todo_sql.review.hazards import Size
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatches:
+    """The batches of a statement.
+
+    Attributes:
+        table: The table that is walked through.
+        key: The columns that it is walked along.
+        keys: How many the live table has, as far as is known.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    keys: int | None
+
+    @property
+    def batches(self) -> int | None:
+        """How many there are at the size of the first."""
+        return None if self.keys is None else -(-self.keys // FIRST_SIZE)
+
+    def __str__(self) -> str:
+        number = "an unknown number of" if self.keys is None else f"about {self.keys:,}"
+        many = (
+            "" if self.batches is None else f", {self.batches:,} batches of {FIRST_SIZE:,} at first"
+        )
+        return f"runs in batches along {', '.join(self.key)} of {self.table}: {number} rows{many}"
+
+
+def planned_batches(
+    copy: Connection[Any], script: Script, sizes: Mapping[str, Size]
+) -> tuple[PlannedBatches | None, Finding | None]:
+    """Return how a file runs in batches, and what would refuse it; None: it does not.
+
+    Args:
+        copy: Where the table is as it will be.
+        script: The file.
+        sizes: Of the live tables.
+    """
+    from psycopg import RawCursor
+
+    batch = script.directives.batch
+    made = None if batch is None else batched_of(script)
+    if batch is None or made is None:
+        return None, None
+    place = script.place_of_directive("batch")
+    row = copy.execute(
+        "select pg_catalog.to_regclass(%s)::pg_catalog.oid", (made.table,)
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None, None  # its statement fails, and is told
+    with ours(copy), RawCursor(copy) as cursor:
+        (name,) = cursor.execute(*bound_in_engine("batch_table", row[0])).fetchone() or ("",)
+        rows = cursor.execute(*bound_in_engine("batch_keys", row[0])).fetchall()
+    chosen, why = key_among(rows, batch)
+    if not name or chosen is None:
+        fix = f"write `-- batch: {batch.named} by COLUMN`, with the columns of such an index"
+        message = NO_KEY.format(batch.named)
+        return None, Finding("M342", "error", message, place, cause=why, fix=fix)
+    key = tuple(str(column["name"]) for column in chosen)
+    size = sizes.get(str(name))
+    found = PlannedBatches(batch.named, key, size.rows if size else 0)
+    try:
+        refuse_assigned(made, key)
+    except NotBatched as error:
+        return found, Finding("M130", "error", error.message, place, fix=error.fix)
+    return found, None
+
+
+def bound_in_engine(name: str, oid: int) -> tuple[bytes, tuple[str | None, ...]]:
+    """Return a query of the engine on a table."""
+    text, values = bound("todo_sql.migrations.engine", name, table=str(oid))
+    return text.encode(), values
