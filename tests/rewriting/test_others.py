@@ -67,6 +67,25 @@ SAME = {
         "create table c (b int references b);",
         "drop table b cascade;",
     ),
+    "a shadow with all that a table has": (
+        """create schema s; create table s.t (id int primary key, a text default '{}',
+            b int unique, c text check (c <> ''));
+        comment on table s.t is 'x'; comment on column s.t.a is 'y'; create index on s.t (b desc);
+        alter table s.t enable row level security; create policy p on s.t using (true);
+        grant select on s.t to public; create function s.f() returns trigger language plpgsql
+            as 'begin return new; end';
+        create trigger tr before insert on s.t for each row execute function s.f();""",
+        """alter table s.t alter column a drop default, alter column a type jsonb using a::jsonb,
+            alter column a set default '{}';""",
+    ),
+    "the key of a serial table, with a child": (
+        "create table b (id serial primary key, x int); create table c (b int references b);",
+        "alter table b alter column id type bigint;",
+    ),
+    "an exclusion constraint": (
+        "create table b (id bigint primary key, during tstzrange);",
+        "alter table b add constraint b_excl exclude using gist (during with &&);",
+    ),
     "what was set before": (
         "create schema s; create table s.t (id int, c int);",
         "set search_path = s; create index on t (c); alter table t alter id set not null;",

@@ -9,14 +9,15 @@ from todo_sql.catalog.column_changes import not_null_name
 from todo_sql.catalog.columns import column_definition, identity, sequence_options
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, literal, names, table_of
-from todo_sql.rewriting.piece_view import PieceView, changed, helper, index_name, split_name
+from todo_sql.rewriting.piece_view import changed, helper, index_name, plain, split_name
 from todo_sql.rewriting.recipe import Hazard, Words
+from todo_sql.rewriting.shadow import Shadows
 from todo_sql.rewriting.single_commands import lowered
 
 _DEFERRABLE = re.compile(r"( DEFERRABLE(?: INITIALLY DEFERRED)?)$")
 
 
-class Additions(PieceView):
+class Additions(Shadows):
     """Finds what a command adds."""
 
     def added(self) -> Iterator[Hazard]:
@@ -28,10 +29,16 @@ class Additions(PieceView):
             *self._indexes(),
             *self._constraints(),
         ]
-        rewritten = any(name not in self.piece.trace.emptied for name in self.piece.trace.rewritten)
-        explained = any(one.kind.startswith("column_") for one in found)
-        if rewritten and not explained:
-            found = []
+        whole = [one for one in found if one.kind.startswith("shadow")]
+        if whole:
+            yield whole[0]
+            return
+        trace = self.piece.trace
+        rewritten = [name for name in trace.rewritten if name not in trace.emptied]
+        if rewritten and not any(one.kind.startswith("column_") for one in found):
+            tables = (item for item in self.after.of("table") if plain(item.name) in rewritten)
+            yield self.shadow(next((item.key for item in tables), None))
+            return
         yield from found or [Hazard("other", {"statement": self.piece.statement.text})]
 
     def _columns(self) -> Iterator[Hazard]:
@@ -51,10 +58,13 @@ class Additions(PieceView):
                 kind = "column_required" if item["not_null"] and not counted else "column"
                 yield Hazard(kind, words)
                 continue
+            kind = self._filled(item, words)
+            if kind == "column_generated":
+                yield self.shadow(item.parent)
+                return
             if not self.batch_key(item.parent):
                 yield Hazard("column_unkeyed", words)
                 continue
-            kind = self._filled(item, words)
             yield Hazard(kind, words, frozenset({"new"}))
             if kind in ("column_filled", "column_serial", "column_identity") and item["not_null"]:
                 yield self.not_null(item, frozenset({"new"}))
@@ -129,7 +139,7 @@ class Additions(PieceView):
                 }
                 flags = self.age(item)
                 if "WITHOUT OVERLAPS" in item["definition"]:
-                    yield Hazard("exclusion", words)
+                    yield self.shadow(item.parent)
                 elif self.is_partitioned(item.parent):
                     if self.after.version >= 180000 and list(self.not_nulls()):
                         yield Hazard("key_partitioned_nullable", words)
@@ -137,7 +147,7 @@ class Additions(PieceView):
                 else:
                     yield Hazard("key", words, flags)
             elif item["form"] == "exclude":
-                yield Hazard("exclusion", self.of(item))
+                yield self.shadow(item.parent)
 
     def _constraints(self) -> Iterator[Hazard]:
         for item in self.new("constraint"):

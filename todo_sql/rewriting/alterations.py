@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from todo_sql.catalog.column_changes import not_null_name
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, quoted, table_of
-from todo_sql.rewriting.piece_view import PieceView, plain
+from todo_sql.rewriting.piece_view import plain
 from todo_sql.rewriting.recipe import Hazard, Words
+from todo_sql.rewriting.shadow import Shadows
 from todo_sql.rewriting.single_commands import lowered
 
 _NAME = re.compile(r'"(?:[^"]|"")*"|[\w$]+')
@@ -17,7 +18,7 @@ _NAME = re.compile(r'"(?:[^"]|"")*"|[\w$]+')
 _ZONES = ("timestamp without time zone", "timestamp with time zone")
 
 
-class Alterations(PieceView):
+class Alterations(Shadows):
     """Finds what a command changes or drops."""
 
     def type_changed(self) -> Iterator[Hazard]:
@@ -41,7 +42,7 @@ class Alterations(PieceView):
             ]
             words["statement"] = piece.statement.text
             if any(item["constraint"] for item in indexes) or self.is_partitioned(new.parent):
-                yield Hazard("shadow", words)
+                yield self.shadow(new.parent)
                 return
             lists: dict[str, Sequence[Words]] = {"indexes": [self._index_again(i) for i in indexes]}
             flags: set[str] = {"indexed"} if indexes else set()
@@ -50,10 +51,10 @@ class Alterations(PieceView):
             if piece.trace.rewritten:
                 at_utc = re.search(r"at time zone '(utc|etc/utc|zulu)'", piece.statement.text, re.I)
                 types = (old["type"], new["type"])
-                kind = "type_zone" if types == _ZONES and at_utc else "shadow"
-                yield Hazard(
-                    kind, words | {"statement": piece.statement.text}, frozenset(flags), lists
-                )
+                if types == _ZONES and at_utc:
+                    yield Hazard("type_zone", words, frozenset(flags), lists)
+                else:
+                    yield self.shadow(new.parent)
                 return
             checks = [
                 item

@@ -10,7 +10,7 @@ _PASSES = (
     ("AT_DropColumn", "AT_DropConstraint", "AT_DropNotNull"),
     ("AT_AlterColumnType", "AT_SetExpression"),
     ("AT_AddColumn",),
-    ("AT_ColumnDefault", "AT_AddIdentity", "AT_SetIdentity", "AT_SetNotNull"),
+    ("AT_AddIdentity", "AT_SetIdentity", "AT_SetNotNull"),
     ("AT_AddIndexConstraint",),
 )
 _KEYS = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION")
@@ -34,6 +34,8 @@ def split(statement: Statement) -> list[Statement]:
 
 def _pass(command: object) -> int:
     subtype = enum(command, "subtype")
+    if subtype == "AT_ColumnDefault":  # one is dropped before another type, and set after it
+        return len(_PASSES) + 1 if getattr(command, "def").WhichOneof("node") else 0
     for number, names in enumerate(_PASSES):
         if subtype in names:
             return number
