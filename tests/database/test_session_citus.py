@@ -16,7 +16,7 @@ import pytest
 from support import sessions as q
 from support.proxy import Message, Proxy
 
-from todo_sql import AsyncDatabase, BadParameter, Database, NoRow
+from todo_sql import AsyncDatabase, BadParameter, Database, NoRow, Unavailable
 from todo_sql.database.scope import scope_step, scope_steps
 
 pytest_plugins = ["support.session_fixtures"]
@@ -125,6 +125,33 @@ def test_what_no_text_holds_is_refused(two_users: str, tenant: str, kind: str) -
                 with me.transaction() as tx:
                     tx.one(q.COUNT, {})
         assert counted.from_client == 0
+
+
+AWAY = "do $$ begin raise exception 'node x is away' using errcode = '08006'; end $$"
+AWAY_AT_COMMIT = """
+create function away() returns trigger language plpgsql as $$
+begin raise exception 'node x is away' using errcode = '08006'; end $$;
+create constraint trigger away after insert on tasks deferrable initially deferred
+for each row execute function away()
+"""
+
+
+def test_a_node_that_is_away(two_users: str) -> None:
+    """Told as a database that is away; behind COMMIT what became of a change is not known."""
+    with Database.connect(as_citus(two_users)) as db:
+        me = db.as_user("ann")
+        with pytest.raises(Unavailable) as caught:
+            me.sql(AWAY)
+        assert not caught.value.outcome_unknown
+        with psycopg.connect(two_users, autocommit=True) as admin:
+            admin.execute(AWAY_AT_COMMIT)
+        with pytest.raises(Unavailable) as caught:
+            me.one(q.ADD, {"title": "x"})
+        assert caught.value.outcome_unknown
+        with pytest.raises(Unavailable) as caught, me.transaction() as tx:
+            tx.one(q.ADD, {"title": "x"})
+        assert caught.value.outcome_unknown
+        assert me.one(q.COUNT, {}) == 0
 
 
 def in_calls(db: Database) -> None:

@@ -5,6 +5,7 @@ Whoever logs in, tenant calls act as todo_app; ada is the tenant, grace the othe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -157,7 +158,7 @@ def test_another_tenants_row_looks_like_none(
             found.sqlstate,
             found.constraint_name,
             found.message_primary,
-            (found.message_detail or "").replace(str(id), "ID"),
+            re.sub(rf"\b{id}\b", "ID", found.message_detail or ""),
         )
 
     theirs = value(owned, f"select id from {other} where user_id = 'grace'")

@@ -51,6 +51,10 @@ def tenant(connection: Connection, user_id: str | None) -> Iterator[Connection]:
         connection.execute("select set_config('role', 'todo_app', true)")
         if user_id is not None:
             connection.execute("select set_config('app.current_user_id', %s, true)", [user_id])
+            # Where Citus is, as a statement too, which it hands on.
+            connection.execute("select set_config('citus.propagate_set_commands', 'local', true)")
+            literal = sql.Literal(user_id)
+            connection.execute(sql.SQL('set local "app.current_user_id" to {}').format(literal))
         yield connection
 
 

@@ -95,8 +95,12 @@ class CopyPlan:
         )
         return self.call.around(self._statement(sql, ()), [])
 
-    def insert(self) -> Call:
-        """Return the call that inserts from the temporary table."""
+    def insert(self, *, counted: bool) -> Call:
+        """Return the call that inserts from the temporary table.
+
+        Args:
+            counted: Whether a row comes back for each that was inserted.
+        """
         values: list[Any] = []
         parameters: list[Parameter] = []
         items = []
@@ -112,6 +116,8 @@ class CopyPlan:
             f"insert into {self.target.table} ({', '.join(self.target.columns)}) "
             f"select {', '.join(items)} from {self.temporary} {self.target.tail}"
         )
+        if counted:
+            sql += " returning 1"
         return self.call.around(self._statement(sql, parameters), values)
 
     def _statement(self, sql: str, parameters: Iterable[Parameter]) -> WireStatement:
@@ -150,7 +156,9 @@ def copy_rows(engine: Engine, unit: Unit, plan: CopyPlan, rows: Iterable[Row]) -
         raise
     if plan.is_direct:
         return count
-    return (yield from unit.call(plan.insert(), results.affected))
+    if unit.link.citus:  # whose command tag counts the rows that were in the way, too
+        return (yield from unit.call(plan.insert(counted=True), results.returned))
+    return (yield from unit.call(plan.insert(counted=False), results.affected))
 
 
 def _copy(engine: Engine, link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Work[int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 
@@ -49,11 +50,11 @@ _COLUMNS = texts(
         from unnest(k.numbers) with ordinality as n (number, place)
         join pg_catalog.pg_attribute as a on a.attrelid = k.relation and a.attnum = n.number
         order by n.place
-    ) as columns
+    ) as columns, (select c.relname::text from pg_catalog.pg_class as c where c.oid = k.relation)
     from (
         select conrelid as relation, conkey as numbers
         from pg_catalog.pg_constraint
-        where conname = $3 and conrelid = to_regclass(format('%I.%I', $1, $2))
+        where conname = $3 and (conrelid = to_regclass(format('%I.%I', $1, $2)) or $1 = '')
         union all
         select i.indrelid, i.indkey::smallint[] || array(
             select d.refobjsubid::smallint -- what an expression of the index reads
@@ -67,7 +68,7 @@ _COLUMNS = texts(
         )
         from pg_catalog.pg_index as i
         join pg_catalog.pg_class as c on c.oid = i.indexrelid
-        where c.relname = $3 and i.indrelid = to_regclass(format('%I.%I', $1, $2))
+        where c.relname = $3 and (i.indrelid = to_regclass(format('%I.%I', $1, $2)) or $1 = '')
     ) as k
     limit 1
     """,
@@ -92,7 +93,7 @@ class Engine(Exchange):
         self.replica = replica
         self.timeout = timeout
         self.listeners: list[Listener] = []
-        self._columns: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._columns: dict[tuple[str, str, str], tuple[tuple[str, ...], str | None]] = {}
 
     def deadline(self, timeout: float | None) -> float:
         """Return when a call that starts now has to be answered."""
@@ -160,9 +161,11 @@ class Engine(Exchange):
     def explain(self, failed: Failed, call: Call | None) -> DatabaseError:
         """Return the exception for a failed call, or for a failed COMMIT without one."""
         error = failed.error
-        columns = self._columns.get(_key(error), ())
+        columns, table = self._columns.get(_key(error), ((), None))
+        if error.far and error.table is None:
+            error = replace(error, table=table)
         if call is None:
-            return translate(error, columns=columns)
+            return translate(error, columns=columns, unknown=True)
         own = failed.step.statement is call.statement
         at_fault = [column for column in columns if column != call.bound]
         return translate(
@@ -170,12 +173,14 @@ class Engine(Exchange):
             place=call.text.place(error, at_fault) if own else call.query.named.place(),
             columns=columns,
             tenant_parameter=call.bound,
+            unknown=not own and not call.query.read_only,
         )
 
     def knows(self, failed: Failed) -> bool:
         """Say whether nothing has to be looked up to explain a failure."""
-        key = _key(failed.error)
-        return not all(key) or key in self._columns
+        error, key = failed.error, _key(failed.error)
+        asks = error.constraint if error.far else all(key)
+        return not asks or key in self._columns
 
     def look_up(self, link: Link, failed: Failed, back: Sequence[Step] = ()) -> Work[None]:
         """Learn which columns a violated constraint covers, on the connection that told of it.
@@ -192,8 +197,8 @@ class Engine(Exchange):
         with suppress(ConnectionLost, Failed, TodoSqlError):  # the failure itself is the news
             (answer,) = yield from self.flight(link, [steps], monotonic() + 1.0)
             found = answer.check()[len(back) + 1]
-            rows = link.prepared(_COLUMNS).rows(found, list, "columns")
-            self._columns[key] = tuple(rows[0]) if rows else ()
+            rows = link.prepared(_COLUMNS).rows(found, tuple, "columns")
+            self._columns[key] = (tuple(rows[0][0]), rows[0][1]) if rows else ((), None)
 
 
 def _key(error: ServerError) -> tuple[str, str, str]:

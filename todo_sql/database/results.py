@@ -63,6 +63,11 @@ def affected(link: Link, call: Call, result: pq.abc.PGresult) -> int:
     return result.command_tuples or 0
 
 
+def returned(link: Link, call: Call, result: pq.abc.PGresult) -> int:
+    """Return how many rows came back."""
+    return result.ntuples
+
+
 def page(
     cursor: Cursor | None, variant: PageVariant, size: int
 ) -> Callable[[Link, Call, pq.abc.PGresult], Page[Any]]:

@@ -6,7 +6,8 @@ DETAIL often does, so that stays in an attribute.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import pq
@@ -170,7 +171,11 @@ class Closed(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class ServerError:
-    """An ErrorResponse of PostgreSQL."""
+    """An ErrorResponse of PostgreSQL.
+
+    Attributes:
+        far: Whether another node said it, of a shard: Citus passes its words on, and no fields.
+    """
 
     sqlstate: str
     message: str
@@ -182,6 +187,7 @@ class ServerError:
     column: str | None = None
     constraint: str | None = None
     routine: str | None = None
+    far: bool = False
 
     @property
     def is_stale_plan(self) -> bool:
@@ -202,7 +208,7 @@ class ServerError:
             return value.decode("utf-8", "replace") if value is not None else None
 
         position = field(_FIELD.STATEMENT_POSITION)
-        return cls(
+        found = cls(
             field(_FIELD.SQLSTATE) or "",
             field(_FIELD.MESSAGE_PRIMARY) or result.get_error_message().strip(),
             field(_FIELD.MESSAGE_DETAIL),
@@ -214,7 +220,27 @@ class ServerError:
             field(_FIELD.CONSTRAINT_NAME),
             field(_FIELD.SOURCE_FUNCTION),
         )
+        known = found.table or found.column or found.constraint
+        return found if known or found.sqlstate not in _NAMED else found.of_shard()
 
+    def of_shard(self) -> ServerError:
+        """Return it with the names that its words quote, without the numbers of shards."""
+        kinds = _NAMED[self.sqlstate]
+        names = [_SHARD.sub("", name) for name in _QUOTED.findall(self.message)]
+        named: dict[str, Any] = dict(zip(kinds, names, strict=False))
+        return replace(self, far=bool(names), **named)
+
+
+# What the words of an error name, in order: of a foreign key on a delete, its table comes last.
+_NAMED = {
+    "23502": ("column", "table"),
+    "23503": ("table", "constraint", "table"),
+    "23505": ("constraint",),
+    "23514": ("table", "constraint"),
+    "23P01": ("constraint",),
+}
+_QUOTED = re.compile(r'["«»„“]([^"«»„“”]+)["»«“”]')
+_SHARD = re.compile(r"_\d{5,}$")
 
 # What PostgreSQL says of a prepared statement that no longer fits, or is no longer there.
 STALE_PLANS = frozenset({"0A000", "26000"})
@@ -255,6 +281,7 @@ def translate(
     place: Place | None = None,
     columns: tuple[str, ...] = (),
     tenant_parameter: str | None = None,
+    unknown: bool = False,
 ) -> DatabaseError:
     """Return the exception for an error that a statement got.
 
@@ -263,6 +290,7 @@ def translate(
         place: Where in the query's file, when the server gave a position.
         columns: The columns of the violated constraint, when known.
         tenant_parameter: The tenant's column, which is not what a person got wrong.
+        unknown: Whether a change may have been made, where another node is away.
     """
     cause = f"PostgreSQL {error.sqlstate}; nothing was changed"
     if error.sqlstate in _KINDS:
@@ -299,6 +327,16 @@ def translate(
             place=place,
             cause=f"the schema changed while the connection had the statement prepared; {cause}",
             fix="run the unit of work again, as `session.run(function)` does",
+        )
+    if error.sqlstate.startswith("08"):
+        return Unavailable(
+            error.message,
+            outcome_unknown=unknown,
+            sqlstate=error.sqlstate,
+            place=place,
+            cause=f"PostgreSQL {error.sqlstate}: a server behind the server is away; "
+            + ("the change may have been made" if unknown else "nothing was changed"),
+            fix="read before you repeat it" if unknown else "try again",
         )
     if error.sqlstate == "57014":
         return Timeout(error.message, sqlstate=error.sqlstate, place=place, cause=cause)
