@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from support.batches import TABLE, Batches, counts, write_counted
-from support.commands import clean_environment, todo_sql
+from support.commands import clean_environment, on_a_terminal, todo_sql
 from support.database import Server
 from support.migrations import fetch, migrator
 from support.standby import primary_and_standby
@@ -76,6 +77,17 @@ def test_a_plan_says_key_and_number(
     document = json.loads(run(folder, empty_database, "plan", "--json", scratch=scratch)[1])
     (statement,) = document["migrations"][0]["statements"]
     assert ("batches" in statement) is (by == "")
+
+
+def test_a_terminal_shows_how_far_they_are(empty_database: str, tmp_path: Path) -> None:
+    """Per cent, rows and what is left, after each batch."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    write_counted(folder, 4000)
+    code, shown = on_a_terminal("migrate", cwd=tmp_path, DATABASE_URL=empty_database)
+    assert code == 0
+    shown = " ".join(shown.split())
+    assert re.search(r"\d+%, [\d,]+ of about [\d,]+ rows, .+ left", shown)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -167,6 +179,6 @@ def test_a_standby_that_is_behind_is_waited_for(tmp_path: Path) -> None:
         events = Lag(pair.primary)
         migrator(pair.primary, tmp_path, events).migrate()
         assert counts(pair.primary) == {1: 15_000}
-    assert any("behind, more than 1 MB" in reason for reason in events.waited)
+    assert any("more than 1 MB behind" in reason for reason in events.waited)
     assert sum(events.written) > limit
     assert max(events.behind) <= limit + max(events.written)

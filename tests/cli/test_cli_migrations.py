@@ -6,10 +6,7 @@ import contextlib
 import io
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ from unittest import mock
 
 import psycopg
 import pytest
-from support.commands import clean_environment
+from support.commands import clean_environment, on_a_terminal
 from support.migrations import applied, fetch, tables, three_tables, write
 
 from todo_sql.cli.app import main
@@ -267,28 +264,8 @@ def test_progress_on_a_terminal(project: Path, empty_database: str) -> None:
         "20260104000000_slow",
         "select 1;\nselect pg_sleep(2.5);\n",
     )
-    main, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "todo_sql", "migrate"],
-        cwd=project,
-        env=clean_environment(DATABASE_URL=empty_database, TERM="xterm", COLUMNS="100"),
-        stdin=terminal,
-        stdout=subprocess.DEVNULL,
-        stderr=terminal,
-    )
-    os.close(terminal)
-    shown = b""
-    while True:
-        try:
-            part = os.read(main, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-    os.close(main)
-    assert process.wait(timeout=30) == 0
-    text = shown.decode()
+    code, text = on_a_terminal("migrate", cwd=project, DATABASE_URL=empty_database)
+    assert code == 0
     assert "[4/4] applying 20260104000000_slow" in text
     assert "select pg_sleep(2.5)" in text
     assert len(set(re.findall(r"slow (\d+ ms|\d\.\d s)", text))) >= 3

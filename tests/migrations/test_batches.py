@@ -303,6 +303,48 @@ def test_every_type_of_key(
     assert events.states[-1].rows == 450
 
 
+SHAPES = [
+    (
+        "create table s.t (id int primary key, n int not null) partition by range (id);"
+        "create table s.t1 partition of s.t for values from (0) to (300);"
+        "create table s.t2 partition of s.t for values from (300) to (9000)",
+        "batch: s.t",
+        "update s.t set n = n + 1",
+    ),
+    (
+        "create table s.t (id int primary key, n int not null); create table s.c () inherits (s.t);"
+        "alter table s.c add primary key (id)",
+        "batch: s.t",
+        "update s.t set n = n + 1",
+    ),
+    (
+        "create table s.t (id int primary key, n int not null)",
+        "batch: t",
+        "set search_path = s;\nupdate t as x set n = x.n + 1 from (values (1)) as f (a)",
+    ),
+    (
+        "create domain s.d as int check (value > -5); "
+        "create table s.t (id s.d primary key, n int not null)",
+        "batch: s.t by id",
+        "with one as (select 1 as a) update s.t set n = n + (select a from one)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "directive", "statement"), SHAPES)
+@database
+def test_every_shape_of_table(
+    empty_database: str, tmp_path: Path, table: str, directive: str, statement: str
+) -> None:
+    """Partitions, children, another schema, a domain; by whatever path the table is found."""
+    rows = "insert into s.t select i, 0 from generate_series(1, 700) as i"
+    write(tmp_path, TABLE, f"create schema s; {table}; {rows};\n")
+    pace = "-- batch-time: 1ms\n-- batch-pause: 0%\n"
+    write(tmp_path, FILL, f"{OUTSIDE}-- {directive}\n{pace}{statement};\n")
+    migrate(empty_database, tmp_path)
+    assert fetch(empty_database, "select n || ':' || count(*) from s.t group by n") == ["1:700"]
+
+
 @pytest.mark.parametrize(
     ("table", "by"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,28 @@ def todo_sql(
         text=True,
         check=False,
     )
+
+
+def on_a_terminal(*words: str | Path, cwd: Path, **environment: str) -> tuple[int, str]:
+    """Run a command whose stderr is a terminal; return its exit code and what was shown there."""
+    main, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "todo_sql", *map(str, words)],
+        cwd=cwd,
+        env=clean_environment(TERM="xterm", COLUMNS="100", **environment),
+        stdin=terminal,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            part = os.read(main, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(main)
+    return process.wait(timeout=30), shown.decode()

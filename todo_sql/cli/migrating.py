@@ -150,10 +150,10 @@ class ShownProgress(Events):
     def batched(self, state: BatchState) -> None:
         """Show how far the batches are: on a terminal at once, elsewhere every ten seconds."""
         left = state.seconds_left
-        rate = f", {state.keys / state.seconds:,.0f} a second" if state.seconds else ""
-        ends = "" if left is None else f", about {clock(left)} left"
-        self._batches = f"{state}{rate}{ends}"
+        ends = "" if left is None else f", {clock(left)} left"
+        self._batches = f"{state}{ends}"
         now = time.monotonic()
+        self._draw(f"{self._label} {clock(now - self._began)}  {self._batches}")
         if not self._output.live and now - self._told >= _AGAIN:
             self._told = now
             self._output.message(f"{self._label}: {self._batches}")

@@ -170,6 +170,8 @@ class BatchRun:
             give_way(pause, error.finding, self._events)
             state = replace(state, size=max(SMALLEST, state.size // 2))
             found = self._look(state)
+            if found is None:  # they were deleted meanwhile
+                return state, None, 0.0
         raise AssertionError
 
     def _try(self, state: BatchState, upper: Bound) -> int | Failure:

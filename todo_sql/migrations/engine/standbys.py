@@ -43,9 +43,7 @@ class Throttle:
                 return
             if behind is None or float(behind) <= self._max_lag:
                 return
-            self._events.waiting(
-                f"a standby is {_size(float(behind))} behind, more than {_size(self._max_lag)}"
-            )
+            self._events.waiting(f"a standby is more than {_size(self._max_lag)} behind")
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST)
 
