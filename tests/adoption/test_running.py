@@ -136,6 +136,30 @@ def test_alembic_comes_over(project: Path, scratch: dict[str, str]) -> None:
     assert "DROP TABLE users" in texts["users.rollback"]
 
 
+def test_rows_that_sqlalchemy_puts_into_one_insert(project: Path, scratch: dict[str, str]) -> None:
+    """It sends many sets as one statement: each value stands in its place."""
+    up = (
+        f'{TABLE.partition(chr(10))[0]}\n    users = sa.table("users", sa.column("id"), '
+        'sa.column("name"))\n    op.get_bind().execute(sa.insert(users).returning(users.c.id), '
+        '[{"name": "one"}, {"name": "it\'s 2 %"}])'
+    )
+    for path in (project / "db" / "versions").glob("*.py"):
+        path.unlink()
+    text = REVISION.format(
+        revision="a1",
+        name="users",
+        down=None,
+        up=up,
+        back='op.drop_table("users")',
+        created="2024-01-02 03:04:00",
+    )
+    lay(project, {"db/versions/a1.py": text})
+    code, document = run(project, "alembic", ".", "--prove", **scratch)
+    assert (code, document["proof"]) == (0, "equal"), document
+    made = (project / document["files"][0]["to"]).read_text()
+    assert "'one'" in made and "'it''s 2 %'" in made and made.count("INSERT") == 1
+
+
 @pytest.mark.parametrize(
     ("done", "expected", "exit_code"),
     [

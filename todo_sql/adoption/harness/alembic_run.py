@@ -52,9 +52,9 @@ class _AlembicRun:
         self, conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> None:
         raw = conn.connection
-        sets = list(parameters) if many else [parameters]
-        if many:
-            texts = [sent(None, raw, statement, one) for one in sets]
+        # Rows that SQLAlchemy put into one INSERT come as one set, though they were many.
+        if many and isinstance(parameters, list):
+            texts = [sent(None, raw, statement, one) for one in parameters]
         else:
             texts = [sent(cursor, raw, statement, parameters)]
         wrote = self._wrote(raw, statement)
