@@ -114,9 +114,9 @@ def test_what_cannot_be_done_is_told(
     project: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is written, and the exit code says so."""
-    _pair(project / "migrations", "20260401090000_x", "vacuum full notes;", "select 1;")
+    forward = "alter table notes add column owner bigint not null;"
+    _pair(project / "migrations", "20260401090000_x", forward, "alter table notes drop owner;")
     path = project / "migrations" / "20260401090000_x.sql"
-    path.write_text("-- transactional: false\nvacuum full notes;", encoding="utf-8")
     assert run("rewrite", "20260401090000", "--yes") == ExitCode.FINDINGS
     assert "P301" in capsys.readouterr().out
     assert path.exists()

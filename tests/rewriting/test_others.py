@@ -161,3 +161,13 @@ def test_rows_that_do_not_fit_are_told_before(rewritten: Rewritten) -> None:
     assert found.files == ()
     assert [one.code for one in found.asks] == ["P114"]
     assert found.asks[0].cause == "1 row of the target"
+
+
+def test_two_names_wait_for_one_release(rewritten: Rewritten) -> None:
+    """What comes before the release comes first, whatever the order of the original."""
+    found = rewritten(
+        "create table a (x int primary key); create table b (y int);",
+        "alter table a rename column x to z; alter table b rename to c;",
+    )
+    assert [file.step.phase for file in found.files] == [None, None, "contract", "contract"]
+    assert found.proof == {"catalog": "equal", "rollback": "equal", "phases": "equal"}
