@@ -9,21 +9,13 @@ from todo_sql.errors import Finding, Place, Severity
 from todo_sql.review.foresight import RowsAnswer
 from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import Trace
-from todo_sql.review.planned_batches import PlannedBatches
+from todo_sql.review.planned_batches import PlannedBatches, Size
 from todo_sql.review.row_writes import WRITES
 
 FEW = 10_000
 """Rows up to which a scan, a rewrite or a build of an index is over before anyone notices."""
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large a live table is; `rows` is None where it was never analyzed."""
-
-    rows: int | None
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

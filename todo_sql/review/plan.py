@@ -19,9 +19,9 @@ from todo_sql.review import repeat_trial, undo
 from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy
 from todo_sql.review.foresight import Foresight
-from todo_sql.review.hazards import SEVERITIES, PlanStep, Size, hazards, rewritable
+from todo_sql.review.hazards import SEVERITIES, PlanStep, hazards, rewritable
 from todo_sql.review.locks import Tracer
-from todo_sql.review.planned_batches import planned_batches
+from todo_sql.review.planned_batches import Size, planned_batches
 from todo_sql.review.row_writes import WRITES, named_relations
 from todo_sql.sql.grammar import Statement
 

@@ -17,7 +17,13 @@ from todo_sql.queries.own import bound
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from todo_sql.review.hazards import Size
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a live table is; `rows` is None where it was never analyzed."""
+
+    rows: int | None
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
