@@ -79,8 +79,8 @@ def read(config: Config, connection: Connection[Any]) -> Live:
     """
     database = connection.info.dbname
     ours = connection.execute(
-        "select n.nspname::text from pg_catalog.pg_class as c"
-        " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+        "select n.nspname::pg_catalog.text from pg_catalog.pg_class as c"
+        " join pg_catalog.pg_namespace as n on n.oid operator(pg_catalog.=) c.relnamespace"
         " where c.relname operator(pg_catalog.=) '_todo_sql_ledger' limit 1"
     ).fetchone()
     if ours is not None:

@@ -132,7 +132,7 @@ def _held_up(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:
             f"touches about {step.rows:,} rows in one transaction",
             place,
             cause="their locks and old versions stay until the end of the file",
-            fix="write them in batches, in a migration of its own",
+            fix="write them in batches: `-- batch: TABLE` in a migration of its own",
         )
 
 
