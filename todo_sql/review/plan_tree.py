@@ -28,8 +28,26 @@ def tree(plan: Mapping[str, Any]) -> Branch:
         for key, words in _CONDITIONS
         if key in plan
     ]
+    below = list(plan.get("Plans", ()))
+    job = plan.get("Distributed Query", {}).get("Job", {})
+    if job:  # of Citus
+        shards = job["Task Count"]
+        conditions.append(f"goes to {shards} shard{'' if shards == 1 else 's'}")
+        below += [
+            found["Plan"]
+            for task in job.get("Tasks", ())
+            for part in task.get("Remote Plan", ())
+            for found in part
+        ]
+    below += [
+        found["Plan"]
+        for one in plan.get("Distributed Query", {}).get("Subplans", ())
+        for part in one.get("PlannedStmt", ())
+        for found in (part if isinstance(part, list) else [part])
+        if "Plan" in found
+    ]
     text = "\n".join([_title(plan) + _numbers(plan), *conditions])
-    return text, [tree(node) for node in plan.get("Plans", ())]
+    return text, [tree(node) for node in below]
 
 
 def _listed(value: Any) -> str:

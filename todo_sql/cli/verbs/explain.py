@@ -66,6 +66,8 @@ def command(
     values = parse_arguments(entry, arguments or [])
     runs = entry.read_only or rollback
     with psycopg.connect(context.url(), autocommit=True) as connection:
+        on_citus = _is_citus(connection)
+        runs = runs and not on_citus  # whose EXPLAIN ANALYZE is no JSON
         plan = _explain(connection, config, entry, values, generic=generic, runs=runs)
     if output.json:
         output.document({"query": name, "executed": runs, **plan})
@@ -76,6 +78,8 @@ def command(
         output.data(f"planned in {planning:.3f} ms, run in {execution:.3f} ms")
         for spot in slow_spots(plan["Plan"]):
             output.message(("look", "bold yellow"), f": {spot}")
+    elif on_citus:
+        output.message("the plan of Citus is shown without running it")
     else:
         output.message("it writes, so it was not run; --rollback runs it and rolls it back")
     return ExitCode.OK
@@ -122,6 +126,13 @@ def _meaning(context: Context, word: str) -> ExitCode:
     return ExitCode.OK
 
 
+def _is_citus(connection: Any) -> bool:
+    row = connection.execute(
+        "select pg_catalog.current_setting('citus.version', true) is not null"
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def _explain(
     connection: Any,
     config: Config,
@@ -144,7 +155,8 @@ def _explain(
     if tenant is not None and tenant.parameter not in types:
         types[tenant.parameter] = "text"
     with connection.transaction(force_rollback=True):
-        if not runs or entry.read_only:
+        on_citus = _is_citus(connection)  # which numbers the row of an insert to plan it
+        if entry.read_only or not (runs or on_citus):
             connection.execute("set transaction read only")
         if tenant is not None and entry.tenant:
             value = values.get(tenant.parameter)
@@ -157,6 +169,14 @@ def _explain(
             connection.execute(
                 "select pg_catalog.set_config(%s, %s, true)", [tenant.setting, str(value)]
             )
+            if on_citus:  # the nodes plan, too
+                connection.execute(
+                    "select pg_catalog.set_config('citus.propagate_set_commands', 'local', true)"
+                )
+                local = sql.SQL("set local {} to {}").format(
+                    sql.Identifier(tenant.setting), sql.Literal(str(value))
+                )
+                connection.execute(local)
         mode = "force_generic_plan" if generic else "force_custom_plan"
         connection.execute(f"set local plan_cache_mode = {mode}")
         declared = signature(types.get(one) or "text" for one in variant.parameters)
