@@ -6,6 +6,14 @@
 -- allow: PRS sqlfluff knows no setting with a dot
 set local citus.multi_shard_modify_mode = 'sequential';
 
+-- Rows that are moved are no change of theirs.
+drop trigger users_record_change on users;
+drop trigger accounts_record_change on accounts;
+drop trigger lists_record_change on lists;
+drop trigger tasks_record_change on tasks;
+drop trigger tags_record_change on tags;
+drop trigger task_tags_record_change on task_tags;
+
 alter table task_tags
 drop constraint task_tags_user_id_task_id_fkey,
 drop constraint task_tags_user_id_tag_id_fkey;
@@ -101,3 +109,21 @@ create trigger tags_advance_identity after insert on tags
 referencing new table as inserted
 for each statement when (current_user <> 'todo_app')
 execute function advance_identity();
+
+create trigger users_record_change after insert or update or delete on users
+for each row execute function record_change('id', 'id', '', 'name,created_at');
+
+create trigger accounts_record_change after insert or update or delete on accounts
+for each row execute function record_change('user_id', 'id', '', 'provider_id,created_at');
+
+create trigger lists_record_change after insert or update or delete on lists
+for each row execute function record_change('user_id', 'id', '');
+
+create trigger tasks_record_change after insert or update or delete on tasks
+for each row execute function record_change('user_id', 'id', '');
+
+create trigger tags_record_change after insert or update or delete on tags
+for each row execute function record_change('user_id', 'id', '');
+
+create trigger task_tags_record_change after insert or update or delete on task_tags
+for each row execute function record_change('user_id', 'task_id', 'tag_id');

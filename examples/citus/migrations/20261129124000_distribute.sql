@@ -12,6 +12,14 @@ drop trigger lists_advance_identity on lists;
 drop trigger tasks_advance_identity on tasks;
 drop trigger tags_advance_identity on tags;
 
+-- Rows that are moved are no change of theirs.
+drop trigger users_record_change on users;
+drop trigger accounts_record_change on accounts;
+drop trigger lists_record_change on lists;
+drop trigger tasks_record_change on tasks;
+drop trigger tags_record_change on tags;
+drop trigger task_tags_record_change on task_tags;
+
 -- A table with an identity is distributed while no foreign key ties it to one that already is.
 alter table task_tags
 drop constraint task_tags_user_id_task_id_fkey,
@@ -74,3 +82,21 @@ references tasks (user_id, id) on delete cascade;
 alter table task_tags
 add constraint task_tags_user_id_tag_id_fkey foreign key (user_id, tag_id)
 references tags (user_id, id) on delete cascade;
+
+create trigger users_record_change after insert or update or delete on users
+for each row execute function record_change('id', 'id', '', 'name,created_at');
+
+create trigger accounts_record_change after insert or update or delete on accounts
+for each row execute function record_change('user_id', 'id', '', 'provider_id,created_at');
+
+create trigger lists_record_change after insert or update or delete on lists
+for each row execute function record_change('user_id', 'id', '');
+
+create trigger tasks_record_change after insert or update or delete on tasks
+for each row execute function record_change('user_id', 'id', '');
+
+create trigger tags_record_change after insert or update or delete on tags
+for each row execute function record_change('user_id', 'id', '');
+
+create trigger task_tags_record_change after insert or update or delete on task_tags
+for each row execute function record_change('user_id', 'task_id', 'tag_id');
