@@ -228,7 +228,7 @@ def _directives(migration: Migration, file: StepFile, *, first: bool) -> Iterato
         yield f"-- depends: {' '.join(given.depends)}"
     if file.alone:
         yield "-- transactional: false"
-    if "contract" in (given.phase, file.phase):
+    if (given.phase or file.phase) == "contract":
         yield "-- phase: contract"
     if file.batch is not None:
         yield f"-- batch: {file.batch}"

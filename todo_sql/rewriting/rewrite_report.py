@@ -46,7 +46,7 @@ def document(found: Rewrite) -> dict[str, Any]:
         "files": [
             {
                 "id": file.id,
-                "phase": file.step.phase or "expand",
+                "phase": found.original.forward.directives.phase or file.step.phase or "expand",
                 "transactional": not file.step.alone,
                 "sql": file.text,
                 "rollback": file.rollback,
