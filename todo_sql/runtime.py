@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import todo_sql
 from todo_sql.config import Tenant
 from todo_sql.database.query import Query, QueryFile
-from todo_sql.queries.variants import UNSET, Unset
+from todo_sql.queries.variants import UNSET, Unset, exactly_one
 from todo_sql.wire.in_json import AsText, Float
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "Session",
     "Tenant",
     "Unset",
+    "exactly_one",
 ]
 
 

@@ -115,6 +115,26 @@ select id, title, rank from notes where user_id = :user_id
     and body = :body -- if: body
 ;
 
+-- name: retitle :batch
+-- one of: id, title
+update notes set rank = :rank where user_id = :user_id
+    and id = :id -- if: id
+    and title = :title -- if: title, body
+    and body = :body -- if: title, body
+    and priority = :priority -- if: priority
+;
+
+-- name: pick :many -> NoteHead
+-- params: NotePick
+-- one of: id, title
+-- one of: low, high
+select id, title, rank from notes where user_id = :user_id
+    and id = :id -- if: id
+    and title = :title -- if: title
+    and rank > :low -- if: low
+    and rank < :high -- if: high
+;
+
 -- name: list_feelings :many
 select seen from notes where user_id = :user_id;
 
@@ -218,7 +238,7 @@ def test_formatted(package: Path) -> None:
 
 USE = """
 from notesdb import notes
-from notesdb.models import NoteCreate, NotePatch
+from notesdb.models import NoteCreate, NotePatch, NotePick
 from todo_sql.database.async_session import AsyncSession
 from todo_sql.database.session import Session
 
@@ -242,6 +262,9 @@ def work(me: Session) -> None:
     reveal_type(notes.get_by(me, title="x", rank=1))
     reveal_type(notes.import_notes(me, [{"title": "x", "priority": "low", "rank": None}]))
     notes.patch_note(me, NotePatch(id=1, body=None))
+    notes.retitle(me, [{"id": 1, "rank": 2}, {"title": "x", "body": "y", "rank": 2}])
+    notes.retitle(me, [{"id": 1, "rank": 2, "priority": "low"}])
+    reveal_type(notes.pick(me, NotePick(id=1, low=2)))
     with notes.stream_notes(me) as rows:
         for row in rows:
             reveal_type(row.title)
@@ -274,6 +297,9 @@ def mistakes(me: Session, later: AsyncSession) -> None:
     notes.list_titles(me, feeling=None)  # wrong: a comparison rejects None
     notes.get_note(later, id=1).title  # wrong: not awaited
     notes.import_notes(me, [{"title": "x"}])  # wrong: keys
+    notes.retitle(me, [{"rank": 2}])  # wrong: one of two
+    notes.retitle(me, [{"id": 1, "title": "x", "body": "y", "rank": 2}])  # wrong: both
+    notes.retitle(me, [{"title": "x", "rank": 2}])  # wrong: with its body
 """
 
 REVEALED = [
@@ -292,6 +318,7 @@ REVEALED = [
     "NoteHead",
     "NoteHead",
     "int",
+    "list[NoteHead]",
     "str",
     "Note",
     "str | None",
@@ -374,6 +401,20 @@ def test_models(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     patch = models.NotePatch(id=1, body=None)
     assert {name for name, value in patch if value is not models.UNSET} == {"id", "body"}
     assert "UNSET" not in json.dumps(models.NotePatch.model_json_schema())
+    for names, right in {
+        ("id", "low"): True,
+        ("title", "high"): True,
+        ("id",): False,
+        ("id", "title", "low"): False,
+        ("low", "high"): False,
+        (): False,
+    }.items():
+        values = {name: "x" if name == "title" else 1 for name in names}
+        if right:
+            assert models.NotePick(**values)
+        else:
+            with pytest.raises(ValidationError, match="give exactly one of `"):
+                models.NotePick(**values)
 
 
 @pytest.mark.database

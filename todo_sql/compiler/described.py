@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from todo_sql.compiler.constraints import UNCONSTRAINED, Constraint
@@ -231,6 +232,22 @@ class Described:
             return self.own_parameters
         by_name = {parameter.name: parameter for parameter in self.own_parameters}
         return [by_name[name] for name in self.query.params_fields if name in by_name]
+
+    def choices(self, parameters: list[DescribedParameter]) -> list[list[DescribedParameter]]:
+        """Return the parameters of each way to call it by ``-- one of:``, if it has that."""
+        alternatives = self.query.alternatives
+        if not alternatives:
+            return []
+        bound = frozenset().union(*(group for choice in alternatives for group in choice))
+        others = [one for one in parameters if one.name not in bound]
+        required = [one for one in others if not one.may_be_left_out]
+        free = [one for one in others if one.may_be_left_out]
+        ways = []
+        for groups in product(*alternatives):
+            chosen = frozenset().union(*groups)
+            needed = [replace(one, optional=False) for one in parameters if one.name in chosen]
+            ways.append([*required, *needed, *free])
+        return ways
 
     @property
     def is_bulk(self) -> bool:

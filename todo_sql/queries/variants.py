@@ -254,11 +254,27 @@ def check_arguments(
 
 def _not_one(query: NamedQuery, choice: tuple[str, ...], present: set[str]) -> BadParameter:
     """Return the error for a choice of which none or several are given."""
-    shown = [f"`{name}`" for name in choice]
     there = [f"`{name}`" for name in choice if name in present]
     return BadParameter(
-        f"query `{query.name}` needs exactly one of {', '.join(shown[:-1])} and {shown[-1]}",
+        f"query `{query.name}` needs exactly one of {_all_of(choice)}",
         choice[0],
         cause=f"the call gives {' and '.join(there) or 'none of them'}; nothing was sent",
         fix="pass one of them and leave the others out (UNSET)",
     )
+
+
+def _all_of(names: tuple[str, ...]) -> str:
+    shown = [f"`{name}`" for name in names]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def exactly_one(model: T, *choices: tuple[str, ...]) -> T:
+    """Return a model of parameters that gives exactly one field of each choice.
+
+    Raises:
+        ValueError: It gives none or several; pydantic makes a ValidationError of it.
+    """
+    for choice in choices:
+        if sum(getattr(model, name) is not UNSET for name in choice) != 1:
+            raise ValueError(f"give exactly one of {_all_of(choice)}")
+    return model

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import product
 
 from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.described import (
@@ -16,6 +17,7 @@ from todo_sql.compiler.described import (
     DescribedColumn,
     DescribedParameter,
     RowModel,
+    pascal,
 )
 from todo_sql.compiler.generating import layout
 from todo_sql.compiler.generating.imports import RUNTIME, Imports
@@ -217,6 +219,25 @@ def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
         lines += _constrained_field(parameter, text, imports)
         if parameter.target and parameter.target.comment:
             lines += layout.docstring(parameter.target.comment, "    ")
+    choices = [choice for choice in entry.query.choices if fields.keys() >= set(choice)]
+    if choices:
+        after = imports.name("pydantic", "model_validator")
+        lines += [
+            "",
+            f'    @{after}(mode="after")',
+            f"    def _exactly_one(self) -> {imports.name('typing', 'Self')}:",
+            *lay_out(
+                ModelGroup(
+                    f"return {imports.name(RUNTIME, 'exactly_one')}(",
+                    (
+                        "self",
+                        *(ModelGroup("(", tuple(map(quoted, choice)), ")") for choice in choices),
+                    ),
+                    ")",
+                ),
+                "        ",
+            ),
+        ]
     return lines
 
 
@@ -248,13 +269,37 @@ def _bounds(parameter: DescribedParameter) -> list[str]:
 
 
 def _set_of_parameters(name: str, entry: Described, imports: Imports) -> list[str]:
-    """Return the class of one of many sets of parameters: a plain dict for a type checker."""
+    """Return the class of one of many sets of parameters: a plain dict for a type checker.
+
+    Of a choice (``-- one of:``) each way to make it is a class, and the name is their union.
+    """
+    doc = f"One set of parameters of `{entry.query.name}`."
+    ways = entry.choices(entry.own_parameters)
+    if not ways:
+        return _typed_dict(name, doc, entry.own_parameters, imports)
+    lines, made = [], []
+    for way, chosen in zip(ways, product(*entry.query.choices), strict=True):
+        by = "And".join(pascal(one) for one in chosen)
+        made.append(imports.define(f"_{name}By{by}"))
+        given = " and ".join(f"`{one}`" for one in chosen)
+        doc = f"One set of parameters of `{entry.query.name}`, by {given}."
+        lines += [*_typed_dict(made[-1], doc, way, imports), "", ""]
+    alias = f"{name}: {imports.name('typing', 'TypeAlias')} = "
+    flat = alias + " | ".join(made)
+    if len(flat) <= WIDTH:
+        return [*lines, flat]
+    return [*lines, f"{alias}(", f"    {made[0]}", *(f"    | {one}" for one in made[1:]), ")"]
+
+
+def _typed_dict(
+    name: str, doc: str, parameters: list[DescribedParameter], imports: Imports
+) -> list[str]:
     lines = [
         f"class {name}({imports.name('typing', 'TypedDict')}):",
-        *layout.docstring(f"One set of parameters of `{entry.query.name}`.", "    "),
+        *layout.docstring(doc, "    "),
         "",
     ]
-    for parameter in entry.own_parameters:
+    for parameter in parameters:
         python = parameter.python.sequence()
         text = imports.type(python.optional() if parameter.nullable else python)
         if parameter.may_be_left_out:

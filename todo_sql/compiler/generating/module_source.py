@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
-from itertools import product
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from todo_sql.compiler.described import Described, DescribedParameter
@@ -142,9 +140,8 @@ class _Module:
         required = [one for one in entry.own_parameters if not one.may_be_left_out]
         ordered = [*required, *(one for one in entry.own_parameters if one.may_be_left_out)]
         arguments = self._arguments(entry, ordered, own)
-        choices = [self._arguments(entry, chosen, own) for chosen in _choices(entry, ordered)] or [
-            arguments
-        ]
+        choices = [] if entry.parameters_type else entry.choices(ordered)
+        several = [self._arguments(entry, chosen, own) for chosen in choices] or [arguments]
 
         def signature(
             session: str, returns: str, end: str, arguments: list[str] = arguments
@@ -159,7 +156,7 @@ class _Module:
         anything = self.imports.name("typing", "Any")
         answers = self._answers(entry, anything)
         overloads = []
-        for chosen in choices:
+        for chosen in several:
             overloads += [overload, *signature(session, answers[0], " ...", chosen)]
             overloads += [overload, *signature(later, answers[1], " ...", chosen)]
         return [
@@ -258,22 +255,6 @@ def _unless(name: str, taken: Collection[str]) -> str:
     while name in taken:
         name = f"{name}_"
     return name
-
-
-def _choices(
-    entry: Described, ordered: list[DescribedParameter]
-) -> Iterator[list[DescribedParameter]]:
-    """Yield the arguments of each choice of ``-- one of:``; nothing where there is none."""
-    alternatives = entry.query.alternatives
-    if not alternatives or entry.parameters_type:
-        return
-    bound = frozenset().union(*(group for choice in alternatives for group in choice))
-    for groups in product(*alternatives):
-        chosen = frozenset().union(*groups)
-        needed = [replace(one, optional=False) for one in ordered if one.name in chosen]
-        others = [one for one in ordered if one.name not in bound]
-        required = [one for one in others if not one.may_be_left_out]
-        yield [*required, *needed, *(one for one in others if one.may_be_left_out)]
 
 
 def _form(head: str, form: Form) -> str | ModelGroup:
