@@ -101,6 +101,85 @@ def test_describe(project: Project) -> None:
     assert [one["nullable"] for one in second["parameters"]] == [False, False, True]
 
 
+NEW_TYPES = """
+create type mood as enum ('sad', 'glad');
+create type point3 as (x int, y int, tag text);
+alter table notes add column feeling mood, add column spot point3, add column parent int
+    references notes (id);
+"""
+NEW_WORDS = """
+-- name: nested :many
+-- model: parent -> Note
+select n.id, p.id as "parent.id", p.title as "parent.title", p.body as "parent.body"
+from notes as n left join notes as p on p.id = n.parent order by n.id;
+
+-- name: chosen :many
+-- one of: id, title
+-- param: most = 5
+select id from notes where true
+    and id = :id -- if: id
+    and title = :title -- if: title
+    and exists ( -- if: feeling
+        select 1 where feeling = :feeling
+    )
+order by id limit :most;
+
+-- name: typed :many
+select feeling, spot, array_agg(feeling) as feelings from notes
+where spot = :spot::point3 or spot = any(:spots::point3[]) group by feeling, spot;
+"""
+# By `enums`, what is said of an enum; the shape of the document is the same.
+ENUMS = {"literal": 'Literal["sad", "glad"]', "enum": "Mood"}
+
+
+@pytest.mark.parametrize("enums", ENUMS)
+def test_describe_of_every_word(project: Project, enums: str) -> None:
+    """Nested columns keep their dots; what may be left out, and each type, in one shape."""
+    section = f'[tool.todo-sql]\nenums = "{enums}"\ntypes = {{ point3 = "json.JSONDecoder" }}\n'
+    (project.root / "pyproject.toml").write_text(section)
+    folder = project.root / "migrations"
+    (folder / "20260102000000_types.sql").write_text("-- irreversible: a test\n" + NEW_TYPES)
+    (project.root / "queries" / "more.sql").write_text(NEW_WORDS)
+    document = project.document("describe", "nested", "chosen", "typed")
+    assert document["findings"] == []
+    nested, chosen, typed = document["queries"]
+    keys = {"name", "file", "line", "cardinality", "parameters", "columns", "variants", "read_only"}
+    assert all(set(one) >= keys for one in (nested, chosen, typed))
+    parameters = [one for query in document["queries"] for one in query["parameters"]]
+    columns = [one for query in document["queries"] for one in query["columns"]]
+    shape = {"name", "pg_type", "python_type", "nullable"}
+    assert all(set(one) == shape for one in columns)
+    assert all(set(one) == shape | {"default"} for one in parameters)
+
+    def types(some: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+        return {one["name"]: (one["pg_type"], one["python_type"]) for one in some}
+
+    assert types(nested["columns"]) == {
+        "id": ("integer", "int"),
+        "parent.id": ("integer", "int | None"),
+        "parent.title": ("text", "str | None"),
+        "parent.body": ("text", "str | None"),
+    }
+    enum = ENUMS[enums]
+    assert types(chosen["parameters"]) == {
+        "id": ("integer", "int"),
+        "title": ("text", "str"),
+        "feeling": ("mood", enum),
+        "most": ("bigint", "int"),
+    }
+    assert [one["default"] for one in chosen["parameters"]] == [None, None, None, "5"]
+    assert chosen["variants"] == 4
+    assert types(typed["columns"])["feeling"] == ("mood", f"{enum} | None")
+    assert types(typed["columns"])["feelings"] == ("mood[]", f"list[{enum} | None]")
+    assert types(typed["columns"])["spot"] == ("point3", "JSONDecoder")
+    assert types(typed["parameters"]) == {
+        "spot": ("point3", "JSONDecoder"),
+        "spots": ("point3[]", "list[JSONDecoder]"),
+    }
+    text = project.run("describe", "chosen")
+    assert ":title" in text and "(optional)" in text and "= 5" in text
+
+
 def test_describe_some(project: Project) -> None:
     """Queries by name, each with its own findings; an unknown one is a mistake of the user."""
     (project.root / "queries" / "more.sql").write_text(WRONG)

@@ -366,7 +366,9 @@ class Inference:
             query,
             f"{what} of `{query.name}` has no Python type",
             shown,
-            f'cast it to text or jsonb, or map it: "{shown}" = "module.Name" under '
+            "say which row type it is: cast it, as in `:name::my_type`"
+            if shown in ("record", "record[]")
+            else f'cast it to text or jsonb, or map it: "{shown}" = "module.Name" under '
             "[tool.todo-sql.types]",
         )
 
