@@ -168,6 +168,51 @@ def test_composites(url: str, tmp_path: Path) -> None:
     asyncio.run(later())
 
 
+# A base type whose values hold commas, as an extension may bring one: a semicolon stands between
+# the elements of its arrays.
+CORNERS = """
+create type corners;
+create function corners_in(cstring) returns corners language internal immutable strict as 'box_in';
+create function corners_out(corners) returns cstring language internal immutable strict
+    as 'box_out';
+create type corners (
+    input = corners_in, output = corners_out, internallength = 32, alignment = double,
+    delimiter = ';'
+);
+create domain room as box;
+create table plans (id int primary key, c corners, cs corners[], r room, rs room[]);
+"""
+CORNER_QUERIES = """
+-- name: add :execrows
+insert into plans (id, c, cs, r, rs) values (:id, :c, :cs, :r, :rs);
+
+-- name: load :copyfrom
+insert into plans (id, c, cs, r, rs) values (:id, :c, :cs, :r, :rs);
+
+-- name: read :many
+select c, cs, r, rs from plans order by id;
+"""
+
+
+def test_arrays_whose_elements_hold_commas(superuser_database: str, tmp_path: Path) -> None:
+    """Of an extension's type that the configuration names, and of a domain over one of ours."""
+    with psycopg.connect(superuser_database, autocommit=True) as connection:
+        connection.execute(CORNERS)
+    types = {"corners": "builtins.str"}
+    q = make(superuser_database, tmp_path, "cornersq", CORNER_QUERIES, types=types)
+    one, two = "(3,4),(1,2)", "(7,8),(5,6)"
+    values = {"c": one, "cs": [one, None, two], "r": two, "rs": [two, one]}
+    with Database.connect(superuser_database) as db:
+        me = db.session()
+        assert q.add(me, id=1, **values) == 1
+        assert q.load(me, [{"id": 2, **values}, {"id": 3, **values, "cs": [], "rs": None}]) == 2
+        first, second, third = (row.model_dump() for row in q.read(me))
+        assert first == second == values
+        assert third == {**values, "cs": [], "rs": None}
+        texts = me.sql("select cs::text as v from plans where id < 3", str)
+        assert texts == ["{(3,4),(1,2);NULL;(7,8),(5,6)}"] * 2
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

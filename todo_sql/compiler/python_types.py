@@ -281,7 +281,7 @@ def _shape(oid: int, schema: Schema) -> Form:
         return found.name if postgres.types.get(found.name) else "text"
     if found.kind in ("r", "m"):
         return f"{_shape(found.base, schema)} {'range' if found.kind == 'r' else 'multirange'}"
-    return "text"
+    return "box" if found.delimiter == ";" else "text"  # a text, but for what is between two
 
 
 def literal(values: tuple[str, ...]) -> PythonType:

@@ -91,6 +91,7 @@ class Type:
         relation: The relation of a composite, else 0.
         labels: The labels of an enum, in order.
         not_null: Whether a domain refuses NULL.
+        delimiter: What stands between elements of an array of it.
     """
 
     oid: int
@@ -103,6 +104,7 @@ class Type:
     relation: int
     labels: tuple[str, ...]
     not_null: bool = False
+    delimiter: str = ","
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +225,11 @@ def _read(connection: Connection[Any], path: list[str]) -> Schema:
 
 
 def _type(row: tuple[Any, ...], path: list[str], known: set[tuple[str, str]]) -> Type:
-    oid, schema, name, kind, (shown, prefix), element, base, relation, labels, not_null = row
+    oid, schema, name, kind, (shown, prefix), element, base, relation, labels, *rest = row
     if next((one for one in path if (one, name) in known), None) == schema:
         shown = shown.removeprefix(prefix)  # as the text of a query may call it
     labels = tuple(labels or ())
-    return Type(oid, schema, name, kind, shown, element, base, relation, labels, not_null)
+    return Type(oid, schema, name, kind, shown, element, base, relation, labels, *rest)
 
 
 def _proven(

@@ -68,7 +68,8 @@ select
                 from pg_catalog.pg_enum as e where e.enumtypid = t.oid
             )
     end,
-    t.typnotnull
+    t.typnotnull,
+    t.typdelim::text
 from pg_catalog.pg_type as t
 inner join pg_catalog.pg_namespace as n on t.typnamespace = n.oid
 left join pg_catalog.pg_range as r on t.oid = r.rngtypid
