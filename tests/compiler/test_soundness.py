@@ -16,10 +16,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.querygen import Generator, read_tables
+from support.compiling import checked
+from support.querygen import Column, Generator, read_tables
 from support.rows import fill, tables
 
 from todo_sql.compiler import prepare, schema
+from todo_sql.compiler.described import Described
 from todo_sql.compiler.proof import nodes, nullability
 
 pytestmark = pytest.mark.database
@@ -137,6 +139,100 @@ def test_random_queries(empty_database: str, connect: Connect, name: str) -> Non
         for column in seen[query]
         if claimed[column]
     ]
+    assert not wrong
+
+
+MADE = "made_"
+"""Begins the name of what has a value even where no row was found."""
+
+
+def nested_query(found: dict[str, list[Column]], seed: int) -> str:
+    """Return joins of a few relations, the columns of each in a model of its own."""
+    chance = random.Random(seed)
+    names = sorted(found)
+    picked = [chance.choice(names) for _ in range(chance.randint(2, 4))]
+    aliases = dict(zip("abcd", picked, strict=False))
+
+    def numbers(alias: str) -> list[str]:
+        return [f"{alias}.{name}" for name, kind in found[aliases[alias]] if kind == "int"]
+
+    source, before, conditions = f"{picked[0]} as a", ["a"], []
+    for alias, name in list(aliases.items())[1:]:
+        kind = chance.choice(["left join", "left join", "right join", "full join", "join"])
+        item = f"(select * from {name} offset 0)" if chance.random() < 0.2 else name
+        on = "true" if kind in ("left join", "join") else "1 = 1"
+        if (mine := numbers(alias)) and (theirs := [one for o in before for one in numbers(o)]):
+            on = f"{chance.choice(theirs)} = {chance.choice(mine)}"
+        source += f" {kind} {item} as {alias} on {on}"
+        before.append(alias)
+    for alias in before:
+        if (mine := numbers(alias)) and chance.random() < 0.2:
+            test = chance.choice([" > 0", " is not null", " is null", " = 1"])
+            conditions.append(chance.choice(mine) + test)
+    columns = []
+    for alias in before:
+        path = "a.b" if alias == "b" and chance.random() < 0.3 else alias
+        own = [name for name, _ in found[aliases[alias]]]
+        for name in sorted(chance.sample(own, min(len(own), chance.randint(1, 4)))):
+            value, called = f"{alias}.{name}", name
+            if value in numbers(alias) and chance.random() < 0.3:
+                value = chance.choice([f"coalesce({value}, 0)", f"{value} + 1", f"-{value}"])
+                called = name if "coalesce" not in value else f"{MADE}{name}"
+            columns.append(f'{value} as "{path}.{called}"')
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    return f"select {', '.join(columns)} from {source}{where}"
+
+
+def faults(entry: Described, names: list[str], row: list[bytes | None]) -> set[str]:
+    """Return what a row holds that the types of its nested models rule out."""
+    value = dict(zip(names, row, strict=True))
+    models = {one.path: one for one in entry.nested}
+    nullable = {one.name: one.inside for one in entry.columns}
+    wrong = set()
+    for path, model in models.items():
+        parts = path.split(".")
+        around = [".".join(parts[:depth]) for depth in range(1, len(parts))]
+        outer = [one for one in around if one in models and models[one].optional]
+        if any(value[models[one].witness or ""] is None for one in outer):
+            continue
+        own = [name for name in names if name.rpartition(".")[0] == path]
+        if model.optional and value[model.witness or ""] is None:
+            lost = [one for one in own if value[one] is not None and f".{MADE}" not in one]
+            wrong |= {f"{name} is lost" for name in lost}
+        else:
+            wrong |= {name for name in own if value[name] is None and not nullable[name]}
+    return wrong
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_random_nested_models(empty_database: str, connect: Connect, name: str) -> None:
+    """A model that is there has what it promises; one that is missing had nothing to lose."""
+    connection = load(empty_database, connect, name)
+    found = read_tables(connection)
+    texts = {
+        f"q{number}": nested_query(found, SEED * 1_000_000 + number) for number in range(40 * SOAK)
+    }
+    text = "".join(f"-- name: {name} :many\n{query};\n" for name, query in texts.items())
+    described = {one.query.name: one for one in checked(connection, text).described}
+    assert len(described) > len(texts) / 3  # of the others nothing tells whether a row is there
+    assert any(one.optional for entry in described.values() for one in entry.nested)
+    chance = random.Random(SEED)
+    connection.execute("set jit = off")
+    wrong, rows = set(), 0
+    for state in range(STATES):
+        tables_of = tables(connection)
+        half = chance.sample(tables_of, len(tables_of) // 2)
+        fill(connection, chance, {4: half, 5: tables_of}.get(state, []))
+        for query, entry in described.items():
+            connection.pgconn.exec_(b"begin; set local statement_timeout = 400")
+            result = connection.pgconn.exec_(texts[query].encode())
+            connection.pgconn.exec_(b"rollback")
+            names = [one.name for one in entry.columns]
+            for number in range(result.ntuples):
+                row = [result.get_value(number, index) for index in range(result.nfields)]
+                wrong |= {(fault, texts[query]) for fault in faults(entry, names, row)}
+            rows += result.ntuples
+    assert rows > 10 * len(described)
     assert not wrong
 
 
