@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from support.commands import clean_environment, todo_sql
+from support.database import Server
 from support.importing import lay, run
 from support.other_tools import HISTORIES
 
@@ -107,9 +108,10 @@ def broken(text: str) -> str:
     return text.replace("notes_body on notes", "notes_body on nothing")
 
 
-def drifts(folder: Path, url: str) -> list[str]:
+def drifts(folder: Path, url: str, scratch: str) -> list[str]:
     """Return what a database has that the files do not make; the old tool's things apart."""
-    done = todo_sql("drift", "--json", cwd=folder, DATABASE_URL=url, TODO_SQL_REPLAY="superuser")
+    variables = {"TODO_SQL_SCRATCH_URL": scratch, "TODO_SQL_REPLAY": "superuser"}
+    done = todo_sql("drift", "--json", cwd=folder, DATABASE_URL=url, **variables)
     assert done.stdout, done.stderr
     ours = ("notes", "notes_pkey", "notes_body")
     found = json.loads(done.stdout)["drift"]
@@ -119,7 +121,7 @@ def drifts(folder: Path, url: str) -> list[str]:
 @pytest.mark.parametrize("state", ["all", "part", "failed", "edited"])
 @pytest.mark.parametrize("tool", UP)
 def test_its_own_database_comes_over(
-    tool: str, state: str, tmp_path: Path, others_database: str
+    tool: str, state: str, tmp_path: Path, server: Server, others_database: str
 ) -> None:
     """What it applied is applied, ours does the rest, and the catalog is that of the files."""
     history = HISTORIES[tool]
@@ -163,4 +165,4 @@ def test_its_own_database_comes_over(
     assert told == (["A122"] if state == "edited" and tool in TELLING else [])
     migrated = todo_sql("migrate", cwd=tmp_path, DATABASE_URL=others_database)
     assert migrated.returncode == 0, migrated.stderr
-    assert drifts(tmp_path, others_database) == []
+    assert drifts(tmp_path, others_database, server.url()) == []
