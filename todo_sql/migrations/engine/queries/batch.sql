@@ -48,7 +48,7 @@ having
         )
     )
     and count(distinct i.indoption[k.at - 1] & 1) = 1
-order by i.indisprimary desc, i.indexrelid;
+order by i.indisprimary desc, i.indexrelid asc;
 
 -- name: batch_table :optional
 -- A table by its oid, as our own statements name it.
