@@ -253,7 +253,7 @@ def test_prose_is_wrapped_for_a_person(
     monkeypatch.setattr(sys, "stdout", screen)
     output = Output()
     output.configure(["--no-color"])
-    excerpt = "select " + "a_column, " * 30
+    excerpt = "select " + "a_column, " * 15
     words = "some words " * 30
     output.findings([Finding("K1", "error", words, Place("a.sql", 1, 9, excerpt), words, words)])
     lines = screen.getvalue().splitlines()
