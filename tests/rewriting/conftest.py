@@ -19,7 +19,9 @@ from todo_sql.rewriting.rewrite import Rewrite
 def rewritten(server: Server, empty_database: str, tmp_path: Path) -> Callable[..., Rewrite]:
     """Return what makes a schema, and says what becomes of a migration of it."""
 
-    def tried(schema: str, forward: str, rollback: str | None = None) -> Rewrite:
+    def tried(
+        schema: str, forward: str, rollback: str | None = None, *, in_part: bool = False
+    ) -> Rewrite:
         with psycopg.connect(empty_database, autocommit=True) as connection:
             connection.execute(schema.encode())
         folder = tmp_path / "migrations"
@@ -34,7 +36,8 @@ def rewritten(server: Server, empty_database: str, tmp_path: Path) -> Callable[.
         environment = {"TODO_SQL_SCRATCH_URL": server.url(), "DATABASE_URL": empty_database}
         config = load_config(tmp_path, environment=environment)
         migrations = load(folder, tmp_path)
-        (found,) = rewrites(config, empty_database, migrations, list(migrations), list(migrations))
+        pending = list(migrations)
+        (found,) = rewrites(config, empty_database, migrations, pending, pending, in_part=in_part)
         return found
 
     return tried

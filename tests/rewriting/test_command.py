@@ -122,6 +122,35 @@ def test_what_cannot_be_done_is_told(
     assert path.exists()
 
 
+def test_the_rest_is_written_if_that_is_asked_for(
+    project: Path,
+    run: Run,
+    empty_database: str,
+    connect: Connect,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`--in-part`: one document, the statement in a file of its own, and all of it runs."""
+    forward = f"{CHANGE}alter table notes add column owner bigint not null;\n"
+    path = project / "migrations" / "20260201090000_change.sql"
+    path.write_text(forward, encoding="utf-8")
+    undo = (
+        "alter table notes drop owner; drop index notes_body_idx;"
+        " alter table notes alter column body drop not null;"
+    )
+    path.with_suffix(".rollback.sql").write_text(undo, encoding="utf-8")
+    assert run("--json", "rewrite", "20260201090000", "--yes") == ExitCode.FINDINGS
+    found = json.loads(capsys.readouterr().out)
+    assert (found["files"], found["proof"]) == ([], None)
+    assert run("--json", "rewrite", "20260201090000", "--yes", "--in-part") == ExitCode.OK
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["code"], one["severity"]) for one in found["asks"]] == [("P301", "warning")]
+    (asked,) = [one for one in found["files"] if "_asked" in one["id"]]
+    assert "add column owner bigint not null" in asked["sql"].lower()
+    assert not path.exists()
+    assert run("migrate") == ExitCode.OK
+    assert run("rollback", "--to", "20260101090000", "--yes") == ExitCode.OK
+
+
 def test_plan_names_the_command(
     project: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

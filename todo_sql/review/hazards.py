@@ -11,6 +11,7 @@ from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import Trace
 from todo_sql.review.planned_batches import PlannedBatches, Size
 from todo_sql.review.row_writes import WRITES
+from todo_sql.review.safe_steps import by_rewrite
 
 FEW = 10_000
 """Rows up to which a scan, a rewrite or a build of an index is over before anyone notices."""
@@ -65,15 +66,16 @@ def hazards(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:
 
 
 _REWRITTEN = ("P102", "P103", "P104", "P105", "P106", "P112")
-_WITHOUT_RECIPE = ("vacuum_stmt", "cluster_stmt", "alter_domain_stmt", "do_stmt", "call_stmt")
+_WITHOUT_RECIPE = ("alter_domain_stmt", "do_stmt", "call_stmt")
 
 
 def rewritable(finding: Finding, step: PlanStep, id: str) -> Finding:
     """Return a finding whose fix names `todo-sql rewrite`, where there is a recipe for it."""
-    if finding.code not in _REWRITTEN or step.trace.statement.kind in _WITHOUT_RECIPE:
+    statement = step.trace.statement
+    again = statement.kind == "cluster_stmt" and not statement.node.cluster_stmt.indexname
+    if finding.code not in _REWRITTEN or statement.kind in _WITHOUT_RECIPE or again:
         return finding
-    by_hand = f"; by hand: {finding.fix}" if finding.fix else ""
-    return replace(finding, fix=f"`todo-sql rewrite {id}` makes safe steps of it{by_hand}")
+    return replace(finding, fix=by_rewrite(id, finding.fix))
 
 
 def _held_up(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:

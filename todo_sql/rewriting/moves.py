@@ -11,7 +11,7 @@ from todo_sql.catalog.names import column_name, quoted, table_of
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.migrations.files.batch_directive import BatchBy
 from todo_sql.migrations.files.batched import NotBatched, batched
-from todo_sql.review.linting.tree import enum, of_type, relation
+from todo_sql.review.linting.tree import enum, of_type, option, relation
 from todo_sql.rewriting.piece_view import PieceView, helper, index_name, plain, split_name
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.single_commands import lowered
@@ -212,7 +212,7 @@ class Moves(PieceView):
 
     def is_full_vacuum(self) -> bool:
         """Whether the command is VACUUM FULL."""
-        return any(option.def_elem.defname == "full" for option in self.piece.node.options)
+        return option(self.piece.node.options, "full") not in (None, "false", "off")
 
     def vacuumed(self) -> Iterator[Hazard]:
         """Yield a table that is packed."""

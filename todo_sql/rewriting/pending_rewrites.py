@@ -48,6 +48,7 @@ def rewrites(
     asks: bool = True,
     across_majors: bool = False,
     adopts: bool = True,
+    in_part: bool = False,
 ) -> Iterator[Rewrite]:
     """Yield what becomes of some pending migrations, in order.
 
@@ -60,6 +61,7 @@ def rewrites(
         asks: Whether the rows of the target are asked.
         across_majors: Whether to try on another major version than the target's.
         adopts: Whether tables that pending migrations make count as being in use.
+        in_part: Whether what no recipe does stays as it is, in a file of its own.
     """
     settings = migrations.outside.resolved().values
     queries = read_folder(config.queries, config.root) if config.queries.is_dir() else {}
@@ -73,7 +75,15 @@ def rewrites(
                 for migration in wanted:
                     preceding = pending[: list(pending).index(migration)]
                     ground = Ground(make, preceding, settings, queries)
-                    yield rewrite(ground, migrations, migration, live, silent=silent, adopts=adopts)
+                    yield rewrite(
+                        ground,
+                        migrations,
+                        migration,
+                        live,
+                        silent=silent,
+                        adopts=adopts,
+                        in_part=in_part,
+                    )
 
         try:
             found = list(tried(alone=False))

@@ -50,6 +50,7 @@ class StepFile:
         stands: ``before`` or ``within`` the statements around it that stay together.
         serves: Whether a view stands in for a table from here on.
         always: Whether its phase is no matter of what else the migration does.
+        asked: Whether it stays as it was, hazard and all, since no recipe does it.
     """
 
     slug: str
@@ -67,6 +68,7 @@ class StepFile:
     stands: str = ""
     serves: bool = False
     always: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True)

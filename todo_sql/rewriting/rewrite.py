@@ -82,6 +82,7 @@ def rewrite(
     *,
     silent: str | None,
     adopts: bool = True,
+    in_part: bool = False,
 ) -> Rewrite:
     """Return the sequence that a pending migration becomes, proved on copies.
 
@@ -92,6 +93,7 @@ def rewrite(
         live: The target.
         silent: Why its rows are not asked, or None.
         adopts: Whether tables that pending migrations make count as being in use.
+        in_part: Whether what no recipe does stays as it is, in a file of its own.
     """
     given = migration.forward.directives
     if given.batch is not None or given.replaces:
@@ -111,7 +113,7 @@ def rewrite(
             pieces = list(rehearse(tracer, migration.forward, foresight))
     except psycopg.Error as error:
         return Rewrite(migration, asks=(_fails(migration, error),))
-    composed = compose(migration, pieces)
+    composed = compose(migration, pieces, in_part=in_part)
     if composed.refused or _as_it_was(migration, composed):
         return Rewrite(migration, asks=tuple(composed.asks))
     trial = prove(ground, migration, composed.files)

@@ -41,14 +41,26 @@ class Composed:
         return any(finding.severity == "error" for finding in self.asks)
 
 
-def compose(migration: Migration, pieces: Sequence[Rehearsed]) -> Composed:
-    """Return the sequence for a migration that was rehearsed."""
-    return _Composer(migration, pieces).run()
+def compose(
+    migration: Migration, pieces: Sequence[Rehearsed], *, in_part: bool = False
+) -> Composed:
+    """Return the sequence for a migration that was rehearsed.
+
+    Args:
+        migration: It.
+        pieces: Its commands, as they ran.
+        in_part: Whether what no recipe does stays as it is, in a file of its own, and is a
+            warning; unless no recipe does anything.
+    """
+    done = _Composer(migration, pieces, in_part=in_part).run()
+    return _Composer(migration, pieces).run() if in_part and not done.recipes else done
 
 
 class _Composer:
-    def __init__(self, migration: Migration, pieces: Sequence[Rehearsed]) -> None:
-        self.migration, self.pieces = migration, pieces
+    def __init__(
+        self, migration: Migration, pieces: Sequence[Rehearsed], *, in_part: bool = False
+    ) -> None:
+        self.migration, self.pieces, self.in_part = migration, pieces, in_part
         self.done = Composed()
         self.group: list[Rehearsed] = []
         self.settings: list[str] = []
@@ -72,6 +84,9 @@ class _Composer:
                 self._keep(piece)
                 continue
             self._flush()
+            if self.in_part and not self.together and self._is_asked(hazards):
+                self._leave(piece, hazards)
+                continue
             for hazard in hazards:
                 self._apply(piece, hazard)
         self._flush()
@@ -110,6 +125,32 @@ class _Composer:
             comment = self.comments.get(piece.number, "")
             files[0] = replace(files[0], sql=f"{comment}{files[0].sql}")
         self.done.files += [self._set(file) for file in files]
+
+    def _is_asked(self, hazards: Sequence[Hazard]) -> bool:
+        found = [recipe_for(hazard) for hazard in hazards]
+        return any(recipe is None or recipe.asks is not None for recipe in found)
+
+    def _leave(self, piece: Rehearsed, hazards: Sequence[Hazard]) -> None:
+        """Let a command stay as it is, in a file of its own, and ask."""
+        for hazard in hazards:
+            recipe = recipe_for(hazard)
+            if recipe is None or recipe.asks is not None:
+                ask = replace(_ask(piece, hazard, recipe), severity="warning")
+                self.done.asks.append(ask)
+        comment = ""
+        if piece.number not in self.told:
+            self.told.add(piece.number)
+            comment = self.comments.get(piece.number, "")
+        alone = not self.migration.forward.directives.transactional
+        file = StepFile(
+            "asked",
+            "as it was, since no recipe does it: it holds up who reads or writes",
+            f"{comment}{piece.statement.text};",
+            alone=alone,
+            rollback_alone=alone,
+            asked=True,
+        )
+        self.done.files.append(self._set(file))
 
     def _within(self, piece: Rehearsed, hazard: Hazard) -> None:
         """Put what a hazard needs around the statements that it stays together with."""

@@ -199,7 +199,8 @@ class _Sequence:
             if file.serves:
                 self.trial.notes += map(_unserved, self.queries.broken(self.tracer.connection))
             self.now = take(self.tracer.connection)
-            self._slow(file, traces)
+            if not file.asked:
+                self._slow(file, traces)
             file = self.trial.files[number] = self._undoing(file, before)
             if file.irreversible is None:
                 self.since.append(number)

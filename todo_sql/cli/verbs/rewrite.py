@@ -38,6 +38,10 @@ def command(
     across_majors: Annotated[
         bool, Option("--across-majors", help="Try on another major version than the target's.")
     ] = False,
+    in_part: Annotated[
+        bool,
+        Option("--in-part", help="Keep what no recipe does as it is, in a file of its own."),
+    ] = False,
     recipes: Annotated[
         bool, Option("--recipes", help="Print the page of all recipes and stop.")
     ] = False,
@@ -46,7 +50,8 @@ def command(
 
     Copies of the target's schema prove first that both end in the same catalog, that the
     rollbacks lead back, and that no step reads or copies a table under a lock that stops reads.
-    What no sequence can do is told, with what comes nearest, and nothing is written for it.
+    What no sequence can do is told, with what comes nearest, and nothing is written for it;
+    with `--in-part` the rest is rewritten, and it stays as it is in a file of its own.
     """
     from todo_sql.migrations.files.beside import load_project
     from todo_sql.migrations.files.statements import check
@@ -78,6 +83,7 @@ def command(
             asks=not no_data_checks,
             across_majors=across_majors,
             adopts=not all_pending,
+            in_part=in_part,
         )
     )
     findings = [finding for one in found for finding in one.asks]
@@ -118,5 +124,7 @@ def _write(context: Context, done: list[Rewrite]) -> None:
     config, output = context.config, context.output
     for one in done:
         for path in write(config, load_project(config), one):
+            if output.json:
+                continue
             inside = path.is_relative_to(config.root)
             output.data((path.relative_to(config.root) if inside else path).as_posix())

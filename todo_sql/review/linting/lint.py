@@ -26,6 +26,7 @@ from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File, Kind, query_file
 from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
 from todo_sql.review.linting.style import Style, installed, too_much
+from todo_sql.review.safe_steps import by_rewrite
 from todo_sql.sql.grammar import GrammarError
 from todo_sql.sql.pieces import is_plain
 from todo_sql.sql.source import Source
@@ -217,13 +218,16 @@ def _parsed(script: Script, kind: Kind, broken: list[Finding]) -> Iterator[File]
 
 def finding(rule: Rule, hit: Hit) -> Finding:
     """Return a rule's hit in the shape that all reports share."""
+    fix = rule.fix.format_map(hit.words)
+    if hit.rewritable and hit.spot.file.kind == "migration":
+        fix = by_rewrite(Path(hit.spot.file.name).stem, fix)
     return Finding(
         rule.code,
         rule.severity,
         f"{rule.message.format_map(hit.words)} ({rule.name})",
         hit.spot.place,
         cause=rule.cause.format_map(hit.words),
-        fix=rule.fix.format_map(hit.words),
+        fix=fix,
     )
 
 

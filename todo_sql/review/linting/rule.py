@@ -28,11 +28,17 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place that breaks a rule; `words` fill the rule's message, cause and fix."""
+    """A place that breaks a rule.
+
+    Attributes:
+        words: They fill the rule's message, cause and fix.
+        rewritable: Whether `todo-sql rewrite` has a recipe for it, where it is a migration.
+    """
 
     spot: Spot
     words: Mapping[str, str] = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
+    rewritable: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any
 from todo_sql.errors import ConfigError, DatabaseError, Finding
 from todo_sql.migrations.files.rerun import DATA
 from todo_sql.review.linting.reviewed import File
+from todo_sql.review.safe_steps import by_rewrite
 
 _LARGE = 500_000  # characters; what squawk is given of a larger file holds no data
 
@@ -198,10 +199,7 @@ def _finding(file: File, entry: Mapping[str, object]) -> Finding:
     message = str(entry["message"]).strip().rstrip(".")
     fix = str(entry["help"]).strip().rstrip(".") if entry.get("help") else None
     if file.kind == "migration" and entry["rule_name"] in _REWRITTEN:
-        id = Path(source.file).stem
-        fix = f"`todo-sql rewrite {id}` makes safe steps of it" + (
-            f"; by hand: {fix}" if fix else ""
-        )
+        fix = by_rewrite(Path(source.file).stem, fix)
     return Finding(
         str(entry["rule_name"]),
         "error" if entry["level"] == "Error" else "warning",

@@ -21,7 +21,8 @@ def _check(project: Project) -> Iterator[Hit]:
             partition = project.schema.tables.get(name)
             if partition is None or not (partition.checks or partition.spot.file is file):
                 words = {"partition": shown(name), "table": shown(relation(command.relation))}
-                yield Hit(Spot(file, statement.start, statement.end), words)
+                spot = Spot(file, statement.start, statement.end)
+                yield Hit(spot, words, rewritable=True)
 
 
 RULE = Rule(

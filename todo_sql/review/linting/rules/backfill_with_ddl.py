@@ -33,7 +33,8 @@ def _check(project: Project) -> Iterator[Hit]:
                 name = relation(command.relation)
                 if name not in new:
                     words = {"table": shown(name), "altered": shown(altered)}
-                    yield Hit(Spot(file, statement.start, statement.end), words)
+                    spot = Spot(file, statement.start, statement.end)
+                    yield Hit(spot, words, rewritable=True)
 
 
 def _of_table(statement: Statement) -> bool:

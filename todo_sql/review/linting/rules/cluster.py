@@ -14,6 +14,7 @@ def _check(project: Project) -> Iterator[Hit]:
         yield Hit(
             Spot(file, statement.start, statement.end),
             {"table": shown(relation(command.relation)) or "every table"},
+            rewritable=bool(command.indexname),
         )
 
 

@@ -20,7 +20,8 @@ def _check(project: Project) -> Iterator[Hit]:
             constraint = getattr(node.alter_table_cmd, "def").constraint
             if enum(constraint, "contype") == "CONSTR_EXCLUSION":
                 words = {"table": shown(relation(command.relation))}
-                yield Hit(Spot(file, statement.start, statement.end), words)
+                spot = Spot(file, statement.start, statement.end)
+                yield Hit(spot, words, rewritable=True)
 
 
 RULE = Rule(

@@ -17,6 +17,7 @@ def _check(project: Project) -> Iterator[Hit]:
             yield Hit(
                 Spot(file, statement.start, statement.end),
                 {"view": shown(relation(command.relation))},
+                rewritable=True,
             )
 
 

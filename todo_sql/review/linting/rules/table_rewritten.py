@@ -35,7 +35,8 @@ def _check(project: Project) -> Iterator[Hit]:
             change = change or _stored(node)
             if change is not None:
                 words = {"change": change, "table": shown(name)}
-                yield Hit(Spot(file, statement.start, statement.end), words)
+                spot = Spot(file, statement.start, statement.end)
+                yield Hit(spot, words, rewritable=index is None)
 
 
 def _stored(node: Any) -> str | None:

@@ -12,7 +12,7 @@ from todo_sql.review.linting.tree import option
 def _check(project: Project) -> Iterator[Hit]:
     for file, statement, command in project.commands("vacuum_stmt", "migration", "rollback"):
         if option(command.options, "full") not in (None, "false", "off"):
-            yield Hit(Spot(file, statement.start, statement.end))
+            yield Hit(Spot(file, statement.start, statement.end), rewritable=True)
 
 
 RULE = Rule(

@@ -15,7 +15,8 @@ def _check(project: Project) -> Iterator[Hit]:
         for file, statement, command in project.commands(kind, "migration", "rollback", "query"):
             if not command.HasField("where_clause") and not _in_batches(file):
                 spot = Spot(file, statement.start, statement.end)
-                yield Hit(spot, {"verb": verb, "table": shown(relation(command.relation))})
+                words = {"verb": verb, "table": shown(relation(command.relation))}
+                yield Hit(spot, words, rewritable=True)
 
 
 def _in_batches(file: File) -> bool:
