@@ -8,7 +8,8 @@ import pytest
 from support.migrations import three_tables, write
 
 from todo_sql.errors import ConfigError, Finding
-from todo_sql.migrations.files.folder import Script, load, topological
+from todo_sql.migrations.files.folder import load, topological
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.files.statements import check
 from todo_sql.migrations.migration_errors import InvalidFiles
 

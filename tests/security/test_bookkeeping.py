@@ -24,7 +24,8 @@ from support.soak import IS_FULL
 from todo_sql import Database, DatabaseError, IntegrityError
 from todo_sql.config import Tenant
 from todo_sql.errors import TodoSqlError
-from todo_sql.migrations.files.folder import MigrationSet, load
+from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.files.migration import MigrationSet
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.testing import TestServer

@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 
-from todo_sql.migrations.files.folder import MigrationSet, load
+from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.files.migration import MigrationSet
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.progress import Events
 

@@ -10,7 +10,7 @@ from todo_sql.adoption.revisions import Half, refusal, trimmed
 from todo_sql.errors import Finding
 from todo_sql.migrations.files import directives
 from todo_sql.migrations.files.directives import MENTIONED, UNKNOWN_FATE, Directives
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.files.rerun import enum_name, is_rerunnable, needs_no_transaction, root
 from todo_sql.migrations.files.statements import wrong_statements
 from todo_sql.sql.grammar import GrammarError, Statement, parse

@@ -20,7 +20,7 @@ from todo_sql.compiler.project import analyse_folder, check_folder
 from todo_sql.compiler.schema import read as read_schema
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.errors import Finding, Place, UsageError
-from todo_sql.migrations.files.folder import MigrationSet
+from todo_sql.migrations.files.migration import MigrationSet
 from todo_sql.review.compared import both
 from todo_sql.review.squash import forced, schema_of
 

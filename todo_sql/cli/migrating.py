@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from todo_sql.cli.output import Output
     from todo_sql.errors import Finding
     from todo_sql.migrations.batch_state import BatchState
-    from todo_sql.migrations.files.folder import MigrationSet
+    from todo_sql.migrations.files.migration import MigrationSet
     from todo_sql.migrations.ledger import Direction
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.sql.grammar import Statement

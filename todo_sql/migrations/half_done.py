@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from todo_sql.migrations.files.directives import Directives
-from todo_sql.migrations.files.folder import Migration
+from todo_sql.migrations.files.migration import Migration
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.sql.grammar import Statement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import vetting
 from todo_sql.migrations.connecting import MigrationLink
-from todo_sql.migrations.files.folder import MigrationSet
+from todo_sql.migrations.files.migration import MigrationSet
 from todo_sql.migrations.ledger import Ledger, quoted
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.repair import Change

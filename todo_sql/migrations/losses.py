@@ -8,7 +8,7 @@ from typing import Any
 
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
-from todo_sql.migrations.files.folder import Migration
+from todo_sql.migrations.files.migration import Migration
 from todo_sql.migrations.files.rerun import enum_name, root
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql.grammar import Statement

@@ -23,8 +23,8 @@ from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.directives import Phase
-from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
 from todo_sql.migrations.files.from_outside import Settings
+from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.losses import Loss

@@ -10,7 +10,7 @@ from enum import StrEnum
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations import phases, succession
 from todo_sql.migrations.files.directives import Phase
-from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.migrations.ledger import Direction, Ledger, Recorded
 from todo_sql.migrations.migration_errors import LedgerMismatch, PlanError
 

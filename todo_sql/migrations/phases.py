@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from todo_sql.migrations.files.directives import Phase
-from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.migration_errors import PlanError
 

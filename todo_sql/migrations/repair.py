@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from todo_sql.migrations import pending, repeating, succession
-from todo_sql.migrations.files.folder import MigrationSet
+from todo_sql.migrations.files.migration import MigrationSet
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.migration_errors import PlanError

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from todo_sql.migrations.files.directives import read as read_directives
-from todo_sql.migrations.files.folder import Migration, MigrationSet, Script, topological
+from todo_sql.migrations.files.folder import topological
+from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
 from todo_sql.migrations.ledger import Ledger, RecordedRepeatable
 from todo_sql.migrations.pending import State
 from todo_sql.sql.source import Source

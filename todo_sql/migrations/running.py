@@ -18,7 +18,7 @@ from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.engine.transactional import Work
 from todo_sql.migrations.files import statements
-from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
+from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
 from todo_sql.migrations.ledger import Direction
 from todo_sql.migrations.ledger_writer import Writer, unwritable
 from todo_sql.migrations.migration_errors import MigrationFailed

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from todo_sql.errors import Finding, Place
-from todo_sql.migrations.files.folder import SQUASHED, Migration, MigrationSet
+from todo_sql.migrations.files.folder import SQUASHED
+from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.migrations.ledger import Ledger, Recorded
 from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.migration_errors import LedgerMismatch

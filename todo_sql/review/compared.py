@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from todo_sql.config import Config
-    from todo_sql.migrations.files.folder import MigrationSet
+    from todo_sql.migrations.files.migration import MigrationSet
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from todo_sql.errors import Finding
-from todo_sql.migrations.files.folder import Migration
+from todo_sql.migrations.files.migration import Migration
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import variants
 from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shown, strings

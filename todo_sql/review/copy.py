@@ -16,7 +16,7 @@ from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database
 from todo_sql.compiler.scratch_role import ScratchServer, may_be_given
 from todo_sql.errors import ConfigError, Place, TodoSqlError
-from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.sql.trust import SAFE_ALWAYS
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from todo_sql.catalog.overview import ListedMigration
-from todo_sql.migrations.files.folder import MigrationSet, Script
+from todo_sql.migrations.files.migration import MigrationSet, Script
 from todo_sql.migrations.repeating import name_of
 
 

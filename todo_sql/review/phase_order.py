@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding, TodoSqlError
-from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.phases import in_phases
 

@@ -12,8 +12,8 @@ from todo_sql.catalog.snapshot import take
 from todo_sql.compiler import scratch_role
 from todo_sql.errors import Finding
 from todo_sql.migrations.engine.failure import LACKING, lacking
-from todo_sql.migrations.files.folder import Migration, Script
 from todo_sql.migrations.files.from_outside import Settings
+from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.migrations.repeating import PREFIX
 from todo_sql.review import repeat_trial, undo
 from todo_sql.review.broken import Broken, Queries

@@ -11,7 +11,7 @@ from todo_sql.errors import Finding
 from todo_sql.migrations.batch_state import FIRST_SIZE
 from todo_sql.migrations.engine.walk import NO_KEY, key_among
 from todo_sql.migrations.files.batched import NotBatched, batched_of, refuse_assigned
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.queries.own import bound
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from todo_sql.errors import Finding, TodoSqlError
 from todo_sql.migrations.connecting import open_link
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.remake import Remake
-from todo_sql.migrations.files.folder import Script
 from todo_sql.migrations.files.from_outside import Settings
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.progress import Events
 from todo_sql.review.copy import Copy
 

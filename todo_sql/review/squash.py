@@ -24,7 +24,8 @@ from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, scratch_server
 from todo_sql.errors import Finding, FindingsError, TodoSqlError
 from todo_sql.migrations.files.directives import UNKNOWN_FATE, Replaced
-from todo_sql.migrations.files.folder import SQUASHED, Migration, MigrationSet, Script, load
+from todo_sql.migrations.files.folder import SQUASHED, load
+from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
 from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.pending import find

@@ -9,7 +9,7 @@ import psycopg
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding
-from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.review.locks import Tracer
 
 _SHOWN = 5

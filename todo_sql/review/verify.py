@@ -19,7 +19,7 @@ from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler import scratch_role
 from todo_sql.errors import DatabaseError, Finding, Place, TodoSqlError
-from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
+from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.repeating import PREFIX, name_of

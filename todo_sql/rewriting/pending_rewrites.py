@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from todo_sql.errors import ConfigError, UsageError
-from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.migrations.pending import find
 from todo_sql.queries.loader import read_folder
 from todo_sql.review.copy import copies

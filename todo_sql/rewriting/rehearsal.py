@@ -10,7 +10,7 @@ from todo_sql.catalog.names import quoted
 from todo_sql.catalog.read import ours, rows
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding, Place
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.review.foresight import Foresight
 from todo_sql.review.hazards import PlanStep, hazards
 from todo_sql.review.linting.tree import enum, of_type, relation

@@ -14,7 +14,7 @@ import psycopg
 from todo_sql import writing
 from todo_sql.errors import Finding, UsageError
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
-from todo_sql.migrations.files.folder import Migration, MigrationSet
+from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.queries.named import Cardinality
 from todo_sql.review.foresight import Foresight
 from todo_sql.review.locks import MODES, Lock, Trace

@@ -10,7 +10,7 @@ from todo_sql.catalog.diff import compare
 from todo_sql.catalog.names import quoted
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.directives import KNOWN, leading_comments
-from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.review.row_writes import WRITES
 from todo_sql.rewriting.facts import hazards_of
 from todo_sql.rewriting.piece_view import keys_made

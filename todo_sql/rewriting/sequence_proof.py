@@ -14,7 +14,7 @@ from todo_sql.catalog.diff import compare
 from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding
-from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.queries.named import NamedQuery
 from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy

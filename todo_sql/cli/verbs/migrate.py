@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from todo_sql.cli.output import Output
     from todo_sql.migrations.batch_state import BatchState
-    from todo_sql.migrations.files.folder import Migration, Script
+    from todo_sql.migrations.files.migration import Migration, Script
 
 
 def command(

@@ -13,8 +13,8 @@ from todo_sql.errors import ConfigError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from todo_sql.migrations.files.folder import Migration, MigrationSet, Script
     from todo_sql.migrations.files.from_outside import Settings
+    from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
     from todo_sql.review.plan import Plan
 
 _ORDER = ("info", "warning", "error")

@@ -14,7 +14,7 @@ from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from todo_sql.cli.output import Output
-    from todo_sql.migrations.files.folder import Migration
+    from todo_sql.migrations.files.migration import Migration
     from todo_sql.migrations.losses import Loss
 
 

@@ -26,7 +26,7 @@ from todo_sql.migrations.engine.standbys import Throttle
 from todo_sql.migrations.engine.transactional import CONSTRAINTS
 from todo_sql.migrations.engine.walk import COMMIT, READING, Walk, rows_of_plan, walk_of
 from todo_sql.migrations.files.batched import BatchedStatement, batched_of
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.files.rerun import is_session_setting
 from todo_sql.migrations.lock import NOT_HELD
 from todo_sql.migrations.migration_errors import MigrationFailed

@@ -12,7 +12,7 @@ from todo_sql.errors import Place
 from todo_sql.migrations.engine.lock_retry import passing
 from todo_sql.migrations.engine.settings import hold_of
 from todo_sql.migrations.engine.watch import HoldExceeded
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.sql.grammar import Statement
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import THEIRS
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.files.rerun import enum_name, is_session_setting, root
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql.grammar import Statement

@@ -21,7 +21,7 @@ from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import OURS, hold_of, quiet, reset, settings
 from todo_sql.migrations.engine.transactional import known, of_file
 from todo_sql.migrations.files.batched import BatchedStatement, batched_of
-from todo_sql.migrations.files.folder import Migration, Script
+from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
 from todo_sql.migrations.ledger import Direction, Progress, RecordedStep
 from todo_sql.migrations.ledger_writer import Writer

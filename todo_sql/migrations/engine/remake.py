@@ -23,7 +23,7 @@ from todo_sql.migrations.engine.made import resolve
 from todo_sql.migrations.engine.settings import OURS, THEIRS, hold_of, quiet, reset, settings
 from todo_sql.migrations.engine.standing import InTheWay, belongings, drops, making, users
 from todo_sql.migrations.engine.transactional import CONSTRAINTS, statement_of, until_done
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
 from todo_sql.wire.pipeline import ConnectionLost, FlightCommand

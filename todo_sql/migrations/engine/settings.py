@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from todo_sql.catalog.names import literal
 from todo_sql.migrations.connecting import MigrationLink
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import CHECK_INTERVAL, Target
 from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH, THEIR_PATH

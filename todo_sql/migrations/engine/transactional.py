@@ -19,7 +19,7 @@ from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
 from todo_sql.migrations.engine.settings import OURS, ending, hold_of, quiet, reset, settings
 from todo_sql.migrations.engine.watch import HoldExceeded
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.lock import NOT_HELD
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events

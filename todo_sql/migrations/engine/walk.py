@@ -18,7 +18,7 @@ from todo_sql.migrations.files.batched import (
     NotBatched,
     refuse_assigned,
 )
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.queries.own import bound
 from todo_sql.wire.pipeline import FlightCommand, Reply

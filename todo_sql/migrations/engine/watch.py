@@ -20,7 +20,7 @@ from psycopg.errors import Diagnostic
 
 from todo_sql.errors import Finding, TodoSqlError
 from todo_sql.migrations.connecting import MigrationLink, ask
-from todo_sql.migrations.files.folder import Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.progress import Events
 from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.pipeline import (

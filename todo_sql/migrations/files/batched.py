@@ -21,7 +21,7 @@ from todo_sql.sql.grammar import GrammarError, Statement
 from todo_sql.sql.walking import enum, of_type, shape, strings
 
 if TYPE_CHECKING:
-    from todo_sql.migrations.files.folder import Script
+    from todo_sql.migrations.files.migration import Script
 
 KINDS = {"update_stmt": "UPDATE", "delete_stmt": "DELETE", "insert_stmt": "INSERT … SELECT"}
 _AGGREGATES = {

@@ -13,8 +13,6 @@ from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.folder import (
     HOOKS,
     REPEATABLE,
-    MigrationSet,
-    Script,
     load,
     read_script,
     refuse,
@@ -22,6 +20,7 @@ from todo_sql.migrations.files.folder import (
     topological,
 )
 from todo_sql.migrations.files.from_outside import FromOutside
+from todo_sql.migrations.files.migration import MigrationSet, Script
 
 HOOK_NAMES = ("before", "after", "after_each", "on_error")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -6,198 +6,29 @@ PostgreSQL's grammar is in `statements.py`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from todo_sql.errors import ConfigError, Finding, Place, UsageError
-from todo_sql.migrations.files.directives import Directives, is_empty, leading_comments
+from todo_sql.migrations.files.directives import Directives
 from todo_sql.migrations.files.directives import read as read_directives
-from todo_sql.migrations.files.from_outside import FromOutside
-from todo_sql.migrations.files.reading import CopyData, checksum, read_sql
+from todo_sql.migrations.files.migration import (
+    ROLLBACK,
+    Migration,
+    MigrationSet,
+    Script,
+    replaced_by,
+)
+from todo_sql.migrations.files.reading import read_sql
 from todo_sql.migrations.migration_errors import InvalidFiles
-from todo_sql.sql.grammar import GrammarError, Statement, cut, parse
-from todo_sql.sql.pieces import without_restrictions
 from todo_sql.sql.source import Source
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
-_ROLLBACK = ".rollback.sql"
 REPEATABLE, HOOKS, SQUASHED = "repeatable", "hooks", "squashed"
 NO_MIGRATIONS = (REPEATABLE, HOOKS, SQUASHED)
-
-Undoing = Literal["file", "irreversible", "missing", "nothing"]
-
-
-@dataclass(frozen=True)
-class Script:
-    """One file: its text, its directives, its statements.
-
-    Attributes:
-        rows: The data behind its COPY statements, by the offset in the text where it stood.
-        included: The files that it names with `\\ir`, whose text stands in its own.
-    """
-
-    path: Path
-    source: Source
-    directives: Directives
-    rows: tuple[tuple[int, CopyData], ...] = ()
-    included: tuple[tuple[str, Path], ...] = ()
-
-    @property
-    def is_rollback(self) -> bool:
-        """Whether it undoes a migration."""
-        return self.path.name.endswith(_ROLLBACK)
-
-    @cached_property
-    def checksum(self) -> str:
-        """SHA-256 of the text with line endings normalised, data and other files included."""
-        if self.rows or self.included:
-            return checksum(self.path, self.included)
-        text = self.source.text.replace("\r\n", "\n").replace("\r", "\n")
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    @cached_property
-    def statements(self) -> tuple[Statement, ...]:
-        """The statements.
-
-        Raises:
-            GrammarError: The text is not PostgreSQL.
-        """
-        text = self.source.text
-        try:
-            return tuple(parse(text))
-        except GrammarError:
-            bare = without_restrictions(text)
-            if bare == text:
-                raise
-        return tuple(replace(one, text=text[one.start : one.end]) for one in parse(bare))
-
-    @cached_property
-    def data(self) -> Mapping[int, CopyData]:
-        """The data of its statements, by their number."""
-        ends = [one.end for one in self.statements]
-        return {bisect_right(ends, offset) - 1: rows for offset, rows in self.rows}
-
-    def cut(self, takes: Callable[[str], bool]) -> bool:
-        """Take the statements without parse trees, if the server reads each; return whether.
-
-        Args:
-            takes: Tells whether the server can read a statement.
-        """
-        try:
-            found = cut(self.source.text)
-        except GrammarError:
-            return False
-        if not all(takes(statement.text) for statement in found):
-            return False
-        self.__dict__["statements"] = tuple(found)
-        return True
-
-    @property
-    def empty(self) -> bool:
-        """Whether it holds comments at most, and no statement."""
-        return is_empty(self.source.text)
-
-    def place_of_directive(self, name: str) -> Place:
-        """Return the place of a directive in the file."""
-        for offset, comment in leading_comments(self.source.text):
-            if re.match(rf"--\s*{re.escape(name)}\s*:", comment):
-                return self.source.place(offset, offset + len(comment))
-        return self.source.place(0)
-
-
-@dataclass(frozen=True)
-class Migration:
-    """One ordered file pair.
-
-    Attributes:
-        id: The file's stem, such as ``20260101090000_create_roles``.
-        forward: The file that applies it.
-        rollback: The file that undoes it, or None where it is irreversible.
-        rank: Of its folder among several, which are applied one after another.
-    """
-
-    id: str
-    forward: Script
-    rollback: Script | None
-    rank: int = 0
-
-    @property
-    def version(self) -> str:
-        """The 14 digits."""
-        return self.id[:14]
-
-    @property
-    def description(self) -> str:
-        """The words after the digits."""
-        return self.id[15:].replace("_", " ")
-
-    @property
-    def undoing(self) -> Undoing:
-        """Whether it can be undone; a rollback file without a statement counts for none."""
-        if self.rollback is None:
-            return "irreversible"
-        if self.rollback.directives.nothing_to_undo is not None:
-            return "nothing"
-        return "missing" if self.rollback.empty else "file"
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """The files of the pair that exist."""
-        return (self.forward,) if self.rollback is None else (self.forward, self.rollback)
-
-
-@dataclass(frozen=True)
-class MigrationSet:
-    """The migrations of a project, in the order in which they are applied.
-
-    Attributes:
-        shown: The names of their folders, for messages.
-        repeatables: The files that run again when their text changes, in order.
-        hooks: What runs around a run, by the name of its file.
-        outside: The settings that the configuration has.
-    """
-
-    shown: str
-    migrations: tuple[Migration, ...]
-    repeatables: tuple[Script, ...] = ()
-    hooks: Mapping[str, Script] = field(default_factory=dict)
-    outside: FromOutside = field(default_factory=FromOutside)
-
-    def __iter__(self) -> Iterator[Migration]:
-        return iter(self.migrations)
-
-    def __len__(self) -> int:
-        return len(self.migrations)
-
-    @property
-    def beside(self) -> tuple[Script, ...]:
-        """The repeatable files and the hooks."""
-        return (*self.repeatables, *self.hooks.values())
-
-    @cached_property
-    def by_id(self) -> Mapping[str, Migration]:
-        """The migrations by id."""
-        return {migration.id: migration for migration in self.migrations}
-
-    @cached_property
-    def replaced(self) -> Mapping[str, Migration]:
-        """The squashed migrations by each id that they stand for."""
-        return _replaced(self.migrations)
-
-
-def _replaced(migrations: Iterable[Migration]) -> dict[str, Migration]:
-    return {
-        one.id: migration
-        for migration in migrations
-        for one in migration.forward.directives.replaces
-    }
 
 
 def load(folders: Path | Sequence[Path], root: Path | None = None) -> MigrationSet:
@@ -325,7 +156,7 @@ def _wrong_name(name: str) -> tuple[str, str] | None:
         if _ID.fullmatch(name.removesuffix(".py")):
             return "a migration in Python is not supported", "write it in SQL"
         return None if name == "__init__.py" else ("not a migration file", "move it elsewhere")
-    stem = name.removesuffix(_ROLLBACK) if name.endswith(_ROLLBACK) else name.removesuffix(".sql")
+    stem = name.removesuffix(ROLLBACK) if name.endswith(ROLLBACK) else name.removesuffix(".sql")
     if _ID.fullmatch(stem):
         return None
     return (
@@ -338,21 +169,21 @@ def _wrong_name(name: str) -> tuple[str, str] | None:
 def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) -> list[Migration]:
     migrations = []
     for name, script in scripts.items():
-        if name.endswith(_ROLLBACK):
-            if name.removesuffix(_ROLLBACK) + ".sql" not in names:
+        if name.endswith(ROLLBACK):
+            if name.removesuffix(ROLLBACK) + ".sql" not in names:
                 problems.append(
                     Finding(
                         "M103",
                         "error",
                         "a rollback file without its migration",
                         Place(script.source.file, 1),
-                        fix=f"add {name.removesuffix(_ROLLBACK)}.sql beside it or delete it",
+                        fix=f"add {name.removesuffix(ROLLBACK)}.sql beside it or delete it",
                     )
                 )
             continue
         stem = name.removesuffix(".sql")
-        rollback = scripts.get(stem + _ROLLBACK)
-        there = stem + _ROLLBACK in names  # if it cannot be read, that is told
+        rollback = scripts.get(stem + ROLLBACK)
+        there = stem + ROLLBACK in names  # if it cannot be read, that is told
         problems.extend(_wrong_pair(script, rollback, stem, there))
         if rollback is None and script.directives.nothing_to_undo is not None:
             rollback = _nothing_to_undo(script)
@@ -363,8 +194,8 @@ def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) 
 def _nothing_to_undo(script: Script) -> Script:
     """Return the rollback of a migration that says that there is nothing to undo."""
     reason = script.directives.nothing_to_undo
-    name = script.source.file.removesuffix(".sql") + _ROLLBACK
-    path = script.path.with_name(script.path.name.removesuffix(".sql") + _ROLLBACK)
+    name = script.source.file.removesuffix(".sql") + ROLLBACK
+    path = script.path.with_name(script.path.name.removesuffix(".sql") + ROLLBACK)
     said = Source(name, f"-- nothing-to-undo: {reason}\n")
     return Script(path, said, Directives(nothing_to_undo=reason))
 
@@ -386,7 +217,7 @@ def _wrong_pair(
             "error",
             "the rollback file is missing",
             Place(script.source.file, 1),
-            fix=f"write {stem}{_ROLLBACK}, or `-- irreversible: reason` in this file",
+            fix=f"write {stem}{ROLLBACK}, or `-- irreversible: reason` in this file",
         )
     for name in said if rollback is not None else tuple(said)[1:]:
         yield Finding(
@@ -456,7 +287,7 @@ def _check_replaced(migrations: list[Migration], problems: list[Finding]) -> Non
 def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migration, ...]:
     """Return the migrations by folder and id, each after those that it depends on."""
     by_id = {migration.id: migration for migration in migrations}
-    known = {**_replaced(migrations), **by_id}
+    known = {**replaced_by(migrations), **by_id}
     depends: dict[str, set[str]] = {}
     for migration in migrations:
         depends[migration.id] = set()

@@ -10,7 +10,8 @@ from typing import Any
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.batched import NotBatched, batched_of
 from todo_sql.migrations.files.directives import MENTIONED, UNKNOWN_FATE
-from todo_sql.migrations.files.folder import MigrationSet, Script, refuse
+from todo_sql.migrations.files.folder import refuse
+from todo_sql.migrations.files.migration import MigrationSet, Script
 from todo_sql.migrations.files.reading import CopyData
 from todo_sql.migrations.files.rerun import (
     enum_name,

@@ -14,7 +14,7 @@ from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
-from todo_sql.migrations.files.folder import MigrationSet, Script
+from todo_sql.migrations.files.migration import MigrationSet, Script
 from todo_sql.migrations.files.statements import unexamined, wrong_statements
 from todo_sql.queries.loader import QuerySet, has_header, read_folder
 from todo_sql.review.linting import squawk
