@@ -111,8 +111,8 @@ class Field:
             row[0]
             for row in self._rows(
                 "select proname from pg_proc where pronamespace = 'public'::regnamespace"
-                " and prokind in ('f', 'p') and prosqlbody is null and not exists (select from pg_depend as e"
-                " where e.objid = pg_proc.oid and e.deptype = 'e')"
+                " and prokind in ('f', 'p') and prosqlbody is null and not exists ("
+                "select from pg_depend as e where e.objid = pg_proc.oid and e.deptype = 'e')"
             )
         }
 
