@@ -148,7 +148,7 @@ class Project:
             word = "proved" if found["files"] else "as it was"
             reason = "" if found["files"] else ", ".join(sorted(codes & set(HAZARDS)))
         outcome = Outcome(id, word, reason, tuple(found["recipes"]), len(found["files"]))
-        if found["files"] and set(found["proof"].values()) != {"equal"}:
+        if found["files"] and not all(v.startswith("equal") for v in found["proof"].values()):
             return Outcome(id, "FAILED", f"proof {found['proof']}")
         before = len(self.left_out)
         self.migrate()

@@ -138,6 +138,31 @@ def test_several_hazards_become_one_sequence(server: Server, rewritten: Rewritte
     assert [file.id[:14] for file in found.files] == sorted(file.id[:14] for file in found.files)
 
 
+DROPPED = {
+    "the last column": ("drop column c;", "add column c text;"),
+    "one in the middle": ("drop column b;", "add column b int not null default 1;"),
+    "with an index": ("drop column d;", "add column d int;"),
+    "two": ("drop column a, drop column c;", "add column a int, add column c text;"),
+}
+
+
+@pytest.mark.parametrize(("forward", "back"), DROPPED.values(), ids=DROPPED)
+def test_a_column_that_is_dropped_comes_back_as_the_last(
+    forward: str, back: str, rewritten: Rewritten
+) -> None:
+    """As it does by the rollback of the original; the proof says so where that moves others."""
+    found = rewritten(
+        "create table t (id int primary key, a int, b int not null default 1, d int, c text);"
+        "create index on t (d);",
+        f"create index i on t (id desc); alter table t {forward}",
+        f"alter table t {back} drop index i;",
+    )
+    assert not [one for one in found.asks if one.severity == "error"]
+    moved = "equal but for the place of a dropped column"
+    rolled = "equal" if forward == "drop column c;" else moved
+    assert found.proof == {"catalog": "equal", "rollback": rolled, "phases": "equal"}
+
+
 NOTHING = {
     "a table of its own": ("", "create table t (a int); create index on t (a);"),
     "a constant default": ("create table t (a int);", "alter table t add b int default 1;"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from todo_sql.catalog.ddl import BY_HAND
-from todo_sql.catalog.diff import compare
+from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding
@@ -182,6 +182,7 @@ class _Sequence:
         self.tracer, self.trial, self.migration = tracer, trial, migration
         self.queries = queries
         self.since: list[int] = []  # files applied since one that cannot be undone
+        self.shrunk: set[str | None] = set()  # tables that lost a column in these
         self.start = take(tracer.connection)
         self.now = self.start
 
@@ -211,11 +212,16 @@ class _Sequence:
         self._back_and_forth(again=False)
         return found
 
+    def _is_moved(self, change: Difference) -> bool:
+        """Whether a column has another place since one that was dropped comes back as the last."""
+        return set(change.changes) == {"position"} and change.item.parent in self.shrunk
+
     def _undoing(self, file: StepFile, before: Snapshot) -> StepFile:
         """Return a file with a rollback, by what it changed, unless it has one or needs none."""
         if file.irreversible or file.nothing:
             return file
         changes = compare(before, self.now)
+        self.shrunk |= {c.item.parent for c in changes if c.kind == "column" and c.after is None}
         reason = self.migration.forward.directives.irreversible
         if file.rollback is not None and file.slug != "rest":
             return file
@@ -258,7 +264,11 @@ class _Sequence:
                     self.trial.verdict["rollback"] = "failed"
                     raise
         back = take(self.tracer.connection)
-        _told(self.trial, "rollback", "the rollbacks do not restore", self.start, back)
+        verdict = self.trial.verdict
+        if self.shrunk and any(map(self._is_moved, compare(self.start, back))):
+            verdict.setdefault("rollback", "equal but for the place of a dropped column")
+        said = "the rollbacks do not restore"
+        _told(self.trial, "rollback", said, self.start, back, but=self._is_moved)
         if again:
             for number in self.since:
                 file = self.trial.files[number]
@@ -310,8 +320,15 @@ def _unserved(broken: Broken) -> Finding:
     )
 
 
-def _told(trial: Trial, what: str, said: str, wanted: Snapshot, found: Snapshot) -> None:
-    changes = compare(wanted, found)
+def _told(
+    trial: Trial,
+    what: str,
+    said: str,
+    wanted: Snapshot,
+    found: Snapshot,
+    but: Callable[[Difference], bool] = lambda _: False,
+) -> None:
+    changes = [change for change in compare(wanted, found) if not but(change)]
     if not changes:
         trial.verdict.setdefault(what, "equal")
         return
