@@ -65,9 +65,10 @@ class Project:
             DATABASE_URL=url, TODO_SQL_SCRATCH_URL=scratch, TODO_SQL_REPLAY="superuser"
         )
         (root / "pyproject.toml").write_text("[tool.todo-sql]\n", encoding="utf-8")
-        code, found, said = self.run("import", tool, str(source), "--to", "all")
+        code, found, _ = self.run("import", tool, str(source), "--to", "all")
         if code:
-            raise SystemExit(f"import {tool} {source}: {code}\n{said[-3000:]}\n{found}")
+            refused = [one["message"] for one in (found or {}).get("refused", [])]
+            raise SystemExit(f"import {tool} {source}: exit {code}: {refused[:3]}")
         self.all, self.folder = root / "all", root / "migrations"
         self.folder.mkdir()
         self.spread()
@@ -87,11 +88,13 @@ class Project:
         return code, json.loads(text) if text.strip() else None, said.getvalue()
 
     def spread(self) -> None:
-        """Leave room between versions that only count: a sequence takes several."""
-        for path in sorted(self.all.iterdir(), reverse=True):
-            version, _, rest = path.name.partition("_")
-            if version.startswith("0000") and version.isdigit():
-                path.rename(self.all / f"{int(version) * 100:014d}_{rest}")
+        """Number the migrations anew, with room between them: a sequence takes several."""
+        paths = sorted(self.all.iterdir(), reverse=True)
+        versions = sorted({path.name[:14] for path in paths if path.name[:14].isdigit()})
+        for path in paths:
+            if path.name[:14] in versions:
+                version = (versions.index(path.name[:14]) + 1) * 100
+                path.rename(self.all / f"{version:014d}{path.name[14:]}")
 
     def ids(self) -> list[str]:
         """Return the versioned migrations, in order."""
@@ -134,7 +137,8 @@ class Project:
             return Outcome(id, "FAILED", f"exit {code}: {said[-300:]}")
         asks = [one for one in found["asks"] if one["severity"] == "error"]
         if asks:
-            reason = "; ".join(dict.fromkeys(_short(one) for one in asks))
+            reasons = Counter(_short(one) for one in asks)
+            reason = "; ".join(f"{said} ({count})" for said, count in reasons.items())
             if any(one["code"] == "P302" for one in asks):
                 return Outcome(id, "FAILED", reason)
             code, found, said = self.run("rewrite", id, "--yes", "--in-part")
@@ -158,8 +162,8 @@ class Project:
 
 
 def _short(one: Any) -> str:
-    statement = one["message"].partition("same catalog: ")[2] or one["message"]
-    return f"{one['code']} {statement} | {(one['cause'] or '')}"
+    said = one["cause"] if one["code"] == "P301" else f"{one['message']}: {one['cause'] or ''}"
+    return f"{one['code']} {said}"
 
 
 def outcomes(project: Project, limit: int) -> Iterator[Outcome]:

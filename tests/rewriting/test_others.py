@@ -57,6 +57,15 @@ SAME = {
         "create index on t (d) where c = 'a'; create index on t (upper(c)); create index on t (c);",
         "alter table t alter c type varchar(10);",
     ),
+    "a collation under an index": (
+        'create table t (id int primary key, c varchar, d text collate "POSIX");'
+        "create index on t (c); create index on t (d);",
+        'alter table t alter c type varchar collate "C"; alter table t alter d type text;',
+    ),
+    "a collation and another type under a unique index": (
+        "create table t (id int primary key, c varchar(9)); create unique index on t (lower(c));",
+        'alter table t alter c type varchar(20) collate "C";',
+    ),
     "two indexes": (
         "create table t (id int, c int); create index i1 on t (c); create index i2 on t (id, c);",
         "drop index i1, i2;",

@@ -18,6 +18,11 @@ _NAME = re.compile(r'"(?:[^"]|"")*"|[\w$]+')
 _ZONES = ("timestamp without time zone", "timestamp with time zone")
 
 
+def _type(column: Item) -> str:
+    collation = column["collation"]
+    return f"{column['type']} collate {collation}" if collation else str(column["type"])
+
+
 class Alterations(Shadows):
     """Finds what a command changes or drops."""
 
@@ -25,13 +30,13 @@ class Alterations(Shadows):
         """Yield another type of a column."""
         piece = self.piece
         for change in self.changes:
-            if change.kind != "column" or "type" not in change.changes:
+            if change.kind != "column" or not {"type", "collation"} & change.changes.keys():
                 continue
             old, new = change.before, change.after
             assert old is not None and new is not None
             if self.is_below(new):
                 continue
-            words = {**self.of(new), "type": new["type"], "former": old["type"]}
+            words = {**self.of(new), "type": _type(new), "former": _type(old)}
             built = {index for index, _ in piece.trace.built}
             named = re.compile(rf"(?<![\w$\"]){re.escape(column_name(new))}(?![\w$\"])")
             indexes = [
@@ -41,7 +46,8 @@ class Alterations(Shadows):
                 and named.search(item["definition"].partition(" USING ")[2])
             ]
             words["statement"] = piece.statement.text
-            if any(item["constraint"] for item in indexes) or self.is_partitioned(new.parent):
+            unique = any(item["constraint"] or item["unique"] for item in indexes)
+            if unique or self.is_partitioned(new.parent):  # without it rows come twice meanwhile
                 yield self.shadow(new.parent)
                 return
             lists: dict[str, Sequence[Words]] = {"indexes": [self._index_again(i) for i in indexes]}

@@ -1,0 +1,288 @@
+"""What readers and writers wait for: each hazard as it is, beside its sequence.
+
+    python benchmarks/downtime.py [--rows 1000000] [--postgres 18] [RECIPE …]
+
+The hazards are the examples of the recipes (`todo_sql/rewriting/recipes`). Their tables are
+filled, and while the migration runs somebody reads them and somebody writes to them, a
+statement each every millisecond, as the release at work does. Told are the strongest lock, as
+traced or as seen meanwhile, the seconds, the longest wait of a read and of a write, and whether
+a statement of that release failed; what says `-- phase: contract` comes after it, so that
+failures there do not count. The sequence is what `todo-sql rewrite` makes of the example on
+the spot. Prints a table for docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+
+from todo_sql.config import load_config
+from todo_sql.embedded.server import EmbeddedServer
+from todo_sql.embedded.temporary import temporary_server
+from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.migrator import Migrator
+from todo_sql.review.locks import MODES, Lock
+from todo_sql.rewriting.pending_rewrites import rewrites
+from todo_sql.rewriting.recipe import Recipe, all_recipes
+from todo_sql.rewriting.rewrite import Rewrite, write
+
+TABLES = """
+select c.oid::regclass::text as name, c.relkind, c.relispartition or c.relkind = 'p' as within,
+       coalesce(pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT', false) as rest
+from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'm')
+order by c.oid
+"""
+COLUMNS = """
+select quote_ident(a.attname) as name, format_type(a.atttypid, a.atttypmod) as type,
+       a.attidentity::text as identity,
+       exists (select from pg_constraint k where k.conrelid = a.attrelid and k.contype = 'f'
+               and k.conkey = array[a.attnum]) as refers,
+       exists (select from pg_index i where i.indrelid = a.attrelid and i.indkey[0] = a.attnum
+               and i.indnkeyatts = 1 and i.indisunique) as key
+from pg_attribute a where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped
+order by a.attnum
+"""
+HELD = """
+select distinct l.mode from pg_locks l join pg_stat_activity a using (pid)
+join pg_class c on c.oid = l.relation
+where l.locktype = 'relation' and l.granted
+  and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'm', 'v')
+  and a.datname = current_database() and a.backend_type = 'client backend'
+  and a.application_name <> 'at work' and c.relname not like '%migration%'
+"""
+FEW = 99
+"""How many values the numbers of a partition have."""
+
+
+@dataclass
+class Table:
+    """A table of an example, as the release at work knows it."""
+
+    name: str
+    read: str
+    write: str | None
+
+
+@dataclass
+class Client:
+    """One of those who are at work meanwhile, or who looks at the locks of the migration."""
+
+    url: str
+    statements: list[str]
+    rows: int
+    counting: bool = True
+    failed: set[str] = field(default_factory=set)
+    slowest: float = 0.0
+    seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Make its thread."""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        chance = random.Random(1)
+        with psycopg.connect(
+            self.url, autocommit=True, prepare_threshold=None, application_name="at work"
+        ) as connection:
+            while not self._stop.is_set():
+                text = chance.choice(self.statements)
+                began = time.monotonic()
+                try:
+                    done = connection.execute(text.replace("?", str(chance.randint(1, self.rows))))
+                    if text is HELD:
+                        self.seen |= {mode for (mode,) in done}
+                except psycopg.Error as error:
+                    if self.counting:
+                        self.failed.add(str(error.sqlstate))
+                self.slowest = max(self.slowest, time.monotonic() - began)
+                self._stop.wait(0.001)
+
+    def __enter__(self) -> Self:
+        if self.statements:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self.statements:
+            self._thread.join()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run was like."""
+
+    lock: str
+    seconds: float
+    read: float
+    write: float | None
+    failed: frozenset[str]
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the run as the cells of a table."""
+        wrote = "–" if self.write is None else f"{self.write * 1000:,.0f}"
+        return (
+            self.lock,
+            f"{self.seconds:.1f}",
+            f"{self.read * 1000:,.0f}",
+            wrote,
+            "fails" if self.failed else "",
+        )
+
+
+def fill(connection: psycopg.Connection[Any], recipe: Recipe, rows: int) -> list[Table]:
+    """Fill the tables of an example, and return them."""
+    empty = set(re.findall(r"(\w+) is null", recipe.bad))
+    attached = re.findall(r"attach partition (\w+)", recipe.bad)
+    found = []
+    for name, kind, within, rest in connection.execute(TABLES).fetchall():
+        if kind == "m":
+            connection.execute(f"refresh materialized view {name}".encode())
+            found.append(Table(name, f"select * from {name} limit 1", None))
+            continue
+        columns = connection.execute(COLUMNS, (name,)).fetchall()
+        if not rest and (kind == "p" if within else True) and not (kind == "p" and attached):
+            limit = FEW if (within and "key" not in recipe.name) or name in attached else rows
+            values = {
+                column: "null"
+                if column in empty
+                else _value(kind_of, limit if not refers else rows)
+                for column, kind_of, identity, refers, _ in columns
+                if not identity
+            }
+            listed, said = ", ".join(values), ", ".join(values.values())
+            connection.execute(
+                f"insert into {name} ({listed}) select {said} "
+                f"from generate_series(1, {rows}) as g".encode()
+            )
+        listed = ", ".join(column for column, *_ in columns)
+        keys = [column for column, *_, key in columns if key]
+        where = f"{keys[0]} = ?" if keys else "false"
+        last = columns[-1][0]
+        found.append(
+            Table(
+                name,
+                f"select {listed} from {name} where {where}",
+                f"update {name} set {last} = {last} where {where}"
+                if len(columns) > 1
+                else f"delete from {name} where {where} and false",
+            )
+        )
+    return found
+
+
+def _value(kind: str, limit: int) -> str:
+    number = f"(1 + (g - 1) % {limit})"
+    if kind.startswith("timestamp"):
+        return "timestamp '2026-01-01' + g * interval '1 second'"
+    if kind == "date":
+        return "date '2026-01-01' + g % 300"
+    return f"'c' || {number}" if kind.startswith(("text", "character")) else number
+
+
+def measure(
+    url: str, folder: Path, tables: list[Table], rows: int, locks: list[Lock], *, phased: bool
+) -> Measured:
+    """Run what is pending while others read and write."""
+    reads = [table.read for table in tables]
+    writes = [table.write for table in tables if table.write]
+    migrator = Migrator(url, load(folder))
+    watcher = Client(url, [HELD], rows, counting=False)
+    with Client(url, reads, rows) as reader, Client(url, writes, rows) as writer, watcher:
+        time.sleep(0.2)
+        reader.slowest = writer.slowest = 0.0
+        began = time.monotonic()
+        if phased:
+            migrator.migrate(phase="expand")
+            reader.counting = writer.counting = False
+        migrator.migrate()
+        seconds = time.monotonic() - began
+        reader.counting = writer.counting = False
+    held = {lock.mode for lock in locks} | watcher.seen & set(MODES)
+    strongest = _mode(max(held, key=MODES.index)) if held else "none"
+    failed = frozenset(reader.failed | writer.failed)
+    return Measured(strongest, seconds, reader.slowest, writer.slowest if writes else None, failed)
+
+
+def _mode(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Lock")).upper()
+
+
+def example(server: EmbeddedServer, recipe: Recipe, rows: int) -> tuple[Measured, Measured]:
+    """Return what an example was like, as it is and as a sequence."""
+    found: list[Measured] = []
+    rewritten: Rewrite | None = None
+    for kind in ("sequence", "original"):
+        database = f"{recipe.name}_{kind}"
+        with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+            admin.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
+        url = server.url(database)
+        with tempfile.TemporaryDirectory() as name:
+            root, folder = Path(name), Path(name) / "migrations"
+            folder.mkdir()
+            (root / "pyproject.toml").write_text("[tool.todo-sql]\n", encoding="utf-8")
+            forward = f"-- irreversible: it is measured\n{recipe.bad}"
+            (folder / "20260101000000_change.sql").write_text(forward, encoding="utf-8")
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(recipe.schema.encode())
+                tables = fill(connection, recipe, rows)
+                connection.execute("vacuum analyze")
+                connection.execute("checkpoint")
+            if rewritten is None:
+                environment = {"TODO_SQL_SCRATCH_URL": server.url("postgres")}
+                config = load_config(root, environment=environment)
+                migrations = load(folder, root)
+                pending = list(migrations)
+                (rewritten,) = rewrites(config, url, migrations, pending, pending)
+                if not rewritten.files:
+                    raise SystemExit(f"{recipe.name}: {rewritten.asks}")
+                write(config, migrations, rewritten)
+                locks = [lock for file in rewritten.files for lock in file.locks]
+                found.append(measure(url, folder, tables, rows, locks, phased=True))
+            else:
+                locks = list(rewritten.locks)
+                found.append(measure(url, folder, tables, rows, locks, phased=False))
+        with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+            admin.execute(sql.SQL("drop database {}").format(sql.Identifier(database)))
+    sequence, original = found
+    return original, sequence
+
+
+def main() -> None:
+    """Measure the recipes that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="by name; default: all")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--postgres", type=int, default=18)
+    arguments = parser.parse_args()
+    old = arguments.postgres < 18
+    print(
+        "| recipe | strongest lock | seconds | slowest read, ms | slowest write, ms | old release |"
+    )
+    print("|---|---|---|---|---|---|")
+    with temporary_server(arguments.postgres) as server:
+        for recipe in all_recipes():
+            fits = recipe.needs != ("from 18" if old else "before 18")
+            wanted = not arguments.recipes or recipe.name in arguments.recipes
+            if recipe.asks is not None or not fits or not wanted:
+                continue
+            pairs = zip(
+                *(one.cells() for one in example(server, recipe, arguments.rows)), strict=True
+            )
+            cells = (" → ".join(pair) if any(pair) else "" for pair in pairs)
+            print(f"| {recipe.number} {recipe.title} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
