@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from todo_sql.catalog.diff import Difference, compare
@@ -188,18 +189,17 @@ def index_name(constraint: Item) -> str:
 
 
 def helper(table: str, column: str, what: str, snapshot: Snapshot) -> str:
-    """Return a name for a helper that nothing has yet."""
+    """Return a name for a helper that nothing has yet, and that of no other is cut off to."""
     bare = table.strip('"').replace('""', '"')
     taken = {item.attributes.get("name") for item in snapshot.items.values()}
     taken |= {item.name.rsplit(".", 1)[-1].strip('"') for item in snapshot.items.values()}
+    whole = "_".join(part for part in (bare, column) if part)
     number = ""
     while True:
         tail = f"_{what}{number}"
-        stem = (
-            "_".join(part for part in (bare, column) if part)
-            .encode()[: 63 - len(tail)]
-            .decode(errors="ignore")
-        )
+        if len(whole.encode()) + len(tail) > 63:
+            tail = f"_{sha256(whole.encode()).hexdigest()[:6]}{tail}"
+        stem = whole.encode()[: 63 - len(tail)].decode(errors="ignore")
         if stem + tail not in taken:
             return quoted(stem + tail)
         number = f"{int(number or 1) + 1}"
