@@ -157,7 +157,7 @@ class Project:
         before = len(self.left_out)
         self.migrate()
         if found["files"] and len(self.left_out) > before:
-            return Outcome(id, "FAILED", f"not applied: {self.left_out[-1]}")
+            return Outcome(id, "FAILED", f"not applied: {self.left_out[before]}")
         return outcome
 
 

@@ -30,6 +30,7 @@ NO_RECIPE = {
     "it refers to itself, quoted": ("", 'alter table "T 2" set unlogged;'),
     "cluster once more": ("alter table t cluster on t_pkey;", "cluster t;"),
     "no key to go by": ("", "alter table u alter column n type bigint;"),
+    "a counter of a table without a key": ("", "alter table u add column id bigserial not null;"),
     "two of them": ("", "alter table u set unlogged; alter table t add column d int not null;"),
 }
 

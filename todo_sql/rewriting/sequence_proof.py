@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -232,7 +233,8 @@ class _Sequence:
         if reason and (lost(changes) or not changes):
             return replace(file, irreversible=reason)
         lines = [
-            lowered(f"{text};")
+            # One that a column owns goes with the column.
+            re.sub("^drop sequence (?!if )", "drop sequence if exists ", lowered(f"{text};"))
             for mended in mend(compare(self.now, before), self.now, before)
             for text in mended.statements
         ]
