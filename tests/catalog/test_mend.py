@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import Connection
+from psycopg import Connection, sql
 from support.catalog_faults import FAULTS, SCHEMA
 from support.odd_schemas import ODD_SCHEMAS
 
@@ -22,6 +22,22 @@ from todo_sql.compiler.scratch_role import ScratchServer
 pytestmark = pytest.mark.database
 
 Connect = Callable[..., Connection[Any]]
+
+
+SPY = """
+create table marks (i integer);
+create function spy() returns text language plpgsql as
+$$ begin insert into public.marks values (1); return ''; end $$;
+"""
+HOSTILE_ROLES = [
+    "x'||public.spy()||'",
+    "x','a'); perform public.spy(); --",
+    "x$$; select public.spy(); do $$",
+    "x$body$; select public.spy(); do $body$",
+    "x%s%2$I%",
+    "x\\'||public.spy()||'",
+    "x\nselect public.spy(); --",
+]
 
 
 def test_every_fault_is_mended(empty_database: str, connect: Connect) -> None:
@@ -85,6 +101,37 @@ def test_the_dump_of_an_odd_schema_loads(
         other.execute(render(source).encode())
         assert [str(difference) for difference in compare(source, take(other))] == []
         assert render(take(other)) == render(source)
+
+
+@pytest.mark.parametrize("name", HOSTILE_ROLES)
+def test_the_name_of_a_role_is_no_code(
+    name: str, superuser_database: str, connect: Connect
+) -> None:
+    """What names the database is made in a DO: no role's name ends a literal or the block there."""
+    connection = connect(superuser_database, autocommit=True)
+    who, database = sql.Identifier(name), sql.Identifier(connection.info.dbname)
+    for text in (
+        SPY,
+        "create role {who}",
+        "grant temporary on database {database} to {who}",
+        "alter role {who} in database {database} set app.word = '%I'",
+        "alter table marks owner to {who}",
+    ):
+        connection.execute(sql.SQL(text).format(who=who, database=database))
+    try:
+        source = take(connection)
+        with (
+            scratch_database(ScratchServer(superuser_database, superuser=True)) as url,
+            psycopg.connect(url, autocommit=True) as other,
+        ):
+            other.execute(render(source).encode())
+            assert other.execute("select count(*) from public.marks").fetchone() == (0,)
+            assert [str(difference) for difference in compare(source, take(other))] == []
+            assert render(take(other)) == render(source)
+            other.execute(sql.SQL("drop owned by {}").format(who))
+    finally:
+        connection.execute(sql.SQL("drop owned by {}").format(who))
+        connection.execute(sql.SQL("drop role {}").format(who))
 
 
 def test_the_dump_loads_and_is_the_same(

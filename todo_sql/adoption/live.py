@@ -13,7 +13,7 @@ from todo_sql import writing
 from todo_sql.adoption.table_queries import TableQueries, queries_of
 from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import quoted, role
+from todo_sql.catalog.names import block, literal, quoted, role
 from todo_sql.catalog.schema_sql import create_role, roles
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.project import analyse_folder, check_folder
@@ -108,12 +108,12 @@ def _roles(live: Snapshot) -> Iterator[str]:
 
 
 def _membership(name: str) -> str:
-    tag = "$body$" if "$" in name else "$$"
-    plain = "'" + name.replace("'", "''") + "'"
-    return (
-        f"do {tag} begin if not pg_has_role(current_user, {plain}, 'member') then"
-        f" execute format('grant %I to current_user', {plain}); end if; end {tag};"
+    plain = literal(name)
+    text = block(
+        f"if not pg_has_role(current_user, {plain}, 'member') then"
+        f" execute format('grant %I to current_user', {plain}); end if;"
     )
+    return f"{text};"
 
 
 def _letting_owners_create(statements: list[str], live: Snapshot) -> list[str]:

@@ -16,9 +16,11 @@ from todo_sql.catalog.columns import (
 )
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import (
+    block,
     column_name,
     literal,
     names,
+    on_this_database,
     options,
     quoted,
     role,
@@ -241,14 +243,15 @@ def _constraint(item: Item, snapshot: Snapshot) -> Iterator[str]:
 def fire(constraint: Item) -> str:
     """Return what turns the triggers of a constraint on or off, as the constraint has them."""
     verb = "enable" if constraint["triggers"] is None else FIRING[constraint["triggers"]]
-    return (
-        "do $$ declare t record; begin for t in select g.tgrelid::regclass as name, g.tgname"
+    return block(
+        "for t in select g.tgrelid::regclass as name, g.tgname"
         " from pg_catalog.pg_trigger as g inner join pg_catalog.pg_constraint as k"
         " on k.oid = g.tgconstraint"
         f" where k.conrelid = {literal(table_of(constraint))}::regclass"
         f" and k.conname = {literal(constraint['name'])} loop"
         f" execute format('alter table %s {verb} trigger %I', t.name, t.tgname);"
-        " end loop; end $$"
+        " end loop;",
+        declared=" declare t record;",
     )
 
 
@@ -416,8 +419,7 @@ def _database_setting(item: Item, _: Snapshot) -> Iterator[str]:
 def database_setting(item: Item, change: str) -> str:
     """Return the statement that changes a setting of the database, or of a role in it."""
     who = f"role {role(item['grantee'])} in " if item["grantee"] else ""
-    text = literal(f"alter {who}database %I {change.replace('%', '%%')}")
-    return f"do $$ begin execute format({text}, current_database()); end $$"
+    return on_this_database(f"alter {who}database", change)
 
 
 _MAKERS: dict[str, Callable[[Item, Snapshot], Iterator[str]]] = {

@@ -37,6 +37,18 @@ def literal(text: str) -> str:
     return f"E'{quoted}'".replace("\\", "\\\\") if "\\" in text else f"'{quoted}'"
 
 
+def block(body: str, declared: str = "") -> str:
+    """Return a DO of statements, whatever names stand in them: a dollar could end the quotes."""
+    text = f"{declared} begin {body} end "
+    return f"do {literal(text) if '$' in text else f'$${text}$$'}"
+
+
+def on_this_database(before: str, after: str) -> str:
+    """Return a DO of a statement that names the database: the names around it are no code."""
+    text = literal(" %I ".join(part.replace("%", "%%") for part in (before, after)))
+    return block(f"execute format({text}, current_database());")
+
+
 def quoted(name: str) -> str:
     """Quote a name where it needs it, as quote_ident does."""
     if re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in _KEYWORDS:

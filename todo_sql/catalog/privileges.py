@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, role, table_of
+from todo_sql.catalog.names import column_name, on_this_database, role, table_of
 from todo_sql.catalog.snapshot import Snapshot
 
 
@@ -37,10 +37,7 @@ def grants(
             continue
         what = ", ".join(privilege + column for privilege in privileges)
         if on == "database":
-            yield (
-                "do $$ begin execute format("
-                f"'{verb} {what} on database %I {end}', current_database()); end $$"
-            )
+            yield on_this_database(f"{verb} {what} on database", end)
         else:
             yield f"{verb} {what} on {on} {end}"
 

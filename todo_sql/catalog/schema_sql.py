@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from todo_sql.catalog.ddl import BY_HAND
-from todo_sql.catalog.names import literal, role
+from todo_sql.catalog.names import block, role
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.steps import steps
 
@@ -54,8 +54,8 @@ def roles(snapshot: Snapshot) -> list[str]:
 
 def create_role(name: str) -> str:
     """Return the statement that makes a role unless it exists."""
-    body = (
-        f" begin create role {role(name)} nologin; "
-        "exception when duplicate_object or unique_violation then null; end "
+    text = block(
+        f"create role {role(name)} nologin; "
+        "exception when duplicate_object or unique_violation then null;"
     )
-    return f"do {literal(body) if '$' in name else f'$${body}$$'};"
+    return f"{text};"
