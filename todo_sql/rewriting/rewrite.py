@@ -332,5 +332,9 @@ def _drop_idle_waivers(config: Config, paths: Sequence[Path]) -> None:
         lines = idle.get(path.relative_to(config.root).as_posix())
         if lines:
             text = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for number, line in enumerate(text, 1) if number not in lines]
+            kept = [
+                line
+                for number, line in enumerate(text, 1)
+                if number not in lines or UNKNOWN_FATE in line  # `migrate` asks for that one
+            ]
             writing.write(path, "".join(kept).encode(), config.root)
