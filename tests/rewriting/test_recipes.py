@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.database import Server
 
+from todo_sql.rewriting.piece_view import split_name
 from todo_sql.rewriting.recipe import Recipe, all_recipes
 from todo_sql.rewriting.recipes_page import example, render
 from todo_sql.rewriting.rewrite import Rewrite
@@ -62,3 +63,9 @@ def test_every_recipe_is_whole() -> None:
 def test_the_page_is_up_to_date() -> None:
     """docs/recipes.md is what `todo-sql rewrite --recipes` prints."""
     assert PAGE.read_text(encoding="utf-8") == render()
+
+
+@pytest.mark.parametrize("name", ["plain", '"a.b"', '"a""b"', '"a\nb"', '"a\r\n.b"'])
+def test_any_name_is_split(name: str) -> None:
+    """A name of a table may hold whatever a quoted name may, a new line too."""
+    assert split_name(f"{name}.{name}") == (name, name)

@@ -171,7 +171,7 @@ def changed(item: Item, **attributes: Any) -> Item:
 
 def split_name(name: str) -> tuple[str, str]:
     """Return schema and name of a qualified name, quoted as they are."""
-    found = re.fullmatch(r'("(?:[^"]|"")*"|[^".]+)\.(.+)', name)
+    found = re.fullmatch(r'("(?:[^"]|"")*"|[^".]+)\.(.+)', name, re.DOTALL)
     assert found is not None
     return found[1], found[2]
 
