@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.commands import clean_environment
 
+from todo_sql.config import load_config
+from todo_sql.embedded.server import server_for
+
 NAME = "20260101000000_first"
-COMMANDS = [["lint"], ["migrate", "--dry-run"], ["status"]]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path) -> Iterator[Path]:
     """A project in a folder of its own, and a file beside it that is none of its business."""
     root = tmp_path / "project"
     for folder in ("migrations", "queries"):
         (root / folder).mkdir(parents=True)
     (root / "pyproject.toml").write_text("[tool.todo-sql]\n")
     (tmp_path / "secret.sql").write_text("token = hush\n")
-    return root
+    yield root
+    server_for(load_config(root, environment={})).destroy()  # `check` begins with one
 
 
 def run(root: Path, *words: str) -> str:
