@@ -7,7 +7,8 @@ a traceback, or no end.
 Such files are PostgreSQL's own regression tests, which libpg_query has in
 ``test/sql/postgres_regress``.
 
-``--verbs lint,plan`` runs some of the commands alone. The server is a temporary one.
+``--verbs lint,plan`` runs some of the commands alone; ``--show 2,3`` prints what was said where
+one ended so, on what PostgreSQL takes. The server is a temporary one.
 """
 
 from __future__ import annotations
@@ -114,10 +115,10 @@ def tried(folder: Path, verbs: list[str], text: str) -> Iterator[tuple[str, str]
         if code not in (0, 1, 2, 3) or "Traceback" in output:
             yield verb, f"ENDED with {code}\n{output[-1500:]}"
         else:
-            yield verb, f"exit {code}"
+            yield verb, f"exit {code}\n{output}"
 
 
-def run(server: EmbeddedServer, paths: list[Path], verbs: list[str]) -> int:
+def run(server: EmbeddedServer, paths: list[Path], verbs: list[str], show: list[str]) -> int:
     """Try each file; print what is wrong, and how often each command ended how."""
     there = {"TODO_SQL_SCRATCH_URL": server.url("postgres"), "DATABASE_URL": server.url("live")}
     os.environ.update(there)
@@ -132,6 +133,8 @@ def run(server: EmbeddedServer, paths: list[Path], verbs: list[str]) -> int:
             with tempfile.TemporaryDirectory() as folder:
                 for verb, ended in tried(Path(folder), chosen, text):
                     counts[form, verb, ended.split("\n")[0]] += 1
+                    if form == "what is taken" and ended.split()[1] in show:
+                        print(f"{path.name}: {verb} {ended}", flush=True)
                     if ended[0].isupper():
                         wrong += 1
                         print(f"{path.name}, {form}: {verb} {ended}", flush=True)
@@ -146,13 +149,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--verbs", default=",".join(VERBS))
+    parser.add_argument("--show", default="", help="exit codes")
     parser.add_argument("--postgres", type=int, default=18)
     arguments = parser.parse_args()
     paths = [path for folder in arguments.folders for path in sorted(folder.rglob("*.sql"))]
     with temporary_server(arguments.postgres) as server:
         with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
             admin.execute("create database live")
-        return run(server, paths, arguments.verbs.split(","))
+        return run(server, paths, arguments.verbs.split(","), arguments.show.split(","))
 
 
 if __name__ == "__main__":

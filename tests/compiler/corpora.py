@@ -76,6 +76,11 @@ TWICE = "two columns of one name: `row.id` would be one of them by chance; their
 UNNAMED = "a column without a name that Python takes: it needs `as`"
 MISTAKE = "their test of a mistake: sqlc refuses it, too"
 
+_COLUMNS = """
+select attname from pg_attribute
+where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum
+"""
+
 # What a refusal says, found in "CASE: QUERY: CODE MESSAGE", and why it is right.
 REASONS = [
     (r"C108 column \d+ of \S+ repeats the name", TWICE),
@@ -163,7 +168,7 @@ class Figures:
     wrong: list[str] = field(default_factory=list)
     types: list[str] = field(default_factory=list)
     compared: int = 0
-    names: list[str] = field(default_factory=list)
+    good: list[Query] = field(default_factory=list)
 
     def add(self, other: Figures) -> None:
         """Add the figures of a case."""
@@ -179,14 +184,19 @@ def describe(url: str, case: Case) -> Figures:
     with psycopg.connect(url, autocommit=True) as connection:
         figures.schema = [f"{case.name}: {line}" for line in apply(connection, case)]
         compiler = Compiler(connection, config_of(Path("/nowhere")))
+
+        def columns_of(table: str) -> list[str]:
+            return [row[0] for row in connection.execute(_COLUMNS, [table])]
+
         for query in case.queries:
+            query = replace(query, text=foreign.embedded(query.text, columns_of))
             found, findings = read_text(Source(case.name, query.text))
             if not findings:
                 analysis = compiler.analyse(found)
                 described += analysis.described
                 findings = analysis.errors
                 if not findings:
-                    figures.names.append(query.name)
+                    figures.good.append(query)
                     compare(query, analysis.described[0], figures)
             figures.refusals += [Refusal(case.name, query.name, one) for one in findings[:1]]
         columns = [column for entry in described for column in entry.columns]
@@ -281,9 +291,7 @@ def measure(corpus: str, checkout: Path) -> bool:
                     break
             total.add(figures)
             if corpus in PROJECTS:
-                good = set(figures.names)
-                case = replace(case, queries=tuple(q for q in case.queries if q.name in good))
-                packaged = package(case, server)
+                packaged = package(replace(case, queries=tuple(figures.good)), server)
     for line in total.schema:
         print(f"schema of {line}")
     for one in total.refusals:

@@ -115,6 +115,16 @@ VALUES: dict[str, list[tuple[object, str | None]]] = {
     "jsonpath": [('$."a"', '$."a"')],
     "pg_lsn": [("0/1", "0/1")],
     "xid8": [("5", "5")],
+    "int2vector": [("1 -2", "1 -2"), ("", ""), ([1], None)],
+    "oidvector": [("1 23", "1 23"), ([1], None)],
+    "aclitem": [("pg_monitor=r/pg_monitor", "pg_monitor=r/pg_monitor"), (1, None)],
+    "refcursor": [("a b", "a b")],
+    "regoper": [("pg_catalog.||/", "pg_catalog.||/")],
+    "regoperator": [("+(integer,integer)", "+(integer,integer)")],
+    "regcollation": [('"C"', '"C"')],
+    "regdictionary": [("simple", "simple")],
+    "pg_snapshot": [("10:20:10,14", "10:20:10,14"), (1, None)],
+    "txid_snapshot": [("10:20:10,14", "10:20:10,14")],
     "regclass": [("pg_class", "pg_class")],
     "regtype": [("integer", "integer")],
     "mood": [("sad", "sad"), (MOOD, MOOD)],
@@ -150,8 +160,8 @@ VALUES: dict[str, list[tuple[object, str | None]]] = {
                         "{[2026-01-01 00:00+05:30:15,)}"),
                        (Multirange([Range(NEW_YEAR, None)]), None)],
 }  # fmt: skip
-SHAPES = ("scalar", "domain", "flat", "nested", "domain_of_array", "array_of_domain", "composite",
-          "composites")  # fmt: skip
+SHAPES = ("scalar", "domain", "flat", "nested", "domain_of_array", "domain_of_nested",
+          "array_of_domain", "composite", "composites")  # fmt: skip
 PARTS = {"composite": "(composite).f", "composites": "(composites[1]).g"}
 DATES = ("date", "timestamp", "timestamptz")
 WHOLE = ("scalar", "domain", "composite")
@@ -190,9 +200,13 @@ class World:
         for number, pg_type in enumerate(VALUES):
             connection.execute(f"create domain d{number} as {pg_type}")
             connection.execute(f"create domain da{number} as {pg_type}[]")
-            connection.execute(f"create type c{number} as (f {pg_type}, g {pg_type}[])")
+            connection.execute(f"create domain dn{number} as {pg_type}[][]")
+            connection.execute(
+                f"create type c{number} as"
+                f" (f {pg_type}, g {pg_type}[], h {pg_type}[][], n dn{number})"
+            )
             types = (pg_type, f"d{number}", f"{pg_type}[]", f"{pg_type}[][]", f"da{number}",
-                     f"d{number}[]", f"c{number}", f"c{number}[]")  # fmt: skip
+                     f"dn{number}", f"d{number}[]", f"c{number}", f"c{number}[]")  # fmt: skip
             columns = ", ".join(
                 f"{shape} {kind}" for shape, kind in zip(SHAPES, types, strict=True)
             )
@@ -259,9 +273,16 @@ def shaped(shape: str, value: object, literal: str | None) -> tuple[object, str]
         "flat": ([value, None], "array[{0}::{1}, null]"),
         "nested": ([[value, value]], "array[array[{0}::{1}, {0}::{1}]]"),
         "domain_of_array": ([value], "array[{0}::{1}]"),
+        "domain_of_nested": ([[value], [None]], "array[array[{0}::{1}], array[null::{1}]]"),
         "array_of_domain": ([value, None], "array[{0}::{1}, null]"),
-        "composite": ((value, [None, value]), "row({0}::{1}, array[null, {0}::{1}])"),
-        "composites": ([{"f": None, "g": [value]}], "array[row(null, array[{0}::{1}])]"),
+        "composite": (
+            (value, [None, value], [[value]], None),
+            "row({0}::{1}, array[null, {0}::{1}], array[array[{0}::{1}]], null)",
+        ),
+        "composites": (
+            [{"f": None, "g": [value], "h": None, "n": [[value], [value]]}],
+            "array[row(null, array[{0}::{1}], null, array[array[{0}::{1}], array[{0}::{1}]])]",
+        ),
     }[shape]
     return given, expression.replace("{0}", written)
 
@@ -396,6 +417,7 @@ def test_lists_in_lists(world: World) -> None:
         ("flat", [[1]], "declare it, as in `int.*"),
         ("domain_of_array", [[1]], "a list in a list"),
         ("nested", [1], "lists in lists"),
+        ("domain_of_nested", [1], "lists in lists"),
         ("nested", [[1], [2, 3]], "of one length"),
         ("nested", [[]], "not empty"),
         ("flat", "12", "takes list, not str"),

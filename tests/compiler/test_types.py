@@ -376,8 +376,11 @@ def test_one_of_a_list(world: World, sql: str, python: str) -> None:
     [
         ("select row(1, 'a') as v", "its type in PostgreSQL is record"),
         ("select address as v from houses", "its type in PostgreSQL is address"),
-        ("select null::aclitem as v", "its type in PostgreSQL is aclitem"),
-        ("select 1 as v where :p::aclitem[] is not null", "its type in PostgreSQL is aclitem[]"),
+        ("select null::anyarray as v", "its type in PostgreSQL is anyarray"),
+        (
+            "select 1 as v where :p::pg_lsn[] is not null and :q::moods[] is null",
+            "its type in PostgreSQL is moods[]",
+        ),
     ],
 )
 def test_no_python_type(world: World, sql: str, says: str) -> None:

@@ -307,6 +307,38 @@ def test_rows_that_a_rollback_loses(scratch: Scratch, tmp_path: Path) -> None:
     assert [finding.code for finding in change.findings] == ["R905"]
 
 
+TEMPORAL = """
+do $$ begin
+    if current_setting('server_version_num')::int < 180000 then return; end if;
+    create table prices (id int4range, "(a), b" daterange,
+        primary key (id, "(a), b" without overlaps));
+    create table paid (id int primary key, price int4range not null, at daterange not null,
+        foreign key (price, period at) references prices (id, period "(a), b"));
+end $$"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "undo"),
+    [
+        ("create table odd (r int, t text, row text); insert into odd values (1)",
+         "drop table odd"),
+        (TEMPORAL, "drop table if exists paid, prices"),
+        ('create table "a(b" (id int primary key, "c), d" int unique);'
+         'create table refers (n int not null references "a(b" ("c), d"))',
+         'drop table refers, "a(b"'),
+    ],
+)  # fmt: skip
+def test_tables_with_odd_names_and_keys_get_rows(
+    scratch: Scratch, tmp_path: Path, forward: str, undo: str
+) -> None:
+    """A column called as we call a row, a key over a period, brackets in names: all is tried."""
+    write(tmp_path, (forward, undo), ("alter table lists add x int", "alter table lists drop x"))
+    assert [one.outcome for one in verify(scratch, load(tmp_path, tmp_path))[1:]] == [
+        "reversible",
+        "reversible",
+    ]
+
+
 def test_irreversible_is_listed_with_its_reason(scratch: Scratch, tmp_path: Path) -> None:
     """An irreversible migration is no fault, and what follows it is still proved."""
     forward = "-- irreversible: the words are gone\nalter table tasks drop column title"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ _SQLC_CARDINALITIES = {
     "batchone": "batch",
 }
 _SQLC_MACROS = ("arg", "narg", "slice", "embed")
+_EMBEDDED = " /* embedded */"
 
 
 def sqlc(checkout: Path) -> Iterator[Case]:
@@ -207,12 +208,32 @@ def _sqlc_token(text: str, tokens: list[Token], index: int) -> tuple[int, str] |
         if words[3] != "(" or words[5:6] != [")"]:
             return None  # as their tests of mistakes have it: PostgreSQL knows no sqlc.arg()
         name = words[4].strip("'")
-        return (6, f"{name}.*") if words[2] == "embed" else (6, f":{name}")
+        return (6, f"{name}.*{_EMBEDDED}") if words[2] == "embed" else (6, f":{name}")
     if kind is Kind.OPERATOR and words[0].endswith("@") and words[0] not in ("<@", "@@"):
         following = tokens[index + 1 : index + 2]
         if following and following[0].kind is Kind.WORD and following[0].start == end:
             return 2, f"{words[0][:-1]}:{words[1]}"
     return None
+
+
+def embedded(text: str, columns: Callable[[str], Sequence[str]]) -> str:
+    """Return a query whose columns of a table that sqlc embeds have dotted names, which nest.
+
+    Args:
+        text: The query.
+        columns: The columns of a table; none: it is not known.
+    """
+
+    def write(found: re.Match[str]) -> str:
+        alias = found[1]
+        source = re.search(
+            rf'(?i)\b(?:from|join)\s+((?:[\w"]+\.)?"?{alias}"?|[\w."]+(?:\s+as)?\s+{alias})\b', text
+        )
+        table = re.split(r"\s", source[1])[0] if source else alias
+        shown = [f'{alias}."{one}" as "{alias}.{one}"' for one in columns(table)]
+        return ", ".join(shown) or f"{alias}.*"
+
+    return re.sub(rf"(\w+)\.\*{re.escape(_EMBEDDED)}", write, text)
 
 
 # sqlx ---------------------------------------------------------------------------------------

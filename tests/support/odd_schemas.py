@@ -52,6 +52,14 @@ ODD_SCHEMAS = {
             begin atomic select o from orders() as o limit 1; end;
         create view firsts as select (first_order()).id;
     """,
+    "names of NOT NULL that a copy took first": """
+        create table t (id integer primary key, a text not null, b text not null);
+        create table copied (like t including all);
+        create table "Child" (a text not null) inherits (t);
+        create table another (like "Child" including all, id2 integer not null);
+        alter table t alter b drop not null;
+        alter table t alter b set not null;
+    """,
     "circular foreign keys": """
         create table a (id integer primary key, b_id integer);
         create table b (id integer primary key, a_id integer references a deferrable);

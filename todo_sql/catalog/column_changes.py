@@ -46,11 +46,7 @@ def not_null_name(column: Item, snapshot: Snapshot) -> str:
     above = ddl.above(column, snapshot)
     if named is None and above is not None and above["not_null"]:
         return not_null_name(above, snapshot)
-    return named or _usual_name(column)
-
-
-def _usual_name(column: Item) -> str:
-    return quoted(f"{_bare(table_of(column))}_{column['name']}_not_null")
+    return named or ddl.usual_name(column)
 
 
 # What a column has from its parent's for as long as it has one.
@@ -107,16 +103,16 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
             elif value == "not valid":
                 if old[name]:
                     yield f"{both} drop not null"
-                yield from ddl.not_valid(new)
+                yield from ddl.not_valid(new, after)
             elif old[name] and value:
                 yield f"{both} drop not null"
-                yield from ddl.set_not_null(new)
+                yield from ddl.set_not_null(new, after)
             elif value:
-                yield from ddl.set_not_null(new)
+                yield from ddl.set_not_null(new, after)
             else:
                 yield f"{both} drop not null"
         case "not_null_name" if old["not_null"] and new["not_null"] == old["not_null"]:
-            found, wanted = not_null_name(old, before), value or _usual_name(new)
+            found, wanted = not_null_name(old, before), value or ddl.usual_name(new)
             if found != wanted:
                 yield f"alter table {table_of(new)} rename constraint {found} to {wanted}"
         case "identity":
@@ -155,10 +151,6 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
             )
         case "position":
             yield f"{BY_HAND}no statement moves {new.name} from place {old[name]} to {value}"
-
-
-def _bare(name: str) -> str:
-    return name.rsplit(".", 1)[-1].strip('"')
 
 
 def set_options(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, names, options, table_of
+from todo_sql.catalog.names import column_name, names, options, quoted, table_of
 from todo_sql.catalog.snapshot import Snapshot
 
 
@@ -25,8 +25,8 @@ def column_definition(item: Item, snapshot: Snapshot, apart: Set[str] = frozense
     elif item["default"] is not None and f"default {item.name}" not in apart:
         parts.append(f"default {item['default']}")
     if item["not_null"] in ("yes", "no inherit"):
-        if item["not_null_name"]:
-            parts.append(f"constraint {item['not_null_name']}")
+        if named := _chosen_name(item, snapshot):
+            parts.append(f"constraint {named}")
         parts.append("not null" if item["not_null"] == "yes" else "not null no inherit")
     return " ".join(parts)
 
@@ -102,7 +102,7 @@ def overridden(column: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[st
     if not settled and (later or column["default"] != parent["default"]):
         yield from set_default(column, snapshot)
     if column["not_null"] == "yes" and parent["not_null"] != "yes":
-        yield from set_not_null(column)
+        yield from set_not_null(column, snapshot)
     if column["storage"] != parent["storage"]:
         value = column["storage"] or default_storage(column, snapshot)
         yield f"{alter_column(column, snapshot)} set storage {value}"
@@ -122,12 +122,27 @@ def above(column: Item, snapshot: Snapshot) -> Item | None:
     return None
 
 
-def set_not_null(column: Item) -> Iterator[str]:
+def usual_name(column: Item) -> str:
+    """Return how PostgreSQL calls the NOT NULL of a column where nobody else is called so."""
+    return quoted(f"{_bare(table_of(column))}_{column['name']}_not_null")
+
+
+def _chosen_name(column: Item, snapshot: Snapshot) -> str | None:
+    """Return the name to be written of a NOT NULL: not the usual one, or another's, too.
+
+    So it is after ``create table … (like … including all)``, which copies the names.
+    """
+    named: str | None = column["not_null_name"]
+    if named is None and (usual := usual_name(column)) in snapshot.not_null_names:
+        return usual
+    return named
+
+
+def set_not_null(column: Item, snapshot: Snapshot) -> Iterator[str]:
     """Yield what makes a column not null, under the name that it has."""
-    if column["not_null_name"]:
+    if named := _chosen_name(column, snapshot):
         yield (
-            f"alter table {table_of(column)} add constraint {column['not_null_name']} "
-            f"not null {column_name(column)}"
+            f"alter table {table_of(column)} add constraint {named} not null {column_name(column)}"
         )
     else:
         yield f"alter table {table_of(column)} alter column {column_name(column)} set not null"
@@ -146,12 +161,13 @@ def column_settings(item: Item, snapshot: Snapshot) -> Iterator[str]:
         yield f"{alter_column(item, snapshot)} set storage {item['storage']}"
     yield from _tuning(item, snapshot)
     if item["not_null"] == "not valid":
-        yield from not_valid(item)
+        yield from not_valid(item, snapshot)
 
 
-def not_valid(item: Item) -> Iterator[str]:
+def not_valid(item: Item, snapshot: Snapshot) -> Iterator[str]:
     """Yield what forbids new nulls in a column that may hold some."""
-    said = f"constraint {item['not_null_name']} " if item["not_null_name"] else ""
+    named = _chosen_name(item, snapshot)
+    said = f"constraint {named} " if named else ""
     yield f"alter table {table_of(item)} add {said}not null {column_name(item)} not valid"
 
 

@@ -71,6 +71,12 @@ class Snapshot:
         return frozenset(name for table in self.of("table") for name in names(table["inherits"]))
 
     @cached_property
+    def not_null_names(self) -> frozenset[str]:
+        """The names of each NOT NULL that is not called as PostgreSQL would call it."""
+        told = (column["not_null_name"] for column in self.of("column"))
+        return frozenset(name for name in told if name)
+
+    @cached_property
     def _parts(self) -> Mapping[str | None, Sequence[Item]]:
         found: dict[str | None, list[Item]] = {}
         for item in self.items.values():

@@ -182,7 +182,7 @@ class Inference:
             directive = query.parameters.get(name)
             shape = python_types.Shape(
                 nulls=feeds.nullable_elements(fed[name]),
-                depth=self._depth(directive, [column for _, column in targets.values()]),
+                depth=self._depth(directive, oid, [column for _, column in targets.values()]),
             )
             python = self._python(oid, target, query, name, shape, tuples=True)
             if python is None:
@@ -200,7 +200,7 @@ class Inference:
             parameters.append(
                 DescribedParameter(
                     name,
-                    self._shown(oid) + "[]" * (shape.depth - 1),
+                    self._shown(oid) + "[]" * (0 if self._is_domain(oid) else shape.depth - 1),
                     python,
                     nullable,
                     default,
@@ -250,7 +250,7 @@ class Inference:
                 declared = found.type
             if directive is not None and directive.nullable is not None:
                 not_null = not directive.nullable
-            shape = python_types.Shape(not values, self._depth(directive, [found]))
+            shape = python_types.Shape(not values, self._depth(directive, oid, [found]))
             path, _, last = column.name.rpartition(".")
             inner = f"{models[path]}.{last}" if path in models else None
             python = self._python(declared, origin, query, column.name, shape, inner)
@@ -292,15 +292,18 @@ class Inference:
                     known[key] = Claims([False] * count, [False] * count)
         return list(known.values())
 
-    @staticmethod
     def _depth(
-        directive: ParameterDirective | ColumnDirective | None, columns: list[Column | None]
+        self,
+        directive: ParameterDirective | ColumnDirective | None,
+        oid: int,
+        columns: list[Column | None],
     ) -> int:
-        """Return how deep an array is nested: as a header declares it, or the columns do."""
+        """Return how deep an array is nested: as header, columns or a domain declare it."""
         if directive is not None and directive.pg_type is not None:
-            return max(1, directive.pg_type.count("[]"))
-        declared = {column.dimensions for column in columns if column is not None}
-        return max(1, declared.pop()) if len(declared) == 1 else 1
+            return self.schema.depth(oid, directive.pg_type.count("[]"))
+        depth = self.schema.depth
+        declared = {depth(one.type, one.dimensions) for one in columns if one is not None}
+        return declared.pop() if len(declared) == 1 else depth(oid)
 
     @cached_property
     def _listed(self) -> dict[tuple[int, int], tuple[str, ...]]:

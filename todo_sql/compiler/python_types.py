@@ -111,7 +111,9 @@ _BASE = {
             *("text", "varchar", "bpchar", "char", "name", "money", "xml", "unknown"),
             *("bit", "varbit", "macaddr", "macaddr8", "tsvector", "tsquery", "jsonpath"),
             *("regclass", "regtype", "regproc", "regprocedure", "regrole", "regnamespace"),
-            *("regconfig", "pg_lsn", "tid", "cid", "xid", "xid8"),
+            *("regoper", "regoperator", "regcollation", "regdictionary", "regconfig", "aclitem"),
+            *("pg_lsn", "tid", "cid", "xid", "xid8", "int2vector", "oidvector", "refcursor"),
+            *("pg_snapshot", "txid_snapshot"),
             *("point", "line", "lseg", "box", "path", "polygon", "circle"),
         ),
         PythonType("str"),
@@ -178,6 +180,8 @@ def python_type(
     if path:
         return named(path)
     if found.element:
+        if choices.tuples and schema.is_array(found.element):
+            return None  # each a text of its own within the text, which nothing here writes
         element = python_type(found.element, schema, choices)
         return element.listed(shape) if element else None
     if found.kind == "d":
@@ -201,7 +205,10 @@ def python_type(
 def _tuple(found: Type, schema: Schema, choices: Choices) -> PythonType | None:
     """Return a composite as the tuple of its fields, each of which may be NULL."""
     columns = schema.relations[found.relation].columns.values()
-    fields = [python_type(one.type, schema, choices) for one in columns]
+    fields = [
+        python_type(one.type, schema, choices, Shape(depth=schema.depth(one.type, one.dimensions)))
+        for one in columns
+    ]
     known = [one.optional() for one in fields if one is not None]
     if len(known) < len(fields):
         return None
@@ -242,14 +249,14 @@ def form(oid: int, schema: Schema) -> Form | None:
     The scalars that it does not know, such as an enum, it loads as texts.
     """
     found = schema.types.get(oid)
-    if found is None or (found.schema == "pg_catalog" and not found.relation):
+    if found is None or _is_known(found):
         return None
     shape = _shape(oid, schema)
     return None if isinstance(shape, str) and " " not in shape else shape
 
 
 def written(oid: int, schema: Schema, depth: int = 1) -> Form | None:
-    """Return how values of a type are written; None: PostgreSQL's own type, known by its name.
+    """Return how values of a type are written; None: psycopg knows it by its name.
 
     Args:
         oid: Of the type.
@@ -259,24 +266,40 @@ def written(oid: int, schema: Schema, depth: int = 1) -> Form | None:
     found = schema.types.get(oid)
     while found is not None and found.element:
         found = schema.types.get(found.element)
-    own = found is None or (found.schema == "pg_catalog" and not found.relation)
-    if own:
+    if found is None or _is_known(found):
         return None
-    form = _shape(oid, schema)
+    return _nested(_shape(oid, schema, deep=True), depth)
+
+
+def _is_known(found: Type) -> bool:
+    """Whether a type is one of PostgreSQL's own that psycopg knows, as most of them are."""
+    own = found.schema == "pg_catalog" and not found.relation
+    return own and postgres.types.get(found.oid) is not None
+
+
+def _nested(form: Form, depth: int) -> Form:
+    """Return the form of an array of more dimensions."""
     for _ in range(depth - 1):
         form = [form]
     return form
 
 
-def _shape(oid: int, schema: Schema) -> Form:
+def _shape(oid: int, schema: Schema, *, deep: bool = False) -> Form:
+    """Return the form of a type; `deep`: with the dimensions that fields declare, to write them."""
     found = schema.types[oid]
     if found.element:
-        return [_shape(found.element, schema)]
+        return [_shape(found.element, schema, deep=deep)]
     if found.kind == "d":
-        return _shape(found.base, schema)
+        return _shape(found.base, schema, deep=deep)
     if found.kind == "c":
-        attributes = schema.relations[found.relation].columns
-        return {one.name: _shape(one.type, schema) for one in attributes.values()}
+        fields = schema.relations[found.relation].columns.values()
+        return {
+            one.name: _nested(
+                _shape(one.type, schema, deep=deep),
+                schema.depth(one.type, one.dimensions) if deep else 1,
+            )
+            for one in fields
+        }
     if found.schema == "pg_catalog":
         return found.name if postgres.types.get(found.name) else "text"
     if found.kind in ("r", "m"):

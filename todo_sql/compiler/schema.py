@@ -92,6 +92,7 @@ class Type:
         labels: The labels of an enum, in order.
         not_null: Whether a domain refuses NULL.
         delimiter: What stands between elements of an array of it.
+        dimensions: Of a domain over an array, as declared.
     """
 
     oid: int
@@ -105,6 +106,7 @@ class Type:
     labels: tuple[str, ...]
     not_null: bool = False
     delimiter: str = ","
+    dimensions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,26 @@ class Schema:
         if found is None or found.kind != "d":
             return False
         return found.not_null or self.refuses_null(found.base)
+
+    def depth(self, oid: int, declared: int = 0) -> int:
+        """Return how deep arrays of a type are nested: by its column or by a domain; else one.
+
+        Args:
+            oid: Of the type.
+            declared: The dimensions that its column declares.
+        """
+        found = self.types.get(oid)
+        while found is not None and found.kind == "d":
+            declared = max(declared, found.dimensions)
+            found = self.types.get(found.base)
+        return max(declared, 1)
+
+    def is_array(self, oid: int) -> bool:
+        """Whether a type is an array, or a domain over one."""
+        found = self.types.get(oid)
+        return found is not None and bool(
+            found.element or (found.kind == "d" and self.is_array(found.base))
+        )
 
     def type_by_name(self, name: str) -> Type | None:
         """Return the type that is shown, or named, so."""

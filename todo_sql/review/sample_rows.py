@@ -61,7 +61,7 @@ def read(connection: Connection[Any], snapshot: Snapshot) -> Rows:
     if not tables:
         return {}
     parts = (
-        f"select {number} as n, pg_catalog.to_jsonb(r) as row from {table} as r"
+        f"select {number} as n, pg_catalog.to_jsonb(r.*) as row from {table} as r"
         for number, table in enumerate(tables)
     )
     found: dict[str, list[dict[str, Any]]] = {table: [] for table in tables}
@@ -234,6 +234,9 @@ def _insert(table: Item, values: Mapping[str, str | None]) -> str:
 
 
 def _referenced_columns(definition: str) -> list[str]:
-    match = re.search(r"REFERENCES [^(]+\(([^)]*)\)", definition)
+    """Return the columns that a foreign key refers to, of a temporal one without ``PERIOD``."""
+    name = r'(?:"(?:[^"]|"")+"|\w+)'
+    listed = rf"(?:PERIOD )?{name}"
+    match = re.search(rf"REFERENCES {name}(?:\.{name})?\(({listed}(?:, {listed})*)\)", definition)
     assert match is not None
-    return match.group(1).split(", ")
+    return list(re.findall(rf"(?:PERIOD )?({name})", match[1]))

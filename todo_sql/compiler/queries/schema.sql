@@ -58,7 +58,8 @@ select
     t.typname,
     t.typtype::text,
     array[format_type(t.oid, null), quote_ident(n.nspname) || '.'],
-    case when t.typcategory = 'A' and t.typlen = -1 then t.typelem::int8 else 0 end,
+    -- int2vector and oidvector, too, have elements, but are written otherwise: `1 2`
+    case when t.typinput = 'pg_catalog.array_in'::regproc then t.typelem::int8 else 0 end,
     coalesce(nullif(t.typbasetype::int8, 0), r.rngsubtype::int8, m.rngsubtype::int8, 0),
     t.typrelid::int8,
     case
@@ -69,7 +70,8 @@ select
             )
     end,
     t.typnotnull,
-    t.typdelim::text
+    t.typdelim::text,
+    t.typndims
 from pg_catalog.pg_type as t
 inner join pg_catalog.pg_namespace as n on t.typnamespace = n.oid
 left join pg_catalog.pg_range as r on t.oid = r.rngtypid
