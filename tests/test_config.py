@@ -37,6 +37,15 @@ def test_defaults(tmp_path: Path) -> None:
     assert config.direct_url is None
 
 
+def test_an_empty_section_has_the_defaults_of_one_that_is_checked(tmp_path: Path) -> None:
+    """It is not checked, so what stands in its place must be the same."""
+    file = tmp_path / "pyproject.toml"
+    file.write_text("[tool.todo-sql]\n")
+    empty = load_config(tmp_path, environment={})
+    file.write_text('[tool.todo-sql]\nqueries = "queries"\n')
+    assert load_config(tmp_path, environment={}) == empty
+
+
 def test_everything_can_be_said(tmp_path: Path) -> None:
     """Every key of the section arrives."""
     config = load_config(

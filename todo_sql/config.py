@@ -256,7 +256,20 @@ def config_of_migrations(folder: Path, environment: Mapping[str, str] | None = N
 
 def packaged_config(environment: Mapping[str, str] | None = None) -> Config:
     """Return the Todo project that the wheel carries."""
-    root = PACKAGED if PACKAGED.is_dir() else Path(__file__).parent.parent
+    return replace(
+        _by_default(
+            PACKAGED if PACKAGED.is_dir() else Path(__file__).parent.parent,
+            dict(os.environ if environment is None else environment),
+        ),
+        tenant=Tenant(),
+        exempt=TODO_EXEMPT,
+        ignore=TODO_IGNORE,
+        packaged=True,
+    )
+
+
+def _by_default(root: Path, environment: Mapping[str, str]) -> Config:
+    """Return the configuration of a project whose file says nothing."""
     return Config(
         root=root,
         migrations=root / "migrations",
@@ -264,11 +277,7 @@ def packaged_config(environment: Mapping[str, str] | None = None) -> Config:
         generate=None,
         specs=root / "specs" / "database",
         seeds=root / "seeds",
-        tenant=Tenant(),
-        exempt=TODO_EXEMPT,
-        ignore=TODO_IGNORE,
-        packaged=True,
-        environment=dict(os.environ if environment is None else environment),
+        environment=environment,
     )
 
 
@@ -311,6 +320,8 @@ def _document(path: Path) -> dict[str, Any]:
 def _from_section(
     root: Path, section: dict[str, Any], where: str, environment: Mapping[str, str]
 ) -> Config:
+    if not section:  # pydantic, which checks one, takes a tenth of a second to load
+        return _by_default(root, _with_dotenv(root, environment))
     from todo_sql.config_section import read_section
 
     found = read_section(section, where)

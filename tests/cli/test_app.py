@@ -18,12 +18,14 @@ from typing import Any
 
 import pytest
 from support.commands import clean_environment, todo_sql
+from support.migrations import write
 
 from todo_sql.cli import table
 from todo_sql.cli.app import main
 from todo_sql.cli.context import Context
 from todo_sql.cli.output import BROKEN_PIPE, INTERRUPTED, UNEXPECTED, UNWRITABLE
 from todo_sql.errors import ExitCode, Finding, FindingsError, Place, UsageError
+from todo_sql.migrations import migrate
 from todo_sql.wire.call_errors import ServerError, translate
 
 
@@ -100,6 +102,30 @@ def test_only_the_verb_that_runs_is_imported() -> None:
             [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
         )
         assert answer.stderr.splitlines()[-1] == str(expected)
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_a_run_loads_what_it_needs(empty_database: str, tmp_path: Path, pending: bool) -> None:
+    """With nothing to do no grammar, no yoyo; and pydantic never where nothing is configured."""
+    write(tmp_path, "20260101000000_a", "create table a (id int);")
+    if not pending:
+        migrate(empty_database, tmp_path)
+    code = (
+        "import sys; from todo_sql.cli.app import main; code = main(sys.argv[1:]); "
+        "heavy = {'yoyo', 'postgast', 'pydantic', 'dotenv', 'sqlfluff'}; "
+        "print(code, *sorted(heavy & set(sys.modules)))"
+    )
+    words = ("migrate", "--migrations", tmp_path.as_posix(), "--database", empty_database)
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = ["postgast", "yoyo"] if pending else []
+    assert answer.stdout.split() == ["0", *loaded]
 
 
 def test_help_on_a_terminal_has_panels(tmp_path: Path) -> None:

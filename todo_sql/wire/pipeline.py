@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import pq
@@ -21,12 +21,13 @@ from psycopg.waiting import Ready, Wait, wait
 
 from todo_sql.logs import CANCEL
 from todo_sql.wire.call_errors import ServerError
-from todo_sql.wire.connection import Link
-from todo_sql.wire.statement import Step, WireStatement
+
+if TYPE_CHECKING:
+    from todo_sql.wire.connection import Link
+    from todo_sql.wire.statement import Step
 
 _TUPLES_OK = pq.ExecStatus.TUPLES_OK
 _DONE = frozenset({_TUPLES_OK, pq.ExecStatus.COMMAND_OK})
-_NOTHING = WireStatement("")
 # administrator command, idle session timeout
 HANGING_UP = frozenset({"57P01", "57P05"})
 # Shutdown, termination and timeouts that end a session.
@@ -192,6 +193,8 @@ def next_result(
 
 def _lost(link: Link, message: str, answers: list[Answer]) -> ConnectionLost:
     """Finish with a broken connection: read what the server said before it went."""
+    from todo_sql.wire.statement import Step, WireStatement
+
     link.broken = True
     said = answers[0].failed if answers else None
     for _ in range(8):
@@ -202,7 +205,7 @@ def _lost(link: Link, message: str, answers: list[Answer]) -> ConnectionLost:
         except psycopg.Error:
             break
         if result is not None and result.error_field(pq.DiagnosticField.SQLSTATE):
-            said = Failed(Step(_NOTHING), ServerError.from_result(result))
+            said = Failed(Step(WireStatement("")), ServerError.from_result(result))
     if said is None:
         return ConnectionLost(_first_line(message))
     begun = bool(answers and answers[0].results)
