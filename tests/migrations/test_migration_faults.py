@@ -135,9 +135,7 @@ def test_the_last_commit_waits_for_a_synchronous_standby(server: Server, tmp_pat
         write(tmp_path, id, f"create table {id[-2:]} ();")
     with primary_and_standby(server.version) as pair:
         url, standby = pair.primary, pair.standby
-        with psycopg.connect(url, autocommit=True) as admin:
-            admin.execute("alter system set synchronous_standby_names = '*'")
-            admin.execute("select pg_reload_conf()")
+        pair.wait_for_standby()
         pair.kill()
         with ThreadPoolExecutor(1) as thread:
             future = thread.submit(migrate, url, tmp_path)
@@ -145,6 +143,7 @@ def test_the_last_commit_waits_for_a_synchronous_standby(server: Server, tmp_pat
             assert applied(url) == ids[:2]  # the third is seen when the standby has it
             pair.start()
             assert future.result(60) == ids
+        pair.catch_up()
         assert applied(standby) == ids
 
 

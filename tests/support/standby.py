@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
 
 from support.backends import kill_server
 from todo_sql.embedded.cluster import Cluster, postmaster
@@ -44,6 +47,25 @@ class Pair:
         running = postmaster(self.cluster.data)
         assert running is not None
         kill_server(running.pid)
+
+    def wait_for_standby(self) -> None:
+        """Have the primary's commits wait for a standby from now on.
+
+        The checkpointer tells the others so, some time after the configuration was read: once
+        a session that is made afterwards knows it, the next checkpoint comes after that.
+        """
+        with psycopg.connect(self.primary, autocommit=True) as admin:
+            admin.execute("alter system set synchronous_standby_names = '*'")
+            admin.execute("select pg_reload_conf()")
+        _await(self.primary, "select current_setting('synchronous_standby_names') = '*'")
+        with psycopg.connect(self.primary, autocommit=True) as admin:
+            admin.execute("checkpoint")
+
+    def catch_up(self) -> None:
+        """Wait until the standby shows what is committed: to have it on disk is not enough."""
+        with psycopg.connect(self.primary) as admin:
+            row = admin.execute("select pg_current_wal_lsn()::text").fetchone()
+        _await(self.standby, f"select pg_last_wal_replay_lsn() >= '{row and row[0]}'")
 
     def of(self, database: str) -> tuple[str, str]:
         """Return the URLs of a database on both."""
@@ -84,6 +106,17 @@ def _with(url: str, *, path: str | None = None, port: int | None = None) -> str:
         login, _, place = parts.netloc.rpartition("@")
         parts = parts._replace(netloc=f"{login}@{place.partition(':')[0]}:{port}")
     return urlunsplit(parts._replace(path=path) if path is not None else parts)
+
+
+def _await(url: str, query: str) -> None:
+    """Wait until a query says yes to a new session."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with psycopg.connect(url) as connection:
+            if connection.execute(query.encode()).fetchone() == (True,):
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"never came true: {query}")
 
 
 def _free_port() -> int:
