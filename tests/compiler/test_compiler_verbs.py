@@ -498,3 +498,11 @@ def test_plans(project: Project, owner: Owner) -> None:
     ]  # fmt: skip
     assert found[0]["cause"] == "with title: PostgreSQL filters by (title = $1)"
     assert "sort title" in found[-1]["cause"]
+    # The database of the project was asked whether Citus is there; one that is away need not be
+    # asked, unless the project is for Citus.
+    away = ("--database", "postgresql://127.0.0.1:1/none")
+    assert project.document(*away, "check", "--plans", "5000", code=1)["findings"] == found
+    with (project.root / "pyproject.toml").open("a") as settings:
+        settings.write('[tool.todo-sql.lint]\nprofile = "citus"\n')
+    assert project.document("check", "--plans", "5000", code=1)["findings"] == found
+    project.run(*away, "check", "--plans", "5000", code=3)

@@ -6,18 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from todo_sql.compiler import cache, models
 from todo_sql.compiler.check import examine
-from todo_sql.compiler.checks import configuration, serving
+from todo_sql.compiler.checks import configuration, serving, shards
 from todo_sql.compiler.describe import Analysis, Compiler, Examined, Rule, gather
 from todo_sql.compiler.generating.naming import wrong_names
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError
 from todo_sql.queries.loader import QuerySet, read_folder
+from todo_sql.wire.url import DatabaseUrl
 
 
 @contextmanager
@@ -66,7 +68,31 @@ def check_folder(
     if scale is not None:
         with psycopg.connect(serving.loaded_database(config, scale), autocommit=True) as connection:
             examined = serving.find(connection, examined, config)
+        with _target(config) as target:
+            if target is not None:
+                examined = shards.find(target, examined, config)
     return whole(queries, examined, config)
+
+
+@contextmanager
+def _target(config: Config) -> Iterator[psycopg.Connection[Any] | None]:
+    """Yield a connection to the database that the project is for, if one is named and there.
+
+    Raises:
+        psycopg.OperationalError: It is not there, and the project is for Citus.
+    """
+    if config.direct_url is None:
+        yield None
+        return
+    try:
+        connection = psycopg.connect(DatabaseUrl.parse(config.direct_url).text, autocommit=True)
+    except psycopg.OperationalError:
+        if config.lint.profile == "citus":
+            raise
+        yield None
+        return
+    with connection:
+        yield connection
 
 
 def _examined(

@@ -47,6 +47,10 @@ def command(
         return show(context, Analysis((), ()), format)
     folder = queries.absolute() if queries else None
     analysis = check_folder(context.config, folder, offline=offline, keep=cache, scale=plans)
+    if plans and context.config.lint.profile == "citus" and context.config.direct_url is None:
+        context.output.message(
+            "no coordinator is named (--database): no query's shards are counted"
+        )
     return show(context, analysis, format)
 
 

@@ -57,6 +57,7 @@ def command(
     import psycopg
 
     from todo_sql.cli.verbs.query import described_query
+    from todo_sql.compiler.coordinator import is_citus
     from todo_sql.compiler.values import parse_arguments
     from todo_sql.queries.loader import load_folder
     from todo_sql.review.plan_tree import slow_spots, tree
@@ -66,7 +67,7 @@ def command(
     values = parse_arguments(entry, arguments or [])
     runs = entry.read_only or rollback
     with psycopg.connect(context.url(), autocommit=True) as connection:
-        on_citus = _is_citus(connection)
+        on_citus = is_citus(connection)
         runs = runs and not on_citus  # whose EXPLAIN ANALYZE is no JSON
         plan = _explain(connection, config, entry, values, generic=generic, runs=runs)
     if output.json:
@@ -126,13 +127,6 @@ def _meaning(context: Context, word: str) -> ExitCode:
     return ExitCode.OK
 
 
-def _is_citus(connection: Any) -> bool:
-    row = connection.execute(
-        "select pg_catalog.current_setting('citus.version', true) is not null"
-    ).fetchone()
-    return bool(row and row[0])
-
-
 def _explain(
     connection: Any,
     config: Config,
@@ -145,6 +139,7 @@ def _explain(
     """Plan the query inside a transaction that is rolled back."""
     from psycopg import sql
 
+    from todo_sql.compiler.coordinator import act_as, is_citus
     from todo_sql.compiler.prepare import signature
     from todo_sql.compiler.values import defaults
     from todo_sql.queries.variants import choose
@@ -155,7 +150,7 @@ def _explain(
     if tenant is not None and tenant.parameter not in types:
         types[tenant.parameter] = "text"
     with connection.transaction(force_rollback=True):
-        on_citus = _is_citus(connection)  # which numbers the row of an insert to plan it
+        on_citus = is_citus(connection)  # which numbers the row of an insert to plan it
         if entry.read_only or not (runs or on_citus):
             connection.execute("set transaction read only")
         if tenant is not None and entry.tenant:
@@ -164,19 +159,7 @@ def _explain(
                 raise UsageError(
                     f"{entry.query.name} needs a tenant", fix=f"add {tenant.parameter}=VALUE"
                 )
-            role = sql.SQL("set local role {}").format(sql.Identifier(tenant.role))
-            connection.execute(role)
-            connection.execute(
-                "select pg_catalog.set_config(%s, %s, true)", [tenant.setting, str(value)]
-            )
-            if on_citus:  # the nodes plan, too
-                connection.execute(
-                    "select pg_catalog.set_config('citus.propagate_set_commands', 'local', true)"
-                )
-                local = sql.SQL("set local {} to {}").format(
-                    sql.Identifier(tenant.setting), sql.Literal(str(value))
-                )
-                connection.execute(local)
+            act_as(connection, tenant, str(value), citus=on_citus)
         mode = "force_generic_plan" if generic else "force_custom_plan"
         connection.execute(f"set local plan_cache_mode = {mode}")
         declared = signature(types.get(one) or "text" for one in variant.parameters)

@@ -90,7 +90,7 @@ def find(
     found = []
     for one in examined:
         news: dict[tuple[str, str], Finding] = {}
-        for variant in _texts(one.described) if one.described else ():
+        for variant in planned_texts(one.described) if one.described else ():
             assert one.described is not None
             plan = _plan(connection, variant, one.described, config)
             for finding in _judge(plan, variant, one.query, tables):
@@ -100,7 +100,7 @@ def find(
     return found
 
 
-def _texts(entry: Described) -> Iterator[Variant]:
+def planned_texts(entry: Described) -> Iterator[Variant]:
     """Yield the texts that are planned: of pages, those without NULL in the cursor."""
     query = entry.query
     if query.cardinality is not Cardinality.PAGE:
@@ -144,7 +144,7 @@ def _judge(
     plan: Node, variant: Variant, query: NamedQuery, tables: Mapping[str, _Table]
 ) -> Iterator[Finding]:
     """Yield what is wrong with one plan."""
-    which = _named(variant)
+    which = variant_words(variant)
     for node, limited in _nodes(plan, limited=False):
         table = tables.get(node.get("Relation Name", ""), _Table(0, False))
         name = f"`{node.get('Relation Name')}`"
@@ -200,7 +200,8 @@ def _nodes(node: Node, *, limited: bool) -> Iterator[tuple[Node, bool]]:
         yield from _nodes(child, limited=wanted)
 
 
-def _named(variant: Variant) -> str:
+def variant_words(variant: Variant) -> str:
+    """Return what a variant has of its query, to begin a sentence with."""
     parts = [*sorted(variant.given), *(f"{key} {value}" for key, value in variant.cases.items())]
     return f"with {', '.join(parts)}: " if parts else ""
 

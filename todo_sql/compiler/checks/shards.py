@@ -1,0 +1,166 @@
+"""C131 and C132: what a coordinator with Citus says of the queries.
+
+It is the database that the project is for, migrated and distributed, and it is asked for plans
+alone: nothing is run there. A tenant's call has to go to one shard, or each call costs all
+nodes; a query without a tenant, such as a report, may go to them all. Every parameter has a
+value of its type, since Citus finds the shard by the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from todo_sql.catalog.read import ours
+from todo_sql.compiler.checks.serving import planned_texts, variant_words
+from todo_sql.compiler.coordinator import act_as, is_citus, shard_counts
+from todo_sql.compiler.describe import Examined
+from todo_sql.compiler.described import Described
+from todo_sql.compiler.prepare import signature
+from todo_sql.config import Config
+from todo_sql.errors import Finding
+from todo_sql.queries.own import bound
+from todo_sql.queries.variants import Variant
+from todo_sql.sql.grammar import parse
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_FIX = (
+    "write it so that all it reads is joined by the tenant's column; `migrate` first, if the "
+    "coordinator's schema is older than the query"
+)
+_COPY_FIX = (
+    "select from the tenant's own rows, or add `returning`, with which they are sent otherwise"
+)
+
+Samples = Mapping[str, str | None]
+"""A value of each type, as text."""
+
+
+def find(
+    connection: Connection[Any], examined: Iterable[Examined], config: Config
+) -> list[Examined]:
+    """Return the queries with what Citus says of them added; none where it is not Citus.
+
+    Args:
+        connection: To the database that the project is for, in autocommit mode.
+        examined: Queries of the same schema.
+        config: Of the project.
+    """
+    examined = list(examined)
+    if not is_citus(connection):
+        return examined
+    samples = _samples(connection, examined)
+    found = []
+    for one in examined:
+        news: dict[str, Finding] = {}
+        for variant in planned_texts(one.described) if one.described else ():
+            assert one.described is not None
+            for finding in _judge(connection, variant, one.described, config, samples):
+                if finding.code not in one.query.allow:
+                    news.setdefault(finding.code, finding)
+        found.append(replace(one, findings=(*one.findings, *news.values())))
+    return found
+
+
+def _samples(connection: Connection[Any], examined: Iterable[Examined]) -> Samples:
+    types = {"text"}  # a tenant whom no parameter names
+    for one in examined:
+        parameters = one.described.parameters if one.described else ()
+        types.update(parameter.pg_type for parameter in parameters if parameter.pg_type)
+    numbers = connection.execute(
+        "select t.name, pg_catalog.to_regtype(t.name)::pg_catalog.oid::pg_catalog.int8 "
+        "from pg_catalog.unnest(%s::pg_catalog.text[]) as t (name)",
+        [list(types)],
+    ).fetchall()
+    known = [str(number) for _, number in numbers if number is not None]
+    text, values = bound(__package__, "samples", types=f"{{{','.join(known)}}}")
+    with ours(connection):
+        found = dict(psycopg.RawCursor(connection).execute(text.encode(), values).fetchall())
+    return {name: found.get(number) for name, number in numbers}
+
+
+def _judge(
+    connection: Connection[Any],
+    variant: Variant,
+    entry: Described,
+    config: Config,
+    samples: Samples,
+) -> Iterator[Finding]:
+    """Yield what is wrong with the plan of one text, or that there is none."""
+    query, which = entry.query, variant_words(variant)
+    try:
+        try:
+            plan = _plan(connection, variant, entry, config, samples)
+        except psycopg.errors.FeatureNotSupported:
+            raise
+        except psycopg.Error:  # a domain, say, that does not take the value
+            plan = _plan(connection, variant, entry, config, {})
+    except psycopg.Error as error:
+        said = error.diag.message_primary or str(error)
+        detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
+        yield _refused(entry, f"{which}{said}{detail}", _FIX)
+        return
+    if entry.tenant and _copies(plan, variant):
+        yield _refused(entry, f"{which}COPY FROM not supported with row-level security", _COPY_FIX)
+        return
+    most = max(shard_counts(plan), default=0)
+    if entry.tenant and most > 1:
+        yield Finding(
+            "C131",
+            "warning",
+            f"`{query.name}` goes to {most} shards, though it is of one tenant",
+            query.place(),
+            f"{which}no condition says for each table that its rows are the tenant's",
+            "compare the tenant's column of every table with the tenant, or with each other's",
+        )
+
+
+def _refused(entry: Described, cause: str, fix: str) -> Finding:
+    query = entry.query
+    what = f"`{query.name}` does not run on Citus"
+    return Finding("C132", "error", what, query.place(), cause, fix)
+
+
+def _copies(plan: Any, variant: Variant) -> bool:
+    """Return whether rows come by way of the coordinator, which then sends them by COPY."""
+    if plan[0]["Plan"].get("INSERT/SELECT method") != "pull to coordinator":
+        return False
+    insert = parse(variant.sql)[0].node.insert_stmt
+    return not (insert.HasField("on_conflict_clause") or insert.returning_clause.exprs)
+
+
+def _plan(
+    connection: Connection[Any],
+    variant: Variant,
+    entry: Described,
+    config: Config,
+    samples: Samples,
+) -> Any:
+    """Return the plan of a text for values of its types; nothing is executed."""
+    types = {one.name: one.pg_type for one in entry.parameters}
+    tenant = config.tenant
+    if tenant is not None and tenant.parameter not in types:
+        types[tenant.parameter] = "text"
+    declared = [types.get(name) for name in variant.parameters]
+    given = [samples.get(kind or "") for kind in declared]
+    values = sql.SQL(" ({})" if given else "").format(sql.SQL(", ").join(map(sql.Literal, given)))
+    call = sql.SQL("explain (format json) execute todo_sql_planned") + values
+    try:
+        with connection.transaction(force_rollback=True):
+            if tenant is not None and entry.tenant:
+                value = samples.get(types[tenant.parameter] or "") or "x"
+                act_as(connection, tenant, value, citus=True)
+            connection.execute("set local plan_cache_mode = force_custom_plan")
+            connection.execute(
+                f"prepare todo_sql_planned{signature(declared)} as {variant.sql}".encode()
+            )
+            row = connection.execute(call).fetchone()
+    finally:
+        connection.execute("deallocate all")  # no transaction takes it back
+    return row[0] if row else []
