@@ -1,60 +1,223 @@
-"""Which tables a project distributes by Citus, and by which column. Pure."""
+"""Which tables a project distributes by Citus, by which column, and since when. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from todo_sql.review.linting.rule import Project
+from todo_sql.review.linting.reviewed import File, spot_of
+from todo_sql.review.linting.rule import Hit, Project
 from todo_sql.review.linting.schema_model import Table
-from todo_sql.review.linting.tree import function_name, of_type
+from todo_sql.review.linting.tree import enum, function_name, of_type, relation, strings, walk
+
+_DISTRIBUTES = ("create_distributed_table", "create_distributed_table_concurrently")
+_ARGUMENTS = ("table_name", "distribution_column", "distribution_type", "colocate_with")
+_MENTIONED = re.compile(r"\bcreate_(distributed|reference)_table")
 
 
-def distributed(project: Project) -> Iterator[tuple[Table, str]]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a migration tells Citus of a table; `column` is None for one on every node."""
+
+    column: str | None
+    colocated_with: str | None = None
+
+
+def distributed(project: Project, *, partitions: bool = False) -> Iterator[tuple[Table, str]]:
     """Yield the tables that are or can be distributed, each with its column.
 
     Those of `create_distributed_table`, and the tenants' tables, by the tenant's column.
+
+    Args:
+        partitions: Whether those of such a table come, too.
     """
-    said = _said(project)
     for table in project.schema.tables.values():
-        if table.partition_of is not None:
+        if table.partition_of is not None and not partitions:
             continue
-        if table.name in said:
-            if said[table.name] is not None:
-                yield table, str(said[table.name])
-        elif project.tenant is not None and project.has_tenant(table):
-            yield table, project.tenant.parameter
+        column = _column(project, table)
+        if column is not None:
+            yield table, column
 
 
-def by_name(project: Project) -> dict[str, str]:
+def _column(project: Project, table: Table) -> str | None:
+    seen = {table.name}
+    while table.partition_of in project.schema.tables and table.partition_of not in seen:
+        table = project.schema.tables[table.partition_of]
+        seen.add(table.name)
+    said = _said(project)
+    if table.name in said:
+        return said[table.name].column
+    if project.tenant is not None and project.has_tenant(table):
+        return project.tenant.parameter
+    return None
+
+
+def by_name(project: Project, *, partitions: bool = False) -> dict[str, str]:
     """Return the column that each distributed table is distributed by."""
-    return {table.name: column for table, column in distributed(project)}
+    found = distributed(project, partitions=partitions)
+    return {table.name: column for table, column in found}
 
 
 def references(project: Project) -> frozenset[str]:
     """Return the tables that `create_reference_table` puts on every node."""
-    return frozenset(name for name, column in _said(project).items() if column is None)
+    return frozenset(name for name, said in _said(project).items() if said.column is None)
+
+
+def told(project: Project) -> bool:
+    """Return whether plain statements say where tables lie, so that others are local."""
+    return bool(_said(project))
+
+
+def on_nodes(project: Project) -> Iterator[Table]:
+    """Yield the tables that other nodes hold: distributed ones, partitions, reference tables."""
+    for table, _ in distributed(project, partitions=True):
+        yield table
+    for name in references(project) & project.schema.tables.keys():
+        yield project.schema.tables[name]
+
+
+def names_on_nodes(project: Project) -> frozenset[str]:
+    """Return the names of the tables that other nodes hold."""
+    return frozenset(table.name for table in on_nodes(project))
+
+
+def apart(project: Project, name: str, other: str) -> bool:
+    """Return whether rows of two distributed tables certainly lie on nodes of their own."""
+    said = _said(project)
+    if not {name, other} <= said.keys() & project.schema.tables.keys():
+        return False
+    return _group(project, name) != _group(project, other)
+
+
+def _group(project: Project, name: str) -> str:
+    """Return what a table shares its places with: another table, or all of a column's type."""
+    said, seen = _said(project), {name}
+    while name in said and (leader := said[name].colocated_with) not in (None, "default"):
+        if leader == "none" or (leader := _full(str(leader))) in seen:
+            return name
+        seen.add(leader)
+        name = leader
+    table = project.schema.tables.get(name)
+    column = table.columns.get(said[name].column or "") if table and name in said else None
+    return f"type {column.type}" if column else name
+
+
+def readers(project: Project) -> frozenset[str]:
+    """Return the distributed tables, and the views that read one."""
+    names = set(by_name(project, partitions=True))
+    for _, _, command in project.commands("view_stmt"):
+        if any(relation(one) in names for one in of_type(command.query, "RangeVar")):
+            names.add(relation(command.view))
+    return frozenset(names)
+
+
+def is_after(project: Project, file: File, start: int) -> bool | None:
+    """Return whether a statement of a migration stands behind what hands tables to Citus.
+
+    What does may be a block of PL/pgSQL, too. None: nothing does.
+    """
+    places = _places(project)
+    begun = places.get("")
+    return None if begun is None else (places[file.name][0], start) > begun
 
 
 @lru_cache(maxsize=4)
-def _said(project: Project) -> dict[str, str | None]:
-    """Return the tables that migrations name to Citus: the column, or None: on every node."""
-    found: dict[str, str | None] = {}
+def _places(project: Project) -> dict[str, tuple[int, int]]:
+    """Return the place of each file, and as that of "" the first statement of Citus' own."""
+    found: dict[str, tuple[int, int]] = {}
+    for number, file in enumerate(project.files):
+        found[file.name] = (number, 0)
+        for statement in file.statements if file.kind == "migration" else ():
+            if "" not in found and _MENTIONED.search(statement.text):
+                found[""] = (number, statement.start)
+    return found
+
+
+def writes(project: Project, *kinds: str) -> Iterator[tuple[Hit, Any]]:
+    """Yield the statements of some kinds that Citus would plan: of queries, and of migrations.
+
+    Each with a hit without words at its table; migrations that run before the tables are handed
+    to Citus are left out.
+    """
+    for file in project.files:
+        if file.kind == "rollback":
+            continue
+        for statement in file.statements:
+            if file.kind == "migration" and is_after(project, file, statement.start) is False:
+                continue
+            for node in walk(statement.node):
+                if type(node).__name__ in kinds:
+                    yield Hit(spot_of(file, node.relation, statement)), node
+
+
+def types_missing(project: Project) -> frozenset[str]:
+    """Return the types that no other node has: ranges, base types, and what is made of them."""
+    found: set[str] = set()
+    for _, _, command in project.commands("create_range_stmt"):
+        name = strings(command.type_name)[-1]
+        options = {one.def_elem.defname: one.def_elem.arg for one in command.params}
+        usual = name.replace("range", "multirange") if "range" in name else f"{name}_multirange"
+        many = options.get("multirange_type_name")
+        found |= {name, strings(many.type_name.names)[-1] if many else usual}
+    for _, _, command in project.commands("define_stmt"):
+        if enum(command, "kind") == "OBJECT_TYPE":
+            found.add(strings(command.defnames)[-1])
+    if told(project):  # a row of a table that only the coordinator has
+        local = project.schema.tables.keys() - names_on_nodes(project)
+        found |= {name.rsplit(".", 1)[1] for name in local}
+    for _, _, command in project.commands("create_domain_stmt"):
+        if strings(command.type_name.names)[-1] in found:
+            found.add(strings(command.domainname)[-1])
+    for _, _, command in project.commands("composite_type_stmt"):
+        parts = {strings(one.column_def.type_name.names)[-1] for one in command.coldeflist}
+        if parts & found:
+            found.add(command.typevar.relname)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=4)
+def _said(project: Project) -> dict[str, _Said]:
+    """Return what migrations tell Citus of tables, in plain statements."""
+    found: dict[str, _Said] = {}
     for _, _, command in project.commands("select_stmt"):
         for call in of_type(command, "FuncCall"):
-            words = [_text(argument) for argument in call.args]
-            name = function_name(call)
-            if name == "create_distributed_table" and len(words) > 1 and words[0] and words[1]:
-                found[_full(words[0])] = words[1]
-            elif name == "create_reference_table" and words and words[0]:
-                found[_full(words[0])] = None
+            name, given = function_name(call), _arguments(call)
+            table = _full(given["table_name"]) if given.get("table_name") else None
+            if table is None:
+                continue
+            if name in _DISTRIBUTES and given.get("distribution_column"):
+                column = _name(given["distribution_column"])
+                found[table] = _Said(column, given.get("colocate_with"))
+            elif name == "create_reference_table":
+                found[table] = _Said(None)
+            elif name == "undistribute_table":
+                found.pop(table, None)
     return found
+
+
+def _arguments(call: Any) -> dict[str, str]:
+    given = {}
+    for place, argument in enumerate(call.args):
+        if argument.HasField("named_arg_expr"):
+            given[argument.named_arg_expr.name] = _text(argument)
+        elif place < len(_ARGUMENTS):
+            given[_ARGUMENTS[place]] = _text(argument)
+    return given
 
 
 def _text(node: Any) -> str:
     return "".join(constant.sval.sval for constant in of_type(node, "A_Const"))
 
 
+def _name(text: str) -> str:
+    """Return a name as SQL reads it: in quotes as it is, without them in small letters."""
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1].replace('""', '"') if quoted else text.lower()
+
+
 def _full(name: str) -> str:
-    return name if "." in name else f"public.{name}"
+    parts = re.findall(r'"(?:[^"]|"")*"|[^.]+', name)
+    return ".".join(map(_name, parts if len(parts) > 1 else ("public", *parts)))

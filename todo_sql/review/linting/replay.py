@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +122,9 @@ def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | No
         table.foreign_keys.append(key)
         step.schema.add_reference(key)
         return
+    if form == "CONSTR_EXCLUSION":
+        equal = tuple(_compared_by_equal(constraint))
+        table.exclusions.append(ModelKey(name, equal, spot))
     if form not in ("CONSTR_PRIMARY", "CONSTR_UNIQUE"):
         return
     columns = strings(constraint.keys) or ((column,) if column else ())
@@ -145,6 +148,13 @@ def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | No
             index_name, table.name, columns, (), True, "btree", None, spot, of_constraint=True
         )
     )
+
+
+def _compared_by_equal(constraint: Any) -> Iterator[str]:
+    for node in constraint.exclusions:
+        element, operator = node.list.items
+        if element.index_elem.name and strings(operator.list.items)[-1:] == ("=",):
+            yield element.index_elem.name
 
 
 def _index_name(table: str, name: str) -> str:
@@ -192,6 +202,10 @@ def _alter_table(step: _Step, command: Any) -> None:
                 _drop_column(step.schema, table, change.name)
             case "AT_DropConstraint":
                 _drop_constraint(step.schema, table, change.name)
+            case "AT_AlterColumnType" if change.name in table.columns:
+                names = getattr(change, "def").column_def.type_name.names
+                table.columns[change.name].type = strings(names)[-1]
+                table.columns[change.name].typed = step.spot(change)
             case "AT_SetNotNull" if change.name in table.columns:
                 table.columns[change.name].not_null = True
             case "AT_DropNotNull" if change.name in table.columns:
@@ -226,6 +240,7 @@ def _drop_constraint(schema: SchemaModel, table: Table, name: str) -> None:
 
     table.uniques = [key for key in table.uniques if named(key, "key") != name]
     table.foreign_keys = [key for key in table.foreign_keys if named(key, "fkey") != name]
+    table.exclusions = [key for key in table.exclusions if named(key, "excl") != name]
     schema.drop_index(_index_name(table.name, name))
 
 
@@ -252,7 +267,12 @@ def _rename_column(schema: SchemaModel, table: Table, old: str, new: str) -> Non
         return
     table.columns = {new if name == old else name: column for name, column in table.columns.items()}
     table.columns[new].name = new
-    for key in (*table.uniques, *table.foreign_keys, *filter(None, [table.primary])):
+    for key in (
+        *table.uniques,
+        *table.foreign_keys,
+        *table.exclusions,
+        *filter(None, [table.primary]),
+    ):
         key.columns = renamed(key.columns)
     for index in schema.indexes_of(table.name):
         index.keys = renamed(index.keys)

@@ -15,17 +15,22 @@ from todo_sql.review.linting.reviewed import Spot
 
 @dataclass(slots=True)
 class ModelColumn:
-    """A column, its type as the last part of the type's name, and where it was added."""
+    """A column, its type as the last part of the type's name, and where it was added.
+
+    Attributes:
+        typed: Where its type was changed, if it was.
+    """
 
     name: str
     type: str
     not_null: bool
     spot: Spot
+    typed: Spot | None = None
 
 
 @dataclass(slots=True)
 class ModelKey:
-    """A primary key, unique key or foreign key.
+    """A primary key, unique key or foreign key; of an exclusion the columns compared by `=`.
 
     Attributes:
         target: Of a foreign key: its table, and `referenced` its columns where they are said.
@@ -79,6 +84,7 @@ class Table:
     primary: ModelKey | None = None
     uniques: list[ModelKey] = field(default_factory=list)
     foreign_keys: list[ModelKey] = field(default_factory=list)
+    exclusions: list[ModelKey] = field(default_factory=list)
     unnamed: list[Spot] = field(default_factory=list)
     checks: list[Any] = field(default_factory=list)
     policies: dict[str, Policy] = field(default_factory=dict)

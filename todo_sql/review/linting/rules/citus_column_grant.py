@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from todo_sql.review.linting.citus import by_name, references
+from todo_sql.review.linting.citus import names_on_nodes
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, roles, shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    names = {*by_name(project), *references(project)}
+    names = names_on_nodes(project)
     for file, statement, command in project.commands("grant_stmt"):
         privileges = [one.access_priv for one in command.privileges]
         of_columns = [one.priv_name for one in privileges if len(one.cols)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from todo_sql.review.linting.citus import by_name, references
+from todo_sql.review.linting.citus import apart, by_name, references, told
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    columns, everywhere = by_name(project), references(project)
+    columns, everywhere = by_name(project, partitions=True), references(project)
     for table in project.schema.tables.values():
         for key in table.foreign_keys:
             target = project.schema.tables.get(key.target or "")
@@ -20,16 +20,21 @@ def _check(project: Project) -> Iterator[Hit]:
             own, other = columns.get(table.name), columns.get(target.name)
             referenced = key.referenced or (target.primary.columns if target.primary else ())
             if other is None:
-                if own is not None and everywhere and target.name not in everywhere:
+                if own is not None and told(project) and target.name not in everywhere:
                     why = "its target is on the coordinator alone"
             elif own is None:
                 if table.name in everywhere:
                     why = "a reference table cannot point to a distributed one"
-            elif own in key.columns and (
+            elif own not in key.columns:
+                if not (project.has_tenant(table) and project.has_tenant(target)):  # else R301
+                    why = f"it does not hold {own}"
+            elif (
                 key.columns.index(own) >= len(referenced)
                 or referenced[key.columns.index(own)] != other
             ):
                 why = f"{own} does not stand where {other} does"
+            elif apart(project, table.name, target.name):
+                why = "their rows lie on nodes of their own"
             if why:
                 words = {"table": shown(table.name), "target": shown(target.name), "why": why}
                 yield Hit(key.spot, words)
@@ -83,8 +88,8 @@ RULE = Rule(
         "distributed by the same values, and to a reference table"
     ),
     fix=(
-        "put the distribution columns at the same place in both lists of columns, or make "
-        "{target} a reference table"
+        "put the distribution columns at the same place in both lists of columns, distribute them "
+        "with `colocate_with`, or make {target} a reference table"
     ),
     bad=_TABLES
     + """\

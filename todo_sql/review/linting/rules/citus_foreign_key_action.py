@@ -13,7 +13,7 @@ _ACTIONS = {"n": "set null", "d": "set default", "c": "cascade"}
 
 def _check(project: Project) -> Iterator[Hit]:
     columns = by_name(project)
-    for table, column in distributed(project):
+    for table, column in distributed(project, partitions=True):
         for key in table.foreign_keys:
             if column not in key.columns or key.target not in {*columns, *references(project)}:
                 continue

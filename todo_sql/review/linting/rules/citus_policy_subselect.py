@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from todo_sql.review.linting.citus import distributed
+from todo_sql.review.linting.citus import by_name, on_nodes
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import of_type, shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    for table, column in distributed(project):
+    columns = by_name(project, partitions=True)
+    for table in on_nodes(project):
         for policy in table.policies.values():
             parts = [part for part in (policy.using, policy.check) if part is not None]
             if any(any(of_type(part, "SubLink")) for part in parts):
-                words = {"policy": policy.name, "table": shown(table.name), "column": column}
+                words = {
+                    "policy": policy.name,
+                    "table": shown(table.name),
+                    "column": columns.get(table.name, "…"),
+                }
                 yield Hit(policy.spot, words)
 
 
@@ -23,7 +28,10 @@ RULE = Rule(
     name="citus-policy-subselect",
     severity="error",
     message="policy {policy} of {table} holds a sub-select",
-    cause=("Citus refuses it: subqueries are not supported in policies on distributed tables"),
+    cause=(
+        "Citus refuses it: subqueries are not supported in policies on distributed tables, nor on "
+        "reference tables"
+    ),
     fix=(
         "compare with a stable SQL function: {column} = current_user_id(), with `return "
         "nullif(current_setting('…', true), '')` as its body"

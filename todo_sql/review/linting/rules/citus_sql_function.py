@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from todo_sql.review.linting.citus import by_name
+from todo_sql.review.linting.citus import by_name, readers
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shown, strings
@@ -13,38 +13,113 @@ from todo_sql.sql.grammar import GrammarError, parse
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    names = set(by_name(project))
+    names, columns = readers(project), by_name(project, partitions=True)
     made: dict[str, tuple[Spot, set[str]]] = {}
     for file, statement, command in project.commands("create_function_stmt"):
-        name = qualified(command.funcname)
-        found = _read(command) & names if _takes(command) else set()
-        made[name] = Spot(file, statement.start, statement.end), found
+        found: set[str] = set()
+        parameters = _parameters(command)
+        inlined = command.return_type.setof and _option(command, "volatility") in (
+            "stable",
+            "immutable",
+        )
+        for body in _bodies(command) if parameters else ():
+            if inlined or not _one_shard(body, columns):
+                read = {relation(one) for one in of_type(body, "RangeVar")} & names
+                found |= read if _uses(body, parameters) else set()
+        made[qualified(command.funcname)] = Spot(file, statement.start, statement.end), found
     for name, (spot, found) in made.items():
         if name in project.schema.functions:
             for table in sorted(found):
-                yield Hit(spot, {"function": shown(name), "table": shown(table)})
+                yield Hit(
+                    spot,
+                    {
+                        "function": shown(name),
+                        "table": shown(table),
+                        "column": columns.get(table, "…"),
+                    },
+                )
 
 
-def _takes(command: Any) -> bool:
-    return any(
-        enum(one.function_parameter, "mode") not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")
+def _option(command: Any, name: str) -> str | None:
+    for one in command.options:
+        if one.def_elem.defname == name:
+            return str(one.def_elem.arg.string.sval.lower())
+    return None
+
+
+def _parameters(command: Any) -> set[str]:
+    """Return the names of what is handed in; `$1` for one without."""
+    return {
+        one.function_parameter.name or "$1"
         for one in command.parameters
-    )
+        if enum(one.function_parameter, "mode") not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")
+    }
 
 
-def _read(command: Any) -> set[str]:
-    """Return the tables that the body of a function in SQL names."""
-    options = {one.def_elem.defname: one.def_elem.arg for one in command.options}
-    if "language" in options and options["language"].string.sval.lower() != "sql":
-        return set()
-    found = {relation(one) for one in of_type(command.sql_body, "RangeVar")}
-    try:
-        for text in strings(options["as"].list.items) if "as" in options else ():
-            for statement in parse(text):
-                found |= {relation(one) for one in of_type(statement.node, "RangeVar")}
-    except GrammarError:
-        pass
-    return found
+def _bodies(command: Any) -> Iterator[Any]:
+    """Yield the statements of a function in SQL."""
+    if (_option(command, "language") or "sql") != "sql":
+        return
+    if command.HasField("sql_body"):
+        body = command.sql_body
+        parts = body.list.items if body.HasField("list") else [body]
+        for part in parts:
+            yield from part.list.items if part.HasField("list") else [part]
+    for one in command.options:
+        if one.def_elem.defname == "as":
+            try:
+                for text in strings(one.def_elem.arg.list.items):
+                    yield from (statement.node for statement in parse(text))
+            except GrammarError:
+                return
+
+
+def _uses(body: Any, parameters: set[str]) -> bool:
+    """Return whether a statement names what was handed in."""
+    if any(of_type(body, "ParamRef")):
+        return True
+    named = (strings(one.fields) for one in of_type(body, "ColumnRef"))
+    return any(set(parts) & parameters for parts in named)
+
+
+def _one_shard(body: Any, columns: dict[str, str]) -> bool:
+    """Return whether Citus finds the shard when the statement runs: it plans no more than that.
+
+    So it does for `insert … values`, for writes without sub-selects, and for reading one table
+    whose column is compared with a value.
+    """
+    kind = body.WhichOneof("node")
+    if any(of_type(body, "SubLink")) or any(of_type(body, "WithClause")):
+        return False
+    if kind == "insert_stmt":
+        return bool(body.insert_stmt.select_stmt.select_stmt.values_lists)
+    if kind in ("update_stmt", "delete_stmt"):
+        return True
+    if kind != "select_stmt" or enum(body.select_stmt, "op") != "SETOP_NONE":
+        return False
+    sources = body.select_stmt.from_clause
+    if len(sources) != 1 or not sources[0].HasField("range_var"):
+        return False
+    column = columns.get(relation(sources[0].range_var))
+    return any(_fixes(one, column) for one in _conjuncts(body.select_stmt.where_clause))
+
+
+def _conjuncts(node: Any) -> Iterator[Any]:
+    if node.HasField("bool_expr") and enum(node.bool_expr, "boolop") == "AND_EXPR":
+        for part in node.bool_expr.args:
+            yield from _conjuncts(part)
+    else:
+        yield node
+
+
+def _fixes(node: Any, column: str | None) -> bool:
+    """Return whether a condition compares the column with a value or with what was handed in."""
+    if strings(node.a_expr.name) != ("=",) or enum(node.a_expr, "kind") != "AEXPR_OP":
+        return False
+    sides = (node.a_expr.lexpr, node.a_expr.rexpr)
+    named = [strings(one.column_ref.fields)[-1:] == (column,) for one in sides]
+    plain = [one.WhichOneof("node") in ("a_const", "param_ref", "column_ref") for one in sides]
+    return any(named) and all(plain)
 
 
 _TABLES = """\
@@ -66,19 +141,24 @@ RULE = Rule(
     name="citus-sql-function",
     severity="error",
     message="function {function} is in SQL, and hands its argument to a query of {table}",
-    cause=("Citus cannot plan it: parameters in SQL functions are not supported"),
+    cause=(
+        "Citus cannot plan it: parameters in SQL functions are not supported, but where one table "
+        "is read by `{column} = parameter`, and in writes without sub-selects"
+    ),
     fix="write the function in PL/pgSQL",
     bad=_TABLES
     + """\
 create function forget(one text) returns void language sql
 set search_path = pg_catalog, pg_temp
-as 'delete from public.tasks where user_id = one';
+as 'delete from public.tasks where user_id = one and id in (select t.id from public.tasks as t)';
 """,
     good=_TABLES
     + """\
 create function forget(one text) returns void language plpgsql
 set search_path = pg_catalog, pg_temp
-as 'begin delete from public.tasks where user_id = one; end';
+as 'begin
+    delete from public.tasks where user_id = one and id in (select t.id from public.tasks as t);
+end';
 """,
     check=_check,
     profile="citus",

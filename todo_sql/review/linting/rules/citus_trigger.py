@@ -1,16 +1,16 @@
-"""A trigger of a distributed table."""
+"""A trigger of a table that is on the nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from todo_sql.review.linting.citus import distributed
+from todo_sql.review.linting.citus import on_nodes
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    for table, _ in distributed(project):
+    for table in on_nodes(project):
         for name, spot in table.triggers.items():
             yield Hit(spot, {"trigger": name, "table": shown(table.name)})
 
@@ -33,7 +33,7 @@ RULE = Rule(
     code="R606",
     name="citus-trigger",
     severity="warning",
-    message="trigger {trigger} is on {table}, which is distributed",
+    message="trigger {trigger} is on {table}, which is on the nodes",
     cause=(
         "Citus refuses to distribute the table unless citus.enable_unsafe_triggers is on, on every "
         "node; the trigger then fires on the shard, and may touch nothing but what is on its node"

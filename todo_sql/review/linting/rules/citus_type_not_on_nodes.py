@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from todo_sql.review.linting.citus import by_name, references
+from todo_sql.review.linting.citus import on_nodes, types_missing
 from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.tree import enum, shown, strings
+from todo_sql.review.linting.tree import shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    own = {
-        strings(command.type_name)[-1] for _, _, command in project.commands("create_range_stmt")
-    }
-    own |= {
-        strings(command.defnames)[-1]
-        for _, _, command in project.commands("define_stmt")
-        if enum(command, "kind") == "OBJECT_TYPE"
-    }
-    names = {*by_name(project), *references(project)}
-    for table in project.schema.tables.values():
-        for column in table.columns.values() if table.name in names else ():
-            if column.type in own:
+    missing = types_missing(project)
+    for table in on_nodes(project):
+        for column in table.columns.values():
+            if column.type in missing:
                 words = {"table": shown(table.name), "column": column.name, "type": column.type}
-                yield Hit(column.spot, words)
+                yield Hit(column.typed or column.spot, words)
 
 
 _TABLES = """\
@@ -47,8 +39,8 @@ RULE = Rule(
     severity="error",
     message="column {table}.{column} is of {type}, which Citus makes on no other node",
     cause=(
-        "Citus hands on enums, composites and domains with the table; ranges and types of one's "
-        "own in C it does not"
+        "Citus hands on enums, composites and domains with the table; ranges, types of one's own "
+        "in C, what is made of them, and rows of tables that the coordinator keeps it does not"
     ),
     fix=(
         "use one of PostgreSQL's own types; or make the type on each node first, by "

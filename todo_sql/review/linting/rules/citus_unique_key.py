@@ -10,14 +10,17 @@ from todo_sql.review.linting.tree import shown
 
 
 def _check(project: Project) -> Iterator[Hit]:
-    for table, column in distributed(project):
-        if project.tenant and project.has_tenant(table) and column == project.tenant.parameter:
-            continue  # R302 says it
-        for index in project.schema.indexes_of(table.name):
-            if index.unique and column not in index.keys:
-                names = (key if key.isidentifier() else "…" for key in index.keys)
+    for table, column in distributed(project, partitions=True):
+        keys = [(key.columns, key.spot) for key in table.exclusions]
+        said = project.tenant is not None and column == project.tenant.parameter
+        if not said or table.partition_of is not None:  # else R302 says it
+            indexes = project.schema.indexes_of(table.name)
+            keys += [(index.keys, index.spot) for index in indexes if index.unique]
+        for columns, spot in keys:
+            if column not in columns:
+                names = (key if key.isidentifier() else "…" for key in columns)
                 words = {"table": shown(table.name), "columns": ", ".join(names), "column": column}
-                yield Hit(index.spot, words)
+                yield Hit(spot, words)
 
 
 _TABLES = """\
@@ -39,7 +42,8 @@ RULE = Rule(
     message="unique key ({columns}) of {table} does not carry {column}",
     cause=(
         "each node checks its own rows alone, so Citus refuses a primary key, unique key or unique "
-        "index that does not hold the column that the table is distributed by"
+        "index that does not hold the column that the table is distributed by, and an exclusion "
+        "that does not compare it by `=`"
     ),
     fix="add {column} to the key, or make the table a reference table",
     bad=_TABLES

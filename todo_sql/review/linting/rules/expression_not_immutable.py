@@ -6,29 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from todo_sql.review.linting.changing import CHANGING, changing
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.tree import enum, function_name, of_type, walk
+from todo_sql.review.linting.tree import enum, of_type
 
-_CHANGING = {
-    "age",
-    "clock_timestamp",
-    "current_query",
-    "current_setting",
-    "gen_random_uuid",
-    "nextval",
-    "now",
-    "random",
-    "statement_timestamp",
-    "timeofday",
-    "to_char",
-    "transaction_timestamp",
-    "txid_current",
-    "uuid_generate_v4",
-    "uuidv7",
-}
-
-_NAMED = re.compile("|".join((*_CHANGING, "current", "local", "session_user", "user", r"\\")), re.I)
+_NAMED = re.compile(
+    "|".join((*sorted(CHANGING), "current", "local", "session_user", "user", r"\\")), re.I
+)
 """A statement that has none of these words calls nothing of the kind; walking a tree is slow."""
 
 _HOLDING = {
@@ -50,7 +35,7 @@ def _check(project: Project) -> Iterator[Hit]:
             if statement.kind not in _HOLDING or not _NAMED.search(statement.text):
                 continue
             for where, expression in _expressions(statement.node):
-                for name in _changing(expression):
+                for name in changing(expression):
                     spot = Spot(file, statement.start, statement.end)
                     yield Hit(spot, {"function": name, "where": where})
 
@@ -67,15 +52,6 @@ def _expressions(node: Any) -> Iterator[tuple[str, Any]]:
             yield "a check constraint", constraint.raw_expr
         elif kind == "CONSTR_GENERATED":
             yield "a generated column", constraint.raw_expr
-
-
-def _changing(expression: Any) -> Iterator[str]:
-    for part in walk(expression):
-        kind = type(part).__name__
-        if kind == "FuncCall" and function_name(part) in _CHANGING:
-            yield function_name(part) + "()"
-        elif kind == "SQLValueFunction":
-            yield enum(part, "op").removeprefix("SVFOP_").lower()
 
 
 RULE = Rule(
