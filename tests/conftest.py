@@ -42,12 +42,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let the runs of mypy in tests share what they know of the libraries, in each process."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    os.environ["MYPY_CACHE_DIR"] = str(config.rootpath / ".mypy_cache" / f"tests-{worker}")
-
-
 def pytest_report_header(config: pytest.Config) -> str:
     """Say which server and owner the run is for."""
     return f"postgres: {config.getoption('postgres')}, owner: {config.getoption('owner')}"

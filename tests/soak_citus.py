@@ -1,12 +1,15 @@
 """What a coordinator with Citus and its workers have to hold, at length.
 
     TODO_SQL_CITUS_URL=postgresql://… python tests/soak_citus.py \\
-        [calls] [trips] [kills] [drift] [speed] [worker --stop COMMAND --start COMMAND]
+        [calls] [trips] [kills] [drift] [builds] [speed] [away worker --stop … --start …]
 
-calls   10,000 calls of random tenants from 16 tasks: no row of another; each on one shard.
+calls   10,000 calls of random tenants from 16 tasks: no row of another; each named query goes
+        to one shard, as the coordinator tells of each command that it sends to a node.
 trips   Round trips of a scoped read and write under 20 ms of latency, as on one server.
 kills   20 kills of `migrate`, at random: afterwards it ends, and every node agrees.
 drift   `drift` after distributing: empty.
+builds  Kills of `migrate`, and a worker that goes, during a concurrent index build.
+away    A worker is stopped while `migrate` distributes, by the two commands that are given.
 speed   Calls per second with one worker, with two, and on one server without Citus.
 worker  A worker is stopped and started during a load of two minutes, by the two commands:
         what was acknowledged is there once, the rest were typed errors.
@@ -17,10 +20,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import shlex
-import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -40,7 +44,7 @@ from support.citus import (
     with_options,
     workers,
 )
-from support.proxy import Proxy
+from support.proxy import Fault, Message, Proxy, _Link
 
 from todo_sql import AsyncDatabase, Database, TodoSqlError
 from todo_sql.config import load_config
@@ -50,6 +54,7 @@ from todo_sql.migrations.migrator import Migrator
 from todo_sql.todo import audit, lists, tags, tasks
 
 USERS = 50
+NAMED = ("create", "list", "page", "count", "complete", "history", "tag", "batch")
 PROGRAM = [sys.executable, "-m", "todo_sql"]
 
 
@@ -70,7 +75,7 @@ def add_users(url: str) -> None:
 async def one_call(db: AsyncDatabase, user: str) -> str:
     """Make a random call of a user; return what it was. Every title names its user."""
     me = db.as_user(user)
-    kind = random.choice(("create", "list", "page", "count", "complete", "history", "tag", "batch"))
+    kind = random.choice((*NAMED, "unconditioned"))
     if kind == "create":
         await tasks.create_task(me, title=f"{user} {uuid4()}")
     elif kind == "list":
@@ -78,9 +83,11 @@ async def one_call(db: AsyncDatabase, user: str) -> str:
     elif kind == "page":
         page = await tasks.page_tasks(me, limit=20)
         check(user, [task.title for task in page.items])
-    elif kind == "count":
-        seen = await me.sql("select user_id from tasks", str)  # without a condition of its own
+    elif kind == "unconditioned":  # row security alone keeps the others' rows away: on all shards
+        seen = await me.sql("select user_id from tasks", str)
         check(user, seen)
+    elif kind == "count":
+        await tasks.count_tasks(me)
     elif kind == "complete":
         found = await tasks.list_tasks(me, limit=1)
         if found:
@@ -107,10 +114,50 @@ def check(user: str, texts: list[str]) -> None:
         assert text == user or text.startswith(f"{user} "), (user, text)
 
 
-def calls(url: str, many: int = 10_000) -> None:
-    """Make calls of random tenants, and count the shards that each kind of plan goes to."""
+class Overheard(Proxy):
+    """A proxy that hears to which shards the coordinator goes in each transaction.
 
-    async def main() -> Counter[str]:
+    With `citus.log_remote_commands` the coordinator tells its client of each command that it
+    sends to a node. Tables of one colocation group have one shard each for a range of tenants;
+    these count as one place.
+
+    Attributes:
+        transactions: How many transactions went to so many places.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(with_options(url, "-c citus.log_remote_commands=on"))
+        self.transactions: Counter[int] = Counter()
+        self.commands = 0
+        self._heard: dict[int, set[tuple[str, str]]] = {}
+        with psycopg.connect(url, autocommit=True) as admin:
+            self._ranges: dict[str, str] = dict(
+                admin.execute(
+                    "select shardid::text, shardminvalue from pg_dist_shard "
+                    "where shardminvalue is not null"  # a reference table is on every node
+                ).fetchall()
+            )
+
+    def _seen(self, link: _Link, message: Message) -> Fault | None:
+        places = self._heard.setdefault(id(link), set())
+        if message.type == b"N" and message.side == "server":
+            told = message.body.decode()
+            node = re.search(r"on server \S+@(\S+) connectionId", told)
+            if node:
+                self.commands += 1
+                for shard in re.findall(r"_(\d{6,})\b", told):
+                    if shard in self._ranges:
+                        places.add((node[1], self._ranges[shard]))
+        elif message.type == b"Z" and message.body == b"I" and message.side == "server":
+            self.transactions[len(places)] += 1
+            places.clear()
+        return super()._seen(link, message)
+
+
+def calls(url: str, many: int = 10_000) -> None:
+    """Make calls of random tenants; count the shards that the coordinator asks for each."""
+
+    async def main(url: str) -> Counter[str]:
         made: Counter[str] = Counter()
         async with AsyncDatabase.connect(url, max_size=16, timeout=120) as db:
 
@@ -121,10 +168,16 @@ def calls(url: str, many: int = 10_000) -> None:
             await asyncio.gather(*(work() for _ in range(16)))
         return made
 
-    begin = time.monotonic()
-    made = asyncio.run(main())
-    seconds = time.monotonic() - begin
-    say(f"calls: {made.total()} in {seconds:.0f} s, 0 foreign rows: {dict(made)}")
+    with Overheard(url) as proxy:
+        begin = time.monotonic()
+        made = asyncio.run(main(proxy.url))
+        seconds = time.monotonic() - begin
+        say(f"calls: {made.total()} in {seconds:.0f} s, 0 foreign rows: {dict(made)}")
+        counted = dict(sorted(proxy.transactions.items()))
+        say(f"calls: {proxy.commands} commands to nodes; transactions by shards: {counted}")
+        several = sum(times for shards, times in counted.items() if shards > 1)
+        named = made.total() - made["unconditioned"]
+        assert several == made["unconditioned"] > 0 and counted[1] >= named, counted
 
 
 def trips(url: str) -> None:
@@ -185,51 +238,143 @@ def nodes_agree(url: str, cluster: list[str]) -> list[str]:
     return wrong
 
 
+def begun(project: Path, url: str) -> subprocess.Popen[str]:
+    """Begin `migrate` in a process of its own."""
+    command = [*PROGRAM, "--project", str(project), "--database", with_options(url)]
+    return subprocess.Popen(
+        [*command, "migrate", "--quiet"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def settle(url: str) -> None:
+    """Wait until the backends of a run that is gone have noticed, and rolled back."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with psycopg.connect(url, autocommit=True) as admin:
+            busy = admin.execute(
+                "select count(*) from pg_stat_activity where datname = current_database() "
+                "and application_name like 'todo-sql%'"
+            ).fetchone()
+            admin.execute("select recover_prepared_transactions()")
+        if busy == (0,):
+            return
+        time.sleep(0.2)
+    raise AssertionError("a backend of the run is still there")
+
+
 def kills(base: str, many: int = 20) -> None:
     """Kill `migrate` at random moments, then let it end; no node may be left with a part."""
     cluster = workers(base)
     done = Counter[str]()
+    project = load_project(load_config(EXAMPLE))
     for _ in range(many):
         with cluster_database(base) as url:
-            project = load_project(load_config(EXAMPLE))
-            last = [m.id for m in project][-8]
-            Migrator(with_options(url), project).migrate(to=last)
-            process = subprocess.Popen(
-                [
-                    *PROGRAM,
-                    "--project",
-                    EXAMPLE,
-                    "--database",
-                    with_options(url),
-                    "migrate",
-                    "--quiet",
-                ],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            time.sleep(0.5 + random.random() * 3.5)
-            killed = process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            done["killed" if killed else "had ended"] += 1
-            deadline = time.monotonic() + 60
-            while True:  # the backend notices within half a second, and rolls back
-                with psycopg.connect(url, autocommit=True) as admin:
-                    busy = admin.execute(
-                        "select count(*) from pg_stat_activity where datname = current_database() "
-                        "and application_name like 'todo-sql%%'"
-                    ).fetchone()
-                    admin.execute("select recover_prepared_transactions()")
-                if busy == (0,) or time.monotonic() > deadline:
-                    break
-                time.sleep(0.2)
-            wrong = nodes_agree(url, cluster)
-            assert not wrong, wrong
+            Migrator(with_options(url), project).migrate(to=before_distributing())
+            with begun(EXAMPLE, url) as process:
+                time.sleep(0.5 + random.random() * 3.5)
+                done["killed" if process.poll() is None else "had ended"] += 1
+                process.kill()
+            settle(url)
+            assert not (wrong := nodes_agree(url, cluster)), wrong
             Migrator(with_options(url), project).migrate()
-            wrong = nodes_agree(url, cluster)
-            assert not wrong, wrong
+            assert not (wrong := nodes_agree(url, cluster)), wrong
             assert not Migrator(url, project).migrate()
     say(f"kills: {many} ({dict(done)}), nothing torn on {len(cluster)} workers")
+
+
+def before_distributing() -> str:
+    """Return the last migration of the Todo database itself."""
+    return [one.id for one in load_project(load_config(EXAMPLE.parents[1]))][-1]
+
+
+def away(base: str, stop: str, start: str, many: int = 8) -> None:
+    """Stop a worker while `migrate` runs: it fails whole, and the next run ends it."""
+    cluster = workers(base)
+    done = Counter[str]()
+    project = load_project(load_config(EXAMPLE))
+    for _ in range(many):
+        with cluster_database(base) as url:
+            Migrator(with_options(url), project).migrate(to=before_distributing())
+            with begun(EXAMPLE, url) as process:
+                time.sleep(0.8 + random.random() * 2.5)
+                subprocess.run(shlex.split(stop), check=True, stdout=subprocess.DEVNULL)
+                _, told = process.communicate()
+            subprocess.run(shlex.split(start), check=True, stdout=subprocess.DEVNULL)
+            code = re.search(r"\b[A-Z]\d{3}\b", told)
+            done[f"{process.returncode} {code[0] if code else ''}".strip()] += 1
+            assert process.returncode not in (70, -9) and "Traceback" not in told, told
+            settle(url)
+            assert not (wrong := nodes_agree(url, cluster)), wrong
+            Migrator(with_options(url), project).migrate()
+            assert not (wrong := nodes_agree(url, cluster)), wrong
+    say(f"away: {many} times, exit codes and errors {dict(done)}, nothing torn")
+
+
+BUILD = """\
+-- transactional: false
+create index concurrently idx_tasks_user_id_title on tasks (user_id, title, id);
+"""
+BUILT = """
+select count(*), count(*) filter (where i.indisvalid) from pg_index as i
+where i.indexrelid::regclass::text like 'idx_tasks_user_id_title%'
+"""
+
+
+def builds(base: str, stop: str | None, start: str | None, many: int = 10) -> None:
+    """Kill `migrate`, or stop a worker, while it builds an index concurrently on the shards."""
+    cluster = workers(base)
+    done = Counter[str]()
+    with cluster_database(base) as url, tempfile.TemporaryDirectory() as folder:
+        distribute(url)
+        add_users(url)
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(
+                f"insert into tasks (user_id, title) select 'u' || n % {USERS}, md5(n::text) "
+                "from generate_series(1, 60000) as n".encode()
+            )
+        project = Path(folder)
+        more = project / "migrations"
+        more.mkdir()
+        (more / "20270101000000_create_idx_tasks_title.sql").write_text(BUILD)
+        (more / "20270101000000_create_idx_tasks_title.rollback.sql").write_text(
+            "-- transactional: false\ndrop index concurrently idx_tasks_user_id_title;\n"
+        )
+        text = (EXAMPLE / "todo-sql.toml").read_text().replace("../../", f"{EXAMPLE.parents[1]}/")
+        given = f'"{EXAMPLE / "migrations"}", "migrations"]'
+        (project / "todo-sql.toml").write_text(text.replace('"migrations"]', given))
+        migrations = load_project(load_config(project))
+        for number in range(many):
+            with begun(project, url) as process:
+                time.sleep(0.4 + random.random() * 1.2)
+                if stop and start and number % 2:
+                    subprocess.run(shlex.split(stop), check=True, stdout=subprocess.DEVNULL)
+                    _, told = process.communicate()
+                    subprocess.run(shlex.split(start), check=True, stdout=subprocess.DEVNULL)
+                    code = re.search(r"\b[A-Z]\d{3}\b", told)
+                    done[f"worker away: {process.returncode} {code[0] if code else ''}"] += 1
+                    assert "Traceback" not in told, told
+                else:
+                    done["killed" if process.poll() is None else "had ended"] += 1
+                    process.kill()
+            settle(url)
+            assert not (wrong := nodes_agree(url, cluster)), wrong
+            Migrator(with_options(url), migrations).migrate()
+            with psycopg.connect(url, autocommit=True) as admin:
+                assert admin.execute(BUILT).fetchone() == (1, 1)
+                shards = admin.execute(
+                    "select count(*) from citus_shards where table_name = 'tasks'::regclass"
+                ).fetchone()
+                on_nodes = admin.execute(
+                    "select sum(split_part(r.result, '|', 1)::int), "
+                    "sum(split_part(r.result, '|', 2)::int) from run_command_on_workers(%s) as r",
+                    [BUILT.replace("count(*),", "count(*) || '|' ||")],
+                ).fetchone()
+            assert shards and on_nodes == (*shards, *shards), (shards, on_nodes)
+            Migrator(with_options(url), migrations).rollback(to=[one.id for one in migrations][-2])
+    say(f"builds: {many} ({dict(done)}), the index valid on every shard, none left over")
 
 
 def drift(url: str) -> None:
@@ -344,7 +489,7 @@ def main() -> None:
     parser.add_argument("--start")
     given = parser.parse_args()
     base = coordinator()
-    parts = given.parts or ["calls", "trips", "drift", "kills", "speed"]
+    parts = given.parts or ["calls", "trips", "drift", "kills", "builds", "speed"]
     if {"calls", "trips", "drift", "worker"} & set(parts):
         with cluster_database(base) as url:
             distribute(url)
@@ -359,6 +504,10 @@ def main() -> None:
                 worker(url, given.stop, given.start)
     if "kills" in parts:
         kills(base)
+    if "away" in parts:
+        away(base, given.stop, given.start)
+    if "builds" in parts:
+        builds(base, given.stop, given.start)
     if "speed" in parts:
         speed(base)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import psycopg
-from support.citus import EXAMPLE, cluster_database, coordinator, with_options
+import pytest
+from support.citus import EXAMPLE, cluster_database, coordinator, handed_over, with_options
 
+from todo_sql import Database
 from todo_sql.config import load_config
 from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.migrator import Migrator
+from todo_sql.todo import tasks
 
 ROWS = """
 select (select count(*) from tasks), (select count(*) from audit_log),
@@ -20,9 +23,12 @@ select (select count(*) from tasks), (select count(*) from audit_log),
 """
 
 
-def test_there_and_back() -> None:
+@pytest.mark.parametrize("owner", ["superuser", "plain"])
+def test_there_and_back(owner: str) -> None:
     """Rows, history, comments, policies and triggers; ids go on behind the last."""
     with cluster_database(coordinator()) as url:
+        if owner == "plain":
+            url = handed_over(url)
         whole = load_project(load_config(EXAMPLE.parents[1]))
         last = [migration.id for migration in whole][-1]
         Migrator(with_options(url), whole).migrate()
@@ -41,6 +47,9 @@ def test_there_and_back() -> None:
             ).fetchone()
             assert spread == (5,)
             assert connection.execute("select count(*) from tasks").fetchone() == (50,)
+            with Database.connect(url) as db:
+                assert tasks.count_tasks(db.as_user("u")) == 50
+                assert tasks.count_tasks(db.as_user("v")) == 0
             migrator.rollback(to=last)
             assert connection.execute("select count(*) from citus_tables").fetchone() == (0,)
             assert connection.execute(ROWS).fetchone() == before

@@ -92,6 +92,26 @@ def cluster_database(url: str, *, nodes: list[str] | None = None) -> Iterator[st
                 admin.execute(drop.format(sql.Identifier(name)))
 
 
+def handed_over(url: str, owner: str = "todo_citus_owner") -> str:
+    """Give a database to an owner that is no superuser, on every node; return its URL of it."""
+    parts = urlsplit(url)
+    name, here = parts.path.lstrip("/"), f"{parts.hostname}:{parts.port or 5432}"
+    with psycopg.connect(url, autocommit=True) as admin:
+        if not admin.execute("select 1 from pg_roles where rolname = %s", [owner]).fetchone():
+            made = sql.SQL("create role {} login createrole")
+            admin.execute(made.format(sql.Identifier(owner)))
+    for node in (here, *workers(url)):
+        with psycopg.connect(at(url, node=node), autocommit=True) as admin:
+            admin.execute("set citus.enable_ddl_propagation = off")
+            given = sql.SQL("alter database {} owner to {}")
+            admin.execute(given.format(sql.Identifier(name), sql.Identifier(owner)))
+            shards = admin.execute("select 1 from pg_roles where rolname = 'todo_shards'")
+            for role in (*ROLES, *(["todo_shards"] if shards.fetchone() else [])):
+                held = sql.SQL("grant {} to {} with admin option")
+                admin.execute(held.format(sql.Identifier(role), sql.Identifier(owner)))
+    return urlunsplit(parts._replace(netloc=f"{owner}@{here}"))
+
+
 def with_options(url: str, options: str = SHARDS) -> str:
     """Return a URL whose connections have settings of their own."""
     return f"{url}{'&' if '?' in url else '?'}options={quote(options)}"
