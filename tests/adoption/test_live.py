@@ -333,6 +333,26 @@ def test_what_is_refused(tmp_path: Path, empty_database: str) -> None:
     assert run("init", str(tmp_path / "third"), "--yes")[0] == ExitCode.USAGE
 
 
+@pytest.mark.parametrize("more", [(), ("--no-queries",)])
+def test_nothing_stays_of_what_fails(
+    more: tuple[str, ...], tmp_path: Path, superuser_database: str
+) -> None:
+    """Neither a folder, nor those above it; what was there before stays as it was."""
+    make(superuser_database, "create extension pageinspect; create table a (id int primary key)")
+    words = ("--from", superuser_database, "--yes", *more)
+    code, document = run("init", str(tmp_path / "deep" / "app"), *words)
+    assert (code != ExitCode.OK, document["error"]["code"]) == (True, "P203"), document
+    assert not (tmp_path / "deep").exists()
+    kept = tmp_path / "app" / "tests" / "mine.py"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    assert run("init", str(tmp_path / "app"), *words)[0] == code
+    assert [one for one in (tmp_path / "app").rglob("*") if one.is_file()] == [kept]
+    code, document = run("init", str(tmp_path / "app"), "--from", f"{superuser_database}_none")
+    assert code != ExitCode.OK and kept.read_text() == "mine"
+    assert [one.name for one in (tmp_path / "app").iterdir()] == ["tests"]
+
+
 PAGE = Path(__file__).parents[2] / "docs" / "coming-over.md"
 
 

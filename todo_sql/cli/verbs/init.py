@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from todo_sql import writing
+from todo_sql.cli.all_or_nothing import all_or_nothing
 from todo_sql.cli.context import Context
-from todo_sql.errors import ConfigError, DatabaseError, ExitCode, Finding, UsageError
+from todo_sql.errors import (
+    ConfigError,
+    DatabaseError,
+    ExitCode,
+    Finding,
+    FindingsError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from todo_sql.adoption.live import Live
@@ -70,9 +78,10 @@ def command(
             fix="name a new folder; an existing project needs a [tool.todo-sql] section in "
             "its pyproject.toml, and nothing else",
         )
-    for path, text in files.items():
-        writing.write(root / path, text, root)
-    written = [*files, *_generate(context, root)]
+    with all_or_nothing(root, files):
+        for path, text in files.items():
+            writing.write(root / path, text, root)
+        written = [*files, *_generate(context, root)]
     if context.output.json:
         context.output.document({"project": str(root), "written": sorted(written)})
     else:
@@ -143,6 +152,33 @@ def _from_live(
     context: Context, folder: Path, given: str, *, tenant: str | None, queries: bool, yes: bool
 ) -> ExitCode:
     """Make a project of a live database: files first, then what it records there."""
+    root, output = folder.resolve(), context.output
+    package = package_name(root.name)
+    _refuse_project(root, folder)
+    written = (*_files(package), "migrations", "queries", "todo-sql.toml")
+    with all_or_nothing(root, written):
+        made = _begin(context, root, package, given, tenant=tenant, queries=queries)
+        different = _record(context, made, folder, yes=yes)
+    if different is not None:
+        output.message(f"the project stands in {folder}: correct {made.id}.sql, and record it then")
+        raise different
+    if output.json:
+        output.document(made.as_dict(root))
+        return ExitCode.OK
+    for path in sorted(made.written)[: None if output.verbose else _SHOWN]:
+        output.data(f"{folder / path}")
+    if len(made.written) > _SHOWN and not output.verbose:
+        output.message(f"… and {len(made.written) - _SHOWN} more files: `--verbose` shows them")
+    made.tell(output)
+    if context.config.generate is not None:
+        output.message(f"next: cd {folder}, set DATABASE_URL, `todo-sql drift`")
+    return ExitCode.OK
+
+
+def _begin(
+    context: Context, root: Path, package: str, given: str, *, tenant: str | None, queries: bool
+) -> _Begun:
+    """Write the files of a project for a live database, which is only read."""
     import os
 
     import psycopg
@@ -151,9 +187,7 @@ def _from_live(
     from todo_sql.config import config_of_migrations, load_config
     from todo_sql.wire.url import DatabaseUrl
 
-    root, output = folder.resolve(), context.output
-    package = package_name(root.name)
-    _refuse_project(root, folder)
+    output = context.output
     url = DatabaseUrl.parse(given).direct().text
     environment = {
         **os.environ,
@@ -185,23 +219,12 @@ def _from_live(
     files.setdefault("tests/test_schema.py", _TEST.format(package=package))
     for path, text in files.items():
         writing.write(root / path, text, root)
-    context.config = config = load_config(root, environment=environment)
-    made = _Begun(id, [*files], found, column)
+    context.config = load_config(root, environment=environment)
+    made = _Begun(id, database, [*files], found, column)
     if queries:
         output.message("checking the queries on the scratch server …")
         _offer(context, made, column)
-    _record(context, made, folder, database, yes=yes)
-    if output.json:
-        output.document(made.as_dict(root))
-        return ExitCode.OK
-    for path in sorted(made.written)[: None if output.verbose else _SHOWN]:
-        output.data(f"{folder / path}")
-    if len(made.written) > _SHOWN and not output.verbose:
-        output.message(f"… and {len(made.written) - _SHOWN} more files: `--verbose` shows them")
-    made.tell(output)
-    if config.generate is not None:
-        output.message(f"next: cd {folder}, set DATABASE_URL, `todo-sql drift`")
-    return ExitCode.OK
+    return made
 
 
 def _refuse_project(root: Path, folder: Path) -> None:
@@ -249,6 +272,7 @@ class _Begun:
 
     Attributes:
         id: Of the migration.
+        database: Whose schema it makes.
         written: The files, by their paths in the project.
         live: What the database held.
         tenant: The column that tells tenants apart.
@@ -259,6 +283,7 @@ class _Begun:
     """
 
     id: str
+    database: str
     written: list[str]
     live: Live
     tenant: str | None
@@ -311,24 +336,30 @@ def _offer(context: Context, made: _Begun, tenant: str | None) -> None:
         made.written += [(place / name).as_posix() for name in written]
 
 
-def _record(context: Context, made: _Begun, folder: Path, database: str, *, yes: bool) -> None:
-    """Compare the catalogs, and record the migration if that is wanted."""
+def _record(context: Context, made: _Begun, folder: Path, *, yes: bool) -> FindingsError | None:
+    """Compare the catalogs, and record the migration if that is wanted; or say how they differ."""
     from todo_sql.cli.verbs.baseline import demand_same, record
 
     output = context.output
     wanted = yes or output.asks(
-        f"Record {made.id} as applied in {database}, if both catalogs are the same?"
+        f"Record {made.id} as applied in {made.database}, if both catalogs are the same?"
     )
     output.message("comparing the catalogs …")
+    try:
+        if wanted:
+            made.recorded = record(context, made.id)
+        else:
+            demand_same(context, made.id)
+    except FindingsError as error:
+        return error
     if wanted:
-        made.recorded = record(context, made.id)
         output.message(f"recorded {made.id}")
-        return
-    demand_same(context, made.id)
-    output.message(
-        f"both catalogs are the same; nothing was recorded: in {folder}, "
-        f"`todo-sql baseline {made.id}` does it"
-    )
+    else:
+        output.message(
+            f"both catalogs are the same; nothing was recorded: in {folder}, "
+            f"`todo-sql baseline {made.id}` does it"
+        )
+    return None
 
 
 _TEST = '''"""The schema and the typed package, on a PostgreSQL of the test run's own."""
