@@ -215,7 +215,7 @@ def test_a_comment_is_no_directive_of_ours(comment: str, where: str, project: Pa
 @pytest.mark.parametrize(
     ("text", "line", "code"),
     [
-        ("begin;\nselect 1;\ncommit;\nselect 2;", 2, "A112"),
+        ("begin;\nselect 1;\ncommit;\nvacuum;", 2, "A112"),
         ("select 1;\nrollback;", 3, "A112"),
         ("\n\nselec 1;", 4, "M121"),
         ("\\echo hi\nselect 1;", 2, "M122"),
@@ -283,3 +283,250 @@ def test_the_walk_of_the_page(tmp_path: Path, server: Server, empty_database: st
         )
         assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
     assert "applied" in done.stdout and "pending" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("begin;\nselect 1;\ncommit;\nselect 2;", True),  # as Prisma changes an enum
+        ("select 1;\nbegin;\nselect 2;\nend;\nstart transaction;\nselect 3;\ncommit;", True),
+        ("begin;\nselect 1;\ncommit;\nvacuum;", False),
+        ("begin;\nalter type a add value 'b';\ncommit;\nselect 'b'::a;", False),
+        ("begin;\nselect 1;\nbegin;\nselect 2;\ncommit;\ncommit;", False),
+        ("begin;\nselect 1;\nrollback;\nselect 2;", False),
+        ("begin;\nselect 1;\ncommit;\nbegin;\nselect 2;", False),
+        ("commit;\nselect 1;\nbegin;", False),
+    ],
+)
+def test_parts_of_a_file(text: str, comes: bool, project: Path) -> None:
+    """Pairs of BEGIN and COMMIT go where all of a file can be one transaction."""
+    lay(project, {"prisma/migrations/20240102030405_a/migration.sql": text})
+    code, document = run(project, "prisma", "prisma/migrations")
+    assert code == (not comes) and {one["code"] for one in document["refused"]} <= {"A112"}
+    if comes:
+        (made,) = load(project / "ours", project)
+        assert not list(wrong_statements(made.forward))
+        assert made.forward.source.text.count("select") == text.count("select")
+        assert "taken out" in document["files"][0]["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("tool", "folder", "files"),
+    [
+        ("dbmate", "m", {"m/1_a.sql": "-- migrate:up\n", "m/1_b.sql": "-- migrate:up\n"}),
+        ("supabase", "m", {"m/1_a.sql": "", "m/1_b.sql": ""}),
+        ("tern", "m", {"m/1_a.sql": "", "m/01_b.sql": ""}),
+        ("refinery", "m", {"m/V1__a.sql": "", "m/U1__b.sql": ""}),
+        ("diesel", "m", {"m/2024-01-01-0_a/up.sql": "", "m/202401010_b/up.sql": ""}),
+        ("atlas", "m", {"m/1_a.sql": "", "m/1_b.sql": ""}),
+        ("goose", "m", {"m/1_a.sql": "-- +goose Up\n", "m/01_b.sql": "-- +goose Up\n"}),
+        ("node-pg-migrate", "m", {"m/1_a.sql": "", "m/1_a.js": ""}),
+        ("yoyo", "m", {"m/a.sql": "", "m/a.py": ""}),
+        ("sqlx", "m", {"m/1_a.sql": "", "m/01_b.sql": ""}),
+        ("flyway", "m", {"m/V1__a.sql": "", "m/V1.0__b.sql": ""}),
+        (
+            "liquibase",
+            "m",
+            {"m/a.sql": "--liquibase formatted sql\n--changeset a:1\n--changeset a:1\n"},
+        ),
+    ],
+)
+def test_what_stands_twice_is_refused(
+    tool: str, folder: str, files: dict[str, str], project: Path
+) -> None:
+    """Two migrations of one key are not told apart by the other tool: none of them is lost."""
+    lay(project, files)
+    code, document = run(project, tool, folder)
+    assert (code, [one["code"] for one in document["refused"]]) == (1, ["A114"])
+    assert not (project / "ours").exists()
+
+
+def test_repeatable_files_of_like_names(project: Path) -> None:
+    """Names that differ in signs alone are two files; the ledger's words name the right one."""
+    lay(project, {f"sql/R__{name}.sql": f"select '{name}'" for name in ("a_b", "a-b", "A b")})
+    code, document = run(project, "flyway", "sql")
+    assert code == 0
+    made = {one["key"]: (project / one["to"]).read_text() for one in document["files"]}
+    assert {key: text.splitlines()[-1] for key, text in made.items()} == {
+        f"R__{name}": f"select '{name}'" for name in ("a_b", "a-b", "A b")
+    }
+    ledger = tool_of("flyway").ledger
+    assert ledger
+    keys = list(made)
+    assert [ledger.key(f"R:{words}", keys) for words in ("a b", "a-b", "A b")] == [
+        "R__a_b",
+        "R__a-b",
+        "R__A b",
+    ]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    "where",
+    ["db/changelog/", "classpath:db/changelog/", "C:\\work\\db\\changelog\\", "changelog/", ""],
+)
+def test_changelogs_of_one_name(where: str, project: Path, empty_database: str) -> None:
+    """The end of its path tells a row's file, wherever Liquibase was started."""
+    head = "--liquibase formatted sql\n--changeset ada:1\n"
+    lay(
+        project,
+        {
+            "db/changelog/users/changes.sql": f"{head}create table users (id int);",
+            "db/changelog/orders/changes.sql": f"{head}create table orders (id int);",
+            "db/changelog/own.sql": "--liquibase formatted sql logicalFilePath:old/place.sql\n"
+            "--changeset ada:1\nselect 1;\n",
+        },
+    )
+    code, document = run(project, "liquibase", "db/changelog")
+    assert code == 0 and len(document["files"]) == 3
+    ledger = tool_of("liquibase").ledger
+    assert ledger
+    execute(empty_database, ledger.ddl)
+    slash = "\\" if "\\" in where else "/"
+    for name in (f"{where}users{slash}changes.sql", "old/place.sql"):
+        execute(
+            empty_database,
+            f"insert into databasechangelog select '1', 'ada', '{name}', now(), 1, 'EXECUTED'",
+        )
+    words = ("liquibase", "--ledger", "--yes")
+    code, document = run(project, *words, DATABASE_URL=empty_database)
+    assert code == 0, document
+    applied = [
+        (project / "ours" / f"{one}.sql").read_text() for one in document["ledger"]["applied"]
+    ]
+    assert [("create table users" in text, "select 1" in text) for text in applied] == [
+        (False, True),
+        (True, False),
+    ]
+
+
+@pytest.mark.parametrize("down", ["begin;\nselect 1;", "selec 1;", "select 1;\nrollback;"])
+def test_a_way_back_that_cannot_come_over(down: str, project: Path) -> None:
+    """The migration comes without it, which is told at its place."""
+    lay(project, {"m/1_a.up.sql": "select 1;", "m/1_a.down.sql": down})
+    code, document = run(project, "golang-migrate", "m")
+    assert code == 0 and document["files"][0]["rollback"] is None
+    assert {one["file"] for one in document["warnings"]} == {"m/1_a.down.sql"}
+    assert "-- irreversible: its way back" in (project / document["files"][0]["to"]).read_text()
+
+
+TERN = {"m/1_a.sql": "create table a (id int);\n", "m/2_b.sql": "create table b (id int);\n"}
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    ("ledger", "named", "code"),
+    [
+        ("create table schema_version (version int4 not null)", (), None),
+        ("create schema ops; create table ops.schema_version (version int4)", (), None),
+        ("create table schema_version (version int4, at timestamptz default now())", (), None),
+        ("create table done (version int4)", ("--table", "done"), None),
+        ("create schema ops; create table ops.done (version int4)", ("--table", "ops.done"), None),
+        ('create schema "O.p"; create table "O.p"."Do.ne" (version int4)', '"O.p"."Do.ne"', None),
+        ('create table "a""b" (version int4)', '"a""b"', None),
+        ("create table done (version int4)", (), "A123"),
+        ("create table schema_version (number int4)", (), "A123"),
+        ("create view schema_version as select 1 as version", (), "A123"),
+        ("create domain n as int4; create table schema_version (version n)", (), "A123"),
+        (
+            "create schema ops; create table ops.schema_version (version int4); "
+            "create table schema_version (version int4)",
+            (),
+            "A123",
+        ),
+    ],
+)
+def test_where_the_old_ledger_is(
+    ledger: str, named: str | tuple[str, ...], code: str | None, project: Path, empty_database: str
+) -> None:
+    """It is found in any schema, or under the name that is given; what is none is refused."""
+    lay(project, TERN)
+    assert run(project, "tern", "m")[0] == 0
+    execute(empty_database, ledger)
+    words = ("--table", named) if isinstance(named, str) else named
+    if code is None:
+        name = words[1] if words else "schema_version"
+        name = f"ops.{name}" if "ops" in ledger and "." not in name else name
+        execute(empty_database, f"insert into {name} (version) values (1)")
+    done, document = run(project, "tern", "--ledger", *words, "--yes", DATABASE_URL=empty_database)
+    if code is None:
+        assert done == 0 and document["ledger"]["applied"] == ["00000000000001_a"], document
+    else:
+        assert done == 2 and document["error"]["code"] == code, document
+        assert fetch(empty_database, "select to_regclass('_yoyo_migration')::text") == [None]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (
+            b"-- migrate:up\r\ncreate table a (id int);\r\n-- migrate:down\r\ndrop table a;\r\n",
+            None,
+        ),
+        (b"\xef\xbb\xbf-- migrate:up\nselect 1;\n", None),
+        (b"-- migrate:up\n-- nothing\n", None),
+        (b"-- migrate:up\nselect 'caf\xe9';\n", "S101"),
+        (b"-- migrate:up\nselect '\x00';\n", "S102"),
+        ("-- migrate:up\n".encode("utf-16"), "S101"),
+        (b"", "A114"),
+        (b"-- migrate:down\nselect 1;\n", "A114"),
+    ],
+)
+def test_what_is_in_a_file(data: bytes, code: str | None, project: Path) -> None:
+    """Line ends and marks of encodings go, and what is no text is told with its place."""
+    (project / "m").mkdir()
+    (project / "m" / "1_a.sql").write_bytes(data)
+    exit_code, document = run(project, "dbmate", "m")
+    if code is None:
+        assert exit_code == 0, document
+        for path in (project / "ours").iterdir():
+            assert b"\r" not in path.read_bytes() and b"\xef\xbb\xbf" not in path.read_bytes()
+        assert len(load(project / "ours", project).migrations) == 1
+    else:
+        found = [document["error"]] if "error" in document else document["refused"]
+        assert exit_code in (1, 2) and (found[0]["code"], found[0]["file"]) == (code, "m/1_a.sql")
+        assert not (project / "ours").exists()
+
+
+def test_a_history_that_begins_at_nought(project: Path) -> None:
+    """The file that makes the old ledger still comes first."""
+    lay(
+        project,
+        {
+            "m/00000000000000_setup/up.sql": "create table a (id int);",
+            "m/2024-01-01-000000_b/up.sql": "create index on __diesel_schema_migrations (run_on);",
+        },
+    )
+    code, document = run(project, "diesel", "m")
+    assert code == 0
+    assert [Path(one["to"]).stem for one in document["files"]] == [
+        "00000000000000_ledger_of_diesel",
+        "00000000000001_setup",
+        "20240101000000_b",
+    ]
+
+
+def test_what_came_over_is_no_folder_of_another_tool(tmp_path: Path) -> None:
+    """Only the old folder is named once more."""
+    module = "module a\nrequire github.com/golang-migrate/migrate/v4 v4.17.0\n"
+    lay(tmp_path, {"go.mod": module, "db/migrations/1_a.up.sql": "select 1;"})
+    assert run(tmp_path, "golang-migrate", "--to", "migrations")[0] == 0
+    code, document = run(tmp_path)
+    assert code == 0 and [(one["folder"], one["sure"]) for one in document["recognised"]] == [
+        ("db/migrations", True)
+    ]
+
+
+@pytest.mark.database
+def test_repeatable_files_are_in_the_proof(project: Path, server: Server) -> None:
+    """A view that Flyway makes again and again is made by both ways."""
+    lay(
+        project,
+        {
+            "sql/V1__a.sql": "create table a (id int);",
+            "sql/R__v.sql": "create or replace view v as select id from a;",
+        },
+    )
+    variables = {"TODO_SQL_SCRATCH_URL": server.url(), "TODO_SQL_REPLAY": "superuser"}
+    code, document = run(project, "flyway", "sql", "--prove", **variables)
+    assert (code, document["proof"]) == (0, "equal"), document

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,154 @@ def test_an_env_that_connects_elsewhere_is_refused(
     code, document = run(project, "alembic", ".", **scratch)
     assert code == 1 and "not to the scratch database" in document["refused"][0]["message"]
     assert fetch(empty_database, "select count(*) from pg_class where relname = 'users'") == [0]
+
+
+def revised(folder: Path, revisions: Sequence[tuple[str, str, str]], env: str = ENV) -> None:
+    """Write a history of one line: pairs of code, and what env.py does."""
+    for path in (folder / "db" / "versions").glob("*.py"):
+        path.unlink()
+    lay(folder, {"db/env.py": env})
+    before = None
+    for number, (revision, up, back) in enumerate(revisions):
+        text = REVISION.format(
+            revision=revision,
+            name=revision,
+            down=before,
+            up=up,
+            back=back,
+            created=f"2024-01-02 03:04:0{number}",
+        )
+        lay(folder, {f"db/versions/{revision}.py": text})
+        before = revision
+
+
+def test_the_way_back_goes_on_below_what_has_none(project: Path, scratch: dict[str, str]) -> None:
+    """A downgrade that raises costs no other revision its own."""
+    none = 'raise NotImplementedError("no way back")'
+    revised(
+        project,
+        [
+            ("a", 'op.create_table("t", sa.Column("id", sa.Integer))', 'op.drop_table("t")'),
+            ("b", 'op.add_column("t", sa.Column("b", sa.Integer))', none),
+            ("c", 'op.add_column("t", sa.Column("c", sa.Integer))', 'op.drop_column("t", "c")'),
+            ("d", 'op.add_column("t", sa.Column("d", sa.Integer))', none),
+            ("e", 'op.add_column("t", sa.Column("e", sa.Integer))', 'op.drop_column("t", "e")'),
+        ],
+    )
+    code, document = run(project, "alembic", ".", "--prove", **scratch)
+    assert (code, document["proof"]) == (0, "equal"), document
+    backs = [one["key"] for one in document["files"] if one["rollback"]]
+    assert backs == ["a", "c", "e"]
+    text = next((project / "ours").glob("*_b.sql")).read_text()
+    assert "-- irreversible: its downgrade did not run: NotImplementedError: no way back" in text
+
+
+def test_what_a_text_says_of_percent(project: Path, scratch: dict[str, str]) -> None:
+    """One percent sign is one, with and without values; a last comment hides no semicolon."""
+    first = 'op.create_table("t", sa.Column("a", sa.Text, server_default="100% off"))'
+    second = """op.execute("alter table t alter a set default '5 % of 100%' -- as asked")"""
+    back = """op.execute("alter table t alter a set default '100% off'")"""
+    third = """op.get_bind().execute(sa.text("insert into t values (:a || '%')"), {"a": "%"})"""
+    revised(
+        project,
+        [("a", first, 'op.drop_table("t")'), ("b", second, back), ("c", third, "pass")],
+    )
+    code, document = run(project, "alembic", ".", "--prove", **scratch)
+    assert (code, document["proof"]) == (0, "equal"), document
+    texts = {path.stem[15:]: path.read_text() for path in (project / "ours").glob("*.sql")}
+    assert "'5 % of 100%'" in texts["b"] and "'100% off'" in texts["b.rollback"]
+    assert "'%' || '%'" in texts["c"].replace("(", "").replace("::VARCHAR", "")
+
+
+OWN_TABLE = ENV.replace(
+    "context.configure(connection=connection)",
+    'connection.execute(sa.text("create schema if not exists ops"))\n'
+    "        connection.commit()\n"
+    '        context.configure(connection=connection, version_table="done", '
+    'version_table_schema="ops")',
+).replace("from alembic import context", "import sqlalchemy as sa\nfrom alembic import context")
+AFTER = "\n            connection.execute(sa.text('comment on schema ops is $$ours$$'))\n"
+
+
+def test_a_ledger_of_another_name_and_what_env_does(
+    project: Path, scratch: dict[str, str], empty_database: str
+) -> None:
+    """It is no part of the files; env.py's own statements are brought, or told."""
+    up = 'op.create_table("t", sa.Column("id", sa.Integer))'
+    revised(project, [("a", up, 'op.drop_table("t")')], OWN_TABLE.rstrip() + AFTER)
+    code, document = run(project, "alembic", ".", "--prove", **scratch)
+    assert (document["table"], document["proof"]) == ("ops.done", "different"), document
+    assert [one["code"] for one in document["warnings"]] == ["A116"]
+    assert "comment on schema ops" in document["warnings"][0]["message"]
+    assert document["differences"] == ["comment schema ops"]
+    assert [one["key"] for one in document["files"]] == ["(env)", "a"]
+    assert not any("done" in path.read_text() for path in (project / "ours").glob("*.sql"))
+    alembic(project, empty_database, "upgrade", "head")
+    words = ("alembic", "--ledger", "--table", document["table"], "--yes")
+    code, found = run(project, *words, DATABASE_URL=empty_database)
+    assert code == 0 and [one[15:] for one in found["ledger"]["applied"]] == ["env", "a"]
+
+
+ASYNC = """
+import asyncio, os
+from alembic import context
+from sqlalchemy import pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+PARTS = ("user", "password", "host", "port", "name")
+URL = "postgresql+asyncpg://{user}:{password}@{host}:{port}/{name}".format(
+    **{one: os.environ["SHOP_" + one.upper()] for one in PARTS}
+)
+
+def work(connection):
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+
+async def main():
+    engine = create_async_engine(URL, poolclass=pool.NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(work)
+    await engine.dispose()
+
+if context.is_offline_mode():
+    context.configure(url=URL, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    asyncio.run(main())
+"""
+
+
+def test_an_async_engine_and_settings_in_parts(project: Path, scratch: dict[str, str]) -> None:
+    """The scratch database comes in parts, too; without them it is told what is missing where."""
+    up = (
+        'op.create_table("t", sa.Column("id", sa.Integer), sa.Column("tags", sa.ARRAY(sa.Text)))\n'
+        '    t = sa.table("t", sa.column("id", sa.Integer), sa.column("tags", sa.ARRAY(sa.Text)))\n'
+        '    op.bulk_insert(t, [{"id": 1, "tags": []}, {"id": 2, "tags": ["a\'b", "%"]}])'
+    )
+    revised(project, [("a", up, 'op.drop_table("t")')], ASYNC)
+    code, document = run(project, "alembic", ".", **scratch)
+    (found,) = document["refused"]
+    assert (code, found["code"], found["file"]) == (1, "A133", "db/env.py"), document
+    assert "KeyError: 'SHOP_USER'" in found["message"] and found["line"] > 5
+    parts = ("user", "password", "host", "port")
+    given = [f"--set=SHOP_{one.upper()}={{{one}}}" for one in parts]
+    words = ("alembic", ".", "--prove", *given, "--set=SHOP_NAME={database}")
+    code, document = run(project, *words, **scratch)
+    assert (code, document["proof"]) == (0, "equal"), document
+    assert "a''b" in next((project / "ours").glob("*_a.sql")).read_text()
+
+
+def test_alembic_in_pyproject(project: Path, scratch: dict[str, str]) -> None:
+    """What Alembic reads there since 1.16 is enough."""
+    (project / "alembic.ini").unlink()
+    text = '[tool.todo-sql]\nmigrations = "ours"\n[tool.alembic]\nscript_location = "%(here)s/db"\n'
+    lay(project, {"pyproject.toml": text})
+    code, document = run(project)
+    assert code == 0 and [one["folder"] for one in document["recognised"]] == [".", "db"]
+    code, document = run(project, "alembic", ".", "--prove", **scratch)
+    assert (code, document["proof"]) == (0, "equal"), document
 
 
 SETTINGS = (

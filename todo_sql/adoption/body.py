@@ -79,21 +79,26 @@ def _wrong(half: Half, said: Directives) -> list[Finding]:
 
 
 def _unwrapped(half: Half, statements: list[Statement]) -> Half | None:
-    """Return a text without the one BEGIN and COMMIT around it, or None: it has others."""
+    """Return a text without its pairs of BEGIN and COMMIT; None: it cannot be one transaction."""
     own = [one for one in statements if one.kind == "transaction_stmt"]
-    first, last = statements[0], statements[-1]
-    around = (
-        len(own) == 2
-        and own == [first, last]
-        and enum_name(root(first), "kind") in _BEGINS
-        and enum_name(root(last), "kind") in _COMMITS
+    pairs = zip(own[::2], own[1::2], strict=False)
+    paired = len(own) % 2 == 0 and all(
+        enum_name(root(first), "kind") in _BEGINS and enum_name(root(last), "kind") in _COMMITS
+        for first, last in pairs
     )
-    if not around:
+    around = own == [statements[0], statements[-1]]
+    if not paired or not (around or all(map(_goes_with_others, statements))):
         return None
     text = half.text
-    for one in (last, first):
+    for one in reversed(own):
         text = text[: one.start] + _kept_lines(text[one.start : one.end]) + _after(text, one.end)
     return replace(half, text=text)
+
+
+def _goes_with_others(one: Statement) -> bool:
+    """Tell whether what follows a statement may be in its transaction."""
+    adds_value = one.kind == "alter_enum_stmt" and "add value" in " ".join(one.text.lower().split())
+    return not adds_value and not needs_no_transaction(one)
 
 
 def _kept_lines(text: str) -> str:
@@ -114,7 +119,7 @@ def _torn(half: Half, statements: list[Statement]) -> list[Finding]:
             found.append(
                 refusal(
                     "A112",
-                    f"`{' '.join(one.text.split())}` is not one pair around the whole file",
+                    f"`{' '.join(one.text.split())}` makes parts that cannot be one transaction",
                     half.source.place(at, at + len(one.text)),
                     cause="a migration is one transaction, or runs statement by statement",
                     fix="divide the file, or take the statement out",

@@ -7,32 +7,51 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from todo_sql.adoption.revisions import READ_ROWS, REPLACES, Asked, Half, History, Revision, refusal
+from todo_sql.adoption.revisions import (
+    READ_ROWS,
+    REPLACES,
+    Asked,
+    Half,
+    History,
+    Revision,
+    left_out,
+    refusal,
+)
 from todo_sql.errors import Finding, Place
 
+_DJANGO = "django_migrations"
 _SETS = re.compile(r"(?i)\s*set\s")
 
 
 def history_of(
-    folder: Path,
     asked: Asked,
     *,
     up: Mapping[str, Any],
-    down: Mapping[str, Any],
+    undone: Mapping[str, Any],
+    reasons: Mapping[str, str],
     text: Mapping[str, Any] | None = None,
 ) -> History:
-    """Return the history of three passes of a harness.
+    """Return the history of the passes of a harness.
 
     Args:
-        folder: What was named.
         asked: How files are shown.
         up: What was sent from nothing to the newest.
-        down: What was sent on the way back, as far as it came.
+        undone: What was sent on the way back, by key.
+        reasons: Why there is no way back, by key; of those that were not reached by "".
         text: What the tool prints for the way up, without a database, if it can.
     """
     texts = text["revisions"] if text else {}
     revisions = [
-        _revision(key, found, texts.get(key), down, up["before"], asked, printed=text is not None)
+        _revision(
+            key,
+            found,
+            texts.get(key),
+            undone.get(key),
+            reasons.get(key) or reasons.get("") or "it was not reached",
+            up["before"],
+            asked,
+            printed=text is not None,
+        )
         for key, found in up["revisions"].items()
     ]
     made = [one for one in up["before"] if not _SETS.match(one)]
@@ -40,14 +59,21 @@ def history_of(
         half = Half("env.py", _joined(made))
         reason = "env.py makes it before the first revision"
         revisions.insert(0, Revision("(env)", "env", "env.py", half, irreversible=reason))
-    return History(tuple(revisions), tuple(_findings(up, folder, asked)))
+    schema, table = up["ledger"]
+    own = table if table not in ("alembic_version", _DJANGO) else None
+    return History(
+        tuple(revisions),
+        tuple(_findings(up, asked)),
+        own and f"{schema}.{own}" if schema else own,
+    )
 
 
 def _revision(
     key: str,
     found: Mapping[str, Any],
     text: Mapping[str, Any] | None,
-    down: Mapping[str, Any],
+    back: Mapping[str, Any] | None,
+    reason: str,
     before: Sequence[str],
     asked: Asked,
     *,
@@ -55,10 +81,9 @@ def _revision(
 ) -> Revision:
     file = _shown(found["path"], asked)
     statements = found["statements"]
-    back = down["revisions"].get(key)
     irreversible = None
     if back is None:
-        irreversible = f"its downgrade did not run: {_line(down['error'] or 'it was not reached')}"
+        irreversible = f"its downgrade did not run: {_line(reason)}"
     elif statements and not back["statements"]:
         irreversible = "its downgrade does nothing"
     remarks = []
@@ -112,25 +137,33 @@ def _line(text: str) -> str:
 
 
 def _joined(statements: Sequence[str]) -> str:
-    return "\n\n".join(f"{one};" for one in statements)
+    # The last line may be a comment.
+    ended = (f"{one}\n;" if "--" in one.rpartition("\n")[2] else f"{one};" for one in statements)
+    return "\n\n".join(ended)
 
 
-def _findings(up: Mapping[str, Any], folder: Path, asked: Asked) -> list[Finding]:
+def _findings(up: Mapping[str, Any], asked: Asked) -> list[Finding]:
     if up["error"] is None:
-        return []
-    words = up["error"].splitlines()
-    last = next(reversed(up["revisions"].values()), None)
-    place = Place(_shown(last["path"] if last else str(folder), asked), 1)
-    after = "the revision after this one" if last else "env.py"
+        words = "does more once the revisions ran, which is none of them: " + "; ".join(
+            _line(one)[:80] for one in up["after"] if not _SETS.match(one)
+        )
+        fix = "write what is still needed into migrations/hooks/after.sql, or a migration"
+        return [left_out(words, Place("env.py", 1), fix)] if not words.endswith(": ") else []
+    *words, at = up["error"].split("\n")
+    file, _, line = at.rpartition(":")
+    failed = up["failed"]
+    path = Path(file or (failed["path"] if failed else "env.py"))
+    which = failed["key"] if failed else "env.py" if up["ledger"][1] != _DJANGO else "the project"
+    more = f"; {_line(' '.join(words[1:]))}" if words[1:] else ""
     return [
         refusal(
             "A133",
-            f"{after} raised {words[0]}",
-            place,
-            cause="the whole history is run on an empty scratch database, with the project's env.py"
-            + (f"; {words[-1]}" if len(words) > 1 else ""),
-            fix="give it what it needs as environment variables (`--set NAME=VALUE`; `{url}` is "
-            "the scratch database), or correct the revision; where all databases are at head, "
-            "`todo-sql init --from URL` is the short way",
+            f"{which} raised {words[0]}",
+            Place(_shown(str(path), asked), int(line) if line.isdigit() else 1),
+            cause=f"the whole history is run on an empty scratch database, as it is for you{more}",
+            fix="give it what it needs as environment variables: `--set NAME=VALUE`, where {url} "
+            "is the scratch database, and {host}, {port}, {user}, {password}, {database} its "
+            "parts; or correct the revision; where all databases are at head, "
+            "`todo-sql init DIR --from URL` is the short way",
         )
     ]

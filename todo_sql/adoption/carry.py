@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ order by n.nspname
 """
 
 
+_QUOTED = re.compile(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)')
 _CHANGED = "22012"  # division by zero: see `_locked`
 
 
@@ -131,7 +133,7 @@ def _replaced(ledger: OldLedger, files: Sequence[Adopted]) -> dict[str, str]:
 
 
 def _place(link: MigrationLink, tool: str, ledger: OldLedger, table: str | None) -> tuple[str, str]:
-    schema, _, name = (table or "").rpartition(".")
+    schema, name = _named(table or "")
     name, wanted = name or ledger.table, schema or (None if table else ledger.schema)
     commands = [
         FlightCommand("begin"),
@@ -164,6 +166,19 @@ def _place(link: MigrationLink, tool: str, ledger: OldLedger, table: str | None)
         cause="nothing was changed",
         fix="name one with `--table SCHEMA.NAME`",
     )
+
+
+def _named(table: str) -> tuple[str, str]:
+    """Return schema and name of a table as a person names it: plainly, or quoted as SQL has it."""
+    found = _QUOTED.fullmatch(table)
+    if found is None or '"' not in table:
+        schema, _, name = table.rpartition(".")
+        return schema, name
+    plain = (
+        part[1:-1].replace('""', '"') if part[:1] == '"' else part for part in found.groups("")
+    )
+    schema, name = plain
+    return schema, name
 
 
 def _query(ledger: OldLedger, schema: str, name: str) -> str:

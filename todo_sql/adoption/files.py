@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from todo_sql import writing
 from todo_sql.adoption.body import Body, body_of, without_directives
 from todo_sql.adoption.old_ledger import LEDGER_KEY
 from todo_sql.adoption.placeholders import comments_in
-from todo_sql.adoption.revisions import READ_ROWS, REPLACES, History, Revision, Tool
+from todo_sql.adoption.revisions import READ_ROWS, REPLACES, History, Revision, Tool, refusal
 from todo_sql.adoption.versions import slug, versions
-from todo_sql.errors import Finding
+from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import REPEATABLE, files_of
 
@@ -23,6 +24,7 @@ _UNDER = re.compile(r"^-- There it stands on: (.+)$", re.MULTILINE)
 _REPLACES = re.compile(rf"^-- {REPLACES}(.+)$", re.MULTILINE)
 _HEAD = 4096  # characters of a file that may hold these lines
 _FIRST = "00000000000000"
+_NO_WAY_BACK = ("A112", "M121")  # of a rollback: it is left out, and the migration comes over
 _UNWRITTEN = "Code that came over as a placeholder"
 
 
@@ -105,36 +107,63 @@ def convert(
     known = {one.key for one in before}
     fresh = [one for one in history.revisions if one.key not in known]
     versioned = [one for one in fresh if not one.repeatable]
-    last = max((one.id[:14] for one in before), default="")
+    own = None if before else _own_ledger(tool, fresh)
+    last = max((one.id[:14] for one in before), default=_FIRST if own else "")
+    findings = [one for one in history.findings if not _belongs(one, fresh, left)]
+    if twice := list(_twice(history.revisions)):
+        return Conversion((), (*findings, *twice))
     numbers = versions((one.version for one in versioned), last)
     ids = {one.key: f"{n}_{slug(one.name)}" for n, one in zip(numbers, versioned, strict=True)}
     ids |= {one.key: one.id for one in before}
-    findings = [one for one in history.findings if not _belongs(one, fresh, left)]
     files = []
     for one in fresh:
+        if one.repeatable:
+            ids[one.key] = _unlike(slug(one.name), ids.values())
         found, wrong = _file(tool.name, one, ids, placeholder=one.key in left)
         files.append(found)
         findings += wrong
-    if not before and (own := _own_ledger(tool, files)):
+    if own:
         files.insert(0, own)
     return Conversion(tuple(files), tuple(findings), len(history.revisions) - len(fresh))
 
 
-def _own_ledger(tool: Tool, files: Sequence[NewFile]) -> NewFile | None:
+def _twice(revisions: Iterable[Revision]) -> Iterator[Finding]:
+    """Yield what two files of a history are one migration of, as its tool counts them."""
+    seen: dict[str, str] = {}
+    for one in revisions:
+        if other := seen.get(one.key):
+            yield refusal(
+                "A114",
+                f"{one.key} is in {other}, too" if other != one.file else f"a second {one.key}",
+                Place(one.file, one.up.line if one.up else 1),
+                cause="the other tool tells its migrations apart by this",
+                fix="give one of the two another, or move it elsewhere",
+            )
+        seen[one.key] = one.file
+
+
+def _unlike(name: str, others: Iterable[str]) -> str:
+    """Return a name that no other has: with a number behind it, if need be."""
+    taken = set(others)
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if one not in taken)
+
+
+def _own_ledger(tool: Tool, revisions: Iterable[Revision]) -> NewFile | None:
     """Return the file that makes the other tool's ledger, if one of the history uses it."""
     ledger = tool.ledger
-    if ledger is None or not ledger.ddl or (files[:1] and files[0].name.startswith(_FIRST)):
+    if ledger is None or not ledger.ddl:
         return None
     name = f"{ledger.schema}.{ledger.table}" if ledger.schema else ledger.table
     used = re.compile(rf"(?<![\w.-]){re.escape(name)}\b|\bpublic\.{re.escape(name)}\b")
-    uses = next((one for one in files if (up := one.revision.up) and _holds(up.text, used)), None)
+    uses = next((one for one in revisions if one.up and _holds(one.up.text, used)), None)
     if uses is None:
         return None
     name = f"{_FIRST}_ledger_of_{slug(tool.name)}.sql"
-    revision = Revision(LEDGER_KEY, "ledger", uses.revision.file, None)
+    revision = Revision(LEDGER_KEY, "ledger", uses.file, None)
     text = (
         f"-- From {tool.name}: {LEDGER_KEY}\n"
-        f"-- {_line(uses.revision.file)} uses the table of {tool.title}'s own ledger.\n"
+        f"-- {_line(uses.file)} uses the table of {tool.title}'s own ledger.\n"
         f"-- irreversible: {tool.title} has no file for it\n\n{ledger.ddl};\n"
     )
     return NewFile(revision, name, text, None, (f"uses {ledger.table}, so {name} makes it",))
@@ -156,7 +185,7 @@ def _file(
     if one.depends:
         text.append(f"-- There it stands on: {' '.join(one.depends)}")
     notes = list(one.notes)
-    name = f"{slug(one.name)}.sql" if one.repeatable else f"{ids[one.key]}.sql"
+    name = f"{ids[one.key]}.sql"
     if one.up is None or placeholder:
         text.append(f"-- irreversible: {_line(one.irreversible or f'{tool} ran it')}")
         body = _placeholder(tool, one)
@@ -167,7 +196,7 @@ def _file(
     down = body_of(one.down) if one.down else None
     back = down is not None and not down.empty and not one.repeatable
     wrong = list(up.findings)
-    unread = [f for f in (down.findings if down and back else ()) if f.code == "M121"]
+    unread = [f for f in (down.findings if down and back else ()) if f.code in _NO_WAY_BACK]
     if unread:
         back = False
         wrong += [
@@ -179,7 +208,7 @@ def _file(
     if not back and not one.repeatable:
         reason = one.irreversible or f"{tool} has no way back for it"
         if unread:
-            reason = f"its way back in {tool} is no SQL: {unread[0].message}"
+            reason = f"its way back in {tool} did not come over: {unread[0].message}"
         elif down is not None and down.empty:
             reason = f"its way back in {tool} holds no statement"
         text.append(f"-- irreversible: {_line(reason)}")

@@ -38,7 +38,7 @@ class OldLedger:
         rest: ``where`` and ``order by``: of several rows of one key the last counts.
         means: What a row says: ``each`` itself, ``upto`` itself and all before it, ``heads``
             itself and all that it stands on.
-        key: Turns a key of a row into one of a file.
+        key: Turns a key of a row into one of the files that came over, if it is one's.
     """
 
     table: str
@@ -49,7 +49,7 @@ class OldLedger:
     schema: str | None = None
     rest: str = ""
     means: Literal["each", "upto", "heads"] = "each"
-    key: Callable[[str], str] = str
+    key: Callable[[str, Sequence[str]], str] = lambda key, keys: key
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def standing(
     """
     found: dict[str, Row] = {}
     for row in rows:
-        key = ledger.key(row[0] or "")
+        key = ledger.key(row[0] or "", keys)
         found.pop(key, None)
         found[key] = row
     failed = [

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from todo_sql.adoption.revisions import Asked
+from todo_sql.adoption.captured import history_of
+from todo_sql.adoption.revisions import Asked, History
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
 
 _HARNESS = Path(__file__).parent / "harness"
+_PART = re.compile(r"\{(url|host|port|user|password|database)\}")
+_RESTARTS = 30  # of the way back, below what has none
 _PLACES = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe")
 
 
@@ -58,6 +62,49 @@ def on_scratch(asked: Asked) -> Iterator[str]:
         yield url
 
 
+def history(
+    program: str,
+    python: str,
+    orders_of: Callable[[str], Mapping[str, Any]],
+    asked: Asked,
+    *,
+    printed: bool,
+) -> History:
+    """Run a history up and down on scratch databases; return what each of its migrations sent.
+
+    Where one has no way back, those before it are undone in a database that only they made.
+
+    Args:
+        program: Of `harness`.
+        python: The interpreter.
+        orders_of: Returns what the program is told, by the URL of the scratch database.
+        asked: See `run`.
+        printed: Whether the tool prints its SQL without a database, too, to be compared.
+    """
+    up: dict[str, Any] = {}
+    text = None
+    undone: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    stop: str | None = ""
+    while stop is not None:
+        with on_scratch(asked) as url:
+            orders = {**orders_of(url), "stop": stop}
+            made = run(program, python, {**orders, "pass": "up"}, asked, url)
+            if not up:
+                up = made
+                if printed:
+                    text = run(program, python, {**orders, "pass": "offline"}, asked, url)
+            if made["error"] is not None:
+                break
+            down = run(program, python, {**orders, "pass": "down"}, asked, url)
+        undone = {**down["revisions"], **undone}
+        key = down["failed"]["key"] if down["failed"] else None
+        stop = None if key in reasons or len(reasons) == _RESTARTS else key
+        if down["error"] is not None:
+            reasons[key or ""] = down["error"].partition("\n")[0]
+    return history_of(asked, up=up, undone=undone, reasons=reasons, text=text)
+
+
 def run(
     program: str, python: str, orders: Mapping[str, Any], asked: Asked, url: str
 ) -> dict[str, Any]:
@@ -67,7 +114,8 @@ def run(
         program: Its file.
         python: The interpreter.
         orders: What it is told; `root`, `url`, `database`, `path` and `out` are added.
-        asked: Whose values become environment variables, with ``{url}`` filled in.
+        asked: Whose values become environment variables, with ``{url}`` and its parts, such as
+            ``{host}``, filled in.
         url: Of the scratch database.
 
     Raises:
@@ -87,9 +135,13 @@ def run(
             ],
             "url": shown,
             "database": database.parameters["dbname"],
+            "stop": str(orders.get("stop") or ""),
             "out": str(out),
         }
-        values = {name: value.replace("{url}", shown) for name, value in asked.values.items()}
+        parts = {"url": shown, "database": database.parameters["dbname"]}
+        for part in ("host", "port", "user", "password"):
+            parts[part] = database.parameters.get(part, "")
+        values = {name: _PART.sub(lambda f: parts[f[1]], v) for name, v in asked.values.items()}
         done = subprocess.run(
             [python, str(_HARNESS / program)],
             input=json.dumps(told),
@@ -106,7 +158,8 @@ def run(
                 code="A132",
                 cause="\n".join(words[-8:-1]) or "it was run in the project's own environment",
                 fix="make it run there as it does for you: its settings, as environment "
-                "variables, with `--set NAME=VALUE`; `{url}` stands for the scratch database",
+                "variables, with `--set NAME=VALUE`, where {url} is the scratch database, and "
+                "{host}, {port}, {user}, {password}, {database} its parts",
             )
         found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
         return found

@@ -16,7 +16,7 @@ from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, scratch_server
 from todo_sql.errors import Place, TodoSqlError
-from todo_sql.migrations.files.folder import load
+from todo_sql.migrations.files.beside import load_whole
 from todo_sql.migrations.migrator import Migrator
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ def differences(
         if tool.make is None:
             before = _the_old_way(url, history, tool.ledger.ddl if uses and tool.ledger else "")
         else:
-            tool.make(source, asked, url)
+            place = tool.make(source, asked, url)
             with psycopg.connect(url, autocommit=True) as connection:
-                if not uses and tool.ledger is not None:
-                    table = sql.Identifier(tool.ledger.table)
+                if not uses:
+                    table = sql.Identifier(*filter(None, place))
                     connection.execute(sql.SQL("drop table if exists {}").format(table))
                 before = take(connection)
     with empty_database(server) as url:
-        Migrator(url, load(folder, config.root)).migrate()
+        Migrator(url, load_whole(folder, config.root)).migrate()
         with psycopg.connect(url, autocommit=True) as connection:
             after = take(connection)
     return compare(before, after)
@@ -86,6 +86,8 @@ def _run(connection: psycopg.Connection[tuple[object, ...]], half: Half) -> None
             code="A130",
             place=Place(half.file, half.line),
             cause="the proof runs the whole history on an empty scratch database",
-            fix="give that server what the history takes for granted (a role, an extension, a "
+            fix="what only a superuser may do needs TODO_SQL_REPLAY=superuser"
+            if error.sqlstate == "42501"
+            else "give that server what the history takes for granted (a role, an extension, a "
             "table that the application makes) in the files, or leave the proof out",
         ) from None

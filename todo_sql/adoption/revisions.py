@@ -90,10 +90,12 @@ class History:
     Attributes:
         revisions: In the order in which that tool applies them.
         findings: What cannot come over (errors), and what was left out (warnings).
+        table: Its ledger, where the project's own code gives it another name.
     """
 
     revisions: tuple[Revision, ...]
     findings: tuple[Finding, ...] = ()
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ class Tool:
         signs: What tells its folder; any of them does.
         read: Reads a folder.
         ledger: Its ledger.
-        make: Makes a database as it does, for a tool that is run; None: its files are.
+        make: Makes a database as it does, for a tool that is run, and says where its ledger is;
+            None: its files are what makes it.
     """
 
     name: str
@@ -169,7 +172,7 @@ class Tool:
     signs: tuple[Sign, ...]
     read: Callable[[Path, Asked], History]
     ledger: OldLedger | None = None
-    make: Callable[[Path, Asked, str], None] | None = None
+    make: Callable[[Path, Asked, str], tuple[str | None, str]] | None = None
 
 
 def refusal(

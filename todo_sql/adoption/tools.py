@@ -33,6 +33,7 @@ NAMES = (
     "tern",
     "yoyo",
 )
+_OURS = Sign("[0-9]*.sql", r"\A-- From [\w-]+: ", "files that came over")
 _PASSED_OVER = {"node_modules", "target", "vendor", "site-packages", "__pycache__", "build", "dist"}
 _DEPTH = 5  # folders below the project that are looked into
 _READ = 8  # files of a folder that are looked into
@@ -74,6 +75,8 @@ def recognise(root: Path) -> list[Recognised]:
     tools += QUERY_TOOLS.values()
     found = []
     for folder in _folders(root, _DEPTH):
+        if _shows(_OURS, folder):
+            continue
         here = [one for tool in tools if (one := _recognised(tool, folder)) is not None]
         sure = [one for one in here if one.sure]
         found += sure or here

@@ -107,7 +107,8 @@ def _show(
     output.message(f"{len(found.queries)} queries {would}{refused}")
     if analysis is not None:
         good = len(analysis.described)
-        output.message(f"check: {good} sound; {len(findings)} things are left to do by hand")
+        things = "thing is" if len(findings) == 1 else "things are"
+        output.message(f"check: {good} sound; {len(findings)} {things} left to do by hand")
     elif not dry_run:
         output.message(
             "they are not checked yet: bring the schema first (`todo-sql import TOOL`, or "

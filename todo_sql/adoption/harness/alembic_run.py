@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import re
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from capture import Capture, sent  # type: ignore[import-not-found]
+from capture import Capture, sent, told  # type: ignore[import-not-found]
 
 _CREATED = re.compile(r"Create Date:\s*(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)")
 
@@ -23,10 +23,12 @@ class _AlembicRun:
 
     def __init__(self, orders: dict[str, Any]) -> None:
         self.orders = orders
-        self.outside_of_all = Capture()
-        self.now = self.outside_of_all
+        self.before, self.after = Capture(), Capture()
+        self.now = self.before
+        self.ledger: tuple[str | None, str] = (None, "alembic_version")
         self.revisions: dict[str, dict[str, Any]] = {}
         self.error: str | None = None
+        self.failed: dict[str, str] | None = None
         self._positions: dict[int, str] = {}
 
     def listen(self) -> None:
@@ -77,14 +79,17 @@ class _AlembicRun:
         return before is not None and place != before and "(" in words and " from " not in words
 
     def _committed(self, _connection: Any) -> None:
-        if self.now is not self.outside_of_all and self.now.statements:
+        if self.now not in (self.before, self.after) and self.now.statements:
             self.now.outside = True
 
     def config(self) -> Any:
         from alembic.config import Config
 
         orders = self.orders
-        config = Config(orders["ini"]) if orders["ini"] else Config()
+        words: dict[str, Any] = {"file_": orders["ini"]} if orders["ini"] else {}
+        if orders["toml"] and "toml_file" in inspect.signature(Config).parameters:
+            words["toml_file"] = orders["toml"]
+        config = Config(**words)
         if orders["location"]:
             config.set_main_option("script_location", orders["location"])
         config.set_main_option("sqlalchemy.url", orders["url"].replace("%", "%%"))
@@ -104,8 +109,13 @@ class _AlembicRun:
             found = (
                 script._downgrade_revs("base", rev) if down else script._upgrade_revs("heads", rev)
             )
+            found = list(found)
+            keys = [step.revision.revision for step in found]
+            if self.orders["stop"] in keys:  # only what comes before it
+                del found[keys.index(self.orders["stop"]) :]
             for step in found:
                 self._wrap(step)
+            self.ledger = (context.version_table_schema, context.version_table)
             return found
 
         arguments: dict[str, Any] = {"fn": steps, "as_sql": offline}
@@ -115,24 +125,21 @@ class _AlembicRun:
         try:
             with EnvironmentContext(config, script, **arguments):
                 script.run_env()
-        except SystemExit as error:
-            self.error = str(error)
         except BaseException as error:  # whatever a revision raises ends the pass
-            words = str(error).splitlines()[:1] or [""]
-            self.error = f"{type(error).__name__}: {words[0]}"
-            if not self.revisions:
-                self.error += "\n" + traceback.format_exc()[-2000:]
+            self.error = told(error, self.orders["root"])
 
     def _wrap(self, step: Any) -> None:
         inner = step.migration_fn
 
         def wrapped(**words: Any) -> None:
             capture = self.now = Capture()
+            script = step.revision
+            self.failed = {"key": script.revision, "path": script.path}
             try:
                 inner(**words)
             finally:
-                self.now = self.outside_of_all
-            script = step.revision
+                self.now = self.after
+            self.failed = None
             created = _CREATED.search(script.module.__doc__ or "")
             self.revisions[script.revision] = {
                 "name": script.doc if script.doc != "empty message" else Path(script.path).stem,
@@ -147,11 +154,27 @@ class _AlembicRun:
     # The buffer of the offline text: one call is one statement.
 
     def write(self, text: str) -> None:
-        if self.now is not self.outside_of_all and text.strip():
+        if self.now not in (self.before, self.after) and text.strip():
             self.now.add(text, True)
 
     def flush(self) -> None:
         """Do nothing."""
+
+    def found(self) -> dict[str, Any]:
+        """Return what was found; the bookkeeping of Alembic's is none of it."""
+        own = re.compile(rf"(?<!\w){re.escape(self.ledger[1])}(?!\w)")
+
+        def theirs(capture: Capture) -> list[str]:
+            return [one for one in capture.statements if not own.search(one)]
+
+        return {
+            "revisions": self.revisions,
+            "before": theirs(self.before),
+            "after": theirs(self.after),
+            "error": self.error,
+            "failed": self.failed,
+            "ledger": self.ledger,
+        }
 
 
 def main() -> None:
@@ -165,11 +188,7 @@ def main() -> None:
         run.listen()
     with contextlib.redirect_stdout(sys.stderr):
         run.go(offline=orders["pass"] == "offline", down=orders["pass"] == "down")
-    found = {
-        "revisions": run.revisions,
-        "before": run.outside_of_all.statements,
-        "error": run.error,
-    }
+    found = run.found()
     Path(orders["out"]).write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import math
 import re
+import traceback
 import uuid
+from pathlib import Path
 from typing import Any
 
 _READS = re.compile(r"(?is)\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|show|explain|fetch|declare)\b")
 _CALLS = re.compile(r"(?is)\s*select\s+(?:[\w\".]+\.)?(?:setval|nextval|set_config)\s*\(")
 _ENDS = re.compile(r"(?is)\s*(begin|start transaction|commit|end|rollback|release)\b")
 _CATALOG = re.compile(r"(?i)\b(pg_catalog|information_schema|pg_\w+)\b")
+_POINTER = re.compile(r"https://errors\.pydantic\.dev|^\(Background on this error at:")
 _ONLY_BOOKKEEPING = re.compile(r"(?i)\b(alembic_version|django_migrations)\b")
 
 
@@ -72,6 +76,21 @@ class Capture:
         }
 
 
+def told(error: BaseException, root: str) -> str:
+    """Return an error: its class, its words, and last where in the project it was raised."""
+    lines = [one for one in str(error).splitlines() if one.strip() and not _POINTER.search(one)]
+    kind = "" if isinstance(error, SystemExit) else f"{type(error).__name__}: "
+    frames = [
+        f"{path}:{one.lineno}"
+        for one in traceback.extract_tb(error.__traceback__)
+        if (path := Path(one.filename).absolute()).is_relative_to(root)
+        and "site-packages" not in path.parts
+        and path.is_file()
+    ]
+    place = frames[-1] if frames else ""
+    return "\n".join([kind + (lines[0] if lines else "without words"), *lines[1:20], place])
+
+
 def sent(cursor: Any, connection: Any, statement: str, parameters: Any) -> str:
     """Return a statement as the server got it.
 
@@ -84,14 +103,19 @@ def sent(cursor: Any, connection: Any, statement: str, parameters: Any) -> str:
     query = getattr(cursor, "query", None)
     if isinstance(query, bytes):  # psycopg2
         return query.decode()
-    if not parameters:
-        return statement
     driver = getattr(connection, "driver_connection", connection)
-    if type(driver).__module__.split(".")[0] == "psycopg":
+    if type(driver).__module__.split(".")[0] == "psycopg" and parameters is not None:
         import psycopg
 
-        if isinstance(driver, psycopg.Connection):
-            return str(psycopg.ClientCursor(driver).mogrify(statement, parameters))
+        # Without values, too: a `%` of the text was sent as one, though it is written as two.
+        kind = (
+            psycopg.ClientCursor
+            if isinstance(driver, psycopg.Connection)
+            else psycopg.AsyncClientCursor
+        )
+        return str(kind(driver).mogrify(statement, parameters))
+    if not parameters:
+        return statement
     if isinstance(parameters, dict):
         return re.sub(
             r"%\((\w+)\)s", lambda found: literal(parameters[found[1]]), statement
@@ -110,10 +134,13 @@ def literal(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | decimal.Decimal):
-        return str(value)
+        plain = isinstance(value, int) or math.isfinite(value)
+        return str(value) if plain else f"'{value}'"  # NaN and infinity are words
     if isinstance(value, bytes | bytearray | memoryview):
         return f"'\\x{bytes(value).hex()}'"
     if isinstance(value, list | tuple):
+        if not value:
+            return "'{}'"
         return f"ARRAY[{', '.join(map(literal, value))}]"
     if isinstance(value, dict):
         value = json.dumps(value)

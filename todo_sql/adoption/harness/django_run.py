@@ -7,14 +7,13 @@ import inspect
 import json
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from capture import Capture, sent  # type: ignore[import-not-found]
+from capture import Capture, sent, told  # type: ignore[import-not-found]
 
 
 class _DjangoRun:
@@ -25,6 +24,7 @@ class _DjangoRun:
         self.now = Capture()
         self.revisions: dict[str, dict[str, Any]] = {}
         self.error: str | None = None
+        self.failed: dict[str, str] | None = None
 
     def settle(self) -> None:
         """Set Django up with the scratch database as the only one."""
@@ -73,6 +73,9 @@ class _DjangoRun:
             for key in _ordered(graph)
             if key in executor.loader.applied_migrations or not down
         ]
+        keys = [f"{one.app_label}.{one.name}" for one in plan]
+        if self.orders["stop"] in keys:  # only what comes before it
+            del plan[keys.index(self.orders["stop"]) :]
         executor.recorder.ensure_schema()
         state = executor._create_project_state(with_applied_migrations=False)
         states = {}
@@ -90,10 +93,10 @@ class _DjangoRun:
                     else:
                         state = executor.apply_migration(state, migration)
                 except BaseException as error:
-                    words = str(error).splitlines()[:1] or [""]
-                    self.error = f"{type(error).__name__}: {words[0]}"
-                    if not self.revisions:
-                        self.error += "\n" + traceback.format_exc()[-2000:]
+                    self.error = told(error, self.orders["root"])
+                    path = inspect.getfile(type(migration))
+                    key = f"{migration.app_label}.{migration.name}"
+                    self.failed = {"key": key, "path": path}
                     return
                 self._keep(migration, graph)
 
@@ -143,7 +146,14 @@ def main() -> None:
     with contextlib.redirect_stdout(sys.stderr):
         run.settle()
         run.go(down=orders["pass"] == "down")
-    found: dict[str, Any] = {"revisions": run.revisions, "before": [], "error": run.error}
+    found: dict[str, Any] = {
+        "revisions": run.revisions,
+        "before": [],
+        "after": [],
+        "error": run.error,
+        "failed": run.failed,
+        "ledger": (None, "django_migrations"),
+    }
     Path(orders["out"]).write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from todo_sql.adoption.captured import history_of
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.project_code import has, on_scratch, python_of, run
+from todo_sql.adoption.project_code import has, history, python_of, run
 from todo_sql.adoption.revisions import Asked, History, Sign, Tool
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
 
 _PROGRAM = "alembic_run.py"
 _DRIVERS = ("psycopg2", "psycopg", "asyncpg", "pg8000")
-_DRIVER = re.compile(r"^\s*sqlalchemy\.url\s*=\s*postgres(?:ql)?\+(\w+):", re.MULTILINE)
+_ASYNC_DRIVERS = ("asyncpg", "psycopg")
+_DRIVER = re.compile(r"^[^#\n]*\bpostgres(?:ql)?\+(\w+)", re.MULTILINE)
+_ASYNC = re.compile(r"\b(?:async_engine_from_config|create_async_engine|AsyncEngine|run_sync)\b")
+_LOCATION = re.compile(r"^\s*script_location\s*=\s*[\"']?([^\"'\n]+)", re.MULTILINE)
 
 
 def read(folder: Path, asked: Asked) -> History:
@@ -27,53 +28,74 @@ def read(folder: Path, asked: Asked) -> History:
     """
     python = python_of(asked, "alembic")
     orders = _orders(folder, asked)
-    with on_scratch(asked) as url:
-        words = {**orders, "url": _url(url, python, orders, asked)}
-        up = run(_PROGRAM, python, {**words, "pass": "up"}, asked, url)
-        text = run(_PROGRAM, python, {**words, "pass": "offline"}, asked, url)
-        down: dict[str, Any] = {"revisions": {}, "error": None}
-        if up["error"] is None:
-            down = run(_PROGRAM, python, {**words, "pass": "down"}, asked, url)
-    return history_of(folder, asked, up=up, down=down, text=text)
+
+    def orders_of(url: str) -> Mapping[str, str]:
+        return {**orders, "url": _url(url, python, orders, asked)}
+
+    return history(_PROGRAM, python, orders_of, asked, printed=True)
 
 
-def make(folder: Path, asked: Asked, url: str) -> None:
-    """Make a database as Alembic does."""
+def make(folder: Path, asked: Asked, url: str) -> tuple[str | None, str]:
+    """Make a database as Alembic does; return schema and name of its ledger there."""
     python = python_of(asked, "alembic")
     orders = _orders(folder, asked)
     words = {**orders, "url": _url(url, python, orders, asked), "pass": "up"}
-    run(_PROGRAM, python, words, asked, url)
+    schema, name = run(_PROGRAM, python, words, asked, url)["ledger"]
+    return schema, name
 
 
 def _orders(folder: Path, asked: Asked) -> dict[str, str]:
     ini = folder if folder.suffix == ".ini" else None
+    toml = None
     here = folder
-    while ini is None and here.is_relative_to(asked.root):
-        ini = here / "alembic.ini" if (here / "alembic.ini").is_file() else None
+    while here.is_relative_to(asked.root):
+        if ini is None and (here / "alembic.ini").is_file():
+            ini = here / "alembic.ini"
+        if toml is None and _configures(here / "pyproject.toml", asked):
+            toml = here / "pyproject.toml"
         if here == here.parent:
             break
         here = here.parent
     location = folder if (folder / "env.py").is_file() else None
     if location is None and (folder.parent / "env.py").is_file():
         location = folder.parent  # the folder of the versions was named
-    if ini is None and location is None:
+    if ini is None and toml is None and location is None:
         raise UsageError(
             f"there is neither an alembic.ini nor an env.py in {folder}",
             code="A101",
             fix="name the folder that holds one of them",
         )
-    return {"ini": str(ini or ""), "location": str(location or "")}
+    return {"ini": str(ini or ""), "toml": str(toml or ""), "location": str(location or "")}
+
+
+def _configures(pyproject: Path, asked: Asked) -> bool:
+    """Tell whether a pyproject.toml holds what Alembic since 1.16 looks for there."""
+    return pyproject.is_file() and "[tool.alembic]" in asked.source(pyproject).text
 
 
 def _url(url: str, python: str, orders: Mapping[str, str], asked: Asked) -> str:
     """Return the URL as SQLAlchemy has it, for the driver that the project uses."""
-    driver = None
-    if orders["ini"]:
-        named = _DRIVER.search(Path(orders["ini"]).read_text(encoding="utf-8", errors="replace"))
-        driver = named[1] if named else None
-    driver = driver or next((name for name in _DRIVERS if has(python, name)), None)
+    texts = list(_texts(orders, asked))
+    driver = next((found[1] for text in texts if (found := _DRIVER.search(text))), None)
+    if driver is None:
+        known = _ASYNC_DRIVERS if any(map(_ASYNC.search, texts)) else _DRIVERS
+        driver = next((name for name in known if has(python, name)), "psycopg2")
     plain = DatabaseUrl.parse(url).text.partition("?")[0]
-    return re.sub(r"^postgres(?:ql)?:", f"postgresql+{driver or 'psycopg2'}:", plain)
+    return re.sub(r"^postgres(?:ql)?:", f"postgresql+{driver}:", plain)
+
+
+def _texts(orders: Mapping[str, str], asked: Asked) -> Iterator[str]:
+    """Yield what may name the driver: the configuration, env.py, the settings in .env."""
+    configured = [Path(orders[name]) for name in ("ini", "toml") if orders[name]]
+    places = [Path(orders["location"])] if orders["location"] else []
+    for path in configured:
+        text = asked.source(path).text
+        yield text
+        if found := _LOCATION.search(text):
+            places.append(path.parent / found[1].strip().replace("%(here)s", str(path.parent)))
+    for path in (*(place / "env.py" for place in places), *sorted(asked.root.glob(".env*"))):
+        if path.is_file():
+            yield asked.source(path).text
 
 
 TOOL = Tool(
@@ -81,6 +103,7 @@ TOOL = Tool(
     "Alembic",
     (
         Sign("alembic.ini", None, "an alembic.ini"),
+        Sign("pyproject.toml", r"^\[tool\.alembic\]", "a pyproject.toml that configures Alembic"),
         Sign("env.py", r"\balembic\b", "an env.py of Alembic's"),
     ),
     read,

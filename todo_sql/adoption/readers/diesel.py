@@ -34,6 +34,11 @@ def read(folder: Path, asked: Asked) -> History:
         if not (path / "up.sql").exists():
             if not any(path.iterdir()):
                 continue
+            if (path / "down.sql").exists():
+                place = asked.source(path / "down.sql").place(0)
+                fix = "write its up file (empty, where it did nothing), or move this one elsewhere"
+                findings.append(refusal("A114", "a down file without its up file", place, fix=fix))
+                continue
             found.append(code_instead(key, name, path, asked, "in Rust", key))
             continue
         inside = _in_transaction(path / "metadata.toml", asked, findings)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
-from todo_sql.adoption.captured import history_of
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.project_code import on_scratch, python_of, run
+from todo_sql.adoption.project_code import history, python_of, run
 from todo_sql.adoption.revisions import Asked, History, Sign, Tool
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
@@ -24,19 +22,15 @@ def read(folder: Path, asked: Asked) -> History:
     tables refer to theirs; rows that Django makes after a run (permissions) do not.
     """
     python = python_of(asked, "django")
-    with on_scratch(asked) as url:
-        orders = _orders(folder, asked, url)
-        up = run(_PROGRAM, python, {**orders, "pass": "up"}, asked, url)
-        down: dict[str, Any] = {"revisions": {}, "error": None}
-        if up["error"] is None:
-            down = run(_PROGRAM, python, {**orders, "pass": "down"}, asked, url)
-    return history_of(folder, asked, up=up, down=down)
+    return history(_PROGRAM, python, lambda url: _orders(folder, asked, url), asked, printed=False)
 
 
-def make(folder: Path, asked: Asked, url: str) -> None:
-    """Make a database as Django's migrations do."""
+def make(folder: Path, asked: Asked, url: str) -> tuple[str | None, str]:
+    """Make a database as Django's migrations do; return schema and name of its ledger there."""
     python = python_of(asked, "django")
-    run(_PROGRAM, python, {**_orders(folder, asked, url), "pass": "up"}, asked, url)
+    orders = {**_orders(folder, asked, url), "pass": "up"}
+    schema, name = run(_PROGRAM, python, orders, asked, url)["ledger"]
+    return schema, name
 
 
 def _orders(folder: Path, asked: Asked, url: str) -> dict[str, str]:

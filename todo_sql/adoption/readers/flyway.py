@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -239,9 +239,13 @@ def _flat(tree: object, name: str) -> Iterator[tuple[str, str]]:
         yield name, str(tree).lower() if isinstance(tree, bool) else str(tree)
 
 
-def _of_row(key: str) -> str:
+def _of_row(key: str, keys: Sequence[str]) -> str:
     """Return the key of a row: a version, or ``R__`` and the words of a repeatable file."""
-    return f"R__{key[2:].replace(' ', '_')}" if key.startswith("R:") else version_key(key)
+    if not key.startswith("R:"):
+        return version_key(key)
+    words = key[2:]
+    said = (one for one in keys if one.startswith("R__") and one[3:].replace("_", " ") == words)
+    return next(said, f"R__{words.replace(' ', '_')}")
 
 
 TOOL = Tool(

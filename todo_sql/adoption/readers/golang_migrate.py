@@ -20,6 +20,9 @@ from todo_sql.errors import Finding
 
 _FILE = re.compile(r"(\d+)_(.*)\.(up|down)\.([^.]+)")
 
+_MODULE = "a go.mod that requires golang-migrate"
+_ABOVE = ("../", "../../", "../../../")
+
 
 def read(folder: Path, asked: Asked) -> History:
     """Read a folder of golang-migrate's; its keys are the numbers without leading zeros."""
@@ -68,7 +71,10 @@ def read(folder: Path, asked: Asked) -> History:
 TOOL = Tool(
     "golang-migrate",
     "golang-migrate",
-    (Sign("*_*.up.sql", None, "files named N_name.up.sql", sure=False),),
+    (
+        *(Sign(f"{up}go.mod", r"golang-migrate/migrate", _MODULE) for up in _ABOVE),
+        Sign("*_*.up.sql", None, "files named N_name.up.sql", sure=False),
+    ),
     read,
     OldLedger(
         "schema_migrations",

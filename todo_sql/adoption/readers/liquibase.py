@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,7 +29,9 @@ from todo_sql.adoption.revisions import (
 from todo_sql.errors import Finding
 from todo_sql.sql.source import Source
 
-_FORMATTED = re.compile(r"\A\s*--[ \t]*liquibase formatted sql", re.IGNORECASE)
+_FORMATTED = re.compile(r"\A\s*--[ \t]*liquibase formatted sql(?P<rest>[^\r\n]*)", re.IGNORECASE)
+# What may stand before the path of a changelog: where it was looked for.
+_WHERE = re.compile(r"\A(?:classpath\*?|file|[A-Za-z]):")
 _CHANGESET = re.compile(r"^[ \t]*--[ \t]*changeset[ \t]+(?P<rest>.*?)[ \t]*\r?$", re.M | re.I)
 _ROLLBACK = re.compile(r"^[ \t]*--[ \t]*rollback(?:[ \t]+(?P<sql>.*?))?[ \t]*\r?$", re.M | re.I)
 _ROLLBACK_BLOCK = re.compile(r"/\*[ \t]*liquibase rollback[ \t]*\r?\n(?P<sql>.*?)\*/", re.S | re.I)
@@ -48,7 +52,8 @@ _NOTHING = {"", "not required", "empty"}
 def read(folder: Path, asked: Asked) -> History:
     """Read the changesets of a folder, or of a root changelog's includes.
 
-    The keys are ``author:id:file``, with the file's last name.
+    The keys are ``author:id:file``, with the file's last name, or its path where two files
+    of one name hold a changeset of one author and id.
     """
     findings: list[Finding] = []
     revisions: list[Revision] = []
@@ -56,7 +61,35 @@ def read(folder: Path, asked: Asked) -> History:
         source = asked.source(path)
         if _FORMATTED.match(source.text):
             revisions += _changesets(source, asked, findings)
-    return History(tuple(revisions), tuple(findings))
+    short = Counter(_short(one.key) for one in revisions)
+    keys = [name if short[name := _short(one.key)] == 1 else one.key for one in revisions]
+    named = (replace(one, key=key) for one, key in zip(revisions, keys, strict=True))
+    return History(tuple(named), tuple(findings))
+
+
+def _short(key: str) -> str:
+    """Return a key with the last name of its file."""
+    changeset, _, file = key.rpartition(":")
+    return f"{changeset}:{file.rpartition('/')[2]}"
+
+
+def _plain(file: str) -> str:
+    """Return the path of a changelog without where it was looked for, or a drive of Windows's."""
+    return _WHERE.sub("", file.replace("\\", "/"))
+
+
+def _of_row(key: str, keys: Sequence[str]) -> str:
+    """Return the key of a row, whose path is as Liquibase was started; its end tells which."""
+    author, id, file = key.split("\n")
+    changeset, file = f"{author}:{id}", _plain(file)
+    parts = file.split("/")[::-1]
+    there = [one for one in keys if _short(one) == _short(f"{changeset}:{file}")]
+
+    def shared(one: str) -> int:
+        own = one.rpartition(":")[2].split("/")[::-1]
+        return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(own, parts, strict=False))))
+
+    return max(there, key=shared, default=_short(f"{changeset}:{file}"))
 
 
 def _ordered(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
@@ -152,6 +185,8 @@ def _yaml(text: str) -> Any:
 
 def _changesets(source: Source, asked: Asked, findings: list[Finding]) -> Iterator[Revision]:
     properties = dict(_properties(source))
+    first = _FORMATTED.match(source.text)
+    own = _attributes(f"- {first['rest'] if first else ''}")[1].get("logicalfilepath", source.file)
     # `ignoreLines` may hide anything, marks too; their lines stay, empty.
     text = _IGNORED.sub(lambda found: "\n" * found[0].count("\n"), source.text)
     for mark, body, line in split_at(text, _CHANGESET):
@@ -188,7 +223,7 @@ def _changesets(source: Source, asked: Asked, findings: list[Finding]) -> Iterat
             findings.append(refusal("A115", words, shown, fix=fix))
         values = {**properties, **asked.values}
         up, down, reason = _halves(half, said)
-        file = said.get("logicalfilepath", source.file).rpartition("/")[2]
+        file = _plain(said.get("logicalfilepath", own))
         yield Revision(
             f"{author}:{id}:{file}",
             f"{Path(source.file).stem} {id}",
@@ -287,10 +322,11 @@ TOOL = Tool(
     OldLedger(
         "databasechangelog",
         ("id", "author", "filename", "orderexecuted", "exectype", "md5sum"),
-        "author || ':' || id || ':' || reverse(split_part(reverse(filename), '/', 1)), "
+        "concat_ws(chr(10), author, id, filename), "
         "dateexecuted::text, case exectype when 'FAILED' then 'failed' when 'SKIPPED' then "
         "'undone' end, null",
         rest="order by orderexecuted",
+        key=_of_row,
         ddl="create table if not exists databasechangelog (id varchar(255) not null, "
         "author varchar(255) not null, filename varchar(255) not null, dateexecuted"
         " timestamp not null, orderexecuted int not null, exectype varchar(10) not "

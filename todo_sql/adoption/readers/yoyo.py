@@ -45,6 +45,11 @@ def read(folder: Path, asked: Asked) -> History:
             findings.append(left_out(words, source.place(0), fix))
             continue
         read_one = _from_python if path.suffix == ".py" else _from_sql
+        if path.stem in found:
+            fix = "give one of the two another name, or move it elsewhere"
+            words = f"{path.stem} is in {found[path.stem].file}, too"
+            findings.append(refusal("A114", words, source.place(0), fix=fix))
+            continue
         found[path.stem] = read_one(path, source, asked)
     depends = {key: set(one.depends) & found.keys() for key, one in found.items()}
     for one in found.values():

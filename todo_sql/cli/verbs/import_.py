@@ -226,9 +226,10 @@ def _convert(
         proof = "different" if differences else "equal"
     shown = target.relative_to(root).as_posix() if target.is_relative_to(root) else str(target)
     if output.json:
-        output.document(_document(tool, found, shown, proof, differences))
+        document = _document(tool, found, shown, proof, differences)
+        output.document(document | {"table": history.table})
     else:
-        _show(context, tool, found, shown, proof, differences, dry_run=dry_run)
+        _show(context, tool, found, shown, proof, differences, history.table, dry_run=dry_run)
     return ExitCode.FINDINGS if found.refused or differences else ExitCode.OK
 
 
@@ -278,6 +279,7 @@ def _show(
     shown: str,
     proof: str,
     differences: list[Any],
+    table: str | None,
     *,
     dry_run: bool,
 ) -> None:
@@ -311,7 +313,9 @@ def _show(
     elif proof == "different":
         output.message(f"proof: {len(differences)} objects differ between the two ways")
     if not dry_run:
-        output.message(f"next, for each database: `todo-sql import {tool.name} --ledger --dry-run`")
+        named = f" --table {table}" if table else ""
+        words = f"`todo-sql import {tool.name} --ledger{named} --dry-run`"
+        output.message(f"next, for each database: {words}")
 
 
 def _configure(context: Context, root: Path, target: Path) -> None:
