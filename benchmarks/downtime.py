@@ -1,6 +1,7 @@
 """What readers and writers wait for: each hazard as it is, beside its sequence.
 
-    python benchmarks/downtime.py [--rows 1000000] [--postgres 18] [RECIPE …]
+    python benchmarks/downtime.py [--rows 1000000] [--postgres 18] [--chart FILE] [RECIPE …]
+    python benchmarks/downtime.py --rows 100000 --chart docs/downtime.svg    the chart that is kept
 
 The hazards are the examples of the recipes (`todo_sql/rewriting/recipes`). Their tables are
 filled, and while the migration runs somebody reads them and somebody writes to them, a
@@ -8,20 +9,23 @@ statement each every millisecond, as the release at work does. Told are the stro
 traced or as seen meanwhile, the seconds, the longest wait of a read and of a write, and whether
 a statement of that release failed; what says `-- phase: contract` comes after it, so that
 failures there do not count. The sequence is what `todo-sql rewrite` makes of the example on
-the spot. Prints a table for docs/benchmarks.md.
+the spot. Prints a table for docs/benchmarks.md, and draws a chart of the longest waits.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import re
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from xml.sax.saxutils import escape
 
 import psycopg
 from psycopg import sql
@@ -34,7 +38,8 @@ from todo_sql.migrations.migrator import Migrator
 from todo_sql.review.locks import MODES, Lock
 from todo_sql.rewriting.pending_rewrites import rewrites
 from todo_sql.rewriting.recipe import Recipe, all_recipes
-from todo_sql.rewriting.rewrite import Rewrite, write
+from todo_sql.rewriting.rewrite import Rewrite
+from todo_sql.rewriting.sequence_files import write
 
 TABLES = """
 select c.oid::regclass::text as name, c.relkind, c.relispartition or c.relkind = 'p' as within,
@@ -128,6 +133,11 @@ class Measured:
     read: float
     write: float | None
     failed: frozenset[str]
+
+    @property
+    def waits(self) -> tuple[float, ...]:
+        """The longest of a read and of a write, in ms."""
+        return tuple(one * 1000 for one in (self.read, self.write) if one is not None)
 
     def cells(self) -> tuple[str, ...]:
         """Return the run as the cells of a table."""
@@ -250,7 +260,7 @@ def example(server: EmbeddedServer, recipe: Recipe, rows: int) -> tuple[Measured
                 (rewritten,) = rewrites(config, url, migrations, pending, pending)
                 if not rewritten.files:
                     raise SystemExit(f"{recipe.name}: {rewritten.asks}")
-                write(config, migrations, rewritten)
+                write(config, migrations, [rewritten])
                 locks = [lock for file in rewritten.files for lock in file.locks]
                 found.append(measure(url, folder, tables, rows, locks, phased=True))
             else:
@@ -262,13 +272,70 @@ def example(server: EmbeddedServer, recipe: Recipe, rows: int) -> tuple[Measured
     return original, sequence
 
 
+Pair = tuple[Measured, Measured]
+
+
+def chart(found: Sequence[tuple[Recipe, Pair]]) -> str:
+    """Return the longest waits, the original's over the sequence's, as SVG, on a log scale."""
+    left, wide, line, top = 300, 430, 30, 62
+    ticks = [10**power for power in range(1, 6)]
+    most = max(wait for _, pair in found for one in pair for wait in one.waits)
+    ticks = [tick for tick in ticks if tick <= most * 10]
+
+    def at(wait: float) -> float:
+        share = math.log10(max(wait, 1.0)) / math.log10(ticks[-1])
+        return left + wide * min(share, 1.0)
+
+    body = [
+        f'<text x="{left}" y="22" font-weight="bold">Longest wait of a reader or a writer, '
+        "ms (logarithmic)</text>"
+        f'<rect x="{left}" y="32" width="12" height="10" fill="{_ORIGINAL}"/>'
+        f'<text x="{left + 18}" y="41" font-size="11">as it is</text>'
+        f'<rect x="{left + 90}" y="32" width="12" height="10" fill="{_SEQUENCE}"/>'
+        f'<text x="{left + 108}" y="41" font-size="11">as a sequence</text>'
+    ]
+    bottom = top + line * len(found)
+    body += [
+        f'<line x1="{at(tick):.0f}" y1="{top - 8}" x2="{at(tick):.0f}" y2="{bottom}" '
+        f'stroke="#e5e7eb"/><text x="{at(tick):.0f}" y="{bottom + 14}" text-anchor="middle" '
+        f'font-size="11">{tick:,}</text>'
+        for tick in ticks
+    ]
+    for number, (recipe, pair) in enumerate(found):
+        y = top + line * number
+        title = recipe.title.partition(":")[0]
+        title = title if len(title) < 46 else title[:44].rstrip() + " …"
+        said = escape(f"{recipe.number} {title}")
+        body.append(
+            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end" font-size="11">{said}</text>'
+        )
+        for place, (one, colour) in enumerate(zip(pair, (_ORIGINAL, _SEQUENCE), strict=True)):
+            wait = max(one.waits)
+            fails = ", statements fail" if one.failed else ""
+            body.append(
+                f'<rect x="{left}" y="{y + 11 * place}" width="{at(wait) - left:.0f}" height="10" '
+                f'fill="{colour}"/><text x="{at(wait) + 5:.0f}" y="{y + 11 * place + 9}" '
+                f'font-size="10">{wait:,.0f}{fails}</text>'
+            )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {bottom + 24}" '
+        'font-family="system-ui, sans-serif" font-size="13">'
+        '<rect width="100%" height="100%" fill="white"/>' + "".join(body) + "</svg>\n"
+    )
+
+
+_ORIGINAL, _SEQUENCE = "#d97706", "#2563eb"
+
+
 def main() -> None:
     """Measure the recipes that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="by name; default: all")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--postgres", type=int, default=18)
+    parser.add_argument("--chart", type=Path, help="where to draw the waits, as SVG")
     arguments = parser.parse_args()
+    found: list[tuple[Recipe, Pair]] = []
     old = arguments.postgres < 18
     print(
         "| recipe | strongest lock | seconds | slowest read, ms | slowest write, ms | old release |"
@@ -280,11 +347,13 @@ def main() -> None:
             wanted = not arguments.recipes or recipe.name in arguments.recipes
             if recipe.asks is not None or not fits or not wanted:
                 continue
-            pairs = zip(
-                *(one.cells() for one in example(server, recipe, arguments.rows)), strict=True
-            )
+            measured = example(server, recipe, arguments.rows)
+            found.append((recipe, measured))
+            pairs = zip(*(one.cells() for one in measured), strict=True)
             cells = (" → ".join(pair) if any(pair) else "" for pair in pairs)
             print(f"| {recipe.number} {recipe.title} | {' | '.join(cells)} |", flush=True)
+    if arguments.chart is not None and found:
+        arguments.chart.write_text(chart(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,18 @@ class Folder:
             os.unlink(self._at(temporary), dir_fd=self._descriptor)
             raise
 
+    def rename(self, name: str, other: str) -> None:
+        """Give a file a name that nothing has yet."""
+        self._stat(name)
+        if self._stat(other) is not None:
+            raise _not_written(self._path / other, "there is a file of that name")
+        os.rename(
+            self._at(name),
+            self._at(other),
+            src_dir_fd=self._descriptor,
+            dst_dir_fd=self._descriptor,
+        )
+
     def delete(self, name: str) -> None:
         """Delete a file, or a link, which is not followed."""
         os.unlink(self._at(name), dir_fd=self._descriptor)

@@ -239,3 +239,133 @@ def test_waivers_stay_where_they_waive(
     assert row == (3000,)
     assert run("verify") == ExitCode.OK
     assert run("rollback", "--to", "20260101090000", "--yes") == ExitCode.OK
+
+
+ALONE = {
+    "a column": "alter table notes add column more text;",
+    "a table and its rows": "create table kinds (k int); insert into kinds values (1), (2);",
+    "rows by key": "update notes set body = 'x' where id = 1;",
+    "a block": "do $$ begin perform 1; end $$;",
+    "a rename": "alter table notes rename constraint notes_pkey to notes_key;",
+    "a type": "create type mood as enum ('a'); comment on type mood is 'x';",
+}
+
+
+@pytest.mark.parametrize("without", ALONE.values(), ids=ALONE)
+@pytest.mark.parametrize("in_part", [False, True], ids=["whole", "in part"])
+def test_what_no_crash_may_meet_keeps_its_waiver(
+    without: str, in_part: bool, project: Path, run: Run
+) -> None:
+    """Outside a transaction `migrate` asks for it where it is needed, and lint for no other."""
+    folder = project / "migrations"
+    path = folder / "20260201090000_change.sql"
+    asked = "alter table notes add column owner bigint not null;" if in_part else ""
+    path.write_text(
+        "-- transactional: false\n-- allow: unknown-fate it is small\n"
+        f"create index notes_body_idx on notes (body);\n{without}\n{asked}\n"
+        "alter table notes alter column body set not null;\n",
+        encoding="utf-8",
+    )
+    back = path.with_suffix(".rollback.sql")
+    back.write_text("drop table if exists notes cascade;", encoding="utf-8")
+    words = ["--in-part"] if in_part else []
+    assert run("rewrite", "20260201090000", "--yes", *words) == ExitCode.OK
+    files = [one for one in folder.glob("202602*.sql") if "rollback" not in one.name]
+    kept = {
+        one.name.split("_change_")[1][2:-4] for one in files if "unknown-fate" in one.read_text()
+    }
+    assert kept <= {"rest", "asked"}
+    assert run("migrate") == ExitCode.OK
+    assert run("rollback", "--to", "20260101090000", "--yes") == ExitCode.OK
+    assert run("migrate") == ExitCode.OK
+
+
+def test_those_after_it_move_on(
+    project: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where versions are one apart, what is pending gets later ones, if that is what is wanted."""
+    folder = project / "migrations"
+    for path in sorted(folder.glob("2026*")):
+        at = {"20260101": 0, "20260201": 1, "20260301": 2}[path.name[:8]]
+        path.rename(path.with_name(f"{20260101090000 + at:014d}{path.name[14:]}"))
+    later = folder / "20260101090002_later.sql"
+    text = "\ufeff-- depends: 20260101090001_change\r\ncreate table more (id int);\r\n"
+    later.write_bytes(text.encode())
+    last = "-- depends: 20260101090000_base 20260101090002_later\nselect 1;"
+    _pair(folder, "20260101090003_last", last, "select 1;")
+    before = sorted(path.name for path in folder.iterdir())
+    assert run("rewrite", "20260101090001") == ExitCode.USAGE  # nobody is there to ask
+    assert "give 2 migrations after it later versions" in capsys.readouterr().err
+    assert run("--json", "rewrite", "20260101090001", "--dry-run") == ExitCode.OK
+    found = json.loads(capsys.readouterr().out)
+    assert [one["from"] for one in found["renumbered"]] == [
+        "20260101090002_later",
+        "20260101090003_last",
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert run("rewrite", "20260101090001", "--yes") == ExitCode.OK
+    moved = {one["from"]: one["to"] for one in found["renumbered"]}
+    first, second = (folder / f"{id}.sql" for id in moved.values())
+    wanted = text.replace("20260101090001_change", found["files"][-1]["id"])
+    assert first.read_bytes().decode() == wanted
+    depends = f"-- depends: 20260101090000_base {moved['20260101090002_later']}\n"
+    assert second.read_text().startswith(depends)
+    assert run("migrate") == ExitCode.OK
+    assert run("rollback", "--to", "20260101090000", "--yes") == ExitCode.OK
+
+
+def test_several_at_once_that_depend_on_each_other(project: Path, run: Run) -> None:
+    """Each sequence depends on the last of the one before, and versions are found for all."""
+    folder = project / "migrations"
+    for at in range(1, 4):
+        text = (
+            f"-- depends: 2026020109000{at - 1}_change\n"
+            f"create index on notes (body, id) where id > {at};\n"
+            f"alter table notes add check (id > -{at});\n"
+        )
+        undo = f"alter table notes drop constraint notes_id_check{at - 1 or ''}; drop index "
+        undo += f"notes_body_id_idx{at - 1 or ''};"
+        _pair(folder, f"2026020109000{at}_change", text, undo)
+    assert run("rewrite", "--all-pending", "--yes") == ExitCode.OK
+    assert len(list(folder.glob("202602*"))) > 16
+    assert run("migrate") == ExitCode.OK
+    assert run("status") == ExitCode.OK
+    assert run("rollback", "--to", "20260101090000", "--yes") == ExitCode.OK
+
+
+def test_what_is_half_done_stays(
+    project: Path,
+    run: Run,
+    empty_database: str,
+    connect: Connect,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The ledger knows it by its statements: it is finished or undone first."""
+    path = project / "migrations" / "20260201090000_change.sql"
+    path.write_text(
+        "-- transactional: false\ncreate index concurrently notes_body_idx on notes (body);\n"
+        "create unique index concurrently twice on notes ((id > 0));\n",
+        encoding="utf-8",
+    )
+    undo = "drop index if exists notes_body_idx; drop index if exists twice;"
+    path.with_suffix(".rollback.sql").write_text(undo, encoding="utf-8")
+    with connect(empty_database) as connection:
+        connection.execute("insert into notes values (1, 'a'), (2, 'b')")
+        connection.commit()
+    assert run("migrate") == ExitCode.DATABASE
+    capsys.readouterr()
+    for words in (["20260201090000"], ["--all-pending"]):
+        assert run("rewrite", *words, "--yes") == ExitCode.FINDINGS
+        assert "P303" in capsys.readouterr().out
+    assert path.exists()
+
+
+def test_one_that_had_nothing_to_undo(project: Path, run: Run) -> None:
+    """Its directive stands for a rollback file, which is not there to be deleted."""
+    path = project / "migrations" / "20260201090000_change.sql"
+    path.with_suffix(".rollback.sql").unlink()
+    text = "-- nothing-to-undo: so\ncreate index on notes (body);\nupdate notes set body = 'x';\n"
+    path.write_text(text, encoding="utf-8")
+    assert run("rewrite", "20260201090000", "--yes") == ExitCode.OK
+    assert not path.exists()
+    assert run("migrate") == ExitCode.OK

@@ -225,3 +225,28 @@ def test_two_names_wait_for_one_release(rewritten: Rewritten) -> None:
     )
     assert [file.step.phase for file in found.files] == [None, None, "contract", "contract"]
     assert found.proof == {"catalog": "equal", "rollback": "equal", "phases": "equal"}
+
+
+FIRING = {
+    "new": ("begin new.x := 'y'; return new; end", ["new.x"]),
+    "old, in capitals": ("begin if OLD.X is null then return new; end if; end", ["OLD.X"]),
+    "another column": ("begin new.xx := 'y'; new.y := old.\"X\"; return new; end", []),
+    "as json": ("begin raise notice '%', to_jsonb(new) ->> 'x'; return new; end", []),
+}
+
+
+@pytest.mark.parametrize(("body", "says"), FIRING.values(), ids=FIRING)
+def test_a_trigger_that_says_the_old_name_is_told(
+    body: str, says: list[str], rewritten: Rewritten
+) -> None:
+    """It sees the row of the table, which no view gives another name."""
+    found = rewritten(
+        'create table t (id int primary key, x text, xx text, y text, "X" text);'
+        f"create function f() returns trigger language plpgsql as $$ {body} $$;"
+        "create function g() returns trigger language plpgsql as 'begin new.x := 1; end';"
+        "create trigger f before update on t for each row execute function f();",
+        "alter table t rename column x to z;",
+    )
+    assert found.files
+    told = [one for one in found.asks if one.code == "P306"]
+    assert [one.message.rpartition(" it says ")[2] for one in told] == says

@@ -146,13 +146,20 @@ def plans(
         yield plan if isinstance(plan, str) else plan[0]["Plan"]
 
 
-def lookups(plan: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield each index that a plan looks something up in, with the table and the condition."""
-    schema = plan.get("Schema", "public")
+def lookups(
+    plan: Mapping[str, Any], schema: str = "public"
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each index that a plan looks something up in, with the table and the condition.
+
+    Args:
+        plan: As EXPLAIN gives it in JSON.
+        schema: Of the node above: that of a bitmap's index is said there alone.
+    """
+    schema = plan.get("Schema", schema)
     if "Index Cond" in plan and "Index Name" in plan:
         where = (plan.get("Alias", ""), plan["Index Cond"])
         yield f"{schema}.{quoted(plan['Index Name'])}", where
     for name in plan.get("Conflict Arbiter Indexes", ()):
         yield f"{schema}.{quoted(name)}", ("", "conflict")
     for child in plan.get("Plans", ()):
-        yield from lookups(child)
+        yield from lookups(child, schema)

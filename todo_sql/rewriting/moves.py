@@ -69,7 +69,8 @@ class Moves(PieceView):
         stand_in = helper(bare, "", "", self.after)
         columns = [column_name(one) for one in self.after.of("column", item.key)]
         listed = ", ".join([*columns, f"{quoted(new['name'])} as {quoted(old['name'])}"])
-        rights = self._rights(item.name, item)
+        renamed = self.after.items[f"column {item.name}.{quoted(new['name'])}"]
+        rights = self._rights(item.name, item, renamed)
         view = _view(item.name, f"select {listed} from {schema}.{stand_in}", rights)
         words = {
             "table": item.name,
@@ -80,17 +81,31 @@ class Moves(PieceView):
             "stand_in_name": f"{schema}.{stand_in}",
             "view": view,
         }
-        yield Hazard("rename_column", words)
+        lists = {"triggers": list(self._firing(item.key, quoted(old["name"])))}
+        yield Hazard("rename_column", words, frozenset(), lists)
 
-    def _rights(self, name: str, table: Item) -> list[str]:
+    def _firing(self, table: str, column: str) -> Iterator[Words]:
+        """Yield the functions of triggers that say the old name of a column: no view hides it."""
+        says = re.compile(rf"\b(new|old)\s*\.\s*{re.escape(column)}(?![\w$])", re.IGNORECASE)
+        triggers = [item["definition"] for item in self.after.of("trigger", table)]
+        for function in self.after.of("function"):
+            called = re.compile(rf"(?<![\w$.]){re.escape(function.name.partition('(')[0])}\(")
+            found = says.search(function["definition"] or "")
+            if found and any(called.search(text) for text in triggers):
+                yield {"function": function.name, "says": found[0]}
+
+    def _rights(self, name: str, table: Item, renamed: Item | None = None) -> list[str]:
         """Return what gives a view of a table's name the privileges of the table."""
         found = []
         snapshot = self.before if table.key in self.before.items else self.after
         if table["owner"] != "current_user":
             found.append(f"alter view {name} owner to {quoted(table['owner'])};")
-        for item in snapshot.of("grant", table.key):
-            if item["target"] == table.key:
-                found += [f"{text};" for text in create(item, snapshot)]
+        columns = [(column, snapshot) for column in snapshot.of("column", table.key)]
+        columns += [(renamed, self.after)] if renamed else []
+        for owner, where in ((table, snapshot), *columns):
+            for item in where.of("grant", owner.key):
+                if item["target"] == owner.key:
+                    found += [f"{text};" for text in create(item, where)]
         return found
 
     # Partitions.

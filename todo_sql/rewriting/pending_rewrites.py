@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from todo_sql.errors import ConfigError, UsageError
+from todo_sql.errors import ConfigError, Finding, UsageError
 from todo_sql.migrations.files.migration import Migration, MigrationSet
-from todo_sql.migrations.pending import find
+from todo_sql.migrations.migrator import Migrator
+from todo_sql.migrations.pending import State, find
 from todo_sql.queries.loader import read_folder
 from todo_sql.review.copy import copies
 from todo_sql.review.plan import distrust
+from todo_sql.rewriting.numbering import Numbers
 from todo_sql.rewriting.rewrite import Rewrite, rewrite
 from todo_sql.rewriting.sequence_proof import Ground
 
@@ -65,19 +67,25 @@ def rewrites(
     """
     settings = migrations.outside.resolved().values
     queries = read_folder(config.queries, config.root) if config.queries.is_dir() else {}
+    entries = Migrator(url, migrations, ledger=config.ledger).status().entries
+    begun = {entry.id for entry in entries if entry.state is State.FAILED}
     with psycopg.connect(url, autocommit=True) as live:
         live.execute("set lock_timeout = '5s'")
         silent = distrust(live) or (None if asks else "--no-data-checks")
 
         def tried(*, alone: bool) -> Iterator[Rewrite]:
             copying = copies(config, live, pending, across_majors=across_majors, alone=alone)
+            numbers = Numbers(migrations, {one.id for one in pending} - begun)
             with copying as make:
                 for migration in wanted:
+                    if migration.id in begun:
+                        yield Rewrite(migration, asks=(_begun(migration),))
+                        continue
                     preceding = pending[: list(pending).index(migration)]
                     ground = Ground(make, preceding, settings, queries)
                     yield rewrite(
                         ground,
-                        migrations,
+                        numbers,
                         migration,
                         live,
                         silent=silent,
@@ -92,3 +100,14 @@ def rewrites(
                 raise
             found = list(tried(alone=True))
     yield from found
+
+
+def _begun(migration: Migration) -> Finding:
+    return Finding(
+        "P303",
+        "error",
+        f"{migration.id} is half done on this database",
+        migration.forward.source.place(0),
+        cause="the ledger knows how far it came, by its statements",
+        fix="finish it (`todo-sql migrate`) or undo it (`todo-sql rollback`) first",
+    )

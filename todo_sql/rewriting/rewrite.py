@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from todo_sql import writing
-from todo_sql.errors import Finding, UsageError
+from todo_sql.errors import Finding
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
-from todo_sql.migrations.files.migration import Migration, MigrationSet
+from todo_sql.migrations.files.migration import Migration
+from todo_sql.migrations.files.rerun import is_rerunnable
+from todo_sql.queries.copy_target import copy_target
 from todo_sql.queries.named import Cardinality
+from todo_sql.queries.variants import variants
 from todo_sql.review.foresight import Foresight
 from todo_sql.review.locks import MODES, Lock, Trace
+from todo_sql.rewriting.numbering import NoRoom, Numbers, Renumbered
+from todo_sql.rewriting.piece_view import split_name
 from todo_sql.rewriting.recipe import Recipe, StepFile
 from todo_sql.rewriting.rehearsal import rehearse, run
 from todo_sql.rewriting.sequence import Composed, compose
@@ -26,8 +28,6 @@ from todo_sql.sql.grammar import deparse, parse
 
 if TYPE_CHECKING:
     from psycopg import Connection
-
-    from todo_sql.config import Config
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Rewrite:
         recipes: Those that were used.
         locks: The strongest that the original takes on each relation.
         copied: The tables that the original copies.
+        renumbered: Pending migrations that get a later version, since the sequence needs theirs.
     """
 
     original: Migration
@@ -72,11 +73,12 @@ class Rewrite:
     recipes: tuple[Recipe, ...] = ()
     locks: tuple[Lock, ...] = ()
     copied: tuple[str, ...] = ()
+    renumbered: Renumbered = ()
 
 
 def rewrite(
     ground: Ground,
-    migrations: MigrationSet,
+    numbers: Numbers,
     migration: Migration,
     live: Connection[Any],
     *,
@@ -88,7 +90,7 @@ def rewrite(
 
     Args:
         ground: What the trials start from.
-        migrations: All of the project's.
+        numbers: The versions that are taken.
         migration: The one.
         live: The target.
         silent: Why its rows are not asked, or None.
@@ -120,26 +122,34 @@ def rewrite(
     if trial.findings:
         asks = (*composed.asks, *trial.findings)
         return Rewrite(migration, proof=trial.verdict, asks=asks)
+    try:
+        ids, renumbered = numbers.place(migration, [file.slug for file in trial.files])
+    except NoRoom as error:
+        return Rewrite(migration, asks=(*composed.asks, _no_room(migration, trial, error.id)))
     return Rewrite(
         migration,
-        tuple(_written(migrations, migration, trial)),
+        tuple(_written(ids, migration, trial)),
         trial.verdict,
         (*composed.asks, *trial.notes, *_copying(ground, trial.files)),
         tuple(composed.recipes),
         _strongest(trial.original),
         _copied(trial.original),
+        renumbered,
     )
 
 
 def _copying(ground: Ground, files: Sequence[StepFile]) -> Iterator[Finding]:
     """Yield the queries that load rows into a table whose name a view has for a while."""
     views = [match[1] for file in files if file.serves for match in _VIEW.finditer(file.sql)]
+    names = [split_name(view)[1] for view in views]
     for query in ground.queries.values():
         if query.cardinality is not Cardinality.COPYFROM:
             continue
-        words = query.text.lower()
-        for view in views:
-            if re.search(rf"(?<![\w$]){re.escape(view.rsplit('.', 1)[-1])}(?![\w$])", words):
+        if all(copy_target(variant).tail for variant in variants(query)):
+            continue  # such rows come by way of a temporary table
+        for name in names:
+            text = query.text if name.startswith('"') else query.text.lower()
+            if re.search(rf'(?<![\w$]){re.escape(name)}(?![\w$"])', text):
                 yield Finding(
                     "P306",
                     "warning",
@@ -150,7 +160,7 @@ def _copying(ground: Ground, files: Sequence[StepFile]) -> Iterator[Finding]:
                 )
 
 
-_VIEW = re.compile(r"^create view (\S+) ", re.MULTILINE)
+_VIEW = re.compile(r"^create view (.+?) with \(security_invoker", re.MULTILINE | re.DOTALL)
 
 
 def _as_it_was(migration: Migration, composed: Composed) -> bool:
@@ -188,6 +198,17 @@ def _fails(migration: Migration, error: psycopg.Error) -> Finding:
     )
 
 
+def _no_room(migration: Migration, trial: Trial, other: str) -> Finding:
+    return Finding(
+        "P304",
+        "error",
+        f"{migration.id} becomes {len(trial.files)} migrations, and {other} is in the way",
+        migration.forward.source.place(0),
+        cause="each has a version of its own, and what was applied keeps the one that it has",
+        fix=f"give {migration.id} a version with room after it first (rename both of its files)",
+    )
+
+
 def _strongest(traces: Sequence[Trace]) -> tuple[Lock, ...]:
     found: dict[str, Lock] = {}
     for lock in (lock for trace in traces for lock in trace.locks if lock.kind in "rpmvf"):
@@ -204,10 +225,7 @@ def _copied(traces: Sequence[Trace]) -> tuple[str, ...]:
 # The files.
 
 
-def _written(
-    migrations: MigrationSet, migration: Migration, trial: Trial
-) -> Iterator[RewrittenFile]:
-    ids = _ids(migrations, migration, [file.slug for file in trial.files])
+def _written(ids: Sequence[str], migration: Migration, trial: Trial) -> Iterator[RewrittenFile]:
     for number, (id, file, traces) in enumerate(zip(ids, trial.files, trial.traces, strict=True)):
         head = [line for line in file.comments.splitlines() if line.strip()]
         says = f": {file.says}" if file.says else ""
@@ -244,97 +262,7 @@ def _directives(migration: Migration, file: StepFile, *, first: bool) -> Iterato
         if found and getattr(given, name.replace("-", "_")) is not None:
             yield f"-- {name}: {found[1]}"
     allowed = dict(given.allow)
-    if not (file.alone and file.slug == "rest"):
+    if not file.alone or file.batch or all(map(is_rerunnable, parse(file.sql))):
         allowed.pop(UNKNOWN_FATE, None)
     for rule, reason in {**file.allow, **allowed}.items():
         yield f"-- allow: {rule} {reason}"
-
-
-def _ids(migrations: MigrationSet, migration: Migration, slugs: Sequence[str]) -> list[str]:
-    """Return ids in the place of one, in order, of versions that no other migration has.
-
-    Raises:
-        UsageError: There are not so many.
-    """
-    others = sorted(one.version for one in migrations if one is not migration)
-    before = max((version for version in others if version < migration.version), default="")
-    after = min((version for version in others if version > migration.version), default="9" * 14)
-    count = len(slugs)
-    versions = [_later(migration.version, number) for number in range(count)]
-    if versions[-1] >= after:
-        versions = [_later(migration.version, number - count + 1) for number in range(count)]
-    if versions[0] <= before or versions[-1] >= after:
-        raise UsageError(
-            f"there are not {count} versions between {before or 'the beginning'} and {after}",
-            code="P304",
-            cause=f"{migration.id} becomes {count} migrations, each with a version of its own",
-            fix="give the pending migrations after it later versions (rename both files of each)",
-        )
-    stem = migration.id[15:]
-    return [
-        f"{version}_{stem}_{number + 1}_{slug}"
-        for number, (version, slug) in enumerate(zip(versions, slugs, strict=True))
-    ]
-
-
-def _later(version: str, seconds: int) -> str:
-    try:
-        then = datetime.strptime(version, "%Y%m%d%H%M%S") + timedelta(seconds=seconds)
-    except (ValueError, OverflowError):
-        return f"{int(version) + seconds:014d}"
-    return f"{then.year:04d}{then:%m%d%H%M%S}"
-
-
-def write(config: Config, migrations: MigrationSet, found: Rewrite) -> list[Path]:
-    """Write a sequence in place of its original, and return the paths of its files.
-
-    Migrations that depend on the original depend on the last of the sequence from then on.
-    """
-    folder = found.original.forward.path.parent
-    paths = []
-    with writing.folder(folder, config.root) as place:
-        for file in found.files:
-            for name, text in (
-                (f"{file.id}.sql", file.text),
-                (f"{file.id}.rollback.sql", file.rollback),
-            ):
-                if text is not None:
-                    place.write(name, text)
-                    paths.append(folder / name)
-        for script in found.original.scripts:
-            place.delete(script.path.name)
-    last = found.files[-1].id
-    for other in migrations:
-        if found.original.id in other.forward.directives.depends:
-            path = other.forward.path
-            text = path.read_text(encoding="utf-8")
-            changed = re.sub(
-                rf"^(\s*--\s*depends\s*:.*?)(?<!\S){re.escape(found.original.id)}(?!\S)",
-                lambda match: f"{match[1]}{last}",
-                text,
-                flags=re.M,
-            )
-            writing.write(path, changed.encode(), config.root)
-    if found.original.forward.directives.allow:
-        _drop_idle_waivers(config, paths)
-    return paths
-
-
-def _drop_idle_waivers(config: Config, paths: Sequence[Path]) -> None:
-    """Take the waivers out of files in which they waive nothing: each was for the whole."""
-    from todo_sql.review.linting.lint import lint
-
-    idle: dict[str, set[int]] = {}
-    for one in lint(config).findings:
-        if one.code == "R002" and one.place is not None:
-            idle.setdefault(one.place.file, set()).add(one.place.line)
-    for path in paths:
-        lines = idle.get(path.relative_to(config.root).as_posix())
-        if lines:
-            text = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [
-                line
-                for number, line in enumerate(text, 1)
-                if number not in lines or UNKNOWN_FATE in line  # `migrate` asks for that one
-            ]
-            writing.write(path, "".join(kept).encode(), config.root)

@@ -21,6 +21,7 @@ def text(found: Rewrite) -> str:
     lines += [
         f"  {file.id}{_phase(file)}: {_effect(file.locks, file.copied)}" for file in found.files
     ]
+    lines += [f"  {old} gets a later version: {new}" for old, new in found.renumbered]
     lines += ["", f"  {proved(found)}"]
     return "\n".join(lines)
 
@@ -57,6 +58,7 @@ def document(found: Rewrite) -> dict[str, Any]:
         ],
         "proof": found.proof,
         "asks": [finding.as_dict() for finding in found.asks],
+        "renumbered": [{"from": old, "to": new} for old, new in found.renumbered],
         "recipes": [recipe.number for recipe in found.recipes],
         "original": {"locks": _locks(found.locks), "rewritten": list(found.copied)},
     }

@@ -14,7 +14,7 @@ from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.review.row_writes import WRITES
 from todo_sql.rewriting.facts import hazards_of
 from todo_sql.rewriting.piece_view import keys_made
-from todo_sql.rewriting.recipe import Hazard, Recipe, StepFile, recipe_for
+from todo_sql.rewriting.recipe import Hazard, Recipe, StepFile, Words, recipe_for
 from todo_sql.rewriting.rehearsal import Rehearsed, writes
 from todo_sql.rewriting.single_commands import unrenamed
 
@@ -120,6 +120,7 @@ class _Composer:
             self.done.asks.append(
                 Finding("P307", "warning", recipe.warns, piece.place, cause=_named(recipe))
             )
+        self.done.asks += [_fired(piece, words) for words in hazard.lists.get("triggers", ())]
         if files and piece.number not in self.told:
             self.told.add(piece.number)
             comment = self.comments.get(piece.number, "")
@@ -257,6 +258,21 @@ def _ask(piece: Rehearsed, hazard: Hazard, recipe: Recipe | None) -> Finding:
         piece.place,
         cause=f"{recipe.why} {recipe.asks}".strip(),
         fix=recipe.nearest,
+    )
+
+
+def _fired(piece: Rehearsed, words: Words) -> Finding:
+    return Finding(
+        "P306",
+        "warning",
+        f"trigger function {words['function']} fails from this migration on: it says "
+        f"{words['says']}",
+        piece.place,
+        cause="a trigger sees the row of the table, not that of the view, and the table has only "
+        "the new name",
+        fix="let a migration before this one make a function that takes both, as in "
+        "`coalesce(to_jsonb(new) ->> 'new name', to_jsonb(new) ->> 'old name')`, or rename in a "
+        "window",
     )
 
 

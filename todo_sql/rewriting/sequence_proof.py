@@ -16,6 +16,7 @@ from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.migration import Migration, Script
+from todo_sql.migrations.files.rerun import needs_no_transaction
 from todo_sql.queries.named import NamedQuery
 from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy
@@ -203,7 +204,8 @@ class _Sequence:
             traces = traced(self.tracer, statements, alone=file.alone)
             self.trial.traces.append(traces)
             if file.serves:
-                self.trial.notes += map(_unserved, self.queries.broken(self.tracer.connection))
+                broken = self.queries.broken(self.tracer.connection)
+                self.trial.notes += [_unserved(one) for one in broken if one.fails]
             self.now = take(self.tracer.connection)
             if not file.asked:
                 self._slow(file, traces)
@@ -243,7 +245,9 @@ class _Sequence:
         lines = [*([file.rollback] if file.rollback else []), *lines]
         if not lines:
             return replace(file, nothing="it changes nothing that would have to be undone")
-        return replace(file, rollback="\n".join(lines))
+        rollback = "\n".join(lines)
+        alone = any(map(needs_no_transaction, parse(rollback)))
+        return replace(file, rollback=rollback, rollback_alone=alone)
 
     def _slow(self, file: StepFile, traces: Sequence[Trace]) -> None:
         place = self.migration.forward.source.place(0)

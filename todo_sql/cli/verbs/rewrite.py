@@ -12,6 +12,7 @@ from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from todo_sql.migrations.files.migration import MigrationSet
     from todo_sql.rewriting.rewrite import Rewrite
 
 
@@ -94,8 +95,10 @@ def command(
                 _tell(context, one, dry_run=dry_run)
         output.findings(findings)
     if done and not dry_run:
-        output.confirm(f"Replace {count_of(len(done))} by the sequence?", yes=yes)
-        _write(context, done)
+        moved = {id for one in done for id, _ in one.renumbered}
+        more = f", and give {count_of(len(moved))} after it later versions" if moved else ""
+        output.confirm(f"Replace {count_of(len(done))} by the sequence{more}?", yes=yes)
+        _write(context, done, migrations)
     if output.json:
         documents = [rewrite_report.document(one) for one in found]
         output.document({"migrations": documents} if id is None else documents[0])
@@ -117,14 +120,12 @@ def _tell(context: Context, found: Rewrite, *, dry_run: bool) -> None:
     output.message(rewrite_report.text(found))
 
 
-def _write(context: Context, done: list[Rewrite]) -> None:
-    from todo_sql.migrations.files.beside import load_project
-    from todo_sql.rewriting.rewrite import write
+def _write(context: Context, done: list[Rewrite], migrations: MigrationSet) -> None:
+    from todo_sql.rewriting.sequence_files import write
 
     config, output = context.config, context.output
-    for one in done:
-        for path in write(config, load_project(config), one):
-            if output.json:
-                continue
-            inside = path.is_relative_to(config.root)
-            output.data((path.relative_to(config.root) if inside else path).as_posix())
+    for path in write(config, migrations, done):
+        if output.json:
+            continue
+        inside = path.is_relative_to(config.root)
+        output.data((path.relative_to(config.root) if inside else path).as_posix())
