@@ -15,7 +15,7 @@ from todo_sql.errors import Finding
 from todo_sql.migrations.ledger import Direction
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.sql.grammar import Statement
-from todo_sql.wire.pipeline import Flight
+from todo_sql.wire.flight import Flight
 
 pytestmark = pytest.mark.database
 

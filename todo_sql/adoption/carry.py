@@ -14,7 +14,7 @@ from todo_sql.migrations import vetting
 from todo_sql.migrations.ledger import quoted
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 if TYPE_CHECKING:
     from todo_sql.migrations.connecting import MigrationLink

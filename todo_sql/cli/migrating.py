@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from todo_sql.migrations.ledger import Direction
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.sql.grammar import Statement
-    from todo_sql.wire.pipeline import Flight
+    from todo_sql.wire.flight import Flight
 
 _SLOW = 1.0  # seconds after which the statement at work is named
 _AGAIN = 10.0  # seconds between two lines on the same reason to wait

@@ -21,7 +21,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.internalmigrations import v2
 from yoyo.migrations import default_migration_table, get_migration_hash
 
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 # Where no name in quotes holds it.
 _PARAMETER = re.compile(r'"(?:[^"]|"")*"|(?<!:):(\w+)')

@@ -25,7 +25,8 @@ from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import Target
 from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.connect_errors import explain
-from todo_sql.wire.pipeline import Flight, FlightCommand, Reply, next_result, rows_of
+from todo_sql.wire.flight import Flight, FlightCommand, Reply, rows_of
+from todo_sql.wire.pipeline import next_result
 from todo_sql.wire.url import DatabaseUrl
 
 _READ_WRITE = (FlightCommand("begin read write"), FlightCommand(SAFE_LOCALLY))

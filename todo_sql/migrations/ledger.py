@@ -19,7 +19,7 @@ from todo_sql.migrations import vetting
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import FlightCommand, Reply
+from todo_sql.wire.flight import FlightCommand, Reply
 
 FORMAT = 1
 _TIME = "'YYYY-MM-DD\"T\"HH24:MI:SS.US'"

@@ -9,7 +9,7 @@ from todo_sql.migrations.files.migration import MigrationSet
 from todo_sql.migrations.ledger import Ledger, quoted
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.repair import Change
-from todo_sql.wire.pipeline import Flight, FlightCommand
+from todo_sql.wire.flight import Flight, FlightCommand
 
 _SAY = '`ledger = "{}"` in [tool.todo-sql]'
 

@@ -14,7 +14,7 @@ from todo_sql.migrations import vetting
 from todo_sql.migrations.ledger import FORMAT, Ledger, Progress, quoted
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.target import Target
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 _COMMENT = "todo-sql ledger, format {}: what _yoyo_migration does not know; see todo-sql status"
 

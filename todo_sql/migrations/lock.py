@@ -18,7 +18,7 @@ from datetime import datetime
 from todo_sql.migrations.migration_errors import LockNotHeld
 from todo_sql.migrations.target import Target
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import FlightCommand, Reply
+from todo_sql.wire.flight import FlightCommand, Reply
 
 NOT_HELD = "22012"  # division by zero
 

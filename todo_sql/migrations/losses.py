@@ -12,7 +12,7 @@ from todo_sql.migrations.files.migration import Migration
 from todo_sql.migrations.files.rerun import enum_name, root
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql.grammar import Statement
-from todo_sql.wire.pipeline import Flight, FlightCommand
+from todo_sql.wire.flight import Flight, FlightCommand
 
 _MOST = 100_000  # counting stops here
 

@@ -35,7 +35,8 @@ from todo_sql.migrations.repair import Change
 from todo_sql.migrations.repeating import RepeatableEntry
 from todo_sql.migrations.running import Done, MigrationRun
 from todo_sql.migrations.succession import Succession
-from todo_sql.wire.pipeline import ConnectionLost, FlightCommand
+from todo_sql.wire.flight import FlightCommand
+from todo_sql.wire.pipeline import ConnectionLost
 
 
 @dataclass(frozen=True, slots=True)

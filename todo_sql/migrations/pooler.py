@@ -14,7 +14,7 @@ import psycopg
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations.connecting import MigrationLink, ask
 from todo_sql.migrations.migration_errors import TargetRefused
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 _PATIENCE = 2.0  # seconds for the pooler to serve a second client
 

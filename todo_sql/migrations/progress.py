@@ -7,7 +7,7 @@ from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.ledger import Direction
 from todo_sql.sql.grammar import Statement
-from todo_sql.wire.pipeline import Flight
+from todo_sql.wire.flight import Flight
 
 
 class Events:

@@ -12,7 +12,7 @@ from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.migrations.pending import Entry, State
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 Fate = Literal["done", "redo"]
 

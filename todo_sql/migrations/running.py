@@ -24,7 +24,8 @@ from todo_sql.migrations.ledger_writer import Writer, unwritable
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repeating import Return
-from todo_sql.wire.pipeline import ConnectionLost, Flight, FlightCommand
+from todo_sql.wire.flight import Flight, FlightCommand
+from todo_sql.wire.pipeline import ConnectionLost
 
 _NOTHING_RAN = "nothing was run, nothing changed"
 _ALL_APPLIED = "what was pending is applied and recorded; the hook alone was rolled back"

@@ -12,7 +12,7 @@ from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.migrations.ledger import Ledger, Recorded
 from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.migration_errors import LedgerMismatch
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 _NAMED = 5  # of many
 

@@ -9,7 +9,7 @@ from todo_sql.migrations import surroundings, vetting
 from todo_sql.migrations.migration_errors import LedgerError, TargetRefused
 from todo_sql.migrations.surroundings import Overridden
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import FlightCommand, Reply
+from todo_sql.wire.flight import FlightCommand, Reply
 
 OLDEST = 150000
 

@@ -8,7 +8,7 @@ may create in the schema, is refused, and refused before its first row is read.
 from __future__ import annotations
 
 from todo_sql.migrations.migration_errors import LedgerError
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 TABLES = ("_yoyo_migration", "_yoyo_log", "_yoyo_version", "_todo_sql_ledger")
 # Made with the first repeatable file.

@@ -31,7 +31,7 @@ from todo_sql.migrations.files.rerun import is_session_setting
 from todo_sql.migrations.lock import NOT_HELD
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
-from todo_sql.wire.pipeline import Flight, FlightCommand, Reply
+from todo_sql.wire.flight import Flight, FlightCommand, Reply
 
 BATCH_TIME = 0.1
 BATCH_PAUSE = 0.25

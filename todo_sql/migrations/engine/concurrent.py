@@ -22,7 +22,7 @@ from todo_sql.migrations.ledger import quoted
 from todo_sql.queries.own import bound
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 
 class Fate(StrEnum):

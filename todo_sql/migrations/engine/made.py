@@ -11,7 +11,7 @@ from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.files.rerun import enum_name, is_session_setting, root
 from todo_sql.migrations.ledger import quoted
 from todo_sql.sql.grammar import Statement
-from todo_sql.wire.pipeline import Flight, FlightCommand
+from todo_sql.wire.flight import Flight, FlightCommand
 
 _RELATION = """
 select pg_catalog.concat(

@@ -30,7 +30,7 @@ from todo_sql.migrations.progress import Events
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
 from todo_sql.sql.trust import THEIR_PATH
-from todo_sql.wire.pipeline import Flight, FlightCommand
+from todo_sql.wire.flight import Flight, FlightCommand
 
 
 class StepwiseRun:

@@ -26,7 +26,8 @@ from todo_sql.migrations.engine.transactional import CONSTRAINTS, statement_of, 
 from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
-from todo_sql.wire.pipeline import ConnectionLost, FlightCommand
+from todo_sql.wire.flight import FlightCommand
+from todo_sql.wire.pipeline import ConnectionLost
 
 # What `create or replace` and `drop` say when others, or another shape, are in the way.
 _IN_THE_WAY = ("42P16", "42P13", "2BP01")

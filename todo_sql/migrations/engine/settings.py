@@ -10,7 +10,7 @@ from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import CHECK_INTERVAL, Target
 from todo_sql.sql.trust import SAFE_LOCALLY, SAFE_PATH, THEIR_PATH
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 # Before statements of ours: until the end of the transaction.
 OURS = FlightCommand(SAFE_LOCALLY)

@@ -8,7 +8,7 @@ from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.progress import Events
 from todo_sql.queries.own import bound
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import FlightCommand
+from todo_sql.wire.flight import FlightCommand
 
 _FIRST, _LONGEST = 0.1, 2.0  # seconds between two looks
 

@@ -24,7 +24,7 @@ from todo_sql.migrations.lock import NOT_HELD
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
 from todo_sql.sql.trust import THEIR_PATH
-from todo_sql.wire.pipeline import FlightCommand, Reply
+from todo_sql.wire.flight import FlightCommand, Reply
 
 _STATE = "the transaction was rolled back, nothing changed"
 _CANCELED = "57014"

@@ -21,7 +21,7 @@ from todo_sql.migrations.files.batched import (
 from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.queries.own import bound
-from todo_sql.wire.pipeline import FlightCommand, Reply
+from todo_sql.wire.flight import FlightCommand, Reply
 
 READING, COMMIT = FlightCommand("begin read only"), FlightCommand("commit")
 

@@ -23,14 +23,8 @@ from todo_sql.migrations.connecting import MigrationLink, ask
 from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.progress import Events
 from todo_sql.sql.trust import SAFE_LOCALLY
-from todo_sql.wire.pipeline import (
-    TICK,
-    ConnectionLost,
-    CopyFlight,
-    Flight,
-    FlightCommand,
-    Reply,
-)
+from todo_sql.wire.flight import TICK, CopyFlight, Flight, FlightCommand, Reply
+from todo_sql.wire.pipeline import ConnectionLost
 
 _PATIENCE = 0.5  # seconds before the second connection is opened
 _ANSWER = 2.0  # seconds for an answer there
