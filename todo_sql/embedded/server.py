@@ -20,14 +20,13 @@ has a server of its own, outside.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -52,6 +51,7 @@ from todo_sql.embedded.programs import (
     major_version,
     reachable,
 )
+from todo_sql.embedded.server_file import BEFORE_STATE, State, StateFile
 from todo_sql.errors import DatabaseError
 
 __all__ = ["EmbeddedServer", "ServerStatus", "binaries", "server_for"]
@@ -70,8 +70,6 @@ _NOT_OURS = {
     "PGREQUIREAUTH": "require_auth=scram-sha-256",
     "PGOPTIONS": "options=",
 }
-# What may lie in our folder before server.json does.
-_BEFORE_STATE = ("lock", ".gitignore", "server.new")
 
 SETTINGS = {
     "listen_addresses": HOST,
@@ -101,21 +99,6 @@ class ServerStatus:
     log: Path
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What server.json remembers.
-
-    Attributes:
-        outside: The home of the data, unless our folder is.
-        made: The number of our folder on its file system.
-    """
-
-    port: int
-    password: str
-    outside: str | None
-    made: int = 0
-
-
 class EmbeddedServer:
     """One PostgreSQL server and the folder that it lives in.
 
@@ -137,6 +120,7 @@ class EmbeddedServer:
         database: str = DATABASE,
     ) -> None:
         self.folder = folder
+        self._file = StateFile(folder)
         self.programs = programs
         self.durable = durable
         self.settings = {**SETTINGS, **({} if durable else NOT_DURABLE), **(settings or {})}
@@ -187,7 +171,7 @@ class EmbeddedServer:
         """
         places.check(self.folder)
         folders = [self.folder, self._place_outside()]
-        state = None if self._is_foreign() else self._state()
+        state = None if self._file.is_foreign() else self._file.believed()
         if state and state.outside:
             folders.append(Path(state.outside))  # of a project that was moved
         return [folder for folder in dict.fromkeys(folders) if places.is_ours(folder)]
@@ -207,7 +191,7 @@ class EmbeddedServer:
 
     def status(self) -> ServerStatus:
         """Say whether the server runs, and where; read-only."""
-        state = self._state()
+        state = self._file.believed()
         home = self._home_of(state) if state else self.folder
         running = self._postmaster(home)
         return ServerStatus(
@@ -225,7 +209,7 @@ class EmbeddedServer:
         Raises:
             DatabaseError: The server was never started.
         """
-        state = self._state()
+        state = self._file.believed()
         if state is None:
             raise DatabaseError(
                 "the embedded PostgreSQL was never started",
@@ -238,66 +222,17 @@ class EmbeddedServer:
         query = f"?{'&'.join(ours)}" if ours else ""
         return f"postgresql://{SUPERUSER}:{state.password}@{HOST}:{state.port}/{name}{query}"
 
-    # What server.json remembers
-
-    def _state(self) -> _State | None:
-        places.check(self.folder)
-        state = self._read()
-        if self._is_foreign():
-            raise places.not_made_here(self.folder)
-        return state
-
-    def _read(self) -> _State | None:
-        path = self.folder / "server.json"
-        try:
-            state = _State(**json.loads(places.short_text(path)))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except PermissionError:
-            raise places.belongs_to_another(path) from None
-        except (ValueError, TypeError, OSError):  # a link or a folder in its place, too
-            raise DatabaseError(
-                f"{path} is damaged",
-                code="E105",
-                cause="it holds the port and the password of the embedded PostgreSQL",
-                fix=f"restore it, or delete {self.folder} with the data in it",
-            ) from None
-        if state.outside and not places.is_outside(state.outside):
-            return replace(state, made=0)
-        return state
-
-    def _is_foreign(self) -> bool:
-        """Whether the folder holds what we did not make in it."""
-        if not self.folder.is_dir():
-            return False
-        try:
-            state = self._read()
-        except DatabaseError:
-            return True
-        if state is not None:
-            return state.made != self.folder.stat().st_ino
-        return any(entry.name not in _BEFORE_STATE for entry in self.folder.iterdir())
-
     def _adopt(self) -> bool:
         """Believe what the folder holds; return whether the password of its data is lost."""
-        if not self._is_foreign():
+        if not self._file.is_foreign():
             return False
-        found = self._read()
-        state = found or _State(_free_port(), secrets.token_urlsafe(24), None)
-        self._remember(replace(state, outside=self._outside()))
+        found = self._file.read()
+        state = found or State(_free_port(), secrets.token_urlsafe(24), None)
+        self._file.write(replace(state, outside=self._outside()))
         return found is None
 
-    def _remember(self, state: _State) -> None:
-        path = self.folder / "server.json"
-        temporary = path.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(replace(state, made=self.folder.stat().st_ino)), file)
-        temporary.replace(path)
-
     def _runs(self) -> bool:
-        state = self._state()
+        state = self._file.believed()
         if state is None:
             return False
         running = self._postmaster(self._home_of(state))
@@ -337,12 +272,12 @@ class EmbeddedServer:
         if self._runs():
             return
         self._stop()
-        remembered = self._state()
-        state = remembered or _State(_free_port(), secrets.token_urlsafe(24), self._outside())
+        remembered = self._file.believed()
+        state = remembered or State(_free_port(), secrets.token_urlsafe(24), self._outside())
         cluster = self._cluster(self._home_of(state))
         version = major_version(self.programs)
         if not cluster.data.is_dir():
-            self._remember(state)
+            self._file.write(state)
             cluster.create(version, SUPERUSER, state.password, self.database, durable=self.durable)
         else:
             self._check_version(cluster.data, version)
@@ -352,7 +287,7 @@ class EmbeddedServer:
         for _ in range(PORTS_TRIED):
             if not _is_free(state.port):
                 state = replace(state, port=_free_port())
-            self._remember(state)
+            self._file.write(state)
             try:
                 cluster.start(state.port, settings)
             except PortTaken:
@@ -370,7 +305,7 @@ class EmbeddedServer:
     def _erase(self) -> None:
         for home in self.remains():
             if self._is_strange(home):
-                left = [entry for entry in home.iterdir() if entry.name not in _BEFORE_STATE]
+                left = [entry for entry in home.iterdir() if entry.name not in BEFORE_STATE]
             else:
                 self._end(home)
                 left = [data_directory(home), log_file(home)]
@@ -382,12 +317,12 @@ class EmbeddedServer:
 
     def _is_strange(self, home: Path) -> bool:
         """Whether nothing in a home of ours is believed; outside, nobody else could make it."""
-        return home == self.folder and self._is_foreign()
+        return home == self.folder and self._file.is_foreign()
 
     def _home(self) -> Path:
-        return self._home_of(self._state())
+        return self._home_of(self._file.believed())
 
-    def _home_of(self, state: _State | None) -> Path:
+    def _home_of(self, state: State | None) -> Path:
         outside = state.outside if state else self._outside()
         return Path(outside) if outside else self.folder
 

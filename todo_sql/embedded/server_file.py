@@ -1,0 +1,90 @@
+"""What ``server.json`` remembers of an embedded server, and whether it was made here."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from todo_sql.embedded import places
+from todo_sql.errors import DatabaseError
+
+# What may lie in our folder before server.json does.
+BEFORE_STATE = ("lock", ".gitignore", "server.new")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What server.json remembers.
+
+    Attributes:
+        outside: The home of the data, unless our folder is.
+        made: The number of our folder on its file system.
+    """
+
+    port: int
+    password: str
+    outside: str | None
+    made: int = 0
+
+
+class StateFile:
+    """The file in the folder of one server.
+
+    Args:
+        folder: Of the server.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def believed(self) -> State | None:
+        """Return what is remembered; raise where it was not made here."""
+        places.check(self.folder)
+        state = self.read()
+        if self.is_foreign():
+            raise places.not_made_here(self.folder)
+        return state
+
+    def read(self) -> State | None:
+        """Return what the file says, or None where there is none."""
+        path = self.folder / "server.json"
+        try:
+            state = State(**json.loads(places.short_text(path)))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except PermissionError:
+            raise places.belongs_to_another(path) from None
+        except (ValueError, TypeError, OSError):  # a link or a folder in its place, too
+            raise DatabaseError(
+                f"{path} is damaged",
+                code="E105",
+                cause="it holds the port and the password of the embedded PostgreSQL",
+                fix=f"restore it, or delete {self.folder} with the data in it",
+            ) from None
+        if state.outside and not places.is_outside(state.outside):
+            return replace(state, made=0)
+        return state
+
+    def is_foreign(self) -> bool:
+        """Whether the folder holds what we did not make in it."""
+        if not self.folder.is_dir():
+            return False
+        try:
+            state = self.read()
+        except DatabaseError:
+            return True
+        if state is not None:
+            return state.made != self.folder.stat().st_ino
+        return any(entry.name not in BEFORE_STATE for entry in self.folder.iterdir())
+
+    def write(self, state: State) -> None:
+        """Remember what is to be known of a server in this folder."""
+        path = self.folder / "server.json"
+        temporary = path.with_suffix(".new")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(replace(state, made=self.folder.stat().st_ino)), file)
+        temporary.replace(path)
