@@ -23,7 +23,7 @@ from support.any_arguments import arguments, functions
 from support.database import Owner, Server
 
 from todo_sql import Database, IntegrityError, NoRow
-from todo_sql.adoption.table_queries import singular, snake
+from todo_sql.adoption.queried_table import singular, snake
 from todo_sql.cli.app import main
 from todo_sql.errors import ExitCode
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from todo_sql.adoption.queried_table import field_name
 from todo_sql.adoption.query_edits import EditedQuery, QueryHead, snake_case
 from todo_sql.adoption.query_names import named_after
 from todo_sql.adoption.revisions import Asked
-from todo_sql.adoption.table_queries import field_name
 from todo_sql.catalog.names import quoted
 from todo_sql.errors import Finding, UsageError
 from todo_sql.sql.scanner import Kind, Token
