@@ -7,21 +7,19 @@ from collections.abc import Callable
 from todo_sql.compiler.proof import conditions, functions
 from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.levels import (
-    CTE,
     FULL,
     GROUP,
     INSERT,
     JOIN,
     MERGE,
     RELATION,
-    SELECT,
-    SUBQUERY,
     UPDATE,
     Hole,
     Key,
     QueryLevel,
 )
-from todo_sql.compiler.proof.nodes import Node, name_of
+from todo_sql.compiler.proof.nodes import Node
+from todo_sql.compiler.proof.one_row import exactly_one_row
 from todo_sql.compiler.schema import Function
 
 EXISTS, _, ANY, _, EXPRESSION, _, ARRAY = "0123456"
@@ -304,54 +302,6 @@ def _sublink(node: Node, scope: QueryLevel) -> bool:
             return never_null(node["testexpr"], scope)
         finally:
             scope.sublink = before
-    return False
-
-
-def exactly_one_row(query: Node, around: QueryLevel | None) -> bool:
-    """Whether a query returns one row whatever its tables hold.
-
-    Args:
-        query: The query.
-        around: The level that it stands in.
-    """
-    if (
-        query["commandType"] != str(SELECT)
-        or query["groupClause"]
-        or query["groupingSets"]
-        or query["havingQual"]
-        or query["limitCount"]
-        or query["limitOffset"]
-        or query["setOperations"]
-        or query["hasTargetSRFs"] == "true"
-    ):
-        return False
-    if query["hasAggs"] == "true":
-        return True
-    tree = query["jointree"]
-    return not tree["quals"] and all(
-        _one_row_source(item, query, around) for item in tree["fromlist"] or ()
-    )
-
-
-def _one_row_source(item: Node, query: Node, around: QueryLevel | None) -> bool:
-    """Whether something in FROM is one row: a subquery or WITH query of one."""
-    if item["node"] != "RANGETBLREF":
-        return False
-    entry = query["rtable"][int(item["rtindex"]) - 1]
-    kind = int(entry["rtekind"])
-    if kind == SUBQUERY and entry["subquery"]:
-        return around is not None and exactly_one_row(entry["subquery"], None)
-    if kind != CTE or entry["self_reference"] == "true":
-        return False
-    up, holder = int(entry["ctelevelsup"]), query
-    if up:
-        if around is None:
-            return False
-        home = around.level(up - 1)
-        holder, around = home.query, home.parent
-    for cte in holder["cteList"] or ():
-        if name_of(cte["ctename"]) == name_of(entry["ctename"]):
-            return cte["cterecursive"] != "true" and exactly_one_row(cte["ctequery"], None)
     return False
 
 

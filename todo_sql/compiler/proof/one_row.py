@@ -1,0 +1,59 @@
+"""Whether a query returns one row whatever its tables hold. Pure."""
+
+from __future__ import annotations
+
+from todo_sql.compiler.proof.levels import (
+    CTE,
+    SELECT,
+    SUBQUERY,
+    QueryLevel,
+)
+from todo_sql.compiler.proof.nodes import Node, name_of
+
+
+def exactly_one_row(query: Node, around: QueryLevel | None) -> bool:
+    """Whether a query returns one row whatever its tables hold.
+
+    Args:
+        query: The query.
+        around: The level that it stands in.
+    """
+    if (
+        query["commandType"] != str(SELECT)
+        or query["groupClause"]
+        or query["groupingSets"]
+        or query["havingQual"]
+        or query["limitCount"]
+        or query["limitOffset"]
+        or query["setOperations"]
+        or query["hasTargetSRFs"] == "true"
+    ):
+        return False
+    if query["hasAggs"] == "true":
+        return True
+    tree = query["jointree"]
+    return not tree["quals"] and all(
+        _one_row_source(item, query, around) for item in tree["fromlist"] or ()
+    )
+
+
+def _one_row_source(item: Node, query: Node, around: QueryLevel | None) -> bool:
+    """Whether something in FROM is one row: a subquery or WITH query of one."""
+    if item["node"] != "RANGETBLREF":
+        return False
+    entry = query["rtable"][int(item["rtindex"]) - 1]
+    kind = int(entry["rtekind"])
+    if kind == SUBQUERY and entry["subquery"]:
+        return around is not None and exactly_one_row(entry["subquery"], None)
+    if kind != CTE or entry["self_reference"] == "true":
+        return False
+    up, holder = int(entry["ctelevelsup"]), query
+    if up:
+        if around is None:
+            return False
+        home = around.level(up - 1)
+        holder, around = home.query, home.parent
+    for cte in holder["cteList"] or ():
+        if name_of(cte["ctename"]) == name_of(entry["ctename"]):
+            return cte["cterecursive"] != "true" and exactly_one_row(cte["ctequery"], None)
+    return False
