@@ -1,4 +1,4 @@
-"""A table or view as its queries need it: what its columns, its row and its file are called. Pure."""
+"""A table or view as its queries need it: names for its columns, its rows, its file. Pure."""
 
 from __future__ import annotations
 

@@ -14,10 +14,11 @@ from todo_sql.catalog.column_changes import (
 )
 from todo_sql.catalog.ddl import BY_HAND, create
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, literal, names, quoted, role, table_of
+from todo_sql.catalog.names import FIRING, column_name, literal, names, quoted, role, table_of
 from todo_sql.catalog.names import target as named
 from todo_sql.catalog.privileges import grants
 from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.catalog.table_ddl import fire
 
 
 def drop(item: Item, snapshot: Snapshot) -> Iterator[str]:
@@ -90,11 +91,10 @@ def _change(
         case "trigger" if changed == {"enabled"}:
             return [ddl.fire_trigger(new, after)]
         case "rule" if changed == {"enabled"}:
-            verb = "enable" if new["enabled"] == "enabled" else ddl.FIRING[new["enabled"]]
-            return [f"alter table {table_of(new)} {verb} {new.kind} {quoted(new['name'])}"]
+            verb = FIRING[new["enabled"]]
+            return [f"alter table {table_of(new)} {verb} rule {quoted(new['name'])}"]
         case "event_trigger" if changed == {"enabled"}:
-            verb = "enable" if new["enabled"] == "enabled" else ddl.FIRING[new["enabled"]]
-            return [f"alter event trigger {new.name} {verb}"]
+            return [f"alter event trigger {new.name} {FIRING[new['enabled']]}"]
         case "function" if _replaceable(old, new):
             return list(ddl.define(new))
         case "view" | "materialized_view" if changed == {"options"}:
@@ -115,7 +115,7 @@ def _change(
         case "domain" if changed <= {"not_null", "default"}:
             return list(_domain(new, changed))
         case "constraint" if changed == {"triggers"}:
-            return [ddl.fire(new)]
+            return [fire(new)]
         case "constraint" if (old["of_partition"] and new["of_partition"]) or new["inherited"]:
             return []  # it changes with its parent's
         case "constraint" if changed <= {"validated", "definition"} and _validates(old, new):

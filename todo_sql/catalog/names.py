@@ -30,6 +30,15 @@ _KEYWORDS = frozenset(
     )
 )
 
+FIRING = {
+    None: "enable",
+    "enabled": "enable",
+    "disabled": "disable",
+    "replica": "enable replica",
+    "always": "enable always",
+}
+"""How statements say when a trigger or a rule fires."""
+
 
 def literal(text: str) -> str:
     """Quote a string literal."""

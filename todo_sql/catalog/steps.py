@@ -16,6 +16,7 @@ from todo_sql.catalog import columns, ddl
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import names
 from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.catalog.table_ddl import in_table
 
 _GROUPS = {
     "schema": "schema",
@@ -164,7 +165,7 @@ class _Plan:
                 yield f"refresh {key}", [f"refresh {key}"]
 
     def _inline(self, item: Item) -> bool:
-        return ddl.in_table(item, self._snapshot) and item.key not in self._apart
+        return in_table(item, self._snapshot) and item.key not in self._apart
 
     def _begun(self, node: str) -> Iterator[str]:
         item = self.items[node]

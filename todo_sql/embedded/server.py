@@ -51,7 +51,7 @@ from todo_sql.embedded.programs import (
     major_version,
     reachable,
 )
-from todo_sql.embedded.server_file import BEFORE_STATE, State, StateFile
+from todo_sql.embedded.server_file import BEFORE_STATE, ServerState, StateFile
 from todo_sql.errors import DatabaseError
 
 __all__ = ["EmbeddedServer", "ServerStatus", "binaries", "server_for"]
@@ -227,7 +227,7 @@ class EmbeddedServer:
         if not self._file.is_foreign():
             return False
         found = self._file.read()
-        state = found or State(_free_port(), secrets.token_urlsafe(24), None)
+        state = found or ServerState(_free_port(), secrets.token_urlsafe(24), None)
         self._file.write(replace(state, outside=self._outside()))
         return found is None
 
@@ -273,7 +273,7 @@ class EmbeddedServer:
             return
         self._stop()
         remembered = self._file.believed()
-        state = remembered or State(_free_port(), secrets.token_urlsafe(24), self._outside())
+        state = remembered or ServerState(_free_port(), secrets.token_urlsafe(24), self._outside())
         cluster = self._cluster(self._home_of(state))
         version = major_version(self.programs)
         if not cluster.data.is_dir():
@@ -322,7 +322,7 @@ class EmbeddedServer:
     def _home(self) -> Path:
         return self._home_of(self._file.believed())
 
-    def _home_of(self, state: State | None) -> Path:
+    def _home_of(self, state: ServerState | None) -> Path:
         outside = state.outside if state else self._outside()
         return Path(outside) if outside else self.folder
 

@@ -15,7 +15,7 @@ BEFORE_STATE = ("lock", ".gitignore", "server.new")
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ServerState:
     """What server.json remembers.
 
     Attributes:
@@ -39,7 +39,7 @@ class StateFile:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def believed(self) -> State | None:
+    def believed(self) -> ServerState | None:
         """Return what is remembered; raise where it was not made here."""
         places.check(self.folder)
         state = self.read()
@@ -47,11 +47,11 @@ class StateFile:
             raise places.not_made_here(self.folder)
         return state
 
-    def read(self) -> State | None:
+    def read(self) -> ServerState | None:
         """Return what the file says, or None where there is none."""
         path = self.folder / "server.json"
         try:
-            state = State(**json.loads(places.short_text(path)))
+            state = ServerState(**json.loads(places.short_text(path)))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError:
@@ -79,7 +79,7 @@ class StateFile:
             return state.made != self.folder.stat().st_ino
         return any(entry.name not in BEFORE_STATE for entry in self.folder.iterdir())
 
-    def write(self, state: State) -> None:
+    def write(self, state: ServerState) -> None:
         """Remember what is to be known of a server in this folder."""
         path = self.folder / "server.json"
         temporary = path.with_suffix(".new")

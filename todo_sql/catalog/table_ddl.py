@@ -1,0 +1,142 @@
+"""The statements that make a table with its constraints. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+
+from todo_sql.catalog.columns import (
+    above,
+    column_definition,
+    column_settings,
+    overridden,
+    set_default,
+)
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import (
+    FIRING,
+    block,
+    literal,
+    names,
+    options,
+    quoted,
+    table_of,
+)
+from todo_sql.catalog.snapshot import Snapshot
+
+
+def constraints_of(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
+    """Yield the constraints that the statement which makes a table or domain writes."""
+    for constraint in snapshot.of("constraint", item.key):
+        if in_table(constraint, snapshot) and constraint.key not in apart:
+            yield f"constraint {quoted(constraint['name'])} {constraint['definition']}"
+
+
+def make_table(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
+    """Yield what makes a table with its columns, and with what its columns are set to."""
+    columns = list(snapshot.of("column", item.key))
+    parts = [
+        column_definition(column, snapshot, apart) for column in columns if not column["inherited"]
+    ]
+    parts += constraints_of(item, snapshot, apart)
+    word = "foreign " if item["form"] == "foreign" else ""
+    if item["persistence"] == "unlogged":
+        word += "unlogged "
+    text = f"create {word}table {item.name} ("
+    text += "\n    " + ",\n    ".join(parts) + "\n)" if parts else ")"
+    inherits = names(None if item["partition_bound"] else item["inherits"])
+    # A child all of whose columns are its own was made before it inherited, in its own order.
+    begotten = any(column["inherited"] for column in columns) or not columns
+    if inherits and begotten:
+        text += f"\ninherits ({item['inherits']})"
+    if item["partition_by"]:
+        text += f"\npartition by {item['partition_by']}"
+    if item["access_method"] not in (None, "heap"):
+        text += f"\nusing {quoted(item['access_method'])}"
+    if item["server"]:
+        text += f"\nserver {quoted(item['server'])}"
+    if item["foreign_options"]:
+        text += f"\noptions ({options(item['foreign_options'])})"
+    if item["options"]:
+        text += f"\nwith ({item['options']})"
+    if item["tablespace"]:
+        text += f"\ntablespace {quoted(item['tablespace'])}"
+    yield text
+    if not begotten:
+        yield from (f"alter table {item.name} inherit {name}" for name in inherits)
+    if item["of_type"]:
+        yield f"alter table {item.name} of {item['of_type']}"
+    if item["toast_options"]:
+        said = ", ".join(f"toast.{option}" for option in item["toast_options"].split(", "))
+        yield f"alter table {item.name} set ({said})"
+    if item["row_security"]:
+        yield f"alter table {item.name} enable row level security"
+    if item["force_row_security"]:
+        yield f"alter table {item.name} force row level security"
+    if item["replica_identity"] in ("full", "nothing"):
+        yield f"alter table {item.name} replica identity {item['replica_identity']}"
+    for column in columns:
+        if column["inherited"]:
+            yield from overridden(column, snapshot, apart)
+            continue
+        parent = above(column, snapshot)
+        if inherits and begotten and parent and parent["default"] and column["default"] is None:
+            yield from set_default(column, snapshot)
+        yield from column_settings(column, snapshot)
+
+
+def in_table(constraint: Item, snapshot: Snapshot) -> bool:
+    """Return whether the statement that makes a table or domain writes a constraint.
+
+    Foreign keys come after all tables; a constraint that is not valid would be valid there;
+    the keys of partitions are bound to their parents' when both are there.
+    """
+    if constraint["form"] == "foreign key" or constraint["inherited"]:
+        return False
+    table = snapshot.items[constraint.parent or ""].attributes
+    parted = table.get("partition_by") or table.get("partition_bound")
+    if constraint["form"] != "check" and (parted or _twin_before(constraint, snapshot)):
+        return False
+    return bool(constraint["validated"])
+
+
+def _twin_before(constraint: Item, snapshot: Snapshot) -> bool:
+    """Return whether an earlier key is the same: CREATE TABLE would make one of both."""
+    twins = [
+        (item["form"] != "primary key", item.key)
+        for item in snapshot.of("constraint", constraint.parent)
+        if item["form"] in ("primary key", "unique", "exclude")
+        and _KEY_WORD.sub("", item["definition"]) == _KEY_WORD.sub("", constraint["definition"])
+    ]
+    return min(twins, default=None) != (constraint["form"] != "primary key", constraint.key)
+
+
+_KEY_WORD = re.compile(r"^(?:PRIMARY KEY|UNIQUE)\b")
+
+
+def add_constraint(item: Item, snapshot: Snapshot) -> Iterator[str]:
+    """Yield what adds a constraint to the table or domain that is there."""
+    named = f"add constraint {quoted(item['name'])} {item['definition']}"
+    if (item.parent or "").startswith("domain "):
+        yield f"alter domain {table_of(item)} {named}"
+        return
+    table = snapshot.items[item.parent or ""]
+    parted = table["partition_by"] and item["form"] not in ("foreign key", "check")
+    yield f"alter table {'only ' if parted else ''}{table.name} {named}"
+    if item["triggers"]:
+        yield fire(item)
+
+
+def fire(constraint: Item) -> str:
+    """Return what turns the triggers of a constraint on or off, as the constraint has them."""
+    verb = FIRING[constraint["triggers"]]
+    return block(
+        "for t in select g.tgrelid::regclass as name, g.tgname"
+        " from pg_catalog.pg_trigger as g inner join pg_catalog.pg_constraint as k"
+        " on k.oid = g.tgconstraint"
+        f" where k.conrelid = {literal(table_of(constraint))}::regclass"
+        f" and k.conname = {literal(constraint['name'])} loop"
+        f" execute format('alter table %s {verb} trigger %I', t.name, t.tgname);"
+        " end loop;",
+        declared=" declare t record;",
+    )
