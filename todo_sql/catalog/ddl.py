@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
 
-from todo_sql.catalog.columns import (
-    add_column,
-    column_settings,
-    sequence_options,
-    set_default,
-)
+from todo_sql.catalog.columns import add_column, column_settings, sequence_options, set_default
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import (
     FIRING,

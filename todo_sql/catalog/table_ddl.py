@@ -13,15 +13,7 @@ from todo_sql.catalog.columns import (
     set_default,
 )
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import (
-    FIRING,
-    block,
-    literal,
-    names,
-    options,
-    quoted,
-    table_of,
-)
+from todo_sql.catalog.names import FIRING, block, literal, names, options, quoted, table_of
 from todo_sql.catalog.snapshot import Snapshot
 
 

@@ -7,12 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from todo_sql.errors import DatabaseError, TodoSqlError
-from todo_sql.migrations import (
-    ledger_place,
-    pending,
-    pooler,
-    succession,
-)
+from todo_sql.migrations import ledger_place, pending, pooler, succession
 from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.files import statements

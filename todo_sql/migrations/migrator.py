@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from todo_sql.errors import Finding
-from todo_sql.migrations import (
-    half_done,
-    losses,
-    pending,
-    repeating,
-    succession,
-)
+from todo_sql.migrations import half_done, losses, pending, repeating, succession
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.bookkeeper import Bookkeeper, scripts_of
 from todo_sql.migrations.connecting import MigrationLink

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from todo_sql.compiler.proof.levels import (
-    CTE,
-    SELECT,
-    SUBQUERY,
-    QueryLevel,
-)
+from todo_sql.compiler.proof.levels import CTE, SELECT, SUBQUERY, QueryLevel
 from todo_sql.compiler.proof.nodes import Node, name_of
 
 

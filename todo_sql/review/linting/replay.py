@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
-from todo_sql.review.linting.reviewed import File, Spot, spot_of
-from todo_sql.review.linting.schema_model import (
-    ModelColumn,
-    ModelFunction,
-    ModelIndex,
-    ModelKey,
-    Policy,
-    SchemaModel,
-    Table,
-    View,
+from todo_sql.review.linting.replay_tables import (
+    ReplayStep,
+    alter_table,
+    create_index,
+    create_table,
+    rename,
 )
+from todo_sql.review.linting.reviewed import File
+from todo_sql.review.linting.schema_model import ModelFunction, Policy, SchemaModel, Table, View
 from todo_sql.review.linting.tree import (
     enum,
     option,
@@ -24,10 +21,8 @@ from todo_sql.review.linting.tree import (
     relation,
     roles,
     search_path,
-    shape,
     strings,
 )
-from todo_sql.sql.grammar import Statement
 
 
 def build(files: Iterable[File]) -> SchemaModel:
@@ -38,250 +33,11 @@ def build(files: Iterable[File]) -> SchemaModel:
             reader = _READERS.get(statement.kind)
             if reader is not None:
                 command = getattr(statement.node, statement.kind)
-                reader(_Step(schema, file, statement), command)
+                reader(ReplayStep(schema, file, statement), command)
     return schema
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    schema: SchemaModel
-    file: File
-    statement: Statement
-
-    def spot(self, message: Any) -> Spot:
-        return spot_of(self.file, message, self.statement)
-
-    @property
-    def whole(self) -> Spot:
-        return Spot(self.file, self.statement.start, self.statement.end)
-
-
-def _create_table(step: _Step, command: Any) -> None:
-    name = relation(command.relation)
-    if command.if_not_exists and name in step.schema.tables:
-        return
-    table = step.schema.tables[name] = Table(
-        name, step.spot(command.relation), partitioned=command.HasField("partspec")
-    )
-    for node in command.inh_relations:
-        parent = relation(node.range_var)
-        if command.HasField("partbound"):
-            table.partition_of = parent
-        _copy(step.schema.tables.get(parent), table, step.spot(command.relation))
-    for element in command.table_elts:
-        if element.HasField("column_def"):
-            _add_column(step, table, element.column_def)
-        elif element.HasField("constraint"):
-            _add_constraint(step, table, element.constraint)
-        elif element.HasField("table_like_clause"):
-            source = relation(element.table_like_clause.relation)
-            _copy(step.schema.tables.get(source), table, step.spot(command.relation))
-            for column in step.schema.commented(source) - {""}:
-                step.schema.comment(name, column)
-
-
-def _copy(source: Table | None, table: Table, spot: Spot) -> None:
-    if source is not None:
-        for column in source.columns.values():
-            table.columns[column.name] = ModelColumn(
-                column.name, column.type, column.not_null, spot
-            )
-        if source.primary:
-            table.primary = ModelKey(None, source.primary.columns, spot)
-
-
-def _add_column(step: _Step, table: Table, definition: Any) -> None:
-    name = definition.colname
-    spot = step.spot(definition)
-    kind = strings(definition.type_name.names)[-1:] or ("",)
-    column = table.columns[name] = ModelColumn(name, kind[0], False, spot)
-    for node in definition.constraints:
-        form = enum(node.constraint, "contype")
-        if form in ("CONSTR_NOTNULL", "CONSTR_PRIMARY", "CONSTR_IDENTITY"):
-            column.not_null = True
-        _add_constraint(step, table, node.constraint, name)
-
-
-_NAMED = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_CHECK", "CONSTR_FOREIGN", "CONSTR_EXCLUSION")
-
-
-def _add_constraint(step: _Step, table: Table, constraint: Any, column: str | None = None) -> None:
-    form = enum(constraint, "contype")
-    name = constraint.conname or None
-    spot = step.spot(constraint)
-    if name is None and form in _NAMED:
-        table.unnamed.append(spot)
-    if form == "CONSTR_CHECK":
-        table.checks.append(constraint)
-    if form == "CONSTR_FOREIGN":
-        columns = strings(constraint.fk_attrs) or ((column,) if column else ())
-        target = relation(constraint.pktable)
-        actions = (constraint.fk_del_action or "a", constraint.fk_upd_action or "a")
-        referenced = strings(constraint.pk_attrs)
-        key = ModelKey(name, columns, spot, target, referenced, actions)
-        table.foreign_keys.append(key)
-        step.schema.add_reference(key)
-        return
-    if form == "CONSTR_EXCLUSION":
-        equal = tuple(_compared_by_equal(constraint))
-        table.exclusions.append(ModelKey(name, equal, spot))
-    if form not in ("CONSTR_PRIMARY", "CONSTR_UNIQUE"):
-        return
-    columns = strings(constraint.keys) or ((column,) if column else ())
-    unique = form == "CONSTR_UNIQUE"
-    if constraint.indexname:
-        index = step.schema.indexes.get(_index_name(table.name, constraint.indexname))
-        if index is not None:
-            columns, index.of_constraint = index.keys, True
-    key = ModelKey(name, columns, spot)
-    suffix = "_".join((*columns, "key")) if unique else "pkey"
-    index_name = _index_name(table.name, name or f"{table.name.split('.')[-1]}_{suffix}")
-    if unique:
-        table.uniques.append(key)
-    else:
-        table.primary = key
-        for part in columns:
-            if part in table.columns:
-                table.columns[part].not_null = True
-    step.schema.add_index(
-        ModelIndex(
-            index_name, table.name, columns, (), True, "btree", None, spot, of_constraint=True
-        )
-    )
-
-
-def _compared_by_equal(constraint: Any) -> Iterator[str]:
-    for node in constraint.exclusions:
-        element, operator = node.list.items
-        if element.index_elem.name and strings(operator.list.items)[-1:] == ("=",):
-            yield element.index_elem.name
-
-
-def _index_name(table: str, name: str) -> str:
-    return f"{table.rsplit('.', 1)[0]}.{name}"
-
-
-def _create_index(step: _Step, command: Any) -> None:
-    table = relation(command.relation)
-    elements = [node.index_elem for node in command.index_params]
-    keys = tuple(element.name or shape(element.expr) for element in elements)
-    parts = [key if key.isidentifier() else "expr" for key in keys]
-    name = command.idxname or "_".join([table.split(".")[-1], *parts, "idx"])
-    full = _index_name(table, name)
-    if command.if_not_exists and full in step.schema.indexes:
-        return
-    index = ModelIndex(
-        full,
-        table,
-        keys,
-        tuple(node.index_elem.name for node in command.index_including_params),
-        command.unique,
-        command.access_method or "btree",
-        command.where_clause if command.HasField("where_clause") else None,
-        step.whole,
-        tuple(
-            f"{element.ordering} {element.nulls_ordering} {shape(element.opclass)}"
-            for element in elements
-        ),
-    )
-    step.schema.add_index(index)
-
-
-def _alter_table(step: _Step, command: Any) -> None:
-    table = step.schema.tables.get(relation(command.relation))
-    if table is None:
-        return
-    for node in command.cmds:
-        change = node.alter_table_cmd
-        match enum(change, "subtype"):
-            case "AT_AddColumn":
-                _add_column(step, table, getattr(change, "def").column_def)
-            case "AT_AddConstraint":
-                _add_constraint(step, table, getattr(change, "def").constraint)
-            case "AT_DropColumn":
-                _drop_column(step.schema, table, change.name)
-            case "AT_DropConstraint":
-                _drop_constraint(step.schema, table, change.name)
-            case "AT_AlterColumnType" if change.name in table.columns:
-                names = getattr(change, "def").column_def.type_name.names
-                table.columns[change.name].type = strings(names)[-1]
-                table.columns[change.name].typed = step.spot(change)
-            case "AT_SetNotNull" if change.name in table.columns:
-                table.columns[change.name].not_null = True
-            case "AT_DropNotNull" if change.name in table.columns:
-                table.columns[change.name].not_null = False
-            case "AT_EnableRowSecurity":
-                table.row_security = True
-            case "AT_DisableRowSecurity":
-                table.row_security = False
-            case "AT_AttachPartition":
-                child = relation(getattr(change, "def").partition_cmd.name)
-                if child in step.schema.tables:
-                    step.schema.tables[child].partition_of = table.name
-            case "AT_DetachPartition":
-                child = relation(getattr(change, "def").partition_cmd.name)
-                if child in step.schema.tables:
-                    step.schema.tables[child].partition_of = None
-
-
-def _drop_column(schema: SchemaModel, table: Table, name: str) -> None:
-    table.columns.pop(name, None)
-    table.uniques = [key for key in table.uniques if name not in key.columns]
-    table.foreign_keys = [key for key in table.foreign_keys if name not in key.columns]
-    for index in schema.indexes_of(table.name):
-        if name in index.keys:
-            schema.drop_index(index.name)
-
-
-def _drop_constraint(schema: SchemaModel, table: Table, name: str) -> None:
-    def named(key: ModelKey, form: str) -> str:
-        usual = "_".join([table.name.split(".")[-1], *key.columns, form])
-        return key.name or usual
-
-    table.uniques = [key for key in table.uniques if named(key, "key") != name]
-    table.foreign_keys = [key for key in table.foreign_keys if named(key, "fkey") != name]
-    table.exclusions = [key for key in table.exclusions if named(key, "excl") != name]
-    schema.drop_index(_index_name(table.name, name))
-
-
-def _rename(step: _Step, command: Any) -> None:
-    schema = step.schema
-    old = relation(command.relation)
-    kind = enum(command, "rename_type")
-    if kind == "OBJECT_TABLE" and old in schema.tables:
-        schema.rename_table(old, _index_name(old, command.newname))
-    elif kind == "OBJECT_COLUMN" and old in schema.tables:
-        _rename_column(schema, schema.tables[old], command.subname, command.newname)
-    elif kind == "OBJECT_INDEX" and old in schema.indexes:
-        index = schema.drop_index(old)
-        assert index is not None
-        index.name = _index_name(old, command.newname)
-        schema.add_index(index)
-
-
-def _rename_column(schema: SchemaModel, table: Table, old: str, new: str) -> None:
-    def renamed(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(new if name == old else name for name in names)
-
-    if old not in table.columns:
-        return
-    table.columns = {new if name == old else name: column for name, column in table.columns.items()}
-    table.columns[new].name = new
-    for key in (
-        *table.uniques,
-        *table.foreign_keys,
-        *table.exclusions,
-        *filter(None, [table.primary]),
-    ):
-        key.columns = renamed(key.columns)
-    for index in schema.indexes_of(table.name):
-        index.keys = renamed(index.keys)
-    if old in schema.commented(table.name):
-        schema.comment(table.name, old, there=False)
-        schema.comment(table.name, new)
-
-
-def _drop(step: _Step, command: Any) -> None:
+def _drop(step: ReplayStep, command: Any) -> None:
     schema = step.schema
     kind = enum(command, "remove_type")
     for node in command.objects:
@@ -308,7 +64,7 @@ def _drop(step: _Step, command: Any) -> None:
                 held.pop(parts[-1], None)
 
 
-def _create_policy(step: _Step, command: Any) -> None:
+def _create_policy(step: ReplayStep, command: Any) -> None:
     table = step.schema.tables.get(relation(command.table))
     if table is not None:
         table.policies[command.policy_name] = Policy(
@@ -322,13 +78,13 @@ def _create_policy(step: _Step, command: Any) -> None:
         )
 
 
-def _create_trigger(step: _Step, command: Any) -> None:
+def _create_trigger(step: ReplayStep, command: Any) -> None:
     table = step.schema.tables.get(relation(command.relation))
     if table is not None:
         table.triggers[command.trigname] = step.whole
 
 
-def _alter_policy(step: _Step, command: Any) -> None:
+def _alter_policy(step: ReplayStep, command: Any) -> None:
     table = step.schema.tables.get(relation(command.table))
     policy = table.policies.get(command.policy_name) if table else None
     if policy is not None:
@@ -341,7 +97,7 @@ def _alter_policy(step: _Step, command: Any) -> None:
 ALL = frozenset({"select", "insert", "update", "delete", "truncate", "references", "trigger"})
 
 
-def _grant(step: _Step, command: Any) -> None:
+def _grant(step: ReplayStep, command: Any) -> None:
     kind, scope = enum(command, "objtype"), enum(command, "targtype")
     privileges = {node.access_priv.priv_name for node in command.privileges} or set(ALL)
     who = roles(command.grantees)
@@ -376,13 +132,13 @@ def _tables_of_grant(schema: SchemaModel, command: Any, scope: str) -> list[str]
     return [name for name in named if name in schema.tables]
 
 
-def _create_view(step: _Step, command: Any) -> None:
+def _create_view(step: ReplayStep, command: Any) -> None:
     name = relation(command.view)
     invoker = option(command.options, "security_invoker") in ("true", "on", "yes", "1")
     step.schema.views[name] = View(name, invoker, False, step.spot(command.view))
 
 
-def _create_materialized(step: _Step, command: Any) -> None:
+def _create_materialized(step: ReplayStep, command: Any) -> None:
     name = relation(command.into.rel)
     if enum(command, "objtype") == "OBJECT_MATVIEW":
         step.schema.views[name] = View(name, False, True, step.spot(command.into.rel))
@@ -390,7 +146,7 @@ def _create_materialized(step: _Step, command: Any) -> None:
         step.schema.tables[name] = Table(name, step.spot(command.into.rel))
 
 
-def _create_function(step: _Step, command: Any) -> None:
+def _create_function(step: ReplayStep, command: Any) -> None:
     name = qualified(command.funcname)
     options = [node.def_elem for node in command.options]
     known = step.schema.functions.get(name)
@@ -404,7 +160,7 @@ def _create_function(step: _Step, command: Any) -> None:
     )
 
 
-def _alter_function(step: _Step, command: Any) -> None:
+def _alter_function(step: ReplayStep, command: Any) -> None:
     function = step.schema.functions.get(qualified(command.func.objname))
     if function is None:
         return
@@ -425,13 +181,13 @@ def _own_path(path: tuple[str, ...] | None, options: list[Any]) -> tuple[str, ..
     return path
 
 
-def _path_of_session(step: _Step, command: Any) -> None:
+def _path_of_session(step: ReplayStep, command: Any) -> None:
     variable = command if hasattr(command, "is_local") else command.setstmt
     if variable.name == "search_path":
         step.schema.on_path.update(search_path(variable) or ())
 
 
-def _comment(step: _Step, command: Any) -> None:
+def _comment(step: ReplayStep, command: Any) -> None:
     kind = enum(command, "objtype")
     parts = strings(command.object.list.items)
     there = bool(command.comment)
@@ -443,10 +199,10 @@ def _comment(step: _Step, command: Any) -> None:
 
 
 _READERS = {
-    "create_stmt": _create_table,
-    "index_stmt": _create_index,
-    "alter_table_stmt": _alter_table,
-    "rename_stmt": _rename,
+    "create_stmt": create_table,
+    "index_stmt": create_index,
+    "alter_table_stmt": alter_table,
+    "rename_stmt": rename,
     "drop_stmt": _drop,
     "create_policy_stmt": _create_policy,
     "alter_policy_stmt": _alter_policy,
