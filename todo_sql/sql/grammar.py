@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from todo_sql.deep import deeply
 from todo_sql.sql.comments import ScanError, after_blanks
+from todo_sql.sql.libpg_text import Characters, in_characters, joined, uncommented
 
 if TYPE_CHECKING:
     from postgast.pg_query_pb2 import Node
@@ -112,14 +113,17 @@ def parse(text: str) -> list[Statement]:
     Raises:
         GrammarError: The text is not PostgreSQL.
     """
-    plain = _uncommented(text) if text.count("/*") > _COMMENTS else text
+    try:
+        plain = uncommented(text) if text.count("/*") > _COMMENTS else text
+    except ScanError as error:
+        raise GrammarError(error.message, error.offset) from None
     try:
         found = _parsed(plain)
     except GrammarError:
-        joined = _joined(plain)
-        if joined == plain:
+        whole = joined(plain)
+        if whole == plain:
             raise
-        plain, found = joined, _parsed(joined)
+        plain, found = whole, _parsed(whole)
     if plain is text:
         return found
     return [replace(one, text=text[one.start : one.end]) for one in found]
@@ -234,19 +238,9 @@ def _pieces(text: str, *, by_parser: bool) -> list[tuple[int, int]]:
     finally:
         lib.pg_query_free_split_result(result)
     if not text.isascii():
-        spans = _in_characters(data, spans)
+        spans = in_characters(data, spans)
     _refuse_lost(text, spans)
     return spans
-
-
-def _in_characters(data: bytes, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    found, at, characters = [], 0, 0
-    for begin, end in spans:
-        first = characters + len(data[at:begin].decode())
-        characters = first + len(data[begin:end].decode())
-        at = end
-        found.append((first, characters))
-    return found
 
 
 def _refuse_lost(text: str, spans: list[tuple[int, int]]) -> None:
@@ -346,53 +340,6 @@ def _first_kind(text: str) -> str:
     return kinds.get(word, "select_stmt" if word in ("select", "values", "with", "(") else "")
 
 
-def _uncommented(text: str) -> str:
-    """Return a text with blanks in the place of its block comments."""
-    from todo_sql.sql.scanner import Kind, scan
-
-    try:
-        tokens = scan(text)
-    except ScanError as error:
-        raise GrammarError(error.message, error.offset) from None
-    parts, at = [], 0
-    for token in tokens:
-        if token.kind is Kind.BLOCK_COMMENT:
-            parts += [text[at : token.start], " " * (token.end - token.start)]
-            at = token.end
-    return "".join((*parts, text[at:]))
-
-
-def _joined(text: str) -> str:
-    """Return a text in which no comment stands between the parts of one string.
-
-    libpg_query does not know that a comment may stand there; blanks as long take its place.
-    """
-    from todo_sql.sql.scanner import Kind, scan
-
-    if not _CONTINUED.search(text):
-        return text
-    try:
-        tokens = scan(text)
-    except ScanError:
-        return text
-    parts, at = [], 0
-    for token in tokens:
-        if token.kind is Kind.STRING and "--" in (body := text[token.start : token.end]):
-            between = _COMMENT_BETWEEN_ESCAPED if body[0] in "eE" else _COMMENT_BETWEEN
-            parts += [text[at : token.start], between.sub(_blank, body)]
-            at = token.end
-    return "".join((*parts, text[at:]))
-
-
-_CONTINUED = re.compile(r"'\s*--[^\n\r]*[\n\r]\s*(?:--[^\n\r]*[\n\r]\s*)*'")
-_COMMENT_BETWEEN = re.compile(r"'(?:''|[^'])*'|--[^\n\r]*")
-_COMMENT_BETWEEN_ESCAPED = re.compile(r"'(?:''|\\[\s\S]|[^'\\])*'|--[^\n\r]*")
-
-
-def _blank(found: re.Match[str]) -> str:
-    return found[0] if found[0][0] == "'" else " " * len(found[0])
-
-
 def scan(text: str) -> list[GrammarToken]:
     """Return the tokens of a text, comments included.
 
@@ -402,7 +349,7 @@ def scan(text: str) -> list[GrammarToken]:
     import postgast
     from postgast import pg_query_pb2 as pb
 
-    characters = _Characters(text)
+    characters = Characters(text)
     try:
         result = postgast.scan(text)
     except postgast.PgQueryError as error:
@@ -453,18 +400,3 @@ def deparse_expression(node: Node) -> str:
 def _translated(error: Any) -> GrammarError:
     # libpg_query's cursor is a 1-based character position (PostgreSQL's own convention).
     return GrammarError(str(error.message), max(0, int(error.cursorpos) - 1))
-
-
-class _Characters:
-    """Turns byte offsets of the UTF-8 form of a text into character offsets."""
-
-    def __init__(self, text: str) -> None:
-        self._at: list[int] | None = None
-        if not text.isascii():
-            self._at = []
-            for index, character in enumerate(text):
-                self._at.extend([index] * len(character.encode()))
-            self._at.append(len(text))
-
-    def at(self, byte: int) -> int:
-        return byte if self._at is None else self._at[min(byte, len(self._at) - 1)]

@@ -231,4 +231,5 @@ def probe(link: Link) -> PQGen[bool]:
 
 
 def first_line(message: str) -> str:
+    """Return the first line of what libpq says."""
     return message.strip().partition("\n")[0] or "the connection was closed"
