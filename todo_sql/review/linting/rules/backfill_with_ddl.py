@@ -23,7 +23,7 @@ def _check(project: Project) -> Iterator[Hit]:
         for statement in file.statements:
             if not statement.kind or (statement.kind in _WRITES and not altered):
                 continue
-            command = getattr(statement.node, statement.kind)
+            command = statement.root
             if statement.kind == "create_stmt":
                 new.add(relation(command.relation))
             elif statement.kind == "index_stmt" or _of_table(statement):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from todo_sql.review.linting.citus import by_name, is_after, names_on_nodes
+from todo_sql.review.linting.example_tables import CITUS_TASKS
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, shown, strings
@@ -90,20 +91,6 @@ def _added(made: Any, *, alone: bool) -> Iterator[str]:
             yield "adds a column with a foreign key among other changes"
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
-
 RULE = Rule(
     code="R612",
     name="citus-alter-table",
@@ -114,12 +101,12 @@ RULE = Rule(
         "give each constraint a statement of its own; what else it is, do it before the table is "
         "distributed, or in a new table whose rows are copied"
     ),
-    bad=_TABLES
+    bad=CITUS_TASKS
     + """\
 select create_distributed_table('tasks', 'user_id');
 alter table tasks alter column id set statistics 500;
 """,
-    good=_TABLES
+    good=CITUS_TASKS
     + """\
 alter table tasks alter column id set statistics 500;
 select create_distributed_table('tasks', 'user_id');

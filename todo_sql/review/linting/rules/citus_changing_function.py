@@ -8,6 +8,7 @@ from typing import Any
 
 from todo_sql.review.linting.changing import CHANGING, VOLATILE, changing, own_functions
 from todo_sql.review.linting.citus import names_on_nodes, writes
+from todo_sql.review.linting.example_tables import CITUS_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import relation, shown
 
@@ -37,20 +38,6 @@ def _parts(
             yield "what is written to", target, volatile
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
-
 RULE = Rule(
     code="R611",
     name="citus-changing-function",
@@ -64,12 +51,12 @@ RULE = Rule(
         "hand the value in as a parameter; behind `insert` take it from `excluded`, which has what "
         "the row was to hold"
     ),
-    bad=_TABLES
+    bad=CITUS_TASKS
     + """\
 insert into tasks (user_id, id) values ('u1', 1)
 on conflict (user_id, id) do update set id = extract(epoch from now());
 """,
-    good=_TABLES
+    good=CITUS_TASKS
     + """\
 insert into tasks (user_id, id) values ('u1', extract(epoch from now()))
 on conflict (user_id, id) do update set id = excluded.id;

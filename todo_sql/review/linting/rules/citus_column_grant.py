@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.citus import names_on_nodes
+from todo_sql.review.linting.example_tables import CITUS_TASKS
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, roles, shown
@@ -25,20 +26,6 @@ def _check(project: Project) -> Iterator[Hit]:
                 yield Hit(Spot(file, statement.start, statement.end), {**words, "who": who})
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
-
 RULE = Rule(
     code="R605",
     name="citus-column-grant",
@@ -52,11 +39,11 @@ RULE = Rule(
         "grant it on the table; or let a role with the whole table in on the nodes alone "
         "(examples/citus)"
     ),
-    bad=_TABLES
+    bad=CITUS_TASKS
     + """\
 grant select (id) on tasks to todo_app;
 """,
-    good=_TABLES
+    good=CITUS_TASKS
     + """\
 grant select on tasks to todo_app;
 """,

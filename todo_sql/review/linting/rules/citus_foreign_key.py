@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.citus import apart, by_name, references, told
+from todo_sql.review.linting.example_tables import CITUS_LISTS, CITUS_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shown
 
@@ -40,29 +41,10 @@ def _check(project: Project) -> Iterator[Hit]:
                 yield Hit(key.spot, words)
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-create table lists (
-    user_id text not null,
-    id bigint not null,
-    constraint lists_pkey primary key (user_id, id)
-);
-comment on table lists is 'What is to be done.';
-comment on column lists.user_id is 'Whose it is.';
-comment on column lists.id is 'Its number.';
-alter table lists enable row level security;
-create policy lists_select_own on lists for select to todo_app
-using (user_id = current_user_id());
+_TABLES = (
+    CITUS_TASKS
+    + CITUS_LISTS
+    + """\
 alter table lists add column owner_id text;
 comment on column lists.owner_id is 'Who made it.';
 create unique index idx_lists_owner on lists (id, user_id);
@@ -77,6 +59,7 @@ comment on table kinds is 'Kinds of tasks.';
 comment on column kinds.id is 'Its name.';
 select create_reference_table('kinds');
 """
+)
 
 RULE = Rule(
     code="R603",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.citus import by_name, distributed, references
+from todo_sql.review.linting.example_tables import CITUS_LISTS, CITUS_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shown
 
@@ -25,33 +26,15 @@ def _check(project: Project) -> Iterator[Hit]:
                     yield Hit(key.spot, {**words, "action": _ACTIONS[action]})
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-create table lists (
-    user_id text not null,
-    id bigint not null,
-    constraint lists_pkey primary key (user_id, id)
-);
-comment on table lists is 'What is to be done.';
-comment on column lists.user_id is 'Whose it is.';
-comment on column lists.id is 'Its number.';
-alter table lists enable row level security;
-create policy lists_select_own on lists for select to todo_app
-using (user_id = current_user_id());
+_TABLES = (
+    CITUS_TASKS
+    + CITUS_LISTS
+    + """\
 alter table tasks add column list_id bigint;
 comment on column tasks.list_id is 'In which list it is.';
 create index idx_tasks_list on tasks (user_id, list_id);
 """
+)
 
 RULE = Rule(
     code="R604",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from todo_sql.review.linting.citus import names_on_nodes, writes
+from todo_sql.review.linting.example_tables import CITUS_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import of_type, relation, shown
 
@@ -32,20 +33,6 @@ def _where(insert: Any, names: frozenset[str]) -> str | None:
     return None
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
-
 RULE = Rule(
     code="R607",
     name="citus-insert-subselect",
@@ -56,11 +43,11 @@ RULE = Rule(
         "write `insert … select … returning`, or call a function (such as find_list of the Todo "
         "schema)"
     ),
-    bad=_TABLES
+    bad=CITUS_TASKS
     + """\
 insert into tasks (user_id, id) values ('u1', (select 1));
 """,
-    good=_TABLES
+    good=CITUS_TASKS
     + """\
 insert into tasks (user_id, id) select 'u1', n.id from (select 1 as id) as n;
 """,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.citus import by_name, on_nodes
+from todo_sql.review.linting.example_tables import CITUS_TASKS, OWN_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import of_type, shown
 
@@ -36,32 +37,8 @@ RULE = Rule(
         "compare with a stable SQL function: {column} = current_user_id(), with `return "
         "nullif(current_setting('…', true), '')` as its body"
     ),
-    bad="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
-""",
-    good="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-""",
+    bad=OWN_TASKS,
+    good=CITUS_TASKS,
     check=_check,
     profile="citus",
 )

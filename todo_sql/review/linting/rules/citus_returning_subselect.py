@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from todo_sql.review.linting.citus import names_on_nodes, writes
+from todo_sql.review.linting.example_tables import CITUS_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.schema_model import Table
 from todo_sql.review.linting.tree import of_type, relation, shown, strings
@@ -48,20 +49,6 @@ def _for_each_row(link: Any, write: Any, inner: list[Table]) -> bool:
     return False
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
-
 RULE = Rule(
     code="R608",
     name="citus-returning-subselect",
@@ -72,12 +59,12 @@ RULE = Rule(
         "is read bring one; behind `insert … values` it refuses any sub-select"
     ),
     fix="return the columns from `with changed as (…)`, and select from it",
-    bad=_TABLES
+    bad=CITUS_TASKS
     + """\
 update tasks set id = id where user_id = 'u1'
 returning id, (select count(*) from tasks as t where t.user_id = tasks.user_id);
 """,
-    good=_TABLES
+    good=CITUS_TASKS
     + """\
 with changed as (update tasks set id = id where user_id = 'u1' returning id)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from todo_sql.review.linting.citus import by_name, readers
+from todo_sql.review.linting.example_tables import CITUS_TASKS
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shown, strings
@@ -122,20 +123,6 @@ def _fixes(node: Any, column: str | None) -> bool:
     return any(named) and all(plain)
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
-
 RULE = Rule(
     code="R610",
     name="citus-sql-function",
@@ -146,13 +133,13 @@ RULE = Rule(
         "is read by `{column} = parameter`, and in writes without sub-selects"
     ),
     fix="write the function in PL/pgSQL",
-    bad=_TABLES
+    bad=CITUS_TASKS
     + """\
 create function forget(one text) returns void language sql
 set search_path = pg_catalog, pg_temp
 as 'delete from public.tasks where user_id = one and id in (select t.id from public.tasks as t)';
 """,
-    good=_TABLES
+    good=CITUS_TASKS
     + """\
 create function forget(one text) returns void language plpgsql
 set search_path = pg_catalog, pg_temp

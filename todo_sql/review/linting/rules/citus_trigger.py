@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.citus import on_nodes
+from todo_sql.review.linting.example_tables import CITUS_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shown
 
@@ -14,20 +15,6 @@ def _check(project: Project) -> Iterator[Hit]:
         for name, spot in table.triggers.items():
             yield Hit(spot, {"trigger": name, "table": shown(table.name)})
 
-
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
 
 RULE = Rule(
     code="R606",
@@ -42,12 +29,12 @@ RULE = Rule(
         "let it write to shards of the same tenant alone (`shard_of` in examples/citus), set "
         "citus.enable_unsafe_triggers on each node, and waive this: -- allow: R606 …"
     ),
-    bad=_TABLES
+    bad=CITUS_TASKS
     + """\
 create trigger tasks_touch before update on tasks
 for each row execute function touch();
 """,
-    good=_TABLES
+    good=CITUS_TASKS
     + """\
 create trigger tasks_touch before update on tasks
 for each row execute function touch();

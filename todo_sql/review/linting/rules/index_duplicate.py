@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from todo_sql.review.linting.example_tables import NOTES
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.schema_model import ModelIndex
 from todo_sql.review.linting.tree import shape, shown
@@ -37,29 +38,13 @@ RULE = Rule(
     message="index {index} is the same as {other}",
     cause="both are written on every change and only one is read",
     fix="drop index {index}",
-    bad="""\
-create table notes (
-    id bigint constraint notes_pkey primary key,
-    author text,
-    written_at timestamptz
-);
-comment on table notes is 'Notes.';
-comment on column notes.id is 'Number.';
-comment on column notes.author is 'Who wrote it.';
-comment on column notes.written_at is 'When.';
+    bad=NOTES
+    + """\
 create index idx_notes_author on notes (author);
 create index idx_notes_by on notes (author);
 """,
-    good="""\
-create table notes (
-    id bigint constraint notes_pkey primary key,
-    author text,
-    written_at timestamptz
-);
-comment on table notes is 'Notes.';
-comment on column notes.id is 'Number.';
-comment on column notes.author is 'Who wrote it.';
-comment on column notes.written_at is 'When.';
+    good=NOTES
+    + """\
 create index idx_notes_author on notes (author);
 """,
     check=_check,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from todo_sql.review.linting.example_tables import NOTES
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.schema_model import Table
 from todo_sql.review.linting.tree import enum, shown, strings
@@ -57,28 +58,12 @@ RULE = Rule(
     message="index {index} cannot be used: {reason}",
     cause="an index that the planner may never choose still costs time on every write",
     fix="drop it, or change its predicate or columns so that a query can match it",
-    bad="""\
-create table notes (
-    id bigint constraint notes_pkey primary key,
-    author text,
-    written_at timestamptz
-);
-comment on table notes is 'Notes.';
-comment on column notes.id is 'Number.';
-comment on column notes.author is 'Who wrote it.';
-comment on column notes.written_at is 'When.';
+    bad=NOTES
+    + """\
 create index idx_notes_none on notes (author) where id is null;
 """,
-    good="""\
-create table notes (
-    id bigint constraint notes_pkey primary key,
-    author text,
-    written_at timestamptz
-);
-comment on table notes is 'Notes.';
-comment on column notes.id is 'Number.';
-comment on column notes.author is 'Who wrote it.';
-comment on column notes.written_at is 'When.';
+    good=NOTES
+    + """\
 create index idx_notes_author on notes (author) where author is not null;
 """,
     check=_check,

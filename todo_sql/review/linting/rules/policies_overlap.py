@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
+from todo_sql.review.linting.example_tables import OWN_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.schema_model import Policy
 from todo_sql.review.linting.tree import shown
@@ -34,32 +35,12 @@ RULE = Rule(
         "one decides"
     ),
     fix="make one policy of the two, or one of them `as restrictive`",
-    bad="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+    bad=OWN_TASKS
+    + """\
 create policy tasks_select_old on tasks for select to todo_app using (id > 0);
 """,
-    good="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+    good=OWN_TASKS
+    + """\
 create policy tasks_select_old on tasks as restrictive for select to todo_app using (id > 0);
 """,
     check=_check,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from todo_sql.review.linting.example_tables import HELD_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shape, strings
 
@@ -41,28 +42,12 @@ RULE = Rule(
     fix=(
         "compare the tenant's column with the setting, or name a role that is meant to see all rows"
     ),
-    bad="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
+    bad=HELD_TASKS
+    + """\
 create policy tasks_select_own on tasks for select to todo_app using (true);
 """,
-    good="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
+    good=HELD_TASKS
+    + """\
 create policy tasks_select_all on tasks for select to auditor using (true);
 """,
     check=_check,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from todo_sql.review.linting.example_tables import OWN_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.schema_model import Table
 from todo_sql.review.linting.tree import shown
@@ -37,32 +38,12 @@ RULE = Rule(
         "fails silently"
     ),
     fix="create a policy for {command} on {table} to {role}, or revoke the grant",
-    bad="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+    bad=OWN_TASKS
+    + """\
 grant select, delete on tasks to todo_app;
 """,
-    good="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+    good=OWN_TASKS
+    + """\
 grant select, delete on tasks to todo_app;
 create policy tasks_delete_own on tasks for delete to todo_app
 using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));

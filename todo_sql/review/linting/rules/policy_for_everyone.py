@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from todo_sql.review.linting.example_tables import HELD_TASKS, OWN_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 
 
@@ -25,31 +26,11 @@ RULE = Rule(
         "reports"
     ),
     fix="name the role: to {role}",
-    bad="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
+    bad=HELD_TASKS
+    + """\
 create policy tasks_select_own on tasks for select
 using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
 """,
-    good="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
-""",
+    good=OWN_TASKS,
     check=_check,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from todo_sql.review.linting.example_tables import HELD_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 
 
@@ -24,29 +25,13 @@ RULE = Rule(
         "to know; for an insert there is no expression, and PostgreSQL refuses every row"
     ),
     fix="write `with check (…)`",
-    bad="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
+    bad=HELD_TASKS
+    + """\
 create policy tasks_update_own on tasks for update to todo_app
 using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
 """,
-    good="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
+    good=HELD_TASKS
+    + """\
 create policy tasks_update_own on tasks for update to todo_app
 using (user_id = (select nullif(current_setting('app.current_user_id', true), '')))
 with check (user_id = (select nullif(current_setting('app.current_user_id', true), '')));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from todo_sql.review.linting.example_tables import OWN_LISTS, OWN_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shown
 
@@ -20,33 +21,15 @@ def _check(project: Project) -> Iterator[Hit]:
                 yield Hit(key.spot, words)
 
 
-_TABLES = """\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
-create table lists (
-    user_id text not null,
-    id bigint not null,
-    constraint lists_pkey primary key (user_id, id)
-);
-comment on table lists is 'Lists.';
-comment on column lists.user_id is 'Whose it is.';
-comment on column lists.id is 'Its number.';
-alter table lists enable row level security;
-create policy lists_select_own on lists for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+_TABLES = (
+    OWN_TASKS
+    + OWN_LISTS
+    + """\
 alter table tasks add column list_id bigint;
 comment on column tasks.list_id is 'In which list it is.';
 create index idx_tasks_list on tasks (list_id, user_id);
 """
+)
 
 RULE = Rule(
     code="R301",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from todo_sql.review.linting.example_tables import OWN_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shown
 
@@ -33,32 +34,12 @@ RULE = Rule(
         "and the table cannot be distributed by tenant"
     ),
     fix="add {column} to the key",
-    bad="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+    bad=OWN_TASKS
+    + """\
 alter table tasks add constraint tasks_id_key unique (id);
 """,
-    good="""\
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = (select nullif(current_setting('app.current_user_id', true), '')));
+    good=OWN_TASKS
+    + """\
 alter table tasks add constraint tasks_id_user_id_key unique (id, user_id);
 """,
     check=_check,
