@@ -11,11 +11,12 @@ from todo_sql.errors import Finding
 from todo_sql.migrations.files import directives
 from todo_sql.migrations.files.directives import MENTIONED, UNKNOWN_FATE, Directives
 from todo_sql.migrations.files.migration import Script
-from todo_sql.migrations.files.rerun import enum_name, is_rerunnable, needs_no_transaction, root
+from todo_sql.migrations.files.rerun import is_rerunnable, needs_no_transaction
 from todo_sql.migrations.files.statements import wrong_statements
 from todo_sql.sql.grammar import GrammarError, Statement, parse
 from todo_sql.sql.scanner import COMMENTS, scan
 from todo_sql.sql.source import Source
+from todo_sql.sql.walking import enum
 
 _BEGINS, _COMMITS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START"), ("TRANS_STMT_COMMIT",)
 
@@ -83,7 +84,7 @@ def _unwrapped(half: Half, statements: list[Statement]) -> Half | None:
     own = [one for one in statements if one.kind == "transaction_stmt"]
     pairs = zip(own[::2], own[1::2], strict=False)
     paired = len(own) % 2 == 0 and all(
-        enum_name(root(first), "kind") in _BEGINS and enum_name(root(last), "kind") in _COMMITS
+        enum(first.root, "kind") in _BEGINS and enum(last.root, "kind") in _COMMITS
         for first, last in pairs
     )
     around = own == [statements[0], statements[-1]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.errors import Finding, Place, UsageError
-from todo_sql.sql.source import Source
+from todo_sql.sql.source import Source, shown_path
 
 if TYPE_CHECKING:
     from todo_sql.config import Config
@@ -116,7 +116,7 @@ class Asked:
 
     def shown(self, path: Path) -> str:
         """Return a path as messages show it."""
-        return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+        return shown_path(path, self.root)
 
     def source(self, path: Path, encoding: str = "utf-8") -> Source:
         """Read a file of the tool.

@@ -11,6 +11,7 @@ from todo_sql.catalog.overview import (
     ListedMigration,
     TableView,
     column_default,
+    flat,
     functions,
     short,
     tables,
@@ -157,8 +158,8 @@ def _policies(table: TableView) -> Iterator[str]:
                         code(item["name"]),
                         item["command"],
                         prose(item["roles"]),
-                        code(_expression(item["using"])),
-                        code(_expression(item["check"])),
+                        code(flat(item["using"])),
+                        code(flat(item["check"])),
                     )
                     for item in table.policies
                 ],
@@ -251,7 +252,3 @@ def migrations(
             cells = [(code(name), prose(why)) for name, why in files]
             parts += [f"## {heading}", "\n".join(rows(("file", "why"), cells))]
     return "\n\n".join(parts) + "\n"
-
-
-def _expression(text: str | None) -> str:
-    return "" if text is None else " ".join(short(text).split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from todo_sql.catalog.item import Item
 
@@ -63,6 +64,16 @@ def quoted(name: str) -> str:
     if re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in _KEYWORDS:
         return name
     return '"' + name.replace('"', '""') + '"'
+
+
+def dotted(*parts: str | None) -> str:
+    """Return a qualified name of its parts, each quoted; those that are empty are left out."""
+    return ".".join(quoted(part) for part in parts if part)
+
+
+def relation_name(range_var: Any) -> str:
+    """Return the name of a table as a statement's parse tree has it."""
+    return dotted(range_var.schemaname, range_var.relname)
 
 
 def role(name: str) -> str:

@@ -72,6 +72,11 @@ def short(name: str) -> str:
     return name.replace("public.", "")
 
 
+def flat(text: str | None) -> str:
+    """Return an expression on one line."""
+    return "" if text is None else " ".join(short(text).split())
+
+
 def tables(snapshot: Snapshot) -> list[TableView]:
     """Return the tables that are no partitions, by name."""
     comments = {item.parent: str(item["comment"]) for item in snapshot.of("comment") if item.parent}

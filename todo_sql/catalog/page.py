@@ -7,7 +7,14 @@ from importlib import resources
 
 from todo_sql.catalog import diagram
 from todo_sql.catalog.document import Serving
-from todo_sql.catalog.overview import ListedMigration, column_default, functions, short, tables
+from todo_sql.catalog.overview import (
+    ListedMigration,
+    column_default,
+    flat,
+    functions,
+    short,
+    tables,
+)
 from todo_sql.catalog.snapshot import Snapshot
 
 
@@ -24,7 +31,7 @@ def render(snapshot: Snapshot, changes: Sequence[ListedMigration], serving: Serv
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"short": short, "default_of": column_default, "flat": _flat}
+    environment.filters |= {"short": short, "default_of": column_default, "flat": flat}
     found = tables(snapshot)
     style = (resources.files("todo_sql.catalog") / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2").render(
@@ -35,7 +42,3 @@ def render(snapshot: Snapshot, changes: Sequence[ListedMigration], serving: Serv
         serving=serving,
         style=Markup(style.rstrip()),
     )
-
-
-def _flat(text: str | None) -> str:
-    return "" if text is None else " ".join(short(text).split())

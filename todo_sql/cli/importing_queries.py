@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from todo_sql.cli.context import Context
 from todo_sql.errors import ExitCode, UsageError
+from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
     from todo_sql.adoption.query_import import BroughtQueries, QueryTool
@@ -40,7 +41,7 @@ def import_queries(
         if query_import.has_migrations(config):
             output.message("checking the queries …")
             analysis = check_folder(config, target)
-    shown = target.relative_to(root).as_posix() if target.is_relative_to(root) else str(target)
+    shown = shown_path(target, root)
     left = [] if analysis is None else [f for f in analysis.findings if f.severity != "info"]
     if output.json:
         output.document(_document(tool, found, shown, analysis))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from todo_sql.cli.context import Context
 from todo_sql.errors import ExitCode
+from todo_sql.sql.source import shown_path
 
 
 def tell(
@@ -22,9 +23,9 @@ def tell(
         of: How many there are.
         check: Whether nothing was written, so that a change is a finding.
     """
-    root, output = context.config.root, context.output
-    shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
-    names = [f"{shown.as_posix()}/{name}" for name in changed]
+    output = context.output
+    shown = shown_path(folder, context.config.root)
+    names = [f"{shown}/{name}" for name in changed]
     if output.json:
         output.document({"stale" if check else "written": names, "files": of})
     else:

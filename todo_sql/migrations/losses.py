@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from todo_sql.catalog.names import dotted, quoted, relation_name
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
 from todo_sql.migrations.files.migration import Migration
-from todo_sql.migrations.files.rerun import enum_name, root
-from todo_sql.migrations.ledger import quoted
 from todo_sql.sql.grammar import Statement
+from todo_sql.sql.walking import enum, strings
 from todo_sql.wire.flight import Flight, FlightCommand
 
 _MOST = 100_000  # counting stops here
@@ -88,33 +88,27 @@ def find(link: MigrationLink, migrations: Sequence[Migration]) -> list[Loss]:
 
 
 def _targets(link: MigrationLink, statement: Statement) -> Iterator[_Target]:
-    node = root(statement)
+    node = statement.root
     if statement.kind == "truncate_stmt":
         for relation in node.relations:
-            yield _Target(_name(relation.range_var))
+            yield _Target(relation_name(relation.range_var))
     elif statement.kind == "delete_stmt":
-        yield _Target(_name(node.relation))
+        yield _Target(relation_name(node.relation))
     elif statement.kind == "alter_table_stmt":
         for item in node.cmds:
-            if enum_name(item.alter_table_cmd, "subtype") == "AT_DropColumn":
-                yield _Target(_name(node.relation), quoted(item.alter_table_cmd.name))
+            if enum(item.alter_table_cmd, "subtype") == "AT_DropColumn":
+                yield _Target(relation_name(node.relation), quoted(item.alter_table_cmd.name))
     elif statement.kind == "drop_stmt":
         yield from _dropped(link, node)
 
 
 def _dropped(link: MigrationLink, node: Any) -> Iterator[_Target]:
-    kind = enum_name(node, "remove_type")
+    kind = enum(node, "remove_type")
     if kind == "OBJECT_TABLE":
         for dropped in node.objects:
-            parts = [part.string.sval for part in dropped.list.items]
-            yield _Target(".".join(quoted(part) for part in parts))
+            yield _Target(dotted(*strings(dropped.list.items)))
     elif kind == "OBJECT_SCHEMA":
         for dropped in node.objects:
             answers = link.fly([OURS, FlightCommand(_IN_SCHEMA, (dropped.string.sval,))])
             for row in answers[-1].rows:
                 yield _Target(str(row[0]))
-
-
-def _name(relation: Any) -> str:
-    name = quoted(relation.relname)
-    return f"{quoted(relation.schemaname)}.{name}" if relation.schemaname else name

@@ -94,7 +94,7 @@ def _taken(statement: Statement) -> Iterator[Gone]:
 
 def _given(statement: Statement) -> Iterator[Gone]:
     """Yield the names that a statement gives."""
-    node: Any = getattr(statement.node, statement.kind) if statement.kind else None
+    node: Any = statement.root
     match statement.kind:
         case "create_stmt":
             yield Gone(relation(node.relation))

@@ -14,6 +14,7 @@ from todo_sql.errors import UsageError
 from todo_sql.migrations.engine.failure import LACKING, lacking
 from todo_sql.migrations.files.reading import read_sql
 from todo_sql.review.drift import Drift, drift
+from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
     from todo_sql.config import Config
@@ -51,8 +52,8 @@ def with_schema(config: Config, path: Path) -> tuple[Snapshot, Snapshot]:
     """
     import psycopg
 
-    shown = path.relative_to(config.root) if path.is_relative_to(config.root) else path
-    file = read_sql(path, shown.as_posix(), folder=path.parent, root=config.root)
+    shown = shown_path(path, config.root)
+    file = read_sql(path, shown, folder=path.parent, root=config.root)
     source = file.source
     # What pg_dump and psql write for psql alone, and the rows of a dump.
     text = "\n".join("" if line.startswith("\\") else line for line in source.text.split("\n"))

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.names import quoted
+from todo_sql.catalog.names import relation_name
 from todo_sql.catalog.read import keep_prepared, many, ours, rows
 from todo_sql.review.linting.tree import enum
 from todo_sql.review.row_writes import WRITES, written
@@ -241,8 +241,7 @@ class Tracer:
         if statement.kind != "alter_table_stmt":
             return {}
         command, found = statement.node.alter_table_stmt, {}
-        table = command.relation
-        target = ".".join(quoted(part) for part in (table.schemaname, table.relname) if part)
+        target = relation_name(command.relation)
         for change in (node.alter_table_cmd for node in command.cmds):
             made = getattr(change, "def").column_def.raw_default
             if enum(change, "subtype") != "AT_AlterColumnType" or not made.WhichOneof("node"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from todo_sql.catalog.ddl import create
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, quoted, table_of
+from todo_sql.catalog.names import column_name, quoted, relation_name, table_of
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.migrations.files.batch_directive import BatchBy
 from todo_sql.migrations.files.batched import NotBatched, batched
@@ -232,7 +232,7 @@ class Moves(PieceView):
     def vacuumed(self) -> Iterator[Hazard]:
         """Yield a table that is packed."""
         tables = [one.vacuum_relation.relation for one in self.piece.node.rels]
-        listed = ", ".join(_written_name(table) for table in tables)
+        listed = ", ".join(relation_name(table) for table in tables)
         yield Hazard("vacuum_full", {"tables": f" {listed}" if listed else ""})
 
     def written(self) -> Iterator[Hazard]:
@@ -252,7 +252,7 @@ class Moves(PieceView):
         key = self.batch_key(item.key)
         if not key or _by_key(piece.statement.text, key):
             return
-        table = _written_name(named)
+        table = relation_name(named)
         schema = named.schemaname or None
         primary = any(one["form"] == "primary key" for one in self.after.of("constraint", item.key))
         by = tuple(name.strip('"').replace('""', '"') for name in key)
@@ -267,11 +267,6 @@ class Moves(PieceView):
 def _view(name: str, query: str, rights: Sequence[str]) -> str:
     made = f"create view {name} with (security_invoker = true) as {query};"
     return "\n".join([made, *rights])
-
-
-def _written_name(node: object) -> str:
-    parts = (getattr(node, "schemaname", ""), getattr(node, "relname", ""))
-    return ".".join(quoted(part) for part in parts if part)
 
 
 def _is_plain_unique(index: Item) -> bool:

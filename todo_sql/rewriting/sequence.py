@@ -173,7 +173,7 @@ class _Composer:
         rollback = self.migration.rollback
         for one in rollback.statements if rollback else ():
             if one.kind in ("update_stmt", "delete_stmt", "insert_stmt"):
-                node = getattr(one.node, one.kind).relation
+                node = one.root.relation
                 if table.rsplit(".", 1)[-1] == quoted(node.relname):
                     return replace(file, rollback=f"{one.text};", rollback_alone=True, nothing=None)
         return file

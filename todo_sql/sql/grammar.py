@@ -76,6 +76,11 @@ class Statement:
             return self._node
         return _tree_again(self.text) if self.kind and self.unseen is None else Node()
 
+    @property
+    def root(self) -> Any:
+        """The root of the parse tree, such as an ``IndexStmt``, or None; see `kind`."""
+        return getattr(self.node, self.kind) if self.kind else None
+
     def offset(self, location: int) -> int:
         """Turn a location of the parse tree (in bytes of the statement) into one of the text."""
         if self.text.isascii():

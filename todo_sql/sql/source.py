@@ -72,10 +72,7 @@ class Source:
     @classmethod
     def read(cls, path: Path, root: Path | None = None) -> Source:
         """Read a file; show it relative to `root` where it lies below it."""
-        file = path
-        if root is not None and path.is_relative_to(root):
-            file = path.relative_to(root)
-        return cls.from_bytes(file.as_posix(), read_bytes(path, root))
+        return cls.from_bytes(shown_path(path, root), read_bytes(path, root))
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -124,6 +121,11 @@ class Source:
         return Place(*self._origin(line), column, self.line_text(line))
 
 
+def shown_path(path: Path, root: Path | None) -> str:
+    """Return a path as messages show it: from a root where it lies below."""
+    return (path.relative_to(root) if root and path.is_relative_to(root) else path).as_posix()
+
+
 def read_bytes(path: Path, root: Path | None = None) -> bytes:
     """Return what a file of a project holds.
 
@@ -142,17 +144,17 @@ def read_bytes(path: Path, root: Path | None = None) -> bytes:
 
 def open_file(path: Path, root: Path | None = None) -> BinaryIO:
     """Open a file of a project to read it; see `read_bytes`."""
-    shown = path.relative_to(root) if root and path.is_relative_to(root) else path
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe may wait
     regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
     if regular and not (root and path.is_symlink() and not _leads_into(path, root)):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     what = "is a link to a file outside of the project" if regular else "is not a regular file"
+    shown = shown_path(path, root)
     raise UsageError(
         f"{shown} {what}",
         code="S103",
-        place=Place(shown.as_posix(), 1),
+        place=Place(shown, 1),
         fix="put a copy of the file in its place" if regular else "remove it",
     )
 

@@ -242,9 +242,6 @@ _NAMED = {
 _QUOTED = re.compile(r'["«»„“]([^"«»„“”]+)["»«“”]')
 _SHARD = re.compile(r"_\d{5,}$")
 
-# What PostgreSQL says of a prepared statement that no longer fits, or is no longer there.
-STALE_PLANS = frozenset({"0A000", "26000"})
-
 # What PostgreSQL says of a text that is no value of the type wanted: representation,
 # range, time, time zone, encoding.
 UNREADABLE = frozenset({"22P02", "22003", "22007", "22008", "22023", "22021"})

@@ -14,10 +14,10 @@ import psycopg
 from psycopg import pq
 from psycopg.abc import PQGen
 from psycopg.errors import error_from_result
-from psycopg.waiting import Ready, Wait, wait
+from psycopg.waiting import wait
 
 from todo_sql.logs import CANCEL
-from todo_sql.wire.pipeline import ABORTED, DONE, ConnectionLost, first_line, next_result
+from todo_sql.wire.pipeline import ABORTED, DONE, ConnectionLost, first_line, flush, next_result
 
 # Shutdown, termination and timeouts that end a session.
 _LAST_WORDS = ("25P03", "25P04", "57P")
@@ -251,25 +251,16 @@ class CopyFlight(Flight):
         try:
             for chunk in rows() if rows else ():
                 pgconn.put_copy_data(chunk)
-                yield from self._send(tick)
+                yield from flush(pgconn, tick)
             pgconn.put_copy_end()
             ended = True
-            yield from self._send(tick)
+            yield from flush(pgconn, tick)
         except psycopg.Error:
             raise
         except BaseException:
             if not ended:
                 pgconn.put_copy_end(b"cancelled")
             raise
-
-    def _send(self, tick: Callable[[], object]) -> PQGen[None]:
-        pgconn = self._pgconn
-        while pgconn.flush():
-            ready = yield Wait.RW
-            if not ready:
-                tick()
-            elif ready & Ready.R:
-                pgconn.consume_input()
 
 
 def rows_of(result: pq.abc.PGresult) -> list[tuple[str | None, ...]]:

@@ -100,13 +100,6 @@ def classes(form: Form) -> tuple[type, ...]:
     return () if base in JSON else CLASSES.get(base, (str,))
 
 
-def is_composite(form: Form | None) -> bool:
-    """Whether a form is a composite, or an array of them."""
-    while isinstance(form, list):
-        form = form[0]
-    return isinstance(form, dict)
-
-
 def writer(form: Form, *, nulls: bool = True, own: bool = False) -> Write:
     """Return what writes values of a form.
 

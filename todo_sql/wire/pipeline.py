@@ -151,10 +151,18 @@ def fly(
     return answers
 
 
-def flush(pgconn: Any) -> PQGen[None]:
-    """Send what is queued, and take in what comes meanwhile."""
+def flush(pgconn: Any, tick: Callable[[], object] | None = None) -> PQGen[None]:
+    """Send what is queued, and take in what comes meanwhile.
+
+    Args:
+        pgconn: The connection.
+        tick: Called when nothing went or came for a while.
+    """
     while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
+        ready = yield Wait.RW
+        if tick is not None and not ready:
+            tick()
+        elif ready & Ready.R:
             pgconn.consume_input()
 
 

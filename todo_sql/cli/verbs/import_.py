@@ -12,6 +12,7 @@ from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of
 from todo_sql.cli.options import WaitForMigrator
 from todo_sql.errors import ExitCode, UsageError
+from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
     from todo_sql.adoption.carry import CarryPlan
@@ -224,7 +225,7 @@ def _convert(
     if prove and write:
         differences = _prove(context, tool, history, target, source, asked)
         proof = "different" if differences else "equal"
-    shown = target.relative_to(root).as_posix() if target.is_relative_to(root) else str(target)
+    shown = shown_path(target, root)
     if output.json:
         document = _document(tool, found, shown, proof, differences)
         output.document(document | {"table": history.table})

@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.errors import ExitCode, UsageError
+from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
     from todo_sql.review.draft import Draft
@@ -53,10 +54,7 @@ def command(
             return ExitCode.OK
         bodies = (found.forward, found.rollback or UNWRITTEN)
     forward, rollback = write_pair(context.config.migrations, description, root, bodies=bodies)
-    shown = [
-        (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-        for path in (forward, rollback)
-    ]
+    shown = [shown_path(path, root) for path in (forward, rollback)]
     document: dict[str, object] = {"id": forward.stem, "files": shown}
     if not context.output.json:
         for path in shown:

@@ -10,6 +10,7 @@ from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode, UsageError
+from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
     from todo_sql.migrations.files.migration import MigrationSet
@@ -113,9 +114,7 @@ def _tell(context: Context, found: Rewrite, *, dry_run: bool) -> None:
     output = context.output
     if dry_run:
         folder = found.original.forward.path.parent
-        root = context.config.root
-        shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
-        for name, text in rewrite_report.files(found, shown.as_posix()):
+        for name, text in rewrite_report.files(found, shown_path(folder, context.config.root)):
             output.data(f"-- {name}\n{text}", verbatim=True)
     output.message(rewrite_report.text(found))
 
@@ -127,5 +126,4 @@ def _write(context: Context, done: list[Rewrite], migrations: MigrationSet) -> N
     for path in write(config, migrations, done):
         if output.json:
             continue
-        inside = path.is_relative_to(config.root)
-        output.data((path.relative_to(config.root) if inside else path).as_posix())
+        output.data(shown_path(path, config.root))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
@@ -10,10 +11,9 @@ from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.errors import ExitCode
+from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from todo_sql.review.squash import Squash
 
 
@@ -48,12 +48,7 @@ def command(
     found = squash(config, migrations, to)
     files = [found.folder / f"{found.id}{end}" for end in (".sql", ".rollback.sql")]
     moved = list(dict(moves(config, found)).items())
-
-    def shown(path: Path) -> str:
-        return (
-            path.relative_to(config.root) if path.is_relative_to(config.root) else path
-        ).as_posix()
-
+    shown = partial(shown_path, root=config.root)
     if not output.json:
         if dry_run:
             for path, text in zip(files, (found.forward, found.rollback), strict=True):

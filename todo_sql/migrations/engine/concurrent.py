@@ -15,13 +15,14 @@ from typing import Any
 
 import psycopg
 
+from todo_sql.catalog.names import dotted, relation_name
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
-from todo_sql.migrations.files.rerun import detached_partition, enum_name, is_rerunnable
-from todo_sql.migrations.ledger import quoted
+from todo_sql.migrations.files.rerun import detached_partition, is_rerunnable
 from todo_sql.queries.own import bound
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import Statement
+from todo_sql.sql.walking import enum, strings
 from todo_sql.wire.flight import FlightCommand
 
 
@@ -49,12 +50,6 @@ class Index:
     builder: int | None
 
 
-def _name(relation: Any) -> str:
-    """Return the quoted name of a RangeVar."""
-    name = quoted(relation.relname)
-    return f"{quoted(relation.schemaname)}.{name}" if relation.schemaname else name
-
-
 def _built(statement: Statement) -> Any | None:
     """Return the parse tree of ``create index concurrently``, or None."""
     if statement.kind == "index_stmt" and statement.node.index_stmt.concurrent:
@@ -66,8 +61,7 @@ def _dropped(statement: Statement) -> str | None:
     """Return the quoted name of the index that ``drop index concurrently`` names, or None."""
     if statement.kind != "drop_stmt" or not statement.node.drop_stmt.concurrent:
         return None
-    parts = statement.node.drop_stmt.objects[0].list.items
-    return ".".join(quoted(part.string.sval) for part in parts)
+    return dotted(*strings(statement.node.drop_stmt.objects[0].list.items))
 
 
 class Catalog:
@@ -88,7 +82,7 @@ class Catalog:
         if node is None or not node.idxname:
             return None
         found = self._indexes(
-            kind="named", name=node.idxname, about=self._oid(_name(node.relation))
+            kind="named", name=node.idxname, about=self._oid(relation_name(node.relation))
         )
         return found[0] if found else None
 
@@ -102,7 +96,7 @@ class Catalog:
         if again.unseen:
             return None
         node = again.node
-        table = _name(node.index_stmt.relation)
+        table = relation_name(node.index_stmt.relation)
         likeness = "_todo_sql_likeness"
         node.index_stmt.concurrent = False
         node.index_stmt.if_not_exists = False
@@ -173,7 +167,8 @@ class Catalog:
             return None
         names = detached_partition(statement)
         assert names
-        return f"alter table {_name(names[0])} detach partition {_name(names[1])} finalize"
+        parent, child = map(relation_name, names)
+        return f"alter table {parent} detach partition {child} finalize"
 
     def _detached(self, statement: Statement) -> Fate:
         state = self._detach_state(statement)
@@ -186,14 +181,14 @@ class Catalog:
         rows = self._rows(
             "select h.inhdetachpending from pg_catalog.pg_inherits as h "
             "where h.inhparent = $1::pg_catalog.oid and h.inhrelid = $2::pg_catalog.oid",
-            self._oid(_name(names[0])),
-            self._oid(_name(names[1])),
+            self._oid(relation_name(names[0])),
+            self._oid(relation_name(names[1])),
         )
         return rows[0][0] if rows else None
 
     def _left_by_reindex(self, node: Any) -> Iterator[Index]:
-        kind = enum_name(node, "kind")
-        table = self._oid(_name(node.relation)) if node.relation.relname else None
+        kind = enum(node, "kind")
+        table = self._oid(relation_name(node.relation)) if node.relation.relname else None
         yield from self._indexes(kind=kind, name=node.name, about=table)
 
     def _indexes(self, **arguments: str | None) -> list[Index]:

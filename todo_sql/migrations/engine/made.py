@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from todo_sql.catalog.names import dotted, relation_name
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import THEIRS
 from todo_sql.migrations.files.migration import Script
-from todo_sql.migrations.files.rerun import enum_name, is_session_setting, root
-from todo_sql.migrations.ledger import quoted
+from todo_sql.migrations.files.rerun import is_session_setting
 from todo_sql.sql.grammar import Statement
+from todo_sql.sql.walking import enum, strings
 from todo_sql.wire.flight import Flight, FlightCommand
 
 _RELATION = """
@@ -66,41 +67,31 @@ def resolve(link: MigrationLink, script: Script) -> dict[int, str]:
 
 def _names(statement: Statement) -> Iterator[tuple[str, str]]:
     if statement.kind == "view_stmt":
-        yield _RELATION, _relation(root(statement).view)
+        yield _RELATION, relation_name(statement.root.view)
     elif statement.kind == "create_table_as_stmt":
-        node = root(statement)
-        if enum_name(node, "objtype") == "OBJECT_MATVIEW":
-            yield _RELATION, _relation(node.into.rel)
+        node = statement.root
+        if enum(node, "objtype") == "OBJECT_MATVIEW":
+            yield _RELATION, relation_name(node.into.rel)
     elif statement.kind == "create_function_stmt":
-        node = root(statement)
+        node = statement.root
         types = [
             _type(item.function_parameter.arg_type)
             for item in node.parameters
-            if enum_name(item.function_parameter, "mode")
-            not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")
+            if enum(item.function_parameter, "mode") not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")
         ]
-        yield _FUNCTION, f"{_dotted(node.funcname)}({', '.join(types)})"
+        yield _FUNCTION, f"{dotted(*strings(node.funcname))}({', '.join(types)})"
     elif statement.kind == "drop_stmt":
-        node = root(statement)
-        kind = enum_name(node, "remove_type")
+        node = statement.root
+        kind = enum(node, "remove_type")
         if len(node.objects) != 1:
             return
         if kind in ("OBJECT_VIEW", "OBJECT_MATVIEW"):
-            yield _RELATION, _dotted(node.objects[0].list.items)
+            yield _RELATION, dotted(*strings(node.objects[0].list.items))
         elif kind == "OBJECT_FUNCTION":
             given = node.objects[0].object_with_args
             types = [_type(item.type_name) for item in given.objargs]
-            yield _FUNCTION, f"{_dotted(given.objname)}({', '.join(types)})"
-
-
-def _relation(node: Any) -> str:
-    name = quoted(node.relname)
-    return f"{quoted(node.schemaname)}.{name}" if node.schemaname else name
-
-
-def _dotted(parts: Any) -> str:
-    return ".".join(quoted(part.string.sval) for part in parts)
+            yield _FUNCTION, f"{dotted(*strings(given.objname))}({', '.join(types)})"
 
 
 def _type(node: Any) -> str:
-    return _dotted(node.names) + "[]" * len(node.array_bounds)
+    return dotted(*strings(node.names)) + "[]" * len(node.array_bounds)

@@ -23,6 +23,7 @@ from todo_sql.migrations.engine.transactional import known, of_file
 from todo_sql.migrations.files.batched import BatchedStatement, batched_of
 from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.migrations.files.rerun import detached_partition, is_concurrent, is_session_setting
+from todo_sql.migrations.files.statements import in_short
 from todo_sql.migrations.ledger import Direction, Progress, RecordedStep
 from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
@@ -120,7 +121,7 @@ class StepwiseRun:
                     f"statement {number + 1} of {self._migration.id} was done before it was edited",
                     code="M231",
                     place=place,
-                    cause=f"it was: {_short(step.sql)}",
+                    cause=f"it was: {in_short(step.sql)}",
                     fix="restore it; what stands after the last statement done may be edited",
                 )
 
@@ -142,7 +143,7 @@ class StepwiseRun:
         if fate is Fate.NOT_DONE:
             self._save(self._done)
         elif fate is Fate.DONE:
-            self._events.note(f"statement {number + 1} had been done: {_short(step.sql)}")
+            self._events.note(f"statement {number + 1} had been done: {in_short(step.sql)}")
             self._save((*self._done, replace(step, done=True)))
             if not same:
                 self._check_done()
@@ -150,7 +151,7 @@ class StepwiseRun:
             raise PlanError(
                 f"it is unknown whether statement {number + 1} of {self._migration.id} was done",
                 code="M232",
-                cause=f"a run ended in the middle of it: {_short(step.sql)}",
+                cause=f"a run ended in the middle of it: {in_short(step.sql)}",
                 fix=f"look at the database, then run `todo-sql repair {self._migration.id} --done` "
                 "or `--redo`",
             )
@@ -241,7 +242,7 @@ class StepwiseRun:
             f"{self._migration.id} was edited in the middle of its batches: {what}",
             code="M233",
             place=self._script.source.place(*failure.first_line(statement)),
-            cause=f"{state} are done by: {_short(step.sql)}, along {', '.join(state.key)} of "
+            cause=f"{state} are done by: {in_short(step.sql)}, along {', '.join(state.key)} of "
             f"{state.table}",
             fix="restore it; `batch-time`, `batch-pause` and `max-lag` may be edited. Or "
             "`todo-sql rollback` first: it undoes what is done",
@@ -396,8 +397,3 @@ def _step(statement: Statement, *, done: bool) -> RecordedStep:
 def statement_hash(statement: Statement) -> str:
     """Return the hash by which the ledger knows a statement; line endings do not count."""
     return hashlib.sha256(statement.text.replace("\r\n", "\n").encode()).hexdigest()[:32]
-
-
-def _short(sql: str) -> str:
-    text = " ".join(sql.split())
-    return text if len(text) <= 120 else text[:119] + "…"

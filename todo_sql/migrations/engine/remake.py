@@ -24,6 +24,7 @@ from todo_sql.migrations.engine.settings import OURS, THEIRS, hold_of, quiet, re
 from todo_sql.migrations.engine.standing import InTheWay, belongings, drops, making, users
 from todo_sql.migrations.engine.transactional import CONSTRAINTS, statement_of, until_done
 from todo_sql.migrations.files.migration import Script
+from todo_sql.migrations.files.statements import in_short
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
 from todo_sql.wire.flight import FlightCommand
@@ -257,7 +258,7 @@ class _Transaction:
             except psycopg.Error as error:
                 if error.sqlstate in ("55P03", "40P01", "57014"):
                     raise
-                raise self._refused(script, number, f"`{_short(text)}` fails", error) from None
+                raise self._refused(script, number, f"`{in_short(text)}` fails", error) from None
 
     def _refused(
         self, script: Script, number: int | None, why: str, error: psycopg.Error | None
@@ -309,8 +310,3 @@ def _below(snapshot: Snapshot, key: str, roots: set[str]) -> bool:
             return True
         item = snapshot.items.get(item.parent)
     return False
-
-
-def _short(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= 80 else f"{words[:79]}…"

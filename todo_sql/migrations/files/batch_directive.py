@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from todo_sql.catalog.names import quoted
+from todo_sql.catalog.names import dotted, quoted
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _BATCH = re.compile(
@@ -35,7 +35,7 @@ class BatchBy:
     @property
     def named(self) -> str:
         """The table as SQL names it."""
-        return ".".join(quoted(part) for part in (self.schema, self.table) if part is not None)
+        return dotted(self.schema, self.table)
 
     def __str__(self) -> str:
         by = f" by {', '.join(map(quoted, self.by))}" if self.by else ""

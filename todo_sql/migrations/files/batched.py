@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.names import quoted
+from todo_sql.catalog.names import quoted, relation_name
 from todo_sql.migrations.files.batch_directive import BatchBy
 from todo_sql.migrations.files.clauses_of_write import Clauses
 from todo_sql.migrations.files.excluding import excludes_done
@@ -158,7 +158,7 @@ def batched(statement: Statement, batch: BatchBy) -> BatchedStatement:
             "only UPDATE, DELETE and INSERT … SELECT run in batches",
             "put the other statement into a file of its own",
         )
-    node = getattr(statement.node, statement.kind)
+    node = statement.root
     for cte in of_type(node.with_clause, "CommonTableExpr"):
         if cte.ctequery.WhichOneof("node") != "select_stmt":
             raise NotBatched(
@@ -175,9 +175,10 @@ def batched(statement: Statement, batch: BatchBy) -> BatchedStatement:
     else:
         found = node.relation
         if not _is(found, batch):
+            written = relation_name(found)
             raise NotBatched(
-                f"the statement writes {_name(found)}, and the directive names {batch.named}",
-                f"write `-- batch: {_name(found)}`",
+                f"the statement writes {written}, and the directive names {batch.named}",
+                f"write `-- batch: {written}`",
             )
         if any(of_type(node.where_clause, "CurrentOfExpr")):
             raise NotBatched("WHERE CURRENT OF needs a cursor", "write a condition")
@@ -188,7 +189,7 @@ def batched(statement: Statement, batch: BatchBy) -> BatchedStatement:
         assigned = frozenset(target.res_target.name for target in node.target_list)
     made = BatchedStatement(
         statement,
-        _name(found),
+        relation_name(found),
         found.alias.aliasname or found.relname,
         assigned,
         excludes_done(statement),
@@ -308,11 +309,6 @@ def _tables(item: Any, *, inner: bool) -> list[tuple[Any, bool]]:
 def _is(relation: Any, batch: BatchBy) -> bool:
     schemas = {relation.schemaname or None, batch.schema} - {None}
     return relation.relname == batch.table and len(schemas) < 2
-
-
-def _name(relation: Any) -> str:
-    parts = (relation.schemaname, relation.relname)
-    return ".".join(quoted(part) for part in parts if part)
 
 
 def _copy(of: Any) -> Any:

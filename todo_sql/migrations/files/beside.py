@@ -16,11 +16,11 @@ from todo_sql.migrations.files.folder import (
     load,
     read_script,
     refuse,
-    shown_folder,
     topological,
 )
 from todo_sql.migrations.files.from_outside import FromOutside
 from todo_sql.migrations.files.migration import MigrationSet, Script
+from todo_sql.sql.source import shown_path
 
 HOOK_NAMES = ("before", "after", "after_each", "on_error")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -78,7 +78,7 @@ def _scripts(
     folders: Iterable[Path], root: Path, below: str, problems: list[Finding]
 ) -> Iterator[Script]:
     for folder in folders:
-        prefix = shown_folder(folder, root)
+        prefix = shown_path(folder, root)
         for name in files_beside(folder):
             if not name.startswith(f"{below}/"):
                 continue

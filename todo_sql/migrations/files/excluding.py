@@ -19,7 +19,7 @@ _MOVING |= {"random", "gen_random_uuid", "nextval", "age", "txid_current", "pg_c
 
 def excludes_done(statement: Statement) -> bool:
     """Tell whether no row that a statement has changed matches its WHERE any more."""
-    node = getattr(statement.node, statement.kind)
+    node = statement.root
     if statement.kind == "insert_stmt":
         select = node.select_stmt.select_stmt
         return select.HasField("where_clause") and any(

@@ -24,7 +24,7 @@ from todo_sql.migrations.files.migration import (
 )
 from todo_sql.migrations.files.reading import read_sql
 from todo_sql.migrations.migration_errors import InvalidFiles
-from todo_sql.sql.source import Source
+from todo_sql.sql.source import Source, shown_path
 
 _ID = re.compile(r"\d{14}_[A-Za-z0-9][A-Za-z0-9_-]*")
 REPEATABLE, HOOKS, SQUASHED = "repeatable", "hooks", "squashed"
@@ -55,20 +55,15 @@ def load(folders: Path | Sequence[Path], root: Path | None = None) -> MigrationS
                 fix="name it with `--migrations DIR` or `migrations` in [tool.todo-sql]",
             )
         names = files_of(folder)
-        scripts = _read_scripts(folder, root, shown_folder(folder, root), names, problems)
+        scripts = _read_scripts(folder, root, shown_path(folder, root), names, problems)
         pairs = _pair(scripts, set(names), problems)
         migrations += [replace(one, rank=rank) for one in pairs]
     _check_versions(migrations, problems)
     _check_replaced(migrations, problems)
     ordered = _order(migrations, problems)
-    shown = ", ".join(shown_folder(folder, root) for folder in every)
+    shown = ", ".join(shown_path(folder, root) for folder in every)
     refuse(problems, shown)
     return MigrationSet(shown, ordered)
-
-
-def shown_folder(folder: Path, root: Path) -> str:
-    """Return how messages name a folder."""
-    return (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
 
 
 def files_of(folder: Path) -> list[str]:

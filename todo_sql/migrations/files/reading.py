@@ -16,7 +16,7 @@ from pathlib import Path
 
 from todo_sql.errors import Place, UsageError
 from todo_sql.sql.pieces import Data, Include, Rows, is_open, is_plain, lines_in, pieces
-from todo_sql.sql.source import Source, Stretch, open_file
+from todo_sql.sql.source import Source, Stretch, open_file, shown_path
 
 _BLOCK = 1 << 18
 _MAPPED = 1 << 24  # bytes from which a file is mapped rather than read
@@ -198,7 +198,7 @@ def _include(
     if real in (*within, path.resolve()) or len(within) >= _DEEPEST:
         raise refused("leads back to this file", "take one of the lines out")
     known = real.relative_to(inside).as_posix()
-    shown = target.relative_to(reading.root) if target.is_relative_to(reading.root) else target
+    shown = shown_path(target, reading.root)
     reading.included.append((known, target))
     try:
         _read(target, Path(os.path.normpath(shown)).as_posix(), reading, (*within, path.resolve()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from todo_sql.sql.grammar import Statement
+from todo_sql.sql.walking import enum
 
 _IDEMPOTENT = {
     "alter_system_stmt",
@@ -49,7 +50,7 @@ def needs_no_transaction(statement: Statement) -> bool:
         return True
     if statement.kind not in _AT_TIMES_ALONE:  # the tree of many others need not be made
         return False
-    node = root(statement)
+    node = statement.root
     match statement.kind:
         case "vacuum_stmt":
             return bool(node.is_vacuumcmd)
@@ -57,14 +58,14 @@ def needs_no_transaction(statement: Statement) -> bool:
             return not node.HasField("relation")
         case "reindex_stmt":
             whole = ("REINDEX_OBJECT_SCHEMA", "REINDEX_OBJECT_SYSTEM", "REINDEX_OBJECT_DATABASE")
-            return enum_name(node, "kind") in whole
+            return enum(node, "kind") in whole
         case "alter_database_stmt":
             return any(option.def_elem.defname == "tablespace" for option in node.options)
         case "create_subscription_stmt":
             options = _switches(node.options)
             return options.get("create_slot", options.get("connect", True))
         case "alter_subscription_stmt":
-            kind = enum_name(node, "kind")
+            kind = enum(node, "kind")
             refreshed = _switches(node.options).get("refresh", True)
             return kind == "ALTER_SUBSCRIPTION_REFRESH" or (kind in _REFRESHING and refreshed)
     return False
@@ -80,17 +81,12 @@ def _switches(options: Any) -> dict[str, bool]:
     return found
 
 
-def root(statement: Statement) -> Any:
-    """Return the root of a statement's parse tree, such as an ``IndexStmt``; see `kind`."""
-    return getattr(statement.node, statement.kind) if statement.kind else None
-
-
 def is_concurrent(statement: Statement) -> bool:
     """Tell whether a statement is concurrent index or partition work."""
     if statement.kind in ("index_stmt", "drop_stmt"):
-        return bool(root(statement).concurrent)
+        return bool(statement.root.concurrent)
     if statement.kind == "reindex_stmt":
-        parameters = root(statement).params
+        parameters = statement.root.params
         return any(parameter.def_elem.defname == "concurrently" for parameter in parameters)
     if statement.kind == "alter_table_stmt":
         return detached_partition(statement) is not None
@@ -104,7 +100,7 @@ def detached_partition(statement: Statement) -> tuple[Any, Any] | None:
     node = statement.node.alter_table_stmt
     for item in node.cmds:
         command = item.alter_table_cmd
-        kind = enum_name(command, "subtype")
+        kind = enum(command, "subtype")
         partition = getattr(command, "def").partition_cmd
         if kind == "AT_DetachPartitionFinalize" or (
             kind == "AT_DetachPartition" and partition.concurrent
@@ -119,7 +115,7 @@ def is_rerunnable(statement: Statement) -> bool:
         return True
     if statement.kind in DATA:
         return False
-    node = root(statement)
+    node = statement.root
     if statement.kind == "alter_database_stmt":
         return needs_no_transaction(statement)
     if statement.kind == "index_stmt":
@@ -133,13 +129,13 @@ def is_rerunnable(statement: Statement) -> bool:
     if statement.kind == "alter_enum_stmt":
         return bool(node.skip_if_new_val_exists)
     if statement.kind == "alter_table_stmt":
-        index = enum_name(node, "objtype") == "OBJECT_INDEX"
+        index = enum(node, "objtype") == "OBJECT_INDEX"
         return all(_is_rerunnable_command(item.alter_table_cmd, index) for item in node.cmds)
     return bool(getattr(node, "if_not_exists", False) or getattr(node, "replace", False))
 
 
 def _is_rerunnable_command(command: Any, index: bool) -> bool:
-    kind = enum_name(command, "subtype")
+    kind = enum(command, "subtype")
     if kind == "AT_AttachPartition":  # of an index that is attached already it does nothing
         return index
     if kind == "AT_ValidateConstraint" or kind == "AT_DetachPartitionFinalize":
@@ -149,9 +145,3 @@ def _is_rerunnable_command(command: Any, index: bool) -> bool:
     return kind in ("AT_AddColumn", "AT_DropColumn", "AT_DropConstraint") and bool(
         command.missing_ok
     )
-
-
-def enum_name(node: Any, field: str) -> str:
-    """Return the name of an enumerated field's value, such as ``AT_AddColumn``."""
-    enum = node.DESCRIPTOR.fields_by_name[field].enum_type
-    return str(enum.values_by_number[getattr(node, field)].name)

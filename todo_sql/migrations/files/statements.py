@@ -14,15 +14,14 @@ from todo_sql.migrations.files.folder import refuse
 from todo_sql.migrations.files.migration import MigrationSet, Script
 from todo_sql.migrations.files.reading import CopyData
 from todo_sql.migrations.files.rerun import (
-    enum_name,
     is_rerunnable,
     needs_no_transaction,
-    root,
 )
 from todo_sql.migrations.files.template import UNWRITTEN
 from todo_sql.sql.grammar import GrammarError, Statement, parse, scan
 from todo_sql.sql.pieces import RESTRICTION, without_restrictions
 from todo_sql.sql.source import Source
+from todo_sql.sql.walking import enum
 
 _META_COMMAND = re.compile(rf"^[ \t]*(?!{RESTRICTION.pattern})\\[A-Za-z!?]", re.MULTILINE)
 _TRIED = 20  # places that may be the cause; what comes after the first true one is no matter
@@ -176,6 +175,12 @@ def _place(source: Source, statement: Statement) -> Place:
     return source.place(statement.start, statement.start + len(first_line))
 
 
+def in_short(sql: str) -> str:
+    """Return a statement on one line, cut where it is long."""
+    text = " ".join(sql.split())
+    return text if len(text) <= 120 else text[:119] + "…"
+
+
 def explain(source: Source, error: GrammarError) -> Finding:
     """Return the finding for text that the grammar rejects, named by its real cause."""
     for command in islice(_META_COMMAND.finditer(source.text), _TRIED):
@@ -214,14 +219,14 @@ def _forbidden(statement: Statement, rows: CopyData | None) -> tuple[str, str, s
             "remove it: every migration is one transaction already",
         )
     if statement.kind == "copy_stmt":
-        copy = root(statement)
+        copy = statement.root
         if not copy.filename and not copy.is_program:
             return _wrong_copy(copy, rows)
-    if statement.kind == "discard_stmt" and enum_name(root(statement), "target") == "DISCARD_ALL":
+    if statement.kind == "discard_stmt" and enum(statement.root, "target") == "DISCARD_ALL":
         return ("M125", "DISCARD ALL would release the migration lock", "remove it")
     if not statement.kind or not _UNLOCK.search(statement.text):
         return None
-    if statement.kind == "do_stmt" or _calls_unlock(root(statement)):
+    if statement.kind == "do_stmt" or _calls_unlock(statement.root):
         return ("M126", "an advisory unlock could release the migration lock", "remove it")
     return None
 

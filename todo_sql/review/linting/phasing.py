@@ -97,7 +97,7 @@ def phased(project: Project) -> Iterator[tuple[File, bool, list[Phased]]]:
 def _judged(file: File, statement: Statement, known: _Known, views: set[str]) -> Phased:
     contracts: list[str] = []
     expands = statement.kind in _EXPANDING
-    node: Any = getattr(statement.node, statement.kind) if statement.kind else None
+    node: Any = statement.root
     match statement.kind:
         case "create_stmt":
             _learn_table(node, known)

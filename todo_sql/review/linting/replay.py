@@ -32,7 +32,7 @@ def build(files: Iterable[File]) -> SchemaModel:
         for statement in file.statements:
             reader = _READERS.get(statement.kind)
             if reader is not None:
-                command = getattr(statement.node, statement.kind)
+                command = statement.root
                 reader(ReplayStep(schema, file, statement), command)
     return schema
 
