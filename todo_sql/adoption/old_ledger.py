@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 from todo_sql.adoption.versions import natural
@@ -20,6 +21,14 @@ LEDGER_KEY = "(ledger)"
 
 A key in brackets is none of the other tool's; what it stands for is always applied.
 """
+
+TABLES = (
+    *("alembic_version", "schema_migrations", "goose_db_version", "flyway_schema_history"),
+    *("databasechangelog", "databasechangeloglock", "knex_migrations", "knex_migrations_lock"),
+    *("_prisma_migrations", "django_migrations", "_sqlx_migrations", "yoyo_lock"),
+    *("__diesel_schema_migrations", "refinery_schema_history", "schema_version", "pgmigrations"),
+)
+"""The usual names of such tables, of tools without a reader too."""
 
 Row = tuple[str | None, ...]
 
@@ -105,36 +114,26 @@ def standing(
         key = ledger.key(row[0] or "", keys)
         found.pop(key, None)
         found[key] = row
-    failed = [
-        (key, row[2]) for key, row in found.items() if row[2] and row[2] not in (UNDONE, BASELINE)
-    ]
-    carried = {
-        key: Carried(key, row[1], row[3])
-        for key, row in found.items()
-        if row[2] is None or row[2] == BASELINE
-    }
-    place = {key: at for at, key in enumerate(keys)}
-    stood_for = {one for some in (replaces or {}).values() for one in some}
-    missing = [
-        key
-        for key in carried
-        if key not in place and key not in stood_for and found[key][2] != BASELINE
-    ]
-    covered: set[str] = set()
+    failed, carried = [], {}
+    for key, (_, at, state, checksum) in found.items():
+        if state in (None, BASELINE):
+            carried[key] = Carried(key, at, checksum)
+        elif state and state != UNDONE:
+            failed.append((key, state))
+    known = {*keys, *chain.from_iterable((replaces or {}).values())}
+    missing = [key for key in carried if key not in known and found[key][2] != BASELINE]
+    covered = {key for key in keys if key.startswith("(")}
     for key, some in (replaces or {}).items():
-        there = [one for one in some if one in carried]
-        if key in carried or not there:
-            continue
-        if len(there) == len(some):  # as Django has it: all of them are it
+        there = sum(one in carried for one in some)
+        if there and there == len(some):  # as Django has it: all of them are it
             covered.add(key)
-        else:
-            failed.append((key, f"{len(there)} of the {len(some)} that it replaces are applied"))
+        elif there and key not in carried:
+            failed.append((key, f"{there} of the {len(some)} that it replaces are applied"))
     for key in carried:
         if ledger.means == "heads":
             covered |= _under(key, depends)
         elif ledger.means == "upto" or found[key][2] == BASELINE:
             covered |= set(_before(key, keys))
-    covered |= {key for key in keys if key.startswith("(")}
     applied = {
         key: carried.get(key, Carried(key)) for key in keys if key in carried or key in covered
     }

@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from todo_sql.adoption import old_ledger
 from todo_sql.adoption.queried_table import Naming, QueriedColumn, QueriedTable
 from todo_sql.catalog.names import quoted
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.compiler.schema import Schema
-
-# The ledgers of other tools: nobody queries them.
-_LEDGERS = frozenset(
-    (
-        *("alembic_version", "schema_migrations", "goose_db_version", "flyway_schema_history"),
-        *("databasechangelog", "databasechangeloglock", "knex_migrations", "knex_migrations_lock"),
-        *("_prisma_migrations", "django_migrations", "_sqlx_migrations", "yoyo_lock"),
-        *(
-            "__diesel_schema_migrations",
-            "refinery_schema_history",
-            "schema_version",
-            "pgmigrations",
-        ),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +50,7 @@ def queries_of(
         for item in snapshot.of(kind):
             relation = relations.get(item.name)
             left_out = item.attributes.get("partition_bound") or relation is None
-            if left_out or relation is None or relation.name in _LEDGERS:
+            if left_out or relation is None or relation.name in old_ledger.TABLES:
                 continue
             stem, one, model = naming.of(relation)
             table = QueriedTable(item, relation, snapshot, schema, tenant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 
 from todo_sql.catalog import ddl
 from todo_sql.catalog.column_changes import (
@@ -97,34 +97,18 @@ def _change(
             return [f"alter event trigger {new.name} {FIRING[new['enabled']]}"]
         case "function" if _replaceable(old, new):
             return list(ddl.define(new))
-        case "view" | "materialized_view" if changed == {"options"}:
-            return list(set_options(f"alter {named(new)}", old, new))
-        case "view" if _shape(old, before) == _shape(new, after)[: len(_shape(old, before))]:
-            return list(ddl.set_query(new, after))
-        case "materialized_view" if changed <= {"options", "tablespace", "access_method"}:
-            alter = f"alter materialized view {new.name}"
-            return [text for name in sorted(changed) for text in set_storing(alter, name, old, new)]
+        case "view" | "materialized_view":
+            return _view(old, new, changed, before, after)
         case "sequence":
             return list(_sequence(old, new, changed))
         case "index":
             return _index(old, new, changed)
-        case "type" if new["form"] == old["form"] == "enum":
-            return _enum(old, new)
-        case "type" if new["form"] == old["form"] == "composite":
-            return _composite(old, new)
+        case "type" if new["form"] == old["form"] and new["form"] in _TYPES:
+            return _TYPES[new["form"]](old, new)
         case "domain" if changed <= {"not_null", "default"}:
             return list(_domain(new, changed))
-        case "constraint" if changed == {"triggers"}:
-            return [fire(new)]
-        case "constraint" if (old["of_partition"] and new["of_partition"]) or new["inherited"]:
-            return []  # it changes with its parent's
-        case "constraint" if changed <= {"validated", "definition"} and _validates(old, new):
-            verb = "domain" if (new.parent or "").startswith("domain ") else "table"
-            return [f"alter {verb} {table_of(new)} validate constraint {quoted(new['name'])}"]
-        case "constraint" if changed == {"definition"} and _defers(old) == _defers(new):
-            words = new["definition"][len(_defers(new)) :] or " NOT DEFERRABLE"
-            alter = f"alter table {table_of(new)} alter constraint {quoted(new['name'])}"
-            return [f"{alter}{words.lower()}"]
+        case "constraint":
+            return _constraint(old, new, changed)
         case "statistics" if changed == {"target"}:
             amount = -1 if new["target"] is None else new["target"]
             return [f"alter statistics {new.name} set statistics {amount}"]
@@ -145,6 +129,36 @@ def _change(
             return [*drop(old, before), *create(new, after)]
         case _:
             return None
+
+
+def _view(
+    old: Item, new: Item, changed: Set[str], before: Snapshot, after: Snapshot
+) -> list[str] | None:
+    if changed == {"options"}:
+        return list(set_options(f"alter {named(new)}", old, new))
+    if new.kind == "view":
+        shape = _shape(old, before)
+        same = _shape(new, after)[: len(shape)] == shape
+        return list(ddl.set_query(new, after)) if same else None
+    if changed <= {"options", "tablespace", "access_method"}:
+        alter = f"alter materialized view {new.name}"
+        return [text for name in sorted(changed) for text in set_storing(alter, name, old, new)]
+    return None
+
+
+def _constraint(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
+    name = quoted(new["name"])
+    if changed == {"triggers"}:
+        return [fire(new)]
+    if (old["of_partition"] and new["of_partition"]) or new["inherited"]:
+        return []  # it changes with its parent's
+    if changed <= {"validated", "definition"} and _validates(old, new):
+        verb = "domain" if (new.parent or "").startswith("domain ") else "table"
+        return [f"alter {verb} {table_of(new)} validate constraint {name}"]
+    if changed == {"definition"} and _defers(old) == _defers(new):
+        words = new["definition"][len(_defers(new)) :] or " NOT DEFERRABLE"
+        return [f"alter table {table_of(new)} alter constraint {name}{words.lower()}"]
+    return None
 
 
 def _replaceable(old: Item, new: Item) -> bool:
@@ -302,6 +316,12 @@ def _composite(old: Item, new: Item) -> list[str]:
         elif part != before[name]:
             made.append(f"{alter} alter attribute {name} type {part[len(name) + 1 :]}")
     return made or [f"{BY_HAND}the attributes of {new.key} stand in another order"]
+
+
+_TYPES: dict[str, Callable[[Item, Item], list[str] | None]] = {
+    "enum": _enum,
+    "composite": _composite,
+}
 
 
 def _list(text: str) -> list[str]:

@@ -85,58 +85,19 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
     value = new[name]
     match name:
         case "type" | "collation" if name == "type" or old["type"] == new["type"]:
-            collate = f" collate {new['collation']}" if new["collation"] else ""
-            moved = old["default"] is not None and not old["generated"]
-            if moved:
-                yield f"{both} drop default"
-            using = f" using {column_name(new)}::{new['type']}"
-            yield f"{both} type {new['type']}{collate}{'' if new['generated'] else using}"
-            if moved and old["default"] == new["default"]:
-                yield from ddl.set_default(new, after)
-        case "default":
-            if not (old["identity"] or new["identity"]):
-                yield from ddl.set_default(new, after)
+            yield from _type(both, old, new, after)
+        case "default" if not (old["identity"] or new["identity"]):
+            yield from ddl.set_default(new, after)
         case "not_null":
-            if old[name] == "not valid" and value == "yes":
-                name = not_null_name(old, before)
-                yield f"alter table {table_of(new)} validate constraint {name}"
-            elif value == "not valid":
-                if old[name]:
-                    yield f"{both} drop not null"
-                yield from ddl.not_valid(new, after)
-            elif old[name] and value:
-                yield f"{both} drop not null"
-                yield from ddl.set_not_null(new, after)
-            elif value:
-                yield from ddl.set_not_null(new, after)
-            else:
-                yield f"{both} drop not null"
+            yield from _not_null(both, old, new, before, after)
         case "not_null_name" if old["not_null"] and new["not_null"] == old["not_null"]:
             found, wanted = not_null_name(old, before), value or ddl.usual_name(new)
             if found != wanted:
                 yield f"alter table {table_of(new)} rename constraint {found} to {wanted}"
         case "identity":
-            if value is None:
-                yield f"{both} drop identity"
-                if new["default"] is not None:
-                    yield from ddl.set_default(new, after)
-            elif old[name] is None:
-                if old["default"] is not None:
-                    yield f"{both} drop default"
-                if not old["not_null"]:
-                    yield f"{both} set not null"
-                yield f"{both} add {ddl.identity(new, after)}"
-            else:
-                yield f"{both} set generated {value}"
+            yield from _identity(both, old, new, after)
         case "generated":
-            if value is None:
-                yield f"{both} drop expression"
-                if new["default"] is not None:
-                    yield from ddl.set_default(new, after)
-            else:
-                yield f"{both.replace(' alter column ', ' drop column ')}"
-                add = ddl.column_definition(new, after)
-                yield f"alter table {table_of(new)} add column {add}"
+            yield from _generated(both, new, after)
         case "storage":
             yield f"{alter} set storage {value or ddl.default_storage(new, after)}"
         case "compression":
@@ -151,6 +112,58 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
             )
         case "position":
             yield f"{BY_HAND}no statement moves {new.name} from place {old[name]} to {value}"
+
+
+def _type(alter: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
+    collate = f" collate {new['collation']}" if new["collation"] else ""
+    moved = old["default"] is not None and not old["generated"]
+    if moved:
+        yield f"{alter} drop default"
+    using = "" if new["generated"] else f" using {column_name(new)}::{new['type']}"
+    yield f"{alter} type {new['type']}{collate}{using}"
+    if moved and old["default"] == new["default"]:
+        yield from ddl.set_default(new, after)
+
+
+def _not_null(alter: str, old: Item, new: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
+    was, value = old["not_null"], new["not_null"]
+    if was == "not valid" and value == "yes":
+        name = not_null_name(old, before)
+        yield f"alter table {table_of(new)} validate constraint {name}"
+        return
+    if was:
+        yield f"{alter} drop not null"
+    if value == "not valid":
+        yield from ddl.not_valid(new, after)
+    elif value:
+        yield from ddl.set_not_null(new, after)
+
+
+def _identity(alter: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
+    was, value = old["identity"], new["identity"]
+    if value is None:
+        yield f"{alter} drop identity"
+        if new["default"] is not None:
+            yield from ddl.set_default(new, after)
+    elif was is None:
+        if old["default"] is not None:
+            yield f"{alter} drop default"
+        if not old["not_null"]:
+            yield f"{alter} set not null"
+        yield f"{alter} add {ddl.identity(new, after)}"
+    else:
+        yield f"{alter} set generated {value}"
+
+
+def _generated(alter: str, new: Item, after: Snapshot) -> Iterator[str]:
+    if new["generated"] is None:
+        yield f"{alter} drop expression"
+        if new["default"] is not None:
+            yield from ddl.set_default(new, after)
+    else:
+        yield alter.replace(" alter column ", " drop column ")
+        add = ddl.column_definition(new, after)
+        yield f"alter table {table_of(new)} add column {add}"
 
 
 def set_options(

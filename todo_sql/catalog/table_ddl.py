@@ -27,46 +27,17 @@ def constraints_of(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[
 def make_table(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
     """Yield what makes a table with its columns, and with what its columns are set to."""
     columns = list(snapshot.of("column", item.key))
+    inherits = names(None if item["partition_bound"] else item["inherits"])
+    # A child all of whose columns are its own was made before it inherited, in its own order.
+    begotten = any(column["inherited"] for column in columns) or not columns
     parts = [
         column_definition(column, snapshot, apart) for column in columns if not column["inherited"]
     ]
     parts += constraints_of(item, snapshot, apart)
-    word = "foreign " if item["form"] == "foreign" else ""
-    if item["persistence"] == "unlogged":
-        word += "unlogged "
-    text = f"create {word}table {item.name} ("
-    text += "\n    " + ",\n    ".join(parts) + "\n)" if parts else ")"
-    inherits = names(None if item["partition_bound"] else item["inherits"])
-    # A child all of whose columns are its own was made before it inherited, in its own order.
-    begotten = any(column["inherited"] for column in columns) or not columns
-    if inherits and begotten:
-        text += f"\ninherits ({item['inherits']})"
-    if item["partition_by"]:
-        text += f"\npartition by {item['partition_by']}"
-    if item["access_method"] not in (None, "heap"):
-        text += f"\nusing {quoted(item['access_method'])}"
-    if item["server"]:
-        text += f"\nserver {quoted(item['server'])}"
-    if item["foreign_options"]:
-        text += f"\noptions ({options(item['foreign_options'])})"
-    if item["options"]:
-        text += f"\nwith ({item['options']})"
-    if item["tablespace"]:
-        text += f"\ntablespace {quoted(item['tablespace'])}"
-    yield text
+    yield _created(item, parts, item["inherits"] if inherits and begotten else None)
     if not begotten:
         yield from (f"alter table {item.name} inherit {name}" for name in inherits)
-    if item["of_type"]:
-        yield f"alter table {item.name} of {item['of_type']}"
-    if item["toast_options"]:
-        said = ", ".join(f"toast.{option}" for option in item["toast_options"].split(", "))
-        yield f"alter table {item.name} set ({said})"
-    if item["row_security"]:
-        yield f"alter table {item.name} enable row level security"
-    if item["force_row_security"]:
-        yield f"alter table {item.name} force row level security"
-    if item["replica_identity"] in ("full", "nothing"):
-        yield f"alter table {item.name} replica identity {item['replica_identity']}"
+    yield from (f"alter table {item.name} {change}" for change in _set_afterwards(item))
     for column in columns:
         if column["inherited"]:
             yield from overridden(column, snapshot, apart)
@@ -75,6 +46,40 @@ def make_table(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]
         if inherits and begotten and parent and parent["default"] and column["default"] is None:
             yield from set_default(column, snapshot)
         yield from column_settings(column, snapshot)
+
+
+def _created(item: Item, parts: list[str], inherits: str | None) -> str:
+    word = "foreign " if item["form"] == "foreign" else ""
+    if item["persistence"] == "unlogged":
+        word += "unlogged "
+    text = f"create {word}table {item.name} ("
+    text += "\n    " + ",\n    ".join(parts) + "\n)" if parts else ")"
+    method = item["access_method"]
+    clauses = {
+        "inherits ({})": inherits,
+        "partition by {}": item["partition_by"],
+        "using {}": quoted(method) if method not in (None, "heap") else None,
+        "server {}": item["server"] and quoted(item["server"]),
+        "options ({})": item["foreign_options"] and options(item["foreign_options"]),
+        "with ({})": item["options"],
+        "tablespace {}": item["tablespace"] and quoted(item["tablespace"]),
+    }
+    return "\n".join([text, *(words.format(said) for words, said in clauses.items() if said)])
+
+
+def _set_afterwards(item: Item) -> Iterator[str]:
+    """Yield what a table is altered to, since no clause says it."""
+    if item["of_type"]:
+        yield f"of {item['of_type']}"
+    if item["toast_options"]:
+        said = ", ".join(f"toast.{option}" for option in item["toast_options"].split(", "))
+        yield f"set ({said})"
+    if item["row_security"]:
+        yield "enable row level security"
+    if item["force_row_security"]:
+        yield "force row level security"
+    if item["replica_identity"] in ("full", "nothing"):
+        yield f"replica identity {item['replica_identity']}"
 
 
 def in_table(constraint: Item, snapshot: Snapshot) -> bool:

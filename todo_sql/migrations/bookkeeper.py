@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from todo_sql.migrations import repair as repairing
 from todo_sql.migrations.connecting import MigrationLink, open_link
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.from_outside import Settings
-from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
+from todo_sql.migrations.files.migration import MigrationSet, scripts_of
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.progress import Discreet, Events
@@ -248,8 +248,3 @@ class Bookkeeper:
         for one in found:
             self._events.note(f"recorded {one.migration.id}: {one.words()}")
         return [one.migration.id for one in found]
-
-
-def scripts_of(migrations: Iterable[Migration]) -> Iterator[Script]:
-    """Return both files of each migration."""
-    return (script for migration in migrations for script in migration.scripts)

@@ -9,11 +9,11 @@ from pathlib import Path
 from todo_sql.errors import Finding
 from todo_sql.migrations import half_done, losses, pending, repeating, succession
 from todo_sql.migrations.batch_state import BatchState
-from todo_sql.migrations.bookkeeper import Bookkeeper, scripts_of
+from todo_sql.migrations.bookkeeper import Bookkeeper
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.directives import Phase
-from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
+from todo_sql.migrations.files.migration import Migration, MigrationSet, Script, scripts_of
 from todo_sql.migrations.losses import Loss
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError, TargetRefused
 from todo_sql.migrations.pending import Entry

@@ -229,37 +229,25 @@ def _required(
         if not line.condition.needs and not line.condition.around
         for name, _ in parameters
     }
+    _report_unknown(report, lines, names, cases)
     groups: list[set[str]] = []
-    unknown: set[tuple[int, int]] = set()
     for line, parameters in zip(lines, used, strict=True):
-        needs = line.condition.needs
-        for name, span in needs.items():
-            if name not in names and span not in unknown:
-                unknown.add(span)
-                unused = "is not a parameter of this query"
-                if name in cases:
-                    unused = "is a `case` parameter, which is always given"
-                report.add(
-                    "Q114",
-                    f"`{name}` {unused}",
-                    *span,
-                    fix=did_you_mean(name, names, f"use `:{name}` in the query"),
-                )
-        around = line.condition.around
+        needs, around = line.condition.needs, line.condition.around
         together = {name for name in needs if name in names and name not in required | around}
+        known = needs.keys() <= names.keys() and around <= names.keys()
         for name, token in parameters:
-            known = needs.keys() <= names.keys() and around <= names.keys()
-            if known and name not in {*needs, *around, *required}:
-                if name in directives.parameters and directives.parameters[name].default:
-                    required.add(name)
-                    continue
-                report.add(
-                    "Q115",
-                    f"`:{name}` stands on an optional line that does not name it",
-                    token.start,
-                    token.end,
-                    fix=f"write `-- if: {', '.join([*needs, name])}`",
-                )
+            if not known or name in {*needs, *around, *required}:
+                continue
+            if name in directives.parameters and directives.parameters[name].default:
+                required.add(name)
+                continue
+            report.add(
+                "Q115",
+                f"`:{name}` stands on an optional line that does not name it",
+                token.start,
+                token.end,
+                fix=f"write `-- if: {', '.join([*needs, name])}`",
+            )
         if together:
             for other in [group for group in groups if group & together]:
                 groups.remove(other)
@@ -269,6 +257,21 @@ def _required(
     groups = [group - required for group in groups]
     ordered = sorted((g for g in groups if g), key=lambda g: min(order[name] for name in g))
     return frozenset(required), tuple(frozenset(group) for group in ordered)
+
+
+def _report_unknown(
+    report: Report, lines: Sequence[Line], names: dict[str, Token], cases: dict[str, Case]
+) -> None:
+    """Report, once for each place, what an ``-- if:`` names that is no parameter."""
+    spans = {span: name for line in lines for name, span in line.condition.needs.items()}
+    for span, name in spans.items():
+        if name in names:
+            continue
+        unused = "is not a parameter of this query"
+        if name in cases:
+            unused = "is a `case` parameter, which is always given"
+        fix = did_you_mean(name, names, f"use `:{name}` in the query")
+        report.add("Q114", f"`{name}` {unused}", *span, fix=fix)
 
 
 def _within(lines: Sequence[Line], groups: Sequence[frozenset[str]]) -> dict[str, frozenset[str]]:

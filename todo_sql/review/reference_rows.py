@@ -15,6 +15,7 @@ from todo_sql.catalog.ddl import fire_trigger
 from todo_sql.catalog.names import literal, quoted
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.errors import Finding
+from todo_sql.review.sample_rows import parents_first
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -168,7 +169,7 @@ class Reference:
 
     def statements(self) -> Iterator[str]:
         """Yield the statements that insert the rows, past triggers, and set the sequences."""
-        ordered = _parents_first(self._snapshot, self.tables)
+        ordered = parents_first(self._snapshot, self.tables)
         for name in ordered:
             table = self._snapshot.items[f"table {name}"]
             triggers = list(self._snapshot.of("trigger", table.key))
@@ -223,15 +224,3 @@ class Reference:
             for name, position in sorted(self._data.sequences.items())
             if found.sequences.get(name) != position
         ]
-
-
-def _parents_first(snapshot: Snapshot, names: Sequence[str]) -> list[str]:
-    from todo_sql.migrations.files.folder import topological
-
-    needs: dict[str, set[str]] = {name: set() for name in names}
-    for constraint in snapshot.of("constraint"):
-        name = (constraint.parent or "").removeprefix("table ")
-        if name in needs and constraint.attributes.get("references") in needs:
-            needs[name] |= {constraint["references"]} - {name}
-    ordered = topological(names, needs)
-    return ordered + [name for name in names if name not in ordered]

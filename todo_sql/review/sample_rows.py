@@ -48,10 +48,11 @@ def fill(connection: Connection[Any], snapshot: Snapshot, tables: Iterable[str])
     """Insert rows into each of `tables` (qualified names); return those that took none."""
     wanted = set(tables)
     maker = _Maker(connection, snapshot)
+    tables = {table.name: table for table in fillable(snapshot)}
     return [
-        table.name
-        for table in _parents_first(snapshot)
-        if table.name in wanted and not sum(maker.insert(table) for _ in range(ROWS))
+        name
+        for name in parents_first(snapshot, tables)
+        if name in wanted and not sum(maker.insert(tables[name]) for _ in range(ROWS))
     ]
 
 
@@ -115,17 +116,19 @@ def fillable(snapshot: Snapshot) -> list[Item]:
     ]
 
 
-def _parents_first(snapshot: Snapshot) -> list[Item]:
-    tables = {table.name: table for table in fillable(snapshot)}
-    needs: dict[str, set[str]] = {name: set() for name in tables}
+def parents_first(snapshot: Snapshot, names: Iterable[str]) -> list[str]:
+    """Return tables in an order in which what they refer to comes first, but for circles."""
+    left = list(names)
+    needs: dict[str, set[str]] = {name: set() for name in left}
     for constraint in snapshot.of("constraint"):
         name = (constraint.parent or "").removeprefix("table ")
-        if constraint["references"] in tables and name in tables:
+        if name in needs and constraint["references"] in needs:
             needs[name].add(constraint["references"])
-    ordered: list[Item] = []
-    while tables:
-        ready = [n for n in tables if not (needs[n] - {n}) & tables.keys()] or list(tables)[:1]
-        ordered += [tables.pop(name) for name in ready]
+    ordered: list[str] = []
+    while left:
+        ready = [name for name in left if needs[name] <= {name, *ordered}] or left[:1]
+        ordered += ready
+        left = [name for name in left if name not in ready]
     return ordered
 
 

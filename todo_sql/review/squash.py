@@ -25,7 +25,7 @@ from todo_sql.compiler.scratch import empty_database, scratch_server
 from todo_sql.errors import Finding, FindingsError, TodoSqlError
 from todo_sql.migrations.files.directives import UNKNOWN_FATE, Replaced
 from todo_sql.migrations.files.folder import SQUASHED, load
-from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
+from todo_sql.migrations.files.migration import Migration, MigrationSet, Script, scripts_of
 from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.pending import find
@@ -305,7 +305,7 @@ def _prove(
 
 def _hides_nothing(migrations: MigrationSet, pair: _Pair) -> None:
     text = pair.forward + pair.rollback
-    scripts = (script for migration in migrations for script in migration.scripts)
+    scripts = scripts_of(migrations)
     said = "\n".join(script.source.text for script in scripts)
     if any(one in text and one not in said for one in migrations.outside.resolved().secrets):
         message = "the history writes a value from outside into the database"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from todo_sql.adoption.old_ledger import TABLES
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import count_of, load_migrations, migrator_of
 from todo_sql.cli.offers import migration_ids
@@ -17,11 +18,7 @@ if TYPE_CHECKING:
     from todo_sql.catalog.diff import Difference
 
 _SHOWN = 30  # differences
-_OF_OTHER_TOOLS = re.compile(
-    r"\b(alembic_version|schema_migrations|goose_db_version|flyway_schema_history"
-    r"|databasechangelog(lock)?|knex_migrations(_lock)?|_prisma_migrations|django_migrations"
-    r"|_sqlx_migrations|yoyo_lock|_yoyo_\w+|_todo_sql_ledger)\b"
-)
+_LEDGERS = re.compile(rf"\b({'|'.join(TABLES)}|_yoyo_\w+|_todo_sql_ledger)\b")
 
 
 def command(
@@ -119,7 +116,7 @@ def _differences(context: Context, id: str, folder: str | None) -> list[Differen
         both(context.config, connection, chosen) as (live, made),
     ):
         found = compare(made, live)
-    return [difference for difference in found if not _OF_OTHER_TOOLS.search(difference.item.key)]
+    return [difference for difference in found if not _LEDGERS.search(difference.item.key)]
 
 
 def _words(difference: Difference) -> str:

@@ -182,6 +182,11 @@ class MigrationSet:
         return replaced_by(self.migrations)
 
 
+def scripts_of(migrations: Iterable[Migration]) -> Iterator[Script]:
+    """Yield both files of each migration."""
+    return (script for migration in migrations for script in migration.scripts)
+
+
 def replaced_by(migrations: Iterable[Migration]) -> dict[str, Migration]:
     """Return the squashed migrations by each id that they stand for."""
     return {

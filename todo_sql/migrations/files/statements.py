@@ -11,7 +11,7 @@ from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.batched import NotBatched, batched_of
 from todo_sql.migrations.files.directives import MENTIONED, UNKNOWN_FATE
 from todo_sql.migrations.files.folder import refuse
-from todo_sql.migrations.files.migration import MigrationSet, Script
+from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
 from todo_sql.migrations.files.reading import CopyData
 from todo_sql.migrations.files.rerun import (
     is_rerunnable,
@@ -50,7 +50,7 @@ def check(
         InvalidFiles: With every finding.
     """
     if scripts is None:
-        scripts = (script for migration in migrations for script in migration.scripts)
+        scripts = scripts_of(migrations)
     problems: list[Finding] = []
     for script in scripts:
         found = list(wrong_statements(script))

@@ -14,7 +14,7 @@ from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
-from todo_sql.migrations.files.migration import MigrationSet, Script
+from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
 from todo_sql.migrations.files.statements import unexamined, wrong_statements
 from todo_sql.queries.loader import QuerySet, has_header, read_folder
 from todo_sql.review.linting import squawk
@@ -82,77 +82,88 @@ def lint(
     refuse_unknown(config.lint)
     migrations = load_project(config)
     queries = read_folder(config.queries, config.root) if config.queries.is_dir() else None
+    texts = list(queries.files) if queries is not None else []
     project, broken = read(config, migrations, queries)
     paths = {
-        script.source.file: script.path
-        for script in (
-            *(script for migration in migrations for script in migration.scripts),
-            *migrations.beside,
-        )
+        script.source.file: script.path for script in (*scripts_of(migrations), *migrations.beside)
     }
-    sources = [file.source for file in project.files if file.kind != "query"]
-    for source in queries.files if queries is not None else ():
-        sources.append(source)
-        paths[source.file] = config.root / source.file
+    paths |= {source.file: config.root / source.file for source in texts}
+    sources = [*(file.source for file in project.files if file.kind != "query"), *texts]
     known = {path.resolve() for path in paths.values()}
     outside = read_outside(config, (only or frozenset()) - known if named else ())
     project = replace(project, files=(*project.files, *outside.files))
     broken += outside.findings
     paths |= {source.file: path for path, source in outside.sources.items()}
+    texts += outside.sources.values()
     sources += outside.sources.values()
     chosen = {name for name, path in paths.items() if only is None or path.resolve() in only}
-    findings = list(queries.findings) if queries is not None else []
-    for file in project.files:
-        if file.kind != "query":
-            findings += unexamined(file.source, file.statements)
-    edits = []
-    for rule in all_rules():
-        for hit in rule.check(project) if rule.counts(config.lint.profile) else ():
-            findings.append(finding(rule, hit))
-            edits += [(hit.spot.file, edit) for edit in hit.edits]
+    findings, edits = _by_rules(project, config.lint.profile)
+    findings += queries.findings if queries is not None else ()
     scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]
     unparsed = {one.place.file for one in broken if one.code in ("M121", "C101") and one.place}
     parsed = {file.name for file in (*scripts, *outside.files)} - unparsed
     others = unproved(squawk.check(scripts, paths, config.postgres, config.root), project.files)
+    style, skipped = _style(config, [one for one in sources if one.file in chosen], texts)
+    findings += _readable([*others, *style], parsed, unparsed)
+
+    def is_asked(one: Finding) -> bool:
+        if one.place is None or one.place.file in chosen:
+            return True
+        return only is None and one.place.file not in paths  # it could not be read
+
+    selected = [one for one in findings if is_asked(one)]
+    kept, waived, unused = _waive(selected, [f for f in project.files if f.name in chosen])
+    counted = wanted(_of_people(migrations, [*kept, *unused]), config.lint)
+    shown = sorted([*filter(is_asked, broken), *counted], key=_by_place)
+    return Review(
+        tuple(shown if each else gathered(shown)),
+        tuple(sorted(waived, key=_by_place)),
+        tuple((file, edit) for file, edit in edits if file.name in chosen),
+        skipped,
+        outside.sources,
+    )
+
+
+def _by_rules(
+    project: Project, profile: str | None
+) -> tuple[list[Finding], list[tuple[File, Edit]]]:
+    """Return what our own rules find, and how it is mended."""
+    findings: list[Finding] = []
+    edits = []
+    for file in project.files:
+        if file.kind != "query":
+            findings += unexamined(file.source, file.statements)
+    for rule in all_rules():
+        for hit in rule.check(project) if rule.counts(profile) else ():
+            findings.append(finding(rule, hit))
+            edits += [(hit.spot.file, edit) for edit in hit.edits]
+    return findings, edits
+
+
+def _style(
+    config: Config, sources: Sequence[Source], texts: Sequence[Source]
+) -> tuple[list[Finding], tuple[str, ...]]:
+    """Return what sqlfluff finds, and what was not looked at, by squawk either.
+
+    Args:
+        config: The project.
+        sources: What is looked at.
+        texts: Those that hold queries.
+    """
     skipped = []
     if squawk.binary() is None:
         skipped.append(
             f"squawk is not installed: the safety of migrations is only partly checked {_INSTALL}"
         )
-    if installed():
-        cache = None if config.packaged else config.state / "cache" / "style.json"
-        texts = (*(queries.files if queries is not None else ()), *outside.sources.values())
-        style = Style(config.root, cache, texts)
-        looked_at = [source for source in sources if source.file in chosen]
-        others += style.check(looked_at)
-        skipped += [
-            f"the style of {source.file} is not checked: {reason} for sqlfluff"
-            for source in looked_at
-            if (reason := too_much(source.text))
-        ]
-    else:
-        skipped.append(f"sqlfluff is not installed: style is not checked {_INSTALL}")
-    findings += _readable(others, parsed, unparsed)
-    refused, selected = (
-        [
-            one
-            for one in some
-            if one.place is None
-            or one.place.file in chosen
-            or (only is None and one.place.file not in paths)  # it could not be read
-        ]
-        for some in (broken, findings)
-    )
-    kept, waived, unused = _waive(selected, [f for f in project.files if f.name in chosen])
-    counted = _of_people(migrations, [*kept, *unused])
-    shown = sorted([*refused, *wanted(counted, config.lint)], key=_by_place)
-    return Review(
-        tuple(shown if each else gathered(shown)),
-        tuple(sorted(waived, key=_by_place)),
-        tuple((file, edit) for file, edit in edits if file.name in chosen),
-        tuple(skipped),
-        outside.sources,
-    )
+    if not installed():
+        return [], (*skipped, f"sqlfluff is not installed: style is not checked {_INSTALL}")
+    cache = None if config.packaged else config.state / "cache" / "style.json"
+    skipped += [
+        f"the style of {source.file} is not checked: {reason} for sqlfluff"
+        for source in sources
+        if (reason := too_much(source.text))
+    ]
+    return list(Style(config.root, cache, texts).check(sources)), tuple(skipped)
 
 
 def _of_people(migrations: MigrationSet, findings: Iterable[Finding]) -> list[Finding]:
