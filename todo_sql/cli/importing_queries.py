@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 from todo_sql.sql.source import shown_path
 
@@ -105,7 +106,7 @@ def _show(
         output.message(f"… and {len(notes) - _SHOWN} more notes: `--verbose` shows them")
     would = "would come over" if dry_run else "came over"
     refused = f", {len(found.refused)} did not" if found.refused else ""
-    output.message(f"{len(found.queries)} queries {would}{refused}")
+    output.message(f"{count_of(len(found.queries), 'query')} {would}{refused}")
     if analysis is not None:
         good = len(analysis.described)
         things = "thing is" if len(findings) == 1 else "things are"

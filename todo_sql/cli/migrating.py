@@ -191,8 +191,3 @@ def clock(seconds: float) -> str:
     if minutes >= 60:
         return f"{minutes // 60}:{minutes % 60:02} h"
     return f"{minutes}:{rest:02} min"
-
-
-def count_of(number: int) -> str:
-    """Return ``1 migration`` or ``3 migrations``."""
-    return "1 migration" if number == 1 else f"{number} migrations"

@@ -45,6 +45,13 @@ _IN_A_CELL = _STEERING | {
 }
 
 
+def count_of(number: int, noun: str = "migration") -> str:
+    """Return ``1 migration`` or ``3 migrations``."""
+    if number != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun}"
+
+
 def visible(text: str) -> str:
     """Escape what would steer a terminal; tabs and newlines stay."""
     return text.translate(_IN_TEXT)

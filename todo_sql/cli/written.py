@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode
 from todo_sql.sql.source import shown_path
 
@@ -34,5 +35,5 @@ def tell(
     if check and changed:
         output.message(f"stale: run `todo-sql {verb}`")
         return ExitCode.FINDINGS
-    output.message(f"{of} files, {len(changed)} changed" if changed else "up to date")
+    output.message(f"{count_of(of, 'file')}, {len(changed)} changed" if changed else "up to date")
     return ExitCode.OK

@@ -164,6 +164,13 @@ def _template(there: Administration, config: Config) -> str:
     return name
 
 
+_ABSENT = ("42704", "42883", "42P01", "3F000")  # roles, functions, relations, schemas
+_NEEDS = (
+    "what the migrations need from outside, such as a role, let them make themselves "
+    "(`if not exists`); or name a server that has it in TODO_SQL_SCRATCH_URL"
+)
+
+
 def _on_scratch(error: TodoSqlError, server: DatabaseUrl) -> TodoSqlError:
     """Say where the migrations failed: not on the database that they are meant for."""
     found = error.finding
@@ -177,8 +184,7 @@ def _on_scratch(error: TodoSqlError, server: DatabaseUrl) -> TodoSqlError:
         found,
         cause=f"{found.cause or 'the migrations do not run'}; on the scratch server "
         f"{server.shown}, where they are tried on an empty database",
-        fix="what the migrations need from outside, such as a role, let them make themselves "
-        "(`if not exists`); or name a server that has it in TODO_SQL_SCRATCH_URL",
+        fix=_NEEDS if getattr(error, "sqlstate", None) in _ABSENT else found.fix,
     )
     return error
 

@@ -8,6 +8,7 @@ from typer import Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import Format, Offline, Queries
+from todo_sql.cli.screen import count_of
 from todo_sql.config import Lint
 from todo_sql.errors import ExitCode, UsageError
 
@@ -75,5 +76,6 @@ def show(context: Context, analysis: Analysis, format: str = "text") -> ExitCode
         output.findings(findings, format)
         variants = sum(entry.variants for entry in analysis.described)
         state = f"{len(serious)} to correct" if serious else "clean"
-        output.message(f"{len(analysis.described)} queries, {variants} variants: {state}")
+        queries = count_of(len(analysis.described), "query")
+        output.message(f"{queries}, {count_of(variants, 'variant')}: {state}")
     return ExitCode.FINDINGS if serious else ExitCode.OK

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import Format
+from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def command(
         output.findings(found.findings, format)
     for name, reason in found.skipped:
         output.message(f"not looked at everything for {name.replace('_', ' ')}: {reason}")
-    count = len(found.findings)
-    output.message(f"{len(found.made)} checks, {count} finding{'' if count == 1 else 's'}")
+    checks = count_of(len(found.made), "check")
+    output.message(f"{checks}, {count_of(len(found.findings), 'finding')}")
     serious = any(finding.severity != "info" for finding in found.findings)
     return ExitCode.FINDINGS if serious else ExitCode.OK
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import Format
-from todo_sql.cli.screen import in_a_line
+from todo_sql.cli.screen import count_of, in_a_line
 from todo_sql.errors import ExitCode, indented
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def command(context: Context, format: Format = "text") -> ExitCode:
                     output.data(indented(f"    {statement};"))
     count = len(found)
     output.message(
-        f"{count} object{'' if count == 1 else 's'} differ{'s' if count == 1 else ''} from the "
-        f"{applied} applied migrations"
+        f"{count_of(count, 'object')} differ{'s' if count == 1 else ''} from the "
+        f"{count_of(applied, 'applied migration')}"
         if found
-        else f"no drift: the schema is what the {applied} applied migrations make"
+        else f"no drift: the schema is what the {count_of(applied, 'applied migration')} make"
     )
     return ExitCode.FINDINGS if found else ExitCode.OK
 

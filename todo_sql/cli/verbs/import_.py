@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.migrating import count_of
 from todo_sql.cli.options import WaitForMigrator
+from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 from todo_sql.sql.source import shown_path
 
@@ -288,9 +288,8 @@ def _show(
     if found.findings:
         output.findings(found.findings)
     if found.refused:
-        count = len(found.refused)
         output.message(
-            f"{count} {'thing' if count == 1 else 'things'} cannot come over; nothing was written. "
+            f"{count_of(len(found.refused), 'thing')} cannot come over; nothing was written. "
             "Correct them, or make placeholders of their files with `--leave KEY`"
         )
         return
@@ -312,7 +311,7 @@ def _show(
     if proof == "equal":
         output.message("proof: both ways make the same catalog")
     elif proof == "different":
-        output.message(f"proof: {len(differences)} objects differ between the two ways")
+        output.message(f"proof: the two ways differ in {count_of(len(differences), 'object')}")
     if not dry_run:
         named = f" --table {table}" if table else ""
         words = f"`todo-sql import {tool.name} --ledger{named} --dry-run`"

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
+from todo_sql.cli.screen import count_of
 from todo_sql.config import Config
 from todo_sql.errors import ExitCode, UsageError
 
@@ -63,9 +64,8 @@ def command(
         )
     else:
         context.output.findings(found.findings, format)
-        count = len(found.findings)
         waived = f", {len(found.waived)} waived" if found.waived else ""
-        context.output.message(f"{count} finding{'' if count == 1 else 's'}{waived}")
+        context.output.message(f"{count_of(len(found.findings), 'finding')}{waived}")
     return ExitCode.FINDINGS if serious else ExitCode.OK
 
 

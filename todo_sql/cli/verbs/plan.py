@@ -8,6 +8,7 @@ from typer import Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import Format
+from todo_sql.cli.screen import count_of
 from todo_sql.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -83,7 +84,11 @@ def command(
             output.data("")
         output.findings(findings)
     counts = {name: sum(f.severity == name for f in findings) for name in reversed(_ORDER)}
-    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    said = ", ".join(
+        f"{count} info" if name == "info" else count_of(count, name)
+        for name, count in counts.items()
+        if count
+    )
     output.message(f"{len(pending)} pending: {said or 'no hazards'}")
     failing = _ORDER[_ORDER.index(fail_on) :] if fail_on != "never" else ()
     return ExitCode.FINDINGS if any(f.severity in failing for f in findings) else ExitCode.OK

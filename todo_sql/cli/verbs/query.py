@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.offers import query_names
+from todo_sql.cli.screen import count_of
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.errors import ExitCode, UsageError
 
@@ -148,7 +149,7 @@ def _show(context: Context, entry: Described, result: Any) -> None:
     elif isinstance(result, list):
         names = [column.name for column in entry.columns]
         output.out.table(names, [[_cell(row[name]) for name in names] for row in result])
-        output.message(f"{len(result)} row{'s' if len(result) != 1 else ''}")
+        output.message(count_of(len(result), "row"))
     elif result is None:
         output.message("done")
     else:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.migrating import count_of, migrator_of
+from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.cli.options import Migrations
+from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.migrating import count_of
 from todo_sql.cli.offers import migration_ids
+from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode
 from todo_sql.sql.source import shown_path
 
@@ -82,7 +82,7 @@ def _tell(context: Context, found: Squash, folder: str) -> None:
     first, last = found.replaced[0].id, found.replaced[-1].id
     message(f"{found.id} replaces {count_of(len(found.replaced))}, {first} to {last}")
     for table, count in found.rows.items():
-        message(f"  keeps {count} row{'' if count == 1 else 's'} of {table}")
+        message(f"  keeps {count_of(count, 'row')} of {table}")
     for table, columns in found.by_default.items():
         message(f"  leaves to their defaults: {', '.join(columns)} of {table}")
     message("  proved: the same catalog and rows, a rollback that leaves nothing, the same end")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import Format
+from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, TodoSqlError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def command(context: Context, format: Format = "text") -> ExitCode:
     }
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     number = sum(proof.id != PHASES for proof in proofs)
-    output.message(f"{number} migrations: {said or 'nothing to prove'}")
+    output.message(f"{count_of(number)}: {said or 'nothing to prove'}")
     if stopped:
         raise stopped
     wrong = any(finding.severity == "error" for finding in findings)
