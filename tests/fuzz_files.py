@@ -8,7 +8,8 @@ Such files are PostgreSQL's own regression tests, which libpg_query has in
 ``test/sql/postgres_regress``.
 
 ``--verbs lint,plan`` runs some of the commands alone; ``--show 2,3`` prints what was said where
-one ended so, on what PostgreSQL takes. The server is a temporary one.
+one ended so, on what PostgreSQL takes. There are two temporary servers, one to try on: of files
+that make roles `plan` says no more than that where both are one.
 """
 
 from __future__ import annotations
@@ -118,9 +119,15 @@ def tried(folder: Path, verbs: list[str], text: str) -> Iterator[tuple[str, str]
             yield verb, f"exit {code}\n{output}"
 
 
-def run(server: EmbeddedServer, paths: list[Path], verbs: list[str], show: list[str]) -> int:
+def run(
+    live: EmbeddedServer,
+    scratch: EmbeddedServer,
+    paths: list[Path],
+    verbs: list[str],
+    show: list[str],
+) -> int:
     """Try each file; print what is wrong, and how often each command ended how."""
-    there = {"TODO_SQL_SCRATCH_URL": server.url("postgres"), "DATABASE_URL": server.url("live")}
+    there = {"TODO_SQL_SCRATCH_URL": scratch.url("postgres"), "DATABASE_URL": live.url("live")}
     os.environ.update(there)
     signal.signal(signal.SIGALRM, _stop)
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -153,10 +160,11 @@ def main() -> int:
     parser.add_argument("--postgres", type=int, default=18)
     arguments = parser.parse_args()
     paths = [path for folder in arguments.folders for path in sorted(folder.rglob("*.sql"))]
-    with temporary_server(arguments.postgres) as server:
-        with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+    version, verbs, show = arguments.postgres, arguments.verbs, arguments.show
+    with temporary_server(version) as live, temporary_server(version) as scratch:
+        with psycopg.connect(live.url("postgres"), autocommit=True) as admin:
             admin.execute("create database live")
-        return run(server, paths, arguments.verbs.split(","), arguments.show.split(","))
+        return run(live, scratch, paths, verbs.split(","), show.split(","))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,12 @@ from todo_sql.sql.source import Source
 pytestmark = pytest.mark.database
 
 SCHEMA = """
-create table notes (id int primary key, title text not null, body text, tags text[], grid int[][]);
+create domain plot as int[][];
+create type place as (cells int[][], name text);
+create table notes (
+    id int primary key, title text not null, body text, tags text[], grid int[][],
+    area plot default '{{1}}', place place default row('{{1}}', 'x')
+);
 insert into notes values (1, 'a', null, '{x,null}', '{{1,2},{3,null}}'), (2, 'b', 'c', null, '{}');
 """
 
@@ -36,7 +41,30 @@ QUERIES = {
     " group by a.id": "list[str | None]",
     "select array(select title from notes) as v": "list[str]",
     "select array(select body from notes) as v": "list[str | None]",
-    "select array(select tags from notes where tags is not null) as v": "list[str | None]",
+    "select array(select tags from notes where tags is not null) as v": "list[list[str | None]]",
+    "select array[[1, 2], [3, id]] as v from notes": "list[list[int]]",
+    "select array[array[array[1]], array[array[2]]] || array[[3]] as v": "list[list[list[int]]]",
+    "select '{{1,2},{3,null}}'::int[] as v": "list[list[int | None]]",
+    "select '{1,2}'::text[] as v": "list[str]",
+    "select '[0:0][0:0]={{7}}'::int[] as v": "list[list[int]]",
+    "select 'some long text of its own' as v": "str",
+    "select array_agg(tags) as v from notes where id = 1": "list[list[str | None]] | None",
+    "select array_agg(grid) as v from notes where id = 1": "list[list[list[int | None]]] | None",
+    "select array(select array[id, 1] from notes) as v": "list[list[int | None]]",
+    "select array(select array(select id from notes)) as v": "list[list[int | None]]",
+    "select array_cat(grid, array[[5, 6]]) as v from notes": "list[list[int | None]] | None",
+    "select coalesce(grid, '{}') || grid as v from notes": "list[list[int | None]] | None",
+    "select case when id = 1 then grid end as v from notes": "list[list[int | None]] | None",
+    "select grid[1:1] as v from notes": "list[list[int | None]] | None",
+    "select grid[1][1] as v from notes": "int | None",
+    "with a as (select grid || grid as g from notes) select g as v from a":
+        "list[list[int | None]] | None",
+    "select v from (select array[[id]] as v from notes) as a": "list[list[int]]",
+    "select (array[[1]]) as v union all select '{}'": "list[list[int | None]]",
+    "select v from (values ('{}'::int[]), ('{{1}}')) as a (v)": "list[list[int | None]]",
+    "select (place).cells as v from notes": "list[list[int | None]] | None",
+    "select area as v from notes": "list[list[int | None]] | None",
+    "select area || area as v from notes": "list[list[int | None]] | None",
     "select array[title, body] as v from notes": "list[str | None]",
     "select array[title, 'x'] as v from notes": "list[str]",
     "select coalesce((select array_agg(title) from notes), '{}') as v": "list[str]",
@@ -105,6 +133,11 @@ def holds_none(value: object) -> bool:
     return isinstance(value, list) and any(one is None or holds_none(one) for one in value)
 
 
+def depth_of(value: object) -> int:
+    """Return how deep a list is nested."""
+    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
+
+
 @pytest.mark.parametrize("sql", QUERIES)
 def test_columns(compiler: Compiler, sql: str) -> None:
     """Each column is typed as expected, and the server shows no NULL that the type denies."""
@@ -113,6 +146,7 @@ def test_columns(compiler: Compiler, sql: str) -> None:
     for (value,) in compiler.connection.execute(sql.encode()).fetchall():
         assert value is not None or text.endswith("None")
         assert not holds_none(value) or "| None]" in text
+        assert depth_of(value) in (text.count("list["), int(value == []))
 
 
 @pytest.mark.parametrize("sql", PARAMETERS)

@@ -250,7 +250,10 @@ class Inference:
                 declared = found.type
             if directive is not None and directive.nullable is not None:
                 not_null = not directive.nullable
-            shape = python_types.Shape(not values, self._depth(directive, oid, [found]))
+            depth = self._depth(directive, oid, [found])
+            if directive is None or directive.pg_type is None:
+                depth = max([depth, *(claim.depths[index] for claim in claims if claim.depths)])
+            shape = python_types.Shape(not values, depth)
             path, _, last = column.name.rpartition(".")
             inner = f"{models[path]}.{last}" if path in models else None
             python = self._python(declared, origin, query, column.name, shape, inner)

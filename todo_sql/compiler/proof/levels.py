@@ -49,6 +49,7 @@ class QueryLevel:
         rows_known: As `known`, of each row that goes into an aggregate.
         rows_closed: As `closed`, of each row that goes into an aggregate.
         elements: Of each query proved so far, which columns are arrays without NULL inside.
+        depths: Of each query proved so far, how deep the arrays of its columns are nested.
     """
 
     query: Node
@@ -71,6 +72,11 @@ class QueryLevel:
     rows_known: set[Key] = field(default_factory=set)
     rows_closed: set[Hole] = field(default_factory=set)
     elements: dict[int, list[bool]] = field(default_factory=dict)
+    depths: dict[int, list[int]] = field(default_factory=dict)
+
+    def depths_of(self, query: Node) -> list[int]:
+        """Return how deep the arrays of a query's columns are nested."""
+        return self.depths.get(id(query), [])
 
     def elements_of(self, query: Node) -> list[bool]:
         """Return which columns of a query are arrays without NULL among their elements."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from todo_sql.compiler.proof import conditions, functions
+from todo_sql.compiler.proof.depth import depth
 from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.expressions import never_null, set_element
 from todo_sql.compiler.proof.levels import CTE, FUNCTION, SELECT, SUBQUERY, VALUES, QueryLevel
@@ -29,11 +30,13 @@ class Claims(NamedTuple):
         columns: Whether it never is NULL.
         elements: Whether it is an array that never holds NULL.
         sides: Where it comes from, in each arm of a union; nothing unless it was asked for.
+        depths: How deep it is nested if it is an array.
     """
 
     columns: list[bool]
     elements: list[bool]
     sides: Sequence[list[Side]] = ()
+    depths: Sequence[int] = ()
 
 
 def prove(
@@ -70,7 +73,8 @@ def prove_all(
     columns = prover.outputs(main[0], None)
     elements = prover.elements.get(id(main[0]), [])
     found = (prover.sides or {}).get(id(main[0]), [])
-    return Claims(columns, elements or [False] * len(columns), found)
+    depths = prover.depths.get(id(main[0]), [])
+    return Claims(columns, elements or [False] * len(columns), found, depths)
 
 
 class _Prover:
@@ -86,6 +90,7 @@ class _Prover:
         self.nullable_parameters = nullable_parameters
         self.null_elements = null_elements
         self.elements: dict[int, list[bool]] = {}
+        self.depths: dict[int, list[int]] = {}
 
     def outputs(self, query: Node, parent: QueryLevel | None) -> list[bool]:
         """Return the output columns of a query node."""
@@ -99,6 +104,7 @@ class _Prover:
             self.outputs,
             null_elements=self.null_elements,
             elements=self.elements,
+            depths=self.depths,
         )
         for cte in query["cteList"] or ():
             self._with(cte, scope)
@@ -106,6 +112,7 @@ class _Prover:
             columns = self._set_operation(query["setOperations"], scope)
             if self.sides is not None:
                 self.sides[id(query)] = self._arms(query["setOperations"], scope)
+            self.depths[id(query)] = self._deepest(query["setOperations"], scope)
             return columns
         self._read_conditions(scope)
         for index, entry in enumerate(query["rtable"] or (), start=1):
@@ -121,10 +128,18 @@ class _Prover:
         self.elements[id(query)] = [
             all_values(target["expr"], scope, never_null) for target in visible
         ]
+        self.depths[id(query)] = [depth(target["expr"], scope) for target in visible]
         if self.sides is not None:
             sides = self.sides
             self.sides[id(query)] = [[side(one["expr"], scope, sides) for one in visible]]
         return [never_null(target["expr"], scope) for target in visible]
+
+    def _deepest(self, node: Node, scope: QueryLevel) -> list[int]:
+        """Return how deep the arrays of a set operation's columns are nested."""
+        if node["node"] == "RANGETBLREF":
+            return scope.depths_of(scope.entry(int(node["rtindex"]))["subquery"])
+        arms = (self._deepest(node[arm], scope) for arm in ("larg", "rarg"))
+        return [max(pair) for pair in zip(*arms, strict=False)]
 
     def _arms(self, node: Node, scope: QueryLevel) -> list[list[Side]]:
         """Return the sides of the arms that rows of a set operation come from."""
