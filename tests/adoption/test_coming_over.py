@@ -530,3 +530,39 @@ def test_repeatable_files_are_in_the_proof(project: Path, server: Server) -> Non
     variables = {"TODO_SQL_SCRATCH_URL": server.url(), "TODO_SQL_REPLAY": "superuser"}
     code, document = run(project, "flyway", "sql", "--prove", **variables)
     assert (code, document["proof"]) == (0, "equal"), document
+
+
+SUPABASE = {
+    "supabase/config.toml": 'project_id = "a"\n',
+    "supabase/migrations/20240102030405_a.sql": "create table notes (id int, owner uuid "
+    "references auth.users);\nalter table notes enable row level security;\ncreate policy own on "
+    "notes for all to authenticated using (auth.uid() = owner);\n",
+    "supabase/migrations/20240102030406_b.sql": "insert into storage.buckets (id, name, public) "
+    "values ('a', 'a', true);\ncreate policy look on storage.objects for select to anon using "
+    "((storage.foldername(name))[1] = auth.uid()::text and storage.extension(name) = 'png');\n"
+    "alter publication supabase_realtime add table notes;\ngrant select on notes to service_role;",
+}
+
+
+@pytest.mark.database
+def test_what_supabase_makes_itself(project: Path, server: Server, empty_database: str) -> None:
+    """A first file makes it on scratch servers; where Supabase is, it counts as applied."""
+    lay(project, SUPABASE)
+    variables = {"TODO_SQL_SCRATCH_URL": server.url(), "TODO_SQL_REPLAY": "superuser"}
+    code, document = run(project, "supabase", "--prove", **variables)
+    assert (code, document["proof"]) == (0, "equal"), document
+    first, *others = (Path(one["to"]).stem for one in document["files"])
+    assert first == "00000000000001_what_supabase_has" and len(others) == 2
+    ledger = tool_of("supabase").ledger
+    assert ledger
+    execute(empty_database, ledger.ddl)
+    execute(
+        empty_database,
+        "insert into supabase_migrations.schema_migrations (version) values ('20240102030405')",
+    )
+    words = ("supabase", "--ledger", "--yes")
+    code, document = run(project, *words, DATABASE_URL=empty_database)
+    assert (code, document["ledger"]["applied"]) == (0, [first, others[0]])
+    lay(project, {"supabase/migrations/20240102030407_c.sql": "select auth.uid();"})
+    code, document = run(project, "supabase")
+    assert (code, len(document["files"])) == (0, 1)

@@ -105,7 +105,11 @@ def convert(
         left: Keys that come over as placeholders, to be written by hand.
     """
     known = {one.key for one in before}
-    fresh = [one for one in history.revisions if one.key not in known]
+    fresh = [
+        one
+        for one in history.revisions
+        if one.key not in known and not (before and one.key.startswith("("))  # these come first
+    ]
     versioned = [one for one in fresh if not one.repeatable]
     own = None if before else _own_ledger(tool, fresh)
     last = max((one.id[:14] for one in before), default=_FIRST if own else "")

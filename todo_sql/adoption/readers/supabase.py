@@ -6,15 +6,34 @@ import re
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, History, Revision, Sign, Tool, half_of, left_out
+from todo_sql.adoption.revisions import (
+    Asked,
+    Half,
+    History,
+    Revision,
+    Sign,
+    Tool,
+    half_of,
+    left_out,
+)
 from todo_sql.errors import Finding
 
 _FILE = re.compile(r"(\d+)_(.*)\.sql")
+_MADE_THERE = Path(__file__).with_name("supabase_platform.sql")
+_PLATFORM = re.compile(
+    r"\b(?:auth|storage|extensions)\.\w|\b(?:anon|authenticated|service_role|supabase_\w+)\b|"
+    r"\bschema\s+\"?extensions\b",
+    re.IGNORECASE,
+)
 _OLD_SCHEMA = "20211209000000"
 
 
 def read(folder: Path, asked: Asked) -> History:
-    """Read a folder of Supabase's; its keys are the leading digits."""
+    """Read a folder of Supabase's; its keys are the leading digits.
+
+    Where it leans on what Supabase itself makes (roles, schemas, ``auth.users``), a first file
+    makes that; it counts as applied wherever there is Supabase's ledger.
+    """
     revisions: list[Revision] = []
     findings: list[Finding] = []
     for path in sorted(folder.glob("*.sql")):
@@ -29,6 +48,21 @@ def read(folder: Path, asked: Asked) -> History:
             continue
         half = half_of(source)
         revisions.append(Revision(named[1], named[2], source.file, half, version=named[1]))
+    platform = next((one for one in revisions if one.up and _PLATFORM.search(one.up.text)), None)
+    if platform is not None:
+        text = _MADE_THERE.read_text(encoding="utf-8")
+        reason = "Supabase makes it in each of its databases"
+        revisions.insert(
+            0,
+            Revision(
+                "(platform)",
+                "what supabase has",
+                platform.file,
+                Half(platform.file, text),
+                irreversible=reason,
+                notes=("leans on what Supabase has: a first file makes that where it is not",),
+            ),
+        )
     for name in ("seed.sql", "roles.sql"):
         path = folder.parent / name
         if path.is_file():
