@@ -22,9 +22,9 @@ Seen, with PostgreSQL 18 and 15:
     PgTyped 88a428f                   25 queries,  25 described
     labrinth fe9ae94                 681 queries, 681 described; 2,828 types as sqlx has them
     MAS 682b8d2                      189 queries, 189 described; 1,054 types as sqlx has them
-    hatchet 89d130f                  504 queries, 497 described,  7 refused
+    hatchet 89d130f                  504 queries, 500 described,  4 refused
     minder 2853b8d                   158 queries, 143 described, 15 refused
-    taproot-assets 95bd8d4           223 queries, 217 described,  6 refused
+    taproot-assets 95bd8d4           223 queries, 219 described,  4 refused
 """
 
 from __future__ import annotations
