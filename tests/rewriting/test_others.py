@@ -99,6 +99,16 @@ SAME = {
         "create table b (id serial primary key, x int); create table c (b int references b);",
         "alter table b alter column id type bigint;",
     ),
+    "a table with a view on it, and its schema": (
+        "create schema s; create table s.b (id int primary key); create view v as table s.b;"
+        "create table c (b int references s.b); create table d (b int references s.b);",
+        "create index on c (b); drop table s.b cascade; drop schema s cascade;",
+    ),
+    "a schema with all that it holds": (
+        "create schema s; create table s.b (id int primary key); create view v as table s.b;"
+        "create table c (b int references s.b);",
+        "create index on c (b); drop schema s cascade;",
+    ),
     "an exclusion constraint": (
         "create table b (id bigint primary key, during tstzrange);",
         "alter table b add constraint b_excl exclude using gist (during with &&);",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from todo_sql.catalog.column_changes import not_null_name
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, quoted, table_of
+from todo_sql.review.linting.tree import enum
 from todo_sql.rewriting.piece_view import plain
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.shadow import Shadows
@@ -116,7 +117,9 @@ class Alterations(Shadows):
             yield Hazard("drop_column", words, frozenset(flags), {"indexes": indexes})
 
     def dropped(self) -> Iterator[Hazard]:
-        """Yield tables and indexes that go."""
+        """Yield tables and indexes that go; with more than those, such as a schema, none."""
+        if enum(self.piece.node, "remove_type") not in ("OBJECT_TABLE", "OBJECT_INDEX"):
+            return
         gone = [c.before for c in self.changes if c.after is None and c.before is not None]
         tables = [item for item in gone if item.kind == "table" and item.key not in self.made]
         for table in tables:
@@ -128,7 +131,8 @@ class Alterations(Shadows):
                 and not item["of_partition"]
                 and (item["references"] == table.name) != (table_of(item) == table.name)
             ]
-            words = {"table": table.name, "statement": f"drop table {table.name}"}
+            cascade = " cascade" * (enum(self.piece.node, "behavior") == "DROP_CASCADE")
+            words = {"table": table.name, "statement": f"drop table {table.name}{cascade}"}
             yield Hazard("drop_table", words, frozenset(), {"keys": keys})
         for item in gone:
             plain = item.kind == "index" and not (item["constraint"] or item["partition_of"])
