@@ -16,7 +16,6 @@ from todo_sql.compiler.scratch import (
     connect_migrated,
     fingerprint,
     migrated_database,
-    scratch_database,
 )
 from todo_sql.config import Config
 from todo_sql.errors import TodoSqlError
@@ -48,19 +47,6 @@ def databases(server: Server, root: Path) -> list[tuple[str]]:
     return server.admin.execute(
         "select datname from pg_database where starts_with(datname, %s) order by 1", [stem]
     ).fetchall()
-
-
-def test_own_database(config: Config, server: Server) -> None:
-    """It is migrated, can be written to, and is gone afterwards; the template stays."""
-    with scratch_database(config) as url:
-        with psycopg.connect(url) as connection:
-            connection.execute("insert into things values (1)")
-        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
-    found = server.admin.execute("select 1 from pg_database where datname = %s", [name])
-    assert found.fetchone() is None
-    with scratch_database(config) as url, psycopg.connect(url) as connection:
-        assert connection.execute("select count(*) from things").fetchone() == (0,)
-    assert [name.rpartition("_")[2] for (name,) in databases(server, config.root)] == ["template"]
 
 
 def test_shared_database(config: Config) -> None:

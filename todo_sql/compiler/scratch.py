@@ -65,26 +65,12 @@ def empty_database(server: ScratchServer) -> Iterator[str]:
             drop(connection, name)
 
 
-@contextmanager
-def scratch_database(config: Config) -> Iterator[str]:
-    """Yield the URL of a database of one's own, migrated to head; dropped afterwards."""
-    server = scratch_server(config)
-    name = _own_name()
-    with administering(server) as there:
-        there.create(name, _template(there, config), FILE_COPY)
-    try:
-        yield there.url(name)
-    finally:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            drop(connection, name)
-
-
 def migrated_database(
     config: Config, kind: str = "read", fill: Callable[[str], None] | None = None
 ) -> str:
     """Return the URL of a shared database, migrated to head and kept for the next command.
 
-    For reading: whoever wants to write takes a `scratch_database`.
+    For reading alone.
 
     Args:
         config: Of the project.
