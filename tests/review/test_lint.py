@@ -199,12 +199,34 @@ def test_a_waiver_by_name_or_code(project: Path) -> None:
 
 
 def test_a_waiver_that_waives_nothing(project: Path) -> None:
-    """It is a finding, at its own line; the migrator's waivers are not ours to judge."""
-    text = "-- allow: R405 was needed once\n-- allow: unknown-fate it is safe\nselect 1;\n"
+    """It is a finding, at its own line."""
+    text = "-- allow: R405 was needed once\n-- allow: P101 plan looks at it\nselect 1;\n"
     write(project, SECOND, text, "select 1;\n")
     (finding,) = lint(load_config(project, environment={})).findings
     assert finding.code == "R002"
     assert finding.place and finding.place.line == 1
+
+
+@pytest.mark.parametrize("waiver", ["unknown-fate", "M127"])
+@pytest.mark.parametrize(
+    ("head", "statement", "idle"),
+    [
+        ("-- transactional: false\n", "insert into notes (id) values (1);", False),
+        ("-- transactional: false\n", "create table if not exists more (id int);", True),
+        ("", "insert into notes (id) values (1);", True),
+    ],
+    ids=["in doubt", "may run again", "in a transaction"],
+)
+def test_the_waiver_of_a_statement_in_doubt(
+    project: Path, waiver: str, head: str, statement: str, *, idle: bool
+) -> None:
+    """It is idle where `migrate` does not ask for it, in a rollback file as well."""
+    text = f"{head}-- allow: {waiver} a test\n{statement}\n"
+    write(project, SECOND, text, text)
+    found = list(lint(load_config(project, environment={})).findings)
+    told = [one.place.line for one in found if one.code == "R002" and one.place]
+    assert told == (2 * [1 + head.count("\n")] if idle else [])
+    assert "M127" not in [one.code for one in found]
 
 
 def test_a_syntax_error_has_its_place(project: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from todo_sql import writing
-from todo_sql.migrations.files.directives import UNKNOWN_FATE, leading_comments
+from todo_sql.migrations.files.directives import leading_comments
 from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.rewriting.rewrite import Rewrite
 
@@ -100,9 +100,5 @@ def _drop_idle_waivers(config: Config, paths: Sequence[Path]) -> None:
         lines = idle.get(path.relative_to(config.root).as_posix())
         if lines:
             text = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [
-                line
-                for number, line in enumerate(text, 1)
-                if number not in lines or UNKNOWN_FATE in line  # `migrate` asks for that one
-            ]
+            kept = [line for number, line in enumerate(text, 1) if number not in lines]
             writing.write(path, "".join(kept).encode(), config.root)

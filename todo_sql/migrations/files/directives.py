@@ -49,6 +49,8 @@ _REPLACED = re.compile(r"(\S+)[ \t]+([0-9a-f]{64})(?:[ \t]+in[ \t]+(\S+))?")
 _PROSE = {"fixme", "nb", "note", "see", "source", "todo", "warning", "why"}
 
 UNKNOWN_FATE = "unknown-fate"
+OF_FATE = (UNKNOWN_FATE, "M127")
+"""What `allow` may call a statement that a crash leaves in doubt."""
 
 Phase = Literal["expand", "contract"]
 PHASES: tuple[Phase, ...] = ("expand", "contract")

@@ -9,7 +9,7 @@ from typing import Any
 
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.batched import NotBatched, batched_of
-from todo_sql.migrations.files.directives import MENTIONED, UNKNOWN_FATE
+from todo_sql.migrations.files.directives import MENTIONED, OF_FATE, UNKNOWN_FATE
 from todo_sql.migrations.files.folder import refuse
 from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
 from todo_sql.migrations.files.reading import CopyData
@@ -103,6 +103,16 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
         if wrong:
             code, message, fix = wrong
             yield Finding(code, "error", message, _place(script.source, statement), fix=fix)
+
+
+def may_be_in_doubt(script: Script) -> bool:
+    """Tell whether a file runs a statement that a crash may leave in doubt: the waiver's matter."""
+    if script.directives.transactional or script.directives.batch is not None:
+        return False
+    try:
+        return not all(is_rerunnable(statement) for statement in script.statements)
+    except GrammarError:
+        return True
 
 
 def _not_batched(script: Script) -> Iterator[Finding]:
@@ -270,7 +280,7 @@ def _calls_unlock(node: Any) -> bool:
 def _unsafe_outside_a_transaction(
     script: Script, statement: Statement
 ) -> tuple[str, str, str] | None:
-    if UNKNOWN_FATE in script.directives.allow or is_rerunnable(statement):
+    if not script.directives.allow.keys().isdisjoint(OF_FATE) or is_rerunnable(statement):
         return None
     allow = f"`-- allow: {UNKNOWN_FATE} REASON`"
     if needs_no_transaction(statement):

@@ -13,9 +13,9 @@ from todo_sql import writing
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.migrations.files.beside import load_project
-from todo_sql.migrations.files.directives import UNKNOWN_FATE
+from todo_sql.migrations.files.directives import OF_FATE
 from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
-from todo_sql.migrations.files.statements import unexamined, wrong_statements
+from todo_sql.migrations.files.statements import may_be_in_doubt, unexamined, wrong_statements
 from todo_sql.queries.loader import QuerySet, has_header, read_folder
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.choices import chosen as wanted
@@ -31,8 +31,7 @@ from todo_sql.sql.grammar import GrammarError
 from todo_sql.sql.pieces import is_plain
 from todo_sql.sql.source import Source
 
-# Waivers that others look at: the migrator, `plan` and `check`.
-_OTHERS = (UNKNOWN_FATE,)
+# Waivers that others look at: `plan` and `check`.
 _OTHER_CODES = ("C", "P")
 _INSTALL = "(pip install 'todo-sql[review]')"
 _UNREADABLE = {"PRS": "sqlfluff", "syntax-error": "squawk"}
@@ -112,7 +111,9 @@ def lint(
         return only is None and one.place.file not in paths  # it could not be read
 
     selected = [one for one in findings if is_asked(one)]
-    kept, waived, unused = _waive(selected, [f for f in project.files if f.name in chosen])
+    in_doubt = {one.source.file for one in scripts_of(migrations) if may_be_in_doubt(one)}
+    reviewed = [file for file in project.files if file.name in chosen]
+    kept, waived, unused = _waive(selected, reviewed, in_doubt)
     counted = wanted(_of_people(migrations, [*kept, *unused]), config.lint)
     shown = sorted([*filter(is_asked, broken), *counted], key=_by_place)
     return Review(
@@ -243,9 +244,12 @@ def finding(rule: Rule, hit: Hit) -> Finding:
 
 
 def _waive(
-    findings: Sequence[Finding], files: Iterable[File]
+    findings: Sequence[Finding], files: Iterable[File], in_doubt: Set[str]
 ) -> tuple[list[Finding], list[Finding], list[Finding]]:
-    """Split findings into those that stand, those waived, and waivers that waive nothing."""
+    """Split findings into those that stand, those waived, and waivers that waive nothing.
+
+    The migrator looks at the waiver of what is `in_doubt`, and finds nothing then.
+    """
     names = {rule.code: rule.name for rule in all_rules()}
     waivers = {
         (file.name, waiver.rule): (file, waiver) for file in files for waiver in file.waivers
@@ -272,13 +276,12 @@ def _waive(
             fix="remove the line",
         )
         for key, (file, waiver) in waivers.items()
-        if key not in used and not _is_others(waiver.rule) and file.kind != "query"
+        if key not in used
+        and file.kind != "query"
+        and not (waiver.rule[:1] in _OTHER_CODES and waiver.rule[1:].isdigit())
+        and not (waiver.rule in OF_FATE and file.name in in_doubt)
     ]
     return kept, waived, unused
-
-
-def _is_others(rule: str) -> bool:
-    return rule in _OTHERS or (rule[:1] in _OTHER_CODES and rule[1:].isdigit())
 
 
 def _by_place(one: Finding) -> tuple[str, int, int, str]:
