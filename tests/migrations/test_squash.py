@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from support.commands import todo_sql
 from support.database import Server
-from support.migrations import Recorder, applied, fetch, write
+from support.migrations import Recorder, applied, fetch, tables, write
 
 from todo_sql.migrations.files.beside import load_whole
 from todo_sql.migrations.files.folder import load
@@ -496,3 +496,37 @@ def test_files_that_others_name_move_along(run: Run, project: Path, empty_databa
     aside = folder / "squashed" / "20260103500000_squashed"
     assert load(aside, project).by_id.keys() == {KINDS, ITEMS, NOTES, "20260103500000_parts"}
     assert len(of(empty_database, project).migrate()) == 3
+
+
+def test_a_history_of_several_folders(run: Run, project: Path, empty_database: str) -> None:
+    """The pair stands in the first, for what is added there later; old databases follow it."""
+    shutil.rmtree(project / "migrations")
+    file = project / "pyproject.toml"
+    file.write_text("[tool.todo-sql]\nmigrations = ['one', 'two']\n")
+    first, second = project / "one", project / "two"
+    write(first, "20260105000000_a", "create table a (id int primary key);", "drop table a;")
+    write(second, "20260101000000_b", "create table b (id int references a);", "drop table b;")
+    write(second, "20260102000000_c", "create table c ();", "drop table c;")
+    write(second, "20260103000000_d", "alter table c add d int;", "alter table c drop d;")
+    run("migrate", "--to", "20260101000000")
+    run("squash", "--to", "20260102000000", "--yes")
+    pair = "20260102000000_squashed"
+    assert (first / f"{pair}.sql").exists() and (second / "20260103000000_d.sql").exists()
+    for folder, name in ((first, "20260105000000_a"), (second, "20260101000000_b")):
+        assert (folder / "squashed" / pair / f"{name}.sql").exists()
+    write(first, "20260106000000_e", "create table e (id int references a);", "drop table e;")
+    assert "`todo-sql migrate` of the release before the squash" in run("migrate", code=1)
+    with psycopg.connect(empty_database, autocommit=True) as connection:  # as that would do it
+        connection.execute("create table c ()")
+        connection.execute(
+            "insert into _yoyo_migration select encode(sha256(id::bytea), 'hex'), id, "
+            "now() at time zone 'utc' from (values ('20260102000000_c')) as m (id)"
+        )
+    assert f"recorded {pair}" in run("migrate")
+    whole = ["20260102000000_squashed", "20260103000000_d", "20260106000000_e"]
+    for _ in range(2):
+        assert applied(empty_database) == whole
+        assert tables(empty_database) == ["a", "b", "c", "e"]
+        run("rollback", "--yes", "--steps", "3")
+        assert tables(empty_database) == []
+        run("migrate")  # as a new database

@@ -26,12 +26,14 @@ class Succession:
         former: What of it the ledger has, oldest first.
         lacking: The ids that would have to be applied, too.
         changed: Those of which another text was applied.
+        several: Whether the project has several folders: what is replaced may lie in each.
     """
 
     migration: Migration
     former: tuple[Recorded, ...]
     lacking: tuple[str, ...]
     changed: tuple[str, ...]
+    several: bool = False
 
     @property
     def complete(self) -> bool:
@@ -58,7 +60,12 @@ class Succession:
         file = self.migration.forward.source.file
         if self.lacking:
             replaced = len(self.migration.forward.directives.replaces)
-            folder = PurePosixPath(file).parent / SQUASHED / self.migration.id
+            aside = PurePosixPath(file).parent / SQUASHED / self.migration.id
+            way = (
+                "`todo-sql migrate` of the release before the squash"
+                if self.several
+                else f"`todo-sql migrate --migrations {aside}`"
+            )
             yield Finding(
                 "M204",
                 "error",
@@ -67,8 +74,7 @@ class Succession:
                 Place(file, 1),
                 cause="what is there would be made once more, so neither it nor anything after it "
                 "is run",
-                fix="apply the rest as it was: `todo-sql migrate --migrations "
-                f"{folder}`, then run the command again",
+                fix=f"apply the rest as it was: {way}, then run the command again",
             )
         for id in self.changed:
             yield Finding(
@@ -95,11 +101,11 @@ def find(migrations: MigrationSet, ledger: Ledger) -> list[Succession]:
         found
         for migration in migrations
         if migration.forward.directives.replaces and migration.id not in ledger.by_id
-        if (found := _of(migration, ledger)) is not None
+        if (found := _of(migration, ledger, several=", " in migrations.shown)) is not None
     ]
 
 
-def _of(migration: Migration, ledger: Ledger) -> Succession | None:
+def _of(migration: Migration, ledger: Ledger, *, several: bool) -> Succession | None:
     replaced = migration.forward.directives.replaces
     checksums = {one.id: one.checksum for one in replaced}
     former = tuple(row for row in ledger.recorded if row.id in checksums)
@@ -122,7 +128,7 @@ def _of(migration: Migration, ledger: Ledger) -> Succession | None:
 
     missing = [found for id in within.get(None, ()) for found in lacking(id)]
     changed = [row.id for row in former if row.checksum not in (None, checksums[row.id])]
-    return Succession(migration, former, tuple(missing), tuple(changed))
+    return Succession(migration, former, tuple(missing), tuple(changed), several)
 
 
 def _begun(id: str, within: dict[str | None, list[str]], ledger: Ledger) -> bool:

@@ -23,7 +23,7 @@ from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, scratch_server
 from todo_sql.errors import Finding, FindingsError, TodoSqlError
-from todo_sql.migrations.files.directives import UNKNOWN_FATE, Replaced
+from todo_sql.migrations.files.directives import OF_FATE, Replaced
 from todo_sql.migrations.files.folder import SQUASHED, load
 from todo_sql.migrations.files.migration import Migration, MigrationSet, Script, scripts_of
 from todo_sql.migrations.migration_errors import PlanError
@@ -92,7 +92,8 @@ def squash(config: Config, migrations: MigrationSet, to: str) -> Squash:
             cause="nothing was written",
             fix="name a later one: everything up to it, included, becomes one pair",
         )
-    folder = _folder_of(last, config)
+    # All of one folder come before the next: what is added to the first stands on the pair.
+    folder = _folder_of(min(chosen, key=lambda one: one.rank), config)
     id = _id(last, {one.id for one in chosen})
     bare = replace(migrations, migrations=chosen, repeatables=(), hooks={})
     with ExitStack() as stack:
@@ -224,7 +225,7 @@ def _head(chosen: Sequence[Migration]) -> str:
     allowed: dict[str, list[str]] = {}
     for migration in chosen:
         for rule, reason in migration.forward.directives.allow.items():
-            if rule != UNKNOWN_FATE and reason not in allowed.setdefault(rule, []):
+            if rule not in OF_FATE and reason not in allowed.setdefault(rule, []):
                 allowed[rule].append(reason)
     lines += [f"-- allow: {rule} {'; '.join(reasons)}" for rule, reasons in allowed.items()]
     return "\n".join(lines)
