@@ -113,6 +113,38 @@ def test_a_ledger_of_a_newer_tool_is_refused(empty_database: str, tmp_path: Path
     assert tables(empty_database) == ["a"]
 
 
+@pytest.mark.parametrize(
+    "progress",
+    [
+        '{"direction": "apply", "statements": [], "pace": 1}',
+        '{"direction": "apply", "statements": [{"hash": "x", "sql": "x", "done": true, "n": 1}]}',
+        '{"direction": "apply", "statements": [{"hash": "x", "sql": "x", "done": false, "batch": '
+        '{"table": "a", "key": ["id"], "last": null, "position": null, "workers": 4}}]}',
+        '{"direction": "apply", "steps": []}',
+        "[]",
+        "half",
+    ],
+)
+def test_what_a_newer_tool_left_half_done_is_refused(
+    empty_database: str, tmp_path: Path, progress: str
+) -> None:
+    """In either direction, and by what only looks: it is not known how to go on."""
+    three_tables(tmp_path)
+    migrator(empty_database, tmp_path).migrate(to=A)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(
+            "insert into _todo_sql_ledger (migration_id, progress, tool_version) "
+            "values (%s, %s, '9')",
+            [B, progress],
+        )
+    run = migrator(empty_database, tmp_path)
+    for call in (run.migrate, run.rollback, run.status):
+        with pytest.raises(LedgerError, match="upgrade todo-sql") as caught:
+            call()
+        assert caught.value.finding.code == "M401"
+    assert tables(empty_database) == ["a"]
+
+
 def test_a_newer_column_in_the_ledger_does_no_harm(empty_database: str, tmp_path: Path) -> None:
     """A newer tool may add columns without a new format."""
     three_tables(tmp_path)

@@ -63,13 +63,25 @@ class Progress:
 
     @classmethod
     def load(cls, text: str) -> Progress:
-        """Read what `dump` wrote."""
-        document = json.loads(text)
-        steps = (
-            RecordedStep(s["hash"], s["sql"], s["done"], BatchState.load(s.get("batch")))
-            for s in document["statements"]
-        )
-        return cls(document["direction"], tuple(steps))
+        """Read what `dump` wrote.
+
+        Raises:
+            LedgerError: It says more than is known here.
+        """
+        try:
+            document = json.loads(text)
+            steps = tuple(
+                RecordedStep(**step | {"batch": BatchState.load(step.get("batch"))})
+                for step in document.pop("statements")
+            )
+            return cls(**document, steps=steps)
+        except (TypeError, ValueError, KeyError, AttributeError):
+            raise LedgerError(
+                "how far a migration has come is written in a way that this todo-sql does not know",
+                code="M401",
+                cause="a newer todo-sql left it half done; nothing was changed",
+                fix="finish it with that one, or upgrade todo-sql",
+            ) from None
 
     @property
     def batch(self) -> BatchState | None:
