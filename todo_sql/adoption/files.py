@@ -17,12 +17,13 @@ from todo_sql.adoption.versions import slug, versions
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import REPEATABLE, files_of
+from todo_sql.sql.source import open_file
 
 _FROM = re.compile(r"^-- From ([\w-]+): (.+)$", re.MULTILINE)
 _CHECKSUM = re.compile(r"^-- Its checksum there: (\S+)$", re.MULTILINE)
 _UNDER = re.compile(r"^-- There it stands on: (.+)$", re.MULTILINE)
 _REPLACES = re.compile(rf"^-- {REPLACES}(.+)$", re.MULTILINE)
-_HEAD = 4096  # characters of a file that may hold these lines
+_HEAD = 4096  # bytes of a file that may hold these lines
 _FIRST = "00000000000000"
 _NO_WAY_BACK = ("A112", "M121")  # of a rollback: it is left out, and the migration comes over
 _UNWRITTEN = "Code that came over as a placeholder"
@@ -286,8 +287,8 @@ def adopted(folder: Path, tool: str) -> list[Adopted]:
     for name in names:
         if not name.endswith(".sql") or name.endswith(".rollback.sql"):
             continue
-        with (folder / name).open(encoding="utf-8", errors="replace") as file:
-            head = file.read(_HEAD)
+        with open_file(folder / name) as file:
+            head = file.read(_HEAD).decode(errors="replace")
         origin = _FROM.search(head)
         if origin is None or origin[1] != tool:
             continue

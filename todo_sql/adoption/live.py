@@ -13,7 +13,7 @@ from todo_sql import writing
 from todo_sql.adoption.table_queries import TableQueries, queries_of
 from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import block, literal, quoted, role
+from todo_sql.catalog.names import block, literal, names, plain, quoted, role
 from todo_sql.catalog.schema_sql import create_role, roles
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.project import analyse_folder, check_folder
@@ -108,10 +108,9 @@ def _roles(live: Snapshot) -> Iterator[str]:
 
 
 def _membership(name: str) -> str:
-    plain = literal(name)
     text = block(
-        f"if not pg_has_role(current_user, {plain}, 'member') then"
-        f" execute format('grant %I to current_user', {plain}); end if;"
+        f"if not pg_has_role(current_user, {literal(name)}, 'member') then"
+        f" execute format('grant %I to current_user', {literal(name)}); end if;"
     )
     return f"{text};"
 
@@ -185,9 +184,9 @@ def tenancy(live: Snapshot) -> Tenancy | None:
             for column in live.of("column", policy.parent)
             if re.search(rf"(?<![\w.\"]){re.escape(quoted(column['name']))}(?![\w\"(])", text)
         ]
-        named = [name for name in policy["roles"].split(", ") if name != "public"]
+        named = [plain(name) for name in names(policy["roles"]) if name != "public"]
         if len(columns) == 1 and named and columns[0].isidentifier():
-            seen[(columns[0], setting, named[0].strip('"'))] += 1
+            seen[(columns[0], setting, named[0])] += 1
     if not seen:
         return None
     return Tenancy(*seen.most_common(1)[0][0])

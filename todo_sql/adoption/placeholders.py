@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from todo_sql.adoption.revisions import Half, refusal
-from todo_sql.errors import Finding
+from todo_sql.errors import Finding, UsageError
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import COMMENTS, scan
+
+MOST = 20_000_000
+A_FILE = 2_000  # for what it costs to open one
 
 
 def filled(
@@ -28,20 +33,19 @@ def filled(
         findings: Takes one for each placeholder without a value.
         comments: Whether those in comments count, too.
     """
-    from dataclasses import replace
-
-    spared = [] if comments else list(comments_in(half.text))
+    source = half.source
+    spared = Stretches([] if comments else comments_in(half.text))
+    room = Room(half.file)
 
     def value(found: re.Match[str]) -> str:
         name = found["name"]
-        if any(start <= found.start() < end for start, end in spared):
+        if found.start() in spared:
             return found[0]
         if name in values:
-            return values[name]
+            return room.take(values[name])
         default = found.groupdict().get("default")
         if default is not None:
             return default
-        source = half.source
         at = half.line - 1 + found.start()
         findings.append(
             refusal(
@@ -54,6 +58,48 @@ def filled(
         return found[0]
 
     return replace(half, text=pattern.sub(value, half.text))
+
+
+class Stretches:
+    """Stretches of a text, in order and apart from each other."""
+
+    def __init__(self, pairs: Iterable[tuple[int, int]]) -> None:
+        self._pairs = list(pairs)
+        self._starts = [start for start, _ in self._pairs]
+
+    def __contains__(self, offset: object) -> bool:
+        """Whether an offset is in one of them."""
+        assert isinstance(offset, int)
+        at = bisect_right(self._starts, offset) - 1
+        return at >= 0 and offset < self._pairs[at][1]
+
+
+class Room:
+    """How much other texts may put into one file: a few small ones could fill the memory."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._left = MOST
+
+    def take(self, text: str, least: int = 1) -> str:
+        """Return a text that is put into the file.
+
+        Args:
+            text: The text.
+            least: What it counts for if it is shorter.
+
+        Raises:
+            UsageError: With it the file becomes too large.
+        """
+        self._left -= max(len(text), least)
+        if self._left < 0:
+            raise UsageError(
+                f"{self._file} becomes too large by what is put into it",
+                code="A111",
+                cause=f"other files and values may add {MOST} characters to it",
+                fix="see whether a file includes itself; write out what is meant",
+            )
+        return text
 
 
 def comments_in(text: str) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from todo_sql.adoption.placeholders import A_FILE, Room, Stretches
 from todo_sql.adoption.revisions import Asked, Half, refusal
 from todo_sql.errors import Finding
 from todo_sql.sql.comments import ScanError
@@ -30,27 +31,28 @@ def expanded(half: Half, folder: Path, asked: Asked, findings: list[Finding]) ->
         findings: Takes one for each command that only psql knows.
     """
     values = dict(asked.values)
-    text = _commands(half, half.text, folder, asked, values, findings, 0)
+    text = _commands(half, folder, asked, values, findings, Room(half.file))
     return replace(half, text=_with_values(half, text, values, findings))
 
 
 def _commands(
     half: Half,
-    text: str,
     folder: Path,
     asked: Asked,
     values: dict[str, str],
     findings: list[Finding],
-    depth: int,
+    room: Room,
+    depth: int = 0,
 ) -> str:
-    inside = _quoted(text)
+    text, outer = half.text, half.source
+    inside = Stretches(_quoted(text))
 
     def taken(found: re.Match[str]) -> str:
-        if any(start <= found.start() < end for start, end in inside):
+        if found.start() in inside:
             return found[0]
         name, rest = found["name"], found["rest"].strip()
         at = half.line - 1 + found.start()
-        place = half.source.place(at, at + len(found[0])) if depth == 0 else half.source.place(0)
+        place = outer.place(at, at + len(found[0])) if depth == 0 else outer.place(0)
         variable, _, value = rest.partition(" ")
         if name == "set" and variable in asked.values:
             return ""
@@ -64,11 +66,11 @@ def _commands(
         elif name in _INCLUDES:
             file = rest.strip("'\"")
             here = (asked.root / half.file).parent if name in ("ir", "include_relative") else folder
-            path = next((one for one in (here / file, folder / file) if one.is_file()), None)
+            path = next((one for one in (here / file, folder / file) if _is_file(one)), None)
             if path is not None and depth < _DEPTH:
                 source = asked.source(path)
-                inner = Half(source.file, source.text)
-                return _commands(inner, source.text, folder, asked, values, findings, depth + 1)
+                inner = Half(source.file, room.take(source.text, A_FILE))
+                return _commands(inner, folder, asked, values, findings, room, depth + 1)
             fix = "correct the path, or put the text in its place"
             findings.append(refusal("A111", f"includes {file}, which is not there", place, fix=fix))
         elif name not in _SILENT:
@@ -77,6 +79,13 @@ def _commands(
         return ""
 
     return _COMMAND.sub(taken, text)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _quoted(text: str) -> list[tuple[int, int]]:
@@ -93,18 +102,18 @@ def _with_values(half: Half, text: str, values: Mapping[str, str], findings: lis
     """Put variables in their places: ``:name``, ``:'name'``, ``:"name"``."""
     if not _VALUE.search(text):
         return text
-    inside = _quoted(_VALUE.sub(lambda found: "x" * len(found[0]), text))
+    inside = Stretches(_quoted(_VALUE.sub(lambda found: "x" * len(found[0]), text)))
+    outer, room = half.source, Room(half.file)
 
     def value(found: re.Match[str]) -> str:
         before = text[found.start() - 1 : found.start()]
-        spared = any(start <= found.start() < end for start, end in inside)
-        if spared or before in (":", "[") or before.isalnum():
+        if found.start() in inside or before in (":", "[") or before.isalnum():
             return found[0]
         name, quote = found["name"], found["quote"]
         if name in values:
-            given = values[name]
+            given = room.take(values[name])
             return f"{quote}{given.replace(quote, quote * 2)}{quote}" if quote else given
-        place = half.source.place(half.line - 1 + found.start(), half.line - 1 + found.end())
+        place = outer.place(half.line - 1 + found.start(), half.line - 1 + found.end())
         fix = f"give it with `--set {name}=VALUE`: the value is written into the file"
         findings.append(refusal("A110", f"`{found[0]}` has no value", place, fix=fix))
         return found[0]

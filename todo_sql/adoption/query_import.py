@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from todo_sql.compiler.schema import read as read_schema
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.errors import Finding, FindingsError, Place, UsageError
 from todo_sql.migrations.files.folder import files_of
-from todo_sql.sql.source import Source
+from todo_sql.sql.source import Source, has_text, shown_path
 
 if TYPE_CHECKING:
     from todo_sql.config import Config
@@ -200,12 +201,12 @@ def write(files: Sequence[ImportedFile], folder: Path, within: Path) -> None:
         Finding(
             "A152",
             "error",
-            f"{path.relative_to(within)} is there, with another text",
+            f"{shown_path(path, within)} is there, with another text",
             Place(file.source.file, 1),
             fix="delete it, or name another folder with `--to DIR`",
         )
         for file in files
-        if (path := folder / file.to).exists() and path.read_text(encoding="utf-8") != file.text
+        if os.path.lexists(path := folder / file.to) and not has_text(path, file.text, within)
     ]
     if there:
         raise FindingsError(

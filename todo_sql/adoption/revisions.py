@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.errors import Finding, Place, UsageError
-from todo_sql.sql.source import Source, shown_path
+from todo_sql.sql.source import Source, lies_in, read_bytes, shown_path
 
 if TYPE_CHECKING:
     from todo_sql.config import Config
@@ -118,19 +118,37 @@ class Asked:
         """Return a path as messages show it."""
         return shown_path(path, self.root)
 
+    def holds(self, path: Path) -> bool:
+        """Whether a path is below `root`, wherever links and ``..`` on the way lead."""
+        return lies_in(path, self.root)
+
+    def data(self, path: Path) -> bytes:
+        """Return the bytes of a file of the tool.
+
+        Raises:
+            UsageError: It is no file of the project: what it holds would be shown, and written
+                into the project.
+        """
+        if not self.holds(path):
+            raise UsageError(
+                f"{self.shown(path)} lies outside of {self.root}",
+                code="S103",
+                cause="another tool's files are read in the project alone",
+                fix="put a copy of the file into the project",
+            )
+        return read_bytes(path, self.root)
+
     def source(self, path: Path, encoding: str = "utf-8") -> Source:
         """Read a file of the tool.
 
         Raises:
             UsageError: It is not text, or no file of the project.
         """
-        from todo_sql.sql.source import read_bytes
-
-        data = read_bytes(path, self.root)
+        data = self.data(path)
         if encoding.lower().replace("-", "") not in ("utf8", "utf8sig"):
             try:
                 data = data.decode(encoding).encode()
-            except (LookupError, UnicodeError) as error:
+            except (LookupError, ValueError) as error:
                 place = Place(self.shown(path), 1)
                 raise UsageError(f"cannot be read: {error}", code="S101", place=place) from None
         return Source.from_bytes(self.shown(path), data)
@@ -208,11 +226,12 @@ def split_at(text: str, marks: re.Pattern[str]) -> Iterator[tuple[re.Match[str] 
     Each with its mark, the first part with None. A mark's own line is blank in its part, so
     that lines keep their numbers.
     """
-    at, mark = 0, None
+    at, line, mark = 0, 1, None
     for found in [*marks.finditer(text), None]:
         end = found.start() if found else len(text)
-        yield mark, text[at:end], text.count("\n", 0, at) + 1
+        yield mark, text[at:end], line
         if found:
+            line += text.count("\n", at, found.end())
             mark, at = found, found.end()
 
 

@@ -13,6 +13,7 @@ from todo_sql.catalog.names import (
     names,
     on_this_database,
     options,
+    plain,
     quoted,
     role,
     table_of,
@@ -285,7 +286,7 @@ _LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session
 def _database_setting(item: Item, _: Snapshot) -> Iterator[str]:
     value = item["value"]
     if item["name"] in _LISTS:
-        value = ", ".join(literal(name.strip('"')) for name in names(value)) or "''"
+        value = ", ".join(literal(plain(name)) for name in names(value)) or "''"
     else:
         value = literal(value)
     yield database_setting(item, f"set {item['name']} = {value}")

@@ -76,6 +76,11 @@ def relation_name(range_var: Any) -> str:
     return dotted(range_var.schemaname, range_var.relname)
 
 
+def plain(name: str) -> str:
+    """Return a name that may be quoted as it is."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
 def role(name: str) -> str:
     """Return a role as statements write it: public and current_user are no names."""
     return name if name in ("public", "current_user") else quoted(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from todo_sql.catalog.ddl import BY_HAND
-from todo_sql.catalog.names import block, role
+from todo_sql.catalog.names import block, names, plain, role
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.steps import steps
 
@@ -44,7 +44,7 @@ def roles(snapshot: Snapshot) -> list[str]:
         attributes = item.attributes
         named |= {attributes.get("owner"), attributes.get("grantee")}
         if item.kind == "policy":
-            named |= {name.strip('"') for name in item["roles"].split(", ")}
+            named |= {plain(name) for name in names(item["roles"])}
     return sorted(
         name
         for name in named

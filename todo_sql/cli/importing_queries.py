@@ -28,13 +28,14 @@ def import_queries(
     config, output = context.own_config, context.output
     root = config.root
     target = Path(root / to).resolve() if to else config.queries
-    if target == (folder if folder.is_dir() else folder.parent).resolve():
+    own = folder if folder.is_dir() else folder.parent
+    if target == own.resolve():
         raise UsageError(
             f"{target} is {tool.title}'s own folder",
             fix="name another for the new files: `--to DIR`, and the same as `queries` in the "
             "configuration",
         )
-    within = root if folder.is_relative_to(root) else folder.parent
+    within = root if folder.is_relative_to(root) else own.parent
     found = query_import.bring(config, tool, folder, Asked(within, config=config))
     analysis = None
     if not dry_run:

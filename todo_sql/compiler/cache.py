@@ -23,11 +23,13 @@ from todo_sql import writing
 from todo_sql.compiler.constraints import Constraint
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter, Origin
+from todo_sql.compiler.plain_source import is_plain
 from todo_sql.compiler.python_types import PythonType
 from todo_sql.compiler.scratch import fingerprint
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place, Severity
 from todo_sql.queries.named import NamedQuery
+from todo_sql.sql.source import read_bytes
 
 _WHAT = {
     "query": "the query",
@@ -108,7 +110,7 @@ def write(folder: Path, examined: Iterable[Examined], config: Config) -> list[st
         data = f"{text}\n".encode()
         stale.discard(name)
         path = folder / name
-        if not path.exists() or path.read_bytes() != data:
+        if not path.is_file() or path.read_bytes() != data:
             files[name] = data
     with writing.folder(folder, config.root) as place:
         for name, data in files.items():
@@ -121,12 +123,12 @@ def write(folder: Path, examined: Iterable[Examined], config: Config) -> list[st
 def read(folder: Path, queries: Iterable[NamedQuery], config: Config) -> list[Examined]:
     """Return what the files know of queries; what they don't know is an error of each."""
     basis = _basis(config)
-    return [_read(folder / f"{query.name}.json", query, basis) for query in queries]
+    return [_read(folder / f"{query.name}.json", query, basis, config) for query in queries]
 
 
-def _read(path: Path, query: NamedQuery, basis: _Basis) -> Examined:
+def _read(path: Path, query: NamedQuery, basis: _Basis, config: Config) -> Examined:
     try:
-        text = path.read_bytes()
+        text = read_bytes(path, config.root)
         found = _Written.model_validate_json(text).basis
     except FileNotFoundError:
         return _unknown(query, f"`{query.name}` isn't in the cache", f"there is no {path.name}")
@@ -144,8 +146,11 @@ def _read(path: Path, query: NamedQuery, basis: _Basis) -> Examined:
     except ValidationError:
         return _unreadable(query, path)
     findings = tuple(_placed(finding, query) for finding in entry.findings)
-    values = {name: getattr(entry, name) for name in _kept()}
-    return Examined(query, Described(query, **values), findings)
+    described = Described(query, **{name: getattr(entry, name) for name in _kept()})
+    wrong = any(finding.severity == "error" for finding in findings)
+    if not wrong and not is_plain(described, config.types):
+        return _unreadable(query, path)  # nobody generates from what has errors
+    return Examined(query, described, findings)
 
 
 def _unreadable(query: NamedQuery, path: Path) -> Examined:
@@ -174,9 +179,11 @@ def _relative(finding: Finding, query: NamedQuery) -> _Finding:
 def _placed(finding: _Finding, query: NamedQuery) -> Finding:
     place = None
     if finding.line is not None:
-        line = query.place().line + finding.line
+        last = query.source.text.count("\n") + 1
+        line = max(1, min(query.place().line + finding.line, last))
         text = query.source.line_text(line)
-        place = Place(query.source.file, line, finding.column, text, finding.width)
+        column, width = (max(1, min(n, len(text) + 1)) for n in (finding.column, finding.width))
+        place = Place(query.source.file, line, column, text, width)
     return Finding(
         finding.code, finding.severity, finding.message, place, finding.cause, finding.fix
     )

@@ -140,6 +140,16 @@ _IN_ANNOTATIONS = frozenset(
         *(name for python in _BASE.values() for _, name in python.imports),
     }
 )
+# Every class that the type of a column or a parameter may name, but for those of the project.
+IMPORTED = frozenset(
+    (
+        *(pair for python in _BASE.values() for pair in python.imports),
+        *(("typing", name) for name in ("Any", "Literal")),
+        ("collections.abc", "Sequence"),
+        ("psycopg.types.range", "Range"),
+        ("psycopg.types.multirange", "Multirange"),
+    )
+)
 # Of PostgreSQL's own extensions, whose values are texts on both sides.
 _EXTENSIONS = frozenset(("citext", "ltree", "lquery", "ltxtquery"))
 _RANGE = frozenset({("psycopg.types.range", "Range")})

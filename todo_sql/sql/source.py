@@ -131,25 +131,34 @@ def read_bytes(path: Path, root: Path | None = None) -> bytes:
 
     Args:
         path: The file.
-        root: The project, which a link may not lead out of; None: links are followed.
+        root: The project, which a link, of the file or of a folder, may not lead out of; None:
+            links are followed.
 
     Raises:
-        UsageError: It is no regular file, or a link to a file outside: what it holds would
-            be shown in messages.
+        UsageError: It is no regular file, or lies outside by a link: what it holds would be
+            shown in messages.
         OSError: It cannot be read.
     """
     with open_file(path, root) as file:
         return file.read()
 
 
+def has_text(path: Path, text: str, root: Path | None = None) -> bool:
+    """Whether a file holds just this; what is none of the project's does not, and is not read."""
+    try:
+        return read_bytes(path, root) == text.encode()
+    except (UsageError, OSError):
+        return False
+
+
 def open_file(path: Path, root: Path | None = None) -> BinaryIO:
     """Open a file of a project to read it; see `read_bytes`."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe may wait
     regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    if regular and not (root and path.is_symlink() and not _leads_into(path, root)):
+    if regular and (root is None or not _leads_out(path, root)):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    what = "is a link to a file outside of the project" if regular else "is not a regular file"
+    what = "leads to a file outside of the project" if regular else "is not a regular file"
     shown = shown_path(path, root)
     raise UsageError(
         f"{shown} {what}",
@@ -159,5 +168,11 @@ def open_file(path: Path, root: Path | None = None) -> BinaryIO:
     )
 
 
-def _leads_into(link: Path, root: Path) -> bool:
-    return link.resolve().is_relative_to(root.resolve())
+def lies_in(path: Path, root: Path) -> bool:
+    """Whether a path is one of a folder's, wherever links and ``..`` on the way lead."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
+def _leads_out(path: Path, root: Path) -> bool:
+    """Whether a path of the project, or a link that was named, is no file of the project."""
+    return (path.is_relative_to(root) or path.is_symlink()) and not lies_in(path, root)

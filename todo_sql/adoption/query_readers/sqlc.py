@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from todo_sql.adoption.documents import document, listed, text_of
 from todo_sql.adoption.queried_table import field_name
 from todo_sql.adoption.query_edits import EditedQuery, QueryHead, snake_case
 from todo_sql.adoption.query_names import named_after
@@ -42,20 +43,43 @@ def files(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
     source = asked.source(found)
     chosen: dict[Path, None] = {}
     for block in _blocks(_document(source)):
-        engine = str(block.get("engine") or "postgresql")
-        given = block.get("queries") or ()
-        names = [given] if isinstance(given, str) else [str(one) for one in given]
+        engine = text_of(block.get("engine")) or "postgresql"
+        names = [text_of(one) for one in listed(block.get("queries"))]
         if engine != "postgresql":
             findings.append(
                 _about(source, f"queries for {engine} are left out: {', '.join(names)}")
             )
             continue
         for name in names:
-            place = found.parent / name
-            paths = place.rglob("*.sql") if place.is_dir() else found.parent.glob(name)
-            chosen |= dict.fromkeys(sorted(path for path in paths if path.suffix == ".sql"))
+            chosen |= dict.fromkeys(_named(name, found.parent, source, asked))
         findings += _overrides(source, block)
     return list(chosen)
+
+
+def _named(name: str, folder: Path, source: Source, asked: Asked) -> list[Path]:
+    """Return the files that a name or a pattern of a sqlc.yaml means.
+
+    Raises:
+        UsageError: It is none, or leads out of the project.
+    """
+    plain = list(takewhile(lambda part: not set(part) & set("*?["), Path(name).parts))
+    begin, pattern = folder.joinpath(*plain), Path(name).parts[len(plain) :]
+    try:
+        if not asked.holds(begin):
+            raise ValueError(f"it lies outside of {asked.root}")
+        if pattern:
+            paths = list(begin.glob("/".join(pattern)))
+        else:
+            paths = list(begin.rglob("*.sql")) if begin.is_dir() else [begin]
+    except (ValueError, OSError, RecursionError) as error:
+        raise UsageError(
+            f"the queries `{name[:100]}` of {source.file} cannot be read",
+            code="A101",
+            cause=str(error),
+            place=source.place(max(source.text.find(name), 0)),
+            fix="correct it, or name the folder of the query files",
+        ) from None
+    return sorted(path for path in paths if path.suffix == ".sql" and path.is_file())
 
 
 def _configuration(folder: Path) -> Path | None:
@@ -66,34 +90,19 @@ def _configuration(folder: Path) -> Path | None:
 
 def _document(source: Source) -> Mapping[str, Any]:
     try:
-        if source.file.endswith(".json"):
-            found = json.loads(source.text)
-        else:
-            import yaml  # type: ignore[import-untyped, unused-ignore]
-
-            found = yaml.safe_load(source.text)
-    except ImportError:
-        raise UsageError(
-            f"{source.file} cannot be read: PyYAML is not installed",
-            code="A101",
-            fix="`pip install pyyaml`, or name the folder of the query files",
-        ) from None
+        found = document(source)
     except ValueError as error:
         raise UsageError(
-            f"{source.file} cannot be read: {error}", code="A101", fix="correct it"
-        ) from None
-    except yaml.YAMLError as error:
-        raise UsageError(
-            f"{source.file} cannot be read: {str(error).splitlines()[0]}",
+            f"{source.file} cannot be read: {error}",
             code="A101",
             fix="correct it, or name the folder of the query files",
         ) from None
     return found if isinstance(found, Mapping) else {}
 
 
-def _blocks(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _blocks(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the blocks of version 2, or the packages of version 1."""
-    found = document.get("sql") or document.get("packages") or ()
+    found = listed(given.get("sql") or given.get("packages"))
     return [one for one in found if isinstance(one, Mapping)]
 
 
@@ -101,13 +110,13 @@ def _overrides(source: Source, block: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield what each override means here: a class of Go's is none of Python's."""
     generators = block.get("gen") if isinstance(block.get("gen"), Mapping) else {"": block}
     for options in (generators or {}).values():
-        for one in (options.get("overrides") or ()) if isinstance(options, Mapping) else ():
+        for one in listed(options.get("overrides")) if isinstance(options, Mapping) else ():
             if not isinstance(one, Mapping):
                 continue
-            given = one.get("go_type") or one.get("py_type") or ""
-            go = given.get("type", "") if isinstance(given, Mapping) else str(given)
+            given = one.get("go_type") or one.get("py_type")
+            go = text_of(given.get("type") if isinstance(given, Mapping) else given)
             bare = go.rpartition("/")[2].lstrip("*")
-            what = str(one.get("column") or one.get("db_type") or "?")
+            what = text_of(one.get("column") or one.get("db_type") or "?")
             if bare in _PLAIN_GO:
                 continue  # what Python has for the type anyway
             yield _about(

@@ -28,6 +28,7 @@ from todo_sql.errors import Finding
 _CALLBACK = re.compile(r"(before|after)[A-Z]\w*(__.*)?\.sql|createSchema.*\.sql")
 _CODE = {".java": "in Java", ".kt": "in Kotlin", ".groovy": "in Groovy", ".class": "in Java"}
 _TRUE = {"true", "on", "yes", "1"}
+_LONGEST_NAME = 500  # of a placeholder
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,8 @@ def _half(
     replaces = said.get("placeholderReplacement")
     if settings.replaces if replaces is None else replaces.lower() in _TRUE:
         opening, closing = re.escape(settings.opening), re.escape(settings.closing)
-        pattern = re.compile(rf"{opening}(?P<name>[^{closing[-1]}\n]+?){closing}")
+        ends = re.escape(settings.closing[-1])
+        pattern = re.compile(rf"{opening}(?P<name>[^{ends}\n]{{1,{_LONGEST_NAME}}}?){closing}")
         values = {**(settings.values or {}), **asked.values}
         half = filled(half, pattern, values, findings)
     return half, source.text
@@ -191,7 +193,7 @@ def _settings(folder: Path, asked: Asked) -> _Settings:
         if (here / "flyway.toml").is_file():
             try:
                 tree = tomllib.loads(asked.source(here / "flyway.toml").text)
-            except tomllib.TOMLDecodeError:
+            except (tomllib.TOMLDecodeError, RecursionError):
                 tree = {}
             found = {**dict(_flat(tree.get("flyway", {}), "flyway")), **found}
         if here == here.parent:
@@ -199,7 +201,7 @@ def _settings(folder: Path, asked: Asked) -> _Settings:
         here = here.parent
 
     def get(name: str, default: str) -> str:
-        return found.get(f"flyway.{name}", default)
+        return found.get(f"flyway.{name}") or default
 
     plain = _Settings()
     suffixes = get("sqlMigrationSuffixes", ".sql")

@@ -81,12 +81,12 @@ def _configured(folder: Path, asked: Asked) -> dict[str, str]:
         if path.is_file():
             text = re.sub(r"^\s*//[^\n]*|/\*.*?\*/", "", asked.source(path).text, flags=re.M | re.S)
             try:
-                given = json.loads(re.sub(r",(\s*[}\]])", r"\1", text)).get("placeholders") or {}
-            except (ValueError, AttributeError):
+                given = json.loads(re.sub(r",(\s*[}\]])", r"\1", text)).get("placeholders")
+            except (ValueError, AttributeError, RecursionError):
                 return {}
             return {
                 name.removeprefix(":"): str(value)
-                for name, value in given.items()
+                for name, value in (given if isinstance(given, dict) else {}).items()
                 if not str(value).startswith("!ENV")
             }
     return {}

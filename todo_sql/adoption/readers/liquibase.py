@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shlex
 from collections import Counter
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from todo_sql.adoption.documents import document, listed, text_of
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.placeholders import filled
 from todo_sql.adoption.revisions import (
@@ -47,6 +48,9 @@ _PLACEHOLDER = re.compile(r"\$\{(?P<name>[\w.:-]+)\}")
 _ROOTS = ("db.changelog-master", "changelog-master", "db.changelog", "changelog", "master", "root")
 _KINDS = (".xml", ".yaml", ".yml", ".json", ".sql")
 _NOTHING = {"", "not required", "empty"}
+_DEEPEST = 100  # changelogs that include changelogs
+# What a delimiter may be besides its own letters: others could be made to match for hours.
+_SIMPLE = re.compile(r"(?:[^()\[\]{}*+?.\\]|\\[nrt/;$|]|(?<!\*)\\s\*?)+")
 
 
 def read(folder: Path, asked: Asked) -> History:
@@ -101,33 +105,57 @@ def _ordered(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
     if root is None or root.suffix == ".sql":
         paths = [root] if folder.is_file() and root else sorted(folder.rglob("*.sql"))
         return [path for path in paths if path]
-    return list(_included(root, asked, findings, frozenset()))
+    return list(_included(root, asked, findings, {}))
 
 
 def _included(
-    path: Path, asked: Asked, findings: list[Finding], above: frozenset[Path]
+    path: Path, asked: Asked, findings: list[Finding], seen: dict[str, bool], depth: int = 0
 ) -> Iterator[Path]:
+    """Yield the SQL files that a changelog leads to, each once.
+
+    Args:
+        path: Of the changelog, or of an SQL file.
+        asked: What may be read.
+        findings: Takes what is wrong with an include.
+        seen: The files so far by their real paths, each with whether it is still being read.
+        depth: How many changelogs lead to it.
+    """
+    real = os.path.realpath(path)
+    if seen.get(real) is False:
+        return
     if path.suffix == ".sql":
+        seen[real] = False
         yield path
         return
     source = asked.source(path)
-    if path in above:
+    if real in seen or depth > _DEEPEST:
         fix = "take one of the includes out"
         findings.append(refusal("A114", "includes itself", source.place(0), fix=fix))
         return
+    seen[real] = True
     for kind, file in _entries(source, findings):
+        targets = _targets(kind, file, path, asked)
+        if targets is None:
+            fix = "correct the path, or import from the folder that it starts at"
+            words = f"includes {file[:200]}, which is not there"
+            findings.append(refusal("A114", words, source.place(0), fix=fix))
+        for target in targets or ():
+            yield from _included(target, asked, findings, seen, depth + 1)
+    seen[real] = False
+
+
+def _targets(kind: str, file: str, path: Path, asked: Asked) -> list[Path] | None:
+    """Return the files that an include of a changelog means; None: it is not in the project."""
+    try:
         near = path.parent / file
         target = near if near.exists() else next(_search(file, path, asked), near)
+        if not asked.holds(target):
+            return None
         if kind == "includeAll" and target.is_dir():
-            for one in sorted(target.rglob("*")):
-                if one.suffix in _KINDS:
-                    yield from _included(one, asked, findings, above | {path})
-        elif kind == "include" and target.is_file():
-            yield from _included(target, asked, findings, above | {path})
-        else:
-            fix = "correct the path, or import from the folder that it starts at"
-            words = f"includes {file}, which is not there"
-            findings.append(refusal("A114", words, source.place(0), fix=fix))
+            return sorted(one for one in target.rglob("*") if one.suffix in _KINDS)
+        return [target] if kind == "include" and target.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None
 
 
 def _search(file: str, path: Path, asked: Asked) -> Iterator[Path]:
@@ -151,8 +179,8 @@ def _entries(source: Source, findings: list[Finding]) -> list[tuple[str, str]]:
             tree: Any = ElementTree.fromstring(source.text.encode())
             found = [(one.tag.rpartition("}")[2], dict(one.attrib)) for one in tree]
         else:
-            tree = json.loads(source.text) if source.file.endswith(".json") else _yaml(source.text)
-            found = [pair for one in tree["databaseChangeLog"] or () for pair in one.items()]
+            changes: list[Any] = listed(document(source)["databaseChangeLog"])
+            found = [pair for one in changes for pair in one.items()]
     except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError) as error:
         fix = "name the folder of the SQL files instead"
         words = f"cannot be read as a changelog: {error}"
@@ -161,26 +189,15 @@ def _entries(source: Source, findings: list[Finding]) -> list[tuple[str, str]]:
     entries = []
     for kind, given in found:
         if kind in ("include", "includeAll") and isinstance(given, Mapping):
-            file = str(given.get("file") or given.get("path") or "")
-            relative = str(given.get("relativeToChangelogFile", "false")).lower() == "true"
+            file = text_of(given.get("file") or given.get("path"))
+            relative = text_of(given.get("relativeToChangelogFile")).lower() == "true"
             entries.append((kind, file if relative else file.removeprefix("/")))
         elif kind in ("changeSet", "changeset"):
             fix = "write it in formatted SQL (`liquibase update-sql` shows what it sends)"
-            id = given.get("id") if isinstance(given, Mapping) else "?"
+            id = text_of(given.get("id") if isinstance(given, Mapping) else "?")
             words = f"changeset {id} is not in SQL"
             findings.append(refusal("A113", words, source.place(0), fix=fix))
     return entries
-
-
-def _yaml(text: str) -> Any:
-    try:
-        import yaml  # type: ignore[import-untyped]
-    except ImportError:
-        raise ValueError("PyYAML is not installed") from None
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error).splitlines()[0]) from None
 
 
 def _changesets(source: Source, asked: Asked, findings: list[Finding]) -> Iterator[Revision]:
@@ -189,12 +206,13 @@ def _changesets(source: Source, asked: Asked, findings: list[Finding]) -> Iterat
     own = _attributes(f"- {first['rest'] if first else ''}")[1].get("logicalfilepath", source.file)
     # `ignoreLines` may hide anything, marks too; their lines stay, empty.
     text = _IGNORED.sub(lambda found: "\n" * found[0].count("\n"), source.text)
+    at = 0
     for mark, body, line in split_at(text, _CHANGESET):
         if mark is None:
             continue
         name, said = _attributes(mark["rest"])
         author, _, id = name.partition(":")
-        at = source.text.find(mark[0])
+        at = source.text.find(mark[0], at)
         place = source.place(at, at + len(mark[0]))
         if not id:
             fix = "write `--changeset author:id`"
@@ -304,10 +322,8 @@ def _delimited(text: str, said: Mapping[str, str]) -> str:
     delimiter = said.get("enddelimiter")
     if not delimiter or delimiter == ";":
         return text
-    try:
-        pattern = re.compile(rf"[ \t]*(?:{delimiter})[ \t]*$", re.MULTILINE)
-    except re.error:
-        pattern = re.compile(rf"[ \t]*{re.escape(delimiter)}[ \t]*$", re.MULTILINE)
+    plain = delimiter if _SIMPLE.fullmatch(delimiter) else re.escape(delimiter)
+    pattern = re.compile(rf"(?<![ \t])[ \t]*(?:{plain})[ \t]*$", re.MULTILINE)
     return pattern.sub(";", text)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.revisions import Asked, Half, History, Revision, Sign, Tool, refusal
 from todo_sql.errors import Finding
-from todo_sql.sql.source import Source, read_bytes
+from todo_sql.sql.source import Source
 
 _FOLDER = re.compile(r"(\d+)[_-]?(.*)")
 _PROVIDER = re.compile(r'^\s*provider\s*=\s*"([^"]*)"', re.MULTILINE)
@@ -31,7 +31,7 @@ def read(folder: Path, asked: Asked) -> History:
         if not (path / "migration.sql").is_file():
             continue
         named = _FOLDER.fullmatch(path.name)
-        data = read_bytes(path / "migration.sql", asked.root)
+        data = asked.data(path / "migration.sql")
         up = Source.from_bytes(asked.shown(path / "migration.sql"), data)
         down = asked.source(path / "down.sql") if (path / "down.sql").is_file() else None
         revisions.append(

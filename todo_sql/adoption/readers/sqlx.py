@@ -9,7 +9,7 @@ from pathlib import Path
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.revisions import Asked, Half, History, Revision, Sign, Tool, refusal
 from todo_sql.errors import Finding
-from todo_sql.sql.source import Source, read_bytes
+from todo_sql.sql.source import Source
 
 _FILE = re.compile(r"(\d+)_(.*?)(\.up|\.down)?\.sql")
 _OUTSIDE = "-- no-transaction"
@@ -36,7 +36,7 @@ def read(folder: Path, asked: Asked) -> History:
     revisions = []
     for number, (name, path) in sorted(ups.items()):
         down = asked.source(downs[number]) if number in downs else None
-        data = read_bytes(path, asked.root)
+        data = asked.data(path)
         up = Source.from_bytes(asked.shown(path), data)
         revisions.append(
             Revision(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.placeholders import filled
+from todo_sql.adoption.placeholders import A_FILE, Room, filled
 from todo_sql.adoption.revisions import (
     Asked,
     Half,
@@ -20,6 +20,7 @@ from todo_sql.adoption.revisions import (
 )
 from todo_sql.adoption.versions import natural
 from todo_sql.errors import Finding
+from todo_sql.sql.source import lies_in
 
 _FILE = re.compile(r"(\d+)_(.+)\.sql")
 _MARK = re.compile(r"^---- create above / drop below ----[ \t]*\r?$", re.MULTILINE)
@@ -65,13 +66,14 @@ def _filled(
 ) -> Half:
     inside = _OUTSIDE.search(half.text) is None
     half = replace(half, text=_OUTSIDE.sub("", half.text), transactional=inside)
+    room = Room(half.file)
     for _ in range(8):  # templates in templates
 
         def included(found: re.Match[str]) -> str:
             path = folder / found["file"]
-            if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+            if not lies_in(path, folder) or not path.is_file():
                 return found[0]
-            return asked.source(path).text
+            return room.take(asked.source(path).text, A_FILE)
 
         text = _TEMPLATE.sub(included, half.text)
         if text == half.text:
@@ -79,6 +81,7 @@ def _filled(
         half = replace(half, text=text)
     half = filled(half, _VALUE, values, findings, comments=True)
     unfilled = {found[0] for found in _VALUE.finditer(half.text)}
+    source = half.source
     for found in _OTHER.finditer(half.text):
         if found[0] in unfilled:
             continue
@@ -87,7 +90,7 @@ def _filled(
             refusal(
                 "A111",
                 f"`{found[0].splitlines()[0]}` is a template of Go's",
-                half.source.place(at, at + len(found[0].splitlines()[0])),
+                source.place(at, at + len(found[0].splitlines()[0])),
                 fix="write out what tern makes of it (`tern print-migrations` shows it)",
             )
         )

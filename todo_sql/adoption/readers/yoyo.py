@@ -110,7 +110,7 @@ def _from_python(path: Path, source: Source, asked: Asked) -> Revision:
     code = code_instead(path.stem, name, path, asked, "in Python", version)
     try:
         tree = ast.parse(source.text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         return code
     depends: tuple[str, ...] = ()
     inside = True
@@ -119,7 +119,8 @@ def _from_python(path: Path, source: Source, asked: Asked) -> Revision:
         match node:
             case ast.Assign(targets=[ast.Name(id="__depends__")], value=value):
                 given = _literal(value)
-                depends = tuple(sorted(given)) if isinstance(given, set | list | tuple) else ()
+                names = given if isinstance(given, set | list | tuple) else ()
+                depends = tuple(sorted(one for one in names if isinstance(one, str)))
             case ast.Assign(targets=[ast.Name(id="__transactional__")], value=value):
                 inside = bool(_literal(value))
             case ast.Assign(targets=[ast.Name(id="steps")], value=ast.List(elts=elements)):

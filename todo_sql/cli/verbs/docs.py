@@ -25,7 +25,7 @@ def command(
         name
         for name, text in files.items()
         if not (config.specs / name).is_file()
-        or (config.specs / name).read_text(encoding="utf-8") != text
+        or (config.specs / name).read_text(encoding="utf-8", errors="replace") != text
     ]
     if not check:
         with writing.folder(config.specs, config.root) as place:

@@ -12,7 +12,7 @@ from todo_sql.cli.context import Context
 from todo_sql.cli.options import WaitForMigrator
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
-from todo_sql.sql.source import shown_path
+from todo_sql.sql.source import lies_in, shown_path
 
 if TYPE_CHECKING:
     from todo_sql.adoption.carry import CarryPlan
@@ -165,6 +165,13 @@ def _folder(root: Path, tool: Tool | QueryTool, given: Path | None) -> Path:
     if given is not None:
         if not given.exists():
             raise UsageError(f"there is no {given}", code="A101", fix="name its folder")
+        if given.absolute().is_relative_to(root) and not lies_in(given, root):
+            raise UsageError(
+                f"{given} leads out of the project",
+                code="S103",
+                cause="another tool's files are read where they lie, and not through a link",
+                fix="name the folder itself, if its files are to come over",
+            )
         return given.resolve()
     here = [one.folder for one in recognise(root) if one.tool == tool.name]
     if len(here) == 1:

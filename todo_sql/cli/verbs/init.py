@@ -210,7 +210,7 @@ def _begin(
         if path.startswith(_EXAMPLE) or (root / path).exists():
             continue
         if path == "pyproject.toml":
-            text = re.sub(r"\[tool\.todo-sql\]\n(?:.+\n)*", f"[tool.todo-sql]\n{keys}", text)
+            text = _configured(text, keys)
         # What was there before the project is neither to be undone nor reviewed.
         text = text.replace("\t$(BIN)/todo-sql verify\n", "")
         files[path] = text.replace("todo-sql lint\n", "todo-sql lint queries\n")
@@ -261,9 +261,20 @@ def _keys(package: str, major: int, bound: Any) -> str:
     if bound is not None:
         text += (
             f'tenant = {{ parameter = "{bound.parameter}", setting = "{bound.setting}", '
-            f"role = {json.dumps(bound.role, ensure_ascii=False)} }}\n"
+            f"role = {_quoted(bound.role)} }}\n"
         )
     return text
+
+
+def _configured(text: str, keys: str) -> str:
+    """Return a pyproject.toml with other keys; in them no sign means anything to a pattern."""
+    before, after = re.split(r"\[tool\.todo-sql\]\n(?:.+\n)*", text)
+    return f"{before}[tool.todo-sql]\n{keys}{after}"
+
+
+def _quoted(text: str) -> str:
+    """Return a string of TOML, which escapes one sign more than JSON."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 @dataclass

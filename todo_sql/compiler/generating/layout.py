@@ -71,9 +71,9 @@ def summarised(text: str) -> str:
 
 def docstring(text: str, indent: str) -> list[str]:
     """Return the lines of a docstring, long ones wrapped."""
-    text = text.replace("\\", "\\\\").replace('"""', '\\"""').strip()
-    if text.endswith('"'):
-        text = text[:-1] + '\\"'
+    text = text.replace("\\", "\\\\").strip()
+    # Each of them, or those behind it would end the text.
+    text = re.sub(r'"{3,}|"+\Z', lambda run: '\\"' * len(run[0]), text)
     if "\n" not in text and len(indent) + len(text) + 6 <= WIDTH:
         return [f'{indent}"""{text}"""']
     room = WIDTH - len(indent)
