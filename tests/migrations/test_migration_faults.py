@@ -28,6 +28,7 @@ from support.migration_faults import (
     write_folder,
 )
 from support.migrations import applied, fetch, invalid_indexes, migrator, tables, write
+from support.proxy import Proxy
 from support.standby import primary_and_standby
 
 from todo_sql.embedded.server import EmbeddedServer
@@ -51,6 +52,24 @@ def test_a_cut_connection_tears_nothing(server: Server, owner: Owner, tmp_path: 
     for message in sorted(chance.sample(range(1, messages), CUTS)):
         with database(server, owner) as name:
             cut_after(server.url(name, owner.name), tmp_path, ids, message)
+
+
+def test_a_connection_cut_at_the_end_is_said(server: Server, owner: Owner, tmp_path: Path) -> None:
+    """After each of the last messages: also where every commit was told, and no more came."""
+    ids = [f"2026010{number}000000_t{number}" for number in (1, 2, 3)]
+    for id in ids:
+        write(tmp_path, id, f"create table {id[-2:]} ();")
+    with database(server, owner) as name:
+        messages = count_messages(server.url(name, owner.name), tmp_path)
+    said = []
+    for message in range(messages - 5, messages):
+        with database(server, owner) as name, Proxy(server.url(name, owner.name)) as proxy:
+            proxy.fault("cut", after=message)
+            try:
+                migrate(proxy.url, tmp_path)
+            except MigrationFailed as error:
+                said.append(error.finding.cause)
+    assert f"{ids[-1]} is applied and recorded" in said
 
 
 def test_a_killed_migrator_tears_nothing(server: Server, owner: Owner, tmp_path: Path) -> None:

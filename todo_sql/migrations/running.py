@@ -393,8 +393,10 @@ class MigrationRun:
             yield
         except (ConnectionLost, KeyboardInterrupt) as error:
             told = [one.id for one in self._done]
-            ids = [one.id for one in chain if one.id not in told]
-            raise self._cut_off(ids, told, direction, error) from None
+            last = chain[-1].id  # told as well, where the end of the flight alone was missing
+            ids = [one.id for one in chain if one.id not in told] or [last]
+            before = [id for id in told if id != last]
+            raise self._cut_off(ids, before, direction, error) from None
 
     def _cut_off(
         self, ids: Sequence[str], told: Sequence[str], direction: Direction, error: BaseException
