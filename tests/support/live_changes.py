@@ -133,6 +133,13 @@ CHANGES = [
         ),
         ("alter table lists drop constraint lists_pkey cascade", "- constraint lists_pkey"),
         ("alter table tasks disable trigger all", "~ constraint tasks_list_id_fkey"),
+        ("alter table lists disable trigger all", "~ constraint tasks_list_id_fkey"),
+        (
+            "alter table tasks disable trigger all; do $$ declare t record; begin for t in "
+            "select tgname from pg_trigger where tgrelid = 'lists'::regclass loop execute "
+            "format('alter table lists enable always trigger %I', t.tgname); end loop; end $$",
+            "~ constraint tasks_list_id_fkey",
+        ),
         ("alter index idx_due reset (fillfactor)", "~ index public.idx_due"),
         ("drop index idx_due; create index idx_due on tasks (due)", "~ index public.idx_due"),
         ("drop index idx_title", "- index public.idx_title"),

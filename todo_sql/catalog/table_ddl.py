@@ -125,15 +125,20 @@ def add_constraint(item: Item, snapshot: Snapshot) -> Iterator[str]:
 
 
 def fire(constraint: Item) -> str:
-    """Return what turns the triggers of a constraint on or off, as the constraint has them."""
-    verb = FIRING[constraint["triggers"]]
+    """Return what turns the triggers of a constraint on or off, as the constraint has them.
+
+    They are told apart by their functions: those of a foreign key stand on both its tables.
+    """
+    states = [state.split() for state in (constraint["triggers"] or "").split(", ") if state]
+    cases = "".join(f" when {literal(name)} then '{FIRING[state]}'" for name, state in states)
+    verb = f"case p.proname{cases} else 'enable' end" if cases else "'enable'"
     return block(
-        "for t in select g.tgrelid::regclass as name, g.tgname"
+        f"for t in select g.tgrelid::regclass as name, g.tgname, {verb} as verb"
         " from pg_catalog.pg_trigger as g inner join pg_catalog.pg_constraint as k"
-        " on k.oid = g.tgconstraint"
+        " on k.oid = g.tgconstraint inner join pg_catalog.pg_proc as p on p.oid = g.tgfoid"
         f" where k.conrelid = {literal(table_of(constraint))}::regclass"
         f" and k.conname = {literal(constraint['name'])} loop"
-        f" execute format('alter table %s {verb} trigger %I', t.name, t.tgname);"
+        " execute format('alter table %s %s trigger %I', t.name, t.verb, t.tgname);"
         " end loop;",
         declared=" declare t record;",
     )

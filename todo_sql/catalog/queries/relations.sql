@@ -144,9 +144,13 @@ select
     (
         select
             string_agg(
-                distinct case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end, ', '
+                format(
+                    '%s %s', p.proname,
+                    case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end
+                ), ', ' order by p.proname::text collate "C"
             )
         from pg_trigger as t
+        inner join pg_proc as p on t.tgfoid = p.oid
         where t.tgconstraint = k.oid and t.tgisinternal and t.tgenabled <> 'O'
     ) as triggers
 from pg_constraint as k
