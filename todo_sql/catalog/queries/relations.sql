@@ -147,7 +147,7 @@ select
                 format(
                     '%s %s', p.proname,
                     case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end
-                ), ', ' order by p.proname::text collate "C"
+                ), ', ' order by p.proname
             )
         from pg_trigger as t
         inner join pg_proc as p on t.tgfoid = p.oid
