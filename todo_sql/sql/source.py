@@ -174,5 +174,9 @@ def lies_in(path: Path, root: Path) -> bool:
 
 
 def _leads_out(path: Path, root: Path) -> bool:
-    """Whether a path of the project, or a link that was named, is no file of the project."""
-    return (path.is_relative_to(root) or path.is_symlink()) and not lies_in(path, root)
+    """Whether a link leads out of the project: one below it, or one that was named itself.
+
+    A folder outside that the configuration names by its path, with ``..``, is read.
+    """
+    below = Path(os.path.normpath(path)).is_relative_to(root)
+    return (below or path.is_symlink()) and not lies_in(path, root)
