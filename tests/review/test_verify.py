@@ -308,13 +308,10 @@ def test_rows_that_a_rollback_loses(scratch: Scratch, tmp_path: Path) -> None:
 
 
 TEMPORAL = """
-do $$ begin
-    if current_setting('server_version_num')::int < 180000 then return; end if;
-    create table prices (id int4range, "(a), b" daterange,
-        primary key (id, "(a), b" without overlaps));
-    create table paid (id int primary key, price int4range not null, at daterange not null,
-        foreign key (price, period at) references prices (id, period "(a), b"));
-end $$"""
+create table prices (id int4range, "(a), b" daterange,
+    primary key (id, "(a), b" without overlaps));
+create table paid (id int primary key, price int4range not null, at daterange not null,
+    foreign key (price, period at) references prices (id, period "(a), b"))"""
 
 
 @pytest.mark.parametrize(
@@ -322,16 +319,18 @@ end $$"""
     [
         ("create table odd (r int, t text, row text); insert into odd values (1)",
          "drop table odd"),
-        (TEMPORAL, "drop table if exists paid, prices"),
+        (TEMPORAL, "drop table paid, prices"),
         ('create table "a(b" (id int primary key, "c), d" int unique);'
          'create table refers (n int not null references "a(b" ("c), d"))',
          'drop table refers, "a(b"'),
     ],
 )  # fmt: skip
 def test_tables_with_odd_names_and_keys_get_rows(
-    scratch: Scratch, tmp_path: Path, forward: str, undo: str
+    scratch: Scratch, tmp_path: Path, server: Server, forward: str, undo: str
 ) -> None:
     """A column called as we call a row, a key over a period, brackets in names: all is tried."""
+    if forward is TEMPORAL and server.version < 18:
+        pytest.skip("keys over periods came with 18")
     write(tmp_path, (forward, undo), ("alter table lists add x int", "alter table lists drop x"))
     assert [one.outcome for one in verify(scratch, load(tmp_path, tmp_path))[1:]] == [
         "reversible",
