@@ -45,6 +45,7 @@ class StepFile:
         nothing: Why there is nothing to undo.
         irreversible: Why it cannot be undone.
         batch: The value of its `-- batch:`.
+        lock_timeout: The value of its `-- lock-timeout:`, unless the original has one.
         allow: The lint rules that it waives, each with the reason.
         comments: What stands on top of it.
         stands: ``before`` or ``within`` the statements around it that stay together.
@@ -63,6 +64,7 @@ class StepFile:
     nothing: str | None = None
     irreversible: str | None = None
     batch: str | None = None
+    lock_timeout: str | None = None
     allow: Mapping[str, str] = field(default_factory=dict)
     comments: str = ""
     stands: str = ""
@@ -139,6 +141,7 @@ def _filled(step: Mapping[str, Any], hazard: Hazard) -> StepFile:
         said("nothing"),
         said("irreversible"),
         said("batch"),
+        step.get("lock_timeout"),
         step.get("allow", {}),
         stands=step.get("stands", ""),
         serves=step.get("serves", False),

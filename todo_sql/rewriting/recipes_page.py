@@ -14,6 +14,8 @@ def example(files: list[StepFile] | tuple[StepFile, ...]) -> str:
             said.append("phase: contract")
         if file.batch is not None:
             said.append(f"batch: {file.batch}")
+        if file.lock_timeout is not None:
+            said.append(f"lock-timeout: {file.lock_timeout}")
         lines = ["; ".join(said), file.sql]
         if file.rollback is not None:
             lines += [f"--   undone by: {line}" for line in file.rollback.splitlines()]

@@ -261,6 +261,8 @@ def _directives(migration: Migration, file: StepFile, *, first: bool) -> Iterato
         found = re.search(rf"^\s*--\s*{name}\s*:\s*(.+?)\s*$", source, re.M)
         if found and getattr(given, name.replace("-", "_")) is not None:
             yield f"-- {name}: {found[1]}"
+        elif name == "lock-timeout" and file.lock_timeout is not None:
+            yield f"-- {name}: {file.lock_timeout}"
     allowed = dict(given.allow)
     if not file.alone or file.batch or all(map(is_rerunnable, parse(file.sql))):
         allowed.pop(UNKNOWN_FATE, None)
