@@ -26,6 +26,9 @@ OWN_TASKS = f"{HELD_TASKS}{_POLICY}{_OWN}"
 CITUS_TASKS = f"{HELD_TASKS}{_POLICY}using (user_id = current_user_id());\n"
 """The same as Citus takes it: without a sub-select."""
 
+RANGED_TASKS = f"create type float_range as range (subtype = float8);\n{CITUS_TASKS}"
+"""The same beside a type that Citus makes on no other node."""
+
 OWN_LISTS = OWN_TASKS.replace("tasks", "lists")
 CITUS_LISTS = CITUS_TASKS.replace("tasks", "lists")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from todo_sql.review.linting.citus import types_missing
+from todo_sql.review.linting.example_tables import RANGED_TASKS
 from todo_sql.review.linting.reviewed import Spot
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import enum, qualified, shown, strings
@@ -40,21 +41,6 @@ def _types(command: Any, rows: frozenset[str], missing: frozenset[str]) -> Itera
         yield returned[0]
 
 
-_TABLES = """\
-create type float_range as range (subtype = float8);
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
-
 RULE = Rule(
     code="R613",
     name="citus-function-not-on-nodes",
@@ -68,13 +54,13 @@ RULE = Rule(
         "hand the columns in one by one, in types that PostgreSQL has; instead of an operator call "
         "its function"
     ),
-    bad=_TABLES
+    bad=RANGED_TASKS
     + """\
 create function length_of(span float_range) returns double precision language sql immutable
 set search_path = pg_catalog, pg_temp
 return upper(span) - lower(span);
 """,
-    good=_TABLES
+    good=RANGED_TASKS
     + """\
 create function length_of(low double precision, high double precision) returns double precision
 language sql immutable

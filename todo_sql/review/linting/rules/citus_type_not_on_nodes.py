@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.citus import on_nodes, types_missing
+from todo_sql.review.linting.example_tables import RANGED_TASKS
 from todo_sql.review.linting.rule import Hit, Project, Rule
 from todo_sql.review.linting.tree import shown
 
@@ -17,21 +18,6 @@ def _check(project: Project) -> Iterator[Hit]:
                 words = {"table": shown(table.name), "column": column.name, "type": column.type}
                 yield Hit(column.typed or column.spot, words)
 
-
-_TABLES = """\
-create type float_range as range (subtype = float8);
-create table tasks (
-    user_id text not null,
-    id bigint not null,
-    constraint tasks_pkey primary key (user_id, id)
-);
-comment on table tasks is 'What is to be done.';
-comment on column tasks.user_id is 'Whose it is.';
-comment on column tasks.id is 'Its number.';
-alter table tasks enable row level security;
-create policy tasks_select_own on tasks for select to todo_app
-using (user_id = current_user_id());
-"""
 
 RULE = Rule(
     code="R609",
@@ -46,12 +32,12 @@ RULE = Rule(
         "use one of PostgreSQL's own types; or make the type on each node first, by "
         "run_command_on_workers"
     ),
-    bad=_TABLES
+    bad=RANGED_TASKS
     + """\
 alter table tasks add column effort float_range;
 comment on column tasks.effort is 'How long it takes.';
 """,
-    good=_TABLES
+    good=RANGED_TASKS
     + """\
 alter table tasks add column effort numrange;
 comment on column tasks.effort is 'How long it takes.';
