@@ -47,7 +47,8 @@ class _Shown:
         """Return the parameters, that of the help included."""
         found = super().get_params(ctx)  # type: ignore[misc]
         for one in found:
-            if not isinstance(one.get_runtime_param, _WhenGiven):
+            # No part of typer's public face: where another release lacks it, only time is lost.
+            if not isinstance(getattr(one, "get_runtime_param", None), _WhenGiven | None):
                 one.get_runtime_param = _WhenGiven(one)
         return found
 
