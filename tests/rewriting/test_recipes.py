@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.database import Server
 
-from todo_sql.rewriting.piece_view import split_name
+from todo_sql.catalog.names import split_name
 from todo_sql.rewriting.recipe import Recipe, all_recipes
 from todo_sql.rewriting.recipes_page import example, render
 from todo_sql.rewriting.rewrite import Rewrite

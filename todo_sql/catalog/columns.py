@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, names, options, quoted, table_of
+from todo_sql.catalog.names import column_name, names, options, plain, quoted, split_name, table_of
 from todo_sql.catalog.snapshot import Snapshot
 
 
@@ -77,7 +77,7 @@ def _identity_of_parent(column: Item, snapshot: Snapshot) -> bool:
 
 
 def _bare(name: str) -> str:
-    return name.rsplit(".", 1)[-1].strip('"')
+    return plain(split_name(name)[1])
 
 
 def set_default(item: Item, snapshot: Snapshot) -> Iterator[str]:

@@ -12,7 +12,7 @@ from todo_sql.catalog.columns import alter_column, set_default
 from todo_sql.catalog.ddl import BY_HAND, refresh
 from todo_sql.catalog.diff import Difference
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import target
+from todo_sql.catalog.names import index_name, target
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.steps import steps
 
@@ -331,5 +331,4 @@ def _given(default: Item) -> dict[str, str | None]:
 def _index_of(item: Item) -> str | None:
     if item.kind != "constraint" or item["form"] not in ("primary key", "unique", "exclude"):
         return None
-    schema = (item.parent or "").split(" ", 1)[1].rsplit(".", 1)[0]
-    return f"{schema}.{item.name.split(' on ')[0]}"
+    return index_name(item)

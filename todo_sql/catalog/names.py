@@ -95,6 +95,18 @@ def table_of(item: Item) -> str:
     raise ValueError(item.parent)
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Return schema and name of a qualified name, quoted as they are."""
+    found = re.fullmatch(r'("(?:[^"]|"")*"|[^".]+)\.(.+)', name, re.DOTALL)
+    assert found is not None
+    return found[1], found[2]
+
+
+def index_name(constraint: Item) -> str:
+    """Return the qualified name of the index behind a constraint."""
+    return f"{split_name(table_of(constraint))[0]}.{quoted(constraint['name'])}"
+
+
 def column_name(item: Item) -> str:
     """Return the quoted name of a column item."""
     return item.name[len(table_of(item)) + 1 :]

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from todo_sql.catalog.column_changes import not_null_name
 from todo_sql.catalog.columns import column_definition, identity, sequence_options
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, literal, names, table_of
-from todo_sql.rewriting.piece_view import changed, helper, index_name, plain, split_name
+from todo_sql.catalog.names import column_name, index_name, literal, names, split_name, table_of
+from todo_sql.rewriting.piece_view import changed, helper, plain
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.shadow import Shadows
 from todo_sql.rewriting.single_commands import lowered

@@ -7,12 +7,19 @@ from collections.abc import Iterator, Sequence
 
 from todo_sql.catalog.ddl import create
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, quoted, relation_name, table_of
+from todo_sql.catalog.names import (
+    column_name,
+    index_name,
+    quoted,
+    relation_name,
+    split_name,
+    table_of,
+)
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.migrations.files.batch_directive import BatchBy
 from todo_sql.migrations.files.batched import NotBatched, batched
 from todo_sql.review.linting.tree import enum, of_type, option, relation
-from todo_sql.rewriting.piece_view import PieceView, helper, index_name, plain, split_name
+from todo_sql.rewriting.piece_view import PieceView, helper, plain
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.single_commands import lowered
 

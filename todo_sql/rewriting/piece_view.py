@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -10,7 +9,7 @@ from typing import Any
 
 from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, names, quoted, table_of
+from todo_sql.catalog.names import column_name, names, quoted, split_name, table_of
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.rewriting.recipe import Words
 from todo_sql.rewriting.rehearsal import Rehearsed
@@ -169,23 +168,11 @@ def changed(item: Item, **attributes: Any) -> Item:
     return replace(item, attributes={**item.attributes, **attributes})
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """Return schema and name of a qualified name, quoted as they are."""
-    found = re.fullmatch(r'("(?:[^"]|"")*"|[^".]+)\.(.+)', name, re.DOTALL)
-    assert found is not None
-    return found[1], found[2]
-
-
 def plain(name: str) -> str:
     """Return a qualified name without quotes."""
     return ".".join(
         part[1:-1].replace('""', '"') if part.startswith('"') else part for part in split_name(name)
     )
-
-
-def index_name(constraint: Item) -> str:
-    """Return the qualified name of the index behind a constraint."""
-    return f"{split_name(table_of(constraint))[0]}.{quoted(constraint['name'])}"
 
 
 def helper(table: str, column: str, what: str, snapshot: Snapshot) -> str:

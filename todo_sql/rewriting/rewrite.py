@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from todo_sql.catalog.names import split_name
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.migration import Migration
@@ -19,7 +20,6 @@ from todo_sql.queries.variants import variants
 from todo_sql.review.foresight import Foresight
 from todo_sql.review.locks import MODES, Lock, Trace
 from todo_sql.rewriting.numbering import NoRoom, Numbers, Renumbered
-from todo_sql.rewriting.piece_view import split_name
 from todo_sql.rewriting.recipe import Recipe, StepFile
 from todo_sql.rewriting.rehearsal import rehearse, run
 from todo_sql.rewriting.sequence import Composed, compose

@@ -8,9 +8,9 @@ from dataclasses import replace
 from todo_sql.catalog.column_changes import not_null_name
 from todo_sql.catalog.ddl import create
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, literal, quoted, table_of
+from todo_sql.catalog.names import column_name, index_name, literal, quoted, split_name, table_of
 from todo_sql.catalog.snapshot import Snapshot
-from todo_sql.rewriting.piece_view import PieceView, changed, helper, index_name, split_name
+from todo_sql.rewriting.piece_view import PieceView, changed, helper
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.single_commands import lowered
 
