@@ -16,11 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from support.accounts import as_root_only, ordinary_user, python_as_ordinary_user
 
 from todo_sql.config import load_config
@@ -242,14 +243,28 @@ def test_shows_its_log_when_it_cannot_start(embedded: EmbeddedServer) -> None:
     assert 'invalid value for parameter "shared_buffers": "nonsense"' in str(caught.value)
 
 
-def test_names_the_versions_when_they_differ(embedded: EmbeddedServer) -> None:
-    """Data of another major version is not touched."""
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("14\n", r"E104.*is PostgreSQL 14's"),
+        ("nonsense", r"E105.*data is damaged"),
+        ("", r"E105.*data is damaged"),
+        (None, r"E105.*data is damaged"),
+    ],
+)
+def test_names_the_versions_when_they_differ(
+    embedded: EmbeddedServer, written: str | None, told: str
+) -> None:
+    """Data of another major version, or of one that nothing tells, is not touched."""
     embedded.stop()
     mark = embedded.status().data / "PG_VERSION"
     text = mark.read_text()
-    mark.write_text("14\n")
+    if written is None:
+        mark.unlink()
+    else:
+        mark.write_text(written)
     try:
-        with pytest.raises(DatabaseError, match=r"E104.*is PostgreSQL 14's"):
+        with pytest.raises(DatabaseError, match=told):
             embedded.ensure_running()
     finally:
         mark.write_text(text)
@@ -359,6 +374,35 @@ def test_destroy_leaves_nothing(copied: EmbeddedServer, folder: Path) -> None:
     copied.destroy()
     assert list(folder.iterdir()) == []
     await_end(pid)
+
+
+def test_an_interrupted_destroy_does_no_harm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it ends, nobody else came in between, and the next start has a whole server."""
+    embedded = EmbeddedServer(folder / "server", binaries(18), durable=False)
+    whole, places_tried, left = shutil.rmtree, 0, 0
+
+    def half(path: Path, *, ignore_errors: bool = False) -> None:
+        nonlocal left
+        if data := [each for each in embedded.folder.glob("data*") if any(each.iterdir())]:
+            with pytest.raises(Timeout), FileLock(embedded.folder / "lock", timeout=0):
+                pytest.fail(f"the lock is free beside {data}")
+        if left == 0:
+            sorted(file for file in path.rglob("*") if file.is_file())[0].unlink()
+            raise KeyboardInterrupt
+        left -= 1
+        whole(path, ignore_errors=ignore_errors)
+
+    while True:
+        assert ask(embedded.ensure_running(), "select 1") == 1
+        left = places_tried
+        with monkeypatch.context() as patched:
+            patched.setattr(shutil, "rmtree", half)
+            with suppress(KeyboardInterrupt):
+                embedded.destroy()
+                break
+        places_tried += 1
+    assert places_tried > 1
+    assert list(folder.iterdir()) == []
 
 
 def test_a_temporary_server_ends_with_its_killed_owner(folder: Path) -> None:

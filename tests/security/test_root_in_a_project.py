@@ -150,6 +150,46 @@ def test_root_keeps_out_of_another_users_folders(ground: Path, action: str, whos
     assert state_of(parts["project"]) == before
 
 
+# What lies in the way: a link's target or None, whose it is, its mode; and whether that is safe.
+WAYS: list[tuple[str | None, str, int, bool]] = [
+    (None, "root", 0o755, True),
+    (None, "root", 0o777, False),
+    (None, "root", 0o1777, True),
+    (None, "another", 0o755, False),
+    ("roots", "root", 0, True),
+    ("{ground}/roots", "root", 0, True),
+    ("absent", "root", 0, True),
+    ("roots", "another", 0, False),
+    ("theirs", "root", 0, False),
+    ("{ground}/theirs/link", "root", 0, False),
+    ("theirs/../roots", "root", 0, False),
+    ("way", "root", 0, False),
+]
+
+
+@as_root_only
+@pytest.mark.parametrize(("target", "owner", "mode", "alone"), WAYS)
+def test_what_is_roots_alone_is_read_from_the_way_as_it_is_written(
+    ground: Path, target: str | None, owner: str, mode: int, *, alone: bool
+) -> None:
+    """Where a link of another user leads to now says nothing: it may lead elsewhere next."""
+    ids = ordinary_user()
+    assert ids is not None
+    (ground / "roots").mkdir()
+    (ground / "theirs").mkdir()
+    (ground / "theirs" / "link").symlink_to(ground / "roots")
+    os.chown(ground / "theirs", *ids)
+    way = ground / "way"
+    if target is None:
+        way.mkdir()
+        way.chmod(mode)
+    else:
+        way.symlink_to(target.format(ground=ground))
+    if owner == "another":
+        os.chown(way, *ids, follow_symlinks=False)
+    assert places.is_roots_alone(way / "state") is alone
+
+
 @as_root_only
 def test_root_has_a_server_of_its_own_there(ground: Path) -> None:
     """In another user's project root's server lives outside; the project stays as it was."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from todo_sql.embedded.places import short_text
+from todo_sql.embedded.places import delete, short_text
 from todo_sql.embedded.programs import Account, run
 from todo_sql.errors import DatabaseError
 
@@ -79,7 +79,7 @@ class Cluster:
 
         It is made aside and then renamed, so that it is whole or absent.
         """
-        building = self.home / "data.new"
+        building = _building(self.home)
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700)
         secret = self.home / "password.new"
@@ -257,6 +257,20 @@ def data_directory(home: Path) -> Path:
 def log_file(home: Path) -> Path:
     """Return the log below `home`."""
     return home / "log"
+
+
+def discard(home: Path) -> None:
+    """Delete the data directory and the log below `home`: the data is whole or absent, here too."""
+    building = _building(home)
+    delete(building)
+    with suppress(FileNotFoundError):
+        data_directory(home).rename(building)
+    delete(building)
+    delete(log_file(home))
+
+
+def _building(home: Path) -> Path:
+    return home / "data.new"
 
 
 def postmaster(data: Path) -> Postmaster | None:

@@ -33,23 +33,27 @@ def short_text(path: Path) -> str:
         return file.read(LONGEST)
 
 
-def is_roots_alone(folder: Path) -> bool:
+def is_roots_alone(folder: Path, links: int = 40) -> bool:
     """Whether nobody but root can put something else in the place of a folder's entries.
 
-    Every folder on the way must be root's, and others may write only where the sticky bit
-    keeps them from exchanging what is not theirs.
+    Every folder and every link on the way must be root's, and others may write only where the
+    sticky bit keeps them from exchanging what is not theirs. The way is read as it is written:
+    where it would lead at this moment is nothing that its owner cannot change at the next.
     """
-    try:
-        real = folder.resolve()
-    except OSError:
-        return False  # it is being exchanged
-    for place in (real, *real.parents):
+    way = folder.absolute()
+    for place in (way, *way.parents):
         try:
             found = place.lstat()
+            target = place.readlink() if stat.S_ISLNK(found.st_mode) else None
         except FileNotFoundError:
             continue  # made by root, below what is root's
+        except OSError:
+            return False  # it is being exchanged
         others = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid else 0)
-        if found.st_uid != 0 or (found.st_mode & others and not found.st_mode & stat.S_ISVTX):
+        exchangeable = found.st_mode & others and not found.st_mode & stat.S_ISVTX
+        if found.st_uid != 0 or (exchangeable and not target):
+            return False
+        if target and not (links and is_roots_alone(place.parent / target, links - 1)):
             return False
     return True
 

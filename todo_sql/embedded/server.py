@@ -38,6 +38,7 @@ from todo_sql.embedded.cluster import (
     PortTaken,
     Postmaster,
     data_directory,
+    discard,
     log_file,
     postmaster,
 )
@@ -184,6 +185,7 @@ class EmbeddedServer:
             for home in reversed(self.remains()):  # our folder, which holds the lock, last
                 if not self._is_strange(home):
                     self._end(home)
+                self._clear(home)
                 shutil.rmtree(home, ignore_errors=home == self.folder)
         if places.is_outside(str(self.folder.parent)):
             with suppress(OSError):  # another major version's server is in it
@@ -305,12 +307,17 @@ class EmbeddedServer:
     def _erase(self) -> None:
         for home in self.remains():
             if self._is_strange(home):
-                left = [entry for entry in home.iterdir() if entry.name not in BEFORE_STATE]
+                self._clear(home)
             else:
                 self._end(home)
-                left = [data_directory(home), log_file(home)]
-            for entry in left:
-                places.delete(entry)
+                discard(home)
+
+    def _clear(self, home: Path) -> None:
+        """Delete what a home holds but the lock, and last what says that the rest is ours."""
+        discard(home)
+        entries = (entry for entry in home.iterdir() if entry.name not in BEFORE_STATE)
+        for entry in sorted(entries, key=lambda entry: entry.name == "server.json"):
+            places.delete(entry)
 
     def _end(self, home: Path) -> bool:
         return self._postmaster(home) is not None and self._cluster(home).stop()
@@ -348,7 +355,15 @@ class EmbeddedServer:
         return Cluster(home, reachable(self.programs, account, home), account)
 
     def _check_version(self, data: Path, version: int) -> None:
-        made_by = int(places.short_text(data / "PG_VERSION").strip())
+        try:
+            made_by = int(places.short_text(data / "PG_VERSION").strip())
+        except (OSError, ValueError):
+            raise DatabaseError(
+                f"{data} is damaged",
+                code="E105",
+                cause="no PG_VERSION in it says which PostgreSQL made it",
+                fix="restore it, or start over with `todo-sql db reset`, without the data",
+            ) from None
         if made_by != version:
             raise DatabaseError(
                 f"the data in {data} is PostgreSQL {made_by}'s, the programs are {version}'s",

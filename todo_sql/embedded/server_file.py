@@ -69,15 +69,15 @@ class StateFile:
 
     def is_foreign(self) -> bool:
         """Whether the folder holds what we did not make in it."""
-        if not self.folder.is_dir():
-            return False
         try:
             state = self.read()
+            if state is not None:
+                return state.made != self.folder.stat().st_ino
+            return any(entry.name not in BEFORE_STATE for entry in self.folder.iterdir())
         except DatabaseError:
             return True
-        if state is not None:
-            return state.made != self.folder.stat().st_ino
-        return any(entry.name not in BEFORE_STATE for entry in self.folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return False  # nothing is there, or another process has just deleted it
 
     def write(self, state: ServerState) -> None:
         """Remember what is to be known of a server in this folder."""
