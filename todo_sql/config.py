@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from todo_sql.errors import ConfigError, Severity
+from todo_sql.paths import real_path
 
 SECTION = "tool.todo-sql"
 FILE = "todo-sql.toml"
@@ -206,16 +207,16 @@ def load_config(
     if project is not None:
         if str(project) == TODO:
             return packaged_config(environment)
-        found = _in_folder(project.resolve(), environment)
+        found = _in_folder(real_path(project), environment)
         if found is None:
             raise NoProject(
-                f"there is no project in {project.resolve()}",
+                f"there is no project in {real_path(project)}",
                 cause=f"it has no pyproject.toml with [{SECTION}], no {FILE}, and no folder "
                 "`migrations` with files of ours",
                 fix="name the project's folder, or make a project with `todo-sql init DIR`",
             )
         return found
-    begin = (start or Path.cwd()).resolve()
+    begin = real_path(start or Path.cwd())
     for folder in (begin, *begin.parents):
         found = _in_folder(folder, environment)
         if found is not None:
@@ -250,8 +251,8 @@ def _in_folder(root: Path, environment: Mapping[str, str]) -> Config | None:
 def config_of_migrations(folder: Path, environment: Mapping[str, str] | None = None) -> Config:
     """Return the configuration for a folder of migrations that belongs to no project."""
     given = os.environ if environment is None else environment
-    root = folder.resolve().parent
-    return replace(_from_section(root, {}, "", given), migrations=folder.resolve())
+    root = real_path(folder).parent
+    return replace(_from_section(root, {}, "", given), migrations=real_path(folder))
 
 
 def packaged_config(environment: Mapping[str, str] | None = None) -> Config:

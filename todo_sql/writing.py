@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from todo_sql.errors import ConfigError
+from todo_sql.paths import real_path
 
 # Windows has neither descriptors of folders nor O_NOFOLLOW; there the way is looked at first.
 _BY_DESCRIPTOR = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
@@ -101,7 +102,7 @@ def folder(path: Path, within: Path) -> Iterator[Folder]:
     if not wanted.is_relative_to(base):
         raise _not_written(wanted, f"it lies outside {base}")
     base.mkdir(parents=True, exist_ok=True)
-    real = base.resolve()
+    real = real_path(base)
     below = wanted.relative_to(base).parts
     if not _BY_DESCRIPTOR:
         yield Folder(_on_foot(real, below), None)
@@ -147,7 +148,7 @@ def _on_foot(base: Path, below: tuple[str, ...]) -> Path:
     for part in below:
         here = here / part
         here.mkdir(exist_ok=True)
-        if here.resolve() != here:
+        if real_path(here) != here:
             raise _not_written(here, "it is a link")
     return here
 

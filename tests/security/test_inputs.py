@@ -60,6 +60,22 @@ def test_only_files_of_the_project_are_read(
     assert "hush" not in said
 
 
+@pytest.mark.parametrize("words", [["lint"], ["check"]], ids=" ".join)
+@pytest.mark.parametrize("target", ["{place}", "other.sql", "absent.sql"])
+@pytest.mark.parametrize("place", [f"migrations/{NAME}.sql", "queries/q.sql"])
+def test_a_link_that_leads_nowhere_is_told(
+    words: list[str], target: str, place: str, project: Path
+) -> None:
+    """In a circle or to nothing: which file it is, and why it cannot be read."""
+    file = project / place
+    file.symlink_to(target.format(place=file.name))
+    if target == "other.sql":
+        (file.parent / target).symlink_to(file.name)
+    said = run(project, *words)
+    assert file.parent.name in said
+    assert any(why in said.lower() for why in ("symbolic links", "no such file"))
+
+
 def test_a_link_within_the_project_is_read(project: Path) -> None:
     """Two names of one file are the project's own affair."""
     (project / "shared.sql").write_text("-- irreversible: test\nselect nope nope nope;\n")

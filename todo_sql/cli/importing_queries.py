@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from todo_sql.cli.context import Context
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
+from todo_sql.paths import real_path
 from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ def import_queries(
 
     config, output = context.own_config, context.output
     root = config.root
-    target = Path(root / to).resolve() if to else config.queries
+    target = real_path(root / to) if to else config.queries
     own = folder if folder.is_dir() else folder.parent
-    if target == own.resolve():
+    if target == real_path(own):
         raise UsageError(
             f"{target} is {tool.title}'s own folder",
             fix="name another for the new files: `--to DIR`, and the same as `queries` in the "

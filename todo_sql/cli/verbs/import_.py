@@ -12,6 +12,7 @@ from todo_sql.cli.context import Context
 from todo_sql.cli.options import WaitForMigrator
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
+from todo_sql.paths import real_path
 from todo_sql.sql.source import lies_in, shown_path
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def command(
         source = _folder(root, kind, folder)
         return import_queries(context, kind, source, to, dry_run=dry_run)
     found = tool_of(tool)
-    target = Path(root / to if to else context.config.migrations).resolve()
+    target = real_path(root / to if to else context.config.migrations)
     if ledger:
         return _carry_over(
             context,
@@ -172,7 +173,7 @@ def _folder(root: Path, tool: Tool | QueryTool, given: Path | None) -> Path:
                 cause="another tool's files are read where they lie, and not through a link",
                 fix="name the folder itself, if its files are to come over",
             )
-        return given.resolve()
+        return real_path(given)
     here = [one.folder for one in recognise(root) if one.tool == tool.name]
     if len(here) == 1:
         return here[0]

@@ -25,6 +25,7 @@ from todo_sql.errors import (
     FindingsError,
     UsageError,
 )
+from todo_sql.paths import real_path
 
 if TYPE_CHECKING:
     from todo_sql.adoption.live import Live
@@ -62,7 +63,7 @@ def command(
     and each table gets queries: get, list, create, update, delete. Once both catalogs are the
     same, the migration can be recorded there as applied; nothing else is written to it.
     """
-    root = folder.resolve()
+    root = real_path(folder)
     if from_ is not None:
         return _from_live(context, folder, from_, tenant=tenant, queries=queries, yes=yes)
     if tenant is not None or not queries or yes:
@@ -152,7 +153,7 @@ def _from_live(
     context: Context, folder: Path, given: str, *, tenant: str | None, queries: bool, yes: bool
 ) -> ExitCode:
     """Make a project of a live database: files first, then what it records there."""
-    root, output = folder.resolve(), context.output
+    root, output = real_path(folder), context.output
     package = package_name(root.name)
     _refuse_project(root, folder)
     written = (*_files(package), "migrations", "queries", "todo-sql.toml")

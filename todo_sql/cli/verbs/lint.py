@@ -12,6 +12,7 @@ from todo_sql.cli.context import Context
 from todo_sql.cli.screen import count_of
 from todo_sql.config import Config
 from todo_sql.errors import ExitCode, UsageError
+from todo_sql.paths import real_path
 
 
 def command(
@@ -98,7 +99,7 @@ def _named(paths: list[Path], config: Config) -> frozenset[Path]:
     files: set[Path] = set()
     for path in paths:
         if path.is_dir():
-            found = set(_below(path.resolve(), config))
+            found = set(_below(real_path(path), config))
             if not found:
                 raise UsageError(f"there is no .sql file in {path}", fix="name another folder")
             files |= found
@@ -107,7 +108,7 @@ def _named(paths: list[Path], config: Config) -> frozenset[Path]:
         elif path.suffix != ".sql":
             raise UsageError(f"{path} is no .sql file", fix="lint reviews .sql files alone")
         else:
-            files.add(path.resolve())
+            files.add(real_path(path))
     return frozenset(files)
 
 
@@ -116,4 +117,4 @@ def _below(folder: Path, config: Config) -> Iterator[Path]:
     for file in folder.rglob("*.sql"):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         if not hidden and (config.generate is None or config.generate not in file.parents):
-            yield file.resolve()
+            yield real_path(file)

@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.errors import ExitCode, UsageError
+from todo_sql.paths import real_path
 from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def command(
         for path in shown:
             context.output.data(path)
     if drafted:
-        _name_hazards(context, frozenset((forward.resolve(), rollback.resolve())), document)
+        _name_hazards(context, frozenset((real_path(forward), real_path(rollback))), document)
         if schema is None:
             context.output.message(
                 "the database that it was drafted from has all of it: once it is read and kept, "

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from todo_sql.errors import Place, UsageError
+from todo_sql.paths import real_path
 from todo_sql.sql.pieces import Data, Include, Rows, is_open, is_plain, lines_in, pieces
 from todo_sql.sql.source import Source, Stretch, open_file, shown_path
 
@@ -184,24 +185,24 @@ def _include(
     name: str, place: Place, path: Path, reading: _Reading, within: tuple[Path, ...]
 ) -> None:
     target = path.parent / name
-    inside = reading.folder.resolve()
+    inside = real_path(reading.folder)
 
     def refused(why: str, fix: str) -> UsageError:
         return UsageError(f"{name} {why}", code="S105", place=place, fix=fix)
 
-    real = target.resolve()
+    real = real_path(target)
     if Path(name).is_absolute() or not real.is_relative_to(inside):
         raise refused(
             "is not in the folder of the migrations",
             "name a file beside this one or below it; it is read and checked like this one",
         )
-    if real in (*within, path.resolve()) or len(within) >= _DEEPEST:
+    if real in (*within, real_path(path)) or len(within) >= _DEEPEST:
         raise refused("leads back to this file", "take one of the lines out")
     known = real.relative_to(inside).as_posix()
     shown = shown_path(target, reading.root)
     reading.included.append((known, target))
     try:
-        _read(target, Path(os.path.normpath(shown)).as_posix(), reading, (*within, path.resolve()))
+        _read(target, Path(os.path.normpath(shown)).as_posix(), reading, (*within, real_path(path)))
         # psql sends what stands at the end of a file without a semicolon, too.
         reading.end(";\n" if is_open("".join(reading.parts)) else "")
     except OSError as error:
@@ -226,7 +227,7 @@ def checksum(path: Path, included: tuple[tuple[str, Path], ...]) -> str:
 
 def hash_of_file(path: Path, folder: Path) -> bytes:
     """Return a hash of the bytes of a file, and of what it names."""
-    anywhere = Path(path.resolve().anchor)
+    anywhere = Path(real_path(path).anchor)
     with _opened(path, anywhere) as (data, _):
         if is_plain(data):
             return hashlib.sha256(data).digest()

@@ -16,6 +16,7 @@ from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.files.directives import OF_FATE
 from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
 from todo_sql.migrations.files.statements import may_be_in_doubt, unexamined, wrong_statements
+from todo_sql.paths import real_path
 from todo_sql.queries.loader import QuerySet, has_header, read_folder
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.choices import chosen as wanted
@@ -88,14 +89,14 @@ def lint(
     }
     paths |= {source.file: config.root / source.file for source in texts}
     sources = [*(file.source for file in project.files if file.kind != "query"), *texts]
-    known = {path.resolve() for path in paths.values()}
+    known = {real_path(path) for path in paths.values()}
     outside = read_outside(config, (only or frozenset()) - known if named else ())
     project = replace(project, files=(*project.files, *outside.files))
     broken += outside.findings
     paths |= {source.file: path for path, source in outside.sources.items()}
     texts += outside.sources.values()
     sources += outside.sources.values()
-    chosen = {name for name, path in paths.items() if only is None or path.resolve() in only}
+    chosen = {name for name, path in paths.items() if only is None or real_path(path) in only}
     findings, edits = _by_rules(project, config.lint.profile)
     findings += queries.findings if queries is not None else ()
     scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]
@@ -300,7 +301,7 @@ def changed_since(config: Config, revision: str) -> frozenset[Path]:
     names = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     paths = {name: root / name for name in names if name.endswith(".sql")}
     return frozenset(
-        path.resolve()
+        real_path(path)
         for name, path in paths.items()
         if path.is_file() and before.get(name) not in _hashes(path.read_bytes())
     )
@@ -330,7 +331,7 @@ def committed(config: Config) -> frozenset[Path]:
         names = _git(config.root, "ls-tree", "-r", "-z", "--name-only", "HEAD")
     except UsageError:
         return frozenset()
-    return frozenset((config.root / name).resolve() for name in names)
+    return frozenset(real_path(config.root / name) for name in names)
 
 
 def _git(root: Path, *arguments: str) -> list[str]:
@@ -388,10 +389,10 @@ def mend(
     folders = config.migration_folders
     scripts = sorted(path for folder in folders for path in folder.rglob("*.sql"))
     for path in [*scripts, *queries, *review.outside]:
-        if only is not None and path.resolve() not in only:
+        if only is not None and real_path(path) not in only:
             continue
         migration = any(path.is_relative_to(folder) for folder in folders)
-        if migration and path.resolve() in keep:
+        if migration and real_path(path) in keep:
             continue
         source = Source.read(path, config.root)
         if too_much(source.text):
