@@ -27,7 +27,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -56,6 +58,19 @@ from todo_sql.todo import audit, lists, tags, tasks
 USERS = 50
 NAMED = ("create", "list", "page", "count", "complete", "history", "tag", "batch")
 PROGRAM = [sys.executable, "-m", "todo_sql"]
+
+
+Pause = Callable[[], AbstractContextManager[None]]  # a worker is stopped for its block
+
+
+@contextmanager
+def stopped(stop: str, start: str) -> Iterator[None]:
+    """Stop a worker by one command, and start it by the other at the end."""
+    subprocess.run(shlex.split(stop), check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        subprocess.run(shlex.split(start), check=True, stdout=subprocess.DEVNULL)
 
 
 def say(*words: object) -> None:
@@ -238,15 +253,45 @@ def nodes_agree(url: str, cluster: list[str]) -> list[str]:
     return wrong
 
 
-def begun(project: Path, url: str) -> subprocess.Popen[str]:
-    """Begin `migrate` in a process of its own."""
+def disturbed(project: Path, url: str, after: float, pause: Pause | None = None) -> str:
+    """Begin `migrate` and kill it, or stop a worker under it; then let another run end it.
+
+    No node may be left with a part, neither before the second run nor behind it.
+
+    Args:
+        project: Its folder.
+        url: Of the coordinator's database.
+        after: Seconds to wait first.
+        pause: Stops the worker; None kills `migrate`.
+
+    Returns:
+        What came of the first run.
+    """
     command = [*PROGRAM, "--project", str(project), "--database", with_options(url)]
-    return subprocess.Popen(
+    with subprocess.Popen(
         [*command, "migrate", "--quiet"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        time.sleep(after)
+        if pause is None:
+            came = "killed" if process.poll() is None else "had ended"
+            process.kill()
+        else:
+            with pause():
+                _, told = process.communicate()
+            code = re.search(r"\b[A-Z]\d{3}\b", told)
+            came = f"worker away: {process.returncode} {code[0] if code else ''}".strip()
+            assert process.returncode not in (70, -9) and "Traceback" not in told, told
+    settle(url)
+    cluster = workers(url)
+    assert not (wrong := nodes_agree(url, cluster)), wrong
+    migrations = load_project(load_config(project))
+    Migrator(with_options(url), migrations).migrate()
+    assert not (wrong := nodes_agree(url, cluster)), wrong
+    assert not Migrator(url, migrations).migrate()
+    return came
 
 
 def settle(url: str) -> None:
@@ -265,53 +310,15 @@ def settle(url: str) -> None:
     raise AssertionError("a backend of the run is still there")
 
 
-def kills(base: str, many: int = 20) -> None:
-    """Kill `migrate` at random moments, then let it end; no node may be left with a part."""
-    cluster = workers(base)
+def kills(base: str, pause: Pause | None = None, many: int = 20) -> None:
+    """Kill `migrate` at random moments while it distributes, or stop a worker under it."""
     done = Counter[str]()
-    project = load_project(load_config(EXAMPLE))
+    whole = load_project(load_config(EXAMPLE.parents[1]))
     for _ in range(many):
         with cluster_database(base) as url:
-            Migrator(with_options(url), project).migrate(to=before_distributing())
-            with begun(EXAMPLE, url) as process:
-                time.sleep(0.5 + random.random() * 3.5)
-                done["killed" if process.poll() is None else "had ended"] += 1
-                process.kill()
-            settle(url)
-            assert not (wrong := nodes_agree(url, cluster)), wrong
-            Migrator(with_options(url), project).migrate()
-            assert not (wrong := nodes_agree(url, cluster)), wrong
-            assert not Migrator(url, project).migrate()
-        say(f"kills: {dict(done)} so far, nothing torn")
-    say(f"kills: {many} ({dict(done)}), nothing torn on {len(cluster)} workers")
-
-
-def before_distributing() -> str:
-    """Return the last migration of the Todo database itself."""
-    return [one.id for one in load_project(load_config(EXAMPLE.parents[1]))][-1]
-
-
-def away(base: str, stop: str, start: str, many: int = 8) -> None:
-    """Stop a worker while `migrate` runs: it fails whole, and the next run ends it."""
-    cluster = workers(base)
-    done = Counter[str]()
-    project = load_project(load_config(EXAMPLE))
-    for _ in range(many):
-        with cluster_database(base) as url:
-            Migrator(with_options(url), project).migrate(to=before_distributing())
-            with begun(EXAMPLE, url) as process:
-                time.sleep(0.8 + random.random() * 2.5)
-                subprocess.run(shlex.split(stop), check=True, stdout=subprocess.DEVNULL)
-                _, told = process.communicate()
-            subprocess.run(shlex.split(start), check=True, stdout=subprocess.DEVNULL)
-            code = re.search(r"\b[A-Z]\d{3}\b", told)
-            done[f"{process.returncode} {code[0] if code else ''}".strip()] += 1
-            assert process.returncode not in (70, -9) and "Traceback" not in told, told
-            settle(url)
-            assert not (wrong := nodes_agree(url, cluster)), wrong
-            Migrator(with_options(url), project).migrate()
-            assert not (wrong := nodes_agree(url, cluster)), wrong
-    say(f"away: {many} times, exit codes and errors {dict(done)}, nothing torn")
+            Migrator(with_options(url), whole).migrate()
+            done[disturbed(EXAMPLE, url, 0.5 + random.random() * 3.5, pause)] += 1
+        say(f"{'away' if pause else 'kills'}: {dict(done)} so far, nothing torn on any node")
 
 
 BUILD = """\
@@ -324,7 +331,7 @@ where i.indexrelid::regclass::text like 'idx_tasks_user_id_title%'
 """
 
 
-def builds(base: str, stop: str | None, start: str | None, many: int = 10) -> None:
+def builds(base: str, pause: Pause | None = None, many: int = 10) -> None:
     """Kill `migrate`, or stop a worker, while it builds an index concurrently on the shards."""
     cluster = workers(base)
     done = Counter[str]()
@@ -348,21 +355,8 @@ def builds(base: str, stop: str | None, start: str | None, many: int = 10) -> No
         (project / "todo-sql.toml").write_text(text.replace('"migrations"]', given))
         migrations = load_project(load_config(project))
         for number in range(many):
-            with begun(project, url) as process:
-                time.sleep(0.4 + random.random() * 1.2)
-                if stop and start and number % 2:
-                    subprocess.run(shlex.split(stop), check=True, stdout=subprocess.DEVNULL)
-                    _, told = process.communicate()
-                    subprocess.run(shlex.split(start), check=True, stdout=subprocess.DEVNULL)
-                    code = re.search(r"\b[A-Z]\d{3}\b", told)
-                    done[f"worker away: {process.returncode} {code[0] if code else ''}"] += 1
-                    assert "Traceback" not in told, told
-                else:
-                    done["killed" if process.poll() is None else "had ended"] += 1
-                    process.kill()
-            settle(url)
-            assert not (wrong := nodes_agree(url, cluster)), wrong
-            Migrator(with_options(url), migrations).migrate()
+            after = 0.4 + random.random() * 1.2
+            done[disturbed(project, url, after, pause if number % 2 else None)] += 1
             with psycopg.connect(url, autocommit=True) as admin:
                 assert admin.execute(BUILT).fetchone() == (1, 1)
                 shards = admin.execute(
@@ -440,7 +434,7 @@ def speed(base: str) -> None:
                 say(f"speed: {name}, turn {turn}: {per_second(url)} a second")
 
 
-def worker(url: str, stop: str, start: str, seconds: float = 120.0) -> None:
+def worker(url: str, pause: Pause, seconds: float = 120.0) -> None:
     """Stop and start a worker under load: acknowledged creates are there once."""
     kept: list[tuple[str, UUID]] = []
     errors: Counter[str] = Counter()
@@ -456,17 +450,15 @@ def worker(url: str, stop: str, start: str, seconds: float = 120.0) -> None:
                         await tasks.create_task(db.as_user(user), public_id=id, title=f"{user} x")
                         kept.append((user, id))
                     except TodoSqlError as error:
-                        errors[type(error).__name__] += 1
+                        errors[f"{type(error).__name__} {getattr(error, 'sqlstate', None)}"] += 1
                         await asyncio.sleep(0.05)
 
-            async def disturb() -> None:
-                await asyncio.sleep(seconds / 4)
-                for command in (stop, start):
-                    process = await asyncio.create_subprocess_exec(*shlex.split(command))
-                    await process.wait()
-                    await asyncio.sleep(seconds / 6)
+            def disturb() -> None:
+                time.sleep(seconds / 4)
+                with pause():
+                    time.sleep(seconds / 6)
 
-            await asyncio.gather(disturb(), *(work() for _ in range(16)))
+            await asyncio.gather(asyncio.to_thread(disturb), *(work() for _ in range(16)))
 
     asyncio.run(main())
     with psycopg.connect(url, autocommit=True) as connection:
@@ -493,8 +485,11 @@ def main() -> None:
     parser.add_argument("--many", type=int, help="of calls or rounds, instead of the usual number")
     given = parser.parse_args()
     many = {} if given.many is None else {"many": given.many}
+    pause = partial(stopped, given.stop, given.start) if given.stop and given.start else None
     base = coordinator()
     parts = given.parts or ["calls", "trips", "drift", "kills", "builds", "speed"]
+    if pause is None and {"away", "worker"} & set(parts):
+        parser.error("away and worker need --stop and --start")
     if {"calls", "trips", "drift", "worker"} & set(parts):
         with cluster_database(base) as url:
             distribute(url)
@@ -505,14 +500,14 @@ def main() -> None:
                 calls(url, **many)
             if "trips" in parts:
                 trips(url)
-            if "worker" in parts:
-                worker(url, given.stop, given.start)
+            if "worker" in parts and pause:
+                worker(url, pause)
     if "kills" in parts:
         kills(base, **many)
     if "away" in parts:
-        away(base, given.stop, given.start, **many)
+        kills(base, pause, **({"many": 8} | many))
     if "builds" in parts:
-        builds(base, given.stop, given.start, **many)
+        builds(base, pause, **many)
     if "speed" in parts:
         speed(base)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
-from support.citus import EXAMPLE
+from support.citus import EXAMPLE, cluster_database, coordinator, distribute
 
+from todo_sql.cli.app import main
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.checks import shards
 from todo_sql.compiler.describe import Compiler
@@ -95,3 +98,37 @@ def test_the_todo_queries_are_clean(distributed: str) -> None:
         left = connection.execute("select count(*) from pg_prepared_statements").fetchone()
     assert left == (0,)
     assert len(examined) > 30
+
+
+def test_a_node_that_is_away_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, with what to do about it; no query is blamed."""
+    with cluster_database(coordinator()) as url:
+        distribute(url)
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(
+                "select citus_update_node(nodeid, nodename, 1) from pg_dist_node "
+                "where groupid > 0 order by nodeid limit 1"
+            )
+        code = main(["--project", str(EXAMPLE), "--database", url, "check", "--plans", "10"])
+    said = capsys.readouterr().err
+    assert code == 3, said
+    assert "D107" in said
+    assert "C132" not in said
+    assert "start the other server" in said
+
+
+def test_plan_on_a_coordinator(
+    tmp_path: Path, distributed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The copy has no Citus, which `ignore` says: what is pending is weighed, and no error."""
+    text = (EXAMPLE / "todo-sql.toml").read_text().replace("../../", f"{EXAMPLE.parents[1]}/")
+    given = f'"{EXAMPLE / "migrations"}", "migrations"]'
+    (tmp_path / "todo-sql.toml").write_text(text.replace('"migrations"]', given))
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "20270101000000_comment.sql").write_text(
+        "-- irreversible: as an example\ncomment on column tasks.title is 'x';\n"
+    )
+    assert main(["--project", str(tmp_path), "--database", distributed, "plan"]) == 0
+    found = capsys.readouterr()
+    assert "20270101000000_comment" in found.out
+    assert "P113" not in found.out + found.err

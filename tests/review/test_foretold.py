@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import pytest
 from support.database import Server
 from support.hazards import BASE, FILL, HAZARDS, Hazard
 
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.snapshot import take
 from todo_sql.cli.app import main
 from todo_sql.errors import TodoSqlError
 from todo_sql.migrations import migrate
+from todo_sql.review.copy import load
 from todo_sql.testing import TestServer
 
 pytestmark = pytest.mark.database
@@ -221,6 +225,23 @@ def test_a_whole_copy_or_no_all_clear(
     found = json.loads(capsys.readouterr().out)
     assert bool(found["not_copied"]) == ("P113" in codes(found))
     assert found["not_copied"]
+
+
+@pytest.mark.parametrize(
+    ("ignore", "missing"),
+    [((), True), (("extension elsewhere*",), False), (("table *", "extension other"), True)],
+)
+def test_an_ignored_extension_may_be_missing(
+    empty_database: str, ignore: tuple[str, ...], missing: bool
+) -> None:
+    """What the configuration leaves alone is no hole in the copy; what needs it tells itself."""
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        live = take(connection)
+        absent = Item("extension", "elsewhere", None, {"schema": "public"})
+        live = replace(live, items={**live.items, absent.key: absent})
+        found = load(connection, live, ignore=ignore)
+    assert [one for one in found if "elsewhere" in one] == found
+    assert bool(found) is missing
 
 
 REACHING = [

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -106,7 +107,7 @@ def copies(
         def make() -> Iterator[Copy]:
             with empty_database(place) as scratch:
                 with psycopg.connect(scratch, autocommit=True) as connection:
-                    missing = load(connection, snapshot, place)
+                    missing = load(connection, snapshot, place, config.ignore)
                     state = None if kind == "kept" else _state(connection)
                 yield Copy(scratch, path, state, tuple(missing))
 
@@ -258,7 +259,10 @@ def _identity(connection: Connection[Any]) -> object:
 
 
 def load(
-    connection: Connection[Any], live: Snapshot, server: ScratchServer | None = None
+    connection: Connection[Any],
+    live: Snapshot,
+    server: ScratchServer | None = None,
+    ignore: Sequence[str] = (),
 ) -> list[str]:
     """Make the objects of a catalog in an empty database; return what could not be made.
 
@@ -269,6 +273,8 @@ def load(
             runs nothing of others: makes extensions, where nothing but schemas and roles is
             there yet, and gives objects to their owners. What belongs to a superuser, or to
             whoever is as good as one, stays with `connection`: it would run as its owner.
+        ignore: Patterns of keys: of an extension that is one of these it is not said that it
+            could not be made. What needs it is told by itself.
     """
     import psycopg
 
@@ -282,6 +288,12 @@ def load(
         f"{text};": item.attributes.get("owner")
         for item in live.items.values()
         for text in (create(item, live) if item.kind == "extension" else give(item))
+    }
+    optional = {
+        f"{text};"
+        for item in live.items.values()
+        if item.kind == "extension" and any(fnmatchcase(item.key, one) for one in ignore)
+        for text in create(item, live)
     }
     with ExitStack() as stack:
 
@@ -310,6 +322,8 @@ def load(
                         continue
                     except psycopg.Error as second:
                         error = second
+                if statement in optional:
+                    continue
                 head = " ".join(statement.split())[:70]
                 missing.append(f"{head}: {error.diag.message_primary or error}")
     return missing

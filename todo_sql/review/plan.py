@@ -80,7 +80,8 @@ class Plan:
                 f"not copied: {what}",
                 cause="a migration that meets it was tried on another schema than the live one",
                 fix=lacking(what)
-                or "name a scratch server that has what is missing in TODO_SQL_SCRATCH_URL",
+                or "name a scratch server that has what is missing in TODO_SQL_SCRATCH_URL; an "
+                "extension that these migrations do without may stand in `ignore`",
             )
             for what in self.not_copied
         )

@@ -187,6 +187,7 @@ class ServerError:
     column: str | None = None
     constraint: str | None = None
     routine: str | None = None
+    severity: str | None = None
     far: bool = False
 
     @property
@@ -219,6 +220,7 @@ class ServerError:
             field(_FIELD.COLUMN_NAME),
             field(_FIELD.CONSTRAINT_NAME),
             field(_FIELD.SOURCE_FUNCTION),
+            field(_FIELD.SEVERITY_NONLOCALIZED),
         )
         known = found.table or found.column or found.constraint
         return found if known or found.sqlstate not in _NAMED else found.of_shard()
@@ -241,6 +243,21 @@ _NAMED = {
 }
 _QUOTED = re.compile(r'["«»„“]([^"«»„“”]+)["»«“”]')
 _SHARD = re.compile(r"_\d{5,}$")
+
+BEHIND = "start the other server, or let this one in there, as the server's words say"
+
+
+def is_behind(sqlstate: str | None, severity: str | None) -> bool:
+    """Tell whether what a server answers is that another, which it asked, is away.
+
+    That is a node of Citus, a server of foreign tables, or one behind a pooler. The server of
+    the connection itself says that it goes as its last words: FATAL, not ERROR.
+    """
+    state = sqlstate or ""
+    if state.startswith("08"):
+        return state != "08P01"  # PostgreSQL's own word for a message that it cannot read
+    return severity == "ERROR" and state.startswith("57P")
+
 
 # What PostgreSQL says of a text that is no value of the type wanted: representation,
 # range, time, time zone, encoding.
@@ -325,7 +342,7 @@ def translate(
             cause=f"the schema changed while the connection had the statement prepared; {cause}",
             fix="run the unit of work again, as `session.run(function)` does",
         )
-    if error.sqlstate.startswith("08"):
+    if is_behind(error.sqlstate, error.severity):
         return Unavailable(
             error.message,
             outcome_unknown=unknown,
@@ -333,7 +350,7 @@ def translate(
             place=place,
             cause=f"PostgreSQL {error.sqlstate}: a server behind the server is away; "
             + ("the change may have been made" if unknown else "nothing was changed"),
-            fix="read before you repeat it" if unknown else "try again",
+            fix="read before you repeat it" if unknown else f"try again; if it stays so, {BEHIND}",
         )
     if error.sqlstate == "57014":
         return Timeout(error.message, sqlstate=error.sqlstate, place=place, cause=cause)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from todo_sql.errors import DatabaseError
+from todo_sql.wire.call_errors import BEHIND, is_behind
 from todo_sql.wire.url import DatabaseUrl, redact
 
 
@@ -90,6 +91,17 @@ def explain(error: Exception, url: DatabaseUrl | None = None) -> DatabaseError:
     where = f" ({url.shown})" if url else ""
     sqlstate = getattr(error, "sqlstate", None)
     role = url.role if url else None
+    diagnosis = getattr(error, "diag", None)
+    message = getattr(diagnosis, "message_primary", None) or said.split("\n", 1)[0]
+    detail = getattr(diagnosis, "message_detail", None)
+    if is_behind(sqlstate, getattr(diagnosis, "severity_nonlocalized", None)):
+        return DatabaseError(
+            f"the database server asked another one, which does not answer{where}",
+            code="D107",
+            sqlstate=sqlstate,
+            cause=redact("\n".join(filter(None, [message, detail]))),
+            fix=f"{BEHIND}, then run it again",
+        )
     if _NOT_MEMBER in said or (role and f'role "{role}" does not exist' in said):
         role = role or said.partition(f'{_NOT_MEMBER} "')[2].partition('"')[0]
         return DatabaseError(
@@ -109,9 +121,6 @@ def explain(error: Exception, url: DatabaseUrl | None = None) -> DatabaseError:
                 cause=said,
                 fix=refusal.fix,
             )
-    diagnosis = getattr(error, "diag", None)
-    message = getattr(diagnosis, "message_primary", None) or said.split("\n", 1)[0]
-    detail = getattr(diagnosis, "message_detail", None)
     return DatabaseError(
         f"{redact(message)}{where}",
         sqlstate=sqlstate,

@@ -26,6 +26,7 @@ from todo_sql.errors import Finding
 from todo_sql.queries.own import bound
 from todo_sql.queries.variants import Variant
 from todo_sql.sql.grammar import parse
+from todo_sql.wire.call_errors import is_behind
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -97,11 +98,14 @@ def _judge(
     try:
         try:
             plan = _plan(connection, variant, entry, config, samples)
-        except psycopg.errors.FeatureNotSupported:
-            raise
-        except psycopg.Error:  # a domain, say, that does not take the value
+        except psycopg.Error as error:
+            if isinstance(error, psycopg.errors.FeatureNotSupported) or _is_behind(error):
+                raise
+            # a domain, say, that does not take the value
             plan = _plan(connection, variant, entry, config, {})
     except psycopg.Error as error:
+        if _is_behind(error):
+            raise  # a node is away: nothing that the query could mend
         said = error.diag.message_primary or str(error)
         detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
         yield _refused(entry, f"{which}{said}{detail}", _FIX)
@@ -119,6 +123,10 @@ def _judge(
             f"{which}no condition says for each table that its rows are the tenant's",
             "compare the tenant's column of every table with the tenant, or with each other's",
         )
+
+
+def _is_behind(error: psycopg.Error) -> bool:
+    return is_behind(error.sqlstate, error.diag.severity_nonlocalized)
 
 
 def _refused(entry: Described, cause: str, fix: str) -> Finding:

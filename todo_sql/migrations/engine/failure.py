@@ -15,6 +15,7 @@ from todo_sql.migrations.engine.watch import HoldExceeded
 from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.sql.grammar import Statement
+from todo_sql.wire.call_errors import BEHIND, is_behind
 
 _LEDGER = "_yoyo_migration|_yoyo_log|_yoyo_version|_todo_sql_ledger|_todo_sql_repeatable"
 _ROW = re.compile(r"^COPY .+, line (\d+)", re.MULTILINE)
@@ -186,6 +187,8 @@ def lacking(message: str) -> str | None:
 def _fix(error: psycopg.Error, again: str) -> str:
     state = error.sqlstate or ""
     words = str(error)
+    if is_behind(state, error.diag.severity_nonlocalized):
+        return f"{BEHIND}, then run `{again}` again"
     if advice := lacking(words):
         return advice
     if "row-level security policy" in words and state == "42501":
