@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -45,6 +46,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Say which server and owner the run is for."""
     return f"postgres: {config.getoption('postgres')}, owner: {config.getoption('owner')}"
+
+
+@pytest.fixture
+def counts(request: pytest.FixtureRequest) -> Iterator[defaultdict[str, Counter[str]]]:
+    """What a test counts, by topic; the run tells the sums of all its tests at its end."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    yield found
+    told = {topic: dict(counter) for topic, counter in found.items()}
+    request.node.user_properties.append(("counts", told))  # these come back from a worker
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what was counted."""
+    sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for reports in terminalreporter.stats.values():
+        for name, told in (
+            one for report in reports
+            if getattr(report, "when", "") == "teardown" for one in report.user_properties
+        ):  # fmt: skip
+            for topic, counter in told.items() if name == "counts" else ():
+                sums[topic].update(counter)
+    for topic, total in sorted(sums.items()):
+        parts = ", ".join(f"{number:,} {what}" for what, number in total.most_common())
+        terminalreporter.write_line(f"{topic}: {parts}")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import psycopg
 from support.compiling import config_of
 from support.soak import IS_FULL
 
+from todo_sql.codes import all_codes
 from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.compiler.generating import generate
 from todo_sql.compiler.project import whole
@@ -140,7 +142,9 @@ def run(*words: str, cwd: Path) -> None:
     assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
 
 
-def test_hostile_names(empty_database: str, tmp_path: Path) -> None:
+def test_hostile_names(
+    empty_database: str, tmp_path: Path, counts: dict[str, Counter[str]]
+) -> None:
     """What is accepted imports, passes both type checkers and runs; what is not has a place."""
     config = replace(config_of(tmp_path), generate=tmp_path / "hostile", enums="enum")
     with psycopg.connect(empty_database, autocommit=True) as connection:
@@ -161,9 +165,10 @@ def test_hostile_names(empty_database: str, tmp_path: Path) -> None:
             connection.execute(create.format(psycopg.sql.Identifier(name)))
     files = project()
     analysis, _ = check(files, empty_database, config)
-    refused = dict.fromkeys(("Q101", "Q105", "Q109", "Q112", "C107", "C108", "C119"), 0)
+    told = counts["hostile names"]
     for finding in analysis.findings:
-        refused[finding.code] += 1
+        assert finding.code in ("Q101", "Q105", "Q109", "Q112", "C107", "C108", "C119")
+        told[f"refused by {finding.code} ({all_codes()[finding.code].title})"] += 1
         assert finding.place is not None
         texts = files.get(Path(finding.place.file).stem, [])
         lines = 0
@@ -186,7 +191,7 @@ def test_hostile_names(empty_database: str, tmp_path: Path) -> None:
         if Path(entry.query.source.file).stem[:-1] in ("query", "parameter", "enum", "composite")
     ]
     calls = [line for line in calls if not line.endswith(" w")]
-    print(f"{len(NAMES)} names, {len(described)} queries, {len(calls)} calls; refused: {refused}")
+    told.update({"names": len(NAMES), "queries": len(described), "calls": len(calls)})
     assert len(described) > 5 * len(NAMES)
     (tmp_path / "calls").write_text("\n".join(calls))
     run("python", "-W", "error", "-c", CALL, empty_database, cwd=tmp_path)

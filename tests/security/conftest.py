@@ -22,23 +22,13 @@ from todo_sql.testing import TestServer
 
 Fields = Callable[[], AbstractContextManager[Field]]
 
-_PLANTED = pytest.StashKey[Counter[str]]()
 _KNOWN: dict[tuple[str, ...], list[Outcome]] = {}
 
 
-@pytest.fixture(scope="session")
-def planted(request: pytest.FixtureRequest) -> Counter[str]:
-    """How many objects were planted, by kind; told at the end of the run."""
-    return request.config.stash.setdefault(_PLANTED, Counter())
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Tell how many objects were planted."""
-    if count := config.stash.get(_PLANTED, Counter()):
-        kinds = ", ".join(f"{number} {kind}s" for kind, number in sorted(count.items()))
-        terminalreporter.write_line(f"planted: {sum(count.values())} objects: {kinds}")
+@pytest.fixture
+def planted(counts: dict[str, Counter[str]]) -> Counter[str]:
+    """How many objects are planted, by kind; told at the end of the run."""
+    return counts["planted"]
 
 
 def prepare(server: Server, owner: Owner, database: str) -> None:

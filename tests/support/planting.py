@@ -96,7 +96,7 @@ class Field:
         return session, outcomes
 
     def _count(self, made: list[Plant]) -> None:
-        self.planted.update(one.kind for one in made)
+        self.planted.update(word for one in made for word in ("objects", f"{one.kind}s"))
 
     def fired(self) -> set[str]:
         """Return the functions of the schema that were called so far."""
