@@ -15,9 +15,10 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import Transformer
 
+from todo_sql.wire.instances import Make, loaded
 from todo_sql.wire.loaders import Form, register_void, transformer_for
 from todo_sql.wire.parameters import Encoder
-from todo_sql.wire.rows import Make, column_names, load, make_rows, maker
+from todo_sql.wire.rows import column_names, load, make_rows, maker
 from todo_sql.wire.statement import WireStatement
 
 MOST_PREPARED = 300
@@ -36,9 +37,9 @@ class Prepared:
     """
 
     __slots__ = (
+        "_columns",
         "_learnt",
         "_makers",
-        "_names",
         "encoder",
         "name",
         "ready",
@@ -53,7 +54,7 @@ class Prepared:
         self.transformer = Transformer(connection)
         self.encoder = Encoder(statement.parameters, self.transformer)
         self._makers: dict[Any, Make] = {}
-        self._names: tuple[str, ...] = ()
+        self._columns: tuple[()] | tuple[tuple[str, ...], tuple[type | None, ...]] = ()
         self._learnt = False
 
     def pairs(
@@ -68,7 +69,8 @@ class Prepared:
         names = column_names(result)[:-extra]
         self._learn(result, forms)
         tuples = load(result, self.transformer, maker(tuple, ("", "")), label)
-        items = make_rows(maker(row, names), [values[:-extra] for values in tuples], label)
+        make = maker(row, names, self._types(result)[:-extra])
+        items = make_rows(make, [values[:-extra] for values in tuples], label)
         return [(item, values[-extra:]) for item, values in zip(items, tuples, strict=True)]
 
     def rows(
@@ -83,13 +85,14 @@ class Prepared:
         Args:
             forms: Of the columns whose types psycopg does not know.
         """
-        names = column_names(result) if not self.name else ()
-        if names != self._names:  # sent whole, it may return other columns than last time
+        columns = (column_names(result), self._types(result)) if not self.name else ()
+        if columns != self._columns:  # sent whole, it may return other columns than last time
             self._makers.clear()
-            self._names, self._learnt = names, False
+            self._columns, self._learnt = columns, False
         make = self._makers.get(row)
         if make is None:
-            make = self._makers[row] = maker(row, names or column_names(result))
+            names, types = columns or (column_names(result), self._types(result))
+            make = self._makers[row] = maker(row, names, types)
             self._learn(result, forms)
             if not forms:
                 self.result_format = self._best_format(result)
@@ -102,6 +105,11 @@ class Prepared:
             names = enumerate(column_names(result))
             known = {result.ftype(index): forms[name] for index, name in names if name in forms}
             self.transformer = transformer_for(self.transformer, known)
+
+    def _types(self, result: pq.abc.PGresult) -> tuple[type | None, ...]:
+        """Return the only class of each column's values, where that is known."""
+        adapters = self.transformer.adapters
+        return tuple(loaded(adapters, result.ftype(index)) for index in range(result.nfields))
 
     def _best_format(self, result: pq.abc.PGresult) -> pq.Format:
         adapters = self.transformer.adapters

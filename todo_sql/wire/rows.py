@@ -13,8 +13,8 @@ from psycopg.abc import Transformer
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from todo_sql.wire.call_errors import BadRow
+from todo_sql.wire.instances import Make, instances
 
-Make = Callable[[list[tuple[Any, ...]]], list[Any]]
 _DATES = frozenset({1082, 1114, 1184})  # date, timestamp, timestamptz: infinite, or far away
 
 
@@ -65,12 +65,13 @@ def checked(row: Any) -> Any:
     )
 
 
-def maker(row: Any, names: Sequence[str]) -> Make:
+def maker(row: Any, names: Sequence[str], types: Sequence[type | None] = ()) -> Make:
     """Return the function that makes row objects of tuples.
 
     Args:
         row: A pydantic model, a dataclass, or the type of a single column.
         names: The columns of the result.
+        types: The only class of each column's values, where that is known.
     """
     if isinstance(row, CheckedType):
         return _checked(row, names)
@@ -80,7 +81,8 @@ def maker(row: Any, names: Sequence[str]) -> Make:
         _distinct(names)
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
     if is_model and not (len(names) == 1 and names[0] not in row.model_fields):
-        return _models(row, names)
+        slow = _models(row, names)
+        return instances(row, tuple(names), tuple(types), slow) if types else slow
     if isinstance(row, type) and dataclasses.is_dataclass(row):
         return _dataclasses(row, names)
     if len(names) == 1 and is_model:
