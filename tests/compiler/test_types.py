@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -51,6 +52,7 @@ create domain moods as mood[];
 create domain feeling as mood;
 create type floatrange as range (subtype = float8);
 create type moodrange as range (subtype = mood);
+create type "My.Pair" as (a int);
 create type street as (name text, moods mood[]);
 create type address as (street street, number int, until tstzrange, "the city?" text);
 create table houses (
@@ -388,6 +390,24 @@ def test_no_python_type(world: World, sql: str, says: str) -> None:
     found = world.refusal(sql, {})
     assert (found.code, found.cause) == ("C104", says)
     assert "cast it" in (found.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("sql", "python"),
+    [
+        ("select address as v from houses", "Thing"),
+        ("select former as v from houses", "list[Thing | None]"),
+        ('select row(1)::"My.Pair" as v', "Thing"),
+        ('select array[row(1)::"My.Pair"] as v', "list[Thing]"),
+    ],
+)
+def test_the_line_of_a_refusal_helps(world: World, sql: str, python: str) -> None:
+    """What it says to write is TOML, and maps the type: of an array, its elements."""
+    fix = world.refusal(sql, {}).fix or ""
+    (types,) = [tomllib.loads(one) for one in re.findall("map it: (.*) under", fix)]
+    named = dict.fromkeys(types, "app.Thing")
+    (entry,) = world.analyse(sql, named).described
+    assert entry.columns[0].python.text == python
 
 
 def test_a_composite_is_passed(world: World) -> None:

@@ -368,13 +368,15 @@ class Inference:
 
     def _no_type(self, query: NamedQuery, what: str, oid: int) -> Finding:
         shown = self._shown(oid)
+        element = shown.removesuffix("[]")
+        key = f"'{element}'" if '"' in element else f'"{element}"'
         return self._unusable(
             query,
             f"{what} of `{query.name}` has no Python type",
             shown,
             "say which row type it is: cast it, as in `:name::my_type`"
-            if shown in ("record", "record[]")
-            else f'cast it to text or jsonb, or map it: "{shown}" = "module.Name" under '
+            if element == "record"
+            else f'cast it to text or jsonb, or map it: {key} = "module.Name" under '
             "[tool.todo-sql.types]",
         )
 

@@ -360,7 +360,7 @@ def _array(form: list[Form], nulls: bool, own: bool) -> Write:
     def write_element(value: Any) -> str:
         if value is None:
             if not nulls:
-                raise Misfit("an element is None, and nothing provides for NULL")
+                raise Misfit("an element is None, where the query takes no NULL: leave it out")
             return "NULL"
         if not takes_lists and is_list(value) and not (own and says_itself(value)):
             raise Misfit(
