@@ -305,6 +305,15 @@ def test_a_file_that_cannot_be_read_is_named(
     assert "error[U301] migrations/a.sql: permission denied" in capsys.readouterr().err
 
 
+def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
+    """Somebody else deleted it, a build for one."""
+    words = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", sys.executable, "-Pm", "todo_sql", "lint"]
+    (tmp_path / "gone").mkdir()
+    answer = subprocess.run(words, cwd=tmp_path / "gone", capture_output=True, text=True)
+    assert answer.returncode == ExitCode.USAGE
+    assert "error[U301] the working directory: no such file or directory" in answer.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize(
     ("redirection", "code"),

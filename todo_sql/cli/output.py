@@ -237,9 +237,12 @@ class Output:
             from todo_sql.wire.connect_errors import explain
 
             return explain(error)
-        if isinstance(error, OSError) and error.filename:
+        place = error.filename if isinstance(error, OSError) else None
+        if isinstance(error, FileNotFoundError) and not place:  # as os.getcwd() raises it
+            place = "the working directory"
+        if isinstance(error, OSError) and place:
             return UsageError(
-                f"{error.filename}: {(error.strerror or type(error).__name__).lower()}",
+                f"{place}: {(error.strerror or type(error).__name__).lower()}",
                 code="U301",
                 fix="correct the path or its permissions",
             )
