@@ -35,6 +35,7 @@ from todo_sql.wire.rows import maker
 T = TypeVar("T")
 Columns = dict[str, tuple[type | None, object]]
 """By name: what the loader proves, and a value."""
+NAN, ENDLESS = Decimal("NaN"), Decimal("Infinity")
 A: Columns = {"a": (int, 1)}
 TWO: Columns = {"a": (int, 1), "b": (str, " x ")}
 
@@ -101,6 +102,34 @@ class Bounded(BaseModel):
     b: Annotated[str, Field(max_length=5)]
 
 
+class Endless(BaseModel):
+    """Numbers that are none."""
+
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    a: Decimal
+    b: list[Decimal]
+    c: float
+
+
+class Finite(BaseModel):
+    """Numbers alone."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    a: Decimal | None
+    b: list[float]
+    c: float
+
+
+class Plain(BaseModel):
+    """What pydantic takes where nothing is said: a Decimal is finite, a float need not be."""
+
+    a: Decimal
+    b: list[Decimal]
+    c: float
+
+
 class Child(Two):
     """A model that others stand on, with a method and a computed field."""
 
@@ -130,6 +159,9 @@ MADE: list[tuple[type[BaseModel], Columns]] = [
     (Mixed, TWO),
     (Box[int], A),
     (Bounded, TWO),
+    (Endless, {"a": (Decimal, -ENDLESS), "b": (None, [ENDLESS]), "c": (float, float("inf"))}),
+    (Finite, {"a": (Decimal, Decimal(1)), "b": (None, [1.5]), "c": (float, 1.5)}),
+    (Plain, {"a": (Decimal, Decimal(1)), "b": (None, [1]), "c": (float, float("inf"))}),
     (Wide, {
         "flag": (bool, True), "number": (int, 2**70), "real": (float, float("inf")),
         "text": (str, "é"), "blob": (bytes, b"\0"), "id": (UUID, UUID(int=1)),
@@ -330,15 +362,15 @@ def test_what_does_not_fit(row: type[BaseModel], columns: Columns) -> None:
     names, kinds = [*columns], [kind for kind, _ in columns.values()]
     good = tuple(value for _, value in columns.values())
     for index in range(len(names)):
-        for wrong in (None, object()):
-            if wrong is not None and kinds[index] is not None:
+        for wrong in (None, object(), NAN, float("nan")):
+            if wrong is not None and kinds[index] not in (None, type(wrong)):
                 continue  # the loader proves that it cannot be
             bad = (*good[:index], wrong, *good[index + 1 :])
             rows = [*9 * [good], bad, good]
             outcomes: list[Any] = []
             for make in (maker(row, names, kinds), maker(row, names)):
                 try:
-                    outcomes.append(make(rows))
+                    outcomes.append(repr(make(rows)))
                 except ValidationError as error:
                     outcomes.append(error.errors(include_url=False))
             assert outcomes[0] == outcomes[1]

@@ -52,13 +52,14 @@ _BY_OID = {
 }
 # The core schemas that take an instance of just this class as it is.
 _PLAIN = {"decimal" if kind is Decimal else kind.__name__.lower(): kind for kind in _LOADED}
-_BESIDE = {"type", "ref", "metadata", "serialization", "microseconds_precision"}
+_BESIDE = {"type", "ref", "metadata", "serialization", "microseconds_precision", "allow_inf_nan"}
 _OF_A_FIELD = {"type", "schema", "metadata", "frozen", "serialization_exclude"}
 _OF_FIELDS = {"type", "fields", "model_name", "computed_fields", "ref", "metadata"}
 _OF_A_MODEL = {"type", "cls", "schema", "config", "ref", "metadata", "serialization", "frozen",
                "custom_init", "root_model", "generic_origin"}  # fmt: skip
-_OF_A_CONFIG = {"title", "hide_input_in_errors", "ser_json_bytes", "ser_json_inf_nan",
-                "ser_json_temporal", "ser_json_timedelta", "extra_fields_behavior"}  # fmt: skip
+_OF_A_CONFIG = {"title", "hide_input_in_errors", "allow_inf_nan", "ser_json_bytes",
+                "ser_json_inf_nan", "ser_json_temporal", "ser_json_timedelta", "val_json_bytes",
+                "extra_fields_behavior"}  # fmt: skip
 # What may stand in the schema of a field that is validated alone, and where others stand in it.
 _ALONE = {*_PLAIN, "any", "nullable", "list", "dict", "literal", "enum", "is-instance", "none"}
 _WHOLE = {"model", "dataclass", "typed-dict"}
@@ -95,6 +96,7 @@ def _plan(
     fields = _fields(row)
     if fields is None or fields.keys() != set(names):
         return None
+    config: Any = row.__pydantic_core_schema__.get("config", {})
     present: list[int] = []
     alone: Alone = []
     for index, name in enumerate(names):
@@ -104,10 +106,10 @@ def _plan(
         kind = types[index]
         if bare["type"] == "any":
             continue
-        if kind is not None and _PLAIN.get(bare["type"]) is kind and _is_bare(bare):
+        if kind is not None and _PLAIN.get(bare["type"]) is kind and _is_bare(bare, config):
             present += [] if optional else [index]
         elif _is_alone(schema):
-            validator = SchemaValidator(core_schema.list_schema(schema))
+            validator = SchemaValidator(core_schema.list_schema(schema), config)
             alone.append((index, validator.validate_python))
         else:
             return None
@@ -142,10 +144,11 @@ def _fields(row: type[BaseModel]) -> Mapping[str, Any] | None:
     return {name: field["schema"] for name, field in inner["fields"].items()}
 
 
-def _is_bare(schema: Mapping[str, Any]) -> bool:
+def _is_bare(schema: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether every instance of the class is taken: there are no bounds, no patterns."""
-    beside = schema.keys() - _BESIDE
-    return not beside or (beside == {"allow_inf_nan"} and schema["allow_inf_nan"] is True)
+    numbers = config.get("allow_inf_nan", schema["type"] != "decimal")  # pydantic's default
+    endless = schema.get("allow_inf_nan", numbers) or schema["type"] not in ("decimal", "float")
+    return bool(endless) and schema.keys() <= _BESIDE
 
 
 def _is_alone(schema: Mapping[str, Any]) -> bool:
