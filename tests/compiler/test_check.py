@@ -175,6 +175,8 @@ def test_parameter_in_a_subscript(database: Connection) -> None:
         ("select id from jobs where kind = :k and not done limit 1", []),
         ("select id from jobs where not done order by kind limit 1", []),
         ("select id from jobs where not done limit 1", ["C115"]),
+        ("select id from jobs order by id fetch first 5 rows with ties", []),
+        ("select id from jobs order by id offset 5 fetch first 5 rows with ties", ["C115"]),
         ("select id from jobs order by place limit 5", []),
         ("select id from jobs order by id limit 5", ["C115"]),
         ("update tasks set done = true returning id", ["C110", "C113"]),

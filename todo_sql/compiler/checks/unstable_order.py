@@ -19,6 +19,7 @@ from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
 
 _SKIP_LOCKED = "1"
+_WITH_TIES = "1"
 
 
 def find(
@@ -35,7 +36,7 @@ def find(
     if _is_null(node["limitCount"]) or node["setOperations"] or node["hasAggs"] == "true":
         return []
     paged = query.cardinality is Cardinality.PAGE
-    if not paged and (_is_alike(node) or _is_queue(node)):
+    if not paged and (_is_alike(node) or _is_queue(node) or _has_ties(node)):
         return []
     keys: Sequence[Node | None] | None = plain_order(answer.tree)
     if keys is None:
@@ -81,6 +82,11 @@ def _is_alike(query: Node) -> bool:
 def _is_queue(query: Node) -> bool:
     """Whether rows are taken from a queue, whichever are free: `for update skip locked`."""
     return any(mark["waitPolicy"] == _SKIP_LOCKED for mark in query["rowMarks"] or ())
+
+
+def _has_ties(query: Node) -> bool:
+    """Whether rows equal to the last stay, too: `fetch first 5 rows with ties`."""
+    return bool(query["limitOption"] == _WITH_TIES and not query["limitOffset"])
 
 
 def _is_null(count: Node) -> bool:
