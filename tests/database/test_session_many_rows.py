@@ -179,6 +179,26 @@ def test_copies_directly_without_row_security(empty_database: str) -> None:
         with pytest.raises(IntegrityError) as caught:
             session.copyfrom(fill, [{"a": None, "b": now}])
         assert caught.value.field == "a"
+        assert caught.value.index == 0
+
+
+@pytest.mark.parametrize("declared", ["small", "int check (a < 5)", "int unique"])
+@pytest.mark.parametrize("pg_type", ["integer", None])
+def test_the_row_that_the_server_refuses(
+    empty_database: str, declared: str, pg_type: str | None
+) -> None:
+    """Its place among the rows is told, in the binary form and as text."""
+    file = q.TextFile("-- name: fill :copyfrom\ninsert into plain (a) values (:a);", tenant=None)
+    fill = file.query("fill", parameters={"a": pg_type} if pg_type else {})
+    with Database.connect(empty_database) as db:
+        session = db.session()
+        session.sql("create domain small as int check (value < 5)", dict)
+        session.sql(f"create table plain (a {declared})", dict)
+        with pytest.raises(IntegrityError) as caught:
+            session.copyfrom(fill, [{"a": n} for n in (0, 1, 2, 3, 4, 5, 5)])
+        assert caught.value.index == (6 if "unique" in declared else 5)
+        assert f"in the set with index {caught.value.index}" in str(caught.value)
+        assert session.copyfrom(fill, [{"a": 1}]) == 1
 
 
 def test_none_is_refused_in_every_set(empty_database: str) -> None:
@@ -225,8 +245,10 @@ def test_a_bad_row_is_named_and_nothing_kept(
         with pytest.raises(BadParameter) as caught:
             ann.copyfrom(q.IMPORT, [*rows(2000), *rows(1, **changes)])
         assert caught.value.parameter == parameter
-        with pytest.raises(BadParameter, match="lacks `completed`"):
+        assert caught.value.index == 2000
+        with pytest.raises(BadParameter, match="lacks `completed`") as caught:
             ann.copyfrom(q.IMPORT, [{"public_id": None, "title": "x", "description": None}])
+        assert "in the set with index 0" in str(caught.value)
         assert ann.one(q.COUNT, {}) == 0
         assert db.pool_size == 1
 

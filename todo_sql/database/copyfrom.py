@@ -147,7 +147,8 @@ def copy_rows(engine: Engine, unit: Unit, plan: CopyPlan, rows: Iterable[Row]) -
     try:
         count: int = yield from _copy(engine, unit.link, plan, rows)
     except Failed as failed:
-        raise (yield from unit.explain(failed, plan.call)) from None
+        told = yield from unit.explain(failed, plan.call)
+        raise told.at_index(failed.error.line - 1) if failed.error.line else told from None
     except ConnectionLost as lost:
         unit.abort()
         raise unavailable(lost, changed=False) from None
@@ -198,14 +199,18 @@ def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
     encoder = Encoder(plan.parameters, Transformer(link.connection), text=not plan.is_binary)
     made_ready = _readier(plan, encoder)
     take = _taker([name for _, name in plan.copied], plan.bound, plan.defaults)
-    for row in rows:
-        values = take(row)
+    for index, row in enumerate(rows):
         try:
-            data = formatter.write_row(made_ready(values))
-        except BadParameter:
-            raise
-        except Exception:
-            encoder.encode(values)  # says which value it is
+            values = take(row)
+            try:
+                data = formatter.write_row(made_ready(values))
+            except BadParameter:
+                raise
+            except Exception:
+                encoder.encode(values)  # says which value it is
+                raise
+        except BadParameter as error:
+            error.at_index(index)
             raise
         if data:
             yield data

@@ -174,6 +174,7 @@ class ServerError:
     """An ErrorResponse of PostgreSQL.
 
     Attributes:
+        line: Which row of a COPY it is about, from 1.
         far: Whether another node said it, of a shard: Citus passes its words on, and no fields.
     """
 
@@ -188,6 +189,7 @@ class ServerError:
     constraint: str | None = None
     routine: str | None = None
     severity: str | None = None
+    line: int | None = None
     far: bool = False
 
     @property
@@ -209,6 +211,7 @@ class ServerError:
             return value.decode("utf-8", "replace") if value is not None else None
 
         position = field(_FIELD.STATEMENT_POSITION)
+        row = _ROW.match(field(_FIELD.CONTEXT) or "")
         found = cls(
             field(_FIELD.SQLSTATE) or "",
             field(_FIELD.MESSAGE_PRIMARY) or result.get_error_message().strip(),
@@ -221,6 +224,7 @@ class ServerError:
             field(_FIELD.CONSTRAINT_NAME),
             field(_FIELD.SOURCE_FUNCTION),
             field(_FIELD.SEVERITY_NONLOCALIZED),
+            int(row[1]) if row else None,
         )
         known = found.table or found.column or found.constraint
         return found if known or found.sqlstate not in _NAMED else found.of_shard()
@@ -242,6 +246,8 @@ _NAMED = {
     "23P01": ("constraint",),
 }
 _QUOTED = re.compile(r'["«»„“]([^"«»„“”]+)["»«“”]')
+# The text of a COPY may be translated; a name is not quoted in it.
+_ROW = re.compile(r"COPY .*?, \w+ (\d+)(?=[,:]|$)")
 _SHARD = re.compile(r"_\d{5,}$")
 
 BEHIND = "start the other server, or let this one in there, as the server's words say"
