@@ -9,7 +9,6 @@ import json
 import os
 import pkgutil
 import re
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from unittest import mock
 import psycopg
 import pytest
 from support.any_arguments import arguments, functions
+from support.checkers import MYPY, passes
 from support.database import Owner, Server
 
 from todo_sql import Database, IntegrityError, NoRow
@@ -180,14 +180,7 @@ def test_other_peoples_tables(tmp_path: Path, empty_database: str) -> None:
     root = tmp_path / "odd_app"
     document = begun(root, empty_database)
     assert document["tables"] == 21
-    typed = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "odd_app"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert typed.returncode == 0, typed.stdout
+    passes(root, (*MYPY, "--strict", "odd_app"))
     called: Counter[str] = Counter()
     with package(root) as db, Database.connect(empty_database) as database:
         session = database.session()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.commands import todo_sql
+from support.commands import started as todo_sql
 from support.database import Server
 
 from todo_sql.errors import ExitCode

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.checkers import BIN, MYPY, PYRIGHT
 from support.compiling import TENANT, config_of
 
 from todo_sql.compiler.describe import Compiler
@@ -224,8 +225,7 @@ def test_an_empty_file_may_be_filled(tmp_path: Path) -> None:
 
 def tool(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a tool of this environment."""
-    program = Path(sys.executable).parent / words[0]
-    return subprocess.run([program, *words[1:]], cwd=cwd, capture_output=True, text=True)
+    return subprocess.run([BIN / words[0], *words[1:]], cwd=cwd, capture_output=True, text=True)
 
 
 def test_formatted(package: Path) -> None:
@@ -344,7 +344,7 @@ def test_type_checkers(package: Path, checker: str) -> None:
     }
     if checker == "mypy":
         (package.parent / "mypy.ini").write_text("[mypy]\nstrict = True\npython_version = 3.11\n")
-        result = tool("mypy", "--no-error-summary", "use.py", "notesdb", cwd=package.parent)
+        result = tool(*MYPY, "--no-error-summary", "use.py", "notesdb", cwd=package.parent)
         found = re.findall(r"^(\S+?):(\d+): (error|note): (.*)$", result.stdout, re.MULTILINE)
         errors = {(file, int(line)) for file, line, kind, _ in found if kind == "error"}
         revealed = re.findall(r'Revealed type is "(.*)"', result.stdout)
@@ -354,7 +354,7 @@ def test_type_checkers(package: Path, checker: str) -> None:
                         "reportUnusedExpression": False, "reportUnusedCoroutine": False,
                         "reportUnknownMemberType": False})
         )  # fmt: skip
-        result = tool("pyright", "--pythonpath", sys.executable, "--outputjson",
+        result = tool(*PYRIGHT, "--outputjson",
                       "use.py", "notesdb", cwd=package.parent)  # fmt: skip
         diagnostics = json.loads(result.stdout)["generalDiagnostics"]
         errors = {

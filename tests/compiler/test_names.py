@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+from support.checkers import MYPY, PYRIGHT, passes
 from support.compiling import config_of
 from support.soak import IS_FULL
 
@@ -197,11 +198,10 @@ def test_hostile_names(
     run("python", "-W", "error", "-c", CALL, empty_database, cwd=tmp_path)
     modules = ", ".join(sorted(path.stem for path in (tmp_path / "hostile").glob("*.py")))
     run("python", "-W", "error", "-c", f"from hostile import {modules}", cwd=tmp_path)
-    run("mypy", "--strict", "hostile", cwd=tmp_path)
     kept = dict.fromkeys(["reportPrivateUsage", "reportUnusedFunction", "reportUnusedClass"], False)
     strict = {
         "typeCheckingMode": "strict",
         **kept,
     }  # a name with an underscore is the user's choice
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(strict))
-    run("pyright", "--pythonpath", sys.executable, "hostile", cwd=tmp_path)
+    passes(tmp_path, (*MYPY, "--strict", "hostile"), (*PYRIGHT, "hostile"))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.checkers import MYPY, PYRIGHT, passes
 from support.commands import clean_environment, todo_sql
 from support.database import Server
 
@@ -32,23 +33,18 @@ class Wanted:
     Attributes:
         findings: Of `check`, as code and place; errors keep `generate` from writing.
         prints: What `run.txt` prints.
-        after: Programs that run on the generated package, and find nothing wrong.
+        typed: Whether type checkers find nothing wrong with the generated package.
+        formatted: Whether the project's own formatter may go over it.
     """
 
     findings: list[str] = field(default_factory=list)
     prints: list[str] = field(default_factory=list)
-    after: list[list[str]] = field(default_factory=list)
+    typed: bool = False
+    formatted: bool = False
 
-
-TYPED = [
-    ["-W", "error", "-c", "import case.db.models, case.db.q"],
-    ["-m", "mypy", "--strict", "case/db"],
-    ["-m", "pyright", "--pythonpath", sys.executable, "case/db"],
-]
-FORMATTED = [["-m", "ruff", "format", "--isolated", "case"]]
 
 WANTED = {
-    "columns_named_like_types": Wanted(after=TYPED),
+    "columns_named_like_types": Wanted(typed=True),
     "copy_of_json": Wanted(
         prints=[
             *("3", "1", "1", "2", "1"),
@@ -60,7 +56,7 @@ WANTED = {
     "files_named_like_modules": Wanted(
         ["C119 queries/class.sql:1:1", "C119 queries/models.sql:1:1"]
     ),
-    "formatters": Wanted(after=FORMATTED),
+    "formatters": Wanted(formatted=True),
     "listeners_and_violations": Wanted(
         prints=[
             "transaction ('name',) name None",
@@ -71,7 +67,7 @@ WANTED = {
         ]
     ),
     "many_operands": Wanted(),
-    "names_of_the_module": Wanted(after=TYPED),
+    "names_of_the_module": Wanted(typed=True),
     "sent_once": Wanted(prints=["True True", "True True", "True True", "[1]"]),
     "stars_over_unnest": Wanted(),
     "tested_for_null": Wanted(prints=["[] []", "0 0"]),
@@ -113,8 +109,11 @@ def test_case(name: str, tmp_path: Path, server: Server, empty_database: str) ->
     assert generated.returncode == (1 if refused else 0), generated.stderr
     if refused:
         return
-    for words in wanted.after:
-        ran(tmp_path, *words)
+    if wanted.typed:
+        ran(tmp_path, "-W", "error", "-c", "import case.db.models, case.db.q")
+        passes(tmp_path, (*MYPY, "--strict", "case/db"), (*PYRIGHT, "case/db"))
+    if wanted.formatted:
+        ran(tmp_path, "-m", "ruff", "format", "--isolated", "case")
     again = todo_sql("generate", "--check", cwd=tmp_path, **scratch)
     assert again.returncode == 0, again.stdout
     if wanted.prints:

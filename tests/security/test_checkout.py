@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import todo_sql
+from support.commands import started as todo_sql
 from support.database import Server
 
 from todo_sql.config import load_config

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.commands import clean_environment, todo_sql
+from support.commands import clean_environment
+from support.commands import started as todo_sql
 
 SECRET = "sesame-4711"
 SECRETS = {

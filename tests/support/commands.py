@@ -7,6 +7,9 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from support.forking import forked
 
 # pytest plugins of this environment that another project's tests would only wait for.
 NO_FUZZERS = {"PYTEST_ADDOPTS": "-p no:schemathesis -p no:hypothesispytest"}
@@ -31,6 +34,22 @@ def todo_sql(
         stdin: What it reads.
         environment: Variables on top of a clean environment.
     """
+    given = [str(word) for word in words]
+    with TemporaryFile("w+") as read, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        read.write(stdin)
+        for file in (read, out, err):
+            file.seek(0)
+        files = [read.fileno(), out.fileno(), err.fileno()]
+        code = forked(given, cwd, clean_environment(**environment), files)
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(given, code, out.read(), err.read())
+
+
+def started(
+    *words: str | Path, cwd: Path, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as `todo_sql`, in a Python that starts for it: for what that may meet."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "todo_sql", *map(str, words)],
         cwd=cwd,

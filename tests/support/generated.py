@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from support.checkers import MYPY, PYRIGHT, passes
 from support.compiling import config_of
 from todo_sql.compiler.check import check
 from todo_sql.compiler.describe import Compiler
@@ -23,8 +23,6 @@ from todo_sql.compiler.models import misnamed
 from todo_sql.config import Config
 from todo_sql.queries.loader import load_text
 from todo_sql.sql.source import Source
-
-BIN = Path(sys.executable).parent
 
 
 def make(
@@ -65,11 +63,11 @@ def write(config: Config, described: Any, source: Source) -> None:
 def type_check(folder: Path, name: str, use: str = "") -> None:
     """Hold mypy --strict and pyright over a package, and over a program that uses it."""
     (folder / f"use_{name}.py").write_text(use)
-    ruff = [str(BIN / "ruff"), "check", "--isolated", "--select", "F", name]
-    mypy = [str(BIN / "mypy"), "--strict", name, f"use_{name}.py"]
     settings = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
-    pyright = [str(BIN / "pyright"), "--pythonpath", sys.executable, name, f"use_{name}.py"]
-    for words in (ruff, mypy, pyright):
-        result = subprocess.run(words, cwd=folder, capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-1000:]
+    passes(
+        folder,
+        ("ruff", "check", "--isolated", "--select", "F", name),
+        (*MYPY, "--strict", name, f"use_{name}.py"),
+        (*PYRIGHT, name, f"use_{name}.py"),
+    )
