@@ -23,7 +23,7 @@ from todo_sql.config import load_config
 from todo_sql.embedded.programs import OVERRIDE, binaries
 from todo_sql.embedded.server import server_for
 from todo_sql.errors import DatabaseError
-from todo_sql.review.linting.lint import changed_since
+from todo_sql.review.linting.in_git import changed_since
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import cached_property
+from dataclasses import replace
 
-from todo_sql.compiler import constraints, effects, feeds, nested, python_types
+from todo_sql.compiler import effects, feeds, nested, python_types
 from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.checks import session_state
 from todo_sql.compiler.described import (
@@ -14,11 +14,12 @@ from todo_sql.compiler.described import (
     DescribedColumn,
     DescribedParameter,
     NestedModel,
-    Origin,
 )
+from todo_sql.compiler.prepare import ResultColumn
 from todo_sql.compiler.proof.nullability import Claims, prove_all
 from todo_sql.compiler.repeats import repeat_keys
-from todo_sql.compiler.schema import Column, Relation, Schema
+from todo_sql.compiler.schema import Relation, Schema
+from todo_sql.compiler.value_types import ValueTypes
 from todo_sql.config import Config
 from todo_sql.errors import Finding
 from todo_sql.queries.named import ColumnDirective, NamedQuery, ParameterDirective
@@ -40,7 +41,7 @@ class Inference:
         self.schema = schema
         self.config = config
         self._named_types = named_types
-        self._origins: dict[tuple[int, str], Origin] = {}
+        self._types = ValueTypes(schema, config)
 
     def describe(self, checked: Checked, findings: list[Finding]) -> Described | None:
         """Return the description of a query, or None with what is wrong added to `findings`."""
@@ -112,7 +113,9 @@ class Inference:
                     f"the variants of `{query.name}` return different columns",
                     query.place(),
                     cause=" or ".join(
-                        "(" + ", ".join(f"{name} {self._shown(oid)}" for name, oid in shape) + ")"
+                        "("
+                        + ", ".join(f"{name} {self._types.shown(oid)}" for name, oid in shape)
+                        + ")"
                         for shape in sorted(shapes)
                     ),
                     fix="let optional lines change which rows come back, not their shape",
@@ -142,11 +145,11 @@ class Inference:
     def _parameters(
         self, checked: Checked, findings: list[Finding]
     ) -> tuple[DescribedParameter, ...] | None:
-        query = checked.query
+        query, types = checked.query, self._types
         oids: dict[str, set[int]] = defaultdict(set)
         fed: dict[str, list[feeds.Feed]] = defaultdict(list)
         fed_by = {
-            id(tree): feeds.feeds(tree, self.schema, self._listed) for tree in checked.distinct
+            id(tree): feeds.feeds(tree, self.schema, types.listed) for tree in checked.distinct
         }
         for variant, answer in zip(checked.variants, checked.answers, strict=True):
             for name, oid in zip(variant.parameters, answer.parameters, strict=True):
@@ -160,7 +163,7 @@ class Inference:
         wrong: list[Finding] = []
         for name in query.names:
             if len(oids[name]) > 1:
-                shown = " or ".join(sorted(self._shown(oid) for oid in oids[name]))
+                shown = " or ".join(sorted(types.shown(oid) for oid in oids[name]))
                 wrong.append(
                     Finding(
                         "C102",
@@ -178,17 +181,17 @@ class Inference:
                 for feed in fed[name]
                 for relation, column in feed.targets
             }
-            target = self._origin(*next(iter(targets.values()))) if len(targets) == 1 else None
+            target = types.origin(*next(iter(targets.values()))) if len(targets) == 1 else None
             directive = query.parameters.get(name)
             shape = python_types.Shape(
                 nulls=feeds.nullable_elements(fed[name]),
-                depth=self._depth(directive, oid, [column for _, column in targets.values()]),
+                depth=types.depth(directive, oid, [column for _, column in targets.values()]),
             )
-            python = self._python(oid, target, query, name, shape, tuples=True)
+            python = types.python(oid, target, query, name, shape, tuples=True)
             if python is None:
                 wrong.append(self._no_type(query, f"parameter `{name}`", oid))
                 continue
-            listed = self._values(fed[name], target)
+            listed = types.allowed(fed[name], target)
             if listed and not python.mapped:
                 python = python_types.narrowed(python, listed)
             nullable = feeds.nullable(fed[name])
@@ -200,7 +203,7 @@ class Inference:
             parameters.append(
                 DescribedParameter(
                     name,
-                    self._shown(oid) + "[]" * (0 if self._is_domain(oid) else shape.depth - 1),
+                    types.shown(oid) + "[]" * (0 if types.is_domain(oid) else shape.depth - 1),
                     python,
                     nullable,
                     default,
@@ -236,37 +239,53 @@ class Inference:
         models = {one.path: one.model for one in nesting.models}
         columns = []
         for index, column in enumerate(described):
-            not_null = all(claim.columns[index] for claim in claims)
-            values = all(claim.elements[index] for claim in claims)
-            relation = self.schema.relations.get(column.table)
-            found = relation.columns.get(column.number) if relation else None
-            origin = self._origin(relation, found) if relation and found else None
-            directive = query.columns.get(column.name)
-            oid = column.type
-            if directive is not None and directive.pg_type is not None:
-                oid = self._named_types[directive.pg_type] or oid
-            declared = oid  # Describe tells what a domain is made of
-            if found is not None and oid == column.type and self._is_domain(found.type):
-                declared = found.type
-            if directive is not None and directive.nullable is not None:
-                not_null = not directive.nullable
-            depth = self._depth(directive, oid, [found])
-            if directive is None or directive.pg_type is None:
-                depth = max([depth, *(claim.depths[index] for claim in claims if claim.depths)])
-            shape = python_types.Shape(not values, depth)
             path, _, last = column.name.rpartition(".")
             inner = f"{models[path]}.{last}" if path in models else None
-            python = self._python(declared, origin, query, column.name, shape, inner)
-            if python is None:
-                wrong.append(self._no_type(query, f"column `{column.name}`", oid))
-                continue
-            shown, form = self._shown(oid, column.typmod), python_types.form(oid, self.schema)
-            inside = not nesting.inside.get(index, not_null)
-            columns.append(
-                DescribedColumn(column.name, shown, python, not not_null, origin, form, inside)
-            )
+            found = self._column(query, column, index, claims, inner)
+            if isinstance(found, Finding):
+                wrong.append(found)
+            elif index in nesting.inside:
+                columns.append(replace(found, inside=not nesting.inside[index]))
+            else:
+                columns.append(found)
         findings += wrong
         return None if wrong else (tuple(columns), nesting.models)
+
+    def _column(
+        self,
+        query: NamedQuery,
+        column: ResultColumn,
+        index: int,
+        claims: list[Claims],
+        inner: str | None,
+    ) -> DescribedColumn | Finding:
+        """Return a column; `inner` names it where it is one of a nested model."""
+        types = self._types
+        not_null = all(claim.columns[index] for claim in claims)
+        values = all(claim.elements[index] for claim in claims)
+        relation = self.schema.relations.get(column.table)
+        found = relation.columns.get(column.number) if relation else None
+        origin = types.origin(relation, found) if relation and found else None
+        directive = query.columns.get(column.name)
+        oid = column.type
+        if directive is not None and directive.pg_type is not None:
+            oid = self._named_types[directive.pg_type] or oid
+        declared = oid  # Describe tells what a domain is made of
+        if found is not None and oid == column.type and types.is_domain(found.type):
+            declared = found.type
+        if directive is not None and directive.nullable is not None:
+            not_null = not directive.nullable
+        depth = types.depth(directive, oid, [found])
+        if directive is None or directive.pg_type is None:
+            depth = max([depth, *(claim.depths[index] for claim in claims if claim.depths)])
+        shape = python_types.Shape(not values, depth)
+        python = types.python(declared, origin, query, column.name, shape, inner)
+        if python is None:
+            return self._no_type(query, f"column `{column.name}`", oid)
+        shown, form = types.shown(oid, column.typmod), python_types.form(oid, self.schema)
+        return DescribedColumn(
+            column.name, shown, python, not not_null, origin, form, inside=not not_null
+        )
 
     def _claims(
         self,
@@ -295,79 +314,8 @@ class Inference:
                     known[key] = Claims([False] * count, [False] * count)
         return list(known.values())
 
-    def _depth(
-        self,
-        directive: ParameterDirective | ColumnDirective | None,
-        oid: int,
-        columns: list[Column | None],
-    ) -> int:
-        """Return how deep an array is nested: as header, columns or a domain declare it."""
-        if directive is not None and directive.pg_type is not None:
-            return self.schema.depth(oid, directive.pg_type.count("[]"))
-        depth = self.schema.depth
-        declared = {depth(one.type, one.dimensions) for one in columns if one is not None}
-        return declared.pop() if len(declared) == 1 else depth(oid)
-
-    @cached_property
-    def _listed(self) -> dict[tuple[int, int], tuple[str, ...]]:
-        """The texts that CHECK constraints allow, by table and number of the column."""
-        return {
-            (relation.oid, number): values
-            for relation in self.schema.relations.values()
-            if relation.checks
-            for number, column in relation.columns.items()
-            if (values := self._origin(relation, column).constraint.values)
-        }
-
-    def _values(self, fed: list[feeds.Feed], target: Origin | None) -> tuple[str, ...]:
-        """Return the only values that are of use for a parameter, or none: any."""
-        if target is not None:
-            return target.constraint.values
-        if any(feed.uses > len(feed.compared) for feed in fed):
-            return ()
-        lists = {self._listed[key] for feed in fed for key in feed.compared}
-        return lists.pop() if len(lists) == 1 else ()
-
-    def _origin(self, relation: Relation, column: Column) -> Origin:
-        key = (relation.oid, column.name)
-        if key not in self._origins:
-            self._origins[key] = Origin(
-                relation.shown,
-                column.name,
-                relation.comment,
-                column.comment,
-                constraints.of_column(column.name, [text for _, text in relation.checks]),
-            )
-        return self._origins[key]
-
-    def _python(
-        self,
-        oid: int,
-        origin: Origin | None,
-        query: NamedQuery,
-        name: str,
-        shape: python_types.Shape,
-        inner: str | None = None,
-        *,
-        tuples: bool = False,
-    ) -> python_types.PythonType | None:
-        """Return the Python type: of this query's or model's name, of the column, of the type."""
-        keys = [f"{owner}.{name}" for owner in (query.name, query.model) if owner]
-        keys += [inner] if inner else []
-        keys += [f"{origin.table}.{origin.column}"] if origin is not None else []
-        for key in keys:
-            if key in self.config.types:
-                return python_types.named(self.config.types[key])
-        is_enum = self.config.enums == "enum"
-        choices = python_types.Choices(self.config.types, is_enum, tuples)
-        return python_types.python_type(oid, self.schema, choices, shape)
-
-    def _is_domain(self, oid: int) -> bool:
-        found = self.schema.types.get(oid)
-        return found is not None and found.kind == "d"
-
     def _no_type(self, query: NamedQuery, what: str, oid: int) -> Finding:
-        shown = self._shown(oid)
+        shown = self._types.shown(oid)
         element = shown.removesuffix("[]")
         key = f"'{element}'" if '"' in element else f'"{element}"'
         return self._unusable(
@@ -383,11 +331,6 @@ class Inference:
     def _unusable(self, query: NamedQuery, message: str, pg_type: str, fix: str) -> Finding:
         cause = f"its type in PostgreSQL is {pg_type}"
         return Finding("C104", "error", message, query.place(), cause, fix)
-
-    def _shown(self, oid: int, typmod: int = -1) -> str:
-        found = self.schema.types.get(oid)
-        name = found.shown if found else f"type {oid}"
-        return name + python_types.modifier(found, typmod) if found else name
 
     def _tenant(self, query: NamedQuery, relations: list[Relation]) -> bool:
         tenant = self.config.tenant

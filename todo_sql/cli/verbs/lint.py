@@ -30,7 +30,8 @@ def command(
     rules: Annotated[bool, Option("--rules", help="Print the page of all rules and stop.")] = False,
 ) -> ExitCode:
     """Review migrations and queries: our own rules, squawk, sqlfluff."""
-    from todo_sql.review.linting import lint as review
+    from todo_sql.review.linting import correction, in_git
+    from todo_sql.review.linting.lint import lint
     from todo_sql.review.linting.rules_page import render
 
     context.output.json = context.output.json or format == "json"  # of errors, too
@@ -41,18 +42,18 @@ def command(
     only = _named(paths, config) if paths else None
     named = only is not None
     if since is not None:
-        changed = review.changed_since(config, since)
+        changed = in_git.changed_since(config, since)
         only = changed if only is None else only & changed
     each = context.output.verbose or format == "github"
-    found = review.lint(config, only, each=each, named=named)
+    found = lint(config, only, each=each, named=named)
     if fix:
-        mended = review.mend(config, found, only, _applied(context))
+        mended = correction.mend(config, found, only, _applied(context))
         for name in mended.changed:
             context.output.message(f"corrected {name}")
         for reason in mended.left:
             context.output.message(f"left alone: {reason}")
         if mended.changed:
-            found = review.lint(config, only, each=each, named=named)
+            found = lint(config, only, each=each, named=named)
     for reason in found.skipped:
         context.output.warning(reason)
     serious = [one for one in found.findings if one.severity != "info"]

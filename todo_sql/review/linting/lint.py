@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from todo_sql import writing
 from todo_sql.config import Config
-from todo_sql.errors import Finding, Place, UsageError
+from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.files.directives import OF_FATE
 from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
 from todo_sql.migrations.files.statements import may_be_in_doubt, unexamined, wrong_statements
 from todo_sql.paths import real_path
-from todo_sql.queries.loader import QuerySet, has_header, read_folder
+from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.choices import chosen as wanted
 from todo_sql.review.linting.choices import gathered, refuse_unknown
-from todo_sql.review.linting.meaning import same
 from todo_sql.review.linting.outside import read_outside
 from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File, Kind, query_file
@@ -29,7 +25,6 @@ from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
 from todo_sql.review.linting.style import Style, installed, too_much
 from todo_sql.review.safe_steps import by_rewrite
 from todo_sql.sql.grammar import GrammarError
-from todo_sql.sql.pieces import is_plain
 from todo_sql.sql.source import Source
 
 # Waivers that others look at: `plan` and `check`.
@@ -288,137 +283,3 @@ def _waive(
 def _by_place(one: Finding) -> tuple[str, int, int, str]:
     place = one.place or Place("", 0, 0)
     return place.file, place.line, place.column, one.code
-
-
-def changed_since(config: Config, revision: str) -> frozenset[Path]:
-    """Return the files of the project that differ from a git revision, untracked ones too.
-
-    Raises:
-        UsageError: No git repository, or no such revision.
-    """
-    root = config.root
-    before = dict(_blobs(_git(root, "ls-tree", "-r", "-z", "--end-of-options", revision)))
-    names = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    paths = {name: root / name for name in names if name.endswith(".sql")}
-    return frozenset(
-        real_path(path)
-        for name, path in paths.items()
-        if path.is_file() and before.get(name) not in _hashes(path.read_bytes())
-    )
-
-
-def _blobs(lines: list[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        kind, _, name = line.partition("\t")
-        yield name, kind.split()[-1]
-
-
-def _hashes(data: bytes) -> set[str]:
-    """Return the names that git may have for a file.
-
-    `git diff` would have a program of the repository's configuration (a clean filter) read it.
-    """
-    return {
-        hash(b"blob %d\0%b" % (len(text), text)).hexdigest()
-        for text in (data, data.replace(b"\r\n", b"\n"))
-        for hash in (hashlib.sha1, hashlib.sha256)
-    }
-
-
-def committed(config: Config) -> frozenset[Path]:
-    """Return the files that git knows in HEAD; none where there is no git."""
-    try:
-        names = _git(config.root, "ls-tree", "-r", "-z", "--name-only", "HEAD")
-    except UsageError:
-        return frozenset()
-    return frozenset(real_path(config.root / name) for name in names)
-
-
-def _git(root: Path, *arguments: str) -> list[str]:
-    try:
-        run = subprocess.run(
-            # A repository's own configuration may name a program here.
-            ["git", "-c", "core.fsmonitor=false", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise UsageError("git is not installed", code="R003", fix="leave out --since") from None
-    if run.returncode:
-        words = run.stderr.strip().splitlines()[:1] or ["git failed"]
-        raise UsageError(words[0], code="R003", fix="name a revision that this repository has")
-    return run.stdout.split("\0")[:-1]
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """What `mend` did.
-
-    Attributes:
-        changed: The files that it wrote.
-        left: Those that it left alone, each with the reason.
-    """
-
-    changed: tuple[str, ...]
-    left: tuple[str, ...]
-
-
-def mend(
-    config: Config, review: Review, only: frozenset[Path] | None, applied: Set[str] = frozenset()
-) -> Corrected:
-    """Write certain fixes into files.
-
-    What sqlfluff writes is taken where the parse tree proves that it means the same. Migrations
-    that are committed may be applied somewhere, and are changed only if named in `only`.
-
-    Args:
-        config: The project.
-        review: What was found.
-        only: The files that may be changed; default: all.
-        applied: The migrations that are applied, which are never changed.
-    """
-    keep = committed(config) if only is None else frozenset()
-    by_file: dict[str, list[Edit]] = {}
-    for file, edit in review.edits:
-        by_file.setdefault(file.name, []).append(edit)
-    queries = sorted(config.queries.rglob("*.sql"))
-    texts = [*(Source.read(path, config.root) for path in queries), *review.outside.values()]
-    style = Style(config.root, None, texts) if installed() else None
-    changed, left = [], []
-    folders = config.migration_folders
-    scripts = sorted(path for folder in folders for path in folder.rglob("*.sql"))
-    for path in [*scripts, *queries, *review.outside]:
-        if only is not None and real_path(path) not in only:
-            continue
-        migration = any(path.is_relative_to(folder) for folder in folders)
-        if migration and real_path(path) in keep:
-            continue
-        source = Source.read(path, config.root)
-        if too_much(source.text):
-            continue
-        outside = path in review.outside and has_header(source)
-        query = outside or path.is_relative_to(config.queries)
-        if migration and not is_plain(source.text.encode()):
-            left.append(f"{source.file}: it holds data, or names another file")
-            continue
-        text = source.text
-        for edit in sorted(by_file.get(source.file, ()), key=lambda edit: -edit.start):
-            text = text[: edit.start] + edit.text + text[edit.end :]
-        if style is not None:
-            before = Source(source.file, text)
-            after = Source(source.file, style.mended(before))
-            if after.text != text and not same(before, after, query=query):
-                left.append(f"{source.file}: its style cannot be corrected without its meaning")
-            else:
-                text = after.text
-        if text == source.text:
-            continue
-        if migration and path.name.removesuffix(".sql").removesuffix(".rollback") in applied:
-            left.append(f"{source.file}: it is applied, and would count as modified")
-            continue
-        # Outside of the project only what a person named is written.
-        named = path in review.outside and not path.is_relative_to(config.root)
-        writing.write(path, text, path.parent if named else config.root)
-        changed.append(source.file)
-    return Corrected(tuple(changed), tuple(left))
