@@ -48,6 +48,11 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"postgres: {config.getoption('postgres')}, owner: {config.getoption('owner')}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture
 def counts(request: pytest.FixtureRequest) -> Iterator[defaultdict[str, Counter[str]]]:
     """What a test counts, by topic; the run tells the sums of all its tests at its end."""

@@ -27,6 +27,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.long
 def test_a_new_project_passes_its_own_make_test(folder: Path) -> None:
     """A person who runs `init` and `make test` sees a test pass, and git sees no surprise."""
     made = todo_sql("init", "my-notes", cwd=folder)

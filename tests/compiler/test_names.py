@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+import pytest
 from support.checkers import MYPY, PYRIGHT, passes
 from support.compiling import config_of
 from support.soak import IS_FULL
@@ -143,6 +144,7 @@ def run(*words: str, cwd: Path) -> None:
     assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
 
 
+@pytest.mark.long
 def test_hostile_names(
     empty_database: str, tmp_path: Path, counts: dict[str, Counter[str]]
 ) -> None:

@@ -95,6 +95,7 @@ def run(lines: list[str], place: Path, server: str = "") -> subprocess.Completed
     )
 
 
+@pytest.mark.long
 def test_every_command_works(clone: Path, server: Server, owner: Owner) -> None:
     """Page by page, the first page first: it builds what all others use."""
     assert next(iter(PAGES)) == "README.md" and PAGES["README.md"][0] == "make demo"

@@ -58,6 +58,7 @@ def write(project: Path, block: Block) -> None:
         file.write(block.text)
 
 
+@pytest.mark.long
 @pytest.mark.database
 def test_the_guide_works(folder: Path, server: Server, owner: Owner) -> None:
     """Every command that needs no network exits 0; Neon is played by the test's server."""

@@ -14,6 +14,7 @@ MEMORY = re.compile(r"(\d+) MB before, (\d+) MB at the peak")
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "backend.py"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -223,6 +223,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "attacked", list(COMMAND_PATHS.values()), ids=list(COMMAND_PATHS), indirect=True
 )
