@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from support.commands import todo_sql
 from support.database import Server
 from support.migrations import fetch, write
@@ -241,6 +242,58 @@ def test_moving_the_ledger_is_shown_first(tmp_path: Path, empty_database: str, s
     assert f"ledger in schema {schema}" in run("status").stderr
     assert run("rollback", "--yes").returncode == 0
     assert run("migrate").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "stays"),
+    [
+        ("", False),
+        ("create table {}.mine (id int)", True),
+        ("create view {}.mine as select 1 as one", True),
+        ("create sequence {}.mine", True),
+        ("create domain {}.mine as int", True),
+        ("create function {}.mine() returns int language sql return 1", True),
+        ("grant usage on schema {} to public", True),
+        ("comment on schema {} is 'of the team'", True),
+        ("alter default privileges in schema {} grant select on tables to public", True),
+    ],
+)
+@pytest.mark.parametrize(("schema", "repeatable"), [("old", False), ('Odd "Ledger"', True)])
+def test_the_schema_of_a_moved_ledger_goes(
+    tmp_path: Path,
+    empty_database: str,
+    server: Server,
+    schema: str,
+    before: str,
+    stays: bool,
+    repeatable: bool,
+) -> None:
+    """Where it was made for the ledger and nothing else: else drift would show it."""
+    folder = service(tmp_path, "things")
+    of(empty_database, folder, schema).migrate()
+    if repeatable:
+        (folder / "repeatable").mkdir()
+        (folder / "repeatable" / "one.sql").write_text(
+            "create or replace view one as select 1 as one;"
+        )
+        of(empty_database, folder, schema).migrate()
+    name = str(conninfo_to_dict(empty_database)["dbname"])
+    with psycopg.connect(server.url(name), autocommit=True) as connection:
+        connection.execute(before.format(quoted(schema)).encode())
+    shown: list[str] = []
+    moved = of(empty_database, folder, "billing")
+    moved.move_ledger(confirm=lambda changes: shown.extend(one.words for one in changes))
+    there = fetch(empty_database, "select nspname::text from pg_namespace")
+    assert (schema in there) == stays == ("is dropped" not in shown[0])
+    assert moved.migrate() == []
+
+
+def test_a_schema_that_a_file_makes_stays(tmp_path: Path, empty_database: str) -> None:
+    """A later file may need it, and drift would miss it."""
+    write(tmp_path, FIRST, "create schema if not exists old;", "select 1;")
+    of(empty_database, tmp_path, "old").migrate()
+    of(empty_database, tmp_path, "billing").move_ledger(confirm=lambda changes: None)
+    assert "old" in fetch(empty_database, "select nspname::text from pg_namespace")
 
 
 def test_every_command_reads_the_ledger_that_is_said(

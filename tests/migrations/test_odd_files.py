@@ -126,6 +126,7 @@ def test_every_reader_ends_with_an_answer(
         return code, {one["code"] for one in found if one["code"].startswith(("M1", "S1"))} - {
             "M100",
             "M129",
+            "M131",
         }
 
     linted, dry = refused("lint"), refused("migrate", "--dry-run")
@@ -133,3 +134,39 @@ def test_every_reader_ends_with_an_answer(
     assert (dry[0] == ExitCode.OK) == (not dry[1])
     run = refused("migrate")
     assert (run[0] == ExitCode.USAGE) == (dry[0] == ExitCode.USAGE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "-- later\n",
+        "/* select 1; */",
+        ";",
+        " ;\r\n; -- x\r\n",
+        "\\restrict a\n",
+    ],
+)
+@pytest.mark.parametrize("place", ["20260101090000_one.sql", "repeatable/one.sql"])
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_file_without_a_statement_is_told(
+    text: str,
+    place: str,
+    allowed: bool,
+    tmp_path: Path,
+    empty_database: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By `lint` and by `migrate`, which applies it; unless the file says that it is to be so."""
+    (tmp_path / "todo-sql.toml").write_text("", encoding="utf-8")
+    file = tmp_path / "migrations" / place
+    file.parent.mkdir(parents=True)
+    said = "" if "/" in place else "-- irreversible: nothing\n"
+    said += "-- allow: M131 its version is taken\n" if allowed else ""
+    file.write_text(said + text, encoding="utf-8", newline="")
+    for command in ("lint", "migrate"):
+        code = main(["--project", str(tmp_path), "--database", empty_database, command])
+        shown = capsys.readouterr()
+        assert code == ExitCode.OK or command == "lint", shown
+        assert ("M131" in shown.out + shown.err) == (not allowed), shown

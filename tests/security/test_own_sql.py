@@ -40,6 +40,10 @@ UNDER_OUR_PATH = {
     "migrations/engine/concurrent.py": ("[OURS, ", "migrations/engine/concurrent.py"),
     "migrations/engine/queries": ('f"{SAFE_LOCALLY};{look', "migrations/engine/watch.py"),
     "migrations/ledger.py": ("vetting.readable", "migrations/ledger.py"),
+    "migrations/ledger_place.py": (
+        "FlightCommand(SAFE_LOCALLY), asked",
+        "migrations/ledger_place.py",
+    ),
     "migrations/ledger_writer.py": ("OURS, proof]", "migrations/engine/nontransactional.py"),
     "migrations/lock.py": ("SAFE_LOCALLY", "migrations/lock.py"),
     "migrations/losses.py": ("OURS", "migrations/losses.py"),

@@ -180,7 +180,8 @@ class Bookkeeper:
         with self._link(writes=True, wait=wait, ledger=source) as link:
             pooler.refuse(link)
             link.take_lock(wait, self._events)
-            change = ledger_place.move(source, place.schema, exists=place.placed)
+            goes = ledger_place.goes(link, self._migrations)
+            change = ledger_place.move(source, place.schema, exists=place.placed, goes=goes)
             confirm([change])
             self._run(link).change_ledger(change.commands)
             return [change]

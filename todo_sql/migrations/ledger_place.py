@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import vetting
 from todo_sql.migrations.connecting import MigrationLink
-from todo_sql.migrations.files.migration import MigrationSet
+from todo_sql.migrations.files.migration import MigrationSet, scripts_of
 from todo_sql.migrations.ledger import Ledger, quoted
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.repair import Change
+from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.flight import Flight, FlightCommand
 
+MOVED = (*vetting.EVERY, "yoyo_lock")
+# A row where a schema, $1, was made as ours are and holds nothing but the tables in $2.
+_ALONE = """
+with moved as (
+    select to_regclass(t.name)::oid as oid from json_array_elements_text($2) as t (name)
+    where to_regclass(t.name) is not null
+)
+select 1
+from pg_namespace as n
+join pg_roles as o on o.oid = n.nspowner
+where n.nspname = $1 and o.rolname = current_user
+    and n.nspacl is null and obj_description(n.oid, 'pg_namespace') is null
+    and not exists (
+        select from pg_depend as d
+        where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
+            and not (d.classid = 'pg_class'::regclass and (
+                d.objid in (select m.oid from moved as m)
+                or exists (  -- the sequence of an identity
+                    select from pg_depend as s
+                    join moved as m on m.oid = s.refobjid
+                    where s.classid = 'pg_class'::regclass and s.objid = d.objid
+                        and s.refclassid = 'pg_class'::regclass and s.deptype = 'i'
+                )
+            ))
+    )
+"""
 _SAY = '`ledger = "{}"` in [tool.todo-sql]'
 
 
@@ -104,13 +134,39 @@ def source_of(link: MigrationLink, migrations: MigrationSet) -> str | None:
     raise LedgerError(what, code="M408", cause="nothing was moved", fix=fix)
 
 
-def move(source: str, schema: str, *, exists: bool) -> Change:
-    """Return the change that moves a ledger from one schema into another."""
+def goes(link: MigrationLink, migrations: MigrationSet) -> bool:
+    """Tell whether the schema of a ledger goes with it: ours, and nothing but that ledger.
+
+    One that a file mentions may be made by it, and one with privileges, a comment or whatever
+    else was made for more.
+    """
+    source = link.target.schema
+    named = re.compile(rf"(?<!\w){re.escape(source)}(?!\w)", re.IGNORECASE)
+    every = (*scripts_of(migrations), *migrations.repeatables, *migrations.hooks.values())
+    if any(named.search(script.source.text) for script in every):
+        return False
+    tables = [f"{quoted(source)}.{table}" for table in MOVED]
+    asked = FlightCommand(_ALONE, (source, json.dumps(tables)), sync=True)
+    answer = Flight(link.connection, [FlightCommand(SAFE_LOCALLY), asked]).fly()[-1]
+    return answer.error is None and bool(answer.rows)
+
+
+def move(source: str, schema: str, *, exists: bool, goes: bool = False) -> Change:
+    """Return the change that moves a ledger from one schema into another.
+
+    Args:
+        source: Where it is.
+        schema: Where to.
+        exists: Whether that is there.
+        goes: Whether the source is dropped.
+    """
     commands = [] if exists else [f"create schema {quoted(schema)}"]
     commands += [
         f"alter table if exists {quoted(source)}.{table} set schema {quoted(schema)}"
-        for table in (*vetting.EVERY, "yoyo_lock")
+        for table in MOVED
     ]
+    commands += [f"drop schema {quoted(source)}"] if goes else []
     made = "" if exists else ", which is made"
-    words = f"moves from schema {source} to schema {schema}{made}"
+    dropped = f"; schema {source}, empty then, is dropped" if goes else ""
+    words = f"moves from schema {source} to schema {schema}{made}{dropped}"
     return Change("ledger", words, tuple(FlightCommand(text) for text in commands))

@@ -185,11 +185,12 @@ class MigrationRun:
             transactional.run(link, works, self._events, done)
 
     def _applying(self, migration: Migration) -> Work:
+        hook = self._hooks.get("after_each")
         return Work(
             migration.forward,
             lambda: self._writer.applied(migration.id, migration.forward.checksum),
-            hook=self._hooks.get("after_each"),
-            facts=_facts(migration),
+            hook=hook,
+            facts=_facts(migration) if hook else (),
             waits=False,
         )
 
@@ -383,7 +384,10 @@ class MigrationRun:
             )
 
     def _warn_of(self, script: Script) -> None:
-        for finding in statements.unexamined(script.source, script.statements):
+        found = [*statements.unexamined(script.source, script.statements)]
+        if not script.is_rollback and "M131" not in script.directives.allow:
+            found += statements.without_effect(script.source, script.statements)
+        for finding in found:
             self._events.warning(finding)
 
     @contextmanager

@@ -170,7 +170,7 @@ def open_file(path: Path, root: Path | None = None) -> BinaryIO:
 
 def lies_in(path: Path, root: Path) -> bool:
     """Whether a path is one of a folder's, wherever links and ``..`` on the way lead."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+    return _is_below(os.path.realpath(path), os.path.realpath(root))
 
 
 def _leads_out(path: Path, root: Path) -> bool:
@@ -178,5 +178,12 @@ def _leads_out(path: Path, root: Path) -> bool:
 
     A folder outside that the configuration names by its path, with ``..``, is read.
     """
-    below = Path(os.path.normpath(path)).is_relative_to(root)
+    below = _is_below(os.path.normpath(path), os.path.normpath(root))
     return (below or path.is_symlink()) and not lies_in(path, root)
+
+
+def _is_below(path: str, root: str) -> bool:
+    """Whether a path is another or one below it, as texts: thousands of files are asked for."""
+    if root == os.curdir:
+        return not path.startswith(os.sep)
+    return path == root or path.startswith(root if root.endswith(os.sep) else root + os.sep)

@@ -48,7 +48,8 @@ def command(context: Context, format: Format = "text") -> ExitCode:
         f"{count_of(count, 'object')} differ{'s' if count == 1 else ''} from the "
         f"{count_of(applied, 'applied migration')}"
         if found
-        else f"no drift: the schema is what the {count_of(applied, 'applied migration')} make"
+        else f"no drift: the schema is what the {count_of(applied, 'applied migration')} "
+        f"make{'s' if applied == 1 else ''}"
     )
     return ExitCode.FINDINGS if found else ExitCode.OK
 

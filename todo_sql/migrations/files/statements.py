@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -135,6 +135,18 @@ def unexamined(source: Source, statements: Iterable[Statement]) -> Iterator[Find
                 _place(source, statement),
                 cause=f"{statement.unseen}; it runs as it stands, and PostgreSQL judges it",
             )
+
+
+def without_effect(source: Source, statements: Sequence[Statement]) -> Iterator[Finding]:
+    """Yield a warning where a file that is applied holds no statement."""
+    if not statements:
+        yield Finding(
+            "M131",
+            "warning",
+            "the file holds no statement: it is recorded as applied and does nothing",
+            source.place(0),
+            fix="write it, or say `-- allow: M131 reason` where it stands empty on purpose",
+        )
 
 
 def _nothing(script: Script) -> Iterator[Finding]:

@@ -12,7 +12,12 @@ from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.files.directives import OF_FATE
 from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
-from todo_sql.migrations.files.statements import may_be_in_doubt, unexamined, wrong_statements
+from todo_sql.migrations.files.statements import (
+    may_be_in_doubt,
+    unexamined,
+    without_effect,
+    wrong_statements,
+)
 from todo_sql.paths import real_path
 from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.review.linting import squawk
@@ -130,6 +135,8 @@ def _by_rules(
     for file in project.files:
         if file.kind != "query":
             findings += unexamined(file.source, file.statements)
+        if file.kind == "migration":
+            findings += without_effect(file.source, file.statements)
     for rule in all_rules():
         for hit in rule.check(project) if rule.counts(profile) else ():
             findings.append(finding(rule, hit))
