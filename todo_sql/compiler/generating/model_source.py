@@ -38,25 +38,10 @@ def render(described: list[Described], shown: str, own: str | None) -> str | Non
     fields = {field.name for entry in described for one in entry.row_models for field in one.fields}
     fields.add("model_config")  # in a class, its fields hide classes of their names
     fields |= {one.name for entry in described for one in entry.parameters}
-    enums = {one for entry in described for one in entry.enums}
-    inner = {one.model for entry in described for one in entry.nested} | {one[0] for one in enums}
+    inner = {one.model for entry in described for one in entry.nested}
+    inner |= {name for entry in described for name, *_ in entry.enums}
     aliases = {name: imports.alias(name) for name in sorted(inner & fields)}
-    classes: dict[str, list[str]] = {}
-    needed: dict[str, list[str]] = {}  # of a class, those that its fields have
-    for enum, shown_type, labels in sorted(enums):
-        classes[enum] = _enum(enum, shown_type, labels, imports)
-    for entry in described:
-        for model in entry.row_models:
-            if model.name not in classes:
-                classes[model.name] = _row(model, entry, imports)
-                inner = {name for one in model.fields for _, name in one.python.imports}
-                needed[model.name] = sorted(inner)
-        name = entry.query.params_model
-        if name and name not in classes:
-            classes[name] = _parameters(name, entry, imports)
-        name = entry.parameters_type
-        if name and name not in classes:
-            classes[name] = _set_of_parameters(name, entry, imports)
+    classes, needed = _classes(described, imports)
     if not classes:
         return None
     lines = [
@@ -71,6 +56,30 @@ def render(described: list[Described], shown: str, own: str | None) -> str | Non
         lines += ["", "", *classes[name]]
         lines += ["", "", f"{aliases[name]} = {name}"] if name in aliases else []
     return "\n".join(lines) + "\n"
+
+
+def _classes(
+    described: list[Described], imports: Imports
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the classes with their lines, and of each those that its fields have."""
+    classes: dict[str, list[str]] = {}
+    needed: dict[str, list[str]] = {}
+    enums = {one for entry in described for one in entry.enums}
+    for enum, shown_type, labels in sorted(enums):
+        classes[enum] = _enum(enum, shown_type, labels, imports)
+    for entry in described:
+        for model in entry.row_models:
+            if model.name not in classes:
+                classes[model.name] = _row(model, entry, imports)
+                inner = {name for one in model.fields for _, name in one.python.imports}
+                needed[model.name] = sorted(inner)
+        name = entry.query.params_model
+        if name and name not in classes:
+            classes[name] = _parameters(name, entry, imports)
+        name = entry.parameters_type
+        if name and name not in classes:
+            classes[name] = _set_of_parameters(name, entry, imports)
+    return classes, needed
 
 
 def _in_order(names: Iterable[str], needed: Mapping[str, Iterable[str]]) -> list[str]:

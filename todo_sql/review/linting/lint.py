@@ -23,7 +23,7 @@ from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.choices import chosen as wanted
 from todo_sql.review.linting.choices import gathered, refuse_unknown
-from todo_sql.review.linting.outside import read_outside
+from todo_sql.review.linting.outside import Outside, read_outside
 from todo_sql.review.linting.proved import unproved
 from todo_sql.review.linting.reviewed import File, Kind, query_file
 from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
@@ -80,49 +80,76 @@ def lint(
         UsageError: A named file is not UTF-8.
     """
     refuse_unknown(config.lint)
-    migrations = load_project(config)
-    queries = read_folder(config.queries, config.root) if config.queries.is_dir() else None
-    texts = list(queries.files) if queries is not None else []
-    project, broken = read(config, migrations, queries)
-    paths = {
-        script.source.file: script.path for script in (*scripts_of(migrations), *migrations.beside)
+    whole = _gather(config, only if named else None)
+    files = whole.project.files
+    chosen = {name for name, path in whole.paths.items() if only is None or real_path(path) in only}
+    findings, edits = _by_rules(whole.project, config.lint.profile)
+    findings += whole.queries.findings if whole.queries is not None else ()
+    scripts = [file for file in files if file.kind != "query" and file.name in chosen]
+    unparsed = {
+        one.place.file for one in whole.broken if one.code in ("M121", "C101") and one.place
     }
-    paths |= {source.file: config.root / source.file for source in texts}
-    sources = [*(file.source for file in project.files if file.kind != "query"), *texts]
-    known = {real_path(path) for path in paths.values()}
-    outside = read_outside(config, (only or frozenset()) - known if named else ())
-    project = replace(project, files=(*project.files, *outside.files))
-    broken += outside.findings
-    paths |= {source.file: path for path, source in outside.sources.items()}
-    texts += outside.sources.values()
-    sources += outside.sources.values()
-    chosen = {name for name, path in paths.items() if only is None or real_path(path) in only}
-    findings, edits = _by_rules(project, config.lint.profile)
-    findings += queries.findings if queries is not None else ()
-    scripts = [file for file in project.files if file.kind != "query" and file.name in chosen]
-    unparsed = {one.place.file for one in broken if one.code in ("M121", "C101") and one.place}
-    parsed = {file.name for file in (*scripts, *outside.files)} - unparsed
-    others = unproved(squawk.check(scripts, paths, config.postgres, config.root), project.files)
-    style, skipped = _style(config, [one for one in sources if one.file in chosen], texts)
+    parsed = {file.name for file in (*scripts, *whole.outside.files)} - unparsed
+    others = unproved(squawk.check(scripts, whole.paths, config.postgres, config.root), files)
+    looked_at = [one for one in whole.sources if one.file in chosen]
+    style, skipped = _style(config, looked_at, whole.texts)
     findings += _readable([*others, *style], parsed, unparsed)
 
     def is_asked(one: Finding) -> bool:
         if one.place is None or one.place.file in chosen:
             return True
-        return only is None and one.place.file not in paths  # it could not be read
+        return only is None and one.place.file not in whole.paths  # it could not be read
 
     selected = [one for one in findings if is_asked(one)]
-    in_doubt = {one.source.file for one in scripts_of(migrations) if may_be_in_doubt(one)}
-    reviewed = [file for file in project.files if file.name in chosen]
+    in_doubt = {one.source.file for one in scripts_of(whole.migrations) if may_be_in_doubt(one)}
+    reviewed = [file for file in files if file.name in chosen]
     kept, waived, unused = _waive(selected, reviewed, in_doubt)
-    counted = wanted(_of_people(migrations, [*kept, *unused]), config.lint)
-    shown = sorted([*filter(is_asked, broken), *counted], key=_by_place)
+    counted = wanted(_of_people(whole.migrations, [*kept, *unused]), config.lint)
+    shown = sorted([*filter(is_asked, whole.broken), *counted], key=_by_place)
     return Review(
         tuple(shown if each else gathered(shown)),
         tuple(sorted(waived, key=_by_place)),
         tuple((file, edit) for file, edit in edits if file.name in chosen),
         skipped,
-        outside.sources,
+        whole.outside.sources,
+    )
+
+
+@dataclass(frozen=True)
+class _Everything:
+    """All files of a run; those of `texts` hold queries, and `broken` tells what does not parse."""
+
+    migrations: MigrationSet
+    queries: QuerySet | None
+    project: Project
+    broken: list[Finding]
+    paths: dict[str, Path]
+    sources: list[Source]
+    texts: list[Source]
+    outside: Outside
+
+
+def _gather(config: Config, named: frozenset[Path] | None) -> _Everything:
+    """Read the project, and of the files that somebody named those outside of its folders."""
+    migrations = load_project(config)
+    queries = read_folder(config.queries, config.root) if config.queries.is_dir() else None
+    texts = list(queries.files) if queries is not None else []
+    project, broken = read(config, migrations, queries)
+    scripts = (*scripts_of(migrations), *migrations.beside)
+    paths = {script.source.file: script.path for script in scripts}
+    paths |= {source.file: config.root / source.file for source in texts}
+    outside = read_outside(config, (named or frozenset()) - {*map(real_path, paths.values())})
+    paths |= {source.file: path for path, source in outside.sources.items()}
+    texts += outside.sources.values()
+    return _Everything(
+        migrations,
+        queries,
+        replace(project, files=(*project.files, *outside.files)),
+        [*broken, *outside.findings],
+        paths,
+        [*(file.source for file in project.files if file.kind != "query"), *texts],
+        texts,
+        outside,
     )
 
 
