@@ -9,9 +9,10 @@ DOCS := $(VENV)/.docs
 POSTGRES ?= 18
 # For two processors: a test also waits, for servers and other programs.
 WORKERS ?= 3
-# The demo, the checks and the suite never touch a database that the environment names.
+# The demo, the checks and the suite never touch a database that the environment names, and
+# keep what Python compiled: each of their hundreds of processes would compile it again.
 LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL \
-	-u PGHOST -u PGHOSTADDR -u PGDATABASE -u PGSERVICE
+	-u PGHOST -u PGHOSTADDR -u PGDATABASE -u PGSERVICE -u PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint project pages docs suite suite-on security example clean
 
