@@ -214,7 +214,8 @@ class Generator:
                 more = [(f"{name}.c{i}", kind) for i, kind in enumerate(kinds, 1)]
             elif self._maybe(0.2) and depth > 0:
                 inner, more = self._source(depth - 1, outer, ctes)
-                other = f"({inner})" if "join" in inner and "," not in self._top(inner) else ""
+                top = self._top(inner)
+                other = f"({inner})" if "join" in top and "," not in top else ""
                 if not other:
                     other, more = self._item(depth, outer, ctes)
             else:
@@ -222,7 +223,9 @@ class Generator:
             if word in (",", "cross join"):
                 text = f"{text} cross join {other}"
             else:
-                if word == "full join":
+                if self._maybe(0.2):
+                    on = "true"
+                elif word == "full join":
                     on = self._equality(columns, more)
                 else:
                     on = self._condition(columns + more, 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from todo_sql.compiler.proof import conditions, functions
+from todo_sql.compiler.proof import conditions, functions, one_row
 from todo_sql.compiler.proof.depth import depth
 from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.expressions import never_null, set_element
@@ -164,6 +164,7 @@ class _Prover:
             scope.prove(conditions.if_true(condition, scope), holes, confined)
 
         scope.walk_joins(visit)
+        scope.closed.update(one_row.sides(scope))
         scope.rows_known, scope.rows_closed = set(scope.known), set(scope.closed)
         if scope.one_group or scope.grouping_sets:  # a row may come out though none went in
             scope.known.clear()

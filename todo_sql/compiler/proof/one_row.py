@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from todo_sql.compiler.proof.levels import CTE, SELECT, SUBQUERY, QueryLevel
+from collections.abc import Iterator
+
+from todo_sql.compiler.proof.levels import CTE, SELECT, SUBQUERY, Hole, QueryLevel
 from todo_sql.compiler.proof.nodes import Node, name_of
 
 
@@ -30,6 +32,35 @@ def exactly_one_row(query: Node, around: QueryLevel | None) -> bool:
     return not tree["quals"] and all(
         _one_row_source(item, query, around) for item in tree["fromlist"] or ()
     )
+
+
+def sides(scope: QueryLevel) -> Iterator[Hole]:
+    """Yield the sides of outer joins that every row finds: one row, joined on true.
+
+    As in ``left join lateral (select count(*) as n from …) as x on true``.
+    """
+    for index, join in scope.joins.items():
+        if _is_true(join["quals"]):
+            for side, item in (("left", join["larg"]), ("right", join["rarg"])):
+                if _is_one_row(item, scope):
+                    yield index, side
+
+
+def _is_true(condition: Node | None) -> bool:
+    return (
+        condition is not None
+        and condition["node"] == "CONST"
+        and condition["constisnull"] == "false"
+        and condition["constvalue"][0] == "1"
+    )
+
+
+def _is_one_row(item: Node, scope: QueryLevel) -> bool:
+    if item["node"] == "RANGETBLREF":
+        entry = scope.entry(int(item["rtindex"]))
+        if int(entry["rtekind"]) == SUBQUERY and entry["subquery"]:
+            return exactly_one_row(entry["subquery"], scope)
+    return _one_row_source(item, scope.query, scope.parent)
 
 
 def _one_row_source(item: Node, query: Node, around: QueryLevel | None) -> bool:

@@ -27,6 +27,16 @@ select p.id as id_v, l.text as text_n from posts as p left join lateral (select 
 select p.id as id_v, l.text as text_v, l.again as again_v from posts as p cross join lateral (select c.text, p.title as again from comments as c where c.post_id = p.id) as l
 select p.id as id_v, l.n as n_v from posts as p cross join lateral (select count(*) as n from comments as c where c.post_id = p.id) as l
 select p.id as id_v, l.m as m_n from posts as p cross join lateral (select max(c.id) as m from comments as c where c.post_id = p.id) as l
+select p.id as id_v, l.n as n_v, l.m as m_n from posts as p left join lateral (select count(*) as n, max(c.id) as m from comments as c where c.post_id = p.id) as l on true
+select p.id as id_v, l.n as n_n from posts as p left join lateral (select count(*) as n from comments as c where c.post_id = p.id having count(*) > 1) as l on true
+select p.id as id_v, l.n as n_n from posts as p left join (select count(*) as n from comments) as l on l.n > 1
+select p.id as id_v, l.n as n_n from posts as p left join (select count(*) as n from comments limit 0) as l on true
+select p.id as id_v, l.n as n_v from (select count(*) as n from comments) as l right join posts as p on true
+select p.id as id_n, l.n as n_v from posts as p full join (select count(*) as n from comments) as l on true
+select p.id as id_n, l.n as n_v from posts as p right join (select count(*) as n from comments) as l on true
+with x as (select count(*) as n from comments) select p.id as id_v, x.n as n_v from posts as p left join x on true
+select p.id as id_v, l.n as n_n from posts as p left join (comments as c left join lateral (select count(*) as n from posts) as l on true) on c.post_id = p.id and c.id > 1
+select count(*) as n_v, max(l.n) as m_n from posts as p left join lateral (select count(*) as n from comments) as l on true
 select id as id_v, (select count(*) from comments as c where c.post_id = p.id) as n_v, (select c.text from comments as c where c.post_id = p.id limit 1) as text_n from posts as p
 select id as id_v, exists (select 1 from comments as c where c.post_id = p.id) as has_v, array(select c.text from comments as c where c.post_id = p.id) as texts_v from posts as p
 select id as id_v, case when score is null then 0 else score end as score_v, case when score > 1 then title end as t_n from posts
