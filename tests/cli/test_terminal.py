@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import logging
-import os
 import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from unittest import mock
 
 import psycopg
 import pytest
 from psycopg import sql
-from support.commands import clean_environment
+from support.commands import called
 from support.database import Owner, Server
 
-from todo_sql.cli.app import main
 from todo_sql.cli.output import Output
 from todo_sql.cli.screen import in_a_line, visible
 from todo_sql.errors import Finding, Place
@@ -65,21 +61,14 @@ class Project:
 
     def run(self, *words: str, terminal: bool = True, columns: int = 80) -> tuple[int, str, str]:
         """Run a command, and return its exit code and what the two streams got."""
-        variables = clean_environment(
-            DATABASE_URL=self.url,
-            TODO_SQL_SCRATCH_URL=self.scratch,
-            TERM="xterm",
-            COLUMNS=str(columns),
-        )
-        out, err = Screen(terminal), Screen(terminal)
-        with (
-            mock.patch.dict(os.environ, variables, clear=True),
-            contextlib.chdir(self.root),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            code = main([*words, "--no-color"])
-        return code, out.getvalue(), err.getvalue()
+        environment = {
+            "DATABASE_URL": self.url,
+            "TODO_SQL_SCRATCH_URL": self.scratch,
+            "TERM": "xterm",
+            "COLUMNS": str(columns),
+        }
+        streams = Screen(terminal), Screen(terminal)
+        return called([*words, "--no-color"], self.root, environment, streams)
 
 
 @pytest.fixture

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import psycopg
 import pytest
-from support.commands import clean_environment, todo_sql
+from support.commands import called, todo_sql
 from support.database import Owner, Server
 
-from todo_sql.cli.app import main
 from todo_sql.compiler.describe import Analysis
 from todo_sql.compiler.scratch_role import ROLE
 from todo_sql.compiler.watching import watch_folder
@@ -53,16 +50,9 @@ class Project:
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run a command here, expect an exit code, return what it wrote to stdout."""
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            mock.patch.dict(os.environ, clean_environment(**self.environment), clear=True),
-            contextlib.chdir(self.root),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            returned = main(list(words))
-        assert returned == code, out.getvalue() + err.getvalue()
-        return out.getvalue()
+        returned, out, err = called(words, self.root, self.environment)
+        assert returned == code, out + err
+        return out
 
     def document(self, *words: str, code: int = 0) -> Any:
         """Return the one JSON document of a command."""

@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import datetime as dt
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +13,6 @@ import psycopg
 import pytest
 from pydantic import BaseModel, Field
 from support.compiling import checked, codes, config_of
-from support.database import Owner, Server
-from support.database import database as make_database
 from support.generated import make, type_check
 
 from todo_sql import AsyncDatabase, BadParameter, Database
@@ -97,16 +94,6 @@ def work(me: Session) -> None:
     print(q.unnested(me, points=[(1, 2), (None, 3)], least=1))
     print(q.scalar(me, p=(1, None)) or 0, q.add(me, place=None, places=[]))
 """
-
-
-@pytest.fixture(scope="module")
-def url(server: Server, owner: Owner) -> Iterator[str]:
-    """A database with composites and enums."""
-    with make_database(server, owner) as name:
-        url = server.url(name, owner.name)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(SCHEMA)
-        yield url
 
 
 def plain(street: str | None) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
@@ -16,8 +15,6 @@ import pytest
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 from support.compiling import checked, codes
-from support.database import Owner, Server
-from support.database import database as make_database
 from support.generated import make, type_check
 
 from todo_sql import AsyncDatabase, Database
@@ -75,16 +72,6 @@ CASES: list[tuple[str, str, Any]] = [
     ("char(3)[]", "'{abc}'", ("abc",)), ("bit(3)[]", "'{101}'", ("101",)),
     ("text", "null", None), ("date", "null", None),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def url(server: Server, owner: Owner) -> Iterator[str]:
-    """A database with a table and types."""
-    with make_database(server, owner) as name:
-        url = server.url(name, owner.name)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(SCHEMA)
-        yield url
 
 
 def test_every_type(url: str) -> None:

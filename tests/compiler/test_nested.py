@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ import psycopg
 import pytest
 from pydantic import BaseModel
 from support.compiling import checked, codes, config_of
-from support.database import Owner, Server
-from support.database import database as make_database
 from support.generated import make, type_check
 
 from todo_sql import AsyncDatabase, Database
@@ -155,16 +152,6 @@ CASES = [
     (query.format(left=LEFT, both=BOTH, joined=LEFT.removeprefix("from ")).strip(), expected)
     for expected, query in re.findall(r"^\[(.*)\]$([^[]+)", PROOFS, re.MULTILINE)
 ]
-
-
-@pytest.fixture(scope="module")
-def url(server: Server, owner: Owner) -> Iterator[str]:
-    """A database of tasks, users and tags."""
-    with make_database(server, owner) as name:
-        url = server.url(name, owner.name)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(SCHEMA)
-        yield url
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES)

@@ -12,8 +12,6 @@ from typing import Any
 import psycopg
 import pytest
 from support.compiling import config_of
-from support.database import Owner, Server
-from support.database import database as make_database
 from support.sessions import TextFile
 
 from todo_sql import BadParameter, Database
@@ -103,15 +101,6 @@ merge into names as n using (values (:t)) as s (v) on n.name = s.v \
 def unfolded(text: str) -> list[str]:
     """Return the statements, one a line."""
     return text.replace("\\\n", "").strip().splitlines()
-
-
-@pytest.fixture(scope="module")
-def url(server: Server, owner: Owner) -> Iterator[str]:
-    """A database with the tables."""
-    with make_database(server, owner) as name:
-        with psycopg.connect(server.url(name, owner.name), autocommit=True) as connection:
-            connection.execute(SCHEMA)
-        yield server.url(name, owner.name)
 
 
 @pytest.fixture(scope="module")

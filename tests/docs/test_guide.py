@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import re
 import shlex
 import subprocess
@@ -16,10 +13,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.commands import NO_FUZZERS, clean_environment, todo_sql
+from support.commands import NO_FUZZERS, called, clean_environment, todo_sql
 from support.database import Owner, Server, database
-
-from todo_sql.cli.app import main
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
 BLOCK = re.compile(r"^```(\w+) ?(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -106,7 +101,8 @@ def run(block: Block, place: Path, environment: dict[str, str]) -> None:
     for line in block.text.splitlines():
         words = shlex.split(line)
         if words[:1] == ["todo-sql"]:
-            code, said = called(words[1:], place, environment)
+            code, *outputs = called(words[1:], place, environment)
+            said = "".join(outputs)
         else:
             script = f"export PATH='{sys.prefix}/bin':$PATH\n{line}"
             done = subprocess.run(
@@ -120,22 +116,6 @@ def run(block: Block, place: Path, environment: dict[str, str]) -> None:
             )
             code, said = done.returncode, done.stdout + done.stderr
         assert code == 0, f"docs/guide.md:{block.line}\n{line}\n{said}"
-
-
-def called(words: list[str], place: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command in this process, as if it were started there."""
-    said = io.StringIO()
-    with (
-        contextlib.chdir(place),
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(said),
-        contextlib.redirect_stderr(said),
-    ):
-        for name in os.environ.keys() - environment.keys():
-            patch.delenv(name)
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        return main(words), said.getvalue()
 
 
 def test_every_block_is_known() -> None:

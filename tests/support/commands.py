@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryFile
+from unittest import mock
 
 from support.forking import forked
 
@@ -59,6 +63,33 @@ def started(
         text=True,
         check=False,
     )
+
+
+def called(
+    words: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    streams: tuple[StringIO, StringIO] | None = None,
+) -> tuple[int, str, str]:
+    """Run a command in this process, as if it were started there: its code and its outputs.
+
+    Args:
+        words: The words after ``todo-sql``.
+        cwd: The working directory.
+        environment: Variables on top of a clean environment.
+        streams: What stands for stdout and stderr; default: no terminal.
+    """
+    from todo_sql.cli.app import main
+
+    out, err = streams or (StringIO(), StringIO())
+    with (
+        mock.patch.dict(os.environ, clean_environment(**environment), clear=True),
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = main(words)
+    return code, out.getvalue(), err.getvalue()
 
 
 def on_a_terminal(*words: str | Path, cwd: Path, **environment: str) -> tuple[int, str]:

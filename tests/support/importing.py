@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from support.commands import clean_environment
-from todo_sql.cli.app import main
+from support.commands import called
 
 
 def lay(folder: Path, files: Mapping[str, str]) -> None:
@@ -25,11 +20,5 @@ def lay(folder: Path, files: Mapping[str, str]) -> None:
 
 def run(folder: Path, *words: str, **variables: str) -> tuple[int, Any]:
     """Run `todo-sql import` in a folder; return its exit code and its document."""
-    out = io.StringIO()
-    with (
-        mock.patch.dict(os.environ, clean_environment(**variables), clear=True),
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(out),
-    ):
-        code = main(["import", *words, "--json"])
-    return code, json.loads(out.getvalue())
+    code, out, _ = called(["import", *words, "--json"], folder, variables)
+    return code, json.loads(out)
