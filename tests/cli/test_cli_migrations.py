@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import psycopg
 import pytest
-from support.commands import clean_environment, on_a_terminal
+from support.commands import called, on_a_terminal
 from support.migrations import applied, fetch, tables, three_tables, write
-
-from todo_sql.cli.app import main
 
 A, B, C = (f"2026010{n}000000_create_{name}" for n, name in enumerate("abc", 1))
 
@@ -40,17 +34,9 @@ class Result:
 
 def run(project: Path, url: str, *words: str, code: int = 0, **environment: str) -> Result:
     """Run a command in a project, in this process, and expect an exit code."""
-    out, err = io.StringIO(), io.StringIO()
-    variables = clean_environment(DATABASE_URL=url, **environment)
-    with (
-        mock.patch.dict(os.environ, variables, clear=True),
-        contextlib.chdir(project),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        returned = main(list(words))
-    assert returned == code, out.getvalue() + err.getvalue()
-    return Result(out.getvalue(), err.getvalue())
+    returned, out, err = called(words, project, {"DATABASE_URL": url, **environment})
+    assert returned == code, out + err
+    return Result(out, err)
 
 
 def document(project: Path, url: str, *words: str, code: int = 0) -> Any:

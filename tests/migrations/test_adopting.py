@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
-from support.commands import clean_environment
+from support.commands import called
 from support.database import Server
 from support.migrations import fetch, migrator
 from support.plain_yoyo import yoyo
 
-from todo_sql.cli.app import main
 from todo_sql.embedded.programs import binaries
 from todo_sql.migrations import migrate
 from todo_sql.migrations.pending import State
@@ -31,15 +26,10 @@ LEDGER = ("_yoyo_migration", "_yoyo_log", "_yoyo_version", "yoyo_lock", "_todo_s
 
 def baseline(server: Server, url: str, id: str) -> Any:
     """Adopt the database as the Todo project's; return the JSON document."""
-    variables = clean_environment(DATABASE_URL=url, TODO_SQL_SCRATCH_URL=server.url())
-    out = io.StringIO()
-    with (
-        mock.patch.dict(os.environ, variables, clear=True),
-        contextlib.chdir(ROOT),
-        contextlib.redirect_stdout(out),
-    ):
-        assert main(["baseline", id, "--json"]) == 0
-    return json.loads(out.getvalue())
+    variables = {"DATABASE_URL": url, "TODO_SQL_SCRATCH_URL": server.url()}
+    code, out, _ = called(["baseline", id, "--json"], ROOT, variables)
+    assert code == 0
+    return json.loads(out)
 
 
 def program(*words: str | Path) -> None:

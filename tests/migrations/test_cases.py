@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import psycopg
 import pytest
-from support.commands import clean_environment
+from support.commands import called
 from support.database import Server
-
-from todo_sql.cli.app import main
 
 pytestmark = pytest.mark.database
 
@@ -370,20 +364,12 @@ class _Project:
         return exit, out + err
 
     def _command(self, *words: str) -> tuple[int, str, str]:
-        environment = clean_environment(
-            DATABASE_URL=self._url,
-            TODO_SQL_SCRATCH_URL=self._scratch,
-            TODO_SQL_REPLAY=self._replay,
-        )
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            mock.patch.dict(os.environ, environment, clear=True),
-            contextlib.chdir(self._root),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            exit = main(list(words))
-        return exit, out.getvalue(), err.getvalue()
+        environment = {
+            "DATABASE_URL": self._url,
+            "TODO_SQL_SCRATCH_URL": self._scratch,
+            "TODO_SQL_REPLAY": self._replay,
+        }
+        return called(words, self._root, environment)
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
