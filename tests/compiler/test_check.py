@@ -191,7 +191,15 @@ def test_findings(database: Connection, sql: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("header", "sql", "expected"),
     [
-        (":exec", "update tasks set done = true where user_id = :user_id", ["C114"]),
+        (":exec", "update tasks set done = true where user_id = :user_id", []),
+        (":exec", "update tasks set done = true where user_id = :user_id and id = :id", ["C114"]),
+        (":exec", "delete from tasks where user_id = :user_id and id = :id and done", ["C114"]),
+        (":exec", "delete from tasks where user_id = :user_id and id = any(:ids)", []),
+        (":exec", "delete from tasks where user_id = :user_id and id < :id", []),
+        (":exec", "update tasks as t set done = true from unnest(:ids::int[]) as u (id)"
+            " where t.user_id = :user_id and t.id = u.id", []),
+        (":exec", "update tasks as t set done = true from (select id from settings limit 5) as s"
+            " where t.user_id = :user_id and t.id = s.id", []),
         (":execrows", "update tasks set done = true where user_id = :user_id", []),
         (":exec", "insert into tasks (user_id, title) values (:user_id, :title)", []),
         (":exec", "select id from tasks where user_id = :user_id", ["C109"]),

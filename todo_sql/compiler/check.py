@@ -38,5 +38,5 @@ def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:
         if key not in seen:
             seen.add(key)
             yield from tenancy.find(query, variant, equalities, compiler.schema, compiler.config)
-            yield from writes.find(query, answer, tree, compiler.schema)
+            yield from writes.find(query, answer, equalities, compiler.schema)
             yield from session_state.find(query, variant, tree, compiler.schema)

@@ -64,12 +64,20 @@ class Equalities:
     @cached_property
     def fixed(self) -> set[Term]:
         """The classes that hold a parameter or a constant, or a column of a level around."""
-        fixed = {"parameter", "constant", "call"}
         outermost = id(self.levels[0])
+        return self.given | {
+            self.find(term)
+            for term in list(self._parent) + list(self._parent.values())
+            if isinstance(term, tuple) and term[0] != outermost
+        }
+
+    @cached_property
+    def given(self) -> set[Term]:
+        """The classes that hold a parameter or a constant."""
         return {
             self.find(term)
             for term in list(self._parent) + list(self._parent.values())
-            if isinstance(term, tuple) and (term[0] in fixed or term[0] != outermost)
+            if isinstance(term, tuple) and term[0] in ("parameter", "constant", "call")
         }
 
     def by_key(self, level: Level, index: int, relation: Relation) -> bool:

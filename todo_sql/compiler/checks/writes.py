@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from todo_sql.compiler.checks.equalities import Equalities
 from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.levels import DELETE, SELECT, UPDATE
-from todo_sql.compiler.proof.nodes import Node, Tree
+from todo_sql.compiler.proof.nodes import Node
 from todo_sql.compiler.schema import Schema
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
@@ -14,9 +15,11 @@ _VERBS = {UPDATE: "update", DELETE: "delete"}
 _SILENT = (Cardinality.EXEC, Cardinality.EXECROWS, Cardinality.COPYFROM)
 
 
-def find(query: NamedQuery, answer: PreparedQuery, tree: Tree, schema: Schema) -> list[Finding]:
+def find(
+    query: NamedQuery, answer: PreparedQuery, equalities: Equalities, schema: Schema
+) -> list[Finding]:
     """Return the findings of one variant."""
-    found = []
+    found, tree = [], equalities.tree
     for node in tree.of("QUERY"):
         if int(node["commandType"]) not in _VERBS:
             continue
@@ -33,8 +36,7 @@ def find(query: NamedQuery, answer: PreparedQuery, tree: Tree, schema: Schema) -
                 )
             )
     main = tree.main
-    writes = main is not None and int(main["commandType"]) in _VERBS
-    if query.cardinality is Cardinality.EXEC and writes and not answer.columns:
+    if query.cardinality is Cardinality.EXEC and not answer.columns and _is_one(equalities):
         found.append(
             Finding(
                 "C114",
@@ -59,6 +61,19 @@ def find(query: NamedQuery, answer: PreparedQuery, tree: Tree, schema: Schema) -
     if query.cardinality.returns_rows and query.cardinality is not Cardinality.BATCH:
         found += _no_rows(query, answer)
     return found
+
+
+def _is_one(equalities: Equalities) -> bool:
+    """Whether the statement changes one row, by its key; a sweep may well find none."""
+    main = equalities.tree.main
+    if main is None or int(main["commandType"]) not in _VERBS:
+        return False
+    return any(
+        all(equalities.find((id(level), index, one)) in equalities.given for one in key)
+        for level, index, relation in equalities.tables()
+        if level.query is main and index == int(main["resultRelation"])
+        for key in relation.unique
+    )
 
 
 def _for_effect(main: Node | None, schema: Schema) -> bool:
