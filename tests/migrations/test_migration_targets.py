@@ -8,12 +8,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from support.database import Owner, Server
 from support.migrations import Recorder, applied, fetch, migrator, tables, three_tables, write
 from support.pgbouncer import pgbouncer
 from support.proxy import Proxy
 from support.standby import primary_and_standby
 
+from todo_sql.cli.app import main
 from todo_sql.errors import DatabaseError
 from todo_sql.migrations import migrate
 from todo_sql.migrations.connecting import open_link
@@ -57,6 +59,59 @@ def test_a_transaction_pooler_will_do_for_status(empty_database: str, tmp_path: 
     three_tables(tmp_path)
     with pgbouncer(empty_database, pool_size=5) as url:
         assert len(migrator(url, tmp_path).pending()[0]) == 3
+
+
+LEFT_BEHIND = (
+    "select name || '=' || setting from pg_settings where source = 'session' "
+    "and name not in ('application_name', 'client_encoding') "
+    "union all select name from pg_prepared_statements "
+    "union all select locktype from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'"
+)
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["migrate"],
+        ["migrate", "--check"],
+        ["migrate", "--dry-run"],
+        ["rollback", "--yes"],
+        ["rollback", "--dry-run"],
+        ["repair"],
+        ["baseline", A],
+        ["plan"],
+        ["drift"],
+        ["doctor"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("done", [False, True], ids=["pending", "applied"])
+def test_nothing_is_left_in_the_sessions_of_a_pooler(
+    words: list[str],
+    done: bool,
+    empty_database: str,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever gets the backend next would be read-only, or without its timeout."""
+    monkeypatch.setenv("TODO_SQL_SCRATCH_URL", server.url())
+    (tmp_path / "todo-sql.toml").write_text("", encoding="utf-8")
+    (tmp_path / "migrations").mkdir()
+    three_tables(tmp_path / "migrations")
+    if done:
+        migrate(empty_database, tmp_path / "migrations")
+    name = conninfo_to_dict(empty_database)["dbname"]
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(f"alter database {name} set statement_timeout = '1min'".encode())
+        connection.execute(f"alter database {name} set datestyle = 'German'".encode())
+    with pgbouncer(empty_database, pool_size=1) as url:
+        for _ in range(2):
+            main(["--project", str(tmp_path), "--database", url, *words])
+            with psycopg.connect(url, autocommit=True) as connection:
+                assert connection.execute(LEFT_BEHIND.encode()).fetchall() == []
 
 
 @pytest.mark.parametrize(

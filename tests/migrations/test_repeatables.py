@@ -433,3 +433,30 @@ def test_a_wrong_file_is_told_before_anything_runs(
         load_whole(items, items)
     assert [one.code for one in caught.value.findings] == [code]
     assert caught.value.findings[0].place
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create view v as select id from items;",
+        "create materialized view v as select id from items;",
+        "create table v (id int);",
+        "create function f() returns int language sql return 1;",
+        "create function f() returns trigger language plpgsql as 'begin return new; end';\n"
+        "create trigger g before insert on items for each row execute function f();",
+        "create policy p on items using (true);",
+        "create domain d as int;",
+        "create type e as enum ('a');",
+        "create schema s;",
+    ],
+)
+def test_what_cannot_run_again_is_told_how(items: Path, empty_database: str, text: str) -> None:
+    """Where a file makes what it made before, the advice is that of repeatable files."""
+    again(items, "one", text)
+    assert ran(empty_database, items) == [TABLE, "repeatable/one"]
+    again(items, "one", text + "\n-- another text")
+    with pytest.raises(MigrationFailed) as caught:
+        ran(empty_database, items)
+    assert "already exists" in caught.value.finding.message
+    assert "create or replace" in str(caught.value.finding.fix)
+    assert states(empty_database, items) == {"one": "pending"}

@@ -109,7 +109,7 @@ def many(
             values = [arguments[p] for p in variant.parameters]
             cursors[name] = cursor = RawCursor(connection, row_factory=dict_row)
             if kept is None:
-                cursor.execute(variant.sql.encode(), values, prepare=True)
+                cursor.execute(variant.sql.encode(), values, prepare=False)
                 continue
             statement = kept.get(variant.sql)
             if statement is None:

@@ -108,7 +108,7 @@ class MigrationLink:
                 self.roll_back()
 
     def take_lock(self, wait: float | None, events: Events) -> None:
-        """Take the migration lock and read the ledger again.
+        """Set aside what is overridden, take the migration lock and read the ledger again.
 
         Args:
             wait: Longest time in seconds; default: `LOCK_WAIT`.
@@ -117,6 +117,8 @@ class MigrationLink:
         Raises:
             LockNotHeld: Somebody else held it all the time.
         """
+        if self.target.overridden:
+            self.fly([FlightCommand(text) for text in steady(self.target)])
         deadline = time.monotonic() + (LOCK_WAIT if wait is None else wait)
         pause = 0.05
         while True:
@@ -145,6 +147,8 @@ def open_link(
 ) -> MigrationLink:
     """Connect, describe the target and read the ledger: one round trip after connecting.
 
+    Before `MigrationLink.take_lock` nothing is set in a session that may be others'; see `setting`.
+
     Args:
         url: A PostgreSQL URL or conninfo.
         writes: Whether the run will change anything; if not, every transaction is read-only.
@@ -159,9 +163,8 @@ def open_link(
     """
     connection = connect(url, wait=wait, events=events or Events())
     try:
-        first = (
-            () if writes else (FlightCommand("set default_transaction_read_only = on", sync=True),)
-        )
+        read_only = setting(connection, "default_transaction_read_only", "on")
+        first = () if writes else (FlightCommand(read_only, sync=True),)
         describing = target_of.commands(ledger)
         reading = (*describing, *ledger_of.read_commands(ledger))
         answers = Flight(connection, (*first, *reading)).fly()[len(first) :]
@@ -169,13 +172,22 @@ def open_link(
         target = target_of.read(answers[:facts], writes=writes, said=ledger)
         if writes and target.untrusted:  # before its columns: those of others may be any
             raise vetting.refused(target.untrusted)
-        found = ledger_of.read(answers[facts:])
-        if target.overridden:
-            Flight(connection, [FlightCommand(text) for text in steady(target)]).fly()
-        return MigrationLink(url, connection, target, found)
+        return MigrationLink(url, connection, target, ledger_of.read(answers[facts:]))
     except BaseException:
         connection.close()
         raise
+
+
+def setting(connection: psycopg.Connection[Any], name: str, value: str) -> str:
+    """Return the statement that sets something in a session, unless a pooler lends it to us.
+
+    It would be set for whoever gets that backend next. A pooler makes up the process id that it
+    tells its clients.
+    """
+    return (
+        f"select pg_catalog.set_config('{name}', '{value}', false) where "
+        f"pg_catalog.pg_backend_pid() operator(pg_catalog.=) {connection.info.backend_pid}"
+    )
 
 
 def connect(

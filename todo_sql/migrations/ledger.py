@@ -182,7 +182,7 @@ def read_commands(schema: str | None = None) -> tuple[FlightCommand, ...]:
         command
         for table, columns, order in _READ
         for command in (
-            FlightCommand("begin"),
+            FlightCommand("begin read only"),
             path,
             FlightCommand(f"lock table {table} in access share mode"),
             vetting.readable(table),

@@ -88,7 +88,7 @@ select
 
 # Without it the backend of a killed migrator would finish its statement (not on Windows).
 CHECK_INTERVAL = "client_connection_check_interval"
-_CHECK = f"select pg_catalog.set_config('{CHECK_INTERVAL}', '500ms', false)"
+_CHECK = f"select pg_catalog.set_config('{CHECK_INTERVAL}', '500ms', true)"
 
 
 def commands(ledger: str | None) -> tuple[FlightCommand, ...]:

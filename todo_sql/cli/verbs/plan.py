@@ -138,6 +138,7 @@ def _plan(
 ) -> Plan:
     import psycopg
 
+    from todo_sql.migrations.connecting import setting
     from todo_sql.queries.loader import read_folder
     from todo_sql.review.broken import Queries
     from todo_sql.review.copy import copied
@@ -146,7 +147,7 @@ def _plan(
     config = context.config
     named = read_folder(config.queries, config.root) if config.queries.is_dir() else {}
     with psycopg.connect(context.direct_url(), autocommit=True) as live:
-        live.execute("set lock_timeout = '5s'")
+        live.execute(setting(live, "lock_timeout", "5s").encode())
         database, version = live.info.dbname, live.info.server_version
         if not pending:
             return Plan(database, version, ())

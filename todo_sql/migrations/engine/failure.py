@@ -12,6 +12,7 @@ from todo_sql.errors import Place
 from todo_sql.migrations.engine.lock_retry import passing
 from todo_sql.migrations.engine.settings import hold_of
 from todo_sql.migrations.engine.watch import HoldExceeded
+from todo_sql.migrations.files.folder import REPEATABLE
 from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.sql.grammar import Statement
@@ -85,8 +86,20 @@ def _failed(failure: Failure, script: Script, state: str, again: str) -> Migrati
         code=_code(error),
         place=_place(error, position, script, number) if statements else None,
         cause="\n".join(causes),
-        fix=_fix(error, again),
+        fix=_AGAIN if _is_there(error, script) else _fix(error, again),
     )
+
+
+# What is there already: a relation, another object, a function, a schema.
+_THERE = ("42P07", "42710", "42723", "42P06")
+_AGAIN = (
+    "a repeatable file runs again whenever its text changes: write `create or replace`, or "
+    "`drop … if exists` before it"
+)
+
+
+def _is_there(error: psycopg.Error, script: Script) -> bool:
+    return error.sqlstate in _THERE and REPEATABLE in script.path.parent.parts
 
 
 def _held_too_long(
