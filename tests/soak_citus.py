@@ -48,7 +48,7 @@ from support.citus import (
 )
 from support.proxy import Fault, Message, Proxy, _Link
 
-from todo_sql import AsyncDatabase, Database, TodoSqlError
+from todo_sql import AsyncDatabase, Database, TodoSqlError, Unavailable
 from todo_sql.config import load_config
 from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations.files.beside import load_project
@@ -437,6 +437,7 @@ def speed(base: str) -> None:
 def worker(url: str, pause: Pause, seconds: float = 120.0) -> None:
     """Stop and start a worker under load: acknowledged creates are there once."""
     kept: list[tuple[str, UUID]] = []
+    refused: list[tuple[str, UUID]] = []
     errors: Counter[str] = Counter()
 
     async def main() -> None:
@@ -450,6 +451,8 @@ def worker(url: str, pause: Pause, seconds: float = 120.0) -> None:
                         await tasks.create_task(db.as_user(user), public_id=id, title=f"{user} x")
                         kept.append((user, id))
                     except TodoSqlError as error:
+                        if isinstance(error, Unavailable) and not error.outcome_unknown:
+                            refused.append((user, id))
                         errors[f"{type(error).__name__} {getattr(error, 'sqlstate', None)}"] += 1
                         await asyncio.sleep(0.05)
 
@@ -470,8 +473,11 @@ def worker(url: str, pause: Pause, seconds: float = 120.0) -> None:
             ).fetchall()
         )
     lost = [one for one in kept if there[one] != 1 or made[one] != 1]
+    wrong = [one for one in refused if there[one]]
     say(f"worker: {len(kept)} acknowledged, {len(lost)} lost or twice, errors {dict(errors)}")
+    say(f"worker: {len(refused)} said that nothing was changed, {len(wrong)} of them wrongly")
     assert not lost
+    assert not wrong
 
 
 def main() -> None:

@@ -10,15 +10,17 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 from support import sessions as q
 from support.backends import backends_settle_at
-from support.proxy import Action, Proxy
+from support.proxy import Action, Message, Proxy
 from support.soak import pick
 
 from todo_sql import AsyncDatabase, Database, Session, Timeout, TodoSqlError, Unavailable
+from todo_sql.database.query import Query
 from todo_sql.embedded.server import EmbeddedServer
 from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations import migrate
@@ -100,6 +102,45 @@ def test_a_create_with_a_public_id_is_sent_again(proxied: Proxy) -> None:
             made = ann.one(q.CREATE, {"title": action, "public_id": key})
             assert made.public_id == key
         assert ann.one(q.COUNT, {}) == 3
+
+
+AWAY = """
+create function away() returns trigger language plpgsql as $$
+begin raise exception 'node x is away' using errcode = '08006'; end $$;
+create trigger away before insert on tasks for each row execute function away()
+"""
+
+
+@pytest.mark.parametrize("way", ["call", "batch"])
+@pytest.mark.parametrize("kind", ["write", "read", "node"])
+def test_what_an_earlier_try_sent_is_not_forgotten(
+    two_users: str, proxied: Proxy, way: str, kind: str
+) -> None:
+    """The next finds no server, or a node of it away: what came of a write is still unknown."""
+    create: tuple[Query[Any], dict[str, Any]] = q.CREATE, {"title": "x", "public_id": uuid.uuid4()}
+    query, values = (q.COUNT, {}) if kind == "read" else create
+    if kind == "node":
+        with psycopg.connect(two_users, autocommit=True) as admin:
+            admin.execute(AWAY.encode())
+
+    def refuse(message: Message) -> bool:
+        proxied.refusing = kind != "node"
+        return message.type == b"C"
+
+    with Database.connect(proxied.url) as db:
+        ann = db.as_user("ann")
+        ann.one(q.COUNT, {})
+        proxied.fault("cut", side="server", match=refuse)
+        with pytest.raises(Unavailable) as caught:
+            if way == "call":
+                ann.one(query, values)
+            else:
+                with ann.batch() as batch:
+                    pending = batch.add(lambda session: session.one(query, values))
+                pending.result()
+        assert caught.value.outcome_unknown is (kind != "read")
+        proxied.refusing = False
+        assert ann.one(q.COUNT, {}) <= (kind == "write")
 
 
 LOST = [

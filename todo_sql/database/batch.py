@@ -20,6 +20,7 @@ from todo_sql.database.executor import (
     BROKE,
     Engine,
     Shape,
+    broke,
     may_redo,
     note_position,
     unavailable,
@@ -29,7 +30,7 @@ from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.errors import TodoSqlError, UsageError
 from todo_sql.wire import retry
-from todo_sql.wire.call_errors import needs_with
+from todo_sql.wire.call_errors import Unavailable, needs_with
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import ConnectionLost, Failed
 from todo_sql.wire.residue import outlasts
@@ -216,15 +217,16 @@ def _settle(engine: Engine, pending: list[Pending[Any]], freshness: Freshness) -
     if (yield from _read(engine, pending, freshness, deadline)):
         return
     attempt = 1
+    doubt = False  # whether an earlier attempt may have changed something
     while True:
         why = BROKE
         try:
-            again = yield from _attempt(engine, pending, freshness, deadline)
+            again = yield from _attempt(engine, pending, freshness, deadline, doubt=doubt)
             if not again:
                 return
             if not retry.time_left(deadline, attempt):
                 for entry, failed in again:
-                    entry.fail(engine.explain(failed, entry.call))
+                    entry.fail(engine.explain(failed, entry.call, doubt=doubt))
                 return
             # Each was rolled back for certain; the others are done.
             pending = [entry for entry, _ in again]
@@ -233,8 +235,18 @@ def _settle(engine: Engine, pending: list[Pending[Any]], freshness: Freshness) -
             repeatable = lost.untouched or all(entry.call.repeatable for entry in pending)
             if not repeatable or not retry.time_left(deadline, attempt):
                 for entry in pending:
-                    entry.fail(unavailable(lost, changed=not entry.call.query.read_only))
+                    entry.fail(broke(lost, changed=not entry.call.query.read_only))
                 return
+            doubt = doubt or not (
+                lost.untouched or all(entry.call.query.read_only for entry in pending)
+            )
+        except Unavailable as away:
+            if attempt == 1:
+                raise
+            for entry in pending:  # the others of the batch are done
+                changed = doubt and not entry.call.query.read_only
+                entry.fail(unavailable(away.message, changed=True) if changed else away)
+            return
         yield engine.pool.retry(attempt, f"a batch: {why}")
         attempt += 1
 
@@ -260,7 +272,12 @@ def _read(
 
 
 def _attempt(
-    engine: Engine, pending: list[Pending[Any]], freshness: Freshness, deadline: float
+    engine: Engine,
+    pending: list[Pending[Any]],
+    freshness: Freshness,
+    deadline: float,
+    *,
+    doubt: bool,
 ) -> Work[list[tuple[Pending[Any], Failed]]]:
     """Make every call; return those that the server refused and that are to be made again."""
     wrote = engine.replica and not all(entry.call.query.read_only for entry in pending)
@@ -299,5 +316,5 @@ def _attempt(
     finally:
         engine.pool.release(link)
     for entry, failed in failures:
-        entry.fail(engine.explain(failed, entry.call))
+        entry.fail(engine.explain(failed, entry.call, doubt=doubt))
     return again

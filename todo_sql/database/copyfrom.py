@@ -23,7 +23,7 @@ from psycopg.waiting import Wait
 
 from todo_sql.database import results
 from todo_sql.database.call import Call, bind_tenant
-from todo_sql.database.executor import Engine, unavailable
+from todo_sql.database.executor import Engine, broke
 from todo_sql.database.query import Query
 from todo_sql.database.scope import Scope
 from todo_sql.database.transaction import Unit
@@ -151,7 +151,7 @@ def copy_rows(engine: Engine, unit: Unit, plan: CopyPlan, rows: Iterable[Row]) -
         raise told.at_index(failed.error.line - 1) if failed.error.line else told from None
     except ConnectionLost as lost:
         unit.abort()
-        raise unavailable(lost, changed=False) from None
+        raise broke(lost, changed=False) from None
     except BaseException:
         unit.abort()
         raise

@@ -115,6 +115,7 @@ class Engine(Exchange):
             if found is not None:
                 return found[0]
         attempt = 1
+        doubt = False  # whether an earlier attempt may have changed something
         while True:
             try:
                 return (yield from self._attempt(call, shape, freshness, deadline))
@@ -122,11 +123,14 @@ class Engine(Exchange):
                 if not (call.repeatable or lost.untouched) or not retry.time_left(
                     deadline, attempt
                 ):
-                    raise unavailable(lost, changed=not call.query.read_only) from None
+                    raise broke(lost, changed=not call.query.read_only) from None
+                doubt = doubt or not (lost.untouched or call.query.read_only)
                 why = BROKE
+            except Unavailable as away:
+                raise unavailable(away.message, changed=True) if doubt else away from None
             except Failed as failed:
                 if not may_redo(failed.error) or not retry.time_left(deadline, attempt):
-                    raise self.explain(failed, call) from None
+                    raise self.explain(failed, call, doubt=doubt) from None
                 why = f"SQLSTATE {failed.error.sqlstate}"
             yield self.pool.retry(attempt, f"{call.query.name}: {why}")
             attempt += 1
@@ -158,8 +162,14 @@ class Engine(Exchange):
         finally:
             self.pool.release(link)
 
-    def explain(self, failed: Failed, call: Call | None) -> DatabaseError:
-        """Return the exception for a failed call, or for a failed COMMIT without one."""
+    def explain(self, failed: Failed, call: Call | None, *, doubt: bool = False) -> DatabaseError:
+        """Return the exception for a failed call, or for a failed COMMIT without one.
+
+        Args:
+            failed: What the server said.
+            call: What was called.
+            doubt: Whether an earlier attempt may have changed something.
+        """
         error = failed.error
         columns, table = self._columns.get(_key(error), ((), None))
         if error.far and error.table is None:
@@ -173,7 +183,7 @@ class Engine(Exchange):
             place=call.text.place(error, at_fault) if own else call.query.named.place(),
             columns=columns,
             tenant_parameter=call.bound,
-            unknown=not own and not call.query.read_only,
+            unknown=(doubt or not own) and not call.query.read_only,
         )
 
     def knows(self, failed: Failed) -> bool:
@@ -211,10 +221,15 @@ def note_position(link: Link, freshness: Freshness, result: pq.abc.PGresult) -> 
     freshness.note(position)
 
 
-def unavailable(lost: ConnectionLost, *, changed: bool) -> Unavailable:
+def broke(lost: ConnectionLost, *, changed: bool) -> Unavailable:
     """Return the exception for a connection that broke in a call."""
+    return unavailable(f"the connection broke: {lost}", changed=changed)
+
+
+def unavailable(message: str, *, changed: bool) -> Unavailable:
+    """Return the exception for a call that may have changed something, or may not."""
     return Unavailable(
-        f"the connection broke: {lost}",
+        message,
         outcome_unknown=changed,
         cause="the change may have been made: COMMIT had been sent" if changed else None,
         fix="read before you repeat it, or create with a public_id of your own"

@@ -16,7 +16,7 @@ from psycopg import pq
 
 from todo_sql.database.call import Call
 from todo_sql.database.exchange import clear
-from todo_sql.database.executor import BROKE, Engine, Shape, note_position, unavailable
+from todo_sql.database.executor import BROKE, Engine, Shape, broke, note_position
 from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.scope import Settings, scope_steps
 from todo_sql.errors import TodoSqlError, UsageError
@@ -132,7 +132,7 @@ class Unit:
                 # call is the first, it can be made again.
                 if not is_first or not retry.time_left(deadline, attempt):
                     self._over = True
-                    raise unavailable(lost, changed=False) from None
+                    raise broke(lost, changed=False) from None
             yield self._engine.pool.retry(attempt, f"{call.query.name}: {why}")
             attempt += 1
 
@@ -191,7 +191,7 @@ class Unit:
             except ConnectionLost as lost:
                 self._let_go()
                 self._over = True
-                raise unavailable(lost, changed=False) from None
+                raise broke(lost, changed=False) from None
             if answer.failed is not None:
                 violation = yield from self.explain(answer.failed, first)
                 raise violation.at_index(start + 1 + len(answer.results)) from None
@@ -317,7 +317,7 @@ class Unit:
             if wrote:
                 note_position(link, self._freshness, answer.results[last])
         except ConnectionLost as lost:
-            raise unavailable(lost, changed=not self._read_only) from None
+            raise broke(lost, changed=not self._read_only) from None
         finally:
             self._let_go()
 
