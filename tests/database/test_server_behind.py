@@ -30,11 +30,17 @@ BEHIND = [
     ("08006", f'{REFUSED}FATAL: database "app" does not exist'),
     ("57P01", "terminating connection due to administrator command"),
     ("57P03", "the database system is starting up"),
+    ("XX000", "SSL SYSCALL error: EOF detected"),
+    ("XX000", "failure on connection marked as essential: node:5432"),
+    ("XX000", "could not commit transaction for shard 102008 on at least one active node"),
+    ("58030", "failed to complete COPY on node:5432"),
 ]
 ITSELF = [
     ("08P01", "invalid message format"),
     ("53300", "too many connections"),
     ("42501", "permission denied"),
+    ("XX000", "cache lookup failed for type 1"),
+    ("58030", "could not read block 0 of relation"),
     ("57014", "canceling statement due to user request"),
 ]
 

@@ -253,7 +253,17 @@ _SHARD = re.compile(r"_\d{5,}$")
 BEHIND = "start the other server, or let this one in there, as the server's words say"
 
 
-def is_behind(sqlstate: str | None, severity: str | None) -> bool:
+# What Citus says of a node that goes away in the middle: its own words, or libpq's, which has no
+# SQLSTATE for them.
+_GONE = re.compile(
+    r"SSL SYSCALL error|SSL error: |SSL connection has been closed|server closed the connection"
+    r"|no connection to the server|could not (?:receive data from|send data to) server"
+    r"|failure on connection marked as essential|could not connect to any active placement"
+    r"|could not commit transaction for shard|failed to complete COPY on "
+)
+
+
+def is_behind(sqlstate: str | None, severity: str | None, message: str | None) -> bool:
     """Tell whether what a server answers is that another, which it asked, is away.
 
     That is a node of Citus, a server of foreign tables, or one behind a pooler. The server of
@@ -262,6 +272,8 @@ def is_behind(sqlstate: str | None, severity: str | None) -> bool:
     state = sqlstate or ""
     if state.startswith("08"):
         return state != "08P01"  # PostgreSQL's own word for a message that it cannot read
+    if state in ("XX000", "58030"):
+        return _GONE.match(message or "") is not None
     return severity == "ERROR" and state.startswith("57P")
 
 
@@ -348,7 +360,7 @@ def translate(
             cause=f"the schema changed while the connection had the statement prepared; {cause}",
             fix="run the unit of work again, as `session.run(function)` does",
         )
-    if is_behind(error.sqlstate, error.severity):
+    if is_behind(error.sqlstate, error.severity, error.message):
         return Unavailable(
             error.message,
             outcome_unknown=unknown,

@@ -94,7 +94,7 @@ def explain(error: Exception, url: DatabaseUrl | None = None) -> DatabaseError:
     diagnosis = getattr(error, "diag", None)
     message = getattr(diagnosis, "message_primary", None) or said.split("\n", 1)[0]
     detail = getattr(diagnosis, "message_detail", None)
-    if is_behind(sqlstate, getattr(diagnosis, "severity_nonlocalized", None)):
+    if is_behind(sqlstate, getattr(diagnosis, "severity_nonlocalized", None), message):
         return DatabaseError(
             f"the database server asked another one, which does not answer{where}",
             code="D107",

@@ -126,7 +126,8 @@ def _judge(
 
 
 def _is_behind(error: psycopg.Error) -> bool:
-    return is_behind(error.sqlstate, error.diag.severity_nonlocalized)
+    said = error.diag
+    return is_behind(error.sqlstate, said.severity_nonlocalized, said.message_primary)
 
 
 def _refused(entry: Described, cause: str, fix: str) -> Finding:

@@ -200,7 +200,7 @@ def lacking(message: str) -> str | None:
 def _fix(error: psycopg.Error, again: str) -> str:
     state = error.sqlstate or ""
     words = str(error)
-    if is_behind(state, error.diag.severity_nonlocalized):
+    if is_behind(state, error.diag.severity_nonlocalized, error.diag.message_primary):
         return f"{BEHIND}, then run `{again}` again"
     if advice := lacking(words):
         return advice
