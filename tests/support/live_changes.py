@@ -17,6 +17,7 @@ create table tasks (
 alter table tasks add constraint tasks_due_check check (due > '2000-01-01') not valid;
 alter table tasks add constraint tasks_body_key unique (body);
 comment on table tasks is 'What is to be done.';
+create table "dot.ted" (id integer, constraint "dot.ted_pkey" primary key (id));
 create index idx_due on tasks (due) with (fillfactor = 70) where due is not null;
 create unique index idx_title on tasks (title, id);
 create sequence numbers;
@@ -147,6 +148,11 @@ CHANGES = [
         ("cluster tasks using tasks_pkey", "~ index public.tasks_pkey"),
         ("alter statistics stats set statistics 7", "~ statistics public.stats"),
         ("drop statistics stats", "- statistics public.stats"),
+        (
+            'alter table "dot.ted" drop constraint "dot.ted_pkey"; alter table "dot.ted" alter id '
+            'drop not null; create unique index "dot.ted_pkey" on "dot.ted" (id)',
+            '- constraint "dot.ted_pkey"',
+        ),
         # sequences
         ("alter sequence numbers owned by tasks.due", "~ sequence public.numbers"),
         ("alter sequence numbers as integer", "~ sequence public.numbers"),

@@ -12,7 +12,7 @@ from todo_sql.catalog.column_changes import (
     set_options,
     set_storing,
 )
-from todo_sql.catalog.ddl import BY_HAND, create
+from todo_sql.catalog.ddl import BY_HAND, again, create
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import FIRING, column_name, literal, names, quoted, role, table_of
 from todo_sql.catalog.names import target as named
@@ -74,16 +74,40 @@ def change(
     return None if rest is None else made + rest
 
 
+_OF_PARTITION = ("constraint", "index", "trigger")
+
+
+def bound_changes(part: Item, before: Snapshot, after: Snapshot) -> str | None:
+    """Return whether the table of a part is ``attached`` to another, or ``detached``."""
+    sides = (side.items.get(part.parent or "") for side in (before, after))
+    was, wanted = (bool(table and table.attributes.get("partition_bound")) for table in sides)
+    return None if was == wanted else "attached" if wanted else "detached"
+
+
+def let_go(part: Item, before: Snapshot, after: Snapshot) -> bool:
+    """Whether a constraint was a partition's, and stays with the table once that is detached."""
+    return part.kind == "constraint" and bound_changes(part, before, after) == "detached"
+
+
 def _change(
     old: Item, new: Item, changed: Set[str], before: Snapshot, after: Snapshot
 ) -> list[str] | None:
+    moved = bound_changes(new, before, after)
+    if moved and changed <= {"of_partition", "partition_of"} and new.kind in _OF_PARTITION:
+        if new.kind == "trigger":  # a partition has its parent's, and loses them again
+            return list(drop(old, before) if moved == "attached" else create(new, after))
+        if new.kind == "constraint" or moved == "detached":
+            return []
     match new.kind:
         case "column":
             return change_column(old, new, changed, before, after)
         case "table":
-            if changed & {"form", "partition_by", "server"}:
-                return [f"{BY_HAND}{'; '.join(sorted(changed))} of {new.key}: make it again"]
-            return [text for name in sorted(changed) for text in _table(name, old, new)]
+            if old["form"] == "foreign" and changed & {"form", "server"}:
+                return None  # it holds no rows
+            if changed & {"form", "partition_by"}:
+                return [again(new, "it holds rows")]
+            order = sorted(changed, key=lambda name: (name != "of_type" or bool(new[name]), name))
+            return [text for name in order for text in _table(name, old, new)]
         case "grant":
             return list(change_grant(old, new, after))
         case "comment" | "database_setting":
@@ -100,7 +124,7 @@ def _change(
         case "view" | "materialized_view":
             return _view(old, new, changed, before, after)
         case "sequence":
-            return list(_sequence(old, new, changed))
+            return change_sequence(old, new)
         case "index":
             return _index(old, new, changed)
         case "type" if new["form"] == old["form"] and new["form"] in _TYPES:
@@ -240,18 +264,24 @@ def change_grant(old: Item, new: Item, after: Snapshot) -> Iterator[str]:
     yield from grants(new, ", ".join(sorted(granted)), ", ".join(sorted(revoked)), after)
 
 
-def _sequence(old: Item, new: Item, changed: Set[str]) -> Iterator[str]:
+_COUNTS = ("type", "start", "increment", "minimum", "maximum", "cache", "cycle")
+
+
+def change_sequence(old: Item, new: Item) -> list[str]:
+    """Return what makes a sequence count as another does."""
+    made = []
     alter = f"alter sequence {new.name}"
-    if "persistence" in changed:
-        yield f"{alter} set {new['persistence']}"
-    if changed & {"type", "start", "increment", "minimum", "maximum", "cache", "cycle"}:
-        yield (
+    if old["persistence"] != new["persistence"]:
+        made.append(f"{alter} set {new['persistence']}")
+    if any(old[name] != new[name] for name in _COUNTS):
+        made.append(
             f"{alter} as {new['type']} increment by {new['increment']} minvalue {new['minimum']} "
             f"maxvalue {new['maximum']} start with {new['start']} cache {new['cache']} "
             f"{'' if new['cycle'] else 'no '}cycle"
         )
-    if "owned_by" in changed and not (old["identity"] or new["identity"]):
-        yield f"{alter} owned by {new['owned_by'] or 'none'}"
+    if old["owned_by"] != new["owned_by"] and not (old["identity"] or new["identity"]):
+        made.append(f"{alter} owned by {new['owned_by'] or 'none'}")
+    return made
 
 
 def _index(old: Item, new: Item, changed: Set[str]) -> list[str] | None:

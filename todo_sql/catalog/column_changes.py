@@ -13,8 +13,15 @@ from todo_sql.catalog.snapshot import Snapshot
 
 def change_column(
     old: Item, new: Item, changed: Set[str], before: Snapshot, after: Snapshot
-) -> list[str]:
-    """Return what turns a column into `new`, without what comes with a parent or a view."""
+) -> list[str] | None:
+    """Return what turns a column into `new`, without what comes with a parent or a view.
+
+    None where it has to be dropped and made again.
+    """
+    if "generated" in changed and (new["generated"] or old["generated"] == "virtual"):
+        return None
+    if new["generated"] and "default" in changed and after.version < 170000:
+        return None
     kind = (new.parent or "").split(" ")[0]
     allowed = {
         "view": {"default"},
@@ -22,13 +29,10 @@ def change_column(
     }.get(kind, changed)
     if kind == "table" and _from_above(new, after):  # the parent's statement reaches it
         allowed = changed - _OF_PARENT
-    if (
-        "generated" in changed and not (old["generated"] and new["generated"] is None)
-    ) or "generated" in changed:
-        allowed = changed - {"default"}
+    order = _COLUMN_ORDER if new["identity"] is None else _TO_IDENTITY
     return [
         text
-        for name in sorted(changed & allowed, key=_COLUMN_ORDER.index)
+        for name in sorted(changed & allowed, key=order.index)
         for text in _column(name, old, new, before, after)
     ]
 
@@ -47,6 +51,18 @@ def not_null_name(column: Item, snapshot: Snapshot) -> str:
     if named is None and above is not None and above["not_null"]:
         return not_null_name(above, snapshot)
     return named or ddl.usual_name(column)
+
+
+def rename_not_nulls(table: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """Yield what gives those that a table had from another their own names, where it is free."""
+    for old in before.of("column", table.key):
+        new = after.items.get(old.key)
+        if new is None or ddl.above(new, after) is not None or before.version < 180000:
+            continue
+        found, wanted = not_null_name(old, before), not_null_name(new, after)
+        kept = old["not_null"] and new["not_null"] and old["not_null_name"] == new["not_null_name"]
+        if kept and found != wanted:
+            yield f"alter table {table.name} rename constraint {found} to {wanted}"
 
 
 # What a column has from its parent's for as long as it has one.
@@ -77,6 +93,8 @@ _COLUMN_ORDER = (
     "inherited",
     "position",
 )
+# A column that counts by itself has neither a default nor nulls before, and its last type.
+_TO_IDENTITY = (*(name for name in _COLUMN_ORDER if name != "identity"), "identity")
 
 
 def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
@@ -85,8 +103,10 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
     value = new[name]
     match name:
         case "type" | "collation" if name == "type" or old["type"] == new["type"]:
-            yield from _type(both, old, new, after)
-        case "default" if not (old["identity"] or new["identity"]):
+            yield from _type(both, old, new, before, after)
+        case "default" if new["generated"]:
+            yield f"{both} set expression as ({value})"
+        case "default":
             yield from ddl.set_default(new, after)
         case "not_null":
             yield from _not_null(both, old, new, before, after)
@@ -94,10 +114,14 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
             found, wanted = not_null_name(old, before), value or ddl.usual_name(new)
             if found != wanted:
                 yield f"alter table {table_of(new)} rename constraint {found} to {wanted}"
+        case "identity" if value is None:
+            yield f"{both} drop identity"
+        case "identity" if old["identity"] is None:
+            yield f"{both} add {ddl.identity(new, after)}"
         case "identity":
-            yield from _identity(both, old, new, after)
+            yield f"{both} set generated {value}"
         case "generated":
-            yield from _generated(both, new, after)
+            yield f"{both} drop expression"
         case "storage":
             yield f"{alter} set storage {value or ddl.default_storage(new, after)}"
         case "compression":
@@ -114,15 +138,35 @@ def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) 
             yield f"{BY_HAND}no statement moves {new.name} from place {old[name]} to {value}"
 
 
-def _type(alter: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
+def _type(alter: str, old: Item, new: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
     collate = f" collate {new['collation']}" if new["collation"] else ""
     moved = old["default"] is not None and not old["generated"]
     if moved:
         yield f"{alter} drop default"
-    using = "" if new["generated"] else f" using {column_name(new)}::{new['type']}"
+    using = "" if new["generated"] else f" using {_cast(old, new, before, after)}"
     yield f"{alter} type {new['type']}{collate}{using}"
     if moved and old["default"] == new["default"]:
         yield from ddl.set_default(new, after)
+
+
+def _cast(old: Item, new: Item, before: Snapshot, after: Snapshot) -> str:
+    """Return what makes a column's values those of another type: by their text where no cast is."""
+    was, wanted = _base(old["type"], before), _base(new["type"], after)
+    apart = was.endswith("[]") != wanted.endswith("[]") or any(
+        f"type {kind.removesuffix('[]')}" in side.items
+        for kind, side in ((was, before), (wanted, after))
+    )
+    own = (f"cast ({was} AS ", f" AS {wanted})")
+    cast = any(one.name.startswith(own[0]) or own[1] in one.name for one in after.of("other"))
+    by_text = apart and not cast and not was.startswith(("text", "character varying"))
+    return f"{column_name(new)}::{'text::' if by_text else ''}{new['type']}"
+
+
+def _base(name: str, snapshot: Snapshot) -> str:
+    """Return the type that a domain stands on."""
+    while f"domain {name}" in snapshot.items:
+        name = snapshot.items[f"domain {name}"]["type"]
+    return name
 
 
 def _not_null(alter: str, old: Item, new: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
@@ -137,33 +181,6 @@ def _not_null(alter: str, old: Item, new: Item, before: Snapshot, after: Snapsho
         yield from ddl.not_valid(new, after)
     elif value:
         yield from ddl.set_not_null(new, after)
-
-
-def _identity(alter: str, old: Item, new: Item, after: Snapshot) -> Iterator[str]:
-    was, value = old["identity"], new["identity"]
-    if value is None:
-        yield f"{alter} drop identity"
-        if new["default"] is not None:
-            yield from ddl.set_default(new, after)
-    elif was is None:
-        if old["default"] is not None:
-            yield f"{alter} drop default"
-        if not old["not_null"]:
-            yield f"{alter} set not null"
-        yield f"{alter} add {ddl.identity(new, after)}"
-    else:
-        yield f"{alter} set generated {value}"
-
-
-def _generated(alter: str, new: Item, after: Snapshot) -> Iterator[str]:
-    if new["generated"] is None:
-        yield f"{alter} drop expression"
-        if new["default"] is not None:
-            yield from ddl.set_default(new, after)
-    else:
-        yield alter.replace(" alter column ", " drop column ")
-        add = ddl.column_definition(new, after)
-        yield f"alter table {table_of(new)} add column {add}"
 
 
 def set_options(

@@ -24,6 +24,24 @@ from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.table_ddl import add_constraint, constraints_of, make_table
 
 BY_HAND = "-- by hand: "
+_AGAIN = f"{BY_HAND}make "
+
+
+def again(item: Item, why: str) -> str:
+    """Return what is said in place of the statements that would lose rows."""
+    return f"{_AGAIN}{item.key} again, with what belongs to it: {why}"
+
+
+def later(item: Item, user: str) -> str:
+    """Return what is said in place of a drop that has to wait for a step by hand."""
+    return f"{BY_HAND}drop {item.key}, once {user} does not stand on it"
+
+
+def is_again(statement: str) -> bool:
+    """Whether a statement is what `again` says."""
+    return statement.startswith(_AGAIN)
+
+
 """Begins a line where no statement can be given."""
 
 

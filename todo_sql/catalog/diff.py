@@ -75,11 +75,12 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
     An object whose parent is missing on one side is not reported beside its parent, and a
     column's position is its rank among the columns that both sides have.
     """
-    lost = before.items.keys() - after.items.keys()
-    new = after.items.keys() - before.items.keys()
+    exchanged = _exchanged(before, after)
+    lost = before.items.keys() - after.items.keys() | exchanged
+    new = after.items.keys() - before.items.keys() | exchanged
     found = [Difference(before.items[key], None) for key in lost if _alone(before.items[key], lost)]
     found += [Difference(None, after.items[key]) for key in new if _alone(after.items[key], new)]
-    common = before.items.keys() & after.items.keys()
+    common = before.items.keys() & after.items.keys() - exchanged
     other = {
         before.items[key].parent
         for key in common
@@ -94,6 +95,25 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
             if difference.changes:
                 found.append(difference)
     return sorted(found, key=lambda difference: rank(difference.item))
+
+
+def _exchanged(before: Snapshot, after: Snapshot) -> set[str]:
+    """Return what belongs to objects that gave way to others of the same name.
+
+    A table's columns are not those of the view that took its place.
+    """
+    found: set[str] = set()
+
+    def belongs(key: str) -> bool:
+        old, new = before.items[key].parent, after.items[key].parent
+        if old == new:
+            return old in found
+        return old not in after.items and new not in before.items
+
+    pairs = [key for key in before.items if key in after.items and before.items[key].parent]
+    while more := {key for key in pairs if key not in found and belongs(key)}:
+        found |= more
+    return found
 
 
 def _alone(item: Item, side: Set[str]) -> bool:

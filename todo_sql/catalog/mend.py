@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from graphlib import CycleError, TopologicalSorter
-from heapq import heappop, heappush
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from todo_sql.catalog.changes import change, change_grant, drop
+from todo_sql.catalog.belonging import closure, family, index_of, object_of, relation_of, users_of
+from todo_sql.catalog.changes import bound_changes, change, change_grant, drop, let_go
+from todo_sql.catalog.column_changes import rename_not_nulls
 from todo_sql.catalog.columns import alter_column, set_default
-from todo_sql.catalog.ddl import BY_HAND, refresh
+from todo_sql.catalog.counting import recount
+from todo_sql.catalog.ddl import again, is_again, later, refresh
 from todo_sql.catalog.diff import Difference
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import index_name, target
+from todo_sql.catalog.mend_order import Mended, Order
+from todo_sql.catalog.names import target
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.steps import steps
 
@@ -21,20 +23,6 @@ _BLOCKING = ("view", "materialized_view", "rule", "policy", "trigger", "function
 _BLOCKED = {"type", "collation"}
 # What is never dropped to be made again.
 _FULL = ("table", "column", "type", "domain")
-
-
-@dataclass(slots=True)
-class Mended:
-    """One difference and what ends it.
-
-    Attributes:
-        difference: From `before` to `after`.
-        statements: To run in the order of the list that it stands in; a comment where no
-            statement can do it.
-    """
-
-    difference: Difference
-    statements: list[str] = field(default_factory=list)
 
 
 def mend(differences: Sequence[Difference], before: Snapshot, after: Snapshot) -> list[Mended]:
@@ -55,23 +43,26 @@ class _Mending:
         self._units = [Mended(difference) for difference in differences]
         self._dropped: dict[str, int] = {}
         self._made: dict[str, int] = {}
-        self._edges: dict[int, set[int]] = {number: set() for number in range(len(self._units))}
         self._chain: list[int] = []
         self._absorbed: set[int] = set()
-        self._users: dict[str, list[str]] = {}
-        for part, needs in before.needs.items():
-            for need in needs:
-                self._users.setdefault(need, []).append(part)
+        self._users = users_of(before)
+        self._again: dict[str, int] = {}
+        self._left: set[str] = set()
 
     def run(self) -> list[Mended]:
         """Return the units in order, with their statements."""
         remade = self._decide()
+        self._exchange()
         for number in remade:
             if number not in self._absorbed:
                 self._make_again(number)
+        self._count_on()
+        self._leave()
         self._create()
-        self._bind()
-        return [self._units[number] for number in self._sorted()]
+        order = Order(
+            self._units, self._before, self._after, self._dropped, self._made, self._chain
+        )
+        return [self._units[number] for number in order.sorted()]
 
     def _decide(self) -> list[int]:
         """Note the changes and drops; return what has to be made again."""
@@ -81,8 +72,11 @@ class _Mending:
             if old is None:
                 continue
             if new is None:
-                self._dropped |= dict.fromkeys(_closure([old.key], self._before), number)
-                if not self._with_parent(unit.difference):
+                self._dropped |= dict.fromkeys(closure([old.key], self._before), number)
+                if let_go(old, self._before, self._after):
+                    kept = replace(old, attributes={**old.attributes, "of_partition": False})
+                    unit.statements += drop(kept, self._before)
+                elif not self._with_parent(unit.difference):
                     unit.statements += drop(old, self._before)
                 continue
             changed = unit.difference.changes.keys()
@@ -90,8 +84,93 @@ class _Mending:
             if made is None or (made and new.kind == "column" and changed & _BLOCKED):
                 again.append(number)
             unit.statements += made or ()
+            if new.kind == "table" and "inherits" in changed:
+                unit.statements += rename_not_nulls(old, self._before, self._after)
             self._made[new.key] = number
         return again
+
+    def _exchange(self) -> None:
+        """Take along what stands on an object that another one of its name replaces."""
+        made = {
+            name: number
+            for number, unit in enumerate(self._units)
+            if unit.difference.before is None
+            and (name := relation_of(unit.difference.item)) is not None
+        }
+        for number, unit in enumerate(self._units):
+            old = unit.difference.before
+            other = made.get(relation_of(old) or "") if old else None
+            if old is None or other is None or unit.difference.after is not None:
+                continue
+            new = self._units[other].difference.item
+            users = users_of(self._after)
+            using = [new.key]
+            for key in using:  # grows
+                using += {object_of(part) for part in users.get(key, ())}.difference(using)
+            standing = self._standing_on(old.key, True)
+            kept = [key for key in standing if key in using]
+            if full := [key for key in kept if self._before.items[key].kind in _FULL]:
+                said = again(new, f"what holds rows stands on {old.key}")
+                unit.statements[:], self._units[other].statements[:] = [], [said]
+                self._left |= {old.key, new.key, *full}
+                continue
+            gone = [key for key in standing if key in kept or key in self._dropped] if kept else []
+            drops = [text for key in gone for text in drop(self._before.items[key], self._before)]
+            for lost in [self._dropped[key] for key in gone if key in self._dropped]:
+                self._units[lost].statements.clear()
+            unit.statements[:0] = drops
+            self._dropped |= dict.fromkeys(closure(gone, self._before), number)
+            for key in closure(kept, self._after):
+                self._again[key] = other
+                absorbed = self._made.pop(key, None)
+                if absorbed is not None:
+                    self._absorb(absorbed)
+
+    def _absorb(self, number: int) -> None:
+        self._absorbed.add(number)
+        self._units[number].statements.clear()
+
+    def _count_on(self) -> None:
+        """Keep the numbers of columns that begin or cease to count by themselves."""
+        for number, unit in enumerate(self._units):
+            old, new = unit.difference.before, unit.difference.after
+            if old is None or new is None or old.kind != "column" or number in self._absorbed:
+                continue
+            if not (unit.statements or old["identity"]) or not (old["identity"] or new["identity"]):
+                continue
+            counted = recount(old, new, self._before, self._after)
+            made: list[str] = []
+            if counted.made:
+                for step in steps(self._after, closure([counted.made], self._after)):
+                    made += step.statements
+                made += self._as_born(self._after.items[counted.made])
+            unit.statements[:] = [
+                *counted.first,
+                *made,
+                *counted.next,
+                *unit.statements,
+                *counted.last,
+            ]
+            if counted.settled:
+                other = self._made.get(counted.settled, self._dropped.get(counted.settled))
+                if other is not None and other != number:
+                    self._absorb(other)
+                self._made[counted.settled] = number
+
+    def _leave(self) -> None:
+        """Say nothing of what belongs to objects that have to be made again by hand."""
+        for unit in self._units:
+            if unit.difference.before is not None and any(map(is_again, unit.statements)):
+                self._left.add(unit.difference.item.key)
+        self._left = set(family(self._left, self._before)) | set(family(self._left, self._after))
+        for unit in self._units:
+            item = unit.difference.item
+            if item.key in self._left:
+                unit.statements[:] = filter(is_again, unit.statements)
+            elif unit.difference.after is None:
+                kept = self._left & {object_of(part) for part in self._users.get(item.key, ())}
+                if kept:
+                    unit.statements[:] = [later(item, min(kept))]
 
     def _with_parent(self, difference: Difference) -> bool:
         """Whether the same is said of the parent that a child or partition has it from."""
@@ -115,10 +194,11 @@ class _Mending:
         old, new = unit.difference.before, unit.difference.after
         assert old is not None and new is not None
         whole = not unit.statements
-        standing = self._standing_on(old.key, whole)
+        standing = [key for key in self._standing_on(old.key, whole) if key not in self._dropped]
         kept = [key for key in standing if key in self._after.items]
-        if any(self._before.items[key].kind in _FULL for key in standing):
-            unit.statements[:] = [f"{BY_HAND}make {old.key} again: what holds rows stands on it"]
+        if full := [key for key in standing if self._before.items[key].kind in _FULL]:
+            self._left |= {old.key, *full}
+            unit.statements[:] = [again(old, "what holds rows stands on it")]
             return
         gone = [*standing, *([old.key] if whole else [])]
         columns = list(self._defaults_on(gone))
@@ -128,7 +208,12 @@ class _Mending:
         for key in gone:
             if key not in self._dropped:
                 drops += drop(self._before.items[key], self._before)
-        keys = _closure([*kept, *([new.key] if whole else [])], self._after)
+        owned = [
+            one.key
+            for one in (self._after.of("sequence", new.parent) if new.kind == "column" else ())
+            if one["owned_by"] == new.name and one.key not in self._before.items
+        ]
+        keys = closure([*kept, *([new.key, *owned] if whole else [])], self._after)
         made: list[str] = []
         for step in steps(self._after, keys):
             made += step.statements
@@ -146,9 +231,13 @@ class _Mending:
         for key in keys:
             other = self._made.get(key)
             if other is not None and other != number:
-                self._absorbed.add(other)
-                self._units[other].statements.clear()
+                self._absorb(other)
             self._made[key] = number
+        for unit in self._units if whole else ():
+            lost = unit.difference.before if unit.difference.after is None else None
+            tied = lost is not None and lost.attributes.get("owned_by") == old.name
+            if lost is not None and (tied or self._gone_with(lost, old.key)):
+                unit.statements.clear()
 
     def _standing_on(self, key: str, whole: bool) -> list[str]:
         """Return what has to go before an object can, in the order in which it can."""
@@ -185,19 +274,26 @@ class _Mending:
             if part.startswith("default ") and needs & set(keys):
                 column = part.replace("default", "column", 1)
                 item = self._before.items.get(column)
-                if item is not None and column not in keys and not item["generated"]:
+                lost = column in keys or column in self._dropped
+                if item is not None and not lost and not item["generated"]:
                     yield column
 
     def _create(self) -> None:
         """Spread the steps that make new objects over the differences that tell of them."""
-        numbers: dict[str, int] = {}
+        numbers = dict(self._again)
         for number, unit in enumerate(self._units):
             new = unit.difference.after
             if unit.difference.before is None and new is not None:
-                if self._with_parent(unit.difference):
+                if self._with_parent(unit.difference) or new.key in self._left:
                     continue
-                keys = _closure([new.key], self._after)
-                numbers |= {key: number for key in keys if key not in self._before.items}
+                attached = bound_changes(new, self._before, self._after) == "attached"
+                if attached and new.attributes.get("of_partition") and _comes_along(new):
+                    continue
+                numbers |= {
+                    key: number
+                    for key in closure([new.key], self._after)
+                    if key not in self._before.items or key in self._dropped
+                }
         at: dict[int, int] = {}
         placed: dict[str, int] = {}
         for step in steps(self._after, numbers.keys() - self._made.keys()):
@@ -208,7 +304,7 @@ class _Mending:
             place = max([at[number], *(placed[need] for need in step.needs if need in placed)])
             placed[step.node] = place
             item = self._after.items[step.key]
-            index = self._before.items.get(f"index {_index_of(item)}")
+            index = self._before.items.get(f"index {index_of(item)}")
             if index is not None and index["constraint"] is None and index.key not in self._dropped:
                 self._units[self._chain[place]].statements.append(f"drop index {index.name}")
             self._units[self._chain[place]].statements += step.statements
@@ -236,79 +332,10 @@ class _Mending:
             born = replace(wanted, attributes={**wanted.attributes, **_given(default)})
             yield from change_grant(born, wanted, self._after)
 
-    def _bind(self) -> None:
-        """Note which difference has to be ended before which."""
-        for a, b in zip(self._chain, self._chain[1:], strict=False):
-            self._edges[b].add(a)
-        for part, needs in self._before.needs.items():
-            for need in needs:
-                self._edge(self._at(part, True), self._at(need, True), self._dropped)
-        for part, needs in self._after.needs.items():
-            for need in needs:
-                self._edge(self._at(need, False), self._at(part, False), None)
-        names = {_relation(key): number for key, number in self._dropped.items()}
-        for key, number in self._made.items():
-            clash = names.get(_relation(key))
-            if _relation(key) and clash is not None and clash != number:
-                self._edges[number].add(clash)
 
-    def _at(self, part: str, gone: bool) -> int | None:
-        key = part
-        for prefix, kind in (
-            ("default ", "column "),
-            ("query ", ""),
-            ("attach ", ""),
-            ("owned ", ""),
-        ):
-            if part.startswith(prefix):
-                key = part.replace(prefix, kind, 1)
-        if gone and key in self._dropped:
-            return self._dropped[key]
-        return self._made.get(key)
-
-    def _edge(self, first: int | None, then: int | None, one_of: dict[str, int] | None) -> None:
-        if first is None or then is None or first == then:
-            return
-        if one_of is None or first in one_of.values() or then in one_of.values():
-            self._edges[then].add(first)
-
-    def _sorted(self) -> Iterator[int]:
-        chained = set(zip(self._chain[1:], self._chain, strict=False))
-        while True:
-            sorter = TopologicalSorter(self._edges)
-            try:
-                sorter.prepare()
-                break
-            except CycleError as error:
-                circle = error.args[1]
-                pairs = list(zip(circle[1:], circle, strict=False))
-                then, first = next((pair for pair in pairs if pair not in chained), pairs[0])
-                self._edges[then].discard(first)
-        waiting: list[tuple[bool, int]] = []
-        while sorter.is_active():
-            for number in sorter.get_ready():
-                is_drop = self._units[number].difference.after is None
-                heappush(waiting, (not is_drop, -number if is_drop else number))
-            _, number = heappop(waiting)
-            number = abs(number)
-            yield number
-            sorter.done(number)
-
-
-def _closure(keys: Iterable[str], snapshot: Snapshot) -> list[str]:
-    """Return some keys with those of all that belongs to their objects."""
-    found = list(dict.fromkeys(keys))
-    for key in found:
-        found += [item.key for item in snapshot.parts(key) if item.key not in found]
-    return found
-
-
-def _relation(key: str) -> str | None:
-    """Return the name of an object that shares its names with relations and types."""
-    for kind in ("table", "view", "materialized view", "sequence", "index", "type", "domain"):
-        if key.startswith(f"{kind} "):
-            return key.removeprefix(f"{kind} ")
-    return None
+def _comes_along(part: Item) -> bool:
+    """Whether attaching a partition makes what its parent has, too."""
+    return part.kind == "trigger" or bool(part["form"] == "foreign key")
 
 
 # The kinds that default privileges are for, as they name them.
@@ -326,9 +353,3 @@ _BORN = {
 
 def _given(default: Item) -> dict[str, str | None]:
     return {name: default[name] for name in ("granted", "revoked")}
-
-
-def _index_of(item: Item) -> str | None:
-    if item.kind != "constraint" or item["form"] not in ("primary key", "unique", "exclude"):
-        return None
-    return index_name(item)

@@ -1,0 +1,93 @@
+"""Columns that begin or cease to count by themselves, and their sequences. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from todo_sql.catalog.changes import change_sequence
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import literal, plain, quoted, split_name
+from todo_sql.catalog.snapshot import Snapshot
+
+
+@dataclass(slots=True)
+class Recounted:
+    """What goes around the statements of a column, so that its numbers go on where they were.
+
+    Attributes:
+        first: Statements before all others.
+        made: The key of the sequence that is to be made after those.
+        next: Statements between that and the column's own.
+        last: Statements after the column's own.
+        settled: The key of the sequence that needs nothing else.
+    """
+
+    first: list[str] = field(default_factory=list)
+    made: str | None = None
+    next: list[str] = field(default_factory=list)
+    last: list[str] = field(default_factory=list)
+    settled: str | None = None
+
+
+def recount(old: Item, new: Item, before: Snapshot, after: Snapshot) -> Recounted:
+    """Return what keeps the numbers of a column: the sequence of an identity is one of its own."""
+    found = Recounted()
+    source, target = _sequence_of(old, before), _sequence_of(new, after)
+    if old["identity"] and new["identity"]:
+        if source and target and source.name != target.name:
+            name = split_name(target.name)[1]
+            found.first.append(f"alter sequence {source.name} rename to {name}")
+            found.first += change_sequence(source, target)
+    elif new["identity"] and target:
+        aside = None
+        if target.key in before.items:
+            aside = _aside(target, before)
+            found.first.append(_rename(target, aside))
+            found.settled = target.key
+        held = aside if source and target.name == source.name else source and source.name
+        if held:
+            found.last.append(_go_on(target, held))
+        if aside:
+            found.last.append(f"drop sequence {aside}")
+    elif old["identity"] and source:
+        wanted = target or after.items.get(source.key)
+        if wanted is None or (wanted.key in before.items and wanted.key != source.key):
+            return found
+        held = source.name
+        if wanted.key == source.key:
+            held = _aside(source, before)
+            found.first.append(_rename(source, held))
+            found.settled = found.made = wanted.key
+        # Else its own difference makes it, before the default that names it.
+        found.next.append(_go_on(wanted, held))
+    return found
+
+
+def _sequence_of(column: Item, snapshot: Snapshot) -> Item | None:
+    """Return the sequence that a column takes its numbers from."""
+    if column["identity"]:
+        owned = snapshot.of("sequence", column.parent)
+        return next(
+            (one for one in owned if one["identity"] and one["owned_by"] == column.name), None
+        )
+    needs = snapshot.needs.get(f"default {column.name}", ())
+    return next((snapshot.items[key] for key in sorted(needs) if key.startswith("sequence ")), None)
+
+
+def _aside(sequence: Item, snapshot: Snapshot) -> str:
+    """Return a free name for a sequence that another takes the place of."""
+    schema, name = split_name(sequence.name)
+    aside = f"{schema}.{quoted(f'{plain(name)[:50]}_before')}"
+    while f"sequence {aside}" in snapshot.items:
+        aside = f"{schema}.{quoted(plain(split_name(aside)[1]) + '_')}"
+    return aside
+
+
+def _rename(sequence: Item, aside: str) -> str:
+    return f"alter sequence {sequence.name} rename to {split_name(aside)[1]}"
+
+
+def _go_on(sequence: Item, source: str) -> str:
+    return (
+        f"select pg_catalog.setval({literal(sequence.name)}, last_value, is_called) from {source}"
+    )

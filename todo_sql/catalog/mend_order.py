@@ -1,0 +1,162 @@
+"""The order of the statements that turn one catalog into another. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
+
+from todo_sql.catalog.belonging import inheriting, object_of, relation_of
+from todo_sql.catalog.changes import let_go
+from todo_sql.catalog.diff import Difference
+from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import names
+from todo_sql.catalog.snapshot import Snapshot
+
+
+@dataclass(slots=True)
+class Mended:
+    """One difference and what ends it.
+
+    Attributes:
+        difference: From `before` to `after`.
+        statements: To run in the order of the list that it stands in; a comment where no
+            statement can do it.
+    """
+
+    difference: Difference
+    statements: list[str] = field(default_factory=list)
+
+
+class Order:
+    """Which difference has to be ended before which.
+
+    Args:
+        units: The differences with their statements.
+        before: The catalog as it is.
+        after: The catalog as it will be.
+        dropped: The number of the unit that drops what a key names.
+        made: The number of the unit that makes or changes it.
+        chain: The numbers of those that make new objects, as they follow each other.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[Mended],
+        before: Snapshot,
+        after: Snapshot,
+        dropped: Mapping[str, int],
+        made: Mapping[str, int],
+        chain: Sequence[int],
+    ) -> None:
+        self._units, self._before, self._after = units, before, after
+        self._dropped, self._made, self._chain = dropped, made, chain
+        self._edges: dict[int, set[int]] = {number: set() for number in range(len(units))}
+        self._bind()
+
+    def _bind(self) -> None:
+        """Note which difference has to be ended before which."""
+        for a, b in zip(self._chain, self._chain[1:], strict=False):
+            self._edges[b].add(a)
+        for part, needs in self._before.needs.items():
+            for need in needs:
+                if not self._stays(part, need) and not self._same_name(part, need):
+                    self._edge(self._at(part, True), self._at(need, True), self._dropped)
+        for part, needs in self._after.needs.items():
+            for need in needs:
+                if not self._stays(part, need):
+                    self._edge(self._at(need, False), self._at(part, False), None)
+        names = {
+            name: number
+            for key, number in self._dropped.items()
+            if (name := relation_of(self._before.items[key])) is not None
+        }
+        for key, number in self._made.items():
+            clash = names.get(relation_of(self._after.items[key]) or "")
+            if clash is not None and clash != number:
+                self._edges[number].add(clash)
+        self._bind_parents()
+
+    def _stays(self, part: str, need: str) -> bool:
+        """Whether a sequence is tied to a column that is there before and after."""
+        kept = need in self._before.items and need in self._after.items
+        return part.startswith("owned ") and kept and need not in self._dropped
+
+    def _same_name(self, part: str, need: str) -> bool:
+        """Whether one is the other's index, or is let go with its table."""
+        one, other = self._before.items.get(part), self._before.items.get(need)
+        if one is None or other is None:
+            return False
+        if one.parent == need and let_go(one, self._before, self._after):
+            return True
+        return relation_of(one) is not None and relation_of(one) == relation_of(other)
+
+    def _bind_parents(self) -> None:
+        """Have a table as its new parents ask for before it is theirs, and free of old ones."""
+        for number, unit in enumerate(self._units):
+            old, new = unit.difference.before, unit.difference.after
+            if old is None or new is None:
+                continue
+            if old.kind == "column" and old["not_null"] and not new["not_null"]:
+                for key in inheriting(new, self._after):
+                    self._edge(number, self._made.get(key), None)
+            if old.kind != "table" or "inherits" not in unit.difference.changes:
+                continue
+            added = set(names(new["inherits"])) - set(names(old["inherits"]))
+            for other, (lost, made) in enumerate(self._ends()):
+                part = made or lost
+                if part is None or part.parent != new.key:
+                    continue
+                if part.kind == "trigger":
+                    first = bool(added)
+                elif part.kind == "column" or part.attributes.get("form") == "check":
+                    first = bool(made and added)
+                elif let_go(part, self._before, self._after):
+                    first = False
+                else:
+                    continue
+                self._edges[number if first else other].add(other if first else number)
+            if old["partition_bound"] and not new["partition_bound"]:
+                for other, (lost, made) in enumerate(self._ends()):
+                    above = lost is not None and lost.parent == f"table {old['inherits']}"
+                    if lost and not made and above and lost.kind == "constraint":
+                        self._edges[other].add(number)
+
+    def _ends(self) -> list[tuple[Item | None, Item | None]]:
+        return [(unit.difference.before, unit.difference.after) for unit in self._units]
+
+    def _at(self, part: str, gone: bool) -> int | None:
+        key = object_of(part)
+        if gone and key in self._dropped:
+            return self._dropped[key]
+        return self._made.get(key)
+
+    def _edge(self, first: int | None, then: int | None, one_of: Mapping[str, int] | None) -> None:
+        if first is None or then is None or first == then:
+            return
+        if one_of is None or first in one_of.values() or then in one_of.values():
+            self._edges[then].add(first)
+
+    def sorted(self) -> Iterator[int]:
+        """Yield the numbers of the units; a circle is cut where no chain holds."""
+        chained = set(zip(self._chain[1:], self._chain, strict=False))
+        while True:
+            sorter = TopologicalSorter(self._edges)
+            try:
+                sorter.prepare()
+                break
+            except CycleError as error:
+                circle = error.args[1]
+                pairs = list(zip(circle[1:], circle, strict=False))
+                then, first = next((pair for pair in pairs if pair not in chained), pairs[0])
+                self._edges[then].discard(first)
+        waiting: list[tuple[bool, int]] = []
+        while sorter.is_active():
+            for number in sorter.get_ready():
+                is_drop = self._units[number].difference.after is None
+                heappush(waiting, (not is_drop, -number if is_drop else number))
+            _, number = heappop(waiting)
+            number = abs(number)
+            yield number
+            sorter.done(number)
