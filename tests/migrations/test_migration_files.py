@@ -211,6 +211,9 @@ def test_prose_with_a_colon_is_no_directive(tmp_path: Path) -> None:
         -- one thing: two. To get a uniform distribution we use rejection
         -- sampling: the largest multiple that fits,
         -- thus: this one.
+        -- author: jane
+        -- ticket: ABC-1
+        -- reverse: create index "orders_idx" to table: "orders"
         select 1;
         """,
     )

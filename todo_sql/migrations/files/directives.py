@@ -46,7 +46,12 @@ MENTIONED = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
 _REPLACED = re.compile(r"(\S+)[ \t]+([0-9a-f]{64})(?:[ \t]+in[ \t]+(\S+))?")
 
 # Words that open a sentence of prose rather than a directive.
-_PROSE = {"fixme", "nb", "note", "see", "source", "todo", "warning", "why"}
+_PROSE = frozenset(
+    {"author", "context", "created", "date", "description", "fixme", "issue", "jira", "nb", "note"}
+    | {"notes", "owner", "purpose", "ref", "refs", "reviewed-by", "reviewer", "see", "source"}
+    | {"summary", "team", "ticket", "title", "todo", "updated", "warning", "why"}
+    | {"reverse"}  # Atlas
+)
 
 UNKNOWN_FATE = "unknown-fate"
 OF_FATE = (UNKNOWN_FATE, "M127")
