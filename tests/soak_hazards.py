@@ -79,11 +79,10 @@ def _tried(
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("drop database if exists tried with (force)")
         connection.execute("create database tried template filled strategy file_copy")
-    head, _, rest = ("", "", hazard.text)
-    if hazard.text.startswith("-- "):
-        head, _, rest = hazard.text.partition("\n")
     pending = project / "migrations" / "20260201000000_pending.sql"
-    pending.write_text(f"{head}\n-- irreversible: a trial\n{rest}".lstrip(), encoding="utf-8")
+    # How long a lock may be held is a matter of the machine, and is not foretold.
+    head = "-- irreversible: a trial\n-- max-lock-hold: 1h\n"
+    pending.write_text(head + hazard.text, encoding="utf-8")
     url = server.url("tried")
     said = io.StringIO()
     began = time.monotonic()
