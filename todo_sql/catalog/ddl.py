@@ -24,6 +24,7 @@ from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.table_ddl import add_constraint, constraints_of, make_table
 
 BY_HAND = "-- by hand: "
+"""Begins a line where no statement can be given."""
 _AGAIN = f"{BY_HAND}make "
 
 
@@ -40,9 +41,6 @@ def later(item: Item, user: str) -> str:
 def is_again(statement: str) -> bool:
     """Whether a statement is what `again` says."""
     return statement.startswith(_AGAIN)
-
-
-"""Begins a line where no statement can be given."""
 
 
 def create(item: Item, snapshot: Snapshot, apart: Set[str] = frozenset()) -> list[str]:

@@ -97,13 +97,13 @@ class _Mending:
             if unit.difference.before is None
             and (name := relation_of(unit.difference.item)) is not None
         }
+        users = users_of(self._after)
         for number, unit in enumerate(self._units):
             old = unit.difference.before
             other = made.get(relation_of(old) or "") if old else None
             if old is None or other is None or unit.difference.after is not None:
                 continue
             new = self._units[other].difference.item
-            users = users_of(self._after)
             using = [new.key]
             for key in using:  # grows
                 using += {object_of(part) for part in users.get(key, ())}.difference(using)

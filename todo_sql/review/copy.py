@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +17,7 @@ from todo_sql.compiler.scratch import empty_database
 from todo_sql.compiler.scratch_role import ScratchServer, may_be_given
 from todo_sql.errors import ConfigError, Place, TodoSqlError
 from todo_sql.migrations.files.migration import Migration, Script
+from todo_sql.review.drift import is_ignored
 from todo_sql.sql.trust import SAFE_ALWAYS
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def load(
     optional = {
         f"{text};"
         for item in live.items.values()
-        if item.kind == "extension" and any(fnmatchcase(item.key, one) for one in ignore)
+        if item.kind == "extension" and is_ignored(item, ignore)
         for text in create(item, live)
     }
     with ExitStack() as stack:

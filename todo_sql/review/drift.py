@@ -92,7 +92,7 @@ def drift(live: Snapshot, migrated: Snapshot, ignore: Sequence[str] = ()) -> lis
         migrated: That of a scratch database with the same migrations.
         ignore: Patterns of keys that do not count, such as ``grant * to reporting``.
     """
-    counted = [found for found in compare(live, migrated) if not _ignored(found, ignore)]
+    counted = [found for found in compare(live, migrated) if not is_ignored(found.item, ignore)]
     return [
         Drift(mended.difference, tuple(mended.statements))
         for mended in mend(counted, live, migrated)
@@ -114,8 +114,8 @@ def _privileges(difference: Difference) -> tuple[set[str], set[str]]:
     return (granted - wanted) | (kept - revoked), (wanted - granted) | (revoked - kept)
 
 
-def _ignored(difference: Difference, ignore: Sequence[str]) -> bool:
-    item = difference.item
+def is_ignored(item: Item, ignore: Sequence[str]) -> bool:
+    """Tell whether an object, or what it belongs to, is one of the patterns of `ignore`."""
     keys = (item.key, item.parent or "")
     return any(fnmatchcase(key, pattern) for pattern in ignore for key in keys)
 

@@ -54,7 +54,7 @@ class Prepared:
         self.transformer = Transformer(connection)
         self.encoder = Encoder(statement.parameters, self.transformer)
         self._makers: dict[Any, Make] = {}
-        self._columns: tuple[()] | tuple[tuple[str, ...], tuple[type | None, ...]] = ()
+        self._columns: tuple[()] | tuple[tuple[str, ...], tuple[int, ...]] = ()
         self._learnt = False
 
     def pairs(
@@ -85,14 +85,13 @@ class Prepared:
         Args:
             forms: Of the columns whose types psycopg does not know.
         """
-        columns = (column_names(result), self._types(result)) if not self.name else ()
+        columns = (column_names(result), _oids(result)) if not self.name else ()
         if columns != self._columns:  # sent whole, it may return other columns than last time
             self._makers.clear()
             self._columns, self._learnt = columns, False
         make = self._makers.get(row)
         if make is None:
-            names, types = columns or (column_names(result), self._types(result))
-            make = self._makers[row] = maker(row, names, types)
+            make = self._makers[row] = maker(row, column_names(result), self._types(result))
             self._learn(result, forms)
             if not forms:
                 self.result_format = self._best_format(result)
@@ -109,14 +108,18 @@ class Prepared:
     def _types(self, result: pq.abc.PGresult) -> tuple[type | None, ...]:
         """Return the only class of each column's values, where that is known."""
         adapters = self.transformer.adapters
-        return tuple(loaded(adapters, result.ftype(index)) for index in range(result.nfields))
+        return tuple(loaded(adapters, oid) for oid in _oids(result))
 
     def _best_format(self, result: pq.abc.PGresult) -> pq.Format:
         adapters = self.transformer.adapters
-        types = {result.ftype(index) for index in range(result.nfields)}
-        if all(adapters.get_loader(oid, pq.Format.BINARY) for oid in types):
+        if all(adapters.get_loader(oid, pq.Format.BINARY) for oid in set(_oids(result))):
             return pq.Format.BINARY
         return pq.Format.TEXT
+
+
+def _oids(result: pq.abc.PGresult) -> tuple[int, ...]:
+    """Return the types of a result's columns."""
+    return tuple(result.ftype(index) for index in range(result.nfields))
 
 
 class Link:
