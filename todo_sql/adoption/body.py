@@ -113,20 +113,17 @@ def _after(text: str, at: int) -> str:
 
 
 def _torn(half: Half, statements: list[Statement]) -> list[Finding]:
-    found = []
-    for one in statements:
-        if one.kind == "transaction_stmt":
-            at = half.line - 1 + one.start
-            found.append(
-                refusal(
-                    "A112",
-                    f"`{' '.join(one.text.split())}` makes parts that cannot be one transaction",
-                    half.source.place(at, at + len(one.text)),
-                    cause="a migration is one transaction, or runs statement by statement",
-                    fix="divide the file, or take the statement out",
-                )
-            )
-    return found
+    return [
+        refusal(
+            "A112",
+            f"`{' '.join(one.text.split())}` makes parts that cannot be one transaction",
+            half.place(one.start, one.end),
+            cause="a migration is one transaction, or runs statement by statement",
+            fix="divide the file, or take the statement out",
+        )
+        for one in statements
+        if one.kind == "transaction_stmt"
+    ]
 
 
 def without_directives(text: str, head: int = 0) -> str:

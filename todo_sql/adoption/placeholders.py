@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from todo_sql.adoption.revisions import Half, refusal
-from todo_sql.errors import Finding, UsageError
+from todo_sql.adoption.revisions import Asked, Half
+from todo_sql.errors import UsageError
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import COMMENTS, scan
 
@@ -19,8 +19,8 @@ A_FILE = 2_000  # for what it costs to open one
 def filled(
     half: Half,
     pattern: re.Pattern[str],
-    values: Mapping[str, str],
-    findings: list[Finding],
+    asked: Asked,
+    values: Mapping[str, str] | None = None,
     *,
     comments: bool = False,
 ) -> Half:
@@ -29,11 +29,11 @@ def filled(
     Args:
         half: The text.
         pattern: A placeholder; its group `name` is the name, its group `default` a value.
-        values: By name.
-        findings: Takes one for each placeholder without a value.
+        asked: The person's values, by name; is told of each placeholder without a value.
+        values: Those of the project, by name: they count where the person gave none.
         comments: Whether those in comments count, too.
     """
-    source = half.source
+    given = {**(values or {}), **asked.values}
     spared = Stretches([] if comments else comments_in(half.text))
     room = Room(half.file)
 
@@ -41,19 +41,16 @@ def filled(
         name = found["name"]
         if found.start() in spared:
             return found[0]
-        if name in values:
-            return room.take(values[name])
+        if name in given:
+            return room.take(given[name])
         default = found.groupdict().get("default")
         if default is not None:
             return default
-        at = half.line - 1 + found.start()
-        findings.append(
-            refusal(
-                "A110",
-                f"the placeholder `{found[0]}` has no value",
-                source.place(at, at + len(found[0])),
-                fix=f"give it with `--set {name}=VALUE`: the value is written into the file",
-            )
+        asked.refuse(
+            "A110",
+            f"the placeholder `{found[0]}` has no value",
+            half.place(found.start(), found.end()),
+            fix=f"give it with `--set {name}=VALUE`: the value is written into the file",
         )
         return found[0]
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,51 +63,65 @@ def on_scratch(asked: Asked) -> Iterator[str]:
         yield url
 
 
-def history(
-    program: str,
-    python: str,
-    orders_of: Callable[[str], Mapping[str, Any]],
-    asked: Asked,
-    *,
-    printed: bool,
-) -> History:
-    """Run a history up and down on scratch databases; return what each of its migrations sent.
+@dataclass(frozen=True, slots=True)
+class ProjectCode:
+    """A tool whose history is code, which is run.
 
-    Where one has no way back, those before it are undone in a database that only they made.
-
-    Args:
-        program: Of `harness`.
-        python: The interpreter.
-        orders_of: Returns what the program is told, by the URL of the scratch database.
-        asked: See `run`.
-        printed: Whether the tool prints its SQL without a database, too, to be compared.
+    Attributes:
+        module: Its name in Python; its program in `harness` is called after it.
+        orders: Returns what the program is told: by the folder, what the person said, the
+            interpreter and the URL of the scratch database.
+        printed: Whether it prints its SQL without a database, too, to be compared.
     """
-    up: dict[str, Any] = {}
-    text = None
-    undone: dict[str, Any] = {}
-    reasons: dict[str, str] = {}
-    stop: str | None = ""
-    while stop is not None:
-        with on_scratch(asked) as url:
-            orders = {**orders_of(url), "stop": stop}
-            made = run(program, python, {**orders, "pass": "up"}, asked, url)
-            if not up:
-                up = made
-                if printed:
-                    text = run(program, python, {**orders, "pass": "offline"}, asked, url)
-            if made["error"] is not None:
-                break
-            down = run(program, python, {**orders, "pass": "down"}, asked, url)
-        undone = {**down["revisions"], **undone}
-        key = down["failed"]["key"] if down["failed"] else None
-        stop = None if key in reasons or len(reasons) == _RESTARTS else key
-        if down["error"] is not None:
-            reasons[key or ""] = down["error"].partition("\n")[0]
-    return history_of(asked, up=up, undone=undone, reasons=reasons, text=text)
+
+    module: str
+    orders: Callable[[Path, Asked, str, str], Mapping[str, str]]
+    printed: bool
+
+    def make(self, folder: Path, asked: Asked, url: str) -> tuple[str | None, str]:
+        """Make a database as the tool does; return schema and name of its ledger there."""
+        python = python_of(asked, self.module)
+        orders = {**self.orders(folder, asked, python, url), "pass": "up"}
+        schema, name = self._run(python, orders, asked, url)["ledger"]
+        return schema, name
+
+    def history(self, folder: Path, asked: Asked) -> History:
+        """Run a history up and down on scratch databases; return what each migration sent.
+
+        Where one has no way back, those before it are undone in a database that only they made.
+        """
+        python = python_of(asked, self.module)
+        up: dict[str, Any] = {}
+        text = None
+        undone: dict[str, Any] = {}
+        reasons: dict[str, str] = {}
+        stop: str | None = ""
+        while stop is not None:
+            with on_scratch(asked) as url:
+                orders = {**self.orders(folder, asked, python, url), "stop": stop}
+                made = self._run(python, {**orders, "pass": "up"}, asked, url)
+                if not up:
+                    up = made
+                    if self.printed:
+                        text = self._run(python, {**orders, "pass": "offline"}, asked, url)
+                if made["error"] is not None:
+                    break
+                down = self._run(python, {**orders, "pass": "down"}, asked, url)
+            undone = {**down["revisions"], **undone}
+            key = down["failed"]["key"] if down["failed"] else None
+            stop = None if key in reasons or len(reasons) == _RESTARTS else key
+            if down["error"] is not None:
+                reasons[key or ""] = down["error"].partition("\n")[0]
+        return history_of(asked, up=up, undone=undone, reasons=reasons, text=text)
+
+    def _run(
+        self, python: str, orders: Mapping[str, str], asked: Asked, url: str
+    ) -> dict[str, Any]:
+        return run(_HARNESS / f"{self.module}_run.py", python, orders, asked, url)
 
 
 def run(
-    program: str, python: str, orders: Mapping[str, Any], asked: Asked, url: str
+    program: Path, python: str, orders: Mapping[str, str], asked: Asked, url: str
 ) -> dict[str, Any]:
     """Run a program of `harness` and return what it found.
 
@@ -143,7 +158,7 @@ def run(
             parts[part] = database.parameters.get(part, "")
         values = {name: _PART.sub(lambda f: parts[f[1]], v) for name, v in asked.values.items()}
         done = subprocess.run(
-            [python, str(_HARNESS / program)],
+            [python, str(program)],
             input=json.dumps(told),
             env={**os.environ, "DATABASE_URL": shown, **values},
             capture_output=True,

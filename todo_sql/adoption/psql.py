@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from todo_sql.adoption.placeholders import A_FILE, Room, Stretches
-from todo_sql.adoption.revisions import Asked, Half, refusal
-from todo_sql.errors import Finding
+from todo_sql.adoption.revisions import Asked, Half
 from todo_sql.sql.comments import ScanError
 from todo_sql.sql.scanner import Kind, scan
 
@@ -21,18 +20,17 @@ _VALUE = re.compile(r":(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
 _DEPTH = 16
 
 
-def expanded(half: Half, folder: Path, asked: Asked, findings: list[Finding]) -> Half:
+def expanded(half: Half, folder: Path, asked: Asked) -> Half:
     """Return a text as psql would send it.
 
     Args:
         half: The text of a file.
         folder: What its includes are relative to, besides the file itself.
-        asked: Values of variables.
-        findings: Takes one for each command that only psql knows.
+        asked: Values of variables; is told of each command that only psql knows.
     """
     values = dict(asked.values)
-    text = _commands(half, folder, asked, values, findings, Room(half.file))
-    return replace(half, text=_with_values(half, text, values, findings))
+    text = _commands(half, folder, asked, values, Room(half.file))
+    return replace(half, text=_with_values(half, text, values, asked))
 
 
 def _commands(
@@ -40,26 +38,23 @@ def _commands(
     folder: Path,
     asked: Asked,
     values: dict[str, str],
-    findings: list[Finding],
     room: Room,
     depth: int = 0,
 ) -> str:
-    text, outer = half.text, half.source
-    inside = Stretches(_quoted(text))
+    inside = Stretches(_quoted(half.text))
 
     def taken(found: re.Match[str]) -> str:
         if found.start() in inside:
             return found[0]
         name, rest = found["name"], found["rest"].strip()
-        at = half.line - 1 + found.start()
-        place = outer.place(at, at + len(found[0])) if depth == 0 else outer.place(0)
+        place = half.place(found.start(), found.end()) if depth == 0 else half.source.place(0)
         variable, _, value = rest.partition(" ")
         if name == "set" and variable in asked.values:
             return ""
         if "`" in rest:
             values.setdefault(variable, "")
             fix = f"give what the command prints: `--set {variable}=VALUE`"
-            findings.append(refusal("A111", "a shell command in backticks", place, fix=fix))
+            asked.refuse("A111", "a shell command in backticks", place, fix=fix)
         elif name == "set" and rest:
             if not _STOPS.match(rest):
                 values.setdefault(variable, value.strip().strip("'"))
@@ -70,15 +65,15 @@ def _commands(
             if path is not None and depth < _DEPTH:
                 source = asked.source(path)
                 inner = Half(source.file, room.take(source.text, A_FILE))
-                return _commands(inner, folder, asked, values, findings, room, depth + 1)
+                return _commands(inner, folder, asked, values, room, depth + 1)
             fix = "correct the path, or put the text in its place"
-            findings.append(refusal("A111", f"includes {file}, which is not there", place, fix=fix))
+            asked.refuse("A111", f"includes {file}, which is not there", place, fix=fix)
         elif name not in _SILENT:
-            fix = "write it as SQL"
-            findings.append(refusal("A111", f"`\\{name}` is a command of psql's", place, fix=fix))
+            words = f"`\\{name}` is a command of psql's"
+            asked.refuse("A111", words, place, fix="write it as SQL")
         return ""
 
-    return _COMMAND.sub(taken, text)
+    return _COMMAND.sub(taken, half.text)
 
 
 def _is_file(path: Path) -> bool:
@@ -98,12 +93,12 @@ def _quoted(text: str) -> list[tuple[int, int]]:
     return [(one.start, one.end) for one in tokens if one.kind in kinds]
 
 
-def _with_values(half: Half, text: str, values: Mapping[str, str], findings: list[Finding]) -> str:
+def _with_values(half: Half, text: str, values: Mapping[str, str], asked: Asked) -> str:
     """Put variables in their places: ``:name``, ``:'name'``, ``:"name"``."""
     if not _VALUE.search(text):
         return text
     inside = Stretches(_quoted(_VALUE.sub(lambda found: "x" * len(found[0]), text)))
-    outer, room = half.source, Room(half.file)
+    room = Room(half.file)
 
     def value(found: re.Match[str]) -> str:
         before = text[found.start() - 1 : found.start()]
@@ -113,9 +108,9 @@ def _with_values(half: Half, text: str, values: Mapping[str, str], findings: lis
         if name in values:
             given = room.take(values[name])
             return f"{quote}{given.replace(quote, quote * 2)}{quote}" if quote else given
-        place = outer.place(half.line - 1 + found.start(), half.line - 1 + found.end())
+        place = half.place(found.start(), found.end())
         fix = f"give it with `--set {name}=VALUE`: the value is written into the file"
-        findings.append(refusal("A110", f"`{found[0]}` has no value", place, fix=fix))
+        asked.refuse("A110", f"`{found[0]}` has no value", place, fix=fix)
         return found[0]
 
     return _VALUE.sub(value, text)

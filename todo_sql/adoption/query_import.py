@@ -124,8 +124,8 @@ def bring(config: Config, tool: QueryTool, folder: Path, asked: Asked) -> Brough
         UsageError: There is none.
     """
     reader: Any = import_module(f"todo_sql.adoption.query_readers.{tool.name}")
-    findings: list[Finding] = []
-    paths: list[Path] = reader.files(folder, asked, findings)
+    findings = asked.findings
+    paths: list[Path] = reader.files(folder, asked)
     prepared = getattr(reader, "prepared", None)
     sources = [asked.source(path) for path in paths]
     if prepared is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from todo_sql.config import Config
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Half:
     """One direction of a revision, as that tool would send it.
 
@@ -32,10 +33,14 @@ class Half:
     line: int = 1
     transactional: bool | None = None
 
-    @property
+    @cached_property
     def source(self) -> Source:
         """The text at its lines of the file."""
         return Source(self.file, "\n" * (self.line - 1) + self.text)
+
+    def place(self, start: int, end: int) -> Place:
+        """Return the place in the file of a stretch of the text."""
+        return self.source.place(self.line - 1 + start, self.line - 1 + end)
 
 
 def half_of(source: Source, transactional: bool | None = None) -> Half:
@@ -107,12 +112,27 @@ class Asked:
         values: Of placeholders, by name.
         contexts: The contexts and labels of Liquibase that are meant.
         config: Of the project, for the scratch server of the tools that are run.
+        findings: Takes what cannot come over (errors), and what is left out (warnings).
     """
 
     root: Path
     values: Mapping[str, str] = field(default_factory=dict)
     contexts: tuple[str, ...] = ()
     config: Config | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def refuse(
+        self, code: str, message: str, where: Path | Place, *, fix: str, cause: str | None = None
+    ) -> None:
+        """Note what cannot come over, at a place or on top of a file."""
+        self.findings.append(refusal(code, message, self._place(where), fix=fix, cause=cause))
+
+    def leave_out(self, words: str, where: Path | Place, fix: str | None = None) -> None:
+        """Warn of what is no migration, or none that is wanted."""
+        self.findings.append(left_out(words, self._place(where), fix))
+
+    def _place(self, where: Path | Place) -> Place:
+        return where if isinstance(where, Place) else self.source(where).place(0)
 
     def shown(self, path: Path) -> str:
         """Return a path as messages show it."""
@@ -153,6 +173,25 @@ class Asked:
                 raise UsageError(f"cannot be read: {error}", code="S101", place=place) from None
         return Source.from_bytes(self.shown(path), data)
 
+    def half(self, path: Path, transactional: bool | None = None) -> Half:
+        """Read a whole file as one direction."""
+        return half_of(self.source(path), transactional)
+
+    def half_there(self, path: Path, transactional: bool | None = None) -> Half | None:
+        """Read a file as one direction, if it is there."""
+        return self.half(path, transactional) if path.is_file() else None
+
+    def above(self, folder: Path) -> Iterator[Path]:
+        """Yield a folder and those that it lies in, up to the root."""
+        yield from (one for one in (folder, *folder.parents) if one.is_relative_to(self.root))
+
+    def configuration(self, folder: Path, name: str) -> str | None:
+        """Return the text of a file in a folder, above it or in the root: the first there is."""
+        for place in (folder, folder.parent, self.root):
+            if (place / name).is_file():
+                return self.source(place / name).text
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Sign:
@@ -179,7 +218,7 @@ class Tool:
         name: As of `todo-sql import NAME`.
         title: Its own name.
         signs: What tells its folder; any of them does.
-        read: Reads a folder.
+        read: Reads a folder: its revisions in order, or the history of a tool that is run.
         ledger: Its ledger.
         make: Makes a database as it does, for a tool that is run, and says where its ledger is;
             None: its files are what makes it.
@@ -188,9 +227,16 @@ class Tool:
     name: str
     title: str
     signs: tuple[Sign, ...]
-    read: Callable[[Path, Asked], History]
+    read: Callable[[Path, Asked], Iterable[Revision] | History]
     ledger: OldLedger | None = None
     make: Callable[[Path, Asked, str], tuple[str | None, str]] | None = None
+
+    def history(self, folder: Path, asked: Asked) -> History:
+        """Return the history of a folder."""
+        found = self.read(folder, asked)
+        if isinstance(found, History):
+            return found
+        return History(tuple(found), tuple(asked.findings))
 
 
 def refusal(
@@ -218,6 +264,80 @@ def code_instead(
         irreversible=f"{path.name} was {language}",
         notes=(f"is {language}: what it does is to be written as SQL",),
     )
+
+
+def named(
+    folder: Path, pattern: re.Pattern[str], files: str = "*.sql"
+) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Yield what in a folder has a name of a tool's, in the order of the paths.
+
+    Args:
+        folder: Of the tool.
+        pattern: Of the whole name.
+        files: As of `Path.glob`.
+    """
+    for path in sorted(folder.glob(files)):
+        if found := pattern.fullmatch(path.name):
+            yield path, found
+
+
+NO_UP = "a down file without its up file"
+WRITE_UP = "write its up file (empty, where it did nothing), or move this one elsewhere"
+
+
+def pairs(
+    folder: Path, pattern: re.Pattern[str], asked: Asked, files: str = "*.sql"
+) -> Iterator[tuple[re.Match[str], Path, Path | None]]:
+    """Yield the up files of a folder by their numbers: the name, the path, that of its down file.
+
+    Args:
+        folder: Of the tool.
+        pattern: Of the names, with `number` and `way`; without a way it is an up file.
+        asked: Is told of files that are of no pair.
+        files: As of `Path.glob`.
+    """
+    found: dict[int, dict[str, tuple[re.Match[str], Path]]] = {}
+    for path, name in named(folder, pattern, files):
+        number, way = int(name["number"]), name["way"] or "up"
+        if way in found.setdefault(number, {}):
+            words = f"a second {way} file of {number}"
+            asked.refuse("A114", words, path, fix="give one of the two another number")
+        else:
+            found[number][way] = name, path
+    for _, ways in sorted(found.items()):
+        down = ways["down"][1] if "down" in ways else None
+        if "up" in ways:
+            yield *ways["up"], down
+        elif down:
+            asked.refuse("A114", NO_UP, down, fix=WRITE_UP)
+
+
+def by_marks(
+    source: Source, marks: re.Pattern[str], asked: Asked, *, mark: str, again: str, fix: str
+) -> dict[str, tuple[re.Match[str], Half]]:
+    """Return the directions of a file with marks before them, each with its mark.
+
+    Args:
+        source: The file.
+        marks: Each names its `way`, ``up`` or ``down``; the first of each counts.
+        asked: Is told of a second one, and that there is none for up.
+        mark: How the tool writes the one for up.
+        again: What is said of a second one, with ``{way}``.
+        fix: What is to be done then.
+    """
+    found: dict[str, tuple[re.Match[str], Half]] = {}
+    for seen, text, line in split_at(source.text, marks):
+        if seen is None:
+            continue
+        if seen["way"].lower() in found:
+            place = source.place(seen.start(), seen.end())
+            asked.refuse("A114", again.format(way=seen["way"]), place, fix=fix)
+        else:
+            found[seen["way"].lower()] = seen, Half(source.file, text, line)
+    if "up" not in found:
+        words = "write it above the SQL, or move the file elsewhere"
+        asked.refuse("A114", f"no `{mark}`", source.place(0), fix=words)
+    return found
 
 
 def split_at(text: str, marks: re.Pattern[str]) -> Iterator[tuple[re.Match[str] | None, str, int]]:

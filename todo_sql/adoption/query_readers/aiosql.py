@@ -8,7 +8,6 @@ from pathlib import Path
 from todo_sql.adoption.query_edits import EditedQuery, QueryHead
 from todo_sql.adoption.query_readers.sqlc import Columns
 from todo_sql.adoption.revisions import Asked
-from todo_sql.errors import Finding
 from todo_sql.sql.scanner import Kind
 from todo_sql.sql.source import Source
 
@@ -29,9 +28,9 @@ _KINDS = {
 }
 
 
-def files(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
+def files(folder: Path, asked: Asked) -> list[Path]:
     """Return the query files of a folder, or the one named."""
-    del asked, findings
+    del asked
     return [folder] if folder.is_file() else sorted(folder.rglob("*.sql"))
 
 

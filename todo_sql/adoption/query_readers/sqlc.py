@@ -35,7 +35,7 @@ _PLAIN_GO = ("string", "[]byte", "bool", "int", "uuid.UUID", "time.Time", "json.
 Columns = Callable[[str | None, str], Sequence[str] | None]
 
 
-def files(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
+def files(folder: Path, asked: Asked) -> list[Path]:
     """Return the query files: those of a sqlc.yaml, or of a folder."""
     found = _configuration(folder)
     if found is None:
@@ -46,13 +46,13 @@ def files(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
         engine = text_of(block.get("engine")) or "postgresql"
         names = [text_of(one) for one in listed(block.get("queries"))]
         if engine != "postgresql":
-            findings.append(
+            asked.findings.append(
                 _about(source, f"queries for {engine} are left out: {', '.join(names)}")
             )
             continue
         for name in names:
             chosen |= dict.fromkeys(_named(name, found.parent, source, asked))
-        findings += _overrides(source, block)
+        asked.findings.extend(_overrides(source, block))
     return list(chosen)
 
 

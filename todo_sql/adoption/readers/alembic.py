@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.project_code import has, history, python_of, run
-from todo_sql.adoption.revisions import Asked, History, Sign, Tool
+from todo_sql.adoption.project_code import ProjectCode, has
+from todo_sql.adoption.revisions import Asked, Sign, Tool
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
 
-_PROGRAM = "alembic_run.py"
 _DRIVERS = ("psycopg2", "psycopg", "asyncpg", "pg8000")
 _ASYNC_DRIVERS = ("asyncpg", "psycopg")
 _DRIVER = re.compile(r"^[^#\n]*\bpostgres(?:ql)?\+(\w+)", re.MULTILINE)
@@ -20,52 +19,22 @@ _ASYNC = re.compile(r"\b(?:async_engine_from_config|create_async_engine|AsyncEng
 _LOCATION = re.compile(r"^\s*script_location\s*=\s*[\"']?([^\"'\n]+)", re.MULTILINE)
 
 
-def read(folder: Path, asked: Asked) -> History:
-    """Run a history up, as text and down, and read what each revision sent.
-
-    Its keys are the revisions. What a revision that read rows did to them is what an empty
-    database needed; such a file says so, and is refused where it is still pending.
-    """
-    python = python_of(asked, "alembic")
-    orders = _orders(folder, asked)
-
-    def orders_of(url: str) -> Mapping[str, str]:
-        return {**orders, "url": _url(url, python, orders, asked)}
-
-    return history(_PROGRAM, python, orders_of, asked, printed=True)
-
-
-def make(folder: Path, asked: Asked, url: str) -> tuple[str | None, str]:
-    """Make a database as Alembic does; return schema and name of its ledger there."""
-    python = python_of(asked, "alembic")
-    orders = _orders(folder, asked)
-    words = {**orders, "url": _url(url, python, orders, asked), "pass": "up"}
-    schema, name = run(_PROGRAM, python, words, asked, url)["ledger"]
-    return schema, name
-
-
-def _orders(folder: Path, asked: Asked) -> dict[str, str]:
-    ini = folder if folder.suffix == ".ini" else None
-    toml = None
-    here = folder
-    while here.is_relative_to(asked.root):
-        if ini is None and (here / "alembic.ini").is_file():
-            ini = here / "alembic.ini"
-        if toml is None and _configures(here / "pyproject.toml", asked):
-            toml = here / "pyproject.toml"
-        if here == here.parent:
-            break
-        here = here.parent
-    location = folder if (folder / "env.py").is_file() else None
-    if location is None and (folder.parent / "env.py").is_file():
-        location = folder.parent  # the folder of the versions was named
+def _orders(folder: Path, asked: Asked, python: str, url: str) -> dict[str, str]:
+    inis = [here / "alembic.ini" for here in asked.above(folder)]
+    tomls = (here / "pyproject.toml" for here in asked.above(folder))
+    ini = next((path for path in inis if path.is_file()), None)
+    ini = folder if folder.suffix == ".ini" else ini
+    toml = next((path for path in tomls if _configures(path, asked)), None)
+    places = (folder, folder.parent)  # the folder of the versions may be named
+    location = next((place for place in places if (place / "env.py").is_file()), None)
     if ini is None and toml is None and location is None:
         raise UsageError(
             f"there is neither an alembic.ini nor an env.py in {folder}",
             code="A101",
             fix="name the folder that holds one of them",
         )
-    return {"ini": str(ini or ""), "toml": str(toml or ""), "location": str(location or "")}
+    orders = {"ini": str(ini or ""), "toml": str(toml or ""), "location": str(location or "")}
+    return {**orders, "url": _url(url, python, orders, asked)}
 
 
 def _configures(pyproject: Path, asked: Asked) -> bool:
@@ -98,6 +67,9 @@ def _texts(orders: Mapping[str, str], asked: Asked) -> Iterator[str]:
             yield asked.source(path).text
 
 
+# Its keys are the revisions. What a revision that read rows did to them is what an empty
+# database needed; such a file says so, and is refused where it is still pending.
+_CODE = ProjectCode("alembic", _orders, printed=True)
 TOOL = Tool(
     "alembic",
     "Alembic",
@@ -106,7 +78,7 @@ TOOL = Tool(
         Sign("pyproject.toml", r"^\[tool\.alembic\]", "a pyproject.toml that configures Alembic"),
         Sign("env.py", r"\balembic\b", "an env.py of Alembic's"),
     ),
-    read,
+    _CODE.history,
     OldLedger(
         "alembic_version",
         ("version_num",),
@@ -114,5 +86,5 @@ TOOL = Tool(
         ddl="create table if not exists alembic_version (version_num varchar(32) primary key)",
         means="heads",
     ),
-    make,
+    _CODE.make,
 )

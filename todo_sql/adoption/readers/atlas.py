@@ -3,56 +3,41 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.readers import golang_migrate
-from todo_sql.adoption.revisions import (
-    Asked,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    half_of,
-    left_out,
-    refusal,
-)
-from todo_sql.errors import Finding
+from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, half_of, named
 
 _FILE = re.compile(r"([^_.]+)(?:_(.*))?\.sql")
 _DIRECTIVE = re.compile(r"^--[ \t]*atlas:(\w+)(?:[ \t]+(.*?))?[ \t]*\r?$", re.MULTILINE)
+_ITS_OWN = {
+    "delimiter": "end each statement with a semicolon",
+    "import": "write out what it imports",
+}
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of Atlas's; its keys are the versions. Pairs are read as golang-migrate's."""
     if any(folder.glob("*.up.sql")):
-        return golang_migrate.read(folder, asked)
-    findings: list[Finding] = []
-    revisions: list[Revision] = []
-    for path in sorted(folder.glob("*.sql")):
-        named = _FILE.fullmatch(path.name)
-        if named is None:
-            continue
+        yield from golang_migrate.read(folder, asked)
+        return
+    first = True
+    for path, name in named(folder, _FILE):
         source = asked.source(path)
-        said = {found[1]: found[2] or "" for found in _DIRECTIVE.finditer(source.text)}
-        if "checkpoint" in said and revisions:
+        said = {found[1]: found for found in _DIRECTIVE.finditer(source.text)}
+        if "checkpoint" in said and not first:
             words = "was left out: a checkpoint only repeats what the files before it make"
-            findings.append(left_out(words, source.place(0), "`todo-sql squash` makes one of ours"))
+            asked.leave_out(words, source.place(0), "`todo-sql squash` makes one of ours")
             continue
-        for word, fix in (
-            ("delimiter", "end each statement with a semicolon"),
-            ("import", "write out what it imports"),
-        ):
+        for word, fix in _ITS_OWN.items():
             if word in said:
-                found = next(one for one in _DIRECTIVE.finditer(source.text) if one[1] == word)
-                place = source.place(found.start(), found.end())
-                findings.append(refusal("A111", f"`atlas:{word}` is Atlas's own", place, fix=fix))
-        inside = said.get("txmode") != "none"
-        half = half_of(source, inside)
-        revisions.append(
-            Revision(named[1], named[2] or "migration", source.file, half, version=named[1])
-        )
-    return History(tuple(revisions), tuple(findings))
+                place = source.place(said[word].start(), said[word].end())
+                asked.refuse("A111", f"`atlas:{word}` is Atlas's own", place, fix=fix)
+        half = half_of(source, "txmode" not in said or said["txmode"][2] != "none")
+        yield Revision(name[1], name[2] or "migration", source.file, half, version=name[1])
+        first = False
 
 
 TOOL = Tool(

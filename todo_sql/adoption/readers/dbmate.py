@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import (
-    Asked,
-    Half,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    refusal,
-    split_at,
-)
+from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, by_marks, named
 
 _FILE = re.compile(r"(\d+)_?(.*)\.sql")
 _MARK = re.compile(r"^--[ \t]*migrate:(?P<way>up|down)\b(?P<options>.*)$", re.MULTILINE)
 _OUTSIDE = re.compile(r"\btransaction:[ \t]*false\b")
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of dbmate's; its keys are the leading digits."""
-    revisions, findings = [], []
-    for path in sorted(folder.glob("*.sql")):
-        named = _FILE.fullmatch(path.name)
-        if named is None:
-            continue
+    for path, name in named(folder, _FILE):
         source = asked.source(path)
-        halves: dict[str, Half] = {}
-        for mark, text, line in split_at(source.text, _MARK):
-            if mark is None:
-                continue
-            if mark["way"] in halves:
-                place = source.place(mark.start(), mark.end())
-                again = f"a second `-- migrate:{mark['way']}` in one file"
-                fix = "divide the file; dbmate itself runs the pairs in one order both ways"
-                findings.append(refusal("A114", again, place, fix=fix))
-                continue
-            inside = _OUTSIDE.search(mark["options"]) is None
-            halves[mark["way"]] = Half(source.file, text, line, inside)
-        if "up" not in halves:
-            fix = "write it above the SQL, or move the file elsewhere"
-            findings.append(refusal("A114", "no `-- migrate:up`", source.place(0), fix=fix))
-            continue
-        up, down = halves["up"], halves.get("down")
-        revisions.append(Revision(named[1], named[2], source.file, up, down, version=named[1]))
-    return History(tuple(revisions), tuple(findings))
+        ways = by_marks(
+            source,
+            _MARK,
+            asked,
+            mark="-- migrate:up",
+            again="a second `-- migrate:{way}` in one file",
+            fix="divide the file; dbmate itself runs the pairs in one order both ways",
+        )
+        halves = {
+            way: replace(half, transactional=_OUTSIDE.search(mark["options"]) is None)
+            for way, (mark, half) in ways.items()
+        }
+        if "up" in halves:
+            up, down = halves["up"], halves.get("down")
+            yield Revision(name[1], name[2], source.file, up, down, version=name[1])
 
 
 TOOL = Tool(

@@ -4,70 +4,49 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.revisions import (
+    NO_UP,
+    WRITE_UP,
     Asked,
-    Half,
-    History,
     Revision,
     Sign,
     Tool,
     code_instead,
-    refusal,
+    named,
 )
-from todo_sql.errors import Finding
 
 _FOLDER = re.compile(r"([\d-]+)_?(.*)")
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of diesel's; its keys are the digits of the folders, without hyphens."""
-    found: list[Revision] = []
-    findings: list[Finding] = []
-    for path in folder.iterdir():
-        named = _FOLDER.fullmatch(path.name)
-        if named is None or not path.is_dir():
-            continue
-        key, name = named[1].replace("-", ""), named[2]
-        if not (path / "up.sql").exists():
-            if not any(path.iterdir()):
-                continue
-            if (path / "down.sql").exists():
-                place = asked.source(path / "down.sql").place(0)
-                fix = "write its up file (empty, where it did nothing), or move this one elsewhere"
-                findings.append(refusal("A114", "a down file without its up file", place, fix=fix))
-                continue
-            found.append(code_instead(key, name, path, asked, "in Rust", key))
-            continue
-        inside = _in_transaction(path / "metadata.toml", asked, findings)
-        up = asked.source(path / "up.sql")
-        down = asked.source(path / "down.sql") if (path / "down.sql").exists() else None
-        found.append(
-            Revision(
-                key,
-                name,
-                up.file,
-                Half(up.file, up.text, transactional=inside),
-                Half(down.file, down.text, transactional=inside) if down else None,
-                version=key,
-            )
-        )
-    found.sort(key=lambda one: one.key)
-    return History(tuple(found), tuple(findings))
+    found = [
+        (name[1].replace("-", ""), name[2], path) for path, name in named(folder, _FOLDER, "*/")
+    ]
+    for key, name, path in sorted(found):
+        up, down = path / "up.sql", path / "down.sql"
+        if up.exists():
+            inside = _in_transaction(path / "metadata.toml", asked)
+            halves = asked.half(up, inside), asked.half_there(down, inside)
+            yield Revision(key, name, asked.shown(up), *halves, version=key)
+        elif down.exists():
+            asked.refuse("A114", NO_UP, down, fix=WRITE_UP)
+        elif any(path.iterdir()):
+            yield code_instead(key, name, path, asked, "in Rust", key)
 
 
-def _in_transaction(path: Path, asked: Asked, findings: list[Finding]) -> bool:
-    if not path.exists():
-        return True
-    source = asked.source(path)
-    try:
-        return bool(tomllib.loads(source.text).get("run_in_transaction", True))
-    except tomllib.TOMLDecodeError as error:
-        place = source.place(0)
-        findings.append(refusal("A114", f"is no TOML: {error}", place, fix="correct the file"))
-        return True
+def _in_transaction(path: Path, asked: Asked) -> bool:
+    if path.exists():
+        source = asked.source(path)
+        try:
+            return bool(tomllib.loads(source.text).get("run_in_transaction", True))
+        except tomllib.TOMLDecodeError as error:
+            asked.refuse("A114", f"is no TOML: {error}", source.place(0), fix="correct the file")
+    return True
 
 
 TOOL = Tool(

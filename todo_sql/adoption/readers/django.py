@@ -6,54 +6,38 @@ import re
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.project_code import history, python_of, run
-from todo_sql.adoption.revisions import Asked, History, Sign, Tool
+from todo_sql.adoption.project_code import ProjectCode
+from todo_sql.adoption.revisions import Asked, Sign, Tool
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
 
-_PROGRAM = "django_run.py"
 _SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE\W+([\w.]+)")
 
 
-def read(folder: Path, asked: Asked) -> History:
-    """Run the migrations of every app up and down, and read what each sent.
-
-    Its keys are ``app.name``. Apps of others (auth, contenttypes, …) come along, since
-    tables refer to theirs; rows that Django makes after a run (permissions) do not.
-    """
-    python = python_of(asked, "django")
-    return history(_PROGRAM, python, lambda url: _orders(folder, asked, url), asked, printed=False)
-
-
-def make(folder: Path, asked: Asked, url: str) -> tuple[str | None, str]:
-    """Make a database as Django's migrations do; return schema and name of its ledger there."""
-    python = python_of(asked, "django")
-    orders = {**_orders(folder, asked, url), "pass": "up"}
-    schema, name = run(_PROGRAM, python, orders, asked, url)["ledger"]
-    return schema, name
-
-
-def _orders(folder: Path, asked: Asked, url: str) -> dict[str, str]:
-    plain = DatabaseUrl.parse(url).text.partition("?")[0]
-    if "DJANGO_SETTINGS_MODULE" in asked.values:
-        settings = asked.values["DJANGO_SETTINGS_MODULE"]
-        return {"settings": settings, "url": plain, "folder": str(folder)}
+def _orders(folder: Path, asked: Asked, python: str, url: str) -> dict[str, str]:
+    settings = asked.values.get("DJANGO_SETTINGS_MODULE")
     manage = folder / "manage.py"
-    found = _SETTINGS.search(asked.source(manage).text) if manage.is_file() else None
-    if found is None:
+    if settings is None and manage.is_file():
+        found = _SETTINGS.search(asked.source(manage).text)
+        settings = found[1] if found else None
+    if settings is None:
         raise UsageError(
             f"there is no manage.py with DJANGO_SETTINGS_MODULE in {folder}",
             code="A101",
             fix="name its folder, or the settings: `--set DJANGO_SETTINGS_MODULE=project.settings`",
         )
-    return {"settings": found[1], "url": plain, "folder": str(folder)}
+    plain = DatabaseUrl.parse(url).text.partition("?")[0]
+    return {"settings": settings, "url": plain, "folder": str(folder)}
 
 
+# Its keys are ``app.name``. Apps of others (auth, contenttypes, …) come along, since tables
+# refer to theirs; rows that Django makes after a run (permissions) do not.
+_CODE = ProjectCode("django", _orders, printed=False)
 TOOL = Tool(
     "django",
     "Django",
     (Sign("manage.py", r"DJANGO_SETTINGS_MODULE", "a manage.py of Django's"),),
-    read,
+    _CODE.history,
     OldLedger(
         "django_migrations",
         ("app", "name", "applied"),
@@ -63,5 +47,5 @@ TOOL = Tool(
         "applied timestamptz not null)",
         rest="order by id",
     ),
-    make,
+    _CODE.make,
 )

@@ -11,24 +11,29 @@ from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.placeholders import filled
-from todo_sql.adoption.revisions import (
-    Asked,
-    Half,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    code_instead,
-    left_out,
-    refusal,
-)
+from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, code_instead, half_of
 from todo_sql.adoption.versions import natural
-from todo_sql.errors import Finding
+from todo_sql.errors import Place
 
 _CALLBACK = re.compile(r"(before|after)[A-Z]\w*(__.*)?\.sql|createSchema.*\.sql")
 _CODE = {".java": "in Java", ".kt": "in Kotlin", ".groovy": "in Groovy", ".class": "in Java"}
+_KINDS = ("versioned", "undo", "baseline", "repeatable")
 _TRUE = {"true", "on", "yes", "1"}
 _LONGEST_NAME = 500  # of a placeholder
+
+
+# What is called so in Flyway's settings, and in ours.
+_NAMES = {
+    "sqlMigrationPrefix": "versioned",
+    "repeatableSqlMigrationPrefix": "repeatable",
+    "undoSqlMigrationPrefix": "undo",
+    "baselineMigrationPrefix": "baseline",
+    "sqlMigrationSeparator": "separator",
+    "encoding": "encoding",
+    "placeholderPrefix": "opening",
+    "placeholderSuffix": "closing",
+}
+_PLACEHOLDERS = "flyway.placeholders."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class _Settings:
         if suffix is None:
             return None
         stem = name.removesuffix(suffix)
-        for kind in ("versioned", "undo", "baseline", "repeatable"):
+        for kind in _KINDS:
             prefix = getattr(self, kind)
             version, separator, words = stem.removeprefix(prefix).partition(self.separator)
             if not prefix or not stem.startswith(prefix) or not separator:
@@ -75,102 +80,78 @@ def version_key(version: str) -> str:
     return ".".join(map(str, parts))
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of Flyway's; its keys are versions, and ``R__name`` for repeatable files."""
     settings = _settings(folder, asked)
-    findings: list[Finding] = []
-    kinds: dict[str, dict[str, tuple[str, Path]]] = {
-        kind: {} for kind in ("versioned", "undo", "baseline", "repeatable")
-    }
-    for path in sorted(folder.rglob("*")):
-        named = settings.named(path.name) if path.is_file() else None
+
+    def top(path: Path) -> Place:
+        return asked.source(path, settings.encoding).place(0)
+
+    kinds: dict[str, dict[str, tuple[str, Path]]] = {kind: {} for kind in _KINDS}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        named = settings.named(path.name)
         if named is None:
-            if path.is_file() and _CALLBACK.fullmatch(path.name):
+            if _CALLBACK.fullmatch(path.name):
                 fix = "put what is still needed into migrations/hooks/ (before, after, after_each)"
-                place = asked.source(path, settings.encoding).place(0)
-                findings.append(left_out("is a callback", place, fix))
+                asked.leave_out("is a callback", top(path), fix)
             continue
         kind, version, words = named
         key = version_key(version) if version else f"R__{words}"
         if key in kinds[kind]:
-            place = asked.source(path, settings.encoding).place(0)
             fix = "give one of the two another version"
-            findings.append(refusal("A114", f"a second file of {key}", place, fix=fix))
-            continue
-        kinds[kind][key] = words, path
-    revisions = []
+            asked.refuse("A114", f"a second file of {key}", top(path), fix=fix)
+        else:
+            kinds[kind][key] = words, path
     versions = kinds["versioned"]
     last = max(kinds["baseline"], key=natural, default=None)
     if last is not None and not any(natural(key) <= natural(last) for key in versions):
         versions = {last: kinds["baseline"][last], **versions}
     elif last is not None:
-        path = kinds["baseline"][last][1]
         words = "was left out: the files before it make the same"
-        place = asked.source(path, settings.encoding).place(0)
         fix = "delete the older files here if the baseline is to begin the history"
-        findings.append(left_out(words, place, fix))
-    for key, (words, path) in sorted(versions.items(), key=lambda one: natural(one[0])):
-        undo = kinds["undo"].get(key)
-        revisions.append(_revision(key, words, path, undo, settings, asked, findings))
-    for key, (words, path) in sorted(kinds["repeatable"].items()):
-        revisions.append(_revision(key, words, path, None, settings, asked, findings))
-    kept = tuple(one for one in revisions if one is not None)
-    return History(kept, tuple(findings))
+        asked.leave_out(words, top(kinds["baseline"][last][1]), fix)
+    ordered = sorted(versions.items(), key=lambda one: natural(one[0]))
+    for key, (words, path) in (*ordered, *sorted(kinds["repeatable"].items())):
+        name, version = words.replace("_", " "), "" if key.startswith("R__") else key
+        if path.suffix in _CODE:
+            yield code_instead(key, name, path, asked, _CODE[path.suffix], version)
+            continue
+        up, text = _half(path, settings, asked)
+        undo = kinds["undo"].get(key) if version else None
+        if up is not None:
+            yield Revision(
+                key,
+                name,
+                up.file,
+                up,
+                _half(undo[1], settings, asked)[0] if undo else None,
+                version=version,
+                checksum=_checksum(text),
+                repeatable=not version,
+            )
 
 
-def _revision(
-    key: str,
-    words: str,
-    path: Path,
-    undo: tuple[str, Path] | None,
-    settings: _Settings,
-    asked: Asked,
-    findings: list[Finding],
-) -> Revision | None:
-    name = words.replace("_", " ")
-    version = "" if key.startswith("R__") else key
-    if path.suffix in _CODE:
-        return code_instead(key, name, path, asked, _CODE[path.suffix], version)
-    up, text = _half(path, settings, asked, findings)
-    if up is None:
-        return None
-    down = _half(undo[1], settings, asked, findings)[0] if undo else None
-    return Revision(
-        key,
-        name,
-        up.file,
-        up,
-        down,
-        version=version,
-        checksum=_checksum(text),
-        repeatable=not version,
-    )
-
-
-def _half(
-    path: Path, settings: _Settings, asked: Asked, findings: list[Finding]
-) -> tuple[Half | None, str]:
+def _half(path: Path, settings: _Settings, asked: Asked) -> tuple[Half | None, str]:
+    """Return a file, unless its .conf says that it is not to be run, and its text."""
     own = path.with_name(f"{path.name}.conf")
     said = dict(_properties(asked.source(own).text)) if own.is_file() else {}
     source = asked.source(path, said.get("encoding", settings.encoding))
     run = said.get("shouldExecute", "true").strip().lower()
     if run not in ("true", "false"):
         fix = "say true or false, as it is meant for this history"
-        words = f"`shouldExecute={run}` is decided at run time"
-        findings.append(refusal("A115", words, asked.source(own).place(0), fix=fix))
+        asked.refuse("A115", f"`shouldExecute={run}` is decided at run time", own, fix=fix)
     if run == "false":
         words = "was left out: its .conf says shouldExecute=false"
-        findings.append(left_out(words, source.place(0)))
+        asked.leave_out(words, source.place(0))
         return None, source.text
     inside = said.get("executeInTransaction")
-    half = Half(source.file, source.text, transactional=None if inside is None else inside in _TRUE)
+    half = half_of(source, None if inside is None else inside in _TRUE)
     replaces = said.get("placeholderReplacement")
     if settings.replaces if replaces is None else replaces.lower() in _TRUE:
         opening, closing = re.escape(settings.opening), re.escape(settings.closing)
         ends = re.escape(settings.closing[-1])
         pattern = re.compile(rf"{opening}(?P<name>[^{ends}\n]{{1,{_LONGEST_NAME}}}?){closing}")
-        values = {**(settings.values or {}), **asked.values}
-        half = filled(half, pattern, values, findings)
+        half = filled(half, pattern, asked, settings.values)
     return half, source.text
 
 
@@ -185,8 +166,7 @@ def _checksum(text: str) -> str:
 def _settings(folder: Path, asked: Asked) -> _Settings:
     """Read flyway.toml or flyway.conf, beside the folder or above it up to the project."""
     found: dict[str, str] = {}
-    here = folder
-    while here.is_relative_to(asked.root):
+    for here in asked.above(folder):
         for path in (here / "flyway.conf", here / "conf" / "flyway.conf"):
             if path.is_file():
                 found = {**dict(_properties(asked.source(path).text)), **found}
@@ -196,30 +176,18 @@ def _settings(folder: Path, asked: Asked) -> _Settings:
             except (tomllib.TOMLDecodeError, RecursionError):
                 tree = {}
             found = {**dict(_flat(tree.get("flyway", {}), "flyway")), **found}
-        if here == here.parent:
-            break
-        here = here.parent
 
-    def get(name: str, default: str) -> str:
-        return found.get(f"flyway.{name}") or default
-
-    plain = _Settings()
-    suffixes = get("sqlMigrationSuffixes", ".sql")
+    said = {name: value for key, name in _NAMES.items() if (value := found.get(f"flyway.{key}"))}
+    replaces = found.get("flyway.placeholderReplacement") or "true"
+    suffixes = found.get("flyway.sqlMigrationSuffixes") or ".sql"
     return _Settings(
-        get("sqlMigrationPrefix", plain.versioned),
-        get("repeatableSqlMigrationPrefix", plain.repeatable),
-        get("undoSqlMigrationPrefix", plain.undo),
-        get("baselineMigrationPrefix", plain.baseline),
-        get("sqlMigrationSeparator", plain.separator),
-        tuple(one.strip() for one in suffixes.split(",")),
-        get("encoding", plain.encoding),
-        get("placeholderPrefix", plain.opening),
-        get("placeholderSuffix", plain.closing),
-        get("placeholderReplacement", "true").lower() in _TRUE,
-        {
-            name.removeprefix("flyway.placeholders."): value
+        **said,
+        suffixes=tuple(one.strip() for one in suffixes.split(",")),
+        replaces=replaces.lower() in _TRUE,
+        values={
+            name.removeprefix(_PLACEHOLDERS): value
             for name, value in found.items()
-            if name.startswith("flyway.placeholders.")
+            if name.startswith(_PLACEHOLDERS)
         },
     )
 

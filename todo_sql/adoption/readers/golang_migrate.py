@@ -3,69 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import (
-    Asked,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    code_instead,
-    half_of,
-    refusal,
-)
-from todo_sql.errors import Finding
+from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, code_instead, pairs
 
-_FILE = re.compile(r"(\d+)_(.*)\.(up|down)\.([^.]+)")
+_FILE = re.compile(r"(?P<number>\d+)_(?P<name>.*)\.(?P<way>up|down)\.(?P<kind>[^.]+)")
 
 _MODULE = "a go.mod that requires golang-migrate"
 _ABOVE = ("../", "../../", "../../../")
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of golang-migrate's; its keys are the numbers without leading zeros."""
-    found: dict[int, dict[str, Path]] = {}
-    names: dict[int, str] = {}
-    findings: list[Finding] = []
-    for path in sorted(folder.iterdir()):
-        named = _FILE.fullmatch(path.name)
-        if named is None:
+    for name, up, down in pairs(folder, _FILE, asked, "*"):
+        key = str(int(name["number"]))
+        if name["kind"] != "sql":
+            yield code_instead(key, name["name"], up, asked, f"in {name['kind']}", key)
             continue
-        number, way = int(named[1]), named[3]
-        if way in found.setdefault(number, {}):
-            place = asked.source(path).place(0)
-            fix = "give one of the two another number"
-            findings.append(refusal("A114", f"a second {way} file of {number}", place, fix=fix))
-            continue
-        found[number][way] = path
-        names.setdefault(number, named[2])
-    revisions = []
-    for number, ways in sorted(found.items()):
-        key, name = str(number), names[number]
-        if "up" not in ways:
-            place = asked.source(ways["down"]).place(0)
-            fix = "write its up file (empty, where it did nothing), or move this one elsewhere"
-            findings.append(refusal("A114", "a down file without its up file", place, fix=fix))
-            continue
-        if ways["up"].suffix != ".sql":
-            language = f"in {ways['up'].suffix[1:]}"
-            revisions.append(code_instead(key, name, ways["up"], asked, language, key))
-            continue
-        halves = {way: asked.source(path) for way, path in ways.items()}
-        up, down = halves["up"], halves.get("down")
-        revisions.append(
-            Revision(
-                key,
-                name,
-                up.file,
-                half_of(up),
-                half_of(down) if down else None,
-                version=key,
-            )
-        )
-    return History(tuple(revisions), tuple(findings))
+        halves = asked.half(up), asked.half(down) if down else None
+        yield Revision(key, name["name"], asked.shown(up), *halves, version=key)
 
 
 TOOL = Tool(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
@@ -10,21 +12,21 @@ from todo_sql.adoption.placeholders import filled
 from todo_sql.adoption.revisions import (
     Asked,
     Half,
-    History,
     Revision,
     Sign,
     Tool,
+    by_marks,
     code_instead,
-    refusal,
+    named,
     split_at,
 )
-from todo_sql.errors import Finding
 
 _FILE = re.compile(r"(\d+)_?(.*)\.(sql|go)")
 _MARK = re.compile(
     r"^--[ \t]*\+goose[ \t]+(?P<way>up|down)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE
 )
 _WORD = re.compile(r"^--[ \t]*\+goose[ \t]+(?P<word>[A-Za-z ]+?)[ \t]*\r?$", re.MULTILINE)
+_OUTSIDE = re.compile(r"^--[ \t]*\+goose[ \t]+no transaction", re.MULTILINE | re.IGNORECASE)
 _BRACED = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::?-(?P<default>[^}]*))?\}")
 _ENVSUB = re.compile(
     r"^--[ \t]*\+goose[ \t]+envsub[ \t]+(?P<on>on|off)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE
@@ -32,49 +34,34 @@ _ENVSUB = re.compile(
 _KNOWN = ("statementbegin", "statementend", "no transaction", "envsub on", "envsub off")
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of goose's; its keys are the numbers without leading zeros."""
-    revisions: list[tuple[int, Revision]] = []
-    findings: list[Finding] = []
-    for path in sorted(folder.iterdir()):
-        named = _FILE.fullmatch(path.name)
-        if named is None or int(named[1]) < 1 or path.name.endswith("_test.go"):
+    found = [(int(name[1]), path, name) for path, name in named(folder, _FILE, "*")]
+    for number, path, name in sorted(found, key=lambda one: one[:2]):
+        if number < 1 or path.name.endswith("_test.go"):
             continue
-        key = str(int(named[1]))
-        if named[3] == "go":
-            found = code_instead(key, named[2], path, asked, "in Go", named[1])
-        else:
-            found = _read(path, key, named[2], named[1], asked, findings)
-        revisions.append((int(key), found))
-    revisions.sort(key=lambda one: one[0])
-    return History(tuple(one for _, one in revisions), tuple(findings))
-
-
-def _read(
-    path: Path, key: str, name: str, version: str, asked: Asked, findings: list[Finding]
-) -> Revision:
-    source = asked.source(path)
-    inside = not re.search(r"^--[ \t]*\+goose[ \t]+no transaction", source.text, re.M | re.I)
-    halves: dict[str, Half] = {}
-    for mark, text, line in split_at(source.text, _MARK):
-        if mark is None:
+        if name[3] == "go":
+            yield code_instead(str(number), name[2], path, asked, "in Go", name[1])
             continue
-        way = mark["way"].lower()
-        if way in halves:
-            place = source.place(mark.start(), mark.end())
-            fix = "keep one of each"
-            findings.append(refusal("A114", f"a second `+goose {mark['way']}`", place, fix=fix))
-            continue
-        half = _filled(Half(source.file, text, line, inside), asked, findings)
-        halves[way] = Half(half.file, _unmarked(half, findings), line, inside)
-    if "up" not in halves:
-        fix = "write it above the SQL, or move the file elsewhere"
-        findings.append(refusal("A114", "no `-- +goose Up`", source.place(0), fix=fix))
-    up = halves.get("up", Half(source.file, ""))
-    return Revision(key, name, source.file, up, halves.get("down"), version=version)
+        source = asked.source(path)
+        inside = not _OUTSIDE.search(source.text)
+        ways = by_marks(
+            source,
+            _MARK,
+            asked,
+            mark="-- +goose Up",
+            again="a second `+goose {way}`",
+            fix="keep one of each",
+        )
+        halves = {
+            way: replace(_unmarked(_filled(half, asked), asked), transactional=inside)
+            for way, (_, half) in ways.items()
+        }
+        up = halves.get("up", Half(source.file, ""))
+        yield Revision(str(number), name[2], source.file, up, halves.get("down"), version=name[1])
 
 
-def _filled(half: Half, asked: Asked, findings: list[Finding]) -> Half:
+def _filled(half: Half, asked: Asked) -> Half:
     """Put values into what stands between ENVSUB ON and OFF."""
     parts = []
     for mark, text, line in split_at(half.text, _ENVSUB):
@@ -82,23 +69,22 @@ def _filled(half: Half, asked: Asked, findings: list[Finding]) -> Half:
             parts.append(mark[0])
         if mark is not None and mark["on"].lower() == "on":
             part = Half(half.file, text, half.line + line - 1)
-            text = filled(part, _BRACED, asked.values, findings).text
+            text = filled(part, _BRACED, asked).text
         parts.append(text)
-    return Half(half.file, "".join(parts), half.line, half.transactional)
+    return replace(half, text="".join(parts))
 
 
-def _unmarked(half: Half, findings: list[Finding]) -> str:
+def _unmarked(half: Half, asked: Asked) -> Half:
     """Return a text without goose's marks; their lines stay, empty."""
 
     def taken(mark: re.Match[str]) -> str:
         if mark["word"].lower() not in _KNOWN:
-            at = half.line - 1 + mark.start()
+            words = f"unknown mark `{mark[0].strip()}`"
             fix = "see what it is for, and remove it"
-            place = half.source.place(at, at + len(mark[0]))
-            findings.append(refusal("A114", f"unknown mark `{mark[0].strip()}`", place, fix=fix))
+            asked.refuse("A114", words, half.place(mark.start(), mark.end()), fix=fix)
         return ""
 
-    return _WORD.sub(taken, half.text)
+    return replace(half, text=_WORD.sub(taken, half.text))
 
 
 TOOL = Tool(

@@ -16,18 +16,7 @@ from xml.etree import ElementTree
 from todo_sql.adoption.documents import document, listed, text_of
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.placeholders import filled
-from todo_sql.adoption.revisions import (
-    Asked,
-    Half,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    left_out,
-    refusal,
-    split_at,
-)
-from todo_sql.errors import Finding
+from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, split_at
 from todo_sql.sql.source import Source
 
 _FORMATTED = re.compile(r"\A\s*--[ \t]*liquibase formatted sql(?P<rest>[^\r\n]*)", re.IGNORECASE)
@@ -47,28 +36,24 @@ _IGNORED = re.compile(
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[\w.:-]+)\}")
 _ROOTS = ("db.changelog-master", "changelog-master", "db.changelog", "changelog", "master", "root")
 _KINDS = (".xml", ".yaml", ".yml", ".json", ".sql")
+_CONTEXTS = ("context", "contextfilter", "labels")
 _NOTHING = {"", "not required", "empty"}
 _DEEPEST = 100  # changelogs that include changelogs
 # What a delimiter may be besides its own letters: others could be made to match for hours.
 _SIMPLE = re.compile(r"(?:[^()\[\]{}*+?.\\]|\\[nrt/;$|]|(?<!\*)\\s\*?)+")
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read the changesets of a folder, or of a root changelog's includes.
 
     The keys are ``author:id:file``, with the file's last name, or its path where two files
     of one name hold a changeset of one author and id.
     """
-    findings: list[Finding] = []
-    revisions: list[Revision] = []
-    for path in _ordered(folder, asked, findings):
-        source = asked.source(path)
-        if _FORMATTED.match(source.text):
-            revisions += _changesets(source, asked, findings)
+    revisions = [one for path in _ordered(folder, asked) for one in _changesets(path, asked)]
     short = Counter(_short(one.key) for one in revisions)
-    keys = [name if short[name := _short(one.key)] == 1 else one.key for one in revisions]
-    named = (replace(one, key=key) for one, key in zip(revisions, keys, strict=True))
-    return History(tuple(named), tuple(findings))
+    for one in revisions:
+        name = _short(one.key)
+        yield replace(one, key=name) if short[name] == 1 else one
 
 
 def _short(key: str) -> str:
@@ -96,27 +81,23 @@ def _of_row(key: str, keys: Sequence[str]) -> str:
     return max(there, key=shared, default=_short(f"{changeset}:{file}"))
 
 
-def _ordered(folder: Path, asked: Asked, findings: list[Finding]) -> list[Path]:
+def _ordered(folder: Path, asked: Asked) -> list[Path]:
     """Return the SQL files in the order of the root changelog, or by name where there is none."""
     root = folder if folder.is_file() else None
     if root is None:
         named = [folder / f"{name}{kind}" for name in _ROOTS for kind in _KINDS]
         root = next((path for path in named if path.is_file()), None)
     if root is None or root.suffix == ".sql":
-        paths = [root] if folder.is_file() and root else sorted(folder.rglob("*.sql"))
-        return [path for path in paths if path]
-    return list(_included(root, asked, findings, {}))
+        return [folder] if folder.is_file() else sorted(folder.rglob("*.sql"))
+    return list(_included(root, asked, {}))
 
 
-def _included(
-    path: Path, asked: Asked, findings: list[Finding], seen: dict[str, bool], depth: int = 0
-) -> Iterator[Path]:
+def _included(path: Path, asked: Asked, seen: dict[str, bool], depth: int = 0) -> Iterator[Path]:
     """Yield the SQL files that a changelog leads to, each once.
 
     Args:
         path: Of the changelog, or of an SQL file.
-        asked: What may be read.
-        findings: Takes what is wrong with an include.
+        asked: What may be read; is told what is wrong with an include.
         seen: The files so far by their real paths, each with whether it is still being read.
         depth: How many changelogs lead to it.
     """
@@ -130,17 +111,17 @@ def _included(
     source = asked.source(path)
     if real in seen or depth > _DEEPEST:
         fix = "take one of the includes out"
-        findings.append(refusal("A114", "includes itself", source.place(0), fix=fix))
+        asked.refuse("A114", "includes itself", source.place(0), fix=fix)
         return
     seen[real] = True
-    for kind, file in _entries(source, findings):
+    for kind, file in _entries(source, asked):
         targets = _targets(kind, file, path, asked)
         if targets is None:
             fix = "correct the path, or import from the folder that it starts at"
             words = f"includes {file[:200]}, which is not there"
-            findings.append(refusal("A114", words, source.place(0), fix=fix))
+            asked.refuse("A114", words, source.place(0), fix=fix)
         for target in targets or ():
-            yield from _included(target, asked, findings, seen, depth + 1)
+            yield from _included(target, asked, seen, depth + 1)
     seen[real] = False
 
 
@@ -160,18 +141,12 @@ def _targets(kind: str, file: str, path: Path, asked: Asked) -> list[Path] | Non
 
 def _search(file: str, path: Path, asked: Asked) -> Iterator[Path]:
     """Yield where an include may lie: below each folder from the changelog's up to the root."""
-    here = path.parent
     name = file.removeprefix("classpath:").lstrip("/")
-    while here.is_relative_to(asked.root):
-        if (here / name).exists():
-            yield here / name
-        if here == here.parent:
-            return
-        here = here.parent
+    yield from (here / name for here in asked.above(path.parent) if (here / name).exists())
 
 
-def _entries(source: Source, findings: list[Finding]) -> list[tuple[str, str]]:
-    """Return the includes of a changelog in XML, YAML or JSON."""
+def _entries(source: Source, asked: Asked) -> Iterator[tuple[str, str]]:
+    """Yield the includes of a changelog in XML, YAML or JSON."""
     try:
         if source.file.endswith(".xml"):
             if "<!DOCTYPE" in source.text or "<!ENTITY" in source.text:
@@ -184,26 +159,27 @@ def _entries(source: Source, findings: list[Finding]) -> list[tuple[str, str]]:
     except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError) as error:
         fix = "name the folder of the SQL files instead"
         words = f"cannot be read as a changelog: {error}"
-        findings.append(refusal("A114", words, source.place(0), fix=fix))
-        return []
-    entries = []
+        asked.refuse("A114", words, source.place(0), fix=fix)
+        return
     for kind, given in found:
         if kind in ("include", "includeAll") and isinstance(given, Mapping):
             file = text_of(given.get("file") or given.get("path"))
             relative = text_of(given.get("relativeToChangelogFile")).lower() == "true"
-            entries.append((kind, file if relative else file.removeprefix("/")))
+            yield kind, file if relative else file.removeprefix("/")
         elif kind in ("changeSet", "changeset"):
             fix = "write it in formatted SQL (`liquibase update-sql` shows what it sends)"
             id = text_of(given.get("id") if isinstance(given, Mapping) else "?")
             words = f"changeset {id} is not in SQL"
-            findings.append(refusal("A113", words, source.place(0), fix=fix))
-    return entries
+            asked.refuse("A113", words, source.place(0), fix=fix)
 
 
-def _changesets(source: Source, asked: Asked, findings: list[Finding]) -> Iterator[Revision]:
-    properties = dict(_properties(source))
+def _changesets(path: Path, asked: Asked) -> Iterator[Revision]:
+    source = asked.source(path)
     first = _FORMATTED.match(source.text)
-    own = _attributes(f"- {first['rest'] if first else ''}")[1].get("logicalfilepath", source.file)
+    if first is None:
+        return
+    properties = dict(_properties(source))
+    own = _attributes(f"- {first['rest']}")[1].get("logicalfilepath", source.file)
     # `ignoreLines` may hide anything, marks too; their lines stay, empty.
     text = _IGNORED.sub(lambda found: "\n" * found[0].count("\n"), source.text)
     at = 0
@@ -216,38 +192,27 @@ def _changesets(source: Source, asked: Asked, findings: list[Finding]) -> Iterat
         place = source.place(at, at + len(mark[0]))
         if not id:
             fix = "write `--changeset author:id`"
-            findings.append(refusal("A114", "a changeset without author:id", place, fix=fix))
+            asked.refuse("A114", "a changeset without author:id", place, fix=fix)
             continue
-        unwanted = _unwanted(said, asked)
-        if unwanted:
-            words = f"changeset {name} was left out: {unwanted}"
-            findings.append(left_out(words, place))
+        if unwanted := _unwanted(said, asked):
+            asked.leave_out(f"changeset {name} was left out: {unwanted}", place)
             continue
-        if (
-            "context" in said or "labels" in said or "contextfilter" in said
-        ) and not asked.contexts:
-            which = said.get("context") or said.get("contextfilter") or said.get("labels")
+        if not asked.contexts and not said.keys().isdisjoint(_CONTEXTS):
             fix = "name those that are meant: `--context NAME`, once each"
-            words = f"changeset {name} is for `{which}` only"
-            findings.append(refusal("A115", words, place, fix=fix))
+            asked.refuse("A115", f"changeset {name} is for `{_which(said)}` only", place, fix=fix)
         half = Half(source.file, body, line, said.get("runintransaction", "true") != "false")
-        condition = _CONDITION.search(body)
-        if condition:
-            shown = half.source.place(
-                half.line - 1 + condition.start(), half.line + condition.end()
-            )
+        if condition := _CONDITION.search(body):
+            shown = half.place(condition.start(), condition.end())
             fix = "take it out, or write it as `if` in a `do` block"
-            words = f"changeset {name} has a precondition"
-            findings.append(refusal("A115", words, shown, fix=fix))
-        values = {**properties, **asked.values}
+            asked.refuse("A115", f"changeset {name} has a precondition", shown, fix=fix)
         up, down, reason = _halves(half, said)
         file = _plain(said.get("logicalfilepath", own))
         yield Revision(
             f"{author}:{id}:{file}",
             f"{Path(source.file).stem} {id}",
             source.file,
-            filled(up, _PLACEHOLDER, values, findings),
-            down and filled(down, _PLACEHOLDER, values, findings),
+            filled(up, _PLACEHOLDER, asked, properties),
+            down and filled(down, _PLACEHOLDER, asked, properties),
             irreversible=reason,
             repeatable="true" in (said.get("runonchange"), said.get("runalways")),
         )
@@ -280,22 +245,26 @@ def _unwanted(said: Mapping[str, str], asked: Asked) -> str | None:
         return "it is not for PostgreSQL"
     if said.get("ignore") == "true":
         return "it says ignore:true"
-    which = said.get("context") or said.get("contextfilter") or said.get("labels")
+    which = _which(said)
     if which and asked.contexts and not _meant(which, asked.contexts):
         return f"it is for `{which}`, which was not named"
     return None
 
 
+def _which(said: Mapping[str, str]) -> str | None:
+    """Return the contexts or labels that a changeset is for."""
+    return next((said[name] for name in _CONTEXTS if said.get(name)), None)
+
+
 def _meant(expression: str, contexts: tuple[str, ...]) -> bool:
     """Evaluate ``a and !b, c`` as Liquibase does, for the contexts that were named."""
-    for either in re.split(r",|\bor\b", expression, flags=re.IGNORECASE):
-        wanted = [one.strip() for one in re.split(r"\band\b", either, flags=re.IGNORECASE)]
-        if all(
+    return any(
+        all(
             (one[1:].strip() not in contexts) if one.startswith("!") else one in contexts
-            for one in wanted
-        ):
-            return True
-    return False
+            for one in map(str.strip, re.split(r"\band\b", either, flags=re.IGNORECASE))
+        )
+        for either in re.split(r",|\bor\b", expression, flags=re.IGNORECASE)
+    )
 
 
 def _halves(half: Half, said: Mapping[str, str]) -> tuple[Half, Half | None, str | None]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.revisions import (
     Asked,
     Half,
-    History,
     Revision,
     Sign,
     Tool,
     code_instead,
+    named,
     split_at,
 )
 from todo_sql.adoption.versions import natural
@@ -23,52 +24,37 @@ _MARK = re.compile(r"^[ \t]*--[\s-]*?(?P<way>up|down)[ \t]+migration.*$", re.MUL
 _NO_WAY_BACK = "node-pg-migrate undoes no file without a mark for down"
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of node-pg-migrate's; its keys are the file names without extension."""
-    found: list[Revision] = []
-    downs: dict[str, Path] = {}
-    paths = [path for path in folder.iterdir() if path.is_file()]
-    for path in paths:
-        named = _FILE.fullmatch(path.name)
-        if named and named[4] == ".down":
-            downs[named[1]] = path
-    for path in paths:
-        named = _FILE.fullmatch(path.name)
-        if named is None or named[4] == ".down" or path.name.endswith(".d.ts"):
+    found = [(path, name) for path, name in named(folder, _FILE, "*") if path.is_file()]
+    downs = {name[1]: path for path, name in found if name[4] == ".down"}
+    for path, name in sorted(found, key=lambda one: (int(one[1][2]), natural(one[1][1]))):
+        key, version, words = name[1], name[2], name[3]
+        if name[4] == ".down" or path.name.endswith(".d.ts"):
             continue
-        key, version, name = named[1], named[2], named[3]
-        if named[5] != "sql":
-            found.append(code_instead(key, name, path, asked, "in JavaScript", version))
+        if name[5] != "sql":
+            yield code_instead(key, words, path, asked, "in JavaScript", version)
             continue
-        source = asked.source(path)
-        if named[4]:
-            down = asked.source(downs[key]) if key in downs else None
-            halves = {"up": Half(source.file, source.text)}
-            if down:
-                halves["down"] = Half(down.file, down.text)
+        up = asked.half(path)
+        halves: dict[str, Half] = {}
+        if name[4]:
+            halves = {"down": asked.half(downs[key])} if key in downs else {}
         else:
-            parts = list(split_at(source.text, _MARK))
             halves = {
-                mark["way"].lower(): Half(source.file, text, line)
-                for mark, text, line in parts
+                mark["way"].lower(): Half(up.file, text, line)
+                for mark, text, line in split_at(up.text, _MARK)
                 if mark is not None
             }
-            if not halves:
-                halves = {"up": Half(source.file, source.text)}
-        up = halves.get("up", Half(source.file, ""))
-        found.append(
-            Revision(
-                key,
-                name,
-                source.file,
-                up,
-                halves.get("down"),
-                version=version,
-                irreversible=_NO_WAY_BACK,
-            )
+            up = halves.get("up", Half(up.file, "") if halves else up)
+        yield Revision(
+            key,
+            words,
+            up.file,
+            up,
+            halves.get("down"),
+            version=version,
+            irreversible=_NO_WAY_BACK,
         )
-    found.sort(key=lambda one: (int(one.version), natural(one.key)))
-    return History(tuple(found))
 
 
 TOOL = Tool(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Half, History, Revision, Sign, Tool, refusal
-from todo_sql.errors import Finding
-from todo_sql.sql.source import Source
+from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, named
 
-_FOLDER = re.compile(r"(\d+)[_-]?(.*)")
+_FOLDER = re.compile(r"(\d*)[_-]?(.*)")
 _PROVIDER = re.compile(r'^\s*provider\s*=\s*"([^"]*)"', re.MULTILINE)
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of Prisma's; its keys are the names of the folders."""
-    findings: list[Finding] = []
     lock = folder / "migration_lock.toml"
     if lock.is_file():
         source = asked.source(lock)
@@ -25,28 +23,22 @@ def read(folder: Path, asked: Asked) -> History:
         if provider and provider[1] not in ("postgresql", "cockroachdb"):
             place = source.place(provider.start(1), provider.end(1))
             fix = "only PostgreSQL's can come over"
-            findings.append(refusal("A113", f"these are for {provider[1]}", place, fix=fix))
-    revisions = []
-    for path in sorted(folder.iterdir()):
-        if not (path / "migration.sql").is_file():
+            asked.refuse("A113", f"these are for {provider[1]}", place, fix=fix)
+    for path, name in named(folder, _FOLDER, "*/"):
+        file = path / "migration.sql"
+        if not file.is_file():
             continue
-        named = _FOLDER.fullmatch(path.name)
-        data = asked.data(path / "migration.sql")
-        up = Source.from_bytes(asked.shown(path / "migration.sql"), data)
-        down = asked.source(path / "down.sql") if (path / "down.sql").is_file() else None
-        revisions.append(
-            Revision(
-                path.name,
-                named[2] if named else path.name,
-                up.file,
-                Half(up.file, up.text),
-                Half(down.file, down.text) if down else None,
-                version=named[1] if named else "",
-                checksum=hashlib.sha256(data).hexdigest(),
-                notes=("its way back is a hand-made down.sql",) if down else (),
-            )
+        down = asked.half_there(path / "down.sql")
+        yield Revision(
+            path.name,
+            name[2],
+            asked.shown(file),
+            asked.half(file),
+            down,
+            version=name[1],
+            checksum=hashlib.sha256(asked.data(file)).hexdigest(),
+            notes=("its way back is a hand-made down.sql",) if down else (),
         )
-    return History(tuple(revisions), tuple(findings))
 
 
 TOOL = Tool(

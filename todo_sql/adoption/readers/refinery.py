@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import (
-    Asked,
-    Half,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    code_instead,
-)
+from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, code_instead, named
 from todo_sql.adoption.versions import natural
 
 _FILE = re.compile(r"[UV](\d+(?:\.\d+)?)__(\w+)\.(sql|rs)")
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of refinery's; its keys are the numbers."""
-    found = []
-    for path in folder.rglob("*"):
-        named = _FILE.fullmatch(path.name)
-        if named is None:
-            continue
-        key = str(int(named[1])) if named[1].isdigit() else named[1]
-        if named[3] == "rs":
-            found.append(code_instead(key, named[2], path, asked, "in Rust", key))
-            continue
-        source = asked.source(path)
-        half = Half(source.file, source.text, transactional=True)
-        found.append(Revision(key, named[2], source.file, half, version=key))
-    found.sort(key=lambda one: natural(one.key))
-    return History(tuple(found))
+    found = [
+        (str(int(name[1])) if name[1].isdigit() else name[1], path, name)
+        for path, name in named(folder, _FILE, "**/*")
+    ]
+    for key, path, name in sorted(found, key=lambda one: natural(one[0])):
+        if name[3] == "rs":
+            yield code_instead(key, name[2], path, asked, "in Rust", key)
+        else:
+            half = asked.half(path, transactional=True)
+            yield Revision(key, name[2], half.file, half, version=key)
 
 
 TOOL = Tool(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.psql import expanded
-from todo_sql.adoption.revisions import Asked, History, Revision, Sign, Tool, half_of, refusal
-from todo_sql.errors import ConfigError, Finding
-from todo_sql.sql.source import Source
+from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, half_of
+from todo_sql.errors import ConfigError
 
 _ENTRY = re.compile(
     r"(?P<name>[^\s@#%][^\s\[]*)[ \t]*(?:\[(?P<needs>[^\]]*)\])?[ \t]*"
@@ -19,34 +19,45 @@ _ENTRY = re.compile(
 _TAG = re.compile(r"@([^\s\[]+)")
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a project of sqitch's; its keys are the names, ``name@tag`` for what was reworked."""
     top = _top(folder)
     plan = asked.source(top / "sqitch.plan")
-    entries: list[tuple[str, re.Match[str]]] = []
+    entries: list[re.Match[str]] = []
     tags_after: dict[int, str] = {}
     for text in map(str.strip, plan.text.splitlines()):
-        if not text or text.startswith(("#", "%")):
-            continue
-        tag = _TAG.match(text)
-        if tag:
+        if tag := _TAG.match(text):
             tags_after.setdefault(len(entries), tag[1])
-            continue
-        if entry := _ENTRY.match(text):
-            entries.append((entry["name"], entry))
-    findings: list[Finding] = []
-    revisions = []
-    for at, (name, line) in enumerate(entries):
-        again = next((n for n in range(at + 1, len(entries)) if entries[n][0] == name), None)
+        elif entry := _ENTRY.match(text):
+            entries.append(entry)
+    for at, entry in enumerate(entries):
+        name = entry["name"]
+        again = next((n for n in range(at + 1, len(entries)) if entries[n]["name"] == name), at)
         # A name that comes again is `name@tag` by the last tag before its rework.
-        worked = None
-        if again is not None:
-            worked = next((tags_after[n] for n in range(again, at, -1) if n in tags_after), None)
+        worked = next((tags_after[n] for n in range(again, at, -1) if n in tags_after), None)
         key = f"{name}@{worked}" if worked else name
-        revision = _revision(key, name, line, top, asked, plan, findings)
-        if revision:
-            revisions.append(revision)
-    return History(tuple(revisions), tuple(findings))
+        deploy, revert, verify = (
+            top / way / f"{key}.sql" for way in ("deploy", "revert", "verify")
+        )
+        if not deploy.is_file():
+            offset = max(plan.text.find(entry[0]), 0)
+            place = plan.place(offset, offset + len(name))
+            fix = "put the file back, or take the line out of the plan"
+            asked.refuse("A114", f"deploy/{key}.sql is not there", place, fix=fix)
+            continue
+        source = asked.source(deploy)
+        down = asked.half_there(revert, transactional=False)
+        notes = (f"verify/{key}.sql did not come over: `todo-sql verify` proves by the catalog",)
+        yield Revision(
+            key,
+            name,
+            source.file,
+            expanded(half_of(source, transactional=False), top, asked),
+            expanded(down, top, asked) if down else None,
+            version=re.sub(r"\D", "", entry["date"] or ""),
+            checksum=hashlib.sha1(source.text.encode(), usedforsecurity=False).hexdigest(),
+            notes=notes if verify.is_file() else (),
+        )
 
 
 def _top(folder: Path) -> Path:
@@ -55,41 +66,6 @@ def _top(folder: Path) -> Path:
             return path
     raise ConfigError(
         f"there is no sqitch.plan in {folder}", fix="name the folder that holds sqitch.plan"
-    )
-
-
-def _revision(
-    key: str,
-    name: str,
-    entry: re.Match[str],
-    top: Path,
-    asked: Asked,
-    plan: Source,
-    findings: list[Finding],
-) -> Revision | None:
-    deploy = top / "deploy" / f"{key}.sql"
-    if not deploy.is_file():
-        at = max(plan.text.find(entry[0]), 0)
-        fix = "put the file back, or take the line out of the plan"
-        place = plan.place(at, at + len(name))
-        findings.append(refusal("A114", f"deploy/{key}.sql is not there", place, fix=fix))
-        return None
-    source = asked.source(deploy)
-    revert = top / "revert" / f"{key}.sql"
-    down = asked.source(revert) if revert.is_file() else None
-    notes: tuple[str, ...] = ()
-    if (top / "verify" / f"{key}.sql").is_file():
-        notes = (f"verify/{key}.sql did not come over: `todo-sql verify` proves by the catalog",)
-    date = re.sub(r"\D", "", entry["date"] or "")
-    return Revision(
-        key,
-        name,
-        source.file,
-        expanded(half_of(source, False), top, asked, findings),
-        expanded(half_of(down, False), top, asked, findings) if down else None,
-        version=date,
-        checksum=hashlib.sha1(source.text.encode(), usedforsecurity=False).hexdigest(),
-        notes=notes,
     )
 
 

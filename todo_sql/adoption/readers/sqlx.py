@@ -4,60 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Half, History, Revision, Sign, Tool, refusal
-from todo_sql.errors import Finding
-from todo_sql.sql.source import Source
+from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, half_of, pairs
 
-_FILE = re.compile(r"(\d+)_(.*?)(\.up|\.down)?\.sql")
+_FILE = re.compile(r"(?P<number>\d+)_(?P<name>.*?)(?:\.(?P<way>up|down))?\.sql")
 _OUTSIDE = "-- no-transaction"
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of sqlx's; its keys are the numbers."""
-    ups: dict[int, tuple[str, Path]] = {}
-    downs: dict[int, Path] = {}
-    findings: list[Finding] = []
-    for path in sorted(folder.glob("*.sql")):
-        named = _FILE.fullmatch(path.name)
-        if named is None:
-            continue
-        number = int(named[1])
-        if named[3] == ".down":
-            downs[number] = path
-        elif number in ups:
-            place = asked.source(path).place(0)
-            fix = "give one of the two another number"
-            findings.append(refusal("A114", f"a second file of {number}", place, fix=fix))
-        else:
-            ups[number] = named[2], path
-    revisions = []
-    for number, (name, path) in sorted(ups.items()):
-        down = asked.source(downs[number]) if number in downs else None
-        data = asked.data(path)
-        up = Source.from_bytes(asked.shown(path), data)
-        revisions.append(
-            Revision(
-                str(number),
-                name,
-                up.file,
-                _half(up),
-                _half(down) if down else None,
-                version=path.name.split("_", 1)[0],
-                checksum=hashlib.sha384(data).hexdigest(),
-            )
+    for name, path, down in pairs(folder, _FILE, asked):
+        yield Revision(
+            str(int(name["number"])),
+            name["name"],
+            asked.shown(path),
+            _half(path, asked),
+            _half(down, asked) if down else None,
+            version=name["number"],
+            checksum=hashlib.sha384(asked.data(path)).hexdigest(),
         )
-    for number in downs.keys() - ups.keys():
-        place = asked.source(downs[number]).place(0)
-        fix = "write its up file, or move this one elsewhere"
-        findings.append(refusal("A114", "a down file without its up file", place, fix=fix))
-    return History(tuple(revisions), tuple(findings))
 
 
-def _half(source: Source) -> Half:
-    return Half(source.file, source.text, transactional=not source.text.startswith(_OUTSIDE))
+def _half(path: Path, asked: Asked) -> Half:
+    source = asked.source(path)
+    return half_of(source, not source.text.startswith(_OUTSIDE))
 
 
 TOOL = Tool(

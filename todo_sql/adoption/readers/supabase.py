@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import (
-    Asked,
-    Half,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    half_of,
-    left_out,
-)
-from todo_sql.errors import Finding
+from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, named
 
 _FILE = re.compile(r"(\d+)_(.*)\.sql")
 _MADE_THERE = Path(__file__).with_name("supabase_platform.sql")
@@ -26,50 +17,38 @@ _PLATFORM = re.compile(
     re.IGNORECASE,
 )
 _OLD_SCHEMA = "20211209000000"
+_BESIDE = {"seed.sql": "put it into seeds/", "roles.sql": "write the roles as a migration"}
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of Supabase's; its keys are the leading digits.
 
     Where it leans on what Supabase itself makes (roles, schemas, ``auth.users``), a first file
     makes that; it counts as applied wherever there is Supabase's ledger.
     """
     revisions: list[Revision] = []
-    findings: list[Finding] = []
-    for path in sorted(folder.glob("*.sql")):
-        named = _FILE.fullmatch(path.name)
-        if named is None:
-            continue
-        source = asked.source(path)
-        if not revisions and named[2] == "init" and named[1] < _OLD_SCHEMA:
+    for path, name in named(folder, _FILE):
+        if not revisions and name[2] == "init" and name[1] < _OLD_SCHEMA:
             words = "was left out: the Supabase command line skips such a file, too"
             fix = "write a migration for what it made that the database still has"
-            findings.append(left_out(words, source.place(0), fix))
+            asked.leave_out(words, path, fix)
             continue
-        half = half_of(source)
-        revisions.append(Revision(named[1], named[2], source.file, half, version=named[1]))
+        half = asked.half(path)
+        revisions.append(Revision(name[1], name[2], half.file, half, version=name[1]))
     platform = next((one for one in revisions if one.up and _PLATFORM.search(one.up.text)), None)
     if platform is not None:
-        text = _MADE_THERE.read_text(encoding="utf-8")
-        reason = "Supabase makes it in each of its databases"
-        revisions.insert(
-            0,
-            Revision(
-                "(platform)",
-                "what supabase has",
-                platform.file,
-                Half(platform.file, text),
-                irreversible=reason,
-                notes=("leans on what Supabase has: a first file makes that where it is not",),
-            ),
+        yield Revision(
+            "(platform)",
+            "what supabase has",
+            platform.file,
+            Half(platform.file, _MADE_THERE.read_text(encoding="utf-8")),
+            irreversible="Supabase makes it in each of its databases",
+            notes=("leans on what Supabase has: a first file makes that where it is not",),
         )
-    for name in ("seed.sql", "roles.sql"):
-        path = folder.parent / name
-        if path.is_file():
-            place = asked.source(path).place(0)
-            fix = "put it into seeds/" if name == "seed.sql" else "write the roles as a migration"
-            findings.append(left_out("is no migration", place, fix))
-    return History(tuple(revisions), tuple(findings))
+    yield from revisions
+    for file, fix in _BESIDE.items():
+        if (folder.parent / file).is_file():
+            asked.leave_out("is no migration", folder.parent / file, fix)
 
 
 TOOL = Tool(

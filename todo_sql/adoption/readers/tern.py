@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+import configparser
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.placeholders import A_FILE, Room, filled
-from todo_sql.adoption.revisions import (
-    Asked,
-    Half,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    refusal,
-)
+from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, named
 from todo_sql.adoption.versions import natural
-from todo_sql.errors import Finding
 from todo_sql.sql.source import lies_in
 
 _FILE = re.compile(r"(\d+)_(.+)\.sql")
@@ -31,86 +23,55 @@ _OTHER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _CONF = "tern.conf"
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of tern's; its keys are the numbers."""
-    findings: list[Finding] = []
-    values = {**_data(folder, asked), **asked.values}
-    revisions = []
-    paths = [path for path in folder.glob("*.sql") if _FILE.fullmatch(path.name)]
-    for path in sorted(paths, key=lambda path: natural(path.name)):
-        named = _FILE.fullmatch(path.name)
-        assert named
+    values = _data(folder, asked)
+    for path, name in sorted(named(folder, _FILE), key=lambda one: natural(one[0].name)):
         source = asked.source(path)
-        parts = _MARK.split(source.text)
-        up = Half(source.file, parts[0])
-        down = None
-        if len(parts) > 1:
-            line = parts[0].count("\n") + 1
-            down = Half(source.file, parts[1], line)
-        key = str(int(named[1]))
-        revisions.append(
-            Revision(
-                key,
-                named[2],
-                source.file,
-                _filled(up, folder, asked, values, findings),
-                down and _filled(down, folder, asked, values, findings),
-                version=key,
-            )
-        )
-    return History(tuple(revisions), tuple(findings))
+        text, *below = _MARK.split(source.text)
+        up, down = _filled(Half(source.file, text), folder, asked, values), None
+        if below:
+            half = Half(source.file, below[0], text.count("\n") + 1)
+            down = _filled(half, folder, asked, values)
+        key = str(int(name[1]))
+        yield Revision(key, name[2], source.file, up, down, version=key)
 
 
-def _filled(
-    half: Half, folder: Path, asked: Asked, values: Mapping[str, str], findings: list[Finding]
-) -> Half:
+def _filled(half: Half, folder: Path, asked: Asked, values: Mapping[str, str]) -> Half:
     inside = _OUTSIDE.search(half.text) is None
     half = replace(half, text=_OUTSIDE.sub("", half.text), transactional=inside)
     room = Room(half.file)
+
+    def included(found: re.Match[str]) -> str:
+        path = folder / found["file"]
+        if not lies_in(path, folder) or not path.is_file():
+            return found[0]
+        return room.take(asked.source(path).text, A_FILE)
+
     for _ in range(8):  # templates in templates
-
-        def included(found: re.Match[str]) -> str:
-            path = folder / found["file"]
-            if not lies_in(path, folder) or not path.is_file():
-                return found[0]
-            return room.take(asked.source(path).text, A_FILE)
-
         text = _TEMPLATE.sub(included, half.text)
         if text == half.text:
             break
         half = replace(half, text=text)
-    half = filled(half, _VALUE, values, findings, comments=True)
-    unfilled = {found[0] for found in _VALUE.finditer(half.text)}
-    source = half.source
+    half = filled(half, _VALUE, asked, values, comments=True)
     for found in _OTHER.finditer(half.text):
-        if found[0] in unfilled:
-            continue
-        at = half.line - 1 + found.start()
-        findings.append(
-            refusal(
-                "A111",
-                f"`{found[0].splitlines()[0]}` is a template of Go's",
-                source.place(at, at + len(found[0].splitlines()[0])),
-                fix="write out what tern makes of it (`tern print-migrations` shows it)",
-            )
-        )
+        first = found[0].splitlines()[0]
+        if not _VALUE.fullmatch(found[0]):  # it has been told that such a one has no value
+            fix = "write out what tern makes of it (`tern print-migrations` shows it)"
+            place = half.place(found.start(), found.start() + len(first))
+            asked.refuse("A111", f"`{first}` is a template of Go's", place, fix=fix)
     return half
 
 
 def _data(folder: Path, asked: Asked) -> dict[str, str]:
     """Return the values of the section [data] of tern.conf, beside the folder or above it."""
-    import configparser
-
-    for path in (folder / _CONF, folder.parent / _CONF, asked.root / _CONF):
-        if path.is_file():
-            parser = configparser.ConfigParser(interpolation=None)
-            parser.optionxform = str  # type: ignore[assignment,method-assign]
-            try:
-                parser.read_string(asked.source(path).text)
-            except configparser.Error:
-                return {}
-            return dict(parser["data"]) if parser.has_section("data") else {}
-    return {}
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(asked.configuration(folder, _CONF) or "")
+    except configparser.Error:
+        return {}
+    return dict(parser["data"]) if parser.has_section("data") else {}
 
 
 TOOL = Tool(

@@ -5,107 +5,77 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import (
-    Asked,
-    Half,
-    History,
-    Revision,
-    Sign,
-    Tool,
-    code_instead,
-    left_out,
-    refusal,
-)
-from todo_sql.errors import Finding
+from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, code_instead
 from todo_sql.migrations.files.directives import leading_comments
 from todo_sql.migrations.files.folder import topological
 from todo_sql.sql.source import Source
 
 _DIRECTIVE = re.compile(r"--[ \t]*([\w-]+)[ \t]*:[ \t]*(.*)")
-_VERSION = re.compile(r"\d*")
-_POST_APPLY = re.compile(r"post-apply.*")
 
 
-def read(folder: Path, asked: Asked) -> History:
+def read(folder: Path, asked: Asked) -> list[Revision]:
     """Read a folder of yoyo's; its keys are the file names without extension."""
     found: dict[str, Revision] = {}
-    findings: list[Finding] = []
     for path in sorted(folder.iterdir()):
-        if path.name.endswith(".rollback.sql") or path.suffix not in (".sql", ".py"):
+        kind = path.suffix if not path.name.endswith(".rollback.sql") else ""
+        if kind not in (".sql", ".py") or path.stem == "__init__":
             continue
-        if path.stem == "__init__":
-            continue
-        source = asked.source(path)
-        if _POST_APPLY.fullmatch(path.stem):
+        if path.stem.startswith("post-apply"):
             fix = "make it a file of migrations/repeatable/, or migrations/hooks/after.sql"
-            words = "runs after every apply and is no migration"
-            findings.append(left_out(words, source.place(0), fix))
-            continue
-        read_one = _from_python if path.suffix == ".py" else _from_sql
-        if path.stem in found:
+            asked.leave_out("runs after every apply and is no migration", path, fix)
+        elif path.stem in found:
             fix = "give one of the two another name, or move it elsewhere"
-            words = f"{path.stem} is in {found[path.stem].file}, too"
-            findings.append(refusal("A114", words, source.place(0), fix=fix))
-            continue
-        found[path.stem] = read_one(path, source, asked)
-    depends = {key: set(one.depends) & found.keys() for key, one in found.items()}
+            asked.refuse("A114", f"{path.stem} is in {found[path.stem].file}, too", path, fix=fix)
+        else:
+            found[path.stem] = (_from_python if kind == ".py" else _from_sql)(path, asked)
     for one in found.values():
         for missing in sorted(set(one.depends) - found.keys()):
-            place = asked.source(folder / Path(one.file).name).place(0)
             fix = "name another folder that holds both, or take the line out"
             words = f"depends on {missing}, which is not in this folder"
-            findings.append(refusal("A114", words, place, fix=fix))
-    order = topological(found, depends)
-    return History(tuple(found[key] for key in order), tuple(findings))
+            asked.refuse("A114", words, folder / Path(one.file).name, fix=fix)
+    depends = {key: set(one.depends) & found.keys() for key, one in found.items()}
+    return [found[key] for key in topological(found, depends)]
 
 
 def _name(key: str) -> tuple[str, str]:
-    version = _VERSION.match(key)
-    digits = version[0] if version else ""
-    return digits, key[len(digits) :].lstrip("._-") or key
+    words = key.lstrip("0123456789")
+    return key[: len(key) - len(words)], words.lstrip("._-") or key
 
 
-def _from_sql(path: Path, source: Source, asked: Asked) -> Revision:
+def _from_sql(path: Path, asked: Asked) -> Revision:
     version, name = _name(path.stem)
+    up, said = _half(asked.source(path))
     other = path.with_name(f"{path.stem}.rollback.sql")
-    down = asked.source(other) if other.exists() else None
-    said = _directives(source)
-    return Revision(
-        path.stem,
-        name,
-        source.file,
-        _half(source),
-        _half(down) if down else None,
-        version=version,
-        depends=tuple(said.get("depends", "").split()),
-    )
+    down = _half(asked.source(other))[0] if other.exists() else None
+    depends = tuple(said.get("depends", "").split())
+    return Revision(path.stem, name, up.file, up, down, version=version, depends=depends)
 
 
-def _half(source: Source) -> Half:
-    said = _directives(source)
+def _half(source: Source) -> tuple[Half, dict[str, str]]:
+    """Return a file without its directives, and what these say."""
+    said: dict[str, str] = {}
     text = source.text
-    for offset, comment in reversed(list(leading_comments(text))):
+    taken = 0
+    for offset, comment in leading_comments(text):
         match = _DIRECTIVE.fullmatch(comment.rstrip())
-        if match and match[1] in ("depends", "transactional"):
-            text = text[:offset] + text[offset + len(comment) :]
+        if match is None:
+            continue
+        said[match[1]] = f"{said.get(match[1], '')} {match[2]}".strip()
+        if match[1] in ("depends", "transactional"):
+            at = offset - taken
+            text = text[:at] + text[at + len(comment) :]
+            taken += len(comment)
     inside = said.get("transactional", "true").lower() != "false"
-    return Half(source.file, text, transactional=inside)
+    return Half(source.file, text, transactional=inside), said
 
 
-def _directives(source: Source) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for _, comment in leading_comments(source.text):
-        match = _DIRECTIVE.fullmatch(comment.rstrip())
-        if match:
-            found[match[1]] = f"{found.get(match[1], '')} {match[2]}".strip()
-    return found
-
-
-def _from_python(path: Path, source: Source, asked: Asked) -> Revision:
+def _from_python(path: Path, asked: Asked) -> Revision:
     """Read steps that are written as literals; whatever else Python does is code."""
+    source = asked.source(path)
     version, name = _name(path.stem)
     code = code_instead(path.stem, name, path, asked, "in Python", version)
     try:
@@ -127,21 +97,16 @@ def _from_python(path: Path, source: Source, asked: Asked) -> Revision:
                 steps += [step for one in elements for step in _steps(one)]
             case ast.Expr(value=ast.Call() as call):
                 steps += _steps(call)
-    from dataclasses import replace
-
     calls = sum(isinstance(node, ast.Call) for node in ast.walk(tree))
     if not steps or calls != len(steps):
         return replace(code, depends=depends)
-    down = [back for _, back in reversed(steps)]
-    return Revision(
-        path.stem,
-        name,
-        source.file,
-        Half(source.file, _joined([step for step, _ in steps]), transactional=inside),
-        Half(source.file, _joined([one for one in down if one]), transactional=inside)
-        if all(down)
-        else None,
-        version=version,
+    up = _joined([step for step, _ in steps])
+    backs = [back for _, back in reversed(steps) if back]
+    down = Half(source.file, _joined(backs), transactional=inside)
+    return replace(
+        code,
+        up=Half(source.file, up, transactional=inside),
+        down=down if len(backs) == len(steps) else None,
         depends=depends,
         irreversible="a step of it had no way back",
         notes=("was steps in Python, all of them literal SQL",),

@@ -216,7 +216,7 @@ def _convert(
     output = context.output
     within = root if source.is_relative_to(root) else source.parent
     asked = Asked(within, values, contexts, context.config)
-    history = tool.read(source, asked)
+    history = tool.history(source, asked)
     if not history.revisions and not history.findings:
         raise UsageError(
             f"there is no migration of {tool.title} in {source}", code="A101", fix="name its folder"
