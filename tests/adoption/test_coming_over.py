@@ -16,8 +16,7 @@ from support.migrations import fetch
 from support.other_tools import COLUMN, HISTORIES, INDEX, NO_TABLE, TABLE, OtherHistory
 from support.plain_yoyo import yoyo
 
-from todo_sql.adoption.query_import import QUERY_TOOLS
-from todo_sql.adoption.tools import NAMES, tool_of
+from todo_sql.adoption.tools import NAMES, QUERY_TOOLS, tool_of
 from todo_sql.migrations.files.directives import Directives
 from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.files.statements import wrong_statements

@@ -12,7 +12,8 @@ from todo_sql import writing
 from todo_sql.adoption.body import Body, body_of, without_directives
 from todo_sql.adoption.old_ledger import LEDGER_KEY
 from todo_sql.adoption.placeholders import comments_in
-from todo_sql.adoption.revisions import READ_ROWS, REPLACES, History, Revision, Tool, refusal
+from todo_sql.adoption.revisions import READ_ROWS, REPLACES, History, Revision, refusal
+from todo_sql.adoption.tools import Tool
 from todo_sql.adoption.versions import slug, versions
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
@@ -157,7 +158,7 @@ def _unlike(name: str, others: Iterable[str]) -> str:
 def _own_ledger(tool: Tool, revisions: Iterable[Revision]) -> NewFile | None:
     """Return the file that makes the other tool's ledger, if one of the history uses it."""
     ledger = tool.ledger
-    if ledger is None or not ledger.ddl:
+    if not ledger.ddl:
         return None
     name = f"{ledger.schema}.{ledger.table}" if ledger.schema else ledger.table
     used = re.compile(rf"(?<![\w.-]){re.escape(name)}\b|\bpublic\.{re.escape(name)}\b")

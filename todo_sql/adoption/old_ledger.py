@@ -31,6 +31,12 @@ TABLES = (
 """The usual names of such tables, of tools without a reader too."""
 
 Row = tuple[str | None, ...]
+RowKey = Callable[[str, Sequence[str]], str]
+
+
+def same_key(key: str, _keys: Sequence[str]) -> str:
+    """Return the key of a row as it is."""
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +57,14 @@ class OldLedger:
     """
 
     table: str
-    columns: tuple[str, ...]
+    columns: Sequence[str]
     select: str
     ddl: str
-    lacks: tuple[str, ...] = ()
+    lacks: Sequence[str] = ()
     schema: str | None = None
     rest: str = ""
     means: Literal["each", "upto", "heads"] = "each"
-    key: Callable[[str, Sequence[str]], str] = lambda key, keys: key
+    key: RowKey = same_key
 
 
 @dataclass(frozen=True, slots=True)

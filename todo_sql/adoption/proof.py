@@ -11,7 +11,8 @@ from psycopg import sql
 from todo_sql.adoption.body import body_of
 from todo_sql.adoption.files import adopted
 from todo_sql.adoption.old_ledger import LEDGER_KEY
-from todo_sql.adoption.revisions import Asked, Half, History, Tool
+from todo_sql.adoption.revisions import Asked, Half, History
+from todo_sql.adoption.tools import Tool
 from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, scratch_server
@@ -37,7 +38,7 @@ def differences(
     uses = any(one.key == LEDGER_KEY for one in adopted(folder, tool.name))
     with empty_database(server) as url:
         if tool.make is None:
-            before = _the_old_way(url, history, tool.ledger.ddl if uses and tool.ledger else "")
+            before = _the_old_way(url, history, tool.ledger.ddl if uses else "")
         else:
             place = tool.make(source, asked, url)
             with psycopg.connect(url, autocommit=True) as connection:

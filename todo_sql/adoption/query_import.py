@@ -18,7 +18,8 @@ from todo_sql.adoption.query_edits import (
     queries_in,
     without_directives,
 )
-from todo_sql.adoption.revisions import Asked, Sign
+from todo_sql.adoption.revisions import Asked
+from todo_sql.adoption.tools import KnownTool
 from todo_sql.compiler.schema import Schema
 from todo_sql.compiler.schema import read as read_schema
 from todo_sql.compiler.scratch import connect_migrated
@@ -28,47 +29,6 @@ from todo_sql.sql.source import Source, has_text, shown_path
 
 if TYPE_CHECKING:
     from todo_sql.config import Config
-
-
-@dataclass(frozen=True, slots=True)
-class QueryTool:
-    """A tool whose queries come over.
-
-    Attributes:
-        name: As of `todo-sql import NAME`.
-        title: Its own name.
-        signs: What tells its folder.
-    """
-
-    name: str
-    title: str
-    signs: tuple[Sign, ...]
-
-
-QUERY_TOOLS = {
-    one.name: one
-    for one in (
-        QueryTool(
-            "sqlc",
-            "sqlc",
-            (*(Sign(f"sqlc.{end}", None, f"a sqlc.{end}") for end in ("yaml", "yml", "json")),),
-        ),
-        QueryTool(
-            "aiosql",
-            "aiosql",
-            (
-                Sign(
-                    "*.sql",
-                    r"^--[ \t]*name[ \t]*:[ \t]*\w[\w-]*(\([^)\n]*\)[ \t]*|\^|\$|<!|\*!|!|#)",
-                    "queries of aiosql",
-                ),
-            ),
-        ),
-        QueryTool(
-            "pugsql", "PugSQL", (Sign("*.sql", r"^---?[ \t]*:name[ \t]", "queries of PugSQL"),)
-        ),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +77,7 @@ def has_migrations(config: Config) -> bool:
     return any(folder.is_dir() and list(files_of(folder)) for folder in config.migration_folders)
 
 
-def bring(config: Config, tool: QueryTool, folder: Path, asked: Asked) -> BroughtQueries:
+def bring(config: Config, tool: KnownTool, folder: Path, asked: Asked) -> BroughtQueries:
     """Read a folder of another tool's queries, and write them as ours; no file is written yet.
 
     Raises:

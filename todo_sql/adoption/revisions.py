@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.sql.source import Source, lies_in, read_bytes, shown_path
 
@@ -191,52 +190,6 @@ class Asked:
             if (place / name).is_file():
                 return self.source(place / name).text
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """What tells that a folder is a tool's.
-
-    Attributes:
-        files: Pattern of the files in it, as of `Path.glob`.
-        holds: What one of the first must hold, or None: the names tell.
-        why: What is said when it is found.
-        sure: Whether no other tool's folder looks so.
-    """
-
-    files: str
-    holds: str | None
-    why: str
-    sure: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """Another tool.
-
-    Attributes:
-        name: As of `todo-sql import NAME`.
-        title: Its own name.
-        signs: What tells its folder; any of them does.
-        read: Reads a folder: its revisions in order, or the history of a tool that is run.
-        ledger: Its ledger.
-        make: Makes a database as it does, for a tool that is run, and says where its ledger is;
-            None: its files are what makes it.
-    """
-
-    name: str
-    title: str
-    signs: tuple[Sign, ...]
-    read: Callable[[Path, Asked], Iterable[Revision] | History]
-    ledger: OldLedger | None = None
-    make: Callable[[Path, Asked, str], tuple[str | None, str]] | None = None
-
-    def history(self, folder: Path, asked: Asked) -> History:
-        """Return the history of a folder."""
-        found = self.read(folder, asked)
-        if isinstance(found, History):
-            return found
-        return History(tuple(found), tuple(asked.findings))
 
 
 def refusal(

@@ -3,37 +3,113 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from todo_sql.adoption.query_import import QUERY_TOOLS, QueryTool
-from todo_sql.adoption.revisions import Sign, Tool
+from todo_sql.adoption.old_ledger import OldLedger, RowKey, same_key
+from todo_sql.adoption.revisions import Asked, History, Revision
 from todo_sql.errors import UsageError
 
-# One module of `readers/` each.
-NAMES = (
-    "alembic",
-    "atlas",
-    "dbmate",
-    "diesel",
-    "django",
-    "flyway",
-    "golang-migrate",
-    "goose",
-    "graphile-migrate",
-    "liquibase",
-    "node-pg-migrate",
-    "prisma",
-    "refinery",
-    "sqitch",
-    "sqlx",
-    "supabase",
-    "tern",
-    "yoyo",
-)
-_OURS = Sign("[0-9]*.sql", r"\A-- From [\w-]+: ", "files that came over")
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What tells that a folder is a tool's.
+
+    Attributes:
+        files: Pattern of the files in it, as of `Path.glob`.
+        why: What is said when it is found.
+        holds: What one of the first must hold, or None: the names tell.
+        sure: Whether no other tool's folder looks so.
+    """
+
+    files: str
+    why: str
+    holds: str | None = None
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTool:
+    """Another tool, as `tools.toml` says.
+
+    Attributes:
+        name: As of `todo-sql import NAME`.
+        title: Its own name.
+        signs: What tells its folder; any of them does.
+    """
+
+    name: str
+    title: str
+    signs: tuple[Sign, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(KnownTool):
+    """A tool of migrations.
+
+    Attributes:
+        read: Reads a folder: its revisions in order, or the history of a tool that is run.
+        ledger: Its ledger.
+        make: Makes a database as it does, for a tool that is run, and says where its ledger is;
+            None: its files are what makes it.
+    """
+
+    read: Callable[[Path, Asked], Iterable[Revision] | History]
+    ledger: OldLedger
+    make: Callable[[Path, Asked, str], tuple[str | None, str]] | None = None
+
+    def history(self, folder: Path, asked: Asked) -> History:
+        """Return the history of a folder."""
+        found = self.read(folder, asked)
+        if isinstance(found, History):
+            return found
+        return History(tuple(found), tuple(asked.findings))
+
+
+@cache
+def _table() -> dict[str, dict[str, Any]]:
+    text = Path(__file__).with_name("tools.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def known(name: str) -> KnownTool:
+    """Return what is known of a tool without its reader."""
+    data = _table()[name]
+    return KnownTool(name, data["title"], tuple(Sign(**one) for one in data["signs"]))
+
+
+def tool(
+    name: str,
+    read: Callable[[Path, Asked], Iterable[Revision] | History],
+    *,
+    key: RowKey = same_key,
+    make: Callable[[Path, Asked, str], tuple[str | None, str]] | None = None,
+) -> Tool:
+    """Return a tool with its reader.
+
+    Args:
+        name: As in `tools.toml`.
+        read: See `Tool`.
+        key: See `OldLedger`.
+        make: See `Tool`.
+    """
+    plain = known(name)
+    ledger = OldLedger(**_table()[name]["ledger"], key=key)
+    return Tool(name, plain.title, plain.signs, read, ledger, make)
+
+
+NAMES = tuple(name for name, data in _table().items() if "ledger" in data)
+"""The tools of migrations: one module of `readers/` each."""
+
+QUERY_TOOLS = {name: known(name) for name in _table() if name not in NAMES}
+"""The tools of queries: one module of `query_readers/` each."""
+
+_OURS = Sign("[0-9]*.sql", "files that came over", r"\A-- From [\w-]+: ")
 _PASSED_OVER = {"node_modules", "target", "vendor", "site-packages", "__pycache__", "build", "dist"}
 _DEPTH = 5  # folders below the project that are looked into
 _READ = 8  # files of a folder that are looked into
@@ -60,7 +136,7 @@ def tool_of(name: str) -> Tool:
         raise UsageError(
             f"there is no importer for `{name}`",
             code="A101",
-            fix=f"one of {', '.join((*NAMES, *QUERY_TOOLS))}",
+            fix=f"one of {', '.join(_table())}",
         )
     found: Tool = import_module(f"todo_sql.adoption.readers.{name.replace('-', '_')}").TOOL
     return found
@@ -71,8 +147,7 @@ def recognise(root: Path) -> list[Recognised]:
 
     Where a folder is surely one tool's, what its names alone could mean is left out.
     """
-    tools: list[Tool | QueryTool] = [tool_of(name) for name in NAMES]
-    tools += QUERY_TOOLS.values()
+    tools = [known(name) for name in _table()]
     found = []
     for folder in _folders(root, _DEPTH):
         if _shows(_OURS, folder):
@@ -83,14 +158,14 @@ def recognise(root: Path) -> list[Recognised]:
     return found
 
 
-def _recognised(tool: Tool | QueryTool, folder: Path) -> Recognised | None:
+def _recognised(tool: KnownTool, folder: Path) -> Recognised | None:
     for sign in sorted(tool.signs, key=lambda one: not one.sure):
         if _shows(sign, folder) and (not sign.files.startswith("..") or _has_files(tool, folder)):
             return Recognised(tool.name, folder, sign.why, sign.sure)
     return None
 
 
-def _has_files(tool: Tool | QueryTool, folder: Path) -> bool:
+def _has_files(tool: KnownTool, folder: Path) -> bool:
     """Tell whether a folder beside a tool's configuration holds files of its own, too."""
     if any(_shows(sign, folder) for sign in tool.signs if not sign.files.startswith("..")):
         return True

@@ -12,14 +12,15 @@ from todo_sql.paths import real_path
 from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
-    from todo_sql.adoption.query_import import BroughtQueries, QueryTool
+    from todo_sql.adoption.query_import import BroughtQueries
+    from todo_sql.adoption.tools import KnownTool
     from todo_sql.compiler.describe import Analysis
 
 _SHOWN = 20  # notes
 
 
 def import_queries(
-    context: Context, tool: QueryTool, folder: Path, to: Path | None, *, dry_run: bool
+    context: Context, tool: KnownTool, folder: Path, to: Path | None, *, dry_run: bool
 ) -> ExitCode:
     """Bring a folder of queries over, and say what is left to do."""
     from todo_sql.adoption import query_import
@@ -54,7 +55,7 @@ def import_queries(
 
 
 def _document(
-    tool: QueryTool, found: BroughtQueries, shown: str, analysis: Analysis | None
+    tool: KnownTool, found: BroughtQueries, shown: str, analysis: Analysis | None
 ) -> dict[str, Any]:
     return {
         "tool": tool.name,

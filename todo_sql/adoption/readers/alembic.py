@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.project_code import ProjectCode, has
-from todo_sql.adoption.revisions import Asked, Sign, Tool
+from todo_sql.adoption.revisions import Asked
+from todo_sql.adoption.tools import tool
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
 
@@ -70,21 +70,4 @@ def _texts(orders: Mapping[str, str], asked: Asked) -> Iterator[str]:
 # Its keys are the revisions. What a revision that read rows did to them is what an empty
 # database needed; such a file says so, and is refused where it is still pending.
 _CODE = ProjectCode("alembic", _orders, printed=True)
-TOOL = Tool(
-    "alembic",
-    "Alembic",
-    (
-        Sign("alembic.ini", None, "an alembic.ini"),
-        Sign("pyproject.toml", r"^\[tool\.alembic\]", "a pyproject.toml that configures Alembic"),
-        Sign("env.py", r"\balembic\b", "an env.py of Alembic's"),
-    ),
-    _CODE.history,
-    OldLedger(
-        "alembic_version",
-        ("version_num",),
-        "version_num, null, null, null",
-        ddl="create table if not exists alembic_version (version_num varchar(32) primary key)",
-        means="heads",
-    ),
-    _CODE.make,
-)
+TOOL = tool("alembic", _CODE.history, make=_CODE.make)

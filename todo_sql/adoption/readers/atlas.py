@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.readers import golang_migrate
-from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, half_of, named
+from todo_sql.adoption.revisions import Asked, Revision, half_of, named
+from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"([^_.]+)(?:_(.*))?\.sql")
 _DIRECTIVE = re.compile(r"^--[ \t]*atlas:(\w+)(?:[ \t]+(.*?))?[ \t]*\r?$", re.MULTILINE)
@@ -40,23 +40,4 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
         first = False
 
 
-TOOL = Tool(
-    "atlas",
-    "Atlas",
-    (Sign("atlas.sum", None, "an atlas.sum"),),
-    read,
-    OldLedger(
-        "atlas_schema_revisions",
-        ("version", "description", "applied", "total", "error"),
-        "version, (executed_at at time zone 'UTC')::text, case when coalesce(error, '') <> '' or "
-        "applied < total then format('stopped after %s of %s statements: %s', applied, total, "
-        "error) when type & 1 = 1 then 'baseline' end, null",
-        rest="where version not like '.%' order by version",
-        ddl="create table if not exists atlas_schema_revisions (version varchar primary"
-        " key, description varchar not null, type bigint not null default 2, "
-        "applied bigint not null default 0, total bigint not null default 0, "
-        "executed_at timestamptz not null, execution_time bigint not null, error "
-        "text, error_stmt text, hash varchar not null, partial_hashes jsonb, "
-        "operator_version varchar not null)",
-    ),
-)
+TOOL = tool("atlas", read)

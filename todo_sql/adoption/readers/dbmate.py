@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, by_marks, named
+from todo_sql.adoption.revisions import Asked, Revision, by_marks, named
+from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(\d+)_?(.*)\.sql")
 _MARK = re.compile(r"^--[ \t]*migrate:(?P<way>up|down)\b(?P<options>.*)$", re.MULTILINE)
@@ -36,16 +36,4 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
             yield Revision(name[1], name[2], source.file, up, down, version=name[1])
 
 
-TOOL = Tool(
-    "dbmate",
-    "dbmate",
-    (Sign("*.sql", r"^--[ \t]*migrate:up\b", "files with `-- migrate:up`"),),
-    read,
-    OldLedger(
-        "schema_migrations",
-        ("version",),
-        "version, null, null, null",
-        lacks=("dirty", "statements"),
-        ddl="create table if not exists schema_migrations (version varchar(128) primary key)",
-    ),
-)
+TOOL = tool("dbmate", read)

@@ -7,17 +7,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import (
-    NO_UP,
-    WRITE_UP,
-    Asked,
-    Revision,
-    Sign,
-    Tool,
-    code_instead,
-    named,
-)
+from todo_sql.adoption.revisions import NO_UP, WRITE_UP, Asked, Revision, code_instead, named
+from todo_sql.adoption.tools import tool
 
 _FOLDER = re.compile(r"([\d-]+)_?(.*)")
 
@@ -49,20 +40,4 @@ def _in_transaction(path: Path, asked: Asked) -> bool:
     return True
 
 
-TOOL = Tool(
-    "diesel",
-    "diesel",
-    (
-        Sign("../diesel.toml", None, "a diesel.toml"),
-        Sign("*/up.sql", None, "folders with an up.sql each"),
-    ),
-    read,
-    OldLedger(
-        "__diesel_schema_migrations",
-        ("version", "run_on"),
-        "version, run_on::text, null, null",
-        ddl="create table if not exists __diesel_schema_migrations (version varchar(50)"
-        " primary key not null, run_on timestamp not null default "
-        "current_timestamp)",
-    ),
-)
+TOOL = tool("diesel", read)

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.placeholders import filled
-from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, code_instead, half_of
+from todo_sql.adoption.revisions import Asked, Half, Revision, code_instead, half_of
+from todo_sql.adoption.tools import tool
 from todo_sql.adoption.versions import natural
 from todo_sql.errors import Place
 
@@ -218,30 +218,4 @@ def _of_row(key: str, keys: Sequence[str]) -> str:
     return next(said, f"R__{words.replace(' ', '_')}")
 
 
-TOOL = Tool(
-    "flyway",
-    "Flyway",
-    (
-        Sign("../flyway.*", None, "a flyway.conf or flyway.toml"),
-        Sign("../../flyway.*", None, "a flyway.conf or flyway.toml"),
-        Sign("R__*.sql", None, "files named R__name.sql"),
-        Sign("V[0-9]*[._]*[0-9]__*.sql", None, "files named V1_2__name.sql"),
-        Sign("V[0-9]*__*.sql", None, "files named V1__name.sql", sure=False),
-    ),
-    read,
-    OldLedger(
-        "flyway_schema_history",
-        ("installed_rank", "version", "description", "type", "success"),
-        "coalesce(version, 'R:' || description), installed_on::text, "
-        "case when not success then 'did not succeed' "
-        "when type like 'UNDO%' or type = 'DELETE' then 'undone' "
-        "when type like '%BASELINE' then 'baseline' end, checksum::text",
-        rest="where type <> 'SCHEMA' order by installed_rank",
-        key=_of_row,
-        ddl="create table if not exists flyway_schema_history (installed_rank int "
-        "primary key, version varchar(50), description varchar(200) not null, type "
-        "varchar(20) not null, script varchar(1000) not null, checksum int, "
-        "installed_by varchar(100) not null, installed_on timestamp not null "
-        "default now(), execution_time int not null, success boolean not null)",
-    ),
-)
+TOOL = tool("flyway", read, key=_of_row)

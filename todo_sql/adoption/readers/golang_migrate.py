@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, code_instead, pairs
+from todo_sql.adoption.revisions import Asked, Revision, code_instead, pairs
+from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(?P<number>\d+)_(?P<name>.*)\.(?P<way>up|down)\.(?P<kind>[^.]+)")
-
-_MODULE = "a go.mod that requires golang-migrate"
-_ABOVE = ("../", "../../", "../../../")
 
 
 def read(folder: Path, asked: Asked) -> Iterator[Revision]:
@@ -26,21 +23,4 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
         yield Revision(key, name["name"], asked.shown(up), *halves, version=key)
 
 
-TOOL = Tool(
-    "golang-migrate",
-    "golang-migrate",
-    (
-        *(Sign(f"{up}go.mod", r"golang-migrate/migrate", _MODULE) for up in _ABOVE),
-        Sign("*_*.up.sql", None, "files named N_name.up.sql", sure=False),
-    ),
-    read,
-    OldLedger(
-        "schema_migrations",
-        ("version", "dirty"),
-        "version::text, null, case when dirty then 'is dirty: it was stopped on the way to or "
-        "from this version' end, null",
-        means="upto",
-        ddl="create table if not exists schema_migrations (version bigint not null "
-        "primary key, dirty boolean not null)",
-    ),
-)
+TOOL = tool("golang-migrate", read)

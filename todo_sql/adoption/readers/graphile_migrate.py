@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.placeholders import filled
-from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, named
+from todo_sql.adoption.revisions import Asked, Half, Revision, named
+from todo_sql.adoption.tools import tool
 from todo_sql.migrations.files.directives import is_empty
 
 _FILE = re.compile(r"(\d+)(?:-(.*))?\.sql")
@@ -73,23 +73,4 @@ def _configured(folder: Path, asked: Asked) -> dict[str, str]:
     }
 
 
-TOOL = Tool(
-    "graphile-migrate",
-    "graphile-migrate",
-    (
-        Sign("committed/*.sql", r"^--! Previous:", "committed files with `--! Previous:`"),
-        Sign("*.sql", r"^--! Previous:", "files with `--! Previous:`"),
-    ),
-    read,
-    OldLedger(
-        "migrations",
-        ("hash", "previous_hash", "filename"),
-        "filename, (date at time zone 'UTC')::text, null, substr(hash, 6)",
-        schema="graphile_migrate",
-        rest="order by filename",
-        ddl="create schema if not exists graphile_migrate; create table if not exists "
-        "graphile_migrate.migrations (hash text primary key, previous_hash text "
-        "references graphile_migrate.migrations, filename text not null, date "
-        "timestamptz not null default now())",
-    ),
-)
+TOOL = tool("graphile-migrate", read)

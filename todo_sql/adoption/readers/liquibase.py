@@ -14,9 +14,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from todo_sql.adoption.documents import document, listed, text_of
-from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.placeholders import filled
-from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, split_at
+from todo_sql.adoption.revisions import Asked, Half, Revision, split_at
+from todo_sql.adoption.tools import tool
 from todo_sql.sql.source import Source
 
 _FORMATTED = re.compile(r"\A\s*--[ \t]*liquibase formatted sql(?P<rest>[^\r\n]*)", re.IGNORECASE)
@@ -296,27 +296,4 @@ def _delimited(text: str, said: Mapping[str, str]) -> str:
     return pattern.sub(";", text)
 
 
-TOOL = Tool(
-    "liquibase",
-    "Liquibase (formatted SQL)",
-    (
-        Sign("*.sql", r"(?i)\A\s*--\s*liquibase formatted sql", "files of formatted SQL"),
-        Sign("*changelog*.*", r"databaseChangeLog", "a changelog"),
-    ),
-    read,
-    OldLedger(
-        "databasechangelog",
-        ("id", "author", "filename", "orderexecuted", "exectype", "md5sum"),
-        "concat_ws(chr(10), author, id, filename), "
-        "dateexecuted::text, case exectype when 'FAILED' then 'failed' when 'SKIPPED' then "
-        "'undone' end, null",
-        rest="order by orderexecuted",
-        key=_of_row,
-        ddl="create table if not exists databasechangelog (id varchar(255) not null, "
-        "author varchar(255) not null, filename varchar(255) not null, dateexecuted"
-        " timestamp not null, orderexecuted int not null, exectype varchar(10) not "
-        "null, md5sum varchar(35), description varchar(255), comments varchar(255),"
-        " tag varchar(255), liquibase varchar(20), contexts varchar(255), labels "
-        "varchar(255), deployment_id varchar(10))",
-    ),
-)
+TOOL = tool("liquibase", read, key=_of_row)

@@ -6,17 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import (
-    Asked,
-    Half,
-    Revision,
-    Sign,
-    Tool,
-    code_instead,
-    named,
-    split_at,
-)
+from todo_sql.adoption.revisions import Asked, Half, Revision, code_instead, named, split_at
+from todo_sql.adoption.tools import tool
 from todo_sql.adoption.versions import natural
 
 _FILE = re.compile(r"((\d+)[-_](.+?))(\.up|\.down)?\.(sql|js|ts|cjs|mjs|cts|mts)")
@@ -57,22 +48,4 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
         )
 
 
-TOOL = Tool(
-    "node-pg-migrate",
-    "node-pg-migrate",
-    (
-        Sign("../package.json", r'"node-pg-migrate"', "a package.json with node-pg-migrate"),
-        Sign("*.sql", r"(?i)^[ \t]*--[\s-]*up migration", "files with `-- Up Migration`"),
-        Sign("[0-9]*.js", r"\bpgm\.", "files that call pgm"),
-        Sign("[0-9]*.ts", r"\bpgm\.", "files that call pgm"),
-    ),
-    read,
-    OldLedger(
-        "pgmigrations",
-        ("id", "name", "run_on"),
-        "name, (run_on::timestamptz at time zone 'UTC')::text, null, null",
-        rest="order by run_on, id",
-        ddl="create table if not exists pgmigrations (id serial primary key, name "
-        "varchar(255) not null, run_on timestamp not null)",
-    ),
-)
+TOOL = tool("node-pg-migrate", read)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, named
+from todo_sql.adoption.revisions import Asked, Revision, named
+from todo_sql.adoption.tools import tool
 
 _FOLDER = re.compile(r"(\d*)[_-]?(.*)")
 _PROVIDER = re.compile(r'^\s*provider\s*=\s*"([^"]*)"', re.MULTILINE)
@@ -41,24 +41,4 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
         )
 
 
-TOOL = Tool(
-    "prisma",
-    "Prisma",
-    (
-        Sign("migration_lock.toml", None, "a migration_lock.toml"),
-        Sign("*/migration.sql", None, "folders with a migration.sql each"),
-    ),
-    read,
-    OldLedger(
-        "_prisma_migrations",
-        ("migration_name", "checksum", "started_at", "finished_at", "rolled_back_at"),
-        "migration_name, (finished_at at time zone 'UTC')::text, case when finished_at is null "
-        "then 'began and did not finish' end, checksum",
-        rest="where rolled_back_at is null order by finished_at is null, started_at",
-        ddl="create table if not exists _prisma_migrations (id varchar(36) primary key "
-        "not null, checksum varchar(64) not null, finished_at timestamptz, "
-        "migration_name varchar(255) not null, logs text, rolled_back_at "
-        "timestamptz, started_at timestamptz not null default now(), "
-        "applied_steps_count integer not null default 0)",
-    ),
-)
+TOOL = tool("prisma", read)

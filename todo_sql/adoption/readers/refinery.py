@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, code_instead, named
+from todo_sql.adoption.revisions import Asked, Revision, code_instead, named
+from todo_sql.adoption.tools import tool
 from todo_sql.adoption.versions import natural
 
 _FILE = re.compile(r"[UV](\d+(?:\.\d+)?)__(\w+)\.(sql|rs)")
@@ -27,21 +27,4 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
             yield Revision(key, name[2], half.file, half, version=key)
 
 
-TOOL = Tool(
-    "refinery",
-    "refinery",
-    (
-        Sign("../Cargo.toml", r"\brefinery\b", "a Cargo.toml with refinery"),
-        Sign("../../Cargo.toml", r"\brefinery\b", "a Cargo.toml with refinery"),
-        Sign("[UV][0-9]*__*.rs", None, "files named V1__name.rs"),
-        Sign("[UV][0-9]*__*.sql", None, "files named V1__name.sql", sure=False),
-    ),
-    read,
-    OldLedger(
-        "refinery_schema_history",
-        ("version", "name", "applied_on", "checksum"),
-        "version::text, (applied_on::timestamptz at time zone 'UTC')::text, null, null",
-        ddl="create table if not exists refinery_schema_history (version int4 primary "
-        "key, name varchar(255), applied_on varchar(255), checksum varchar(255))",
-    ),
-)
+TOOL = tool("refinery", read)

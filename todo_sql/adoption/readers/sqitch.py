@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.psql import expanded
-from todo_sql.adoption.revisions import Asked, Revision, Sign, Tool, half_of
+from todo_sql.adoption.revisions import Asked, Revision, half_of
+from todo_sql.adoption.tools import tool
 from todo_sql.errors import ConfigError
 
 _ENTRY = re.compile(
@@ -69,33 +69,4 @@ def _top(folder: Path) -> Path:
     )
 
 
-TOOL = Tool(
-    "sqitch",
-    "sqitch",
-    (Sign("sqitch.plan", None, "a sqitch.plan"),),
-    read,
-    OldLedger(
-        "changes",
-        ("change_id", "change", "project", "committed_at", "script_hash"),
-        # Of a name that stands twice, the older row is the one that was reworked.
-        "c.change || coalesce((select t.tag from {schema}.tags as t "
-        "where t.committed_at < n.next order by t.committed_at desc limit 1), ''), "
-        "(c.committed_at at time zone 'UTC')::text, null, c.script_hash",
-        schema="sqitch",
-        rest="as c cross join lateral (select min(o.committed_at) as next from {schema}.changes "
-        "as o where o.change = c.change and o.committed_at > c.committed_at) as n "
-        "order by c.committed_at",
-        ddl="create schema if not exists sqitch; create table if not exists "
-        "sqitch.changes (change_id text primary key, script_hash text unique, "
-        "change text not null, project text not null, note text not null default "
-        "'', committed_at timestamptz not null default clock_timestamp(), "
-        "committer_name text not null, committer_email text not null, planned_at "
-        "timestamptz not null, planner_name text not null, planner_email text not "
-        "null); create table if not exists sqitch.tags (tag_id text primary key, "
-        "tag text not null, project text not null, change_id text not null "
-        "references sqitch.changes, note text not null default '', committed_at "
-        "timestamptz not null default clock_timestamp(), committer_name text not "
-        "null, committer_email text not null, planned_at timestamptz not null, "
-        "planner_name text not null, planner_email text not null)",
-    ),
-)
+TOOL = tool("sqitch", read)

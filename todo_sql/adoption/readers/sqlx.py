@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, half_of, pairs
+from todo_sql.adoption.revisions import Asked, Half, Revision, half_of, pairs
+from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(?P<number>\d+)_(?P<name>.*?)(?:\.(?P<way>up|down))?\.sql")
 _OUTSIDE = "-- no-transaction"
@@ -33,24 +33,4 @@ def _half(path: Path, asked: Asked) -> Half:
     return half_of(source, not source.text.startswith(_OUTSIDE))
 
 
-TOOL = Tool(
-    "sqlx",
-    "sqlx",
-    (
-        Sign("../.sqlx/*.json", None, "the queries that sqlx prepared", sure=True),
-        Sign("../Cargo.toml", r"\bsqlx\b", "a Cargo.toml with sqlx"),
-        Sign("*.sql", r"\A-- no-transaction", "files that begin with `-- no-transaction`"),
-        Sign("[0-9]*_*.sql", None, "files named N_name.sql", sure=False),
-    ),
-    read,
-    OldLedger(
-        "_sqlx_migrations",
-        ("version", "success", "checksum"),
-        "version::text, (installed_on at time zone 'UTC')::text, "
-        "case when not success then 'did not succeed' end, encode(checksum, 'hex')",
-        ddl="create table if not exists _sqlx_migrations (version bigint primary key, "
-        "description text not null, installed_on timestamptz not null default "
-        "now(), success boolean not null, checksum bytea not null, execution_time "
-        "bigint not null)",
-    ),
-)
+TOOL = tool("sqlx", read)

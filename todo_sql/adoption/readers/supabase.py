@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, named
+from todo_sql.adoption.revisions import Asked, Half, Revision, named
+from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(\d+)_(.*)\.sql")
 _MADE_THERE = Path(__file__).with_name("supabase_platform.sql")
@@ -51,18 +51,4 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
             asked.leave_out("is no migration", folder.parent / file, fix)
 
 
-TOOL = Tool(
-    "supabase",
-    "Supabase",
-    (Sign("../config.toml", r"^\s*project_id\s*=", "a supabase/config.toml"),),
-    read,
-    OldLedger(
-        "schema_migrations",
-        ("version", "statements"),
-        "version, null, null, null",
-        schema="supabase_migrations",
-        ddl="create schema if not exists supabase_migrations; create table if not "
-        "exists supabase_migrations.schema_migrations (version text not null "
-        "primary key, statements text[], name text)",
-    ),
-)
+TOOL = tool("supabase", read)

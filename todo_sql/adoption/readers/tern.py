@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
 from todo_sql.adoption.placeholders import A_FILE, Room, filled
-from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, named
+from todo_sql.adoption.revisions import Asked, Half, Revision, named
+from todo_sql.adoption.tools import tool
 from todo_sql.adoption.versions import natural
 from todo_sql.sql.source import lies_in
 
@@ -20,7 +20,6 @@ _OUTSIDE = re.compile(r"^---- tern: disable-tx ----[ \t]*\r?$", re.MULTILINE)
 _VALUE = re.compile(r"\{\{-?[ \t]*\.(?P<name>\w+)[ \t]*-?\}\}")
 _TEMPLATE = re.compile(r"\{\{-?[ \t]*template[ \t]+\"(?P<file>[^\"]+)\"[ \t]*\.?[ \t]*-?\}\}")
 _OTHER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_CONF = "tern.conf"
 
 
 def read(folder: Path, asked: Asked) -> Iterator[Revision]:
@@ -68,26 +67,10 @@ def _data(folder: Path, asked: Asked) -> dict[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(asked.configuration(folder, _CONF) or "")
+        parser.read_string(asked.configuration(folder, "tern.conf") or "")
     except configparser.Error:
         return {}
     return dict(parser["data"]) if parser.has_section("data") else {}
 
 
-TOOL = Tool(
-    "tern",
-    "tern",
-    (
-        Sign(_CONF, None, "a tern.conf"),
-        Sign("../tern.conf", None, "a tern.conf"),
-        Sign("*.sql", r"^---- (create above|tern: disable-tx)", "files with tern's marks"),
-    ),
-    read,
-    OldLedger(
-        "schema_version",
-        ("version",),
-        "version::text, null, null, null",
-        means="upto",
-        ddl="create table if not exists schema_version (version int4 not null)",
-    ),
-)
+TOOL = tool("tern", read)

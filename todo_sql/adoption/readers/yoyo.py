@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from todo_sql.adoption.old_ledger import OldLedger
-from todo_sql.adoption.revisions import Asked, Half, Revision, Sign, Tool, code_instead
+from todo_sql.adoption.revisions import Asked, Half, Revision, code_instead
+from todo_sql.adoption.tools import tool
 from todo_sql.migrations.files.directives import leading_comments
 from todo_sql.migrations.files.folder import topological
 from todo_sql.sql.source import Source
@@ -132,21 +132,4 @@ def _joined(texts: list[str]) -> str:
     return "\n\n".join(text.strip().rstrip(";") + ";" for text in texts if text.strip())
 
 
-TOOL = Tool(
-    "yoyo",
-    "yoyo",
-    (
-        Sign("../yoyo.ini", None, "a yoyo.ini"),
-        Sign("yoyo.ini", None, "a yoyo.ini"),
-        Sign("*.py", r"^from yoyo import|^import yoyo", "files that import yoyo"),
-        Sign("*.rollback.sql", None, "files named X.rollback.sql", sure=False),
-    ),
-    read,
-    OldLedger(
-        "_yoyo_migration",
-        ("migration_hash", "migration_id", "applied_at_utc"),
-        "migration_id, applied_at_utc::text, null, null",
-        rest="order by applied_at_utc",
-        ddl="",
-    ),
-)
+TOOL = tool("yoyo", read)

@@ -18,8 +18,8 @@ from todo_sql.sql.source import lies_in, shown_path
 if TYPE_CHECKING:
     from todo_sql.adoption.carry import CarryPlan
     from todo_sql.adoption.files import Conversion
-    from todo_sql.adoption.query_import import QueryTool
-    from todo_sql.adoption.revisions import Asked, History, Tool
+    from todo_sql.adoption.revisions import Asked, History
+    from todo_sql.adoption.tools import KnownTool, Tool
 
 _SHOWN = 20  # notes on files
 _CONFIGURATION = "todo-sql.toml"
@@ -78,8 +78,7 @@ def command(
     each database, --ledger carries over what was applied there. The old files and the old
     table stay as they are.
     """
-    from todo_sql.adoption.query_import import QUERY_TOOLS
-    from todo_sql.adoption.tools import tool_of
+    from todo_sql.adoption.tools import QUERY_TOOLS, tool_of
     from todo_sql.cli.importing_queries import import_queries
 
     if tool is None:
@@ -159,7 +158,7 @@ def _recognised(context: Context) -> ExitCode:
     return ExitCode.OK if found else ExitCode.FINDINGS
 
 
-def _folder(root: Path, tool: Tool | QueryTool, given: Path | None) -> Path:
+def _folder(root: Path, tool: KnownTool, given: Path | None) -> Path:
     """Return the folder of another tool: the one given, else the one that is recognised."""
     from todo_sql.adoption.tools import recognise
 
@@ -363,7 +362,7 @@ def _carry_over(
 
     output = context.output
     files = [one for one in adopted(target, tool.name) if one.id[:14].isdigit()]
-    if not files or tool.ledger is None:
+    if not files:
         raise UsageError(
             f"no file in {target} came over from {tool.title}",
             code="A125",
