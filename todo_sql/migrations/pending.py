@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -57,12 +57,19 @@ def compare(migrations: MigrationSet, ledger: Ledger) -> list[Entry]:
     for index, migration in enumerate(migrations):
         contracts = migration.forward.directives.contracts
         behind = index < last.get((migration.rank, contracts), -1) and migration.id not in late
-        entry = _entry(migration, ledger.by_id.get(migration.id), out_of_order=behind)
-        if entry.state is State.PENDING and migration.id in since:
-            entry = replace(entry, state=State.WAITING)
-        waits = entry.state is State.WAITING
-        entry = replace(entry, since=since.get(migration.id) if waits else None)
-        entries.append(replace(entry, holding=holding.get(migration.id, ())))
+        recorded = ledger.by_id.get(migration.id)
+        state = _state(migration, recorded, out_of_order=behind)
+        waits = state is State.PENDING and migration.id in since
+        entries.append(
+            Entry(
+                migration.id,
+                State.WAITING if waits else state,
+                migration,
+                recorded,
+                since[migration.id] if waits else None,
+                holding.get(migration.id, ()),
+            )
+        )
     for recorded in ledger.recorded:
         if recorded.id not in migrations.by_id:
             _insert(entries, Entry(recorded.id, State.MISSING, None, recorded))
@@ -85,16 +92,14 @@ def _last_applied(migrations: MigrationSet, ledger: Ledger) -> dict[tuple[int, b
     return found
 
 
-def _entry(migration: Migration, recorded: Recorded | None, *, out_of_order: bool) -> Entry:
+def _state(migration: Migration, recorded: Recorded | None, *, out_of_order: bool) -> State:
     if recorded is None:
-        state = State.OUT_OF_ORDER if out_of_order else State.PENDING
-    elif recorded.progress is not None:
-        state = State.FAILED
-    elif recorded.checksum not in (None, migration.forward.checksum):
-        state = State.MODIFIED
-    else:
-        state = State.APPLIED
-    return Entry(migration.id, state, migration, recorded)
+        return State.OUT_OF_ORDER if out_of_order else State.PENDING
+    if recorded.progress is not None:
+        return State.FAILED
+    if recorded.checksum not in (None, migration.forward.checksum):
+        return State.MODIFIED
+    return State.APPLIED
 
 
 def _insert(entries: list[Entry], entry: Entry) -> None:

@@ -155,7 +155,7 @@ def open_file(path: Path, root: Path | None = None) -> BinaryIO:
     """Open a file of a project to read it; see `read_bytes`."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe may wait
     regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    if regular and (root is None or not _leads_out(path, root)):
+    if regular and (root is None or _is_as_written(descriptor, path) or not _leads_out(path, root)):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     what = "leads to a file outside of the project" if regular else "is not a regular file"
@@ -166,6 +166,15 @@ def open_file(path: Path, root: Path | None = None) -> BinaryIO:
         place=Place(shown, 1),
         fix="put a copy of the file in its place" if regular else "remove it",
     )
+
+
+def _is_as_written(descriptor: int, path: Path) -> bool:
+    """Whether no link was followed to an open file: one question, where the system knows it."""
+    try:
+        led_to = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115  (as text)
+    except OSError:
+        return False
+    return led_to == os.path.abspath(path)  # noqa: PTH100  (`resolve` follows links)
 
 
 def lies_in(path: Path, root: Path) -> bool:
