@@ -338,7 +338,7 @@ def test_nothing_that_a_file_leaves_in_the_session_remains(
             or to_regclass('pg_temp.left_over') is not null
             or exists (select from pg_listening_channels())
             or exists (select from pg_cursors where name = 'left_over')
-            or exists (select from pg_prepared_statements)
+            or exists (select from pg_prepared_statements where name = 'left_over')
         then 0 else 1 end);
         """,
     )

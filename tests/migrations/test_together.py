@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -214,3 +215,69 @@ def test_more_than_go_at_once(empty_database: str, tmp_path: Path) -> None:
     assert [one.id for one in back] == ids[::-1]
     assert tables(empty_database) == []
     assert applied(empty_database) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prepare mine as select 1;\nexecute mine;\ndeallocate all;",
+        "prepare mine as select 1;",
+        "do $$ begin execute 'deallocate all'; end $$;",
+        "discard plans;\ndiscard sequences;",
+        "alter table _todo_sql_ledger add column theirs int;",
+        "".join(f"select {n};\n" for n in range(600)),
+    ],
+    ids=["prepared and gone", "prepared", "gone", "plans", "the ledger's columns", "many"],
+)
+def test_statements_that_the_server_keeps(empty_database: str, tmp_path: Path, text: str) -> None:
+    """A file may make and drop its own, and has none of ours to lose or to leave behind."""
+    ids = _chain(tmp_path, 9)
+    for id in (ids[3], ids[6]):
+        write(tmp_path, id, text.replace("theirs", f"theirs_{id[15:]}"))
+    write(
+        tmp_path,
+        ids[8],
+        "select 1 / (count(*) = 0)::int from pg_prepared_statements p where from_sql;",
+    )
+    assert [one.id for one in migrator(empty_database, tmp_path).migrate()] == ids
+    assert applied(empty_database) == ids
+
+
+def test_nobody_exchanges_a_statement_of_ours(superuser_database: str, tmp_path: Path) -> None:
+    """A function of another role, called by a migration, may prepare what it likes."""
+    ids = _chain(tmp_path, 9)
+    role = f"other_{os.urandom(4).hex()}"
+    with psycopg.connect(superuser_database, autocommit=True) as admin:
+        admin.execute(_EXCHANGE.replace("other", role).encode())
+        try:
+            for id in ids[2:7]:
+                write(tmp_path, id, "select theirs.exchange();")
+            migrator(superuser_database, tmp_path).migrate()
+            assert applied(superuser_database) == ids
+            assert fetch(superuser_database, "select name from theirs.seen") != []
+            assert fetch(superuser_database, "select ran_as from theirs.caught") == []
+        finally:
+            admin.execute(f"drop owned by {role} cascade; drop role {role}".encode())
+
+
+# In place of each statement that the session holds, one that tells as whom it ran.
+_EXCHANGE = """
+create role other;
+create schema theirs authorization other;
+set role other;
+create table theirs.seen (name text);
+create table theirs.caught (ran_as text);
+create function theirs.exchange() returns void language plpgsql security definer as $$
+declare
+    one record;
+begin
+    for one in select * from pg_catalog.pg_prepared_statements loop
+        insert into theirs.seen values (one.name);
+        execute format('deallocate %I', one.name);
+        execute format(
+            'prepare %I %s as insert into theirs.caught values (current_user)', one.name,
+            '(' || nullif(array_to_string(one.parameter_types, ', '), '') || ')');
+    end loop;
+end $$;
+reset role;
+"""

@@ -154,7 +154,8 @@ class Writer:
             _CHECKSUM: checksum,
             _SECONDS: None if seconds is None else str(seconds),
         }
-        return [*self._guard, FlightCommand(text, tuple(values.get(v, v) for v in stands_for))]
+        marking = FlightCommand(text, tuple(values.get(v, v) for v in stands_for), kept=True)
+        return [*self._guard, marking]
 
     def _marking(self, log: str, *, now: bool) -> tuple[str, tuple[str, ...]]:
         """Return the statement that marks a migration as applied, and what its values stand for.

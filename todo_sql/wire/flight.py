@@ -5,7 +5,9 @@ So one knows which statement is at work, and it is looked after while the server
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,8 @@ TICK = 0.2
 _AT_ONCE = 16  # commands that are sent before the next are made
 _AGAIN = 0.5  # seconds before the server is told to stop once more
 _DRAIN = 15.0  # seconds that a cancelled flight has to land
+_NAMED = 500  # commands whose texts the server may hold
+_names = itertools.count()
 _GOOD = DONE | {pq.ExecStatus.EMPTY_QUERY}
 
 
@@ -36,6 +40,8 @@ class FlightCommand:
         sync: Whether its transaction ends here when none was begun, and an error with it.
         statement: Its number among the statements of a migration, or None for one of ours.
         rows: For a COPY from the client: makes what is streamed to it, on a `CopyFlight`.
+        kept: Whether the server is to read and plan its text once for all commands of a flight
+            that have it.
     """
 
     sql: str
@@ -43,6 +49,7 @@ class FlightCommand:
     sync: bool = False
     statement: int | None = None
     rows: Callable[[], Iterator[bytes]] | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,10 @@ class Flight:
 
     A Flush stands before and after each statement of a migration, so that its answer comes
     when it is made, and nowhere else. A Sync ends the flight, or a command that says so.
+
+    What is kept is the unnamed statement: a named one could be exchanged, by PREPARE in a
+    function of somebody else's that a migration calls. So what is sent behind it goes under a
+    name of its own, until DEALLOCATE ALL.
 
     Args:
         connection: Where.
@@ -91,6 +102,10 @@ class Flight:
         self._watch = watch
         self._told = told
         self._syncs = 0
+        self._kept: str | None = None
+        self._named = 0  # since the last command that is kept
+        self._read_first: deque[int] = deque()  # commands whose text went on its own, by number
+        self._left = 0  # answers to commands whose text was refused
 
     @property
     def at_work(self) -> FlightCommand | None:
@@ -139,8 +154,7 @@ class Flight:
             self.commands.append(command)
             if command.statement is not None and not flushed:
                 pgconn.send_flush_request()
-            values = [None if p is None else p.encode() for p in command.parameters]
-            pgconn.send_query_params(command.sql.encode(), values)
+            self._send(command)
             flushed = synced = command.sync
             if command.sync:
                 self._sync()
@@ -152,9 +166,28 @@ class Flight:
         if not synced:
             self._sync()
 
+    def _send(self, command: FlightCommand) -> None:
+        pgconn, text, name = self._pgconn, command.sql.encode(), b""
+        values = [None if p is None else p.encode() for p in command.parameters]
+        fresh = not command.kept or command.sql != self._kept
+        if command.kept:
+            self._kept, self._named = command.sql, 0
+        elif self._kept is not None and self._named < _NAMED:
+            self._named += 1
+            name = b"todo_sql_%d" % next(_names)
+        else:
+            self._kept = None
+            pgconn.send_query_params(text, values)
+            return
+        if fresh:
+            self._read_first.append(len(self.commands) - 1)
+            pgconn.send_prepare(name, text)
+        pgconn.send_query_prepared(name, values)
+
     def _sync(self) -> None:
         self._pgconn.pipeline_sync()
         self._syncs += 1
+        self._kept = None  # it is not, where an error has struck before
 
     def _answered(self, reply: Reply) -> None:
         self.answers.append(reply)
@@ -176,15 +209,32 @@ class Flight:
                     raise ConnectionLost(first_line(pgconn.get_error_message()))
             elif result.status == pq.ExecStatus.PIPELINE_SYNC:
                 self._syncs -= 1
+            elif result.status == ABORTED and self._left:
+                self._left -= 1
+            elif self._is_of_text():
+                if result.status not in DONE and result.status != ABORTED:
+                    self._left += 1
+                    self._refused(result)
             elif result.status == ABORTED:
                 self._answered(Reply([], skipped=True))
             elif result.status in _GOOD:
                 rows = [] if self._told else rows_of(result)
                 self._answered(Reply(rows, changed=result.command_tuples or 0))
-            elif pgconn.status == pq.ConnStatus.BAD:
-                raise self._lost(error_from_result(result))
             else:
-                self._answered(Reply([], error_from_result(result)))
+                self._refused(result)
+
+    def _is_of_text(self) -> bool:
+        """Whether a result answers the text of the command at work, rather than the command."""
+        its = bool(self._read_first) and self._read_first[0] == len(self.answers)
+        if its:
+            self._read_first.popleft()
+        return its
+
+    def _refused(self, result: pq.abc.PGresult) -> None:
+        error = error_from_result(result)
+        if self._pgconn.status == pq.ConnStatus.BAD:
+            raise self._lost(error)
+        self._answered(Reply([], error))
 
     def _cancel(self, sent: bool, why: str) -> None:
         """Cancel the command at work and read to the end of the flight."""
@@ -237,10 +287,8 @@ class CopyFlight(Flight):
                 yield from self._stream(tick)
             elif result.status in _GOOD:
                 self._answered(Reply([]))
-            elif pgconn.status == pq.ConnStatus.BAD:
-                raise self._lost(error_from_result(result))
             else:
-                self._answered(Reply([], error_from_result(result)))
+                self._refused(result)
         if pgconn.status == pq.ConnStatus.BAD:
             raise ConnectionLost(first_line(pgconn.get_error_message()))
 
