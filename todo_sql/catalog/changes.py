@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 
 from todo_sql.catalog import ddl
-from todo_sql.catalog.column_changes import (
+from todo_sql.catalog.columns import (
     change_column,
     set_foreign_options,
     set_options,
@@ -14,11 +14,11 @@ from todo_sql.catalog.column_changes import (
 )
 from todo_sql.catalog.ddl import BY_HAND, again, create
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import FIRING, column_name, literal, names, quoted, role, table_of
+from todo_sql.catalog.names import column_name, literal, quoted, role, table_of
 from todo_sql.catalog.names import target as named
 from todo_sql.catalog.privileges import grants
 from todo_sql.catalog.snapshot import Snapshot
-from todo_sql.catalog.table_ddl import fire
+from todo_sql.catalog.table_ddl import fire, set_table
 
 
 def drop(item: Item, snapshot: Snapshot) -> Iterator[str]:
@@ -107,28 +107,25 @@ def _change(
             if changed & {"form", "partition_by"}:
                 return [again(new, "it holds rows")]
             order = sorted(changed, key=lambda name: (name != "of_type" or bool(new[name]), name))
-            return [text for name in order for text in _table(name, old, new)]
+            return [text for name in order for text in set_table(name, old, new)]
         case "grant":
             return list(change_grant(old, new, after))
         case "comment" | "database_setting":
             return create(new, after)
-        case "trigger" if changed == {"enabled"}:
-            return [ddl.fire_trigger(new, after)]
-        case "rule" if changed == {"enabled"}:
-            verb = FIRING[new["enabled"]]
-            return [f"alter table {table_of(new)} {verb} rule {quoted(new['name'])}"]
-        case "event_trigger" if changed == {"enabled"}:
-            return [f"alter event trigger {new.name} {FIRING[new['enabled']]}"]
+        case "trigger" | "rule" | "event_trigger" if changed == {"enabled"}:
+            return [ddl.fire(new, after)]
         case "function" if _replaceable(old, new):
-            return list(ddl.define(new))
+            return [ddl.define(new)]
         case "view" | "materialized_view":
             return _view(old, new, changed, before, after)
         case "sequence":
             return change_sequence(old, new)
         case "index":
             return _index(old, new, changed)
-        case "type" if new["form"] == old["form"] and new["form"] in _TYPES:
-            return _TYPES[new["form"]](old, new)
+        case "type" if old["form"] == new["form"] == "enum":
+            return _enum(old, new)
+        case "type" if old["form"] == new["form"] == "composite":
+            return _composite(old, new)
         case "domain" if changed <= {"not_null", "default"}:
             return list(_domain(new, changed))
         case "constraint":
@@ -159,11 +156,11 @@ def _view(
     old: Item, new: Item, changed: Set[str], before: Snapshot, after: Snapshot
 ) -> list[str] | None:
     if changed == {"options"}:
-        return list(set_options(f"alter {named(new)}", old, new))
+        return list(set_options(f"alter {named(new)}", old["options"], new["options"]))
     if new.kind == "view":
         shape = _shape(old, before)
         same = _shape(new, after)[: len(shape)] == shape
-        return list(ddl.set_query(new, after)) if same else None
+        return list(ddl.finish("query", new, after)) if same else None
     if changed <= {"options", "tablespace", "access_method"}:
         alter = f"alter materialized view {new.name}"
         return [text for name in sorted(changed) for text in set_storing(alter, name, old, new)]
@@ -207,49 +204,6 @@ def _defers(constraint: Item) -> str:
     return re.split(" (?:NOT )?DEFERRABLE| INITIALLY", constraint["definition"])[0]
 
 
-def _table(name: str, old: Item, new: Item) -> Iterator[str]:
-    alter = f"alter table {new.name}"
-    value = new[name]
-    match name:
-        case "row_security":
-            yield f"{alter} {'enable' if value else 'disable'} row level security"
-        case "force_row_security":
-            yield f"{alter} {'' if value else 'no '}force row level security"
-        case "persistence":
-            yield f"{alter} set {value}"
-        case "options":
-            yield from set_options(alter, old, new)
-        case "toast_options":
-            yield from set_options(alter, old, new, name, "toast.")
-        case "replica_identity" if value != "index":
-            yield f"{alter} replica identity {value or 'default'}"
-        case "partition_bound":
-            if old[name] is not None:
-                yield f"alter table {old['inherits']} detach partition {new.name}"
-            if value is not None:
-                yield f"alter table {new['inherits']} attach partition {new.name} {value}"
-        case "inherits" if old["partition_bound"] or new["partition_bound"]:
-            pass  # said with the bound
-        case "inherits":
-            gone, added = names(old[name]), names(value)
-            yield from (f"{alter} no inherit {one}" for one in gone if one not in added)
-            yield from (f"{alter} inherit {one}" for one in added if one not in gone)
-        case "tablespace" | "access_method":
-            yield from set_storing(alter, name, old, new)
-        case "of_type":
-            yield f"{alter} of {value}" if value else f"{alter} not of"
-        case "foreign_options":
-            yield from set_foreign_options(f"alter foreign table {new.name}", old, new)
-        case "replica_identity":
-            pass  # said with the index
-        case "detach_pending" if old[name] and not value:
-            yield f"alter table {new['inherits']} detach partition {new.name} finalize"
-        case "detach_pending":
-            pass
-        case _:
-            yield f"{BY_HAND}{name.replace('_', ' ')} of {new.key} is {old[name]}, not {value}"
-
-
 def change_grant(old: Item, new: Item, after: Snapshot) -> Iterator[str]:
     """Yield what grants and revokes until one grantee has what it should."""
 
@@ -284,40 +238,20 @@ def change_sequence(old: Item, new: Item) -> list[str]:
     return made
 
 
+_OF_INDEX = ("clustered", "replica_identity", "options", "tablespace", "statistics", "valid")
+
+
 def _index(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
-    simple = {"clustered", "valid", "options", "replica_identity", "statistics", "tablespace"}
     if new["constraint"] is not None:
-        changed = changed & simple  # all else comes with the constraint
+        changed = changed & set(_OF_INDEX)  # all else comes with the constraint
     elif old["constraint"] is not None:
         return None
     elif "partition_of" in changed and old["partition_of"] is None:
-        return list(ddl.attach(new, Snapshot(0, {}, {})))
-    elif changed - simple - ({"definition"} if "options" in changed else set()):
+        return list(ddl.finish("attach", new, Snapshot(0, {}, {})))
+    elif changed - {*_OF_INDEX} - ({"definition"} if "options" in changed else set()):
         return None
-    made = []
-    table = table_of(new)
-    if "clustered" in changed:
-        made.append(
-            f"alter table {table} cluster on {quoted(new['name'])}"
-            if new["clustered"]
-            else f"alter table {table} set without cluster"
-        )
-    if "replica_identity" in changed and new["replica_identity"]:  # else its table says what is
-        made.append(f"alter table {table} replica identity using index {quoted(new['name'])}")
-    if "options" in changed:
-        made += set_options(f"alter index {new.name}", old, new)
-    if "tablespace" in changed:
-        made += set_storing(f"alter index {new.name}", "tablespace", old, new)
-    if "statistics" in changed:
-        wanted = dict(entry.split(": ") for entry in (new["statistics"] or "").split(", ") if entry)
-        had = [entry.split(": ")[0] for entry in (old["statistics"] or "").split(", ") if entry]
-        made += [
-            f"alter index {new.name} alter column {number} set statistics {amount}"
-            for number, amount in (dict.fromkeys(had, "-1") | wanted).items()
-        ]
-    if "valid" in changed and new["valid"]:
-        made.append(f"reindex index concurrently {new.name}")
-    return made
+    chosen = (name for name in _OF_INDEX if name in changed)
+    return [text for name in chosen for text in ddl.set_index(name, old, new)]
 
 
 def _enum(old: Item, new: Item) -> list[str] | None:
@@ -348,12 +282,6 @@ def _composite(old: Item, new: Item) -> list[str]:
     return made or [f"{BY_HAND}the attributes of {new.key} stand in another order"]
 
 
-_TYPES: dict[str, Callable[[Item, Item], list[str] | None]] = {
-    "enum": _enum,
-    "composite": _composite,
-}
-
-
 def _list(text: str) -> list[str]:
     """Return the parts of a list whose parts may hold commas in quotes and brackets."""
     part = r"""(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|\([^)]*\)|[^,"'(])+"""
@@ -362,13 +290,11 @@ def _list(text: str) -> list[str]:
 
 def _domain(new: Item, changed: Set[str]) -> Iterator[str]:
     for name in sorted(changed):
-        if name == "not_null":
-            yield f"alter domain {new.name} {'set' if new[name] else 'drop'} not null"
+        words = name.replace("_", " ")
+        if name == "not_null" or new[name] is None:
+            yield f"alter domain {new.name} {'set' if new[name] else 'drop'} {words}"
         else:
-            value = new[name]
-            yield f"alter domain {new.name} " + (
-                "drop default" if value is None else f"set default {value}"
-            )
+            yield f"alter domain {new.name} set default {new[name]}"
 
 
 def _publication(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
@@ -378,18 +304,15 @@ def _publication(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
             return None
         made.append(f"alter publication {new.name} set {ddl.published(new).removeprefix('for ')}")
     if changed & {"publish", "via_root", "generated_columns"}:
-        said = [f"publish = '{new['publish']}'"]
-        said.append(f"publish_via_partition_root = {str(bool(new['via_root'])).lower()}")
-        if "generated_columns" in changed:
-            said.append(f"publish_generated_columns = {new['generated_columns'] or 'none'}")
-        made.append(f"alter publication {new.name} set ({', '.join(said)})")
+        said = ddl.publication_options(new, changed)
+        made.append(f"alter publication {new.name} set ({said})")
     return made
 
 
 def _other(old: Item, new: Item) -> Iterator[str]:
     if old["version"] != new["version"]:
         yield f"alter {new.name} version {literal(new['version'] or '')}"
-    yield from set_foreign_options(f"alter {new.name}", old, new, "options")
+    yield from set_foreign_options(f"alter {new.name}", new, old["options"], new["options"])
     before, after = old["mappings"] or {}, new["mappings"] or {}
     for token in sorted({*before, *after}):
         if token not in after:

@@ -1,12 +1,23 @@
-"""The statements that make columns, also those that a table has from its parents. Pure."""
+"""The statements that make and change columns, and those that set options. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, names, options, plain, quoted, split_name, table_of
+from todo_sql.catalog.names import (
+    BY_HAND,
+    column_name,
+    names,
+    options,
+    plain,
+    quoted,
+    split_name,
+    table_of,
+)
 from todo_sql.catalog.snapshot import Snapshot
+
+Options = Mapping[str, str | None]
 
 
 def column_definition(item: Item, snapshot: Snapshot, apart: Set[str] = frozenset()) -> str:
@@ -36,20 +47,15 @@ def sequence_options(item: Item) -> str:
     ascending = item["increment"] > 0
     bits = {"smallint": 15, "integer": 31, "bigint": 63}[item["type"]]
     low, high = (1, 2**bits - 1) if ascending else (-(2**bits), -1)
-    said = []
-    if item["increment"] != 1:
-        said.append(f"increment by {item['increment']}")
-    if item["minimum"] != low:
-        said.append(f"minvalue {item['minimum']}")
-    if item["maximum"] != high:
-        said.append(f"maxvalue {item['maximum']}")
-    if item["start"] != (item["minimum"] if ascending else item["maximum"]):
-        said.append(f"start with {item['start']}")
-    if item["cache"] != 1:
-        said.append(f"cache {item['cache']}")
-    if item["cycle"]:
-        said.append("cycle")
-    return " ".join(said)
+    usual = {
+        "increment": ("increment by", 1),
+        "minimum": ("minvalue", low),
+        "maximum": ("maxvalue", high),
+        "start": ("start with", item["minimum" if ascending else "maximum"]),
+        "cache": ("cache", 1),
+    }
+    said = [f"{word} {item[name]}" for name, (word, value) in usual.items() if item[name] != value]
+    return " ".join([*said, "cycle"] if item["cycle"] else said)
 
 
 def identity(column: Item, snapshot: Snapshot) -> str:
@@ -103,13 +109,8 @@ def overridden(column: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[st
         yield from set_default(column, snapshot)
     if column["not_null"] == "yes" and parent["not_null"] != "yes":
         yield from set_not_null(column, snapshot)
-    if column["storage"] != parent["storage"]:
-        value = column["storage"] or default_storage(column, snapshot)
-        yield f"{alter_column(column, snapshot)} set storage {value}"
-    if column["compression"] != parent["compression"]:
-        value = column["compression"] or "default"
-        yield f"{alter_column(column, snapshot)} set compression {value}"
-    yield from _tuning(column, snapshot)
+    differing = [name for name in ("storage", "compression") if column[name] != parent[name]]
+    yield from _tune(column, snapshot, (*differing, *_given(column, "statistics", "options")))
 
 
 def above(column: Item, snapshot: Snapshot) -> Item | None:
@@ -139,43 +140,46 @@ def _chosen_name(column: Item, snapshot: Snapshot) -> str | None:
 
 
 def set_not_null(column: Item, snapshot: Snapshot) -> Iterator[str]:
-    """Yield what makes a column not null, under the name that it has."""
-    if named := _chosen_name(column, snapshot):
-        yield (
-            f"alter table {table_of(column)} add constraint {named} not null {column_name(column)}"
-        )
+    """Yield what forbids nulls in a column, or new ones, under the name that it has."""
+    alter, name = f"alter table {table_of(column)}", column_name(column)
+    named = _chosen_name(column, snapshot)
+    later = " not valid" if column["not_null"] == "not valid" else ""
+    if named or later:
+        said = f"constraint {named} " if named else ""
+        yield f"{alter} add {said}not null {name}{later}"
     else:
-        yield f"alter table {table_of(column)} alter column {column_name(column)} set not null"
-
-
-def default_storage(column: Item, snapshot: Snapshot) -> str:
-    """Return how to name the storage that a type has by default: PostgreSQL 15 has no word."""
-    if snapshot.version >= 160000:
-        return "default"
-    return "main" if str(column["type"]).startswith(("numeric", "inet", "cidr")) else "extended"
+        yield f"{alter} alter column {name} set not null"
 
 
 def column_settings(item: Item, snapshot: Snapshot) -> Iterator[str]:
     """Yield what a column definition cannot say."""
-    if item["storage"]:
-        yield f"{alter_column(item, snapshot)} set storage {item['storage']}"
-    yield from _tuning(item, snapshot)
+    yield from _tune(item, snapshot, _given(item, "storage", "statistics", "options"))
     if item["not_null"] == "not valid":
-        yield from not_valid(item, snapshot)
+        yield from set_not_null(item, snapshot)
 
 
-def not_valid(item: Item, snapshot: Snapshot) -> Iterator[str]:
-    """Yield what forbids new nulls in a column that may hold some."""
-    named = _chosen_name(item, snapshot)
-    said = f"constraint {named} " if named else ""
-    yield f"alter table {table_of(item)} add {said}not null {column_name(item)} not valid"
+def _given(item: Item, *attributes: str) -> list[str]:
+    return [name for name in attributes if item[name] not in (None, "")]
 
 
-def _tuning(item: Item, snapshot: Snapshot) -> Iterator[str]:
-    if item["statistics"] is not None:
-        yield f"{alter_column(item, snapshot)} set statistics {item['statistics']}"
-    if item["options"]:
-        yield f"{alter_column(item, snapshot)} set ({item['options']})"
+def _tune(
+    item: Item, snapshot: Snapshot, attributes: Iterable[str], old: str | None = None
+) -> Iterator[str]:
+    """Yield what sets how a column is stored and sampled; `old` are the options that it has."""
+    alter = alter_column(item, snapshot)
+    for name in attributes:
+        value = item[name]
+        if name == "options":
+            yield from set_options(alter, old, value)
+        elif name == "statistics":
+            yield f"{alter} set statistics {-1 if value is None else value}"
+        elif name == "compression":
+            yield f"{alter} set compression {value or 'default'}"
+        elif value or snapshot.version >= 160000:
+            yield f"{alter} set storage {value or 'default'}"
+        else:  # PostgreSQL 15 has no word for what the type has by default
+            main = str(item["type"]).startswith(("numeric", "inet", "cidr"))
+            yield f"{alter} set storage {'main' if main else 'extended'}"
 
 
 def add_column(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
@@ -186,3 +190,194 @@ def add_column(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]
     definition = column_definition(item, snapshot, apart)
     yield f"alter {foreign}table {table_of(item)} add column {definition}"
     yield from column_settings(item, snapshot)
+
+
+def change_column(
+    old: Item, new: Item, changed: Set[str], before: Snapshot, after: Snapshot
+) -> list[str] | None:
+    """Return what turns a column into `new`, without what comes with a parent or a view.
+
+    None where it has to be dropped and made again.
+    """
+    if "generated" in changed and (new["generated"] or old["generated"] == "virtual"):
+        return None
+    if new["generated"] and "default" in changed and after.version < 170000:
+        return None
+    kind = (new.parent or "").split(" ")[0]
+    allowed = {
+        "view": {"default"},
+        "materialized": {"storage", "compression", "statistics", "options"},
+    }.get(kind, changed)
+    if kind == "table" and _from_above(new, after):  # the parent's statement reaches it
+        allowed = changed - _OF_PARENT
+    order = _COLUMN_ORDER if new["identity"] is None else _TO_IDENTITY
+    return [
+        text
+        for name in sorted(changed & allowed, key=order.index)
+        for text in _column(name, old, new, before, after)
+    ]
+
+
+def _from_above(column: Item, snapshot: Snapshot) -> bool:
+    table = snapshot.items[column.parent or ""]
+    return bool(column["inherited"] or table["partition_bound"]) and (
+        above(column, snapshot) is not None
+    )
+
+
+def not_null_name(column: Item, snapshot: Snapshot) -> str:
+    """Return the name of a NOT NULL, which a child has from its parent and keeps without it."""
+    named: str | None = column["not_null_name"]
+    parent = above(column, snapshot)
+    if named is None and parent is not None and parent["not_null"]:
+        return not_null_name(parent, snapshot)
+    return named or usual_name(column)
+
+
+def rename_not_nulls(table: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """Yield what gives those that a table had from another their own names, where it is free."""
+    for old in before.of("column", table.key):
+        new = after.items.get(old.key)
+        if new is None or above(new, after) is not None or before.version < 180000:
+            continue
+        found, wanted = not_null_name(old, before), not_null_name(new, after)
+        kept = old["not_null"] and new["not_null"] and old["not_null_name"] == new["not_null_name"]
+        if kept and found != wanted:
+            yield f"alter table {table.name} rename constraint {found} to {wanted}"
+
+
+# What a column has from its parent's for as long as it has one.
+_OF_PARENT = {"type", "collation", "identity", "generated", "not_null_name", "position"}
+
+_COLUMN_ORDER = (
+    "name",
+    "identity",
+    "generated",
+    "type",
+    "collation",
+    "default",
+    "not_null",
+    "not_null_name",
+    "storage",
+    "compression",
+    "statistics",
+    "options",
+    "foreign_options",
+    "position",
+)
+# A column that counts by itself has neither a default nor nulls before, and its last type.
+_TO_IDENTITY = (*(name for name in _COLUMN_ORDER if name != "identity"), "identity")
+
+
+def _column(name: str, old: Item, new: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
+    alter = alter_column(new, after)
+    both = alter.replace(" only ", " ", 1)  # what children cannot have for themselves
+    value = new[name]
+    match name:
+        case "type" | "collation" if name == "type" or old["type"] == new["type"]:
+            yield from _type(both, old, new, before, after)
+        case "default" if new["generated"]:
+            yield f"{both} set expression as ({value})"
+        case "default":
+            yield from set_default(new, after)
+        case "not_null":
+            yield from _not_null(both, old, new, before, after)
+        case "not_null_name" if old["not_null"] and new["not_null"] == old["not_null"]:
+            found, wanted = not_null_name(old, before), value or usual_name(new)
+            if found != wanted:
+                yield f"alter table {table_of(new)} rename constraint {found} to {wanted}"
+        case "identity" if value is None:
+            yield f"{both} drop identity"
+        case "identity" if old["identity"] is None:
+            yield f"{both} add {identity(new, after)}"
+        case "identity":
+            yield f"{both} set generated {value}"
+        case "generated":
+            yield f"{both} drop expression"
+        case "storage" | "compression" | "statistics" | "options":
+            yield from _tune(new, after, [name], old["options"])
+        case "foreign_options":
+            foreign = both.replace("table", "foreign table", 1)
+            yield from set_foreign_options(foreign, new, old[name], value)
+        case "position":
+            yield f"{BY_HAND}no statement moves {new.name} from place {old[name]} to {value}"
+
+
+def _type(alter: str, old: Item, new: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
+    collate = f" collate {new['collation']}" if new["collation"] else ""
+    moved = old["default"] is not None and not old["generated"]
+    if moved:
+        yield f"{alter} drop default"
+    using = "" if new["generated"] else f" using {_cast(old, new, before, after)}"
+    yield f"{alter} type {new['type']}{collate}{using}"
+    if moved and old["default"] == new["default"]:
+        yield from set_default(new, after)
+
+
+def _cast(old: Item, new: Item, before: Snapshot, after: Snapshot) -> str:
+    """Return what makes a column's values those of another type: by their text where no cast is."""
+    was, wanted = _base(old["type"], before), _base(new["type"], after)
+    apart = was.endswith("[]") != wanted.endswith("[]") or any(
+        f"type {kind.removesuffix('[]')}" in side.items
+        for kind, side in ((was, before), (wanted, after))
+    )
+    own = (f"cast ({was} AS ", f" AS {wanted})")
+    cast = any(one.name.startswith(own[0]) or own[1] in one.name for one in after.of("other"))
+    by_text = apart and not cast and not was.startswith(("text", "character varying"))
+    return f"{column_name(new)}::{'text::' if by_text else ''}{new['type']}"
+
+
+def _base(name: str, snapshot: Snapshot) -> str:
+    """Return the type that a domain stands on."""
+    while f"domain {name}" in snapshot.items:
+        name = snapshot.items[f"domain {name}"]["type"]
+    return name
+
+
+def _not_null(alter: str, old: Item, new: Item, before: Snapshot, after: Snapshot) -> Iterator[str]:
+    was, value = old["not_null"], new["not_null"]
+    if was == "not valid" and value == "yes":
+        name = not_null_name(old, before)
+        yield f"alter table {table_of(new)} validate constraint {name}"
+        return
+    if was:
+        yield f"{alter} drop not null"
+    if value:
+        yield from set_not_null(new, after)
+
+
+def set_options(alter: str, old: str | None, new: str | None, prefix: str = "") -> Iterator[str]:
+    """Yield what changes storage parameters."""
+    before, after = (side.split(", ") if side else [] for side in (old, new))
+    names = [option.split("=")[0] for option in after]
+    gone = [part for part in (option.split("=")[0] for option in before) if part not in names]
+    if gone:
+        yield f"{alter} reset ({', '.join(prefix + part for part in gone)})"
+    added = [option for option in after if option not in before]
+    if added:
+        yield f"{alter} set ({', '.join(prefix + option for option in added)})"
+
+
+def set_foreign_options(
+    alter: str, item: Item, old: Options | None, new: Options | None
+) -> Iterator[str]:
+    """Yield what changes the options of a foreign object."""
+    before, after = old or {}, new or {}
+    parts = [f"drop {quoted(key)}" for key in sorted(before.keys() - after.keys())]
+    for key in sorted(after):
+        said = options({key: after[key]})
+        if not said and key not in before:
+            yield f"{BY_HAND}set the option {key} of {item.name}: its value is not read"
+        elif said and before.get(key) != after[key]:
+            parts.append(f"{'set' if key in before else 'add'} {said}")
+    if parts:
+        yield f"{alter} options ({', '.join(parts)})"
+
+
+def set_storing(alter: str, name: str, old: Item, new: Item) -> Iterator[str]:
+    """Yield what changes where and how rows are stored."""
+    if name == "options":
+        yield from set_options(alter, old[name], new[name])
+    else:
+        usual = "pg_default" if name == "tablespace" else "heap"
+        yield f"{alter} set {name.replace('_', ' ')} {quoted(new[name] or usual)}"

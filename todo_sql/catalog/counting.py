@@ -35,9 +35,7 @@ def recount(old: Item, new: Item, before: Snapshot, after: Snapshot) -> Recounte
     source, target = _sequence_of(old, before), _sequence_of(new, after)
     if old["identity"] and new["identity"]:
         if source and target and source.name != target.name:
-            name = split_name(target.name)[1]
-            found.first.append(f"alter sequence {source.name} rename to {name}")
-            found.first += change_sequence(source, target)
+            found.first = [_rename(source, target.name), *change_sequence(source, target)]
     elif new["identity"] and target:
         aside = None
         if target.key in before.items:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 
-from todo_sql.catalog.columns import add_column, column_settings, sequence_options, set_default
+from todo_sql.catalog import columns
 from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import BY_HAND as BY_HAND
 from todo_sql.catalog.names import (
     FIRING,
     column_name,
@@ -19,12 +20,10 @@ from todo_sql.catalog.names import (
     table_of,
     target,
 )
-from todo_sql.catalog.privileges import default_privilege, grant
+from todo_sql.catalog.privileges import default_privilege, grants
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.table_ddl import add_constraint, constraints_of, make_table
 
-BY_HAND = "-- by hand: "
-"""Begins a line where no statement can be given."""
 _AGAIN = f"{BY_HAND}make "
 
 
@@ -54,19 +53,80 @@ def create(item: Item, snapshot: Snapshot, apart: Set[str] = frozenset()) -> lis
         snapshot: What it belongs to.
         apart: Keys of parts that statements of their own make later: see `steps`.
     """
+    made = list(_made(item, snapshot, apart))
+    if item.attributes.get("enabled", "enabled") != "enabled":
+        made.append(fire(item, snapshot))
+    return made + list(give(item))
+
+
+def _made(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
     match item.kind:
         case "table":
-            made = list(make_table(item, snapshot, apart))
+            yield from make_table(item, snapshot, apart)
         case "domain":
-            made = list(_domain(item, snapshot, apart))
+            yield _domain(item, snapshot, apart)
         case "view" | "materialized_view":
-            made = list(_view(item, snapshot, apart))
+            yield from _view(item, snapshot, apart)
         case "column":
-            made = list(add_column(item, snapshot, apart))
-        case kind:
-            maker = _MAKERS.get(kind)
-            made = [f"{BY_HAND}make {item.key}"] if maker is None else list(maker(item, snapshot))
-    return made + list(give(item))
+            yield from columns.add_column(item, snapshot, apart)
+        case "constraint":
+            yield from add_constraint(item, snapshot)
+        case "grant":
+            yield from grants(item, item["granted"], item["revoked"], snapshot)
+        case "default_privilege":
+            yield from default_privilege(item)
+        case "index":
+            yield from _index(item)
+        case "policy":
+            yield _policy(item)
+        case "event_trigger":
+            yield _event_trigger(item)
+        case "other":
+            yield from _other(item)
+        case "database_setting":
+            yield _database_setting(item)
+        case _:
+            yield from _defined(item)
+
+
+def _defined(item: Item) -> Iterator[str]:
+    """Yield what makes an object that is little more than its definition."""
+    match item.kind:
+        case "schema":
+            if item.name != "public":
+                yield f"create schema {item.name}"
+        case "extension":
+            if item.name != "plpgsql":
+                yield f"create extension if not exists {item.name} with schema {item['schema']}"
+        case "type":
+            word = {"enum": "as enum ", "composite": "as ", "range": "as range "}
+            body = f" {word.get(item['form'], '')}({item['definition'] or ''})"
+            yield f"create type {item.name}{'' if item['form'] == 'shell' else body}"
+        case "function":
+            yield define(item)
+        case "sequence":
+            if not item["identity"]:
+                unlogged = "unlogged " if item["persistence"] == "unlogged" else ""
+                kind = f" as {item['type']}" if item["type"] != "bigint" else ""
+                said = columns.sequence_options(item)
+                yield f"create {unlogged}sequence {item.name}{kind} {said}".rstrip()
+        case "statistics":
+            yield item["definition"]
+            if item["target"] is not None:
+                yield f"alter statistics {item.name} set statistics {item['target']}"
+        case "trigger":
+            if not item["of_partition"]:
+                yield item["definition"]
+        case "rule":
+            yield item["definition"].rstrip().removesuffix(";")
+        case "publication":
+            what = "for all tables" if item["all_tables"] else published(item)
+            said = f"{what and what + ' '}with ({publication_options(item)})"
+            yield f"create publication {item.name} {said}"
+        case "comment":
+            yield f"comment on {item.name} is {literal(item['comment'])}"
+        case _:
+            yield f"{BY_HAND}make {item.key}"
 
 
 def give(item: Item) -> Iterator[str]:
@@ -79,28 +139,7 @@ def give(item: Item) -> Iterator[str]:
     yield f"alter {target(item)} owner to {role(owner)}"
 
 
-def _schema(item: Item, _: Snapshot) -> Iterator[str]:
-    if item.name != "public":
-        yield f"create schema {item.name}"
-
-
-def _extension(item: Item, _: Snapshot) -> Iterator[str]:
-    if item.name != "plpgsql":
-        yield f"create extension if not exists {item.name} with schema {item['schema']}"
-
-
-def _type(item: Item, _: Snapshot) -> Iterator[str]:
-    word = {"enum": "as enum ", "composite": "as ", "range": "as range "}.get(item["form"], "")
-    body = "" if item["form"] == "shell" else f" {word}({item['definition'] or ''})"
-    yield f"create type {item.name}{body}"
-
-
-def shell(item: Item, _: Snapshot) -> Iterator[str]:
-    """Yield what announces a type to the functions that will define it."""
-    yield f"create type {item.name}"
-
-
-def _domain(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
+def _domain(item: Item, snapshot: Snapshot, apart: Set[str]) -> str:
     parts = [f"create domain {item.name} as {item['type']}"]
     if item["collation"]:
         parts.append(f"collate {item['collation']}")
@@ -109,89 +148,70 @@ def _domain(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
     if item["not_null"]:
         parts.append("not null")
     parts += constraints_of(item, snapshot, apart)
-    yield " ".join(parts)
+    return " ".join(parts)
 
 
-def _function(item: Item, _: Snapshot) -> Iterator[str]:
-    yield from define(item)
+def define(function: Item) -> str:
+    """Return what makes a function, or replaces one of the same shape."""
+    text: str = function["definition"]
+    is_aggregate = function["form"] == "aggregate"
+    return f"create aggregate {function.name} ({text})" if is_aggregate else text.rstrip()
 
 
-def define(item: Item) -> Iterator[str]:
-    """Yield what makes a function, or replaces one of the same shape."""
-    if item["form"] == "aggregate":
-        yield f"create aggregate {item.name} ({item['definition']})"
-    else:
-        yield item["definition"].rstrip()
-
-
-def _sequence(item: Item, _: Snapshot) -> Iterator[str]:
-    if item["identity"]:
-        return
-    unlogged = "unlogged " if item["persistence"] == "unlogged" else ""
-    as_type = f" as {item['type']}" if item["type"] != "bigint" else ""
-    yield f"create {unlogged}sequence {item.name}{as_type} {sequence_options(item)}".rstrip()
-
-
-def own(item: Item, _: Snapshot) -> Iterator[str]:
-    """Yield what ties a sequence to its column."""
-    yield f"alter sequence {item.name} owned by {item['owned_by']}"
-
-
-def attach(item: Item, _: Snapshot) -> Iterator[str]:
-    """Yield what makes a table or an index the partition that it is."""
-    if item.kind == "index":
-        yield f"alter index {item['partition_of']} attach partition {item.name}"
-    else:
-        yield (
-            f"alter table {item['inherits']} attach partition {item.name} {item['partition_bound']}"
-        )
-
-
-def _index(item: Item, _: Snapshot) -> Iterator[str]:
+def _index(item: Item) -> Iterator[str]:
+    names = ["tablespace", "clustered", "replica_identity", "statistics"]
     if item["constraint"] is None:
         yield item["definition"]
-    elif item["options"]:
-        yield f"alter index {item.name} set ({item['options']})"
-    if item["tablespace"]:
-        yield f"alter index {item.name} set tablespace {quoted(item['tablespace'])}"
-    if item["clustered"]:
-        yield f"alter table {table_of(item)} cluster on {quoted(item['name'])}"
-    if item["replica_identity"]:
-        yield f"alter table {table_of(item)} replica identity using index {quoted(item['name'])}"
-    for entry in (item["statistics"] or "").split(", "):
-        if entry:
-            number, amount = entry.split(": ")
-            yield f"alter index {item.name} alter column {number} set statistics {amount}"
+    else:
+        names.insert(0, "options")
+    for name in names:
+        yield from set_index(name, None, item) if item[name] else ()
 
 
-def _statistics(item: Item, _: Snapshot) -> Iterator[str]:
-    yield item["definition"]
-    if item["target"] is not None:
-        yield f"alter statistics {item.name} set statistics {item['target']}"
+def set_index(name: str, old: Item | None, new: Item) -> Iterator[str]:
+    """Yield what gives an index another value of one attribute."""
+    alter, value = f"alter index {new.name}", new[name]
+    before = None if old is None else old[name]
+    match name:
+        case "options":
+            yield from columns.set_options(alter, before, value)
+        case "tablespace":
+            yield f"{alter} set tablespace {quoted(value or 'pg_default')}"
+        case "clustered":
+            on = f"cluster on {quoted(new['name'])}" if value else "set without cluster"
+            yield f"alter table {table_of(new)} {on}"
+        case "replica_identity" if value:  # else its table says what is
+            index = quoted(new["name"])
+            yield f"alter table {table_of(new)} replica identity using index {index}"
+        case "statistics":
+            amounts = _amounts(before)
+            for number, amount in (dict.fromkeys(amounts, "-1") | _amounts(value)).items():
+                yield f"{alter} alter column {number} set statistics {amount}"
+        case "valid" if value:
+            yield f"reindex index concurrently {new.name}"
+
+
+def _amounts(statistics: str | None) -> dict[str, str]:
+    return dict(entry.split(": ") for entry in (statistics or "").split(", ") if entry)
 
 
 def _view(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
-    columns = list(snapshot.of("column", item.key))
+    found = list(snapshot.of("column", item.key))
     if f"query {item.key}" in apart:  # for now, what others can refer to
         parts = [
             f"null::{column['type']}"
             + (f" collate {column['collation']}" if column["collation"] else "")
             + f" as {column_name(column)}"
-            for column in columns
+            for column in found
         ]
         yield f"create view {item.name} as select\n    " + ",\n    ".join(parts)
     else:
         yield _query(item, "create")
-    for column in columns:
+    for column in found:
         if column["default"] is not None and f"default {column.name}" not in apart:
-            yield from set_default(column, snapshot)
+            yield from columns.set_default(column, snapshot)
         if item.kind == "materialized_view":
-            yield from column_settings(column, snapshot)
-
-
-def set_query(item: Item, _: Snapshot) -> Iterator[str]:
-    """Yield what gives a view the query that it has."""
-    yield _query(item, "create or replace")
+            yield from columns.column_settings(column, snapshot)
 
 
 def _query(item: Item, verb: str) -> str:
@@ -206,32 +226,36 @@ def _query(item: Item, verb: str) -> str:
     return text if item.kind == "view" else f"{text}\nwith no data"
 
 
-def refresh(item: Item, _: Snapshot) -> Iterator[str]:
-    """Yield what fills a materialized view."""
-    yield f"refresh materialized view {item.name}"
+def finish(part: str, item: Item, snapshot: Snapshot) -> Iterator[str]:
+    """Yield what begins or finishes an object that is made in steps: see `steps`."""
+    match part:
+        case "shell":  # announces a type to the functions that will define it
+            yield f"create type {item.name}"
+        case "default":
+            yield from columns.set_default(item, snapshot)
+        case "query":
+            yield _query(item, "create or replace")
+        case "owned":
+            yield f"alter sequence {item.name} owned by {item['owned_by']}"
+        case "refresh":
+            yield f"refresh materialized view {item.name}"
+        case "attach" if item.kind == "index":
+            yield f"alter index {item['partition_of']} attach partition {item.name}"
+        case "attach":
+            partition = f"{item.name} {item['partition_bound']}"
+            yield f"alter table {item['inherits']} attach partition {partition}"
 
 
-def _trigger(item: Item, snapshot: Snapshot) -> Iterator[str]:
-    if not item["of_partition"]:
-        yield item["definition"]
-    if item["enabled"] != "enabled":
-        yield fire_trigger(item, snapshot)
-
-
-def fire_trigger(item: Item, snapshot: Snapshot) -> str:
-    """Return what sets when a trigger fires, without those of partitions."""
-    only = "only " if table_of(item) in snapshot.parents else ""
+def fire(item: Item, snapshot: Snapshot) -> str:
+    """Return what sets when a trigger or a rule fires, without those of partitions."""
     verb = FIRING[item["enabled"]]
-    return f"alter table {only}{table_of(item)} {verb} trigger {quoted(item['name'])}"
+    if item.kind == "event_trigger":
+        return f"alter event trigger {item.name} {verb}"
+    only = "only " if item.kind == "trigger" and table_of(item) in snapshot.parents else ""
+    return f"alter table {only}{table_of(item)} {verb} {item.kind} {quoted(item['name'])}"
 
 
-def _rule(item: Item, _: Snapshot) -> Iterator[str]:
-    yield item["definition"].rstrip().removesuffix(";")
-    if item["enabled"] != "enabled":
-        yield f"alter table {table_of(item)} {FIRING[item['enabled']]} rule {quoted(item['name'])}"
-
-
-def _policy(item: Item, _: Snapshot) -> Iterator[str]:
+def _policy(item: Item) -> str:
     text = f"create policy {quoted(item['name'])} on {table_of(item)}"
     if not item["permissive"]:
         text += " as restrictive"
@@ -240,26 +264,15 @@ def _policy(item: Item, _: Snapshot) -> Iterator[str]:
         text += f"\nusing ({item['using']})"
     if item["check"] is not None:
         text += f"\nwith check ({item['check']})"
-    yield text
+    return text
 
 
-def _event_trigger(item: Item, _: Snapshot) -> Iterator[str]:
+def _event_trigger(item: Item) -> str:
     tags = ""
     if item["tags"]:
         tags = f" when tag in ({', '.join(literal(tag) for tag in item['tags'].split(', '))})"
-    yield (
-        f"create event trigger {item.name} on {item['event']}{tags} "
-        f"execute function {item['function']}"
-    )
-    if item["enabled"] != "enabled":
-        yield f"alter event trigger {item.name} {FIRING[item['enabled']]}"
-
-
-def _publication(item: Item, _: Snapshot) -> Iterator[str]:
-    what = "for all tables" if item["all_tables"] else published(item)
-    yield (
-        f"create publication {item.name} {what and what + ' '}with ({publication_options(item)})"
-    )
+    what = f"{item['event']}{tags} execute function {item['function']}"
+    return f"create event trigger {item.name} on {what}"
 
 
 def published(item: Item) -> str:
@@ -268,17 +281,17 @@ def published(item: Item) -> str:
     return f"for {', '.join(parts)}" if parts else ""
 
 
-def publication_options(item: Item) -> str:
-    """Return a publication's options as statements list them."""
+def publication_options(item: Item, changed: Set[str] = frozenset()) -> str:
+    """Return a publication's options as statements list them: all, or those that changed."""
     said = [f"publish = '{item['publish']}'"]
-    if item["via_root"]:
-        said.append("publish_via_partition_root = true")
-    if item["generated_columns"]:
-        said.append(f"publish_generated_columns = {item['generated_columns']}")
+    if item["via_root"] or changed:
+        said.append(f"publish_via_partition_root = {'true' if item['via_root'] else 'false'}")
+    if "generated_columns" in changed or (item["generated_columns"] and not changed):
+        said.append(f"publish_generated_columns = {item['generated_columns'] or 'none'}")
     return ", ".join(said)
 
 
-def _other(item: Item, _: Snapshot) -> Iterator[str]:
+def _other(item: Item) -> Iterator[str]:
     text = f"create {item.name}" if item["definition"] == "create" else item["definition"]
     if item["version"]:
         text = text.replace(" foreign data", f" version {literal(item['version'])} foreign data", 1)
@@ -291,46 +304,18 @@ def _other(item: Item, _: Snapshot) -> Iterator[str]:
         yield f"alter {item.name} add mapping for {token} with {dictionaries}"
 
 
-def _comment(item: Item, _: Snapshot) -> Iterator[str]:
-    yield f"comment on {item.name} is {literal(item['comment'])}"
-
-
 # Settings whose value is a list of names, each quoted by itself.
 _LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
 
 
-def _database_setting(item: Item, _: Snapshot) -> Iterator[str]:
-    value = item["value"]
+def _database_setting(item: Item) -> str:
+    value = literal(item["value"])
     if item["name"] in _LISTS:
-        value = ", ".join(literal(plain(name)) for name in names(value)) or "''"
-    else:
-        value = literal(value)
-    yield database_setting(item, f"set {item['name']} = {value}")
+        value = ", ".join(literal(plain(name)) for name in names(item["value"])) or "''"
+    return database_setting(item, f"set {item['name']} = {value}")
 
 
 def database_setting(item: Item, change: str) -> str:
     """Return the statement that changes a setting of the database, or of a role in it."""
     who = f"role {role(item['grantee'])} in " if item["grantee"] else ""
     return on_this_database(f"alter {who}database", change)
-
-
-_MAKERS: dict[str, Callable[[Item, Snapshot], Iterator[str]]] = {
-    "schema": _schema,
-    "extension": _extension,
-    "type": _type,
-    "function": _function,
-    "sequence": _sequence,
-    "constraint": add_constraint,
-    "index": _index,
-    "statistics": _statistics,
-    "trigger": _trigger,
-    "rule": _rule,
-    "policy": _policy,
-    "event_trigger": _event_trigger,
-    "publication": _publication,
-    "other": _other,
-    "comment": _comment,
-    "grant": grant,
-    "default_privilege": default_privilege,
-    "database_setting": _database_setting,
-}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.markdown import block, code, link, prose, rows
+from todo_sql.catalog.markdown import block, code, grid, link, prose
 from todo_sql.catalog.overview import (
     ListedMigration,
     TableView,
@@ -15,7 +15,6 @@ from todo_sql.catalog.overview import (
     functions,
     short,
     tables,
-    views,
 )
 from todo_sql.catalog.snapshot import Snapshot
 
@@ -28,27 +27,39 @@ Serving = Mapping[str, Sequence[str]]
 def schema(snapshot: Snapshot, serving: Serving) -> str:
     """Return schema.md."""
     found = tables(snapshot)
-    parts = ["# The schema", NOTE, *_contents(found), "## Diagram", diagram(found)]
+    contents = [
+        (link(table.name), prose(table.comment), "yes" if table.item["row_security"] else "no")
+        for table in found
+    ]
+    head = ("table", "holds", "row level security")
+    parts = ["# The schema", NOTE, grid(head, contents), "## Diagram", diagram(found)]
     for table in found:
         parts += _table(table, serving)
-    if views(snapshot):
-        parts.append("## Views")
-        parts += [_view(item) for item in views(snapshot)]
-    parts += _functions(snapshot)
+    views = [_view(item) for kind in ("view", "materialized_view") for item in snapshot.of(kind)]
+    parts += ["## Views", *views] if views else []
+    parts += _titled(
+        "## Functions",
+        ("function", "returns", "language", "runs as", "does"),
+        [
+            (
+                code(short(item.name).replace("pg_catalog.", "")),
+                prose(item["returns"]),
+                item["language"],
+                "its owner" if item["security_definer"] else "its caller",
+                prose(comment),
+            )
+            for item, comment in functions(snapshot)
+        ],
+    )
     parts += _roles(found)
     return "\n\n".join(parts) + "\n"
 
 
-def _contents(found: Sequence[TableView]) -> Iterator[str]:
-    contents = [
-        (
-            link(table.name),
-            prose(table.comment),
-            "yes" if table.item["row_security"] else "no",
-        )
-        for table in found
-    ]
-    yield "\n".join(rows(("table", "holds", "row level security"), contents))
+def _titled(title: str, head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield a table below its title; nothing where it has no row."""
+    if body:
+        yield title
+        yield grid(head, body)
 
 
 def diagram(found: Sequence[TableView]) -> str:
@@ -98,87 +109,56 @@ def _table(table: TableView, serving: Serving) -> Iterator[str]:
         notes.append("Row level security is forced: it holds for the owner, too.")
     if notes:
         yield " ".join(notes)
-    yield "\n".join(
-        rows(
-            ("column", "type", "null", "default", "meaning"),
-            [
-                (
-                    code(column["name"]),
-                    prose(short(column["type"])),
-                    "" if column["not_null"] else "null",
-                    code(column_default(column)),
-                    prose(table.comments.get(column.key)),
-                )
-                for column in table.columns
-            ],
-        )
-    )
-    if table.constraints:
-        yield "Constraints:"
-        yield "\n".join(
-            rows(
-                ("constraint", "definition"),
-                [(code(c["name"]), code(short(c["definition"]))) for c in table.constraints],
+    yield grid(
+        ("column", "type", "null", "default", "meaning"),
+        [
+            (
+                code(column["name"]),
+                prose(short(column["type"])),
+                "" if column["not_null"] else "null",
+                code(column_default(column)),
+                prose(table.comments.get(column.key)),
             )
-        )
-    yield from _indexes(table, serving)
-    yield from _policies(table)
-    yield from _grants(table)
-    if table.triggers:
-        yield "Triggers:"
-        yield "\n".join(f"- {code(short(item['definition']))}" for item in table.triggers)
-
-
-def _indexes(table: TableView, serving: Serving) -> Iterator[str]:
-    if not table.indexes:
-        return
-    yield "Indexes, and the queries whose plans use them:"
-    found = []
-    for index in table.indexes:
-        queries = ", ".join(code(name) for name in serving.get(index.name, ()))
-        found.append(
+            for column in table.columns
+        ],
+    )
+    yield from _titled(
+        "Constraints:",
+        ("constraint", "definition"),
+        [(code(item["name"]), code(short(item["definition"]))) for item in table.constraints],
+    )
+    yield from _titled(
+        "Indexes, and the queries whose plans use them:",
+        ("index", "on", "used by", "meaning"),
+        [
             (
                 code(index["name"]),
                 code(short(re.sub(r"^.* USING ", "", index["definition"]))),
-                queries,
+                ", ".join(map(code, serving.get(index.name, ()))),
                 prose(table.comments.get(index.key)),
             )
-        )
-    yield "\n".join(rows(("index", "on", "used by", "meaning"), found))
-
-
-def _policies(table: TableView) -> Iterator[str]:
-    if table.policies:
-        yield "Policies:"
-        yield "\n".join(
-            rows(
-                ("policy", "for", "to", "using", "with check"),
-                [
-                    (
-                        code(item["name"]),
-                        item["command"],
-                        prose(item["roles"]),
-                        code(flat(item["using"])),
-                        code(flat(item["check"])),
-                    )
-                    for item in table.policies
-                ],
+            for index in table.indexes
+        ],
+    )
+    yield from _titled(
+        "Policies:",
+        ("policy", "for", "to", "using", "with check"),
+        [
+            (
+                code(item["name"]),
+                item["command"],
+                prose(item["roles"]),
+                code(flat(item["using"])),
+                code(flat(item["check"])),
             )
-        )
-
-
-def _grants(table: TableView) -> Iterator[str]:
-    if table.grants:
-        yield "Grants:"
-        yield "\n".join(
-            rows(
-                ("role", "may"),
-                [
-                    (prose(role), prose(", ".join(privileges)))
-                    for role, privileges in table.grants.items()
-                ],
-            )
-        )
+            for item in table.policies
+        ],
+    )
+    may = [(prose(role), prose(", ".join(granted))) for role, granted in table.grants.items()]
+    yield from _titled("Grants:", ("role", "may"), may)
+    if table.triggers:
+        yield "Triggers:"
+        yield "\n".join(f"- {code(short(item['definition']))}" for item in table.triggers)
 
 
 def _view(item: Item) -> str:
@@ -186,39 +166,16 @@ def _view(item: Item) -> str:
     return f"### {prose(short(item.name))}\n\n{block('sql', definition)}"
 
 
-def _functions(snapshot: Snapshot) -> Iterator[str]:
-    found = functions(snapshot)
-    if found:
-        yield "## Functions"
-        yield "\n".join(
-            rows(
-                ("function", "returns", "language", "runs as", "does"),
-                [
-                    (
-                        code(short(item.name).replace("pg_catalog.", "")),
-                        prose(item["returns"]),
-                        item["language"],
-                        "its owner" if item["security_definer"] else "its caller",
-                        prose(comment),
-                    )
-                    for item, comment in found
-                ],
-            )
-        )
-
-
 def _roles(found: Sequence[TableView]) -> Iterator[str]:
     roles = sorted({role for table in found for role in table.grants})
-    if roles:
-        yield "## Who may do what"
-        matrix = []
-        for table in found:
-            cells = (
-                ", ".join(dict.fromkeys(p.split(" ")[0] for p in table.grants.get(role, ())))
-                for role in roles
-            )
-            matrix.append((link(table.name), *cells))
-        yield "\n".join(rows(("table", *map(prose, roles)), matrix))
+    matrix = []
+    for table in found if roles else ():
+        cells = (
+            ", ".join(dict.fromkeys(p.split(" ")[0] for p in table.grants.get(role, ())))
+            for role in roles
+        )
+        matrix.append((link(table.name), *cells))
+    yield from _titled("## Who may do what", ("table", *map(prose, roles)), matrix)
 
 
 def migrations(
@@ -245,10 +202,9 @@ def migrations(
         "# The migrations",
         NOTE,
         f"{len(listed)} migrations, in the order in which they are applied.",
-        "\n".join(rows(("version", "migration", "why", "runs in", "can be undone"), listed)),
+        grid(("version", "migration", "why", "runs in", "can be undone"), listed),
     ]
     for heading, files in (beside or {}).items():
-        if files:
-            cells = [(code(name), prose(why)) for name, why in files]
-            parts += [f"## {heading}", "\n".join(rows(("file", "why"), cells))]
+        cells = [(code(name), prose(why)) for name, why in files]
+        parts += _titled(f"## {heading}", ("file", "why"), cells)
     return "\n\n".join(parts) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 _MARKS = re.compile(r"[\\`*\[~]|(?<!\w)_|_(?!\w)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)")
@@ -44,9 +44,8 @@ def block(language: str, text: str) -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def rows(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table; cells are Markdown."""
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "|".join("---" for _ in head) + "|"
-    for row in body:
-        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
+def grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table; cells are Markdown."""
+    cells = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in body)
+    lines = [f"| {' | '.join(row)} |" for row in (head, *cells)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])

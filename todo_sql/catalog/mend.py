@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from todo_sql.catalog.belonging import closure, family, index_of, object_of, relation_of, users_of
 from todo_sql.catalog.changes import bound_changes, change, change_grant, drop, let_go
-from todo_sql.catalog.column_changes import rename_not_nulls
-from todo_sql.catalog.columns import alter_column, set_default
+from todo_sql.catalog.columns import alter_column, rename_not_nulls, set_default
 from todo_sql.catalog.counting import recount
-from todo_sql.catalog.ddl import again, is_again, later, refresh
+from todo_sql.catalog.ddl import again, finish, is_again, later
 from todo_sql.catalog.diff import Difference
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.mend_order import Mended, Order
@@ -226,7 +225,7 @@ class _Mending:
         for key in [old.key, *kept]:
             view, then = self._before.items[key], self._after.items[key]
             if view.kind == "materialized_view" and view["populated"] and not then["populated"]:
-                made += refresh(then, self._after)
+                made += finish("refresh", then, self._after)
         unit.statements[:] = [*drops, *unit.statements, *made]
         for key in keys:
             other = self._made.get(key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from heapq import heappop, heappush
 
 from todo_sql.catalog.belonging import inheriting, object_of, relation_of
 from todo_sql.catalog.changes import let_go
@@ -13,6 +12,7 @@ from todo_sql.catalog.diff import Difference
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import names
 from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.catalog.steps import in_turn
 
 
 @dataclass(slots=True)
@@ -151,12 +151,9 @@ class Order:
                 pairs = list(zip(circle[1:], circle, strict=False))
                 then, first = next((pair for pair in pairs if pair not in chained), pairs[0])
                 self._edges[then].discard(first)
-        waiting: list[tuple[bool, int]] = []
-        while sorter.is_active():
-            for number in sorter.get_ready():
-                is_drop = self._units[number].difference.after is None
-                heappush(waiting, (not is_drop, -number if is_drop else number))
-            _, number = heappop(waiting)
-            number = abs(number)
-            yield number
-            sorter.done(number)
+        return in_turn(sorter, self._rank)
+
+    def _rank(self, number: int) -> tuple[int, ...]:
+        """Return a sort key: drops first, the last one first."""
+        is_drop = self._units[number].difference.after is None
+        return (0, -number) if is_drop else (1, number)

@@ -31,6 +31,9 @@ _KEYWORDS = frozenset(
     )
 )
 
+BY_HAND = "-- by hand: "
+"""Begins a line where no statement can be given."""
+
 FIRING = {
     None: "enable",
     "enabled": "enable",

@@ -4,51 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
 class TableView:
     """One table with all that belongs to it.
 
     Attributes:
         name: Without ``public``.
-        partitions: The tables that are its partitions, by name.
+        columns: As its constraints, indexes, policies and triggers: the items, in order.
+        primary_key: The names of its columns.
+        foreign_columns: The names of the columns that refer to another table.
         grants: By role, the privileges: on the table, then on columns.
+        partitions: The tables that are its partitions, by name.
+        comments: Of all objects, by key.
     """
 
-    item: Item
-    name: str
-    comment: str | None
-    columns: tuple[Item, ...]
-    constraints: tuple[Item, ...]
-    indexes: tuple[Item, ...]
-    policies: tuple[Item, ...]
-    triggers: tuple[Item, ...]
-    grants: Mapping[str, tuple[str, ...]]
-    partitions: tuple[str, ...]
-    comments: Mapping[str, str]
+    def __init__(self, item: Item, snapshot: Snapshot, comments: Mapping[str, str]) -> None:
+        def parts(kind: str) -> list[Item]:
+            return list(snapshot.of(kind, item.key))
 
-    @property
-    def primary_key(self) -> tuple[str, ...]:
-        """The names of the columns of the primary key."""
-        for item in self.constraints:
-            if item["form"] == "primary key":
-                return tuple(item["columns"])
-        return ()
-
-    @property
-    def foreign_keys(self) -> tuple[Item, ...]:
-        """The foreign keys."""
-        return tuple(item for item in self.constraints if item["form"] == "foreign key")
-
-    @property
-    def foreign_columns(self) -> set[str]:
-        """The names of the columns that refer to another table."""
-        return {name for key in self.foreign_keys for name in key["columns"]}
+        self.item, self.comments = item, comments
+        self.name, self.comment = short(item.name), comments.get(item.key)
+        self.columns, self.constraints, self.indexes = map(parts, ("column", "constraint", "index"))
+        self.policies, self.triggers = map(parts, ("policy", "trigger"))
+        keys = [one for one in self.constraints if one["form"] == "primary key"]
+        self.primary_key: list[str] = keys[0]["columns"] if keys else []
+        self.foreign_keys = [one for one in self.constraints if one["form"] == "foreign key"]
+        self.foreign_columns = {name for key in self.foreign_keys for name in key["columns"]}
+        self.grants = _grants(item, snapshot)
+        self.partitions = [
+            short(part.name)
+            for part in snapshot.of("table")
+            if part["partition_bound"] and part["inherits"] == item.name
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +71,8 @@ def flat(text: str | None) -> str:
 def tables(snapshot: Snapshot) -> list[TableView]:
     """Return the tables that are no partitions, by name."""
     comments = {item.parent: str(item["comment"]) for item in snapshot.of("comment") if item.parent}
-    return [
-        _table(item, snapshot, comments)
-        for item in snapshot.of("table")
-        if not item["partition_bound"]
-    ]
-
-
-def _table(item: Item, snapshot: Snapshot, comments: Mapping[str, str]) -> TableView:
-    return TableView(
-        item,
-        short(item.name),
-        comments.get(item.key),
-        tuple(snapshot.of("column", item.key)),
-        tuple(snapshot.of("constraint", item.key)),
-        tuple(snapshot.of("index", item.key)),
-        tuple(snapshot.of("policy", item.key)),
-        tuple(snapshot.of("trigger", item.key)),
-        _grants(item, snapshot),
-        tuple(
-            short(part.name)
-            for part in snapshot.of("table")
-            if part["partition_bound"] and part["inherits"] == item.name
-        ),
-        comments,
-    )
+    every = (item for item in snapshot.of("table") if not item["partition_bound"])
+    return [TableView(item, snapshot, comments) for item in every]
 
 
 def _grants(table: Item, snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
@@ -138,8 +106,3 @@ def functions(snapshot: Snapshot) -> list[tuple[Item, str | None]]:
     """Return the functions with their comments."""
     comments = {item.parent: item["comment"] for item in snapshot.of("comment")}
     return [(item, comments.get(item.key)) for item in snapshot.of("function")]
-
-
-def views(snapshot: Snapshot) -> list[Any]:
-    """Return views and materialized views."""
-    return [*snapshot.of("view"), *snapshot.of("materialized_view")]

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Set
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
+from typing import TypeVar
 
-from todo_sql.catalog import columns, ddl
+from todo_sql.catalog import ddl
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import names
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.table_ddl import in_table
+
+T = TypeVar("T", int, str)
 
 _GROUPS = {
     "schema": "schema",
@@ -41,6 +44,7 @@ _GROUPS = {
 }
 _MAIN = "types, functions, sequences, tables and views, each after what it needs"
 _GROUP_ORDER = ("schema", "extension", _MAIN, *list(_GROUPS.values())[2:])
+_SHELL = 3  # what it costs to make a type in two steps
 _MAIN_ORDER = ("other", "shell", "type", "domain", "function", "sequence", "table", "owned", "view")
 
 
@@ -84,22 +88,21 @@ def steps(snapshot: Snapshot, keys: Collection[str] | None = None) -> list[Catal
             else:
                 ignored.add((circle[1], circle[0]))
             continue
-        return list(_sorted(sorter, plan, graph))
+        return [
+            CatalogStep(plan.items[node].key, node, plan.group(node), made, frozenset(graph[node]))
+            for node in in_turn(sorter, plan.rank)
+            if (made := plan.statements(node))
+        ]
 
 
-def _sorted(
-    sorter: TopologicalSorter[str], plan: _Plan, graph: dict[str, set[str]]
-) -> Iterator[CatalogStep]:
-    waiting: list[tuple[int, int, int, str]] = []
-    heapify(waiting)
+def in_turn(sorter: TopologicalSorter[T], rank: Callable[[T], tuple[int, ...]]) -> Iterator[T]:
+    """Yield the nodes of a graph: of those that may come next, that of the lowest rank."""
+    waiting: list[tuple[tuple[int, ...], T]] = []
     while sorter.is_active():
         for node in sorter.get_ready():
-            heappush(waiting, (*plan.rank(node), node))
+            heappush(waiting, (rank(node), node))
         node = heappop(waiting)[-1]
-        made = plan.statements(node)
-        if made:
-            item = plan.items[node]
-            yield CatalogStep(item.key, node, plan.group(node), tuple(made), frozenset(graph[node]))
+        yield node
         sorter.done(node)
 
 
@@ -247,21 +250,9 @@ class _Plan:
             kind = "event_trigger"
         return _GROUPS.get(kind, _MAIN)
 
-    def statements(self, node: str) -> list[str]:
+    def statements(self, node: str) -> tuple[str, ...]:
         """Return what a step runs."""
         item = self.items[node]
         if node == item.key:
-            return ddl.create(item, self._snapshot, self._apart)
-        return list(_FINISH[node.split(" ")[0]](item, self._snapshot))
-
-
-_SHELL = 3
-
-_FINISH: dict[str, Callable[[Item, Snapshot], Iterator[str]]] = {
-    "default": columns.set_default,
-    "query": ddl.set_query,
-    "owned": ddl.own,
-    "attach": ddl.attach,
-    "shell": ddl.shell,
-    "refresh": ddl.refresh,
-}
+            return tuple(ddl.create(item, self._snapshot, self._apart))
+        return tuple(ddl.finish(node.split(" ")[0], item, self._snapshot))

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
+from dataclasses import replace
 
-from todo_sql.catalog.columns import (
-    above,
-    column_definition,
-    column_settings,
-    overridden,
-    set_default,
-)
+from todo_sql.catalog import columns
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import FIRING, block, literal, names, options, quoted, table_of
+from todo_sql.catalog.names import BY_HAND, FIRING, block, literal, names, options, quoted, table_of
 from todo_sql.catalog.snapshot import Snapshot
 
 
@@ -24,28 +19,36 @@ def constraints_of(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[
             yield f"constraint {quoted(constraint['name'])} {constraint['definition']}"
 
 
+# What no clause says.
+_LATER = ("of_type", "toast_options", "row_security", "force_row_security", "replica_identity")
+
+
 def make_table(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
     """Yield what makes a table with its columns, and with what its columns are set to."""
-    columns = list(snapshot.of("column", item.key))
+    found = list(snapshot.of("column", item.key))
     inherits = names(None if item["partition_bound"] else item["inherits"])
     # A child all of whose columns are its own was made before it inherited, in its own order.
-    begotten = any(column["inherited"] for column in columns) or not columns
+    begotten = any(column["inherited"] for column in found) or not found
     parts = [
-        column_definition(column, snapshot, apart) for column in columns if not column["inherited"]
+        columns.column_definition(column, snapshot, apart)
+        for column in found
+        if not column["inherited"]
     ]
     parts += constraints_of(item, snapshot, apart)
     yield _created(item, parts, item["inherits"] if inherits and begotten else None)
     if not begotten:
         yield from (f"alter table {item.name} inherit {name}" for name in inherits)
-    yield from (f"alter table {item.name} {change}" for change in _set_afterwards(item))
-    for column in columns:
+    bare = replace(item, attributes=dict.fromkeys(item.attributes))
+    for name in _LATER:
+        yield from set_table(name, bare, item) if item[name] else ()
+    for column in found:
         if column["inherited"]:
-            yield from overridden(column, snapshot, apart)
+            yield from columns.overridden(column, snapshot, apart)
             continue
-        parent = above(column, snapshot)
+        parent = columns.above(column, snapshot)
         if inherits and begotten and parent and parent["default"] and column["default"] is None:
-            yield from set_default(column, snapshot)
-        yield from column_settings(column, snapshot)
+            yield from columns.set_default(column, snapshot)
+        yield from columns.column_settings(column, snapshot)
 
 
 def _created(item: Item, parts: list[str], inherits: str | None) -> str:
@@ -67,19 +70,48 @@ def _created(item: Item, parts: list[str], inherits: str | None) -> str:
     return "\n".join([text, *(words.format(said) for words, said in clauses.items() if said)])
 
 
-def _set_afterwards(item: Item) -> Iterator[str]:
-    """Yield what a table is altered to, since no clause says it."""
-    if item["of_type"]:
-        yield f"of {item['of_type']}"
-    if item["toast_options"]:
-        said = ", ".join(f"toast.{option}" for option in item["toast_options"].split(", "))
-        yield f"set ({said})"
-    if item["row_security"]:
-        yield "enable row level security"
-    if item["force_row_security"]:
-        yield "force row level security"
-    if item["replica_identity"] in ("full", "nothing"):
-        yield f"replica identity {item['replica_identity']}"
+def set_table(name: str, old: Item, new: Item) -> Iterator[str]:
+    """Yield what gives a table another value of one attribute."""
+    alter = f"alter table {new.name}"
+    value = new[name]
+    match name:
+        case "row_security":
+            yield f"{alter} {'enable' if value else 'disable'} row level security"
+        case "force_row_security":
+            yield f"{alter} {'' if value else 'no '}force row level security"
+        case "persistence":
+            yield f"{alter} set {value}"
+        case "options":
+            yield from columns.set_options(alter, old[name], value)
+        case "toast_options":
+            yield from columns.set_options(alter, old[name], value, "toast.")
+        case "replica_identity":
+            if value != "index":  # else said with the index
+                yield f"{alter} replica identity {value or 'default'}"
+        case "partition_bound":
+            if old[name] is not None:
+                yield f"alter table {old['inherits']} detach partition {new.name}"
+            if value is not None:
+                yield f"alter table {new['inherits']} attach partition {new.name} {value}"
+        case "inherits" if old["partition_bound"] or new["partition_bound"]:
+            pass  # said with the bound
+        case "inherits":
+            gone, added = names(old[name]), names(value)
+            yield from (f"{alter} no inherit {one}" for one in gone if one not in added)
+            yield from (f"{alter} inherit {one}" for one in added if one not in gone)
+        case "tablespace" | "access_method":
+            yield from columns.set_storing(alter, name, old, new)
+        case "of_type":
+            yield f"{alter} of {value}" if value else f"{alter} not of"
+        case "foreign_options":
+            yield from columns.set_foreign_options(
+                f"alter foreign table {new.name}", new, old[name], value
+            )
+        case "detach_pending":
+            if old[name] and not value:
+                yield f"alter table {new['inherits']} detach partition {new.name} finalize"
+        case _:
+            yield f"{BY_HAND}{name.replace('_', ' ')} of {new.key} is {old[name]}, not {value}"
 
 
 def in_table(constraint: Item, snapshot: Snapshot) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.ddl import fire_trigger
+from todo_sql.catalog.ddl import fire
 from todo_sql.catalog.names import literal, quoted
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.errors import Finding
@@ -180,7 +180,7 @@ class Reference:
                 yield f"alter table {name} enable trigger user"
                 for trigger in triggers:
                     if trigger["enabled"] != "enabled":
-                        yield fire_trigger(trigger, self._snapshot)
+                        yield fire(trigger, self._snapshot)
         for view in self._snapshot.of("materialized_view") if ordered else ():
             if view["populated"]:
                 yield f"refresh materialized view {view.name}"

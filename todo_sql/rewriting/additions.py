@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from todo_sql.catalog.column_changes import not_null_name
-from todo_sql.catalog.columns import column_definition, identity, sequence_options
+from todo_sql.catalog.columns import (
+    column_definition,
+    identity,
+    not_null_name,
+    sequence_options,
+)
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, index_name, literal, names, split_name, table_of
 from todo_sql.rewriting.piece_view import changed, helper, plain

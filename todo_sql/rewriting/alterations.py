@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from todo_sql.catalog.column_changes import not_null_name
+from todo_sql.catalog.columns import not_null_name
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, quoted, table_of
 from todo_sql.review.linting.tree import enum

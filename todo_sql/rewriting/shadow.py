@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from todo_sql.catalog.column_changes import not_null_name
+from todo_sql.catalog.columns import not_null_name
 from todo_sql.catalog.ddl import create
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, index_name, literal, quoted, split_name, table_of
