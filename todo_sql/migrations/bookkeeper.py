@@ -18,6 +18,7 @@ from todo_sql.migrations.ledger_writer import Writer
 from todo_sql.migrations.progress import Discreet, Events
 from todo_sql.migrations.repair import Change
 from todo_sql.migrations.running import MigrationRun
+from todo_sql.wire.connect_errors import beyond
 from todo_sql.wire.flight import FlightCommand
 from todo_sql.wire.pipeline import ConnectionLost
 
@@ -210,7 +211,7 @@ class Bookkeeper:
                 f"the connection was lost: {error}",
                 code="M331",
                 cause="no migration was under way; nothing was changed",
-                fix="run the command again",
+                fix=beyond(error, "run the command again"),
             ) from None
 
     def _link(self, *, writes: bool, wait: float | None, ledger: str | None) -> MigrationLink:

@@ -24,6 +24,7 @@ from todo_sql.migrations.ledger_writer import Writer, unwritable
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repeating import Return
+from todo_sql.wire.connect_errors import beyond
 from todo_sql.wire.flight import Flight, FlightCommand
 from todo_sql.wire.pipeline import ConnectionLost
 
@@ -415,18 +416,9 @@ class MigrationRun:
             f"the connection was lost at {self._at}: {error}",
             code="M330",
             cause=state,
-            fix=f"{_LIMITS.get(getattr(error, 'sqlstate', None) or '', '')}"
-            f"run `todo-sql {verb}` again",
+            fix=beyond(error, f"run `todo-sql {verb}` again"),
         )
 
 
 def _facts(migration: Migration) -> tuple[tuple[str, str], ...]:
     return (("todo_sql.migration", migration.id),)
-
-
-# What ended a session that was at work, and may be raised.
-_LIMITS = {
-    "25P03": "raise idle_in_transaction_session_timeout for the migrating role, then ",
-    "25P04": "raise transaction_timeout for the migrating role, then ",
-    "57P05": "raise idle_session_timeout for the migrating role, then ",
-}

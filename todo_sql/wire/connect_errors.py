@@ -126,9 +126,25 @@ def explain(error: Exception, url: DatabaseUrl | None = None) -> DatabaseError:
         sqlstate=sqlstate,
         cause=". ".join(filter(None, [f"PostgreSQL {sqlstate}" if sqlstate else None, detail]))
         or None,
-        fix=getattr(diagnosis, "message_hint", None),
+        fix=getattr(diagnosis, "message_hint", None)
+        or (beyond(error, "run the command again") if sqlstate in _LIMITS else None),
     )
+
+
+def beyond(error: BaseException, then: str) -> str:
+    """Return what to do after an error: before `then`, raise the limit that was too low."""
+    asked = "user request" in str(error)  # to stop: by pg_cancel_backend
+    limit = None if asked else _LIMITS.get(getattr(error, "sqlstate", None) or "")
+    return f"raise {limit} for this role and database, then {then}" if limit else then
 
 
 _NOT_MEMBER = "permission denied to set role"
 _CONNECTING = ("28", "08", "3D", "53", "57")
+# What ends a statement or a session that takes too long, by SQLSTATE.
+_LIMITS = {
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+    "55P03": "lock_timeout",
+    "57014": "statement_timeout",
+    "57P05": "idle_session_timeout",
+}

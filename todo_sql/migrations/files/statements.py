@@ -24,6 +24,7 @@ from todo_sql.sql.source import Source
 from todo_sql.sql.walking import enum
 
 _META_COMMAND = re.compile(rf"^[ \t]*(?!{RESTRICTION.pattern})\\[A-Za-z!?]", re.MULTILINE)
+_SENDING = re.compile(r"\\(?:g(?:x|desc|exec|set)?|crosstabview|watch|;)(?![a-z])")
 _TRIED = 20  # places that may be the cause; what comes after the first true one is no matter
 _TRANSACTION = re.compile(
     r"(?:begin|start\s+transaction|commit|end|rollback|abort|savepoint|release"
@@ -219,6 +220,15 @@ def explain(source: Source, error: GrammarError) -> Finding:
             source.place(start, end),
             fix="remove the line; of these, `\\i` and `\\ir` are read: the name of a file beside, "
             "alone in its line",
+        )
+    if behind := _SENDING.match(source.text, error.offset):
+        return Finding(
+            "M122",
+            "error",
+            "psql's meta-commands are not SQL",
+            source.place(*behind.span()),
+            fix=f"end the statement with a semicolon in place of `{behind[0]}`; what psql would "
+            "make of its rows, `do $$ begin … execute …; end $$` can do",
         )
     word = re.compile(r"\w+|.|$", re.DOTALL).match(source.text, error.offset)
     return Finding(
