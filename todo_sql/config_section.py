@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from todo_sql.errors import ConfigError, Severity
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Folder = Annotated[str, Field(description="a path in quotes")]
 Name = Annotated[str, Field(min_length=1)]
@@ -26,6 +30,9 @@ def _own(name: str) -> str:
 SettingName = Annotated[
     str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"), AfterValidator(_own)
 ]
+
+
+_Place = tuple[int | str, ...]
 
 
 class _Keys(BaseModel):
@@ -112,7 +119,7 @@ def read_section(section: dict[str, Any], where: str) -> Section:
             error.errors(include_url=False, include_input=False),
             key=lambda one: one["type"] != "extra_forbidden",
         )
-    mistakes = [_problem(one["type"], one["loc"], one["msg"]) for one in found]
+    mistakes = [_problem(*one) for one in _told_once(found, section)]
     others = "; ".join(f"{key} {problem}".strip() for key, problem, _ in mistakes[1:])
     key, problem, fix = mistakes[0]
     raise ConfigError(
@@ -122,7 +129,33 @@ def read_section(section: dict[str, Any], where: str) -> Section:
     )
 
 
-def _problem(kind: str, place: tuple[int | str, ...], message: str) -> tuple[str, str, str]:
+def _told_once(found: list[ErrorDetails], section: Any) -> Iterator[tuple[str, _Place, str]]:
+    """Yield kind, place and message of each mistake, without the types that it could be of.
+
+    Where a value may be of several types, there is an error for each of them, with the type in
+    the place; of two types the one counts that took more of the value.
+    """
+    told: dict[_Place, tuple[str, list[str]]] = {}
+    for one in found:
+        place: list[int | str] = []
+        value = section
+        for part in one["loc"]:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                if one["type"] != "missing":
+                    continue
+            place.append(part)
+        told.setdefault(tuple(place), (one["type"], []))[1].append(one["msg"])
+    for at, (kind, messages) in told.items():
+        if not any(len(other) > len(at) and other[: len(at)] == at for other in told):
+            words = dict.fromkeys(re.sub(r" or instance of \w+", "", one) for one in messages)
+            first, *others = (one[0].lower() + one[1:] for one in words)
+            more = (f" or {one.removeprefix('input should be ')}" for one in others)
+            yield kind, at, first + "".join(more)
+
+
+def _problem(kind: str, place: _Place, message: str) -> tuple[str, str, str]:
     """Return the key in words, what is wrong with it, and what to write instead."""
     key, *rest = map(str, place)
     if kind == "extra_forbidden":
@@ -134,4 +167,4 @@ def _problem(kind: str, place: tuple[int | str, ...], message: str) -> tuple[str
         return f"unknown key `{name}`", "", f"did you mean `{close[0]}`?" if close else known
     inner = f"`{'.'.join(rest)}`: " if rest else ""
     fix = f"write {Section.model_fields[key].description}"
-    return f"`{key}`", inner + message[0].lower() + message[1:], fix
+    return f"`{key}`", inner + message, fix

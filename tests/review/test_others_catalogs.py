@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,39 @@ def test_a_filled_view_is_no_drift(
     connect(superuser_database, autocommit=True).execute("refresh materialized view mv")
     code, said = run(root, superuser_database, "drift")
     assert code == ExitCode.OK, said
+
+
+@pytest.mark.usefixtures("scratch")
+def test_what_lets_a_role_migrate_is_no_drift(
+    project: Callable[[dict[str, str]], Path],
+    run: Run,
+    superuser_database: str,
+    connect: Connect,
+) -> None:
+    """What others grant it on what is theirs, in any database; on its own tables it is one."""
+    root = project({"20260101000001_t": "create table t (id int primary key);"})
+    name = f"migrating_{os.urandom(4).hex()}"
+    admin = connect(superuser_database, autocommit=True)
+    admin.execute(f'create role "{name}"; create schema side'.encode())
+    url = (
+        f"{superuser_database}{'&' if '?' in superuser_database else '?'}options=-c%20role%3D{name}"
+    )
+    try:
+        admin.execute(
+            f"grant create, usage on schema public to {name} with grant option;"
+            f"grant usage on schema side to {name}; grant usage on language sql to {name}".encode()
+        )
+        code, said = run(root, url, "migrate")
+        assert code == ExitCode.OK, said
+        admin.execute(b"drop schema side")
+        code, said = run(root, url, "drift")
+        assert code == ExitCode.OK, said
+        admin.execute(f"revoke delete on t from {name}".encode())
+        code, said = run(root, url, "drift")
+        assert code == ExitCode.FINDINGS
+        assert "grant delete on public.t to current_user;" in said
+    finally:
+        admin.execute(f"drop owned by {name} cascade; drop role {name}".encode())
 
 
 @pytest.mark.usefixtures("scratch")

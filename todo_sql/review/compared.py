@@ -54,7 +54,22 @@ def both(
         found = take(live)
         if made.version // 10000 != major:
             found = _reworded(server, found)
-        yield _without_ledgers_own(config.ledger, found, made), made
+        yield _without_ledgers_own(config.ledger, _without_given(found, made), made), made
+
+
+def _without_given(live: Snapshot, made: Snapshot) -> Snapshot:
+    """Return a live catalog without what others granted the migrating role on what is theirs.
+
+    Nobody can migrate into a schema of somebody else's without; no migration can grant it.
+    """
+
+    def is_given(item: Item) -> bool:
+        on = live.items.get(item.parent or "")
+        own = on is not None and on.attributes.get("owner") == "current_user"
+        return item.kind == "grant" and item["grantee"] == "current_user" and not own
+
+    given = {key for key, item in live.items.items() if is_given(item)} - made.items.keys()
+    return replace(live, items={k: item for k, item in live.items.items() if k not in given})
 
 
 def _without_ledgers_own(ledger: str | None, live: Snapshot, made: Snapshot) -> Snapshot:
