@@ -75,13 +75,13 @@ def _document(
             }
             for one in found.files
         ],
-        "refused": [one.as_dict() for one in found.refused],
-        "warnings": [one.as_dict() for one in found.findings if one.severity != "error"],
+        "refused": found.refused,
+        "warnings": [one for one in found.findings if one.severity != "error"],
         "check": None
         if analysis is None
         else {
             "queries": len(analysis.described),
-            "findings": [one.as_dict() for one in analysis.findings],
+            "findings": analysis.findings,
         },
     }
 
@@ -102,11 +102,8 @@ def _show(
         output.findings(findings)
     for one in found.files:
         output.data(f"{one.source.file} -> {shown}/{one.to}: {len(one.queries)}")
-    notes = [(query.name, note) for query in found.queries for note in query.notes]
-    for name, note in notes if output.verbose else notes[:_SHOWN]:
-        output.message(f"{name}: {note}")
-    if len(notes) > _SHOWN and not output.verbose:
-        output.message(f"… and {len(notes) - _SHOWN} more notes: `--verbose` shows them")
+    notes = [f"{query.name}: {note}" for query in found.queries for note in query.notes]
+    output.some(notes, _SHOWN, "notes", output.message)
     would = "would come over" if dry_run else "came over"
     refused = f", {len(found.refused)} did not" if found.refused else ""
     output.message(f"{count_of(len(found.queries), 'query')} {would}{refused}")

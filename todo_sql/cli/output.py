@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TextIO
 
@@ -90,7 +90,14 @@ class Output:
     def document(self, document: Any) -> None:
         """Print the one JSON document of a run with ``--json``."""
         self._document_written = True
-        self.out.write(json.dumps(document, indent=2, default=str, ensure_ascii=False))
+        self.out.write(json.dumps(document, indent=2, default=_as_json, ensure_ascii=False))
+
+    def some(self, lines: Sequence[str], shown: int, noun: str, say: Callable[[str], None]) -> None:
+        """Say the first of many lines, all with ``--verbose``, and how many there are besides."""
+        for line in lines if self.verbose else lines[:shown]:
+            say(line)
+        if len(lines) > shown and not self.verbose:
+            self.message(f"… and {len(lines) - shown} more {noun}: `--verbose` shows them")
 
     def findings(self, findings: Sequence[Finding], format: str = "text") -> None:
         """Print findings as text or, with ``github``, as annotations; not the JSON form."""
@@ -98,7 +105,7 @@ class Output:
             if format == "github":
                 self.data(finding.as_github())
             else:
-                self.out.write(*(["\n"] if index else []), *_parts(finding), prose=True)
+                self.out.write("\n" * bool(index), *_parts(finding), prose=True)
 
     # stderr
 
@@ -126,11 +133,10 @@ class Output:
     def told(self, finding: Finding) -> None:
         """Say what the server said, and keep it for the JSON document of the run."""
         self.notices.append(finding)
+        parts = (finding.message, finding.cause, finding.fix)
+        text = f"{finding.place}: {'; '.join(part for part in parts if part)}"
         if finding.severity == "warning":
             self._annotate(finding)
-        words = (str(finding.place), finding.message, finding.cause, finding.fix)
-        text = ": ".join((words[0], "; ".join(part for part in words[1:] if part)))
-        if finding.severity == "warning":
             self.warning(text)
         else:
             self.detail(f"notice: {text}")
@@ -143,7 +149,7 @@ class Output:
     def said(self) -> dict[str, Any]:
         """Return what the JSON document of a run holds of warnings and notices, if anything."""
         kept = {"warnings": self.warned, "notices": self.notices}
-        return {name: [one.as_dict() for one in some] for name, some in kept.items() if some}
+        return {name: some for name, some in kept.items() if some}
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost.
@@ -208,9 +214,7 @@ class Output:
         summary = _without_secrets(error.finding)
         if self.json and not self._document_written:
             document = {**self.beside_error, "error": {**summary.as_dict(), **error.facts()}}
-            if findings:
-                document["findings"] = [finding.as_dict() for finding in findings]
-            self.document(document)
+            self.document(document | ({"findings": findings} if findings else {}))
             return
         self._annotate(*(findings or [summary]))
         if not self.json:
@@ -306,6 +310,12 @@ def _without_secrets(finding: Finding) -> Finding:
         cause=redact(finding.cause or "") or None,
         fix=redact(finding.fix or "") or None,
     )
+
+
+def _as_json(value: object) -> object:
+    """Return a value that JSON has no word for: its own JSON form, or its text."""
+    as_dict = getattr(value, "as_dict", None)
+    return as_dict() if as_dict else str(value)
 
 
 def _discard(stream: TextIO) -> None:

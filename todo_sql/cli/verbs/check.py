@@ -66,12 +66,7 @@ def show(context: Context, analysis: Analysis, format: str = "text") -> ExitCode
         findings = tuple(chosen(findings, lint))
     serious = [finding for finding in findings if finding.severity != "info"]
     if output.json:
-        output.document(
-            {
-                "queries": [entry.as_dict() for entry in analysis.described],
-                "findings": [finding.as_dict() for finding in findings],
-            }
-        )
+        output.document({"queries": analysis.described, "findings": findings})
     else:
         output.findings(findings, format)
         variants = sum(entry.variants for entry in analysis.described)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from typing import Annotated
 
 from typer import Argument, Option, Typer
 
 from todo_sql.cli.commands import Command, Group
 from todo_sql.cli.context import Context
+from todo_sql.cli.options import Yes
 from todo_sql.errors import ExitCode
-
-if TYPE_CHECKING:
-    from todo_sql.embedded.server import EmbeddedServer
-
-Yes = Annotated[bool, Option("--yes", help="Do not ask.")]
 
 app = Typer(cls=Group, add_completion=False, help="Start, stop and enter the embedded PostgreSQL.")
 
@@ -38,7 +35,9 @@ def start(
 @app.command(cls=Command)
 def stop(context: Context) -> None:
     """Stop it; its data stays."""
-    stopped = sum(server.stop() for server in _servers(context))
+    from todo_sql.embedded.server import servers_of
+
+    stopped = sum(server.stop() for server in servers_of(context.config))
     _report(context, "stopped" if stopped else "it was not running")
 
 
@@ -51,11 +50,7 @@ def status(context: Context) -> ExitCode:
 @app.command(cls=Command)
 def url(context: Context) -> None:
     """Print its URL, with the password; starts it."""
-    url = context.start_server()
-    if context.output.json:
-        context.output.document({"url": url})
-    else:
-        context.output.data(url)
+    context.output.page("url", context.start_server())
 
 
 @app.command(cls=Command)
@@ -93,7 +88,9 @@ def reset(context: Context, yes: Yes = False) -> None:
 @app.command(cls=Command)
 def destroy(context: Context, yes: Yes = False) -> None:
     """Delete all its data, and whatever else it left on this machine."""
-    servers = _servers(context)
+    from todo_sql.embedded.server import servers_of
+
+    servers = servers_of(context.config)
     left = [folder for server in servers for folder in server.remains()]
     if left:
         folders = " and ".join(str(folder) for folder in left)
@@ -108,30 +105,13 @@ def destroy(context: Context, yes: Yes = False) -> None:
         context.output.message("there is nothing to delete")
 
 
-def _servers(context: Context) -> list[EmbeddedServer]:
-    """Return the servers of all major versions that the project has had."""
-    from todo_sql.embedded.server import servers_of
-
-    return servers_of(context.config)
-
-
 def _report(context: Context, said: str | None = None) -> ExitCode:
     from todo_sql.embedded.extensions import stand_ins
 
     status = context.server.status()
     replaced = stand_ins(context.server.url("postgres")) if status.running else []
     if context.output.json:
-        context.output.document(
-            {
-                "running": status.running,
-                "version": status.version,
-                "port": status.port,
-                "pid": status.pid,
-                "data": str(status.data),
-                "log": str(status.log),
-                "stand_ins": replaced,
-            }
-        )
+        context.output.document(asdict(status) | {"stand_ins": replaced})
     elif said:
         context.output.message(said)
     elif status.running:

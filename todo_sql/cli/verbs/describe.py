@@ -37,12 +37,7 @@ def command(
         analysis = _only([find_query(found, name) for name in names], analysis)
     output = context.output
     if output.json:
-        output.document(
-            {
-                "queries": [entry.as_dict() for entry in analysis.described],
-                "findings": [finding.as_dict() for finding in analysis.findings],
-            }
-        )
+        output.document({"queries": analysis.described, "findings": analysis.findings})
     else:
         for index, entry in enumerate(analysis.described):
             output.data(("\n" if index else "") + _text(entry))

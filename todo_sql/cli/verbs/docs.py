@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from todo_sql.config import Config
 
 
-def command(
-    context: Context,
-    check: OnlyCheck = False,
-) -> ExitCode:
+def command(context: Context, check: OnlyCheck = False) -> ExitCode:
     """Write schema.md, migrations.md, schema.sql and schema.html."""
     config = context.own_config
     files = _render(config)

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from todo_sql.config import Config
 
 
-def command(
-    context: Context,
-    format: Format = "text",
-) -> ExitCode:
+def command(context: Context, format: Format = "text") -> ExitCode:
     """Examine a live database: isolation, roles, keys, indexes, sequences, room, old transactions.
 
     Read-only. Each finding comes with the statement that corrects it; a check that could not see
@@ -31,13 +28,8 @@ def command(
     with psycopg.connect(context.direct_url(), autocommit=True) as connection:
         found = examine(connection, config, lambda: _migrated(config))
     if output.json:
-        output.document(
-            {
-                "findings": [finding.as_dict() for finding in found.findings],
-                "checks": list(found.made),
-                "skipped": [{"check": name, "reason": reason} for name, reason in found.skipped],
-            }
-        )
+        skipped = [{"check": name, "reason": reason} for name, reason in found.skipped]
+        output.document({"findings": found.findings, "checks": found.made, "skipped": skipped})
     else:
         output.findings(found.findings, format)
     for name, reason in found.skipped:

@@ -22,12 +22,7 @@ def command(context: Context, format: Format = "text") -> ExitCode:
     live, made, applied = live_and_migrated(context)
     found = drift(live, made, config.ignore)
     if output.json:
-        output.document(
-            {
-                "drift": [one.as_dict() for one in found],
-                "findings": [one.finding.as_dict() for one in found],
-            }
-        )
+        output.document({"drift": found, "findings": [one.finding for one in found]})
     elif output.annotating:
         output.findings([one.finding for one in found], format)
     else:

@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.offers import query_names
+from todo_sql.cli.options import Arguments
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ def command(
             autocompletion=query_names,
         ),
     ] = None,
-    arguments: Annotated[
-        list[str] | None,
-        Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),
-    ] = None,
+    arguments: Arguments = None,
     generic: Annotated[
         bool, Option("--generic", help="The plan for any value, as a prepared statement has it.")
     ] = False,

@@ -8,11 +8,7 @@ from todo_sql.cli.written import tell
 from todo_sql.errors import ConfigError, ExitCode
 
 
-def command(
-    context: Context,
-    check: OnlyCheck = False,
-    offline: Offline = False,
-) -> ExitCode:
+def command(context: Context, check: OnlyCheck = False, offline: Offline = False) -> ExitCode:
     """Write the typed package from the named queries."""
     from todo_sql.compiler.generating import generate
     from todo_sql.compiler.project import analyse_folder, demand_no_errors
@@ -26,8 +22,6 @@ def command(
     queries, analysis = analyse_folder(config, offline=offline)
     demand_no_errors(analysis)
     files = generate.render(analysis.described, queries.files, config)
-    if check:
-        changed = generate.stale(files, config.generate)
-    else:
-        changed = generate.write(files, config.generate, config.root)
+    folder = config.generate
+    changed = generate.stale(files, folder) if check else generate.write(files, folder, config.root)
     return tell(context, "generate", config.generate, changed, of=len(files), check=check)

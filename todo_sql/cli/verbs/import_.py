@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.options import WaitForMigrator
+from todo_sql.cli.options import WaitForMigrator, Yes
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 from todo_sql.paths import real_path
@@ -66,7 +66,7 @@ def command(
         bool, Option("--prove", help="Make both databases and compare their catalogs.")
     ] = False,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Write and record nothing.")] = False,
-    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     wait: WaitForMigrator = None,
 ) -> ExitCode:
     """Bring a project over from another tool: its files, then each database's ledger.
@@ -266,8 +266,8 @@ def _document(
             for one in found.files
         ],
         "kept": found.kept,
-        "refused": [one.as_dict() for one in found.refused],
-        "warnings": [one.as_dict() for one in found.findings if one.severity != "error"],
+        "refused": found.refused,
+        "warnings": [one for one in found.findings if one.severity != "error"],
         "ledger": None,
         "proof": proof,
         "differences": [one.item.key for one in differences],
@@ -302,11 +302,8 @@ def _show(
         return
     for one in found.files:
         output.data(f"{one.revision.file} -> {shown}/{_name(one)}")
-    notes = [(one, note) for one in found.files for note in one.notes]
-    for one, note in notes if output.verbose else notes[:_SHOWN]:
-        output.message(f"{one.revision.file}: {note}")
-    if len(notes) > _SHOWN and not output.verbose:
-        output.message(f"… and {len(notes) - _SHOWN} more notes: `--verbose` shows them")
+    notes = [f"{one.revision.file}: {note}" for one in found.files for note in one.notes]
+    output.some(notes, _SHOWN, "notes", output.message)
     kept = f"; {found.kept} came over before" if found.kept else ""
     backs = sum(one.rollback is not None for one in found.files)
     would = "would come over" if dry_run else "came over"
@@ -397,7 +394,7 @@ def _carry_over(
                 "tool": tool.name,
                 "files": [],
                 "refused": [],
-                "warnings": [one.as_dict() for one in plan.findings],
+                "warnings": plan.findings,
                 "ledger": {"table": plan.table, **plan.as_dict()},
                 "dry_run": dry_run,
                 "proof": "not run",

@@ -166,10 +166,7 @@ def _from_live(
     if output.json:
         output.document(made.as_dict(root))
         return ExitCode.OK
-    for path in sorted(made.written)[: None if output.verbose else _SHOWN]:
-        output.data(f"{folder / path}")
-    if len(made.written) > _SHOWN and not output.verbose:
-        output.message(f"… and {len(made.written) - _SHOWN} more files: `--verbose` shows them")
+    output.some([f"{folder / path}" for path in sorted(made.written)], _SHOWN, "files", output.data)
     made.tell(output)
     if context.config.generate is not None:
         output.message(f"next: cd {folder}, set DATABASE_URL, `todo-sql drift`")
@@ -314,7 +311,7 @@ class _Begun:
             "tables": self.tables,
             "queries": self.queries,
             "tenant": self.tenant,
-            "left_out": [one.as_dict() for one in self.left_out],
+            "left_out": self.left_out,
             "by_hand": list(self.live.by_hand),
             "recorded": self.recorded,
         }

@@ -58,12 +58,7 @@ def command(
         context.output.warning(reason)
     serious = [one for one in found.findings if one.severity != "info"]
     if context.output.json:
-        context.output.document(
-            {
-                "findings": [one.as_dict() for one in found.findings],
-                "waived": [one.as_dict() for one in found.waived],
-            }
-        )
+        context.output.document({"findings": found.findings, "waived": found.waived})
     else:
         context.output.findings(found.findings, format)
         waived = f", {len(found.waived)} waived" if found.waived else ""

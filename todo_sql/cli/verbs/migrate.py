@@ -9,7 +9,7 @@ from typer import Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import Format, Migrations
+from todo_sql.cli.options import Format, Migrations, WaitForServer
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 
@@ -37,14 +37,7 @@ def command(
     check: Annotated[
         bool, Option("--check", help="Exit 1 if anything is pending; read-only.")
     ] = False,
-    wait: Annotated[
-        float | None,
-        Option(
-            metavar="SECONDS",
-            min=0,
-            help="How long to wait for the server and for another migrator.",
-        ),
-    ] = None,
+    wait: WaitForServer = None,
     allow_out_of_order: Annotated[
         bool,
         Option("--allow-out-of-order", help="Apply also what is older than the newest."),

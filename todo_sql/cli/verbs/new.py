@@ -93,7 +93,7 @@ def _name_hazards(context: Context, files: frozenset[Path], document: dict[str, 
         for one in lint(context.config, files, each=False).findings
         if not (one.cause or "").startswith("style: ")
     ]
-    document["findings"] = [one.as_dict() for one in found]
+    document["findings"] = found
     for one in found:
         place = f"{one.place.file}:{one.place.line}: " if one.place else ""
         context.output.message(f"{one.severity}[{one.code}] {place}{one.message}")

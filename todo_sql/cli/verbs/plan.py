@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.options import Format
+from todo_sql.cli.options import AcrossMajors, Format, NoDataChecks
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ConfigError, ExitCode
 
@@ -33,15 +33,11 @@ def command(
         Literal["info", "warning", "error", "never"],
         Option(help="Exit 1 from this severity on."),
     ] = "error",
-    across_majors: Annotated[
-        bool, Option("--across-majors", help="Try on another major version than the target's.")
-    ] = False,
+    across_majors: AcrossMajors = False,
     allow_out_of_order: Annotated[
         bool, Option("--allow-out-of-order", help="Plan also what is older than the newest.")
     ] = False,
-    no_data_checks: Annotated[
-        bool, Option("--no-data-checks", help="Do not ask whether the live rows fit.")
-    ] = False,
+    no_data_checks: NoDataChecks = False,
     format: Format = "text",
 ) -> ExitCode:
     """Run what is pending on a copy of the live schema and show what it does.

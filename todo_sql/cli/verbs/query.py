@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.offers import query_names
+from todo_sql.cli.options import Arguments
 from todo_sql.cli.screen import count_of
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.errors import ExitCode, UsageError
@@ -40,10 +41,7 @@ def command(
     name: Annotated[
         str, Argument(metavar="NAME", help="The query's name.", autocompletion=query_names)
     ],
-    arguments: Annotated[
-        list[str] | None,
-        Argument(metavar="KEY=VALUE", help="Its parameters; null is NULL, lists are JSON."),
-    ] = None,
+    arguments: Arguments = None,
     role: Annotated[
         str | None, Option(metavar="ROLE", help="Run a query without tenant as this role.")
     ] = None,

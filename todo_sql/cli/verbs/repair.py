@@ -9,7 +9,7 @@ from typer import Argument, Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import Migrations, WaitForMigrator
+from todo_sql.cli.options import Migrations, WaitForMigrator, Yes
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def command(
         bool, Option("--move-ledger", help="Move the ledger to the schema that `ledger` says.")
     ] = False,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Show the changes only.")] = False,
-    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     wait: WaitForMigrator = None,
     migrations: Migrations = None,
 ) -> ExitCode:

@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.offers import migration_ids
+from todo_sql.cli.options import AcrossMajors, NoDataChecks, Yes
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 from todo_sql.sql.source import shown_path
@@ -33,13 +34,9 @@ def command(
     dry_run: Annotated[
         bool, Option("--dry-run", "-n", help="Prove and show the files; write nothing.")
     ] = False,
-    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
-    no_data_checks: Annotated[
-        bool, Option("--no-data-checks", help="Do not ask whether the live rows fit.")
-    ] = False,
-    across_majors: Annotated[
-        bool, Option("--across-majors", help="Try on another major version than the target's.")
-    ] = False,
+    yes: Yes = False,
+    no_data_checks: NoDataChecks = False,
+    across_majors: AcrossMajors = False,
     in_part: Annotated[
         bool,
         Option("--in-part", help="Keep what no recipe does as it is, in a file of its own."),

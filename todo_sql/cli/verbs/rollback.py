@@ -9,7 +9,7 @@ from typer import Option
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import Migrations
+from todo_sql.cli.options import Migrations, WaitForServer
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 
@@ -38,14 +38,7 @@ def command(
         bool, Option("--dry-run", "-n", help="Show the SQL and what would be lost; read-only.")
     ] = False,
     yes: Annotated[bool, Option("--yes", help="Do not ask when rows are lost.")] = False,
-    wait: Annotated[
-        float | None,
-        Option(
-            metavar="SECONDS",
-            min=0,
-            help="How long to wait for the server and for another migrator.",
-        ),
-    ] = None,
+    wait: WaitForServer = None,
     migrations: Migrations = None,
 ) -> ExitCode:
     """Undo migrations in the reverse of the order in which they were applied.

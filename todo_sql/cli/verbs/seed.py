@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from typer import Option
@@ -22,9 +23,7 @@ def command(
     folder = context.config.seeds
     seeded = seed(context.direct_url(), folder, scale=scale)
     if context.output.json:
-        context.output.document(
-            {"seeded": [{"file": entry.file, "rows": entry.rows} for entry in seeded]}
-        )
+        context.output.document({"seeded": [asdict(entry) for entry in seeded]})
         return
     if not seeded:
         context.output.message(f"there are no seeds: write .sql files into {folder}")

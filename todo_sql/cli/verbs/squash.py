@@ -9,6 +9,7 @@ from typer import Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.offers import migration_ids
+from todo_sql.cli.options import Yes
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode
 from todo_sql.sql.source import shown_path
@@ -30,7 +31,7 @@ def command(
     dry_run: Annotated[
         bool, Option("--dry-run", "-n", help="Prove and show the pair; write and move nothing.")
     ] = False,
-    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> ExitCode:
     """Put one pair of files in place of the history up to ID.
 

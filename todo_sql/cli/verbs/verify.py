@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from todo_sql.errors import ExitCode, TodoSqlError
 
 if TYPE_CHECKING:
     from todo_sql.review.verify import Proof
+
+
+_OUTCOMES = ("reversible", "irreversible", "repeatable", "ordered", "different", "failed")
 
 
 def command(context: Context, format: Format = "text") -> ExitCode:
@@ -39,36 +43,17 @@ def command(context: Context, format: Format = "text") -> ExitCode:
         stopped = error
     findings = [finding for proof in proofs for finding in proof.findings]
     if output.json:
-        document = {
-            "migrations": [
-                {
-                    "id": proof.id,
-                    "outcome": proof.outcome,
-                    "reason": proof.reason,
-                    "notes": list(proof.notes),
-                }
-                for proof in proofs
-            ],
-            "findings": [finding.as_dict() for finding in findings],
-        }
+        fields = ("id", "outcome", "reason", "notes")
+        proved = [{name: getattr(proof, name) for name in fields} for proof in proofs]
+        document = {"migrations": proved, "findings": findings}
         if stopped:
             output.beside_error = document
         else:
             output.document(document)
     else:
         output.findings(findings, format)
-    counts = {
-        outcome: sum(proof.outcome == outcome for proof in proofs)
-        for outcome in (
-            "reversible",
-            "irreversible",
-            "repeatable",
-            "ordered",
-            "different",
-            "failed",
-        )
-    }
-    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    counts = Counter[str](proof.outcome for proof in proofs)
+    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in _OUTCOMES if counts[outcome])
     number = sum(proof.id != PHASES for proof in proofs)
     output.message(f"{count_of(number)}: {said or 'nothing to prove'}")
     if stopped:
