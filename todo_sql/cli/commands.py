@@ -133,8 +133,8 @@ class Verbs(Group):
     def resolve_command(self, context: Any, args: list[str]) -> Any:
         """Load the verb that is called."""
         name, command, rest = super().resolve_command(context, args)
-        verb = next((verb for verb in VERBS if verb.name == name), None)
-        return name, load(verb) if verb else command, rest
+        verbs = [verb for verb in VERBS if verb.name == name]
+        return name, load(verbs[0]) if verbs else command, rest
 
     def format_commands(self, context: Any, formatter: Any) -> None:
         """Write the verbs in their groups."""

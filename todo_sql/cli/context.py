@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from todo_sql.embedded.server import EmbeddedServer
 
 
-_HERE = "migrations"
+def environment_for(url: str | None) -> dict[str, str]:
+    """Return the environment, in which a URL that is given stands for every one."""
+    others = {"TODO_SQL_DIRECT_URL": "", "TODO_SQL_REPLICA_URL": ""}
+    return {**os.environ, **({"DATABASE_URL": url, **others} if url else {})}
 
 
 class Context(typer.Context):
@@ -28,11 +31,6 @@ class Context(typer.Context):
     """
 
     is_new = False
-
-    @property
-    def makes_project(self) -> bool:
-        """Whether the verb makes a project of a folder that is none yet."""
-        return self.info_name == "import"
 
     @property
     def output(self) -> Output:
@@ -46,15 +44,12 @@ class Context(typer.Context):
         from todo_sql.config import NoProject, config_of_migrations, load_config
 
         given = self.find_root().params
-        environment = dict(os.environ)
-        if given["database"]:
-            environment["DATABASE_URL"] = given["database"]
-            environment["TODO_SQL_DIRECT_URL"] = ""
-            environment["TODO_SQL_REPLICA_URL"] = ""
+        environment = environment_for(given["database"])
         try:
             return load_config(given["project"], environment=environment)
         except NoProject:
-            folder = self.params.get("migrations") or (_HERE if self.makes_project else None)
+            makes_project = self.info_name == "import"
+            folder = self.params.get("migrations") or ("migrations" if makes_project else None)
             if given["project"] is not None or folder is None:
                 raise
             self.is_new = True

@@ -46,12 +46,28 @@ def import_queries(
             output.message("checking the queries …")
             analysis = check_folder(config, target)
     shown = shown_path(target, root)
-    left = [] if analysis is None else [f for f in analysis.findings if f.severity != "info"]
+    serious = [f for f in (analysis.findings if analysis else ()) if f.severity != "info"]
     if output.json:
         output.document(_document(tool, found, shown, analysis))
     else:
-        _show(context, found, shown, analysis, dry_run=dry_run)
-    return ExitCode.FINDINGS if found.refused or left else ExitCode.OK
+        if findings := [*found.findings, *serious]:
+            output.findings(findings)
+        for one in found.files:
+            output.data(f"{one.source.file} -> {shown}/{one.to}: {len(one.queries)}")
+        notes = [f"{query.name}: {note}" for query in found.queries for note in query.notes]
+        output.some(notes, _SHOWN, "notes", output.message)
+        would = "would come over" if dry_run else "came over"
+        refused = f", {len(found.refused)} did not" if found.refused else ""
+        output.message(f"{count_of(len(found.queries), 'query')} {would}{refused}")
+        if analysis is not None:
+            things = f"{len(findings)} {'thing is' if len(findings) == 1 else 'things are'}"
+            output.message(f"check: {len(analysis.described)} sound; {things} left to do by hand")
+        elif not dry_run:
+            output.message(
+                "they are not checked yet: bring the schema first (`todo-sql import TOOL`, or "
+                "`todo-sql init DIR --from URL`), then run `todo-sql check`"
+            )
+    return ExitCode.FINDINGS if found.refused or serious else ExitCode.OK
 
 
 def _document(
@@ -77,42 +93,5 @@ def _document(
         ],
         "refused": found.refused,
         "warnings": [one for one in found.findings if one.severity != "error"],
-        "check": None
-        if analysis is None
-        else {
-            "queries": len(analysis.described),
-            "findings": analysis.findings,
-        },
+        "check": analysis and {"queries": len(analysis.described), "findings": analysis.findings},
     }
-
-
-def _show(
-    context: Context,
-    found: BroughtQueries,
-    shown: str,
-    analysis: Analysis | None,
-    *,
-    dry_run: bool,
-) -> None:
-    output = context.output
-    findings = list(found.findings)
-    if analysis is not None:
-        findings += [one for one in analysis.findings if one.severity != "info"]
-    if findings:
-        output.findings(findings)
-    for one in found.files:
-        output.data(f"{one.source.file} -> {shown}/{one.to}: {len(one.queries)}")
-    notes = [f"{query.name}: {note}" for query in found.queries for note in query.notes]
-    output.some(notes, _SHOWN, "notes", output.message)
-    would = "would come over" if dry_run else "came over"
-    refused = f", {len(found.refused)} did not" if found.refused else ""
-    output.message(f"{count_of(len(found.queries), 'query')} {would}{refused}")
-    if analysis is not None:
-        good = len(analysis.described)
-        things = "thing is" if len(findings) == 1 else "things are"
-        output.message(f"check: {good} sound; {len(findings)} {things} left to do by hand")
-    elif not dry_run:
-        output.message(
-            "they are not checked yet: bring the schema first (`todo-sql import TOOL`, or "
-            "`todo-sql init DIR --from URL`), then run `todo-sql check`"
-        )

@@ -48,20 +48,18 @@ def load_migrations(context: Context, folder: str | None = None) -> MigrationSet
 def migrator_of(context: Context, folder: str | None = None) -> Iterator[Migrator]:
     """Yield the migrator of a context, whose progress is shown on stderr."""
     from todo_sql.migrations.migrator import Migrator
+    from todo_sql.wire.url import DatabaseUrl
 
     migrations = load_migrations(context, folder)
     shown = ShownProgress(context.output)
     foreign = not context.config.packaged or folder is not None
-    _say_that_the_pooler_is_passed(context)
+    direct = context.config.direct_url
+    if direct is not None and (parsed := DatabaseUrl.parse(direct)).is_neon_pooler:
+        context.output.message(f"bypassing the pooler: migrating through {parsed.direct().shown}")
     previous = _stop_on_signals()
     try:
-        yield Migrator(
-            context.direct_url(),
-            migrations,
-            events=shown,
-            foreign=foreign,
-            ledger=context.config.ledger,
-        )
+        url, ledger = context.direct_url(), context.config.ledger
+        yield Migrator(url, migrations, events=shown, foreign=foreign, ledger=ledger)
     finally:
         shown.clear()
         for number, handler in previous.items():
@@ -78,16 +76,6 @@ def _stop_on_signals() -> dict[signal.Signals, Any]:
         return {}
     numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
     return {number: signal.signal(number, stop) for number in numbers if number is not None}
-
-
-def _say_that_the_pooler_is_passed(context: Context) -> None:
-    if context.config.direct_url is None:
-        return
-    from todo_sql.wire.url import DatabaseUrl
-
-    url = DatabaseUrl.parse(context.config.direct_url)
-    if url.is_neon_pooler:
-        context.output.message(f"bypassing the pooler: migrating through {url.direct().shown}")
 
 
 class ShownProgress(Events):
@@ -136,12 +124,10 @@ class ShownProgress(Events):
         now = time.monotonic()
         if self._statement_began[0] != len(flight.answers):
             self._statement_began = (len(flight.answers), now)
-        text = f"{self._label} {clock(now - self._began)}"
-        if self._batches:
-            text += f"  {self._batches}"
-        elif statement and now - self._statement_began[1] > _SLOW:
-            text += f"  {' '.join(statement.text.split())}"
-        self._draw(text)
+        more = self._batches
+        if not more and statement and now - self._statement_began[1] > _SLOW:
+            more = " ".join(statement.text.split())
+        self._draw(f"{self._label} {clock(now - self._began)}{more and '  '}{more}")
 
     def blocked(self, by: str) -> None:
         """Say who blocks the statement."""

@@ -61,8 +61,7 @@ class Output:
         self.warned.clear()
         self.notices.clear()
         log = logging.getLogger("todo_sql")
-        for handler in [one for one in log.handlers if isinstance(one, _Told)]:
-            log.removeHandler(handler)
+        log.handlers = [one for one in log.handlers if not isinstance(one, _Told)]
         log.setLevel(logging.INFO if self.verbose else logging.NOTSET)
         if self.verbose:
             log.addHandler(_Told(self))

@@ -171,9 +171,12 @@ class Screen:
         names = [in_a_line(name) for name in columns]
         cells = [["" if cell is None else in_a_line(str(cell)) for cell in row] for row in rows]
         if not self.is_terminal:
-            widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
-            for row in (names, *cells):
-                self.write(_line(row, widths, right))
+            padded = [
+                _padded(column, at_right)
+                for column, at_right in zip(zip(names, *cells, strict=True), right, strict=True)
+            ]
+            for line in zip(*padded, strict=True):
+                self.write("  ".join(line).rstrip())
             return
         from rich.table import Table
         from rich.text import Text
@@ -201,10 +204,12 @@ class Screen:
         if not self.is_terminal:
             self._indented(root, "")
             return
+        from rich.text import Text
         from rich.tree import Tree
 
         def grown(branch: Branch, into: Tree | None) -> Tree:
-            label = self._label(branch[0])
+            first, newline, rest = visible(branch[0]).partition("\n")
+            label = Text.assemble(first, (newline + rest, "dim"))
             tree = into.add(label) if into else Tree(label, guide_style="dim")
             for below in branch[1]:
                 grown(below, tree)
@@ -213,24 +218,14 @@ class Screen:
         self.console.print(grown(root, None))
 
     def _indented(self, branch: Branch, margin: str) -> None:
-        first, *others = branch[0].split("\n")
-        self.write(margin + first)
-        for line in others:
-            self.write(f"{margin}    {line}")
+        self.write(margin + branch[0].replace("\n", f"\n{margin}    "))
         for below in branch[1]:
             self._indented(below, margin + "  ")
 
-    def _label(self, text: str) -> Text:
-        from rich.text import Text
 
-        first, newline, rest = visible(text).partition("\n")
-        return Text.assemble(first, (newline + rest, "dim"))
-
-
-def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    """Return the cells of a row padded to the widths of their columns, as a terminal counts."""
-    padded = []
-    for cell, width, at_right in zip(row, widths, right, strict=True):
-        space = " " * (width - cell_len(cell))
-        padded.append(space + cell if at_right else cell + space)
-    return "  ".join(padded).rstrip()
+def _padded(cells: Sequence[str], at_right: bool) -> list[str]:
+    """Return the cells of a column, all as wide as the widest, as a terminal counts."""
+    spaces = [cell_len(cell) for cell in cells]
+    spaces = [max(spaces) - width for width in spaces]
+    pairs = zip(cells, spaces, strict=True)
+    return [" " * space + cell if at_right else cell + " " * space for cell, space in pairs]

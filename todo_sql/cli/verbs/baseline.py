@@ -13,7 +13,7 @@ from todo_sql.cli.migrating import load_migrations, migrator_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.cli.options import Migrations, WaitForMigrator
 from todo_sql.cli.screen import count_of
-from todo_sql.errors import ExitCode, Finding, FindingsError
+from todo_sql.errors import Finding, FindingsError
 
 if TYPE_CHECKING:
     from todo_sql.catalog.diff import Difference
@@ -37,7 +37,7 @@ def command(
     ] = False,
     wait: WaitForMigrator = None,
     migrations: Migrations = None,
-) -> ExitCode:
+) -> None:
     """Record migrations up to ID as applied without running them.
 
     First the migrations are applied to a scratch database, and both catalogs are compared:
@@ -51,7 +51,6 @@ def command(
         for name in recorded:
             output.message(f"recorded {name}")
         output.message(f"{count_of(len(recorded))} recorded as applied")
-    return ExitCode.OK
 
 
 def record(

@@ -55,15 +55,10 @@ def _only(queries: list[NamedQuery], analysis: Analysis) -> Analysis:
         for query in queries
         for line in range(query.place().line, query.source.place(query.end).line + 1)
     }
-    return replace(
-        analysis,
-        described=tuple(entry for entry in analysis.described if entry.query.name in names),
-        findings=tuple(
-            finding
-            for finding in analysis.findings
-            if finding.place and (finding.place.file, finding.place.line) in lines
-        ),
-    )
+    described = (entry for entry in analysis.described if entry.query.name in names)
+    placed = ((one.place, one) for one in analysis.findings if one.place)
+    findings = (one for place, one in placed if (place.file, place.line) in lines)
+    return replace(analysis, described=tuple(described), findings=tuple(findings))
 
 
 def _text(entry: Described) -> str:
@@ -81,11 +76,10 @@ def _text(entry: Described) -> str:
     names += [column.name for column in entry.columns]
     width = max(map(len, names), default=0)
     for parameter in entry.parameters:
-        text = f"  :{parameter.name:<{width}}  {parameter.pg_type or 'case'}"
-        text += f"  {parameter.annotation.text}"
-        if parameter.default is not None:
-            text += f" = {parameter.default}"
-        lines.append(text + ("  (optional)" if parameter.optional else ""))
+        default = "" if parameter.default is None else f" = {parameter.default}"
+        text = f"{parameter.pg_type or 'case'}  {parameter.annotation.text}{default}"
+        optional = "  (optional)" if parameter.optional else ""
+        lines.append(f"  :{parameter.name:<{width}}  {text}{optional}")
     lines += [
         f"   {column.name:<{width}}  {column.pg_type}  {column.annotation.text}"
         for column in entry.columns

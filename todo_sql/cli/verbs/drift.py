@@ -32,19 +32,18 @@ def command(context: Context, format: Format = "text") -> ExitCode:
             for side in one.sides():
                 output.data(f"    -- {in_a_line(side)}")
             for statement in one.statements:
+                text = f"{statement};"
                 if statement.startswith("--"):
-                    output.data(f"    {in_a_line(statement)}")
-                elif statement.lower().startswith("create or replace "):  # a body stays itself
-                    output.data(f"    {statement};")
-                else:
-                    output.data(indented(f"    {statement};"))
-    count = len(found)
+                    text = in_a_line(statement)
+                elif not statement.lower().startswith("create or replace "):
+                    text = indented(text)  # a body stays itself
+                output.data(f"    {text}")
+    those = f"the {count_of(applied, 'applied migration')}"
+    differ, make = ("s" if number == 1 else "" for number in (len(found), applied))
     output.message(
-        f"{count_of(count, 'object')} differ{'s' if count == 1 else ''} from the "
-        f"{count_of(applied, 'applied migration')}"
+        f"{count_of(len(found), 'object')} differ{differ} from {those}"
         if found
-        else f"no drift: the schema is what the {count_of(applied, 'applied migration')} "
-        f"make{'s' if applied == 1 else ''}"
+        else f"no drift: the schema is what {those} make{make}"
     )
     return ExitCode.FINDINGS if found else ExitCode.OK
 
@@ -62,8 +61,7 @@ def live_and_migrated(context: Context) -> tuple[Snapshot, Snapshot, int]:
     from todo_sql.review.compared import both
 
     config = context.config
-    migrations = load_project(config)
-    url = context.direct_url()
+    migrations, url = load_project(config), context.direct_url()
     migrator = Migrator(url, migrations, ledger=config.ledger)
     status = migrator.status()
     done = (State.APPLIED, State.MODIFIED)

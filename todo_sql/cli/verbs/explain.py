@@ -47,9 +47,8 @@ def command(
         context.output.page("codes", codes.page())
         return ExitCode.OK
     if name is None:
-        raise UsageError(
-            "nothing to explain", fix="name a query, a code such as M232, or a lint rule"
-        )
+        fix = "name a query, a code such as M232, or a lint rule"
+        raise UsageError("nothing to explain", fix=fix)
     if not arguments and codes.is_code(name):
         return _meaning(context, name)
     import psycopg
@@ -108,15 +107,8 @@ def _meaning(context: Context, word: str) -> ExitCode:
         return ExitCode.OK
     places = codes.places(found.code)[found.code]
     if output.json:
-        output.document(
-            {
-                "code": found.code,
-                "name": found.name,
-                "title": found.title,
-                "text": found.text,
-                "raised_at": list(places),
-            }
-        )
+        said = {name: getattr(found, name) for name in ("code", "name", "title", "text")}
+        output.document(said | {"raised_at": places})
         return ExitCode.OK
     named = f" ({found.name})" if found.name else ""
     output.data((f"{found.code} {found.title}{named}", "bold"))
@@ -135,6 +127,8 @@ def _explain(
     runs: bool,
 ) -> dict[str, Any]:
     """Plan the query inside a transaction that is rolled back."""
+    import json
+
     from psycopg import sql
 
     from todo_sql.compiler.coordinator import act_as, is_citus
@@ -142,7 +136,8 @@ def _explain(
     from todo_sql.compiler.values import defaults
     from todo_sql.queries.variants import choose
 
-    variant = choose(entry.query, {**defaults(entry), **values})
+    given = {**defaults(entry), **values}
+    variant = choose(entry.query, given)
     types = {one.name: one.pg_type for one in entry.parameters}
     tenant = config.tenant
     if tenant is not None and tenant.parameter not in types:
@@ -163,8 +158,10 @@ def _explain(
         declared = signature(types.get(one) or "text" for one in variant.parameters)
         connection.execute(f"prepare todo_sql_explained{declared} as {variant.sql}")
         options = "analyze, buffers, format json" if runs else "format json"
-        given = {**defaults(entry), **values}
-        literals = sql.SQL(", ").join(_literal(given[one]) for one in variant.parameters)
+        chosen = (given[one] for one in variant.parameters)
+        literals = sql.SQL(", ").join(
+            sql.Literal(json.dumps(one) if isinstance(one, dict) else one) for one in chosen
+        )
         call = sql.SQL("explain ({}) execute todo_sql_explained").format(sql.SQL(options))
         if variant.parameters:
             call += sql.SQL(" ({})").format(literals)
@@ -172,11 +169,3 @@ def _explain(
         connection.execute("deallocate todo_sql_explained")
     plan: dict[str, Any] = row[0][0]
     return plan
-
-
-def _literal(value: Any) -> Any:
-    import json
-
-    from psycopg import sql
-
-    return sql.Literal(json.dumps(value) if isinstance(value, dict) else value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ from todo_sql.sql.source import lies_in, shown_path
 if TYPE_CHECKING:
     from todo_sql.adoption.carry import CarryPlan
     from todo_sql.adoption.files import Conversion
-    from todo_sql.adoption.revisions import Asked, History
+    from todo_sql.adoption.revisions import Asked
     from todo_sql.adoption.tools import KnownTool, Tool
 
 _SHOWN = 20  # notes on files
@@ -78,6 +79,7 @@ def command(
     each database, --ledger carries over what was applied there. The old files and the old
     table stay as they are.
     """
+    from todo_sql.adoption.revisions import Asked
     from todo_sql.adoption.tools import QUERY_TOOLS, tool_of
     from todo_sql.cli.importing_queries import import_queries
 
@@ -91,8 +93,7 @@ def command(
                 fix="leave out all options but --to and --dry-run",
             )
         kind = QUERY_TOOLS[tool]
-        source = _folder(root, kind, folder)
-        return import_queries(context, kind, source, to, dry_run=dry_run)
+        return import_queries(context, kind, _folder(root, kind, folder), to, dry_run=dry_run)
     found = tool_of(tool)
     target = real_path(root / to if to else context.config.migrations)
     if ledger:
@@ -113,44 +114,24 @@ def command(
             fix="name another for the new files: `--to DIR`, and the same as `migrations` in the "
             "configuration",
         )
-    return _convert(
-        context,
-        found,
-        source,
-        target,
-        root,
-        values=_values(set_ or []),
-        contexts=tuple(which or ()),
-        left=frozenset(leave or ()),
-        prove=prove,
-        dry_run=dry_run,
-    )
+    within = root if source.is_relative_to(root) else source.parent
+    asked = Asked(within, _values(set_ or []), tuple(which or ()), context.config)
+    left = frozenset(leave or ())
+    return _convert(context, found, source, target, asked, left=left, prove=prove, dry_run=dry_run)
 
 
 def _recognised(context: Context) -> ExitCode:
     from todo_sql.adoption.tools import NAMES, recognise
 
-    root = context.config.root
+    root, output = context.config.root, context.output
     found = recognise(root)
-    output = context.output
+    folders = [one.folder.relative_to(root).as_posix() for one in found]
     if output.json:
-        output.document(
-            {
-                "recognised": [
-                    {
-                        "tool": one.tool,
-                        "folder": one.folder.relative_to(root).as_posix(),
-                        "why": one.why,
-                        "sure": one.sure,
-                    }
-                    for one in found
-                ]
-            }
-        )
+        listed = [asdict(one) | {"folder": at} for one, at in zip(found, folders, strict=True)]
+        output.document({"recognised": listed})
         return ExitCode.OK if found else ExitCode.FINDINGS
-    for one in found:
+    for one, folder in zip(found, folders, strict=True):
         perhaps = "" if one.sure else " (perhaps)"
-        folder = one.folder.relative_to(root).as_posix()
         output.data(f"{one.tool}{perhaps}: {folder} holds {one.why}")
         output.message(f"  todo-sql import {one.tool} {folder}")
     if not found:
@@ -176,11 +157,11 @@ def _folder(root: Path, tool: KnownTool, given: Path | None) -> Path:
     here = [one.folder for one in recognise(root) if one.tool == tool.name]
     if len(here) == 1:
         return here[0]
+    several = ", ".join(path.relative_to(root).as_posix() for path in here)
     raise UsageError(
-        f"no folder of {tool.title} is recognised here"
-        if not here
-        else f"there are several folders of {tool.title}: "
-        + ", ".join(path.relative_to(root).as_posix() for path in here),
+        f"there are several folders of {tool.title}: {several}"
+        if here
+        else f"no folder of {tool.title} is recognised here",
         code="A101",
         fix=f"name it: `todo-sql import {tool.name} FOLDER`",
     )
@@ -201,26 +182,26 @@ def _convert(
     tool: Tool,
     source: Path,
     target: Path,
-    root: Path,
+    asked: Asked,
     *,
-    values: dict[str, str],
-    contexts: tuple[str, ...],
     left: frozenset[str],
     prove: bool,
     dry_run: bool,
 ) -> ExitCode:
     from todo_sql.adoption import files
-    from todo_sql.adoption.revisions import Asked
+    from todo_sql.adoption.proof import differences as differing
 
-    output = context.output
-    within = root if source.is_relative_to(root) else source.parent
-    asked = Asked(within, values, contexts, context.config)
+    output, root = context.output, context.own_config.root
     history = tool.history(source, asked)
     if not history.revisions and not history.findings:
         raise UsageError(
             f"there is no migration of {tool.title} in {source}", code="A101", fix="name its folder"
         )
-    _refuse_unknown(left, history)
+    if unknown := sorted(left - {one.key for one in history.revisions}):
+        raise UsageError(
+            f"`--leave {unknown[0]}` is no migration of this folder",
+            fix="name it as the other tool's ledger does; the notes and findings show the keys",
+        )
     before = files.adopted(target, tool.name)
     found = files.convert(tool, history, before=before, left=left)
     write = not found.refused and not dry_run
@@ -230,7 +211,8 @@ def _convert(
     proof = "not run"
     differences: list[Any] = []
     if prove and write:
-        differences = _prove(context, tool, history, target, source, asked)
+        output.message("making both databases …")
+        differences = differing(context.config, tool, history, target, source, asked)
         proof = "different" if differences else "equal"
     shown = shown_path(target, root)
     if output.json:
@@ -239,15 +221,6 @@ def _convert(
     else:
         _show(context, tool, found, shown, proof, differences, history.table, dry_run=dry_run)
     return ExitCode.FINDINGS if found.refused or differences else ExitCode.OK
-
-
-def _refuse_unknown(left: frozenset[str], history: History) -> None:
-    unknown = sorted(left - {one.key for one in history.revisions})
-    if unknown:
-        raise UsageError(
-            f"`--leave {unknown[0]}` is no migration of this folder",
-            fix="name it as the other tool's ledger does; the notes and findings show the keys",
-        )
 
 
 def _document(
@@ -261,7 +234,7 @@ def _document(
                 "key": one.revision.key,
                 "to": f"{shown}/{_name(one)}",
                 "rollback": None if one.rollback is None else f"{shown}/{one.rollback_name}",
-                "notes": list(one.notes),
+                "notes": one.notes,
             }
             for one in found.files
         ],
@@ -331,15 +304,6 @@ def _configure(context: Context, root: Path, target: Path) -> None:
     name = target.relative_to(root).as_posix()
     writing.write(root / _CONFIGURATION, f'migrations = "{name}"\n', root)
     context.output.message(f"wrote {_CONFIGURATION}: migrations = {name}")
-
-
-def _prove(
-    context: Context, tool: Tool, history: History, target: Path, source: Path, asked: Asked
-) -> list[Any]:
-    from todo_sql.adoption.proof import differences
-
-    context.output.message("making both databases …")
-    return differences(context.config, tool, history, target, source, asked)
 
 
 def _carry_over(
@@ -412,10 +376,9 @@ def _carry_over(
 
 def _show_plan(context: Context, plan: CarryPlan) -> None:
     output = context.output
-    for id in plan.recorded:
-        output.data(f"applied  {id}")
-    for id in plan.pending:
-        output.data(f"pending  {id}")
+    for word, ids in (("applied", plan.recorded), ("pending", plan.pending)):
+        for id in ids:
+            output.data(f"{word}  {id}")
     for finding in plan.findings:
         output.warn_of(finding)
     output.message(

@@ -16,7 +16,7 @@ from typer import Argument, Option
 
 from todo_sql import writing
 from todo_sql.cli.all_or_nothing import all_or_nothing
-from todo_sql.cli.context import Context
+from todo_sql.cli.context import Context, environment_for
 from todo_sql.errors import (
     ConfigError,
     DatabaseError,
@@ -177,27 +177,23 @@ def _begin(
     context: Context, root: Path, package: str, given: str, *, tenant: str | None, queries: bool
 ) -> _Begun:
     """Write the files of a project for a live database, which is only read."""
-    import os
-
     import psycopg
 
     from todo_sql.adoption import live
     from todo_sql.config import config_of_migrations, load_config
+    from todo_sql.review.compared import at_hand
     from todo_sql.wire.url import DatabaseUrl
 
     output = context.output
     url = DatabaseUrl.parse(given).direct().text
-    environment = {
-        **os.environ,
-        "DATABASE_URL": url,
-        "TODO_SQL_DIRECT_URL": "",
-        "TODO_SQL_REPLICA_URL": "",
-    }
+    environment = environment_for(url)
     with psycopg.connect(url, autocommit=True) as connection:
         database = connection.info.dbname
         output.message(f"reading the schema of {database} …")
         draft = config_of_migrations(root / "migrations", environment)
-        major = _major(connection.info.server_version // 10000, draft.scratch_url is not None)
+        major = connection.info.server_version // 10000
+        if draft.scratch_url is None and not at_hand(major):
+            major = 18  # the live one's programs are not there
         found = live.read(replace(draft, postgres=major), connection)
     column = tenant or (found.tenant.parameter if found.tenant else None)
     bound = found.tenant if found.tenant and column == found.tenant.parameter else None
@@ -242,13 +238,6 @@ def _refuse_project(root: Path, folder: Path) -> None:
             fix="name a new folder; in a project, `todo-sql new NAME --from-drift` drafts what a "
             "live database has more",
         )
-
-
-def _major(live: int, elsewhere: bool) -> int:
-    """Return the version for the scratch server: the live one's where its programs are there."""
-    from todo_sql.review.compared import at_hand
-
-    return live if elsewhere or at_hand(live) else 18
 
 
 def _keys(package: str, major: int, bound: Any) -> str:
@@ -312,7 +301,7 @@ class _Begun:
             "queries": self.queries,
             "tenant": self.tenant,
             "left_out": self.left_out,
-            "by_hand": list(self.live.by_hand),
+            "by_hand": self.live.by_hand,
             "recorded": self.recorded,
         }
 
@@ -361,13 +350,8 @@ def _record(context: Context, made: _Begun, folder: Path, *, yes: bool) -> Findi
             demand_same(context, made.id)
     except FindingsError as error:
         return error
-    if wanted:
-        output.message(f"recorded {made.id}")
-    else:
-        output.message(
-            f"both catalogs are the same; nothing was recorded: in {folder}, "
-            f"`todo-sql baseline {made.id}` does it"
-        )
+    later = f"nothing was recorded: in {folder}, `todo-sql baseline {made.id}` does it"
+    output.message(f"recorded {made.id}" if wanted else f"both catalogs are the same; {later}")
     return None
 
 

@@ -80,11 +80,8 @@ def _applied(context: Context) -> frozenset[str]:
     if context.config.direct_url is None and not has_server(context.config):
         return frozenset()
     try:
-        entries = (
-            Migrator(context.direct_url(), migrations, ledger=context.config.ledger)
-            .status()
-            .entries
-        )
+        migrator = Migrator(context.direct_url(), migrations, ledger=context.config.ledger)
+        entries = migrator.status().entries
     except TodoSqlError as error:
         context.output.warning(f"no migration is corrected, applied or not: {error.message}")
         return frozenset(migration.id for migration in migrations)

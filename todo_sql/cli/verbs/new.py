@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
-from todo_sql.errors import ExitCode, UsageError
+from todo_sql.errors import UsageError
 from todo_sql.paths import real_path
 from todo_sql.sql.source import shown_path
 
@@ -29,7 +29,7 @@ def command(
         Path | None,
         Option(metavar="FILE", help="With --from-drift: this file's schema, not the live one."),
     ] = None,
-) -> ExitCode:
+) -> None:
     """Write a new pair of migration files: from a template, or drafted from what differs.
 
     A draft makes the live schema out of the one that the applied migrations make (or that of
@@ -52,7 +52,7 @@ def command(
             context.output.message("nothing differs: no migration is needed")
             if context.output.json:
                 context.output.document({"id": None, "files": [], "findings": []})
-            return ExitCode.OK
+            return
         bodies = (found.forward, found.rollback or UNWRITTEN)
     forward, rollback = write_pair(context.config.migrations, description, root, bodies=bodies)
     shown = [shown_path(path, root) for path in (forward, rollback)]
@@ -69,7 +69,6 @@ def command(
             )
     if context.output.json:
         context.output.document(document)
-    return ExitCode.OK
 
 
 def _draft(context: Context, schema: Path | None) -> Draft:
@@ -88,11 +87,8 @@ def _name_hazards(context: Context, files: frozenset[Path], document: dict[str, 
     """Say what `lint` finds in a draft."""
     from todo_sql.review.linting.lint import lint
 
-    found = [
-        one
-        for one in lint(context.config, files, each=False).findings
-        if not (one.cause or "").startswith("style: ")
-    ]
+    every = lint(context.config, files, each=False).findings
+    found = [one for one in every if not (one.cause or "").startswith("style: ")]
     document["findings"] = found
     for one in found:
         place = f"{one.place.file}:{one.place.line}: " if one.place else ""

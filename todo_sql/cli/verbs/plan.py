@@ -56,14 +56,9 @@ def command(
     migrator = Migrator(context.direct_url(), migrations, ledger=config.ledger)
     todo, repeatables = migrator.pending(to=to, allow_out_of_order=allow_out_of_order)
     pending = [*todo, *map(as_migration, repeatables)]
-    plan = _plan(
-        context,
-        pending,
-        migrations.outside.resolved(),
-        migrator.texts() if repeatables else {},
-        across_majors=across_majors,
-        asks=not no_data_checks,
-    )
+    settings, former = migrations.outside.resolved(), migrator.texts() if repeatables else {}
+    asks = not no_data_checks
+    plan = _plan(context, pending, settings, former, across_majors=across_majors, asks=asks)
     findings = plan.findings
     if output.json:
         output.document(plan_report.document(plan))
@@ -75,9 +70,7 @@ def command(
     else:
         # In a pipe nothing is cut; on a terminal a statement is one line.
         room = output.out.console.width - 6 if output.out.is_terminal else None
-        output.data(plan_report.text(plan, room))
-        if findings:
-            output.data("")
+        output.data(plan_report.text(plan, room) + ("\n" if findings else ""))
         output.findings(findings)
     counts = {name: sum(f.severity == name for f in findings) for name in reversed(_ORDER)}
     said = ", ".join(

@@ -14,7 +14,7 @@ from todo_sql.cli.offers import query_names
 from todo_sql.cli.options import Arguments
 from todo_sql.cli.screen import count_of
 from todo_sql.database.query import Query, QueryFile
-from todo_sql.errors import ExitCode, UsageError
+from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
     from todo_sql.compiler.described import Described
@@ -45,7 +45,7 @@ def command(
     role: Annotated[
         str | None, Option(metavar="ROLE", help="Run a query without tenant as this role.")
     ] = None,
-) -> ExitCode:
+) -> None:
     """Run one named query and print its rows as a table, or as JSON.
 
     The tenant parameter, such as user_id=u1, chooses the tenant whose rows are seen.
@@ -65,7 +65,6 @@ def command(
             session = database.session(role)
         result = _run(session, entry, _query(entry, queries, config), values)
     _show(context, entry, result)
-    return ExitCode.OK
 
 
 def described_query(config: Config, queries: QuerySet, name: str) -> Described:
@@ -122,15 +121,12 @@ def _run(session: Session, entry: Described, query: Query[Any], values: dict[str
         case Cardinality.OPTIONAL:
             row = session.optional(query, values)
             return [] if row is None else [row]
-        case Cardinality.EXEC:
-            session.execute(query, values)
-            return None
         case Cardinality.EXECROWS:
             return session.execrows(query, values)
         case Cardinality.PAGE:
             return session.page(query, values).items
-        case Cardinality.COPYFROM | Cardinality.BATCH:
-            session.execute(query, values)  # one row of what it does to many
+        case Cardinality.EXEC | Cardinality.COPYFROM | Cardinality.BATCH:
+            session.execute(query, values)  # of the last two one row of what they do to many
             return None
     return session.many(query, values)
 
@@ -138,9 +134,11 @@ def _run(session: Session, entry: Described, query: Query[Any], values: dict[str
 def _show(context: Context, entry: Described, result: Any) -> None:
     output = context.output
     if output.json:
+        from pydantic_core import to_jsonable_python
+
         document: dict[str, Any] = {"query": entry.query.name}
         if isinstance(result, list):
-            document["rows"] = [_plain(row) for row in result]
+            document["rows"] = to_jsonable_python(result, fallback=str)
         elif result is not None:
             document["affected"] = result
         output.document(document)
@@ -151,21 +149,12 @@ def _show(context: Context, entry: Described, result: Any) -> None:
     elif result is None:
         output.message("done")
     else:
-        output.message(f"{result} row{'s' if result != 1 else ''} affected")
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    from pydantic_core import to_jsonable_python
-
-    plain: dict[str, Any] = to_jsonable_python(row, fallback=str)
-    return plain
+        output.message(f"{count_of(result, 'row')} affected")
 
 
 def _cell(value: Any) -> object:
     import json
 
-    if value is None or isinstance(value, (str, int, float)):
-        return value
     if isinstance(value, (dict, list)):
         return json.dumps(value, default=str, ensure_ascii=False)
-    return str(value)
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
@@ -10,7 +11,7 @@ from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.cli.options import Migrations, WaitForMigrator, Yes
-from todo_sql.errors import ExitCode, UsageError
+from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
     from todo_sql.migrations.repair import Change, Fate
@@ -35,7 +36,7 @@ def command(
     yes: Yes = False,
     wait: WaitForMigrator = None,
     migrations: Migrations = None,
-) -> ExitCode:
+) -> None:
     """Make the ledger agree with the folder, showing every change first.
 
     A modified migration gets the checksum of its file; one whose file is missing is
@@ -64,15 +65,12 @@ def command(
             raise _ShownChange
         output.confirm("Apply these changes to the ledger?", yes=yes)
 
-    with migrator_of(context, migrations) as migrator:
-        try:
-            fate: Fate | None = "done" if done else "redo" if redo else None
-            if move_ledger:
-                migrator.move_ledger(confirm=confirm, wait=wait)
-            else:
-                migrator.repair(id, fate=fate, confirm=confirm, wait=wait)
-        except _ShownChange:
-            pass
+    with migrator_of(context, migrations) as migrator, suppress(_ShownChange):
+        fate: Fate | None = "done" if done else "redo" if redo else None
+        if move_ledger:
+            migrator.move_ledger(confirm=confirm, wait=wait)
+        else:
+            migrator.repair(id, fate=fate, confirm=confirm, wait=wait)
     if output.json:
         entries = [{"id": change.id, "change": change.words} for change in shown]
         output.document({"dry_run": dry_run, "changes": entries})
@@ -81,4 +79,3 @@ def command(
         output.message(f"nothing to repair: the ledger {place}")
     elif not dry_run:
         output.message(f"{len(shown)} repaired")
-    return ExitCode.OK

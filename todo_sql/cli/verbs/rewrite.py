@@ -14,7 +14,6 @@ from todo_sql.errors import ExitCode, UsageError
 from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
-    from todo_sql.migrations.files.migration import MigrationSet
     from todo_sql.rewriting.rewrite import Rewrite
 
 
@@ -57,6 +56,7 @@ def command(
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.rewriting import rewrite_report
     from todo_sql.rewriting.pending_rewrites import chosen, rewrites
+    from todo_sql.rewriting.sequence_files import write
 
     output = context.output
     if recipes:
@@ -96,7 +96,9 @@ def command(
         moved = {id for one in done for id, _ in one.renumbered}
         more = f", and give {count_of(len(moved))} after it later versions" if moved else ""
         output.confirm(f"Replace {count_of(len(done))} by the sequence{more}?", yes=yes)
-        _write(context, done, migrations)
+        for path in write(config, migrations, done):
+            if not output.json:
+                output.data(shown_path(path, config.root))
     if output.json:
         documents = [rewrite_report.document(one) for one in found]
         output.document({"migrations": documents} if id is None else documents[0])
@@ -114,13 +116,3 @@ def _tell(context: Context, found: Rewrite, *, dry_run: bool) -> None:
         for name, text in rewrite_report.files(found, shown_path(folder, context.config.root)):
             output.data(f"-- {name}\n{text}", verbatim=True)
     output.message(rewrite_report.text(found))
-
-
-def _write(context: Context, done: list[Rewrite], migrations: MigrationSet) -> None:
-    from todo_sql.rewriting.sequence_files import write
-
-    config, output = context.config, context.output
-    for path in write(config, migrations, done):
-        if output.json:
-            continue
-        output.data(shown_path(path, config.root))

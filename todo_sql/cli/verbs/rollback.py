@@ -11,7 +11,7 @@ from todo_sql.cli.migrating import migrator_of
 from todo_sql.cli.offers import migration_ids
 from todo_sql.cli.options import Migrations, WaitForServer
 from todo_sql.cli.screen import count_of
-from todo_sql.errors import ExitCode, UsageError
+from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
     from todo_sql.cli.output import Output
@@ -40,7 +40,7 @@ def command(
     yes: Annotated[bool, Option("--yes", help="Do not ask when rows are lost.")] = False,
     wait: WaitForServer = None,
     migrations: Migrations = None,
-) -> ExitCode:
+) -> None:
     """Undo migrations in the reverse of the order in which they were applied.
 
     Says which tables and how many rows would be lost, and asks.
@@ -54,7 +54,7 @@ def command(
         if dry_run:
             chosen, lost = migrator.to_roll_back(steps=steps, to=to, wait=wait)
             _show(output, chosen, lost)
-            return ExitCode.OK
+            return
 
         def confirm(lost: list[Loss]) -> None:
             _say_losses(output, lost)
@@ -70,7 +70,6 @@ def command(
     else:
         message = f"{count_of(len(done))} rolled back" if done else "nothing to roll back"
         output.message(message)
-    return ExitCode.OK
 
 
 def _show(output: Output, chosen: list[Migration], lost: list[Loss]) -> None:

@@ -11,7 +11,6 @@ from todo_sql.cli.context import Context
 from todo_sql.cli.offers import migration_ids
 from todo_sql.cli.options import Yes
 from todo_sql.cli.screen import count_of
-from todo_sql.errors import ExitCode
 from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def command(
         bool, Option("--dry-run", "-n", help="Prove and show the pair; write and move nothing.")
     ] = False,
     yes: Yes = False,
-) -> ExitCode:
+) -> None:
     """Put one pair of files in place of the history up to ID.
 
     Scratch databases prove first that it makes the same catalog and rows, that its rollback
@@ -51,8 +50,8 @@ def command(
     moved = list(dict(moves(config, found)).items())
     shown = partial(shown_path, root=config.root)
     if not output.json:
-        if dry_run:
-            for path, text in zip(files, (found.forward, found.rollback), strict=True):
+        for path, text in zip(files, (found.forward, found.rollback), strict=True):
+            if dry_run:
                 output.data(f"-- {shown(path)}\n{text}", verbatim=True)
         _tell(context, found, shown(moved[0][1].parent if moved else found.folder))
     if not dry_run:
@@ -75,7 +74,6 @@ def command(
         for path in files:
             output.data(shown(path))
         output.message("the next `todo-sql migrate` of each database records it")
-    return ExitCode.OK
 
 
 def _tell(context: Context, found: Squash, folder: str) -> None:

@@ -55,29 +55,24 @@ def command(
         entries = [
             _as_json(entry) | {"recorded_as": former.get(entry.id, [])} for entry in status.entries
         ]
-        output.document(
-            {
-                "database": status.database,
-                "ledger": status.schema,
-                "migrations": entries,
-                "repeatables": [_repeatable_as_json(entry) for entry in status.repeatables],
-            }
-        )
+        place = {"database": status.database, "ledger": status.schema}
+        repeatables = [_facts(entry) for entry in status.repeatables]
+        output.document(place | {"migrations": entries, "repeatables": repeatables})
         return code
     names: tuple[str, ...] = ("state", "migration", "applied at (UTC)", "ms", "rollback", "")
     found = {one.migration.id: one for one in status.successions}
-    rows = [_row(entry, found.get(entry.id)) for entry in status.entries]
+    rows = []
+    for entry in status.entries:
+        remark = _replacing(found[entry.id]) if entry.id in found else _remark(entry)
+        rows.append(_row(entry, _rollback(entry), remark))
     rows += [_repeatable_row(entry) for entry in status.repeatables]
     if not output.out.has_room(names, rows):
         names, rows = (*names[:3], ""), [_short(row) for row in rows]
-    output.out.table(
-        names,
-        rows,
-        {state.replace("_", " "): colour for state, colour in _COLOURS.items()},
-    )
+    styles = {state.replace("_", " "): colour for state, colour in _COLOURS.items()}
+    output.out.table(names, rows, styles)
     counts = Counter(states)
-    place = f"ledger in schema {status.schema}" if status.ledger else "no ledger yet"
-    summary: list[Part] = [f"{status.database} ({place})"]
+    ledger = f"ledger in schema {status.schema}" if status.ledger else "no ledger yet"
+    summary: list[Part] = [f"{status.database} ({ledger})"]
     for state, colour in _COLOURS.items():
         if counts[state]:
             summary.append(", " if summary[1:] else ": ")
@@ -91,24 +86,23 @@ def _rollback(entry: Entry) -> str:
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:
+    found = _facts(entry)
+    if entry.recorded is None and entry.migration:
+        found["checksum"] = entry.migration.forward.checksum
+    return found | {"rollback": _rollback(entry)} | _batches(entry) | _waiting(entry)
+
+
+def _facts(entry: Entry | RepeatableEntry) -> dict[str, Any]:
+    """Return what the ledger says of a file."""
     recorded = entry.recorded
-    checksum = recorded.checksum if recorded else None
-    if recorded is None and entry.migration:
-        checksum = entry.migration.forward.checksum
-    return (
-        {
-            "id": entry.id,
-            "state": entry.state.value,
-            "applied_at": recorded.applied_at.isoformat() + "Z"
-            if recorded and recorded.applied_at
-            else None,
-            "duration_ms": recorded.duration_ms if recorded else None,
-            "checksum": checksum,
-            "rollback": _rollback(entry),
-        }
-        | _batches(entry)
-        | _waiting(entry)
-    )
+    when = recorded.applied_at if recorded else None
+    return {
+        "id": entry.id,
+        "state": entry.state.value,
+        "applied_at": when.isoformat() + "Z" if when else None,
+        "duration_ms": recorded.duration_ms if recorded else None,
+        "checksum": recorded.checksum if recorded else None,
+    }
 
 
 def _waiting(entry: Entry) -> dict[str, Any]:
@@ -139,7 +133,7 @@ def _batches(entry: Entry) -> dict[str, Any]:
     return {"batches": words}
 
 
-def _row(entry: Entry, succession: Succession | None) -> tuple[object, ...]:
+def _row(entry: Entry | RepeatableEntry, rollback: str, remark: str) -> tuple[object, ...]:
     recorded = entry.recorded
     when = recorded.applied_at if recorded else None
     return (
@@ -147,20 +141,9 @@ def _row(entry: Entry, succession: Succession | None) -> tuple[object, ...]:
         entry.id,
         f"{when:%Y-%m-%d %H:%M}" if when else "",
         recorded.duration_ms if recorded else "",
-        _rollback(entry),
-        _remark(entry) if succession is None else _replacing(succession),
+        rollback,
+        remark,
     )
-
-
-def _repeatable_as_json(entry: RepeatableEntry) -> dict[str, Any]:
-    recorded = entry.recorded
-    return {
-        "id": entry.id,
-        "state": entry.state.value,
-        "applied_at": recorded.applied_at.isoformat() + "Z" if recorded else None,
-        "duration_ms": recorded.duration_ms if recorded else None,
-        "checksum": recorded.checksum if recorded else None,
-    }
 
 
 def _repeatable_row(entry: RepeatableEntry) -> tuple[object, ...]:
@@ -169,14 +152,7 @@ def _repeatable_row(entry: RepeatableEntry) -> tuple[object, ...]:
         remark = f"its text changed: was {recorded.checksum[:12]}, is {entry.script.checksum[:12]}"
     elif entry.state == "missing":
         remark = "what it made stays; `todo-sql repair` strikes it from the ledger"
-    return (
-        entry.state.value,
-        entry.id,
-        f"{recorded.applied_at:%Y-%m-%d %H:%M}" if recorded else "",
-        recorded.duration_ms if recorded else "",
-        "former text" if recorded else "",
-        remark,
-    )
+    return _row(entry, "former text" if recorded else "", remark)
 
 
 def _replacing(found: Succession) -> str:
