@@ -6,7 +6,6 @@ the data directory, where the account that owns it could have put a link.
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from todo_sql.embedded.places import delete, short_text
+from todo_sql.embedded.places import belongs_to_another, delete, short_text, write_private
 from todo_sql.embedded.programs import Account, run
 from todo_sql.errors import DatabaseError
 from todo_sql.paths import real_path
@@ -71,7 +70,7 @@ class Cluster:
     @property
     def log(self) -> Path:
         """The server's log."""
-        return log_file(self.home)
+        return self.home / "log"
 
     def create(
         self, version: int, superuser: str, password: str, database: str, *, durable: bool
@@ -84,10 +83,7 @@ class Cluster:
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700)
         secret = self.home / "password.new"
-        secret.unlink(missing_ok=True)
-        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(password)
+        write_private(secret, password)
         if self.account:
             self.account.own(building)
             self.account.own(secret)
@@ -127,10 +123,10 @@ class Cluster:
             "--encoding=UTF8",
             *([] if durable else ["--no-sync"]),
         ]
+        locale = ["--locale=C.UTF-8"]
         if version >= BUILTIN_LOCALE_SINCE:
-            builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-            return run([*command, *builtin], self.account)
-        answer = run([*command, "--locale=C.UTF-8"], self.account)
+            locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        answer = run([*command, *locale], self.account)
         if answer.returncode != 0 and "invalid locale" in answer.stdout:
             answer = run([*command, "--locale=C"], self.account)
         return answer
@@ -153,18 +149,10 @@ class Cluster:
         self._prepare_log()
         self._clear_the_way()
         before = self.log.stat().st_size
-        command: list[str | Path] = [
-            self.programs / "pg_ctl",
-            "start",
-            f"--pgdata={self.data}",
-            f"--log={self.log}",
-            "--wait",
-            f"--timeout={START_SECONDS}",
-            f"--options=-p {port} {' '.join(options)}",
-        ]
+        told = (f"--log={self.log}", f"--options=-p {port} {' '.join(options)}")
         # Backends of a killed postmaster may need a moment to notice that it is gone.
         for _ in range(10):
-            answer = run(command, self.account)
+            answer = self._pg_ctl("start", START_SECONDS, *told)
             if answer.returncode == 0:
                 return
             said = self._log_since(before)
@@ -182,13 +170,18 @@ class Cluster:
             "the data",
         )
 
+    def _pg_ctl(self, verb: str, seconds: int, *told: str) -> subprocess.CompletedProcess[str]:
+        waiting = ("--wait", f"--timeout={seconds}")
+        program = self.programs / "pg_ctl"
+        return run([program, verb, f"--pgdata={self.data}", *told, *waiting], self.account)
+
     def _prepare_log(self) -> None:
         if self.log.is_symlink():
             self.log.unlink()
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".old"))
         if not self.log.exists():
-            os.close(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            write_private(self.log, "")
             if self.account:
                 self.account.own(self.log)
 
@@ -200,8 +193,8 @@ class Cluster:
     def _clear_the_way(self) -> None:
         """Wait for a server that is starting or stopping; remove a stale ``postmaster.pid``."""
         deadline = time.monotonic() + START_SECONDS
-        while (pid := _recorded_pid(self.data)) is not None and psutil.pid_exists(pid):
-            if _works_on(pid, self.data) is False:
+        while (lines := _recorded(self.data)) and psutil.pid_exists(int(lines[0])):
+            if _works_on(int(lines[0]), self.data) is False:
                 # PostgreSQL removes a stale file itself, unless its pid is now another
                 # process of the same account.
                 (self.data / "postmaster.pid").unlink()
@@ -225,17 +218,7 @@ class Cluster:
         """Stop the server by a fast shutdown; return whether one was running."""
         if postmaster(self.data) is None:
             return False
-        answer = run(
-            [
-                self.programs / "pg_ctl",
-                "stop",
-                f"--pgdata={self.data}",
-                "--mode=fast",
-                "--wait",
-                f"--timeout={STOP_SECONDS}",
-            ],
-            self.account,
-        )
+        answer = self._pg_ctl("stop", STOP_SECONDS, "--mode=fast")
         if answer.returncode != 0 and postmaster(self.data) is not None:
             raise DatabaseError(
                 f"the embedded PostgreSQL did not stop within {STOP_SECONDS} seconds",
@@ -255,11 +238,6 @@ def data_directory(home: Path) -> Path:
     return home / "data"
 
 
-def log_file(home: Path) -> Path:
-    """Return the log below `home`."""
-    return home / "log"
-
-
 def discard(home: Path) -> None:
     """Delete the data directory and the log below `home`: the data is whole or absent, here too."""
     building = _building(home)
@@ -267,7 +245,7 @@ def discard(home: Path) -> None:
     with suppress(FileNotFoundError):
         data_directory(home).rename(building)
     delete(building)
-    delete(log_file(home))
+    delete(home / "log")
 
 
 def _building(home: Path) -> Path:
@@ -281,30 +259,24 @@ def postmaster(data: Path) -> Postmaster | None:
     directory, so that a file that a killed server left behind is not believed.
 
     Raises:
-        PermissionError: The directory belongs to another account.
+        DatabaseError: The directory belongs to another account.
     """
-    try:
-        lines = short_text(data / "postmaster.pid").splitlines()
-    except PermissionError:
-        raise
-    except OSError:  # there is none, or a link in its place
-        return None
-    if len(lines) < 8 or lines[7].strip() != "ready":
-        return None
-    if not (lines[0].isdecimal() and lines[3].isdecimal()):
+    lines = _recorded(data, owned=True)
+    if len(lines) < 8 or lines[7].strip() != "ready" or not lines[3].isdecimal():
         return None
     pid = int(lines[0])
-    if _works_on(pid, data) is False:
-        return None
-    return Postmaster(pid, int(lines[3]))
+    return None if _works_on(pid, data) is False else Postmaster(pid, int(lines[3]))
 
 
-def _recorded_pid(data: Path) -> int | None:
+def _recorded(data: Path, *, owned: bool = False) -> list[str]:
+    """Return the lines of ``postmaster.pid``, a number first; none where there is no such file."""
     try:
-        first = short_text(data / "postmaster.pid").split("\n", 1)[0].strip()
-    except OSError:
-        return None
-    return int(first) if first.isdecimal() else None
+        lines = short_text(data / "postmaster.pid").splitlines()
+    except OSError as error:  # there is none, or a link in its place
+        if owned and isinstance(error, PermissionError):
+            raise belongs_to_another(data) from None
+        return []
+    return lines if lines and lines[0].strip().isdecimal() else []
 
 
 def _works_on(pid: int, data: Path) -> bool | None:

@@ -33,6 +33,14 @@ def short_text(path: Path) -> str:
         return file.read(LONGEST)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that nobody else may read, in the place of an older one."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def is_roots_alone(folder: Path, links: int = 40) -> bool:
     """Whether nobody but root can put something else in the place of a folder's entries.
 
@@ -65,11 +73,21 @@ def check(folder: Path) -> None:
         DatabaseError: It is; nothing was touched.
     """
     if folder.parent.is_symlink() or folder.is_symlink():
-        raise _link(folder)
+        raise DatabaseError(
+            f"{folder} is reached through a link",
+            code="E110",
+            cause="the embedded PostgreSQL works in the project, and a link may lead anywhere",
+            fix="remove the link",
+        )
     if sys.platform == "win32":
         return
     if is_root() and not is_roots_alone(folder.parent):
-        raise _exchangeable(folder)
+        raise DatabaseError(
+            f"{folder} lies where others than root may exchange it",
+            code="E105",
+            cause="root starts a server only in folders that nobody else can write to",
+            fix="run the command as the user that the project belongs to, or set DATABASE_URL",
+        )
     with suppress(FileNotFoundError, NotADirectoryError):
         if folder.lstat().st_uid != os.geteuid():
             raise belongs_to_another(folder)
@@ -127,44 +145,4 @@ def belongs_to_another(path: Path) -> DatabaseError:
         code="E105",
         cause="the embedded PostgreSQL of this project was started by that user",
         fix="run the command as that user, use your own clone, or set DATABASE_URL",
-    )
-
-
-def _link(folder: Path) -> DatabaseError:
-    return DatabaseError(
-        f"{folder} is reached through a link",
-        code="E110",
-        cause="the embedded PostgreSQL works in the project, and a link may lead anywhere",
-        fix="remove the link",
-    )
-
-
-def not_made_here(folder: Path) -> DatabaseError:
-    """Return the error of a folder that came from elsewhere."""
-    return DatabaseError(
-        f"{folder} was not made here",
-        code="E110",
-        cause="a data directory runs what it holds, so one that came with a checkout or a copy "
-        "is not started",
-        fix="`todo-sql db reset` begins anew, without the data; if the copy is your own, "
-        "`todo-sql db start --adopt` takes it over",
-    )
-
-
-def _exchangeable(folder: Path) -> DatabaseError:
-    return DatabaseError(
-        f"{folder} lies where others than root may exchange it",
-        code="E105",
-        cause="root starts a server only in folders that nobody else can write to",
-        fix="run the command as the user that the project belongs to, or set DATABASE_URL",
-    )
-
-
-def unusable(folder: Path, error: OSError) -> DatabaseError:
-    """Return the error of a folder that the system refuses."""
-    return DatabaseError(
-        f"the folder {folder} of the embedded PostgreSQL cannot be used",
-        code="E105",
-        cause=str(error),
-        fix="run the command as the user that the folder belongs to, or set DATABASE_URL",
     )

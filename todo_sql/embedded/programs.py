@@ -60,15 +60,14 @@ def binaries(version: int, environment: Mapping[str, str] | None = None) -> Path
         ConfigError: The override holds no programs, or none were found anywhere.
     """
     override = (os.environ if environment is None else environment).get(OVERRIDE)
+    if override and _holds_programs(Path(override)):
+        return real_path(override)
     if override:
-        folder = Path(override)
-        if not _holds_programs(folder):
-            raise ConfigError(
-                f"{OVERRIDE} names {override}, which holds no `postgres` and `initdb`",
-                code="E101",
-                fix="name the folder that holds them, such as /usr/lib/postgresql/17/bin",
-            )
-        return real_path(folder)
+        raise ConfigError(
+            f"{OVERRIDE} names {override}, which holds no `postgres` and `initdb`",
+            code="E101",
+            fix="name the folder that holds them, such as /usr/lib/postgresql/17/bin",
+        )
     for folder in _candidates(version):
         if _holds_programs(folder):
             return folder
@@ -89,9 +88,7 @@ def _candidates(version: int) -> list[Path]:
         found += [Path(location) / release / "bin" for location in locations]
     found += [Path(place.format(version)) for place in INSTALLED]
     on_path = shutil.which("pg_ctl")
-    if on_path:
-        found.append(real_path(on_path).parent)
-    return found
+    return [*found, real_path(on_path).parent] if on_path else found
 
 
 def _holds_programs(folder: Path) -> bool:

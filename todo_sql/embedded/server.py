@@ -33,15 +33,7 @@ from filelock import FileLock, Timeout
 
 from todo_sql.config import Config
 from todo_sql.embedded import places
-from todo_sql.embedded.cluster import (
-    Cluster,
-    PortTaken,
-    Postmaster,
-    data_directory,
-    discard,
-    log_file,
-    postmaster,
-)
+from todo_sql.embedded.cluster import Cluster, PortTaken, data_directory, discard, postmaster
 from todo_sql.embedded.extensions import offer
 from todo_sql.embedded.programs import (
     OLDEST,
@@ -149,20 +141,24 @@ class EmbeddedServer:
             DatabaseError: It cannot be started; the message shows its log.
         """
         with self._locked():
-            lost = adopt and self._adopt()
-            self._start(lost=lost)
+            self._start(lost=adopt and self._adopt())
 
     def stop(self) -> bool:
         """Stop the server by a fast shutdown; return whether it was running."""
         if not self.folder.is_dir():
             return False
         with self._locked():
-            return self._stop()
+            return self._end(self._home_of(self._file.believed()))
 
     def reset(self) -> None:
         """Stop the server, delete all its data, and start over."""
         with self._locked():
-            self._erase()
+            for home in self.remains():
+                if self._is_strange(home):
+                    self._clear(home)
+                else:
+                    self._end(home)
+                    discard(home)
             self._start()
 
     def remains(self) -> list[Path]:
@@ -171,7 +167,7 @@ class EmbeddedServer:
         The one outside is found even where the project was deleted without its server.
         """
         places.check(self.folder)
-        folders = [self.folder, self._place_outside()]
+        folders = [self.folder, places.outside_of(self.folder)]
         state = None if self._file.is_foreign() else self._file.believed()
         if state and state.outside:
             folders.append(Path(state.outside))  # of a project that was moved
@@ -195,14 +191,14 @@ class EmbeddedServer:
         """Say whether the server runs, and where; read-only."""
         state = self._file.believed()
         home = self._home_of(state) if state else self.folder
-        running = self._postmaster(home)
+        running = postmaster(data_directory(home))
         return ServerStatus(
             running=running is not None,
             version=major_version(self.programs),
             port=running.port if running else state.port if state else None,
             pid=running.pid if running else None,
             data=data_directory(home),
-            log=log_file(home),
+            log=home / "log",
         )
 
     def url(self, database: str | None = None) -> str:
@@ -218,10 +214,10 @@ class EmbeddedServer:
                 code="E109",
                 fix="run `todo-sql db start`",
             )
-        name = self.database if database is None else database
         # What libpq's variables say of another database does not hold for this one.
         ours = [word for variable, word in _NOT_OURS.items() if os.environ.get(variable)]
         query = f"?{'&'.join(ours)}" if ours else ""
+        name = self.database if database is None else database
         return f"postgresql://{SUPERUSER}:{state.password}@{HOST}:{state.port}/{name}{query}"
 
     def _adopt(self) -> bool:
@@ -237,14 +233,8 @@ class EmbeddedServer:
         state = self._file.believed()
         if state is None:
             return False
-        running = self._postmaster(self._home_of(state))
+        running = postmaster(data_directory(self._home_of(state)))
         return running is not None and running.port == state.port
-
-    def _postmaster(self, home: Path) -> Postmaster | None:
-        try:
-            return postmaster(data_directory(home))
-        except PermissionError:
-            raise places.belongs_to_another(data_directory(home)) from None
 
     # With the lock held
 
@@ -267,14 +257,20 @@ class EmbeddedServer:
                     fix="wait for the other command, or end it, then try again",
                 ) from None
             except OSError as error:
-                raise places.unusable(self.folder, error) from error
+                raise DatabaseError(
+                    f"the folder {self.folder} of the embedded PostgreSQL cannot be used",
+                    code="E105",
+                    cause=str(error),
+                    fix="run the command as the user that the folder belongs to, or set "
+                    "DATABASE_URL",
+                ) from error
             yield
 
     def _start(self, *, lost: bool = False) -> None:
         if self._runs():
             return
-        self._stop()
         remembered = self._file.believed()
+        self._end(self._home_of(remembered))
         state = remembered or ServerState(_free_port(), secrets.token_urlsafe(24), self._outside())
         cluster = self._cluster(self._home_of(state))
         version = major_version(self.programs)
@@ -301,17 +297,6 @@ class EmbeddedServer:
             fix="try again",
         )
 
-    def _stop(self) -> bool:
-        return self._end(self._home())
-
-    def _erase(self) -> None:
-        for home in self.remains():
-            if self._is_strange(home):
-                self._clear(home)
-            else:
-                self._end(home)
-                discard(home)
-
     def _clear(self, home: Path) -> None:
         """Delete what a home holds but the lock, and last what says that the rest is ours."""
         discard(home)
@@ -320,14 +305,11 @@ class EmbeddedServer:
             places.delete(entry)
 
     def _end(self, home: Path) -> bool:
-        return self._postmaster(home) is not None and self._cluster(home).stop()
+        return postmaster(data_directory(home)) is not None and self._cluster(home).stop()
 
     def _is_strange(self, home: Path) -> bool:
         """Whether nothing in a home of ours is believed; outside, nobody else could make it."""
         return home == self.folder and self._file.is_foreign()
-
-    def _home(self) -> Path:
-        return self._home_of(self._file.believed())
 
     def _home_of(self, state: ServerState | None) -> Path:
         outside = state.outside if state else self._outside()
@@ -340,15 +322,12 @@ class EmbeddedServer:
             places.open_to_all(self.folder)
         if is_plain(self.folder) and (account is None or account.reaches(self.folder)):
             return None
-        outside = self._place_outside()
+        outside = places.outside_of(self.folder)
         outside.mkdir(exist_ok=True)
         if not places.is_ours(outside):
             raise places.belongs_to_another(outside)
         places.open_to_all(outside)
         return str(outside)
-
-    def _place_outside(self) -> Path:
-        return places.outside_of(self.folder)
 
     def _cluster(self, home: Path) -> Cluster:
         account = Account.choose(data_directory(home))

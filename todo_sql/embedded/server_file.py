@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -29,22 +28,25 @@ class ServerState:
     made: int = 0
 
 
+@dataclass(frozen=True, slots=True)
 class StateFile:
-    """The file in the folder of one server.
+    """The file in the folder of one server."""
 
-    Args:
-        folder: Of the server.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def believed(self) -> ServerState | None:
         """Return what is remembered; raise where it was not made here."""
         places.check(self.folder)
         state = self.read()
         if self.is_foreign():
-            raise places.not_made_here(self.folder)
+            raise DatabaseError(
+                f"{self.folder} was not made here",
+                code="E110",
+                cause="a data directory runs what it holds, so one that came with a checkout or "
+                "a copy is not started",
+                fix="`todo-sql db reset` begins anew, without the data; if the copy is your own, "
+                "`todo-sql db start --adopt` takes it over",
+            )
         return state
 
     def read(self) -> ServerState | None:
@@ -83,8 +85,6 @@ class StateFile:
         """Remember what is to be known of a server in this folder."""
         path = self.folder / "server.json"
         temporary = path.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(replace(state, made=self.folder.stat().st_ino)), file)
+        state = replace(state, made=self.folder.stat().st_ino)
+        places.write_private(temporary, json.dumps(asdict(state)))
         temporary.replace(path)
