@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -79,20 +80,19 @@ def places(code: str | None = None) -> Mapping[str, tuple[str, ...]]:
     Args:
         code: Look for this one only; default: all.
     """
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(_PACKAGE.rglob("*.py"))}
+    files = sorted(_PACKAGE.rglob("*.py"))
+    texts = {path.relative_to(_PACKAGE).as_posix(): path.read_text("utf-8") for path in files}
     classes: dict[str, str] = {}
     found: list[tuple[str, str, int]] = []
     wanted = re.compile(f'"{code}"') if code else _QUOTED
-    for path, text in texts.items():
+    for shown, text in texts.items():
         if wanted.search(text):
             tree = ast.parse(text)
             classes |= {name: own for name, own in _classes(tree) if code in (None, own)}
-            shown = path.relative_to(_PACKAGE).as_posix()
             found += [(name, shown, line) for name, line in _named(tree) if code in (None, name)]
     raises = re.compile(rf"\b(?:{'|'.join(classes)})\(")
-    for path, text in texts.items():
+    for shown, text in texts.items():
         if classes and raises.search(text):
-            shown = path.relative_to(_PACKAGE).as_posix()
             found += [(name, shown, line) for name, line in _made(ast.parse(text), classes)]
     lines: dict[str, list[str]] = {}
     for name, shown, line in found:
@@ -117,17 +117,14 @@ def page() -> str:
         "the line that raises it. Below each title stands the module that raises the code.",
     ]
     raised = modules()
-    group = ""
-    for one in all_codes().values():
-        if one.group != group:
-            group = one.group
-            parts.append(f"## {group}")
-        all_of_it = raised.get(one.code, ())
-        where = ", ".join(f"`todo_sql/{module}`" for module in all_of_it[:_SHOWN])
-        if len(all_of_it) > _SHOWN:
-            where += " and others"
-        named = f" ({one.name})" if one.name else ""
-        parts.append(f"### {one.code} {one.title}{named}\n\n{where}\n\n{one.text}")
+    for group, codes in groupby(all_codes().values(), lambda one: one.group):
+        parts.append(f"## {group}")
+        for one in codes:
+            every = raised.get(one.code, ())
+            where = ", ".join(f"`todo_sql/{module}`" for module in every[:_SHOWN])
+            where += " and others" if len(every) > _SHOWN else ""
+            named = f" ({one.name})" if one.name else ""
+            parts.append(f"### {one.code} {one.title}{named}\n\n{where}\n\n{one.text}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -166,12 +163,11 @@ def _named(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def _classes(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield the classes of errors that have a code of their own, with it."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            for part in node.body:
-                if isinstance(part, ast.Assign | ast.AnnAssign) and part.value is not None:
-                    target = part.targets[0] if isinstance(part, ast.Assign) else part.target
-                    if ast.unparse(target) == "code" and isinstance(part.value, ast.Constant):
-                        yield node.name, str(part.value.value)
+        for part in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(part, ast.Assign | ast.AnnAssign):
+                target = part.targets[0] if isinstance(part, ast.Assign) else part.target
+                if ast.unparse(target) == "code" and isinstance(part.value, ast.Constant):
+                    yield node.name, str(part.value.value)
 
 
 def _made(tree: ast.Module, classes: Mapping[str, str]) -> Iterator[tuple[str, int]]:

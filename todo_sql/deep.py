@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,14 +22,13 @@ def deeply(run: Callable[[], T], stack: int = _STACK) -> T:
         run: The function.
         stack: Bytes of the stack.
     """
-    answers: list[T] = []
-    errors: list[BaseException] = []
+    done: Future[T] = Future()
 
     def work() -> None:
         try:
-            answers.append(run())
+            done.set_result(run())
         except BaseException as error:
-            errors.append(error)
+            done.set_exception(error)
 
     with _LOCK:
         before = threading.stack_size(stack & ~0xFFFF)
@@ -43,6 +43,4 @@ def deeply(run: Callable[[], T], stack: int = _STACK) -> T:
         thread.join()
     finally:
         sys.setrecursionlimit(levels)
-    if errors:
-        raise errors[0]
-    return answers[0]
+    return done.result()

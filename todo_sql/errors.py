@@ -102,9 +102,7 @@ class Finding:
         return {
             "code": self.code,
             "severity": self.severity,
-            "file": self.place.file if self.place else None,
-            "line": self.place.line if self.place else None,
-            "column": self.place.column if self.place else None,
+            **{name: getattr(self.place, name, None) for name in ("file", "line", "column")},
             "message": _short(self.message),
             "cause": self.cause and _short(self.cause),
             "fix": self.fix,

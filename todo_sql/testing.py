@@ -44,6 +44,7 @@ import pytest
 if TYPE_CHECKING:
     from todo_sql import Database, Session
     from todo_sql.config import Config
+    from todo_sql.wire.url import DatabaseUrl
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +94,11 @@ class TestServer:
     @property
     def maintenance_dbname(self) -> str:
         """A database to be connected to while others are made and dropped."""
-        from todo_sql.wire.url import DatabaseUrl
-
-        return DatabaseUrl.parse(self.admin_url).parameters.get("dbname", "postgres")
+        return _parsed(self.admin_url).parameters.get("dbname", "postgres")
 
     @property
     def _owner(self) -> Mapping[str, str]:
-        from todo_sql.wire.url import DatabaseUrl
-
-        return DatabaseUrl.parse(self.owner_url).parameters
+        return _parsed(self.owner_url).parameters
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
@@ -126,9 +123,13 @@ class TestServer:
 
     def url(self, database: str) -> str:
         """Return the owner's URL of a database."""
-        from todo_sql.wire.url import DatabaseUrl
+        return _parsed(self.owner_url).with_database(database).text
 
-        return DatabaseUrl.parse(self.owner_url).with_database(database).text
+
+def _parsed(url: str) -> DatabaseUrl:
+    from todo_sql.wire.url import DatabaseUrl
+
+    return DatabaseUrl.parse(url)
 
 
 _root = Path()

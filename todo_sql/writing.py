@@ -12,8 +12,9 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from todo_sql.errors import ConfigError
@@ -25,12 +26,12 @@ _BY_DESCRIPTOR = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _PATH: int = getattr(os, "O_PATH", 0)
 
 
+@dataclass(frozen=True, slots=True)
 class Folder:
     """A folder of a project, held open while files in it are written or deleted."""
 
-    def __init__(self, path: Path, descriptor: int | None) -> None:
-        self._path = path
-        self._descriptor = descriptor
+    _path: Path
+    _descriptor: int | None
 
     def write(self, name: str, data: str | bytes) -> None:
         """Write a file whole or not at all; mode and owner of an older one stay.
@@ -48,12 +49,7 @@ class Folder:
                 file.write(content)
                 if older is not None and _BY_DESCRIPTOR:
                     _like(file.fileno(), older)
-            os.replace(
-                self._at(temporary),
-                self._at(name),
-                src_dir_fd=self._descriptor,
-                dst_dir_fd=self._descriptor,
-            )
+            self._move(os.replace, temporary, name)
         except BaseException:
             os.unlink(self._at(temporary), dir_fd=self._descriptor)
             raise
@@ -63,16 +59,15 @@ class Folder:
         self._stat(name)
         if self._stat(other) is not None:
             raise _not_written(self._path / other, "there is a file of that name")
-        os.rename(
-            self._at(name),
-            self._at(other),
-            src_dir_fd=self._descriptor,
-            dst_dir_fd=self._descriptor,
-        )
+        self._move(os.rename, name, other)
 
     def delete(self, name: str) -> None:
         """Delete a file, or a link, which is not followed."""
         os.unlink(self._at(name), dir_fd=self._descriptor)
+
+    def _move(self, move: Callable[..., None], name: str, other: str) -> None:
+        here = self._descriptor
+        move(self._at(name), self._at(other), src_dir_fd=here, dst_dir_fd=here)
 
     def _stat(self, name: str) -> os.stat_result | None:
         try:
