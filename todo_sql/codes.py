@@ -163,7 +163,9 @@ def _named(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def _classes(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield the classes of errors that have a code of their own, with it."""
     for node in ast.walk(tree):
-        for part in node.body if isinstance(node, ast.ClassDef) else ():
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for part in node.body:
             if isinstance(part, ast.Assign | ast.AnnAssign):
                 target = part.targets[0] if isinstance(part, ast.Assign) else part.target
                 if ast.unparse(target) == "code" and isinstance(part.value, ast.Constant):

@@ -1,11 +1,19 @@
-"""The options that several commands share, each written once."""
+"""The options that several commands share, each written once, and what the shell offers for them.
+
+What it offers is read from the project's files, not checked.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Argument, Option
+
+from todo_sql.cli.context import Context
+from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.files.folder import files_of
 
 Format = Annotated[Literal["text", "github"], Option(help="How findings are printed.")]
 Migrations = Annotated[str | None, Option(metavar="DIR", help="Another folder of migrations.")]
@@ -37,3 +45,26 @@ WaitForMigrator = Annotated[
     float | None,
     Option(metavar="SECONDS", min=0, help="How long to wait for another migrator."),
 ]
+
+_NAME = re.compile(r"^--\s*name:\s*(\w+)", re.MULTILINE)
+
+
+def migration_ids(context: Context) -> list[str]:
+    """Return the ids of the project's migrations."""
+    try:
+        folders = context.config.migration_folders
+    except TodoSqlError:
+        return []
+    names = (name.rpartition("/")[2] for folder in folders for name in files_of(folder))
+    stems = (name.removesuffix(".sql") for name in names if name.endswith(".sql"))
+    return sorted(stem for stem in stems if not stem.endswith(".rollback"))
+
+
+def query_names(context: Context) -> list[str]:
+    """Return the names of the project's queries."""
+    try:
+        files = context.config.queries.rglob("*.sql")
+    except TodoSqlError:
+        return []
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in files)
+    return sorted(name for text in texts for name in _NAME.findall(text))

@@ -10,8 +10,7 @@ from typer import Argument, Option
 from todo_sql.adoption.old_ledger import TABLES
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import load_migrations, migrator_of
-from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import Migrations, WaitForMigrator
+from todo_sql.cli.options import Migrations, WaitForMigrator, migration_ids
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import Finding, FindingsError
 

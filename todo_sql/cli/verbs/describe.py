@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.offers import query_names
-from todo_sql.cli.options import Offline, Queries
+from todo_sql.cli.options import Offline, Queries, query_names
 from todo_sql.cli.verbs.query import find_query
 from todo_sql.errors import ExitCode
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.offers import query_names
-from todo_sql.cli.options import Arguments
+from todo_sql.cli.options import Arguments, query_names
 from todo_sql.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:

@@ -29,7 +29,6 @@ from todo_sql.paths import real_path
 
 if TYPE_CHECKING:
     from todo_sql.adoption.live import Live
-    from todo_sql.cli.output import Output
 
 TEMPLATE = Path(__file__).parents[1] / "template"
 _EXAMPLE = ("migrations/", "queries/", "seeds/", "tests/", ".sqlfluff")  # of notes
@@ -164,10 +163,31 @@ def _from_live(
         output.message(f"the project stands in {folder}: correct {made.id}.sql, and record it then")
         raise different
     if output.json:
-        output.document(made.as_dict(root))
+        output.document(
+            {
+                "project": str(root),
+                "migration": made.id,
+                "written": sorted(made.written),
+                "objects": len(made.live.snapshot),
+                "tables": made.tables,
+                "queries": made.queries,
+                "tenant": made.tenant,
+                "left_out": made.left_out,
+                "by_hand": made.live.by_hand,
+                "recorded": made.recorded,
+            }
+        )
         return ExitCode.OK
     output.some([f"{folder / path}" for path in sorted(made.written)], _SHOWN, "files", output.data)
-    made.tell(output)
+    for text in made.live.by_hand:
+        output.warning(f"{made.id}.sql lacks a statement that would {text}")
+    for finding in made.left_out:
+        output.warn_of(finding)
+    tenants = f", each for one {made.tenant} where the table has it" if made.tenant else ""
+    output.message(
+        f"{len(made.live.snapshot)} objects in {made.id}; "
+        f"{made.queries} queries for {made.tables} tables and views{tenants}"
+    )
     if context.config.generate is not None:
         output.message(f"next: cd {folder}, set DATABASE_URL, `todo-sql drift`")
     return ExitCode.OK
@@ -289,33 +309,6 @@ class _Begun:
     queries: int = 0
     left_out: tuple[Finding, ...] = ()
     recorded: list[str] = field(default_factory=list)
-
-    def as_dict(self, root: Path) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "project": str(root),
-            "migration": self.id,
-            "written": sorted(self.written),
-            "objects": len(self.live.snapshot),
-            "tables": self.tables,
-            "queries": self.queries,
-            "tenant": self.tenant,
-            "left_out": self.left_out,
-            "by_hand": self.live.by_hand,
-            "recorded": self.recorded,
-        }
-
-    def tell(self, output: Output) -> None:
-        """Say what was made, and what is left to do."""
-        for text in self.live.by_hand:
-            output.warning(f"{self.id}.sql lacks a statement that would {text}")
-        for finding in self.left_out:
-            output.warn_of(finding)
-        tenants = f", each for one {self.tenant} where the table has it" if self.tenant else ""
-        output.message(
-            f"{len(self.live.snapshot)} objects in {self.id}; "
-            f"{self.queries} queries for {self.tables} tables and views{tenants}"
-        )
 
 
 def _offer(context: Context, made: _Begun, tenant: str | None) -> None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.offers import query_names
-from todo_sql.cli.options import Arguments
+from todo_sql.cli.options import Arguments, query_names
 from todo_sql.cli.screen import count_of
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.errors import UsageError

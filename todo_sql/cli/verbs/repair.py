@@ -9,8 +9,7 @@ from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
-from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import Migrations, WaitForMigrator, Yes
+from todo_sql.cli.options import Migrations, WaitForMigrator, Yes, migration_ids
 from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import AcrossMajors, NoDataChecks, Yes
+from todo_sql.cli.options import AcrossMajors, NoDataChecks, Yes, migration_ids
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 from todo_sql.sql.source import shown_path

@@ -8,8 +8,7 @@ from typer import Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.migrating import migrator_of
-from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import Migrations, WaitForServer
+from todo_sql.cli.options import Migrations, WaitForServer, migration_ids
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import UsageError
 

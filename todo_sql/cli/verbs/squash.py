@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.offers import migration_ids
-from todo_sql.cli.options import Yes
+from todo_sql.cli.options import Yes, migration_ids
 from todo_sql.cli.screen import count_of
 from todo_sql.sql.source import shown_path
 
