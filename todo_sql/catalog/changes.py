@@ -173,7 +173,9 @@ def _constraint(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
         return [fire(new)]
     if (old["of_partition"] and new["of_partition"]) or new["inherited"]:
         return []  # it changes with its parent's
-    if changed <= {"validated", "definition"} and _validates(old, new):
+    newly = new["validated"] and not old["validated"]
+    same = old["definition"].removesuffix(" NOT VALID") == new["definition"]
+    if newly and same and changed <= {"validated", "definition"}:
         verb = "domain" if (new.parent or "").startswith("domain ") else "table"
         return [f"alter {verb} {table_of(new)} validate constraint {name}"]
     if changed == {"definition"} and _defers(old) == _defers(new):
@@ -320,11 +322,3 @@ def _other(old: Item, new: Item) -> Iterator[str]:
         elif before.get(token) != after[token]:
             verb = "alter" if token in before else "add"
             yield f"alter {new.name} {verb} mapping for {token} with {after[token]}"
-
-
-def _validates(old: Item, new: Item) -> bool:
-    return bool(
-        new["validated"]
-        and not old["validated"]
-        and old["definition"].removesuffix(" NOT VALID") == new["definition"]
-    )

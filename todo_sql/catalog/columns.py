@@ -60,18 +60,14 @@ def sequence_options(item: Item) -> str:
 
 def identity(column: Item, snapshot: Snapshot) -> str:
     """Return how a column counts by itself, with its sequence's options."""
-    return f"generated {column['identity']} as identity{_identity_options(column, snapshot)}"
-
-
-def _identity_options(column: Item, snapshot: Snapshot) -> str:
+    said = ""
     for sequence in snapshot.of("sequence", column.parent):
         if sequence["identity"] and sequence["owned_by"] == column.name:
             said = sequence_options(sequence)
             usual = f"{_bare(table_of(column))}_{column['name']}_seq"
             if _bare(sequence.name) != usual:
                 said = f"sequence name {sequence.name} {said}".rstrip()
-            return f" ({said})" if said else ""
-    return ""
+    return f"generated {column['identity']} as identity{said and f' ({said})'}"
 
 
 def _identity_of_parent(column: Item, snapshot: Snapshot) -> bool:
@@ -208,21 +204,15 @@ def change_column(
         "view": {"default"},
         "materialized": {"storage", "compression", "statistics", "options"},
     }.get(kind, changed)
-    if kind == "table" and _from_above(new, after):  # the parent's statement reaches it
-        allowed = changed - _OF_PARENT
+    continues = kind == "table" and above(new, after) is not None
+    if continues and (new["inherited"] or after.items[new.parent or ""]["partition_bound"]):
+        allowed = changed - _OF_PARENT  # the parent's statement reaches it
     order = _COLUMN_ORDER if new["identity"] is None else _TO_IDENTITY
     return [
         text
         for name in sorted(changed & allowed, key=order.index)
         for text in _column(name, old, new, before, after)
     ]
-
-
-def _from_above(column: Item, snapshot: Snapshot) -> bool:
-    table = snapshot.items[column.parent or ""]
-    return bool(column["inherited"] or table["partition_bound"]) and (
-        above(column, snapshot) is not None
-    )
 
 
 def not_null_name(column: Item, snapshot: Snapshot) -> str:

@@ -45,7 +45,6 @@ CHECKS: dict[str, tuple[str, Severity]] = {
 """Every check, with its code and severity."""
 
 _TENANT = ("tenant_table_without_row_security", "role_bypasses_policies", "login_has_settings")
-_ISOLATION = ("granted_too_much", "view_reads_as_owner")
 _DROPPING = ("duplicate_index", "unused_index")
 
 
@@ -133,31 +132,28 @@ def examine(
 
 def _calls(config: Config, thresholds: Thresholds) -> dict[str, dict[str, object]]:
     """Return the checks that this project has, with their arguments."""
-    calls: dict[str, dict[str, object]] = {name: {} for name in CHECKS}
-    for name in _ISOLATION:
-        calls[name] = {"isolated": config.tenant is not None}
-    calls["duplicate_index"] = {"migrated": []}
-    calls["unused_index"] = {"smallest": thresholds.smallest, "migrated": []}
-    calls["never_analysed"] = {"smallest": thresholds.smallest}
-    calls["wraparound"] = {"oldest": thresholds.oldest}
-    calls["bloat"] = {"wasted": thresholds.wasted}
-    if config.tenant is None:
-        for name in _TENANT:
-            del calls[name]
-    else:
-        calls["login_has_settings"] = {"tenant_role": config.tenant.role}
-        calls["role_bypasses_policies"] = {"tenant_role": config.tenant.role}
-        calls["tenant_table_without_row_security"] = {
-            "tenant_column": config.tenant.parameter,
-            "exempt": list(config.exempt),
-        }
+    tenant = config.tenant
+    calls: dict[str, dict[str, object]] = {name: {} for name in CHECKS} | {
+        "granted_too_much": {"isolated": tenant is not None},
+        "view_reads_as_owner": {"isolated": tenant is not None},
+        "duplicate_index": {"migrated": []},
+        "unused_index": {"smallest": thresholds.smallest, "migrated": []},
+        "never_analysed": {"smallest": thresholds.smallest},
+        "wraparound": {"oldest": thresholds.oldest},
+        "bloat": {"wasted": thresholds.wasted},
+    }
+    if tenant is None:
+        return {name: arguments for name, arguments in calls.items() if name not in _TENANT}
+    calls["tenant_table_without_row_security"] = {
+        "tenant_column": tenant.parameter,
+        "exempt": list(config.exempt),
+    }
+    calls["role_bypasses_policies"] = calls["login_has_settings"] = {"tenant_role": tenant.role}
     return calls
 
 
 def _finding(name: str, row: dict[str, Any]) -> Finding:
     code, severity = CHECKS[name]
     said = " ".join(named_queries(__package__)[name].doc.split()).rstrip(".")
-    said = said[:1].lower() + said[1:]
-    return Finding(
-        code, severity, f"{row['subject']}: {said}", cause=row["detail"], fix=row["mend"]
-    )
+    message = f"{row['subject']}: {said[:1].lower()}{said[1:]}"
+    return Finding(code, severity, message, cause=row["detail"], fix=row["mend"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from todo_sql.catalog.item import Item
 from todo_sql.catalog.markdown import block, code, grid, link, prose
 from todo_sql.catalog.overview import (
     ListedMigration,
@@ -35,7 +34,11 @@ def schema(snapshot: Snapshot, serving: Serving) -> str:
     parts = ["# The schema", NOTE, grid(head, contents), "## Diagram", diagram(found)]
     for table in found:
         parts += _table(table, serving)
-    views = [_view(item) for kind in ("view", "materialized_view") for item in snapshot.of(kind)]
+    views = [
+        f"### {prose(short(item.name))}\n\n{block('sql', short(item['definition']).strip())}"
+        for kind in ("view", "materialized_view")
+        for item in snapshot.of(kind)
+    ]
     parts += ["## Views", *views] if views else []
     parts += _titled(
         "## Functions",
@@ -159,11 +162,6 @@ def _table(table: TableView, serving: Serving) -> Iterator[str]:
     if table.triggers:
         yield "Triggers:"
         yield "\n".join(f"- {code(short(item['definition']))}" for item in table.triggers)
-
-
-def _view(item: Item) -> str:
-    definition = short(item["definition"]).strip()
-    return f"### {prose(short(item.name))}\n\n{block('sql', definition)}"
 
 
 def _roles(found: Sequence[TableView]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from todo_sql.catalog.item import Item
 from todo_sql.catalog.mend_order import Mended, Order
 from todo_sql.catalog.names import target
 from todo_sql.catalog.snapshot import Snapshot
-from todo_sql.catalog.steps import steps
+from todo_sql.catalog.steps import CatalogStep, steps
 
 # What keeps a column from changing its type.
 _BLOCKING = ("view", "materialized_view", "rule", "policy", "trigger", "function")
@@ -58,9 +58,8 @@ class _Mending:
         self._count_on()
         self._leave()
         self._create()
-        order = Order(
-            self._units, self._before, self._after, self._dropped, self._made, self._chain
-        )
+        sides = self._before, self._after
+        order = Order(self._units, *sides, self._dropped, self._made, self._chain)
         return [self._units[number] for number in order.sorted()]
 
     def _decide(self) -> list[int]:
@@ -141,8 +140,7 @@ class _Mending:
             made: list[str] = []
             if counted.made:
                 for step in steps(self._after, closure([counted.made], self._after)):
-                    made += step.statements
-                made += self._as_born(self._after.items[counted.made])
+                    made += self._run_of(step)
             unit.statements[:] = [
                 *counted.first,
                 *made,
@@ -215,9 +213,7 @@ class _Mending:
         keys = closure([*kept, *([new.key, *owned] if whole else [])], self._after)
         made: list[str] = []
         for step in steps(self._after, keys):
-            made += step.statements
-            if step.node == step.key:
-                made += self._as_born(self._after.items[step.key])
+            made += self._run_of(step)
         for key in columns:
             column = self._after.items.get(key)
             if column is not None and column["default"] is not None:
@@ -286,8 +282,9 @@ class _Mending:
                 if self._with_parent(unit.difference) or new.key in self._left:
                     continue
                 attached = bound_changes(new, self._before, self._after) == "attached"
-                if attached and new.attributes.get("of_partition") and _comes_along(new):
-                    continue
+                along = new.kind == "trigger" or new.attributes.get("form") == "foreign key"
+                if attached and along and new.attributes.get("of_partition"):
+                    continue  # it comes with its parent's
                 numbers |= {
                     key: number
                     for key in closure([new.key], self._after)
@@ -306,11 +303,14 @@ class _Mending:
             index = self._before.items.get(f"index {index_of(item)}")
             if index is not None and index["constraint"] is None and index.key not in self._dropped:
                 self._units[self._chain[place]].statements.append(f"drop index {index.name}")
-            self._units[self._chain[place]].statements += step.statements
-            if step.node == step.key:
-                self._units[self._chain[place]].statements += self._as_born(item)
+            self._units[self._chain[place]].statements += self._run_of(step)
         for key, number in numbers.items():
             self._made.setdefault(key, number)
+
+    def _run_of(self, step: CatalogStep) -> Iterator[str]:
+        yield from step.statements
+        if step.node == step.key:
+            yield from self._as_born(self._after.items[step.key])
 
     def _as_born(self, item: Item) -> Iterator[str]:
         """Yield what takes back the default privileges that a new object is born with."""
@@ -328,13 +328,9 @@ class _Mending:
             key = f"grant {on} to {default['grantee']}"
             bare = {"target": on, "grantee": default["grantee"], "granted": None, "revoked": None}
             wanted = self._after.items.get(key) or Item("grant", key[6:], item.key, bare)
-            born = replace(wanted, attributes={**wanted.attributes, **_given(default)})
+            given = {name: default[name] for name in ("granted", "revoked")}
+            born = replace(wanted, attributes={**wanted.attributes, **given})
             yield from change_grant(born, wanted, self._after)
-
-
-def _comes_along(part: Item) -> bool:
-    """Whether attaching a partition makes what its parent has, too."""
-    return part.kind == "trigger" or bool(part["form"] == "foreign key")
 
 
 # The kinds that default privileges are for, as they name them.
@@ -348,7 +344,3 @@ _BORN = {
     "domain": "types",
     "schema": "schemas",
 }
-
-
-def _given(default: Item) -> dict[str, str | None]:
-    return {name: default[name] for name in ("granted", "revoked")}

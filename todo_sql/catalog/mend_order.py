@@ -29,10 +29,11 @@ class Mended:
     statements: list[str] = field(default_factory=list)
 
 
+@dataclass
 class Order:
     """Which difference has to be ended before which.
 
-    Args:
+    Attributes:
         units: The differences with their statements.
         before: The catalog as it is.
         after: The catalog as it will be.
@@ -41,66 +42,63 @@ class Order:
         chain: The numbers of those that make new objects, as they follow each other.
     """
 
-    def __init__(
-        self,
-        units: Sequence[Mended],
-        before: Snapshot,
-        after: Snapshot,
-        dropped: Mapping[str, int],
-        made: Mapping[str, int],
-        chain: Sequence[int],
-    ) -> None:
-        self._units, self._before, self._after = units, before, after
-        self._dropped, self._made, self._chain = dropped, made, chain
-        self._edges: dict[int, set[int]] = {number: set() for number in range(len(units))}
+    units: Sequence[Mended]
+    before: Snapshot
+    after: Snapshot
+    dropped: Mapping[str, int]
+    made: Mapping[str, int]
+    chain: Sequence[int]
+
+    def __post_init__(self) -> None:
+        self._edges: dict[int, set[int]] = {number: set() for number in range(len(self.units))}
         self._bind()
 
     def _bind(self) -> None:
         """Note which difference has to be ended before which."""
-        for a, b in zip(self._chain, self._chain[1:], strict=False):
+        for a, b in zip(self.chain, self.chain[1:], strict=False):
             self._edges[b].add(a)
-        for part, needs in self._before.needs.items():
+        for part, needs in self.before.needs.items():
             for need in needs:
                 if not self._stays(part, need) and not self._same_name(part, need):
-                    self._edge(self._at(part, True), self._at(need, True), self._dropped)
-        for part, needs in self._after.needs.items():
+                    self._edge(self._at(part, True), self._at(need, True), self.dropped)
+        for part, needs in self.after.needs.items():
             for need in needs:
                 if not self._stays(part, need):
                     self._edge(self._at(need, False), self._at(part, False), None)
         names = {
             name: number
-            for key, number in self._dropped.items()
-            if (name := relation_of(self._before.items[key])) is not None
+            for key, number in self.dropped.items()
+            if (name := relation_of(self.before.items[key])) is not None
         }
-        for key, number in self._made.items():
-            clash = names.get(relation_of(self._after.items[key]) or "")
+        for key, number in self.made.items():
+            clash = names.get(relation_of(self.after.items[key]) or "")
             if clash is not None and clash != number:
                 self._edges[number].add(clash)
         self._bind_parents()
 
     def _stays(self, part: str, need: str) -> bool:
         """Whether a sequence is tied to a column that is there before and after."""
-        kept = need in self._before.items and need in self._after.items
-        return part.startswith("owned ") and kept and need not in self._dropped
+        kept = need in self.before.items and need in self.after.items
+        return part.startswith("owned ") and kept and need not in self.dropped
 
     def _same_name(self, part: str, need: str) -> bool:
         """Whether one is the other's index, or is let go with its table."""
-        one, other = self._before.items.get(part), self._before.items.get(need)
+        one, other = self.before.items.get(part), self.before.items.get(need)
         if one is None or other is None:
             return False
-        if one.parent == need and let_go(one, self._before, self._after):
+        if one.parent == need and let_go(one, self.before, self.after):
             return True
         return relation_of(one) is not None and relation_of(one) == relation_of(other)
 
     def _bind_parents(self) -> None:
         """Have a table as its new parents ask for before it is theirs, and free of old ones."""
-        for number, unit in enumerate(self._units):
+        for number, unit in enumerate(self.units):
             old, new = unit.difference.before, unit.difference.after
             if old is None or new is None:
                 continue
             if old.kind == "column" and old["not_null"] and not new["not_null"]:
-                for key in inheriting(new, self._after):
-                    self._edge(number, self._made.get(key), None)
+                for key in inheriting(new, self.after):
+                    self._edge(number, self.made.get(key), None)
             if old.kind != "table" or "inherits" not in unit.difference.changes:
                 continue
             added = set(names(new["inherits"])) - set(names(old["inherits"]))
@@ -112,7 +110,7 @@ class Order:
                     first = bool(added)
                 elif part.kind == "column" or part.attributes.get("form") == "check":
                     first = bool(made and added)
-                elif let_go(part, self._before, self._after):
+                elif let_go(part, self.before, self.after):
                     first = False
                 else:
                     continue
@@ -124,13 +122,13 @@ class Order:
                         self._edges[other].add(number)
 
     def _ends(self) -> list[tuple[Item | None, Item | None]]:
-        return [(unit.difference.before, unit.difference.after) for unit in self._units]
+        return [(unit.difference.before, unit.difference.after) for unit in self.units]
 
     def _at(self, part: str, gone: bool) -> int | None:
         key = object_of(part)
-        if gone and key in self._dropped:
-            return self._dropped[key]
-        return self._made.get(key)
+        if gone and key in self.dropped:
+            return self.dropped[key]
+        return self.made.get(key)
 
     def _edge(self, first: int | None, then: int | None, one_of: Mapping[str, int] | None) -> None:
         if first is None or then is None or first == then:
@@ -140,7 +138,7 @@ class Order:
 
     def sorted(self) -> Iterator[int]:
         """Yield the numbers of the units; a circle is cut where no chain holds."""
-        chained = set(zip(self._chain[1:], self._chain, strict=False))
+        chained = set(zip(self.chain[1:], self.chain, strict=False))
         while True:
             sorter = TopologicalSorter(self._edges)
             try:
@@ -155,5 +153,5 @@ class Order:
 
     def _rank(self, number: int) -> tuple[int, ...]:
         """Return a sort key: drops first, the last one first."""
-        is_drop = self._units[number].difference.after is None
+        is_drop = self.units[number].difference.after is None
         return (0, -number) if is_drop else (1, number)

@@ -145,6 +145,7 @@ class _Plan:
         """Yield the nodes of an object, each with the keys that stand for it."""
         key, apart = item.key, self._apart
         parent = item.parent if item.parent in chosen else None
+        may_be_inline = item.kind == "constraint" and key not in apart
         if item.kind == "column":
             home = parent or key
             default = f"default {item.name}"
@@ -156,7 +157,12 @@ class _Plan:
                 yield default, [default]
             else:
                 self._home[default] = home
-        elif item.kind == "constraint" and parent and self._inline(item):
+        elif (
+            parent
+            and item.kind == "constraint"
+            and key not in apart
+            and in_table(item, self._snapshot)
+        ):
             self._home[key] = parent
         elif not item.attributes.get("inherited") and not item.attributes.get("identity"):
             yield key, [key] if f"query {key}" in apart else [key, f"query {key}"]
@@ -166,9 +172,6 @@ class _Plan:
                     yield name, [name]
             if item.kind == "materialized_view" and item["populated"]:
                 yield f"refresh {key}", [f"refresh {key}"]
-
-    def _inline(self, item: Item) -> bool:
-        return in_table(item, self._snapshot) and item.key not in self._apart
 
     def _begun(self, node: str) -> Iterator[str]:
         item = self.items[node]

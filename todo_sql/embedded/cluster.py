@@ -155,7 +155,7 @@ class Cluster:
             answer = self._pg_ctl("start", START_SECONDS, *told)
             if answer.returncode == 0:
                 return
-            said = self._log_since(before)
+            said = self.log.read_bytes()[before:].decode("utf-8", errors="replace")
             if "could not bind" in said:
                 raise PortTaken
             if "is still in use" not in said:
@@ -184,11 +184,6 @@ class Cluster:
             write_private(self.log, "")
             if self.account:
                 self.account.own(self.log)
-
-    def _log_since(self, offset: int) -> str:
-        with self.log.open("rb") as file:
-            file.seek(offset)
-            return file.read().decode("utf-8", errors="replace")
 
     def _clear_the_way(self) -> None:
         """Wait for a server that is starting or stopping; remove a stale ``postmaster.pid``."""
