@@ -157,12 +157,7 @@ class _Plan:
                 yield default, [default]
             else:
                 self._home[default] = home
-        elif (
-            parent
-            and item.kind == "constraint"
-            and key not in apart
-            and in_table(item, self._snapshot)
-        ):
+        elif parent and may_be_inline and in_table(item, self._snapshot):
             self._home[key] = parent
         elif not item.attributes.get("inherited") and not item.attributes.get("identity"):
             yield key, [key] if f"query {key}" in apart else [key, f"query {key}"]
