@@ -122,32 +122,35 @@ def _change(
             return change_sequence(old, new)
         case "index":
             return _index(old, new, changed)
+        case "constraint":
+            return _constraint(old, new, changed)
+        case "default_privilege":
+            return [*drop(old, before), *create(new, after)]
+        case _:
+            return _change_rarer(old, new, changed)
+
+
+def _change_rarer(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
+    match new.kind:
         case "type" if old["form"] == new["form"] == "enum":
             return _enum(old, new)
         case "type" if old["form"] == new["form"] == "composite":
             return _composite(old, new)
         case "domain" if changed <= {"not_null", "default"}:
             return list(_domain(new, changed))
-        case "constraint":
-            return _constraint(old, new, changed)
         case "statistics" if changed == {"target"}:
             amount = -1 if new["target"] is None else new["target"]
             return [f"alter statistics {new.name} set statistics {amount}"]
         case "publication" if "all_tables" not in changed:
             return _publication(old, new, changed)
         case "extension":
-            return [
-                f"alter extension {new.name} set schema {new['schema']}"
-                if name == "schema"
-                else f"alter extension {new.name} update to {literal(new['version'])}"
-                for name in sorted(changed)
-            ]
+            to = {"schema": f"set schema {new['schema']}"}
+            to["version"] = f"update to {literal(new['version'])}"
+            return [f"alter extension {new.name} {to[name]}" for name in sorted(changed)]
         case "other" if changed <= {"options", "version", "mappings"}:
             return list(_other(old, new))
         case "security_label":
             return [f"{BY_HAND}label {new.key}"]
-        case "default_privilege":
-            return [*drop(old, before), *create(new, after)]
         case _:
             return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from todo_sql.catalog.belonging import closure, family, index_of, object_of, relation_of, users_of
@@ -113,20 +113,21 @@ class _Mending:
                 self._left |= {old.key, new.key, *full}
                 continue
             gone = [key for key in standing if key in kept or key in self._dropped] if kept else []
-            drops = [text for key in gone for text in drop(self._before.items[key], self._before)]
             for lost in [self._dropped[key] for key in gone if key in self._dropped]:
                 self._units[lost].statements.clear()
-            unit.statements[:0] = drops
+            unit.statements[:0] = self._drops(gone)
             self._dropped |= dict.fromkeys(closure(gone, self._before), number)
             for key in closure(kept, self._after):
                 self._again[key] = other
-                absorbed = self._made.pop(key, None)
-                if absorbed is not None:
-                    self._absorb(absorbed)
+                self._absorb(self._made.pop(key, None), other)
 
-    def _absorb(self, number: int) -> None:
-        self._absorbed.add(number)
-        self._units[number].statements.clear()
+    def _drops(self, keys: Iterable[str]) -> list[str]:
+        return [text for key in keys for text in drop(self._before.items[key], self._before)]
+
+    def _absorb(self, number: int | None, into: int) -> None:
+        if number is not None and number != into:
+            self._absorbed.add(number)
+            self._units[number].statements.clear()
 
     def _count_on(self) -> None:
         """Keep the numbers of columns that begin or cease to count by themselves."""
@@ -141,17 +142,11 @@ class _Mending:
             if counted.made:
                 for step in steps(self._after, closure([counted.made], self._after)):
                     made += self._run_of(step)
-            unit.statements[:] = [
-                *counted.first,
-                *made,
-                *counted.next,
-                *unit.statements,
-                *counted.last,
-            ]
+            unit.statements[:0] = [*counted.first, *made, *counted.next]
+            unit.statements += counted.last
             if counted.settled:
                 other = self._made.get(counted.settled, self._dropped.get(counted.settled))
-                if other is not None and other != number:
-                    self._absorb(other)
+                self._absorb(other, number)
                 self._made[counted.settled] = number
 
     def _leave(self) -> None:
@@ -202,37 +197,36 @@ class _Mending:
         drops = [
             f"{alter_column(self._before.items[key], self._before)} drop default" for key in columns
         ]
-        for key in gone:
-            if key not in self._dropped:
-                drops += drop(self._before.items[key], self._before)
+        drops += self._drops(key for key in gone if key not in self._dropped)
         owned = [
             one.key
             for one in (self._after.of("sequence", new.parent) if new.kind == "column" else ())
             if one["owned_by"] == new.name and one.key not in self._before.items
         ]
         keys = closure([*kept, *([new.key, *owned] if whole else [])], self._after)
-        made: list[str] = []
+        unit.statements[:0] = drops
         for step in steps(self._after, keys):
-            made += self._run_of(step)
-        for key in columns:
-            column = self._after.items.get(key)
-            if column is not None and column["default"] is not None:
-                made += set_default(column, self._after)
-        for key in [old.key, *kept]:
-            view, then = self._before.items[key], self._after.items[key]
-            if view.kind == "materialized_view" and view["populated"] and not then["populated"]:
-                made += finish("refresh", then, self._after)
-        unit.statements[:] = [*drops, *unit.statements, *made]
+            unit.statements += self._run_of(step)
+        unit.statements += self._restored(columns, [old.key, *kept])
         for key in keys:
-            other = self._made.get(key)
-            if other is not None and other != number:
-                self._absorb(other)
+            self._absorb(self._made.get(key), number)
             self._made[key] = number
         for unit in self._units if whole else ():
             lost = unit.difference.before if unit.difference.after is None else None
             tied = lost is not None and lost.attributes.get("owned_by") == old.name
             if lost is not None and (tied or self._gone_with(lost, old.key)):
                 unit.statements.clear()
+
+    def _restored(self, columns: Iterable[str], keys: Iterable[str]) -> Iterator[str]:
+        """Yield what gives columns their defaults back, and views the rows that they held."""
+        for key in columns:
+            column = self._after.items.get(key)
+            if column is not None and column["default"] is not None:
+                yield from set_default(column, self._after)
+        for key in keys:
+            view, then = self._before.items[key], self._after.items[key]
+            if view.kind == "materialized_view" and view["populated"] and not then["populated"]:
+                yield from finish("refresh", then, self._after)
 
     def _standing_on(self, key: str, whole: bool) -> list[str]:
         """Return what has to go before an object can, in the order in which it can."""
