@@ -11,6 +11,7 @@ from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.files.statements import explain
 from todo_sql.review.linting import lint as linting
 from todo_sql.review.linting import squawk
+from todo_sql.review.linting.lint import Outside
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import GrammarError, parse
 from todo_sql.sql.source import Source
@@ -87,7 +88,7 @@ def test_squawk_is_not_given_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = tmp_path / "migrations" / "20260101090000_large.sql"
     path.write_text(text, encoding="utf-8")
     config = load_config(tmp_path)
-    project, _ = linting.read(config, load(config.migrations, config.root), None)
+    project, _ = linting.read(config, load(config.migrations, config.root), None, Outside())
     paths = {file.name: path for file in project.files}
 
     def said() -> set[tuple[str, int, int]]:

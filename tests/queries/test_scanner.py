@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from support.soak import pick
 
 from todo_sql.sql import grammar
-from todo_sql.sql.comments import ScanError, after_blanks
-from todo_sql.sql.scanner import COMMENTS, Kind, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, after_blanks, scan
 
 
 def parameters(text: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from support.commands import todo_sql
 from support.migrations import write
 
-from todo_sql.review.linting.meaning import same
+from todo_sql.review.linting.correction import same
 from todo_sql.sql.source import Source
 
 ID, NEXT = "20260101000000_first", "20260102000000_second"

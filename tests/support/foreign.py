@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
 
 
 @dataclass(frozen=True)

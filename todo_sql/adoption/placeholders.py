@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from todo_sql.adoption.revisions import Asked, Half
 from todo_sql.errors import UsageError
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import COMMENTS, scan
+from todo_sql.sql.scanner import COMMENTS, ScanError, scan
 
 MOST = 20_000_000
 A_FILE = 2_000  # for what it costs to open one

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from todo_sql.adoption.placeholders import A_FILE, Room, Stretches
 from todo_sql.adoption.revisions import Asked, Half
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import Kind, scan
+from todo_sql.sql.scanner import Kind, ScanError, scan
 
 _COMMAND = re.compile(r"^[ \t]*\\(?P<name>[A-Za-z!?]+)(?P<rest>[^\n]*)$", re.MULTILINE)
 _SILENT = {"echo", "qecho", "warn", "timing", "pset", "unset", "restrict", "unrestrict", "encoding"}

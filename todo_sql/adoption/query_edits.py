@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 from todo_sql.errors import Finding, Severity
 from todo_sql.queries.header import HEADER, LINE_DIRECTIVE, means_directive
 from todo_sql.queries.mistakes import not_a_name
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
 from todo_sql.sql.source import Source
 
 

@@ -14,8 +14,7 @@ from todo_sql.queries.named import (
     NestedDirective,
     ParameterDirective,
 )
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import COMMENTS, Kind, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, scan
 
 HEADER = re.compile(r"--[ \t]*name[ \t]*:[ \t]*(?P<rest>.*)")
 _ALMOST_HEADER = re.compile(r"-{2,}[ \t]*name\b.*[ \t]:[a-z]+\b", re.IGNORECASE)

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from todo_sql.queries.header import LINE_DIRECTIVE
 from todo_sql.queries.mistakes import Report, not_a_name
 from todo_sql.queries.named import Piece, Segment
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
 
 _IF = re.compile(r"--[ \t]*if[ \t]*:[ \t]*(?P<names>[^-\n]*?)[ \t]*(?:--|\Z)")
 _CASE = re.compile(

@@ -14,8 +14,7 @@ from todo_sql.queries.mistakes import Report, position
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.query_errors import QueryFileError
 from todo_sql.queries.reader import read_section
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
 from todo_sql.sql.source import Source
 
 _HEADER_LINE = re.compile(r"^[ \t]*--[ \t]*name[ \t]*:", re.MULTILINE)

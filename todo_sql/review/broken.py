@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg import Connection
 
 from todo_sql.catalog.read import ours
 from todo_sql.errors import Place
@@ -13,9 +15,6 @@ from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant, variants
 from todo_sql.review.index_use import lookups, plans
 from todo_sql.review.linting.tree import shown
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 _MOST_VARIANTS = 16
 

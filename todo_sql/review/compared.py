@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg import Connection
 
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import quoted
@@ -13,17 +16,13 @@ from todo_sql.catalog.schema_sql import roles
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, migrated_database, scratch_server
 from todo_sql.compiler.scratch_role import ScratchServer
+from todo_sql.config import Config
 from todo_sql.embedded.programs import binaries, major_version
 from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.files.migration import MigrationSet
 from todo_sql.migrations.migrator import Migrator
-from todo_sql.review.copy import load
-
-if TYPE_CHECKING:
-    from psycopg import Connection
-
-    from todo_sql.config import Config
-    from todo_sql.migrations.files.migration import MigrationSet
+from todo_sql.review.copy import load, roles_dropped
 
 
 @contextmanager
@@ -37,20 +36,18 @@ def both(
     only versions word or know differently is the same then.
 
     Args:
-        config: Of the project.
         live: A connection to the target, in autocommit mode.
-        chosen: The migrations to compare with.
-        cached: Whether they are all of the project's, so that a kept database will do.
+        cached: Whether the chosen ones are all of the project's: a kept database will do then.
     """
-    import psycopg
-
     major = live.info.server_version // 10000
     with _server(config, major) as (server, own):
-        with (
-            _made(config, server, chosen, cached=cached and own) as url,
-            psycopg.connect(url, autocommit=True) as connection,
-        ):
-            made = take(connection)
+        with ExitStack() as stack:
+            if cached and own:
+                url = migrated_database(config)
+            else:
+                url = stack.enter_context(empty_database(server))
+                Migrator(url, chosen).migrate()
+            made = take(stack.enter_context(psycopg.connect(url, autocommit=True)))
         found = take(live)
         if made.version // 10000 != major:
             found = _reworded(server, found)
@@ -100,43 +97,18 @@ def at_hand(major: int) -> bool:
         return False
 
 
-@contextmanager
-def _made(
-    config: Config, server: ScratchServer, chosen: MigrationSet, *, cached: bool
-) -> Iterator[str]:
-    if cached:
-        yield migrated_database(config)
-        return
-    with empty_database(server) as url:
-        Migrator(url, chosen).migrate()
-        yield url
-
-
 def _reworded(server: ScratchServer, live: Snapshot) -> Snapshot:
     """Return a catalog as the scratch server words it; what it cannot make stays as it is."""
-    import psycopg
-    from psycopg import sql
-
-    with psycopg.connect(server.url, autocommit=True) as cluster:
-        there = {row[0] for row in cluster.execute("select rolname from pg_catalog.pg_roles")}
-        try:
-            with empty_database(server) as url, psycopg.connect(url, autocommit=True) as copy:
-                load(copy, live, server)
-                copied = take(copy)
-        finally:
-            for name in set(roles(live)) - there:
-                cluster.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
-    return replace(
-        live,
-        items={
-            key: _with_owner_of(item, copied.items.get(key, item))
-            for key, item in live.items.items()
-        },
-    )
-
-
-def _with_owner_of(item: Item, copied: Item) -> Item:
-    """Return a copied item as its original's owner has it: the copy may be somebody else's."""
-    if "owner" not in item.attributes:
-        return copied
-    return replace(copied, attributes={**copied.attributes, "owner": item["owner"]})
+    with (
+        roles_dropped(server.url, set(roles(live))),
+        empty_database(server) as url,
+        psycopg.connect(url, autocommit=True) as copy,
+    ):
+        load(copy, live, server)
+        copied = take(copy)
+    items = {}
+    for key, item in live.items.items():
+        items[key] = found = copied.items.get(key, item)
+        if "owner" in item.attributes:  # the copy may be somebody else's
+            items[key] = replace(found, attributes={**found.attributes, "owner": item["owner"]})
+    return replace(live, items=items)

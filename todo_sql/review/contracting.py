@@ -7,7 +7,7 @@ names the table. A name that the pending migrations give anew is not gone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,6 +18,7 @@ from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import variants
 from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shown, strings
 from todo_sql.sql.grammar import GrammarError, Statement, parse
+from todo_sql.sql.source import Source
 
 _MOST_VARIANTS = 16
 _RELATIONS = ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW")
@@ -37,25 +38,20 @@ class Gone:
 def taken_from_queries(
     migrations: Iterable[Migration], queries: Mapping[str, NamedQuery]
 ) -> list[Finding]:
-    """Return what contract files among pending migrations take away from queries.
-
-    Args:
-        migrations: What is pending, in order.
-        queries: The named queries.
-    """
-    gone: dict[Gone, tuple[Migration, Statement]] = {}
-    for migration in migrations:
-        waived = "M218" in migration.forward.directives.allow
-        for statement in migration.forward.statements:
-            for given in _given(statement):
-                gone.pop(given, None)
-            if migration.forward.directives.contracts and not waived:
-                gone |= dict.fromkeys(_taken(statement), (migration, statement))
+    """Return what contract files among pending migrations, in order, take away from queries."""
+    gone: dict[Gone, tuple[Source, Statement]] = {}
+    for script in (migration.forward for migration in migrations):
+        counts = script.directives.contracts and "M218" not in script.directives.allow
+        for statement in script.statements:
+            taken, given = _moved(statement)
+            for one in given:
+                gone.pop(one, None)
+            if counts:
+                gone |= dict.fromkeys(taken, (script.source, statement))
     found = []
-    for one, (migration, statement) in gone.items():
+    for one, (source, statement) in gone.items():
         for name, query in queries.items():
             if _reads(query, one):
-                source = migration.forward.source
                 line = statement.text.split("\n", 1)[0].rstrip()
                 place = source.place(statement.start, statement.start + len(line))
                 found.append(
@@ -72,47 +68,35 @@ def taken_from_queries(
     return found
 
 
-def _taken(statement: Statement) -> Iterator[Gone]:
-    if statement.kind == "drop_stmt":
-        node = statement.node.drop_stmt
-        if enum(node, "remove_type") in _RELATIONS:
-            for one in node.objects:
-                yield Gone(qualified(one.list.items))
-    elif statement.kind == "alter_table_stmt":
-        node = statement.node.alter_table_stmt
-        for one in node.cmds:
-            if enum(one.alter_table_cmd, "subtype") == "AT_DropColumn":
-                yield Gone(relation(node.relation), one.alter_table_cmd.name)
-    elif statement.kind == "rename_stmt":
-        node = statement.node.rename_stmt
-        kind = enum(node, "rename_type")
-        if kind == "OBJECT_COLUMN":
-            yield Gone(relation(node.relation), node.subname)
-        elif kind in _RELATIONS:
-            yield Gone(relation(node.relation))
-
-
-def _given(statement: Statement) -> Iterator[Gone]:
-    """Yield the names that a statement gives."""
+def _moved(statement: Statement) -> tuple[list[Gone], list[Gone]]:
+    """Return what a statement takes away, and the names that it gives."""
     node: Any = statement.root
+    taken, given = [], []
     match statement.kind:
         case "create_stmt":
-            yield Gone(relation(node.relation))
+            given.append(Gone(relation(node.relation)))
         case "view_stmt":
-            yield Gone(relation(node.view))
+            given.append(Gone(relation(node.view)))
         case "create_table_as_stmt":
-            yield Gone(relation(node.into.rel))
+            given.append(Gone(relation(node.into.rel)))
+        case "drop_stmt" if enum(node, "remove_type") in _RELATIONS:
+            taken += [Gone(qualified(one.list.items)) for one in node.objects]
         case "alter_table_stmt":
-            for one in node.cmds:
-                if enum(one.alter_table_cmd, "subtype") == "AT_AddColumn":
-                    column = getattr(one.alter_table_cmd, "def").column_def.colname
-                    yield Gone(relation(node.relation), column)
+            table = relation(node.relation)
+            for change in (one.alter_table_cmd for one in node.cmds):
+                if enum(change, "subtype") == "AT_DropColumn":
+                    taken.append(Gone(table, change.name))
+                elif enum(change, "subtype") == "AT_AddColumn":
+                    given.append(Gone(table, getattr(change, "def").column_def.colname))
         case "rename_stmt":
-            kind, schema = enum(node, "rename_type"), relation(node.relation).split(".", 1)[0]
+            table, kind = relation(node.relation), enum(node, "rename_type")
             if kind == "OBJECT_COLUMN":
-                yield Gone(relation(node.relation), node.newname)
+                taken.append(Gone(table, node.subname))
+                given.append(Gone(table, node.newname))
             elif kind in _RELATIONS:
-                yield Gone(f"{schema}.{node.newname}")
+                taken.append(Gone(table))
+                given.append(Gone(f"{table.split('.', 1)[0]}.{node.newname}"))
+    return taken, given
 
 
 def _reads(query: NamedQuery, gone: Gone) -> bool:
@@ -141,30 +125,15 @@ def _names(statement: Statement, gone: Gone) -> bool:
         return True
     aliases = {one.alias.aliasname or one.relname for one in named}
     for one in of_type(statement.node, "ColumnRef"):
-        *before, last = [_part(field) for field in one.fields]
+        *before, last = ["*" if f.HasField("a_star") else f.string.sval for f in one.fields]
         if last in (gone.column, "*") and (not before or before[-1] in aliases):
             return True
-    written = _written(statement, table)
-    return gone.column in written
-
-
-def _part(field: Any) -> str:
-    return "*" if field.HasField("a_star") else str(field.string.sval)
-
-
-def _written(statement: Statement, table: str) -> set[str]:
-    """Return the columns of a table that INSERT and UPDATE name as their targets, and its joins."""
-    found = {
-        target.res_target.name
-        for kind, fields in (
-            ("InsertStmt", ("cols",)),
-            ("UpdateStmt", ("target_list",)),
-        )
+    return any(
+        gone.column == target.res_target.name
+        for kind, field in (("InsertStmt", "cols"), ("UpdateStmt", "target_list"))
         for node in of_type(statement.node, kind)
         if node.relation.relname == table
-        for field in fields
         for target in getattr(node, field)
-    }
-    for join in of_type(statement.node, "JoinExpr"):
-        found |= set(strings(join.using_clause))
-    return found
+    ) or any(
+        gone.column in strings(join.using_clause) for join in of_type(statement.node, "JoinExpr")
+    )

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import psycopg
+from psycopg import Connection, sql
 
 from todo_sql.catalog import schema_sql
 from todo_sql.catalog.ddl import BY_HAND, create, give
@@ -15,15 +18,14 @@ from todo_sql.catalog.read import rows
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database
 from todo_sql.compiler.scratch_role import ScratchServer, may_be_given
+from todo_sql.config import Config
+from todo_sql.embedded.server import server_for
+from todo_sql.embedded.temporary import temporary_server
 from todo_sql.errors import ConfigError, Place, TodoSqlError
 from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.review.drift import is_ignored
 from todo_sql.sql.trust import SAFE_ALWAYS
-
-if TYPE_CHECKING:
-    from psycopg import Connection
-
-    from todo_sql.config import Config
+from todo_sql.wire.url import DatabaseUrl
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +56,6 @@ class Copy:
 
 
 @contextmanager
-def copied(
-    config: Config,
-    live: Connection[Any],
-    pending: Sequence[Migration],
-    *,
-    across_majors: bool,
-    alone: bool = False,
-) -> Iterator[Copy]:
-    """Yield one copy; see `copies`."""
-    with (
-        copies(config, live, pending, across_majors=across_majors, alone=alone) as make,
-        make() as copy,
-    ):
-        yield copy
-
-
-@contextmanager
 def copies(
     config: Config,
     live: Connection[Any],
@@ -85,7 +70,6 @@ def copies(
     the next plan. So a migration that may touch them is only tried on a cluster of its own.
 
     Args:
-        config: Of the project.
         live: A connection to the target, in autocommit mode.
         pending: What will be tried.
         across_majors: Whether a server of another major version will do.
@@ -95,12 +79,15 @@ def copies(
         ConfigError: No such server, and `across_majors` is not given; or
             ``TODO_SQL_SCRATCH_URL`` names the target's own cluster, which a migration changes.
     """
-    import psycopg
-
-    with _server(config, live, pending, across_majors=across_majors, alone=alone) as server:
-        url, kind = server
+    serving = _server(config, live, pending, across_majors=across_majors, alone=alone)
+    with serving as (url, kind):
         place = ScratchServer(url, config.replays_as_superuser)
-        snapshot, path = take(live), _path(live)
+        snapshot = take(live)
+        # The search path of the target, with the name of whoever asks.
+        ((path,),) = live.execute(
+            "select pg_catalog.replace(pg_catalog.current_setting('search_path'), '\"$user\"',"
+            " pg_catalog.quote_ident(current_user))"
+        )
         made = {*schema_sql.roles(snapshot), *_made_roles(pending)} if kind == "kept" else set()
 
         @contextmanager
@@ -111,12 +98,12 @@ def copies(
                     state = None if kind == "kept" else _state(connection)
                 yield Copy(scratch, path, state, tuple(missing))
 
-        with _roles_dropped(url, made):
+        with roles_dropped(url, made):
             yield make
 
 
+# The cluster: the target's own and the project's must be left as they are.
 Kind = Literal["target's", "project's", "kept"]
-"""The cluster: the target's own and the project's must be left as they are."""
 
 
 @contextmanager
@@ -128,12 +115,6 @@ def _server(
     across_majors: bool,
     alone: bool,
 ) -> Iterator[tuple[str, Kind]]:
-    import psycopg
-
-    from todo_sql.embedded.server import server_for
-    from todo_sql.embedded.temporary import temporary_server
-    from todo_sql.wire.url import DatabaseUrl
-
     major = live.info.server_version // 10000
     reaching = next(_reaches(pending), None)
     if config.scratch_url is not None:
@@ -151,25 +132,18 @@ def _server(
         if own.status().running:
             yield own.url("postgres"), "project's"
             return
-    try:
-        server = temporary_server(major)
-        running = server.__enter__()
-    except TodoSqlError:
-        _demand_same(major, config.postgres, across_majors)
-        server = temporary_server(config.postgres)
-        running = server.__enter__()
-    try:
-        yield running.url("postgres"), "kept"
-    finally:
-        server.__exit__(None, None, None)
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(temporary_server(major))
+        except TodoSqlError:
+            _demand_same(major, config.postgres, across_majors)
+            server = stack.enter_context(temporary_server(config.postgres))
+        yield server.url("postgres"), "kept"
 
 
 @contextmanager
-def _roles_dropped(server: str, names: Set[str]) -> Iterator[None]:
+def roles_dropped(server: str, names: Set[str]) -> Iterator[None]:
     """Drop the roles of these names that are made within the block: the server is kept."""
-    import psycopg
-    from psycopg import sql
-
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(SAFE_ALWAYS)
         there = {row[0] for row in connection.execute("select rolname from pg_catalog.pg_roles")}
@@ -226,16 +200,6 @@ def _state(connection: Connection[Any]) -> str:
     return str(rows(connection, "cluster_state")[0]["state"])
 
 
-def _path(live: Connection[Any]) -> str:
-    """Return the search path of the target, with the name of whoever asks."""
-    row = live.execute(
-        "select pg_catalog.replace(pg_catalog.current_setting('search_path'), '\"$user\"',"
-        " pg_catalog.quote_ident(current_user))"
-    ).fetchone()
-    assert row is not None
-    return str(row[0])
-
-
 def _demand_same(target: int, scratch: int, across_majors: bool) -> None:
     if target != scratch and not across_majors:
         raise ConfigError(
@@ -247,15 +211,11 @@ def _demand_same(target: int, scratch: int, across_majors: bool) -> None:
 
 
 def _identity(connection: Connection[Any]) -> object:
-    import psycopg
-
+    text = "select system_identifier from pg_catalog.pg_control_system()"
     try:
-        row = connection.execute(
-            "select system_identifier from pg_catalog.pg_control_system()"
-        ).fetchone()
+        return connection.execute(text).fetchone()
     except psycopg.errors.InsufficientPrivilege:  # then compare where they listen
         return connection.info.host, connection.info.port
-    return row[0] if row else None
 
 
 def load(
@@ -268,7 +228,6 @@ def load(
 
     Args:
         connection: To the database, in autocommit mode.
-        live: The catalog.
         server: Where the database is: its superuser does what `connection` may not and what
             runs nothing of others: makes extensions, where nothing but schemas and roles is
             there yet, and gives objects to their owners. What belongs to a superuser, or to
@@ -276,24 +235,14 @@ def load(
         ignore: Patterns of keys: of an extension that is one of these it is not said that it
             could not be made. What needs it is told by itself.
     """
-    import psycopg
-
-    from todo_sql.wire.url import DatabaseUrl
-
     # What it says unqualified is PostgreSQL's own: it was read under the same path.
     connection.execute(SAFE_ALWAYS)
     missing = []
     # By the whole text: a name or an expression in any other statement may look like these.
     by_superuser = {
-        f"{text};": item.attributes.get("owner")
+        f"{text};": item
         for item in live.items.values()
         for text in (create(item, live) if item.kind == "extension" else give(item))
-    }
-    optional = {
-        f"{text};"
-        for item in live.items.values()
-        if item.kind == "extension" and is_ignored(item, ignore)
-        for text in create(item, live)
     }
     with ExitStack() as stack:
 
@@ -314,15 +263,16 @@ def load(
             try:
                 connection.execute(statement.encode())
             except psycopg.Error as error:
-                if server and error.sqlstate == "42501" and statement in by_superuser:
-                    owner = by_superuser[statement]
+                item = by_superuser.get(statement)
+                if server and error.sqlstate == "42501" and item:
+                    owner = item.attributes.get("owner")
                     try:
                         if owner is None or may_be_given(superuser(), owner):
                             superuser().execute(statement.encode())
                         continue
                     except psycopg.Error as second:
                         error = second
-                if statement in optional:
+                if item and item.kind == "extension" and is_ignored(item, ignore):
                     continue
                 head = " ".join(statement.split())[:70]
                 missing.append(f"{head}: {error.diag.message_primary or error}")

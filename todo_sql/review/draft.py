@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import psycopg
 
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, migrated_database, scratch_server
+from todo_sql.config import Config
 from todo_sql.errors import UsageError
 from todo_sql.migrations.engine.failure import LACKING, lacking
 from todo_sql.migrations.files.reading import read_sql
-from todo_sql.review.drift import Drift, drift
+from todo_sql.review.drift import drift, ended
 from todo_sql.sql.source import shown_path
-
-if TYPE_CHECKING:
-    from todo_sql.config import Config
 
 _COPY = re.compile(r"^[ \t]*copy\b", re.IGNORECASE | re.MULTILINE)
 
@@ -32,14 +31,9 @@ class Draft:
 
 def draft(migrated: Snapshot, wanted: Snapshot, ignore: Sequence[str] = ()) -> Draft:
     """Return what makes the wanted schema out of the migrated one, and the way back."""
-    return Draft(
-        _written(drift(migrated, wanted, ignore)), _written(drift(wanted, migrated, ignore))
-    )
-
-
-def _written(mending: Iterable[Drift]) -> str:
-    statements = [text for one in mending for text in one.statements]
-    return "\n".join(text if text.startswith("--") else f"{text};" for text in statements)
+    halves = drift(migrated, wanted, ignore), drift(wanted, migrated, ignore)
+    texts = ((text for one in half for text in one.statements) for half in halves)
+    return Draft(*("\n".join(ended(half)) for half in texts))
 
 
 def with_schema(config: Config, path: Path) -> tuple[Snapshot, Snapshot]:
@@ -50,8 +44,6 @@ def with_schema(config: Config, path: Path) -> tuple[Snapshot, Snapshot]:
     Raises:
         UsageError: A statement of the file fails.
     """
-    import psycopg
-
     shown = shown_path(path, config.root)
     file = read_sql(path, shown, folder=path.parent, root=config.root)
     source = file.source

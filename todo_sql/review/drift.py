@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -51,11 +51,7 @@ class Drift:
             "error",
             f"{self.difference.item.key} {said}",
             cause="; ".join(self.sides()) or None,
-            fix=" ".join(
-                _line(text) if text.startswith("--") else f"{_line(text)};"
-                for text in self.statements
-            )
-            or None,
+            fix=" ".join(ended(map(_line, self.statements))) or None,
         )
 
     def sides(self) -> list[str]:
@@ -88,15 +84,17 @@ def drift(live: Snapshot, migrated: Snapshot, ignore: Sequence[str] = ()) -> lis
     """Compare a live catalog with the migrated one; the mending runs from top to bottom.
 
     Args:
-        live: The database's.
-        migrated: That of a scratch database with the same migrations.
         ignore: Patterns of keys that do not count, such as ``grant * to reporting``.
     """
     counted = [found for found in compare(live, migrated) if not is_ignored(found.item, ignore)]
-    return [
-        Drift(mended.difference, tuple(mended.statements))
-        for mended in mend(counted, live, migrated)
-    ]
+    mending = mend(counted, live, migrated)
+    return [Drift(mended.difference, tuple(mended.statements)) for mended in mending]
+
+
+def ended(statements: Iterable[str]) -> Iterator[str]:
+    """Yield statements with their semicolons; a comment has none."""
+    for text in statements:
+        yield text if text.startswith("--") else f"{text};"
 
 
 _PRIVILEGES = ("grant", "default_privilege")

@@ -8,11 +8,13 @@ becomes a question for a row that does not fit.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import psycopg
+from psycopg import Connection
 
 from todo_sql.catalog.names import quoted
 from todo_sql.catalog.read import ours, rows
@@ -21,17 +23,9 @@ from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import Trace, Tracer
 from todo_sql.sql.trust import SAFE_LOCALLY
 
-if TYPE_CHECKING:
-    from psycopg import Connection
-
-ENOUGH = 100
-"""Rows that do not fit, after which no more are counted."""
-
-LONGEST = 5.0
-"""Seconds for one question."""
-
-ALTOGETHER = 60.0
-"""Seconds for all of them."""
+ENOUGH = 100  # rows that do not fit, after which no more are counted
+LONGEST = 5.0  # seconds for one question
+ALTOGETHER = 60.0  # seconds for all of them
 
 _SETTINGS = {
     "transaction_read_only": "on",
@@ -80,10 +74,7 @@ class RowsAnswer:
 class Foresight:
     """The live rows as the pending migrations would have them, statement by statement.
 
-    Args:
-        live: A connection to the target, in autocommit mode.
-        tracer: Of the copy.
-        silent: Why the target is not asked at all, or None.
+    The target, a connection in autocommit mode, is not asked where `silent` says why.
     """
 
     def __init__(self, live: Connection[Any], tracer: Tracer, *, silent: str | None) -> None:
@@ -92,7 +83,7 @@ class Foresight:
         self._written: set[int] = set()
         shape = tracer.shape
         self._images = {
-            oid: Image(_quoted(row), shape.columns.get(oid, {}))
+            oid: Image(row, shape.columns.get(oid, {}), self._fit, self._type)
             for oid, row in tracer.known.items()
             if row["kind"] in "rp"
         }
@@ -121,25 +112,20 @@ class Foresight:
             if new and (row["identity"] or (row["default"] or "").startswith("nextval(")):
                 continue  # each row gets a number
             if not self._told_above(row["oid"], row["name"], asked):
-                name = quoted(row["name"])
-                yield from self._question(row["oid"], f"{name} is not null", f"{name} is null")
+                yield from self._not_null(row)
         asked = {(row["table_oid"], row["name"]) for row in change.constraints}
         constraints = {row["oid"] for row in change.constraints}
         for row in change.constraints:
-            above = self._tracer.shape.constraints.get(row["parent_oid"])
-            if row["parent_oid"] in constraints or (
-                above is not None and above["table_oid"] == row["table_oid"]
-            ):
+            above = self._tracer.shape.constraints.get(row["parent_oid"], {})
+            if row["parent_oid"] in constraints or above.get("table_oid") == row["table_oid"]:
                 continue  # asked of the parent; or a hidden twin for a referenced partition
             match row["form"]:
                 case "c" if row["domain_oid"]:
-                    yield from self._of_domain(row)
+                    for column in self._tracer.shape.of_domain(row["domain_oid"]):
+                        yield from self._satisfies(column, row)
                 case "c" if not self._told_above(row["table_oid"], row["name"], asked):
-                    yield from self._question(
-                        row["table_oid"],
-                        f"constraint {row['name']} holds",
-                        f"({row['expression']}) is false",
-                    )
+                    demand, unfit = f"constraint {row['name']} holds", f"({row['expression']})"
+                    yield from self._question(row["table_oid"], demand, f"{unfit} is false")
                 case "f":
                     yield from self._reference(row)
                 case _ if row["excludes"]:
@@ -150,46 +136,65 @@ class Foresight:
                 yield from self._unique(row)
         for row in change.domains:
             for column in self._tracer.shape.of_domain(row["oid"]):
-                name = quoted(column["name"])
-                yield from self._question(
-                    column["oid"], f"{name} is not null ({row['name']})", f"{name} is null"
-                )
+                yield from self._not_null(column, row)
         for row in change.children:
             if row["partition"]:
                 yield from self._partition(row)
 
     def _follow(self, oid: int, trace: Trace) -> Iterator[Question]:
-        image = self._images[oid]
-        changed = image.follow(
-            self._bare(oid), trace.change, oid, trace.using, self._fit, self._type
-        )
-        for row in changed:
+        change, now = trace.change, self._tracer.now
+        alias = str(now[oid]["table"]) if oid in now else "t"
+        for row in self._images[oid].follow(alias, change, oid, trace.using):
             name = quoted(row["name"])
-            number = row["number"]
             domain = row["type_oid"] in self._tracer.shape.domains
-            if number not in trace.change.before[oid] and not (domain or row["generated"]):
+            if row["number"] not in change.before[oid] and not (domain or row["generated"]):
                 continue
-            above = {(up, row["name"]) for up in trace.change.before if up in self._images}
+            above = {(up, row["name"]) for up in change.before if up in self._images}
             if not self._told_above(oid, row["name"], above):
                 # Whatever cannot be made of a value is an error of the question itself.
                 unfit = f"pg_catalog.num_nulls({name}) < 0"
                 yield from self._question(oid, f"{name} fits {row['type']}", unfit)
                 yield from self._of_new_domain(row)
 
-    def _question(
-        self, oid: int, demand: str, unfit: str, *, only: bool = False
-    ) -> Iterator[Question]:
+    def _question(self, oid: int, demand: str, unfit: str) -> Iterator[Question]:
         """Yield the question for rows of a live table that are unfit."""
-        image = self._images.get(oid)
-        if image is not None and oid in self._tracer.now:
-            source = image.rows(self._bare(oid), only=only)
-            text = f"select from {source} where {unfit} limit {ENOUGH}"
-            yield Question(f"{self._said(oid)}: {demand}", None if image.unsure else text)
+        if self._is_live(oid):
+            yield self._asked(oid, demand, f"select from {self._rows(oid)} where {unfit}")
+
+    def _not_null(self, column: Row, domain: Row | None = None) -> Iterator[Question]:
+        name, of = quoted(column["name"]), f" ({domain['name']})" if domain else ""
+        yield from self._question(column["oid"], f"{name} is not null{of}", f"{name} is null")
+
+    def _is_live(self, oid: int) -> bool:
+        """Whether a table is there on the target, and still will be."""
+        return oid in self._images and oid in self._tracer.now
+
+    def _rows(self, oid: int, alias: str | None = None, *, own: bool = False) -> str:
+        """Return the rows of a live table as an item of FROM; `own`: a parent's with its parts."""
+        now = self._tracer.now[oid]
+        return self._images[oid].rows(alias or now["table"], only=own and now["kind"] == "r")
+
+    def _asked(
+        self,
+        oid: int,
+        demand: str,
+        text: str,
+        instead: str | None = None,
+        counted: tuple[str, str] = ("row", "rows"),
+        *,
+        unsure: bool = False,
+    ) -> Question:
+        """Return a question about a live table; without its texts where they may not be true."""
+        said = f"{shown(str(self._tracer.now[oid]['name']))}: {demand}"
+        if unsure or self._images[oid].unsure:
+            return Question(said, None)
+        instead = instead and f"{instead} limit {ENOUGH}"
+        return Question(said, f"{text} limit {ENOUGH}", instead, counted)
 
     def _reference(self, row: Row) -> Iterator[Question]:
         here, there = row["table_oid"], row["references_oid"]
-        image, other = self._images.get(here), self._images.get(there)
-        if image is None:
+        other = self._images.get(there)
+        if not self._is_live(here):
             return
         demand = f"constraint {row['name']} holds"
         if row["period"]:
@@ -198,54 +203,42 @@ class Foresight:
         columns = self._names(here, row["columns"])
         keys = self._names(there, row["references_columns"])
         filled = " and ".join(f"h.{name} is not null" for name in columns)
-        found = " and ".join(
-            f"t.{key} {operator} h.{name}"
-            for name, key, operator in zip(columns, keys, row["operators"], strict=True)
-        )
+        compared = zip(columns, keys, row["operators"], strict=True)
+        found = " and ".join(f"t.{key} {operator} h.{name}" for name, key, operator in compared)
         missing = f"not exists (select from {other.rows('t')} where {found})" if other else "true"
         unfit = f"{filled} and {missing}"
         if row["match"] == "f":
             null = " or ".join(f"h.{name} is null" for name in columns)
             unfit = f"({unfit}) or (({null}) and not ({null.replace(' or ', ' and ')}))"
-        only = self._tracer.now[here]["kind"] == "r"
-        text = f"select from {image.rows('h', only=only)} where {unfit} limit {ENOUGH}"
-        unsure = image.unsure or (other.unsure if other else there in self._written)
-        yield Question(f"{self._said(here)}: {demand}", None if unsure else text)
+        text = f"select from {self._rows(here, 'h', own=True)} where {unfit}"
+        unsure = other.unsure if other else there in self._written
+        yield self._asked(here, demand, text, unsure=unsure)
 
     def _unique(self, row: Row) -> Iterator[Question]:
         oid = row["table_oid"]
-        image = self._images.get(oid)
-        if image is None or oid not in self._tracer.now:
+        if not self._is_live(oid):
             return
         keys = ", ".join(f"({key}) as k{number}" for number, key in enumerate(row["keys"]))
         tests = [f"({row['predicate']})"] if row["predicate"] else []
         if not row["nulls_equal"]:
             tests += [f"({key}) is not null" for key in row["keys"]]
-        only = self._tracer.now[oid]["kind"] == "r"
         text = (
-            f"select from (select {keys} from {image.rows(self._bare(oid), only=only)}"
+            f"select from (select {keys} from {self._rows(oid, own=True)}"
             f"{' where ' + ' and '.join(tests) if tests else ''}) as r"
             f" group by {', '.join(f'k{number}' for number in range(len(row['keys'])))}"
-            f" having pg_catalog.count(*) operator(pg_catalog.>) 1 limit {ENOUGH}"
+            " having pg_catalog.count(*) operator(pg_catalog.>) 1"
         )
-        demand = f"{self._said(oid)}: the values of {row['name']} are unique"
         counted = ("value that is there twice", "values that are there twice")
-        yield Question(demand, None if image.unsure else text, counted=counted)
+        yield self._asked(oid, f"the values of {row['name']} are unique", text, counted=counted)
 
     def _exclusion(self, row: Row) -> Iterator[Question]:
-        oid = row["table_oid"]
-        image, index = self._images.get(oid), self._tracer.shape.indexes.get(row["index_oid"])
-        if image is None or index is None:
+        oid, index = row["table_oid"], self._tracer.shape.indexes.get(row["index_oid"])
+        if not self._is_live(oid) or index is None:
             return
-        columns = ", ".join(
-            f"{key} as todo_sql_{number}" for number, key in enumerate(index["keys"])
-        )
+        keys = ", ".join(f"{key} as todo_sql_{number}" for number, key in enumerate(index["keys"]))
         test = f"where {index['predicate']}" if index["predicate"] else ""
-        only = self._tracer.now[oid]["kind"] == "r"
-        side = (
-            f"(select todo_sql_table, todo_sql_row, {columns}"
-            f" from {image.rows(self._bare(oid), only=only)} {test})"
-        )
+        source = f"{self._rows(oid, own=True)} {test}"
+        side = f"(select todo_sql_table, todo_sql_row, {keys} from {source})"
         clash = " and ".join(
             f"a.todo_sql_{number} {operator} b.todo_sql_{number}"
             for number, operator in enumerate(row["operators"])
@@ -253,16 +246,10 @@ class Foresight:
         text = (
             f"select from {side} as a inner join {side} as b on {clash}"
             " and (a.todo_sql_table, a.todo_sql_row) < (b.todo_sql_table, b.todo_sql_row)"
-            f" limit {ENOUGH}"
         )
         quick = _neighbours(side, row["operators"])
-        demand = f"{self._said(oid)}: constraint {row['name']} holds"
         counted = ("pair of rows", "pairs of rows")
-        yield Question(demand, None if image.unsure else quick or text, text, counted)
-
-    def _of_domain(self, constraint: Row) -> Iterator[Question]:
-        for column in self._tracer.shape.of_domain(constraint["domain_oid"]):
-            yield from self._satisfies(column, constraint)
+        yield self._asked(oid, f"constraint {row['name']} holds", quick or text, text, counted)
 
     def _of_new_domain(self, column: Row) -> Iterator[Question]:
         """Yield what a domain demands of a column that the target does not know."""
@@ -270,9 +257,7 @@ class Foresight:
         while kind in shape.domains.keys() - self._domains:
             domain = shape.domains[kind]
             if domain["not_null"]:
-                name = quoted(column["name"])
-                demand = f"{name} is not null ({domain['name']})"
-                yield from self._question(column["oid"], demand, f"{name} is null")
+                yield from self._not_null(column, domain)
             for constraint in shape.constraints.values():
                 if constraint["domain_oid"] == kind and constraint["form"] == "c":
                     yield from self._satisfies(column, constraint)
@@ -280,22 +265,16 @@ class Foresight:
 
     def _satisfies(self, column: Row, constraint: Row) -> Iterator[Question]:
         """Yield whether the values of a column satisfy a constraint of its domain."""
-        oid, image = column["oid"], self._images.get(column["oid"])
-        if image is None or oid not in self._tracer.now:
-            return
-        kind, base = column["type_oid"], column["type"]
-        while kind in self._tracer.shape.domains:
-            kind, base = (self._tracer.shape.domains[kind][name] for name in ("base_oid", "base"))
-        # In SQL the word VALUE is the name of a column.
-        text = (
-            f"select from (select {quoted(column['name'])}::{base} as value"
-            f" from {image.rows(self._bare(oid))}) as d"
-            f" where ({constraint['expression']}) is false limit {ENOUGH}"
-        )
-        demand = f"{self._said(oid)}: {column['name']} satisfies {constraint['name']}"
-        yield Question(demand, None if image.unsure else text)
+        if self._is_live(column["oid"]):
+            # In SQL the word VALUE is the name of a column.
+            value = f"{quoted(column['name'])}::{self._type(column, bare=True)} as value"
+            source = f"(select {value} from {self._rows(column['oid'])}) as d"
+            text = f"select from {source} where ({constraint['expression']}) is false"
+            demand = f"{column['name']} satisfies {constraint['name']}"
+            yield self._asked(column["oid"], demand, text)
 
     def _partition(self, row: Row) -> Iterator[Question]:
+        parent, number = self._images.get(row["parent_oid"]), f"'{row['parent_oid']}'::oid"
         for oid in dict.fromkeys((row["oid"], row["default_oid"])):
             if oid not in self._images:
                 continue
@@ -303,8 +282,6 @@ class Foresight:
                 continue  # it was one, and is one again
             with ours(self._tracer.connection):
                 rule = rows(self._tracer.connection, "partition_rule", oid=oid)[0]["rule"]
-            parent = self._images.get(row["parent_oid"])
-            number = f"'{row['parent_oid']}'::oid"
             if rule is None or (number in rule and parent is None):
                 continue
             if parent is not None:
@@ -315,20 +292,14 @@ class Foresight:
         """Whether the same is asked of a parent, of which the live table is a child."""
         return any((parent, name) in asked for parent in self._under.get(oid, ()))
 
-    def _bare(self, oid: int) -> str:
-        return str(self._tracer.now[oid]["table"]) if oid in self._tracer.now else "t"
-
-    def _said(self, oid: int) -> str:
-        return shown(str(self._tracer.now[oid]["name"]))
-
     def _names(self, oid: int, numbers: Sequence[int]) -> list[str]:
         columns = self._tracer.shape.columns[oid]
         return [quoted(columns[number]["name"]) for number in numbers]
 
-    def _type(self, column: Row) -> str:
-        """Return a column's type; of a domain that the target does not know its base."""
+    def _type(self, column: Row, *, bare: bool = False) -> str:
+        """Return a column's type; of a domain unknown to the target, or of any, its base."""
         kind, name, domains = column["type_oid"], column["type"], self._tracer.shape.domains
-        while kind in domains and kind not in self._domains:
+        while kind in domains and (bare or kind not in self._domains):
             kind, name = domains[kind]["base_oid"], domains[kind]["base"]
         return str(name)
 
@@ -347,31 +318,29 @@ class Foresight:
         return f"{cast['function']}(({value})::{cast['type']}, {column['modifier']}{strict})"
 
     def _ask(self, question: Question) -> RowsAnswer:
+        answer = partial(RowsAnswer, question.demand)
         if question.text is None:
-            return RowsAnswer(question.demand, unknown=question.reason)
+            return answer(unknown=question.reason)
         if self._silent is not None:
-            return RowsAnswer(question.demand, unknown=f"the target is not asked ({self._silent})")
+            return answer(unknown=f"the target is not asked ({self._silent})")
         if self._left <= 0:
-            return RowsAnswer(question.demand, unknown="all questions together took too long")
+            return answer(unknown="all questions together took too long")
         began = time.monotonic()
         try:
             found = self._count(question.text)
-        except psycopg.errors.UndefinedFunction as error:
-            if question.instead in (None, question.text):
-                return RowsAnswer(question.demand, unknown=_why(error))
-            return self._ask(replace(question, text=question.instead))
         except psycopg.Error as error:
             if (error.sqlstate or "")[:2] in ("22", "23"):
-                return RowsAnswer(question.demand, fails=_said(error))
-            return RowsAnswer(question.demand, unknown=_why(error))
+                return answer(fails=_said(error))
+            undefined = isinstance(error, psycopg.errors.UndefinedFunction)
+            if undefined and question.instead not in (None, question.text):
+                return self._ask(replace(question, text=question.instead))
+            return answer(unknown=_why(error))
         finally:
             self._left -= time.monotonic() - began
         if not found:
-            return RowsAnswer(question.demand)
+            return answer()
         count = f"{ENOUGH} or more" if found == ENOUGH else str(found)
-        return RowsAnswer(
-            question.demand, fails=f"{count} {question.counted[found > 1]} of the target"
-        )
+        return answer(fails=f"{count} {question.counted[found > 1]} of the target")
 
     def _count(self, text: str) -> int:
         with self._live.transaction(force_rollback=True):
@@ -385,24 +354,22 @@ def _said(error: psycopg.Error) -> str:
     return error.diag.message_primary or str(error).strip()
 
 
+_UNKNOWN = {
+    "57014": f"no answer within {LONGEST:g} s",
+    "55P03": "the table is locked",
+    "25006": "it would write",
+    **dict.fromkeys(
+        ("42703", "42704", "42883", "42P01", "3F000"),
+        "it depends on values that are only made when it runs",
+    ),
+}
+
+
 def _why(error: psycopg.Error) -> str:
     said = _said(error)
-    match error.sqlstate:
-        case "57014":
-            return f"no answer within {LONGEST:g} s"
-        case "55P03":
-            return "the table is locked"
-        case "42501" if "row-level security" in said:
-            return f"row level security hides rows from this role: {said}"
-        case "42703" | "42704" | "42883" | "42P01" | "3F000":
-            return "it depends on values that are only made when it runs"
-        case "25006":
-            return "it would write"
-    return said
-
-
-def _quoted(row: Mapping[str, Any]) -> str:
-    return f"{quoted(row['schema'])}.{quoted(row['table'])}"
+    if error.sqlstate == "42501" and "row-level security" in said:
+        return f"row level security hides rows from this role: {said}"
+    return _UNKNOWN.get(error.sqlstate or "", said)
 
 
 def _neighbours(side: str, operators: Sequence[str]) -> str | None:
@@ -422,6 +389,5 @@ def _neighbours(side: str, operators: Sequence[str]) -> str | None:
         f"select from (select {last} operator(pg_catalog.&&) pg_catalog.lag({last}) over {window}"
         " as todo_sql_clash"
         f" from {side} as s where {tests} and not pg_catalog.isempty({last})"
-        f" and pg_catalog.range_merge({last}, {last}) is not null) as a"
-        f" where todo_sql_clash limit {ENOUGH}"
+        f" and pg_catalog.range_merge({last}, {last}) is not null) as a where todo_sql_clash"
     )

@@ -21,20 +21,16 @@ Typed = Callable[[Row], str]
 
 
 class Image:
-    """The rows of one live table.
+    """The rows of one live table; its columns come by number."""
 
-    Args:
-        name: The table's qualified name, quoted.
-        columns: Its columns by number.
-    """
-
-    def __init__(self, name: str, columns: Mapping[int, Row]) -> None:
-        self.name = name
+    def __init__(self, table: Row, columns: Mapping[int, Row], fit: Fit, typed: Typed) -> None:
+        self._fit, self._typed = fit, typed
+        self.name = f"{quoted(table['schema'])}.{quoted(table['table'])}"
         self.unsure = False  # an earlier statement writes to it
-        names = ", ".join(quoted(row["name"]) for row in columns.values())
-        self._from = f"select tableoid as todo_sql_table, ctid as todo_sql_row{{}} from {{}}{name}"
-        self._from = self._from.format(f", {names}" if names else "", "{only}")
-        self._columns = {number: row["name"] for number, row in columns.items()}
+        names = "".join(f", {quoted(row['name'])}" for row in columns.values())
+        place = "tableoid as todo_sql_table, ctid as todo_sql_row"
+        self._from = f"select {place}{names} from {{only}}{self.name}"
+        self._known = set(columns)
         self._layers: list[str] = []
 
     def rows(self, alias: str, *, only: bool = False) -> str:
@@ -45,50 +41,36 @@ class Image:
         return f"({text}) as {quoted(alias)}"
 
     def follow(
-        self,
-        alias: str,
-        change: ShapeChange,
-        oid: int,
-        using: Mapping[str, str],
-        fit: Fit,
-        typed: Typed,
+        self, alias: str, change: ShapeChange, oid: int, using: Mapping[str, str]
     ) -> list[Row]:
         """Take in what a statement did to the columns; return those whose values are new."""
         before, after = change.before.get(oid, {}), change.after.get(oid, {})
         if before == after:
             return []
-        parts: list[str] = []
-        known: dict[int, str] = {}
+        parts = ["todo_sql_table, todo_sql_row"]
+        outer = ["*"]
+        known: set[int] = set()
         new: list[Row] = []
-        outer: list[tuple[str, str]] = []
         for number, row in after.items():
             old, name = before.get(number), quoted(row["name"])
-            if old is not None and number not in self._columns:
-                continue
             if old is None:
-                made = _made(row, typed)
-                if made is None:
-                    continue
-                if row["generated"]:
-                    outer.append((made, name))
-                else:
-                    parts.append(f"{made} as {name}")
-                new.append(row)
+                made = _made(row, self._typed)
+            elif number not in self._known:
+                continue
             elif (old["type_oid"], old["modifier"]) != (row["type_oid"], row["modifier"]):
-                value = using.get(old["name"], quoted(old["name"]))
-                parts.append(f"{fit(value, row)} as {name}")
-                new.append(row)
+                made = self._fit(using.get(old["name"], quoted(old["name"])), row)
             else:
                 parts.append(f"{quoted(old['name'])} as {name}")
-            known[number] = row["name"]
-        kept = "todo_sql_table, todo_sql_row"
-        self._layers.append(
-            f"select {', '.join([kept, *parts])} from ({{rows}}) as {quoted(alias)}"
-        )
-        if outer:
-            made_here = ", ".join(f"{made} as {name}" for made, name in outer)
-            self._layers.append(f"select *, {made_here} from ({{rows}}) as {quoted(alias)}")
-        self._columns = known
+                known.add(number)
+                continue
+            if made is not None:
+                generated = old is None and row["generated"]
+                (outer if generated else parts).append(f"{made} as {name}")
+                new.append(row)
+                known.add(number)
+        for layer in (parts, outer) if len(outer) > 1 else (parts,):
+            self._layers.append(f"select {', '.join(layer)} from ({{rows}}) as {quoted(alias)}")
+        self._known = known
         return new
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg import Connection
 
 from todo_sql.catalog.names import quoted
+from todo_sql.config import Config, Tenant
+from todo_sql.migrations.seeds import SCALE_FILE, seed
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import variants
-
-if TYPE_CHECKING:
-    from psycopg import Connection
-
-    from todo_sql.config import Config, Tenant
 
 SCALE = 5_000
 _MOST_VARIANTS = 64
@@ -21,10 +21,6 @@ _MOST_VARIANTS = 64
 
 def fill(url: str, config: Config) -> None:
     """Put load-test rows into a migrated database, few enough to be sampled whole."""
-    import psycopg
-
-    from todo_sql.migrations.seeds import SCALE_FILE, seed
-
     if (config.seeds / SCALE_FILE).is_file():
         seed(url, config.seeds, scale=SCALE)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -44,8 +40,6 @@ def serving(
 
     Args:
         connection: To a database with rows.
-        queries: The named queries.
-        tenant: How rows are isolated, or None.
         parents: Of an index on a partition, the index of the parent.
     """
     asked = [
@@ -58,9 +52,8 @@ def serving(
         roles = (tenant.role, "none")
         connection.execute("select pg_catalog.set_config(%s, 'nobody', false)", [tenant.setting])
     found: dict[str, set[str]] = {}
-    for (name, _), plan in zip(
-        asked, plans(connection, [text for _, text in asked], roles), strict=True
-    ):
+    planned = plans(connection, [text for _, text in asked], roles)
+    for (name, _), plan in zip(asked, planned, strict=True):
         for index, _ in () if isinstance(plan, str) else lookups(plan):
             found.setdefault(parents.get(index, index), set()).add(name)
     return {index: sorted(found[index]) for index in sorted(found)}
@@ -126,7 +119,6 @@ def plans(
     Plans are those for large tables: no table is read whole where an index serves.
 
     Args:
-        connection: To a scratch database.
         texts: Statements with ``$1`` parameters.
         roles: As whom they are planned: the first that may run one.
     """
@@ -151,9 +143,7 @@ def lookups(
 ) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each index that a plan looks something up in, with the table and the condition.
 
-    Args:
-        plan: As EXPLAIN gives it in JSON.
-        schema: Of the node above: that of a bitmap's index is said there alone.
+    The `schema` is that of the node above: that of a bitmap's index is said there alone.
     """
     schema = plan.get("Schema", schema)
     if "Index Cond" in plan and "Index Name" in plan:

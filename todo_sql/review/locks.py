@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg import Connection
 
 from todo_sql.catalog.names import relation_name
 from todo_sql.catalog.read import keep_prepared, many, ours, rows
 from todo_sql.review.linting.tree import enum
 from todo_sql.review.row_writes import WRITES, written
-from todo_sql.review.table_shape import NOTHING, ShapeChange, TableShape, queries
+from todo_sql.review.table_shape import NOTHING, Found, ShapeChange, TableShape, queries
 from todo_sql.sql.grammar import Statement, deparse_expression
-
-if TYPE_CHECKING:
-    from psycopg import Connection
+from todo_sql.sql.trust import SAFE_LOCALLY
 
 MODES = (
     "AccessShareLock",
@@ -35,6 +36,7 @@ MODES = (
     "ExclusiveLock",
     "AccessExclusiveLock",
 )
+Taken = set[tuple[int, str]]
 _POLL = 0.002
 _SETTLED = 0.02
 _LONGEST = 60.0
@@ -58,10 +60,8 @@ class Lock:
     def blocks(self) -> tuple[str, ...]:
         """What others cannot do meanwhile: reads, writes, changes of schema."""
         strength = MODES.index(self.mode)
-        blocked = ("schema changes",) if strength >= 3 else ()
-        if strength >= 4:
-            blocked = ("writes", *blocked)
-        return ("reads", *blocked) if strength == 7 else blocked
+        found = (("reads", 7), ("writes", 4), ("schema changes", 3))
+        return tuple(what for what, least in found if strength >= least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,12 @@ class Trace:
 class Tracer:
     """Runs statements on a scratch database and traces them.
 
-    Args:
-        url: Of the database.
+    Attributes:
+        known: The relations that were there before the migrations, by oid.
+        now: The relations as of the last look, by oid.
     """
 
     def __init__(self, url: str, path: str | None = None) -> None:
-        import psycopg
-
         self._url = url
         self.connection: Connection[Any] = psycopg.connect(url, autocommit=True)
         keep_prepared(self.connection)
@@ -116,24 +115,13 @@ class Tracer:
             )
         self._since: int | None = None
         self._scanned: dict[int, int] = {}
-        self._held: set[tuple[int, str]] = set()
-        self.look_again()
-        self._known = self._now
-
-    @property
-    def known(self) -> Mapping[int, Mapping[str, Any]]:
-        """The relations that were there before the migrations, by oid."""
-        return self._known
-
-    @property
-    def now(self) -> Mapping[int, Mapping[str, Any]]:
-        """The relations as of the last look, by oid."""
-        return self._now
+        self._held: Taken = set()
+        self.adopt()
 
     def adopt(self) -> None:
         """Count what is there by now as if it had been there before."""
         self.look_again()
-        self._known = self._now
+        self.known = self.now
 
     def close(self) -> None:
         """Close the connection."""
@@ -184,47 +172,35 @@ class Tracer:
         Raises:
             psycopg.Error: It failed.
         """
-        under = tuple(
-            sorted(
-                self._name(oid)
-                for oid, mode in self._held
-                if mode == MODES[-1] and oid in self._known
-            )
-        )
+        held = (oid for oid, mode in self._held if mode == MODES[-1] and oid in self.known)
+        under = tuple(sorted(map(self._name, held)))
         using = self._using(statement)
         self.execute(statement)
         found = many(self.connection, self._questions(), apart=True)
-        held = {(row["oid"], row["mode"]) for row in found["held_locks"]}
-        taken, self._held = held - self._held, held
+        before, self._held = self._held, _locks(found["held_locks"])
         scans = _counts(found["scans"])
         begun = {oid for oid, count in scans.items() if count > self._scanned.get(oid, 0)}
         self._scanned = scans
-        return self._trace(statement, taken, found, begun, under, using)
+        return self._trace(statement, self._held - before, found, using, begun, under)
 
     def run_alone(self, statement: Statement, tables: tuple[str, ...]) -> Trace:
-        """Run one statement outside a transaction.
-
-        Args:
-            statement: It.
-            tables: Qualified names of the relations that it names.
-        """
-        names = {row["name"]: row for row in self._known.values()}
-        involved = {names[name]["table_oid"] for name in tables if name in names}
-        involved |= self._partitions(involved)
-        targets = [self._known[oid] for oid in sorted(involved) if oid in self._known]
+        """Run one statement outside a transaction; `tables` are the relations that it names."""
+        named = [row for row in self.known.values() if row["name"] in tables]
+        involved = self._with_partitions({row["table_oid"] for row in named})
+        targets = [self.known[oid] for oid in sorted(involved) if oid in self.known]
         self._since = rows(self.connection, "next_transaction")[0]["id"]
         using = self._using(statement)
         taken = self._observed(statement, [t for t in targets if t["kind"] in "rpm"])
         if statement.kind == "drop_stmt":
             # At the end, when nobody uses the index any more, and too short to be seen.
-            taken |= {(names[name]["oid"], MODES[-1]) for name in tables if name in names}
-        return self._trace(statement, taken, self._look_apart(), set(), (), using)
+            taken |= {(row["oid"], MODES[-1]) for row in named}
+        return self._trace(statement, taken, self._look_apart(), using)
 
     def look_again(self) -> None:
         """Take in what was done on the connection beside the tracing."""
         self._since = None
         found = self._look_apart()
-        self._now = _by_oid(found["relations"])
+        self.now: Mapping[int, Mapping[str, Any]] = _by_oid(found["relations"])
         self.shape = TableShape(found, self.connection.info.server_version)
 
     def _questions(self) -> dict[str, dict[str, object]]:
@@ -236,8 +212,6 @@ class Tracer:
 
     def _using(self, statement: Statement) -> dict[str, str]:
         """Return, by column, the expressions of USING, with every name in them qualified."""
-        import psycopg
-
         if statement.kind != "alter_table_stmt":
             return {}
         command, found = statement.node.alter_table_stmt, {}
@@ -252,22 +226,17 @@ class Tracer:
                     self.connection.execute(
                         f"create temporary view todo_sql_using as {text}".encode()
                     )
-                    (row,) = self.connection.execute(
-                        "select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"
-                        " pg_catalog.pg_get_viewdef('pg_temp.todo_sql_using'::pg_catalog.regclass)"
+                    self.connection.execute(SAFE_LOCALLY)
+                    ((definition,),) = self.connection.execute(
+                        "select pg_catalog.pg_get_viewdef('pg_temp.todo_sql_using'::regclass)"
                     )
-                    definition = str(row[1])
             except psycopg.Error:
                 continue  # the statement itself will say what is wrong
             body = definition.partition("SELECT")[2]
             found[change.name] = body[: body.rindex(" AS todo_sql_using")].strip()
         return found
 
-    def _observed(
-        self, statement: Statement, targets: list[Mapping[str, Any]]
-    ) -> set[tuple[int, str]]:
-        import psycopg
-
+    def _observed(self, statement: Statement, targets: list[Mapping[str, Any]]) -> Taken:
         pid = self.connection.info.backend_pid
         failure: list[BaseException] = []
 
@@ -277,11 +246,8 @@ class Tracer:
             except BaseException as error:
                 failure.append(error)
 
-        taken: set[tuple[int, str]] = set()
         with ExitStack() as stack:
-            observer: Connection[Any] = stack.enter_context(
-                psycopg.connect(self._url, autocommit=True)
-            )
+            observer = stack.enter_context(psycopg.connect(self._url, autocommit=True))
             blockers = [
                 stack.enter_context(_user(self._url, target, mode))
                 for mode in ("share update exclusive", "row exclusive")
@@ -289,10 +255,10 @@ class Tracer:
             ]
             worker = threading.Thread(target=work, daemon=True)
             worker.start()
-            for blocker in [*blockers, None]:
+            taken = _watch(observer, pid, worker)
+            for blocker in blockers:
+                blocker.execute("rollback")
                 taken |= _watch(observer, pid, worker)
-                if blocker is not None:
-                    blocker.execute("rollback")
             worker.join(_LONGEST)
         if failure:
             raise failure[0]
@@ -301,55 +267,50 @@ class Tracer:
     def _trace(
         self,
         statement: Statement,
-        taken: set[tuple[int, str]],
-        found: Mapping[str, list[dict[str, Any]]],
-        begun: set[int],
-        under: tuple[str, ...],
+        taken: Taken,
+        found: Found,
         using: Mapping[str, str],
+        begun: Set[int] = frozenset(),
+        under: tuple[str, ...] = (),
     ) -> Trace:
-        before, after = self._now, _by_oid(found["relations"])
-        self._now = after
+        before, after = self.now, _by_oid(found["relations"])
+        self.now = after
         strongest: dict[int, str] = {}
         for oid, mode in taken:
-            if oid in self._known:
+            if oid in self.known:
                 strongest[oid] = max(strongest.get(oid, mode), mode, key=MODES.index)
-        locks = (Lock(self._name(o), self._known[o]["kind"], m) for o, m in strongest.items())
-        tables = [oid for oid, row in self._known.items() if row["kind"] in "rm"]
-        changed = [
+        locks = (Lock(self._name(o), self.known[o]["kind"], m) for o, m in strongest.items())
+        known = [(oid, before[oid]) for oid in before if oid in self.known]
+        kept = [(oid, was, after[oid]) for oid, was in known if oid in after]
+        changed = sorted(
             self._name(oid)
-            for oid in tables
-            if oid in before and oid in after and before[oid]["file"] != after[oid]["file"]
-        ]
+            for oid, was, now in kept
+            if self.known[oid]["kind"] in "rm" and was["file"] != now["file"]
+        )
         # An index may be made anew around the file that it had.
         files = {row["file"] for row in before.values()}
         built = [
             (row["name"], self._name(row["table_oid"]))
             for row in after.values()
-            if row["kind"] == "i" and row["table_oid"] in self._known and row["file"] not in files
+            if row["kind"] == "i" and row["table_oid"] in self.known and row["file"] not in files
         ]
         # What a query of the migration reads says nothing on an empty copy.
-        scanned = []
-        if statement.kind not in ("select_stmt", *WRITES):
-            scanned = [self._name(oid) for oid in tables if oid in begun]
-        gone = {
-            oid
-            for oid in before.keys() - after.keys()
-            if oid in self._known and before[oid]["kind"] in "rp"
-        }
-        kept = [oid for oid in before if oid in after and before[oid]["kind"] in "rpmvf"]
+        asks = statement.kind in ("select_stmt", *WRITES)
+        tables = [oid for oid, row in self.known.items() if row["kind"] in "rm" and not asks]
+        gone = {oid for oid, was in known if oid not in after and was["kind"] in "rp"}
         return Trace(
             statement,
             tuple(sorted(locks, key=lambda lock: (-MODES.index(lock.mode), lock.relation))),
-            tuple(sorted(changed)),
+            tuple(changed),
             tuple(sorted(built)),
-            tuple(sorted(scanned)),
+            tuple(sorted(self._name(oid) for oid in tables if oid in begun)),
             under,
-            tuple(sorted(changed)) if statement.kind == "truncate_stmt" else (),
-            tuple(sorted(self._name(oid) for oid in self.shape.topmost(gone))),
+            tuple(changed) if statement.kind == "truncate_stmt" else (),
+            tuple(sorted(map(self._name, self.shape.topmost(gone)))),
             tuple(
-                (before[oid]["name"], after[oid]["name"])
-                for oid in kept
-                if before[oid]["name"] != after[oid]["name"] and oid in self._known
+                (was["name"], now["name"])
+                for _, was, now in kept
+                if was["kind"] in "rpmvf" and was["name"] != now["name"]
             ),
             written(self.connection, statement, taken, after, self.shape),
             self.shape.update(found),
@@ -357,20 +318,24 @@ class Tracer:
         )
 
     def _name(self, oid: int) -> str:
-        return str(self._known[oid]["name"])
+        return str(self.known[oid]["name"])
 
-    def _partitions(self, oids: set[int]) -> set[int]:
+    def _with_partitions(self, oids: set[int]) -> set[int]:
         with ours(self.connection):
             found = self.connection.execute(
                 "select inhrelid::bigint from pg_inherits"
                 " where inhparent::bigint = any(%s::bigint[])",
                 [list(oids)],
             )
-            return {row[0] for row in found}
+            return oids.union(row[0] for row in found)
 
 
 def _counts(found: list[dict[str, Any]]) -> dict[int, int]:
     return {row["oid"]: row["scans"] for row in found}
+
+
+def _locks(found: list[dict[str, Any]]) -> Taken:
+    return {(row["oid"], row["mode"]) for row in found}
 
 
 def _by_oid(found: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
@@ -380,8 +345,6 @@ def _by_oid(found: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
 @contextmanager
 def _user(url: str, target: Mapping[str, Any], mode: str) -> Iterator[Connection[Any]]:
     """Yield a session that is in the middle of writing a table, or of maintaining it."""
-    import psycopg
-
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("begin")
         text = f"lock table only {{}} in {mode} mode"
@@ -392,13 +355,13 @@ def _user(url: str, target: Mapping[str, Any], mode: str) -> Iterator[Connection
         yield connection
 
 
-def _watch(observer: Connection[Any], pid: int, worker: threading.Thread) -> set[tuple[int, str]]:
+def _watch(observer: Connection[Any], pid: int, worker: threading.Thread) -> Taken:
     """Collect the locks of a backend until it has waited for a while, or is done."""
-    seen: set[tuple[int, str]] = set()
+    seen: Taken = set()
     waiting_since: float | None = None
     deadline = time.monotonic() + _LONGEST
     while worker.is_alive() and time.monotonic() < deadline:
-        seen |= {(row["oid"], row["mode"]) for row in rows(observer, "held_locks", pid=pid)}
+        seen |= _locks(rows(observer, "held_locks", pid=pid))
         state = rows(observer, "waiting", pid=pid)
         if state and state[0]["wait_event_type"] == "Lock":
             waiting_since = waiting_since or time.monotonic()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import psycopg
 
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.snapshot import Snapshot, take
@@ -21,56 +23,34 @@ from todo_sql.migrations.phases import in_phases
 PHASES = "expand, then contract"
 _SHOWN = 5  # differences
 
-Scratch = Callable[[], AbstractContextManager[str]]
+Scratch = Callable[[], AbstractContextManager[str]]  # the URL of an empty scratch database
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """Two neighbours, of which the phases turn the order round.
-
-    Attributes:
-        late: Comes first by its id, and waits for the contract phase.
-        early: Comes behind it by its id.
-    """
-
-    late: Migration
-    early: Migration
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What an order of migrations makes, or why it does not come to its end."""
-
-    catalog: Snapshot | None
-    error: Finding | None = None
+Swap = tuple[Migration, Migration]
+"""Two neighbours: one that waits for the contract phase, and one that comes behind it by its id."""
 
 
 def differing(scratch: Scratch, migrations: MigrationSet) -> tuple[Finding, ...] | None:
-    """Return how the two orders differ; None: they are one, or nothing can be said.
-
-    Args:
-        scratch: Yields the URL of an empty scratch database.
-        migrations: The folder.
-    """
+    """Return how the two orders differ; None: they are one, or nothing can be said."""
     by_id, by_phase = list(migrations), in_phases(migrations)
     swaps = list(_swaps(by_id, by_phase))
     if not swaps:
         return None
     wanted = _make(scratch, migrations, by_id)
-    if wanted.catalog is None:
+    if isinstance(wanted, Finding):
         return None  # is told already
     found = _make(scratch, migrations, by_phase)
-    if _are_same(found, wanted):
+    if _is_same(found, wanted):
         return ()
     same, other = 0, len(swaps)
     while other - same > 1:
         middle = (same + other) // 2
         tried = _make(scratch, migrations, _after(by_id, swaps[:middle]))
-        if _are_same(tried, wanted):
+        if _is_same(tried, wanted):
             same = middle
         else:
             other, found = middle, tried
-    return (_told(swaps[other - 1], found, wanted),)
+    return (_told(*swaps[other - 1], found, wanted),)
 
 
 def _swaps(by_id: Sequence[Migration], by_phase: Sequence[Migration]) -> Iterator[Swap]:
@@ -80,48 +60,46 @@ def _swaps(by_id: Sequence[Migration], by_phase: Sequence[Migration]) -> Iterato
     for begin in range(len(order) - 1, -1, -1):
         at = begin
         while at + 1 < len(order) and place[order[at].id] > place[order[at + 1].id]:
-            yield Swap(order[at], order[at + 1])
+            yield order[at], order[at + 1]
             order[at], order[at + 1] = order[at + 1], order[at]
             at += 1
 
 
 def _after(by_id: Sequence[Migration], swaps: Sequence[Swap]) -> list[Migration]:
     order = list(by_id)
-    for swap in swaps:
-        at = order.index(swap.late)
-        order[at : at + 2] = [swap.early, swap.late]
+    for late, early in swaps:
+        at = order.index(late)
+        order[at : at + 2] = [early, late]
     return order
 
 
-def _make(scratch: Scratch, migrations: MigrationSet, order: Sequence[Migration]) -> _Made:
-    import psycopg
-
+def _make(
+    scratch: Scratch, migrations: MigrationSet, order: Sequence[Migration]
+) -> Snapshot | Finding:
+    """Return what an order of migrations makes, or why it does not come to its end."""
     whole = replace(migrations, migrations=tuple(order), repeatables=(), hooks={})
     with scratch() as url:
         try:
             Migrator(url, whole).migrate()
         except TodoSqlError as error:
-            return _Made(None, error.finding)
+            return error.finding
         with psycopg.connect(url, autocommit=True) as connection:
-            return _Made(take(connection))
+            return take(connection)
 
 
-def _are_same(found: _Made, wanted: _Made) -> bool:
-    if found.catalog is None or wanted.catalog is None:
-        return False
-    return not compare(found.catalog, wanted.catalog)
+def _is_same(found: Snapshot | Finding, wanted: Snapshot) -> bool:
+    return isinstance(found, Snapshot) and not compare(found, wanted)
 
 
-def _told(swap: Swap, found: _Made, wanted: _Made) -> Finding:
-    late, early = swap.late, swap.early
-    if found.catalog is None or wanted.catalog is None:
+def _told(
+    late: Migration, early: Migration, found: Snapshot | Finding, wanted: Snapshot
+) -> Finding:
+    if isinstance(found, Finding):
         what = "in phases it fails"
-        cause = found.error.message if found.error else ""
-        if found.error and found.error.place:
-            cause = f"{found.error.place}: {cause}"
+        cause = f"{found.place}: {found.message}" if found.place else found.message
     else:
         what = "in phases they make another catalog"
-        differences = compare(found.catalog, wanted.catalog)
+        differences = compare(found, wanted)
         cause = "in phases, and by id: " + "; ".join(map(str, differences[:_SHOWN]))
         if len(differences) > _SHOWN:
             cause += f"; and {len(differences) - _SHOWN} more"

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from difflib import unified_diff
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import Connection
 
 from todo_sql.catalog.diff import compare
+from todo_sql.catalog.read import rows
 from todo_sql.catalog.snapshot import take
 from todo_sql.compiler import scratch_role
-from todo_sql.errors import Finding
-from todo_sql.migrations.engine.failure import LACKING, lacking
+from todo_sql.errors import Finding, TodoSqlError
+from todo_sql.migrations.connecting import open_link
+from todo_sql.migrations.engine.failure import LACKING, Failure, lacking
+from todo_sql.migrations.engine.remake import Remake
 from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.files.migration import Migration, Script
+from todo_sql.migrations.progress import Events
 from todo_sql.migrations.repeating import PREFIX
-from todo_sql.review import repeat_trial, undo
+from todo_sql.review import undo
 from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy
 from todo_sql.review.foresight import Foresight
@@ -24,10 +32,6 @@ from todo_sql.review.locks import Tracer
 from todo_sql.review.planned_batches import Size, planned_batches
 from todo_sql.review.row_writes import WRITES, named_relations
 from todo_sql.sql.grammar import Statement
-
-if TYPE_CHECKING:
-    import psycopg
-    from psycopg import Connection
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,12 @@ class Planned:
     migration: Migration
     rollback: str
     undone: bool | None = None
-    steps: tuple[PlanStep, ...] = ()
-    broken: tuple[Broken, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    unknown: tuple[str, ...] = ()
+    steps: Sequence[PlanStep] = ()
+    broken: Sequence[Broken] = ()
+    findings: Sequence[Finding] = ()
+    unknown: Sequence[str] = ()
     diff: str | None = None
-    remade: tuple[str, ...] = ()
+    remade: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Plan:
 _HARMLESS = ("comment", "grant", "default_privilege", "policy", "trigger", "statistics")
 
 Estimate = Callable[[Statement], int | None]
-Again = Callable[[Statement, Any], tuple[Finding | None] | None]
+Again = Callable[[int, psycopg.Error], tuple[list[str], Finding | None] | None]
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,6 @@ def trace(
     """Apply pending migrations on a copy and yield what each does; ends at one that fails.
 
     Args:
-        copied: The copy.
-        pending: In order.
-        target: The live database.
-        queries: The named queries.
         settings: The values from outside.
         former: By name, the texts of repeatable files that ran last on the target.
 
@@ -142,74 +142,39 @@ def trace(
         queries.learn(tracer.connection)
         before = take(tracer.connection)
         for migration in pending:
-            remade: list[str] = []
+            script, reason, diff, again = migration.forward, "file", None, None
             repeats = migration.id.startswith(PREFIX)
             if repeats:
                 del repeatables[0]
-
-            def again(
-                statement: Statement,
-                error: psycopg.Error,
-                script: Script = migration.forward,
-                remade: list[str] = remade,
-            ) -> tuple[Finding | None] | None:
-                number = script.statements.index(statement)
-                found = repeat_trial.remade(copied, script, repeatables, settings, number, error)
-                if found is None:
-                    return None
-                remade += found[0]
-                tracer.look_again()
-                return (found[1],)
-
-            steps, failure = _run(
-                tracer,
-                migration.forward,
-                target.estimate,
-                foresight,
-                copied,
-                again if repeats else None,
-                target.sizes,
-            )
+                again = partial(_remade, copied, script, repeatables, settings)
+                name, reason = migration.id.removeprefix(PREFIX), "repeatable"
+                diff = _difference((former or {}).get(name), script)
+            steps, failure, remade = _run(tracer, script, target, foresight, copied, again)
             failure = failure and settings.hidden(failure)
             after = before if failure else take(tracer.connection)
-            broken: tuple[Broken, ...] = ()
+            broken: list[Broken] = []
             if any(change.kind not in _HARMLESS for change in compare(before, after)):
-                broken = tuple(queries.broken(tracer.connection))
-            undone = None
+                broken += queries.broken(tracer.connection)
+            wrong: list[Finding] = []
+            whole, undone = not failure, None
             if migration.rollback is not None and not failure:
-                undone = undo.prove(tracer, migration, before)
-            findings = [
-                *([failure] if failure else ()),
-                *(
-                    found if repeats else rewritable(found, step, migration.id)
-                    for step in steps
-                    for found in hazards(step, target.sizes)
-                ),
-                *(_broken(migration.forward, one) for one in broken),
-                *(undone.findings if undone else ()),
-            ]
-            reason = "file"
-            diff = None
-            if repeats:
-                name = migration.id.removeprefix(PREFIX)
-                diff = repeat_trial.difference((former or {}).get(name), migration.forward)
-                reason = "repeatable"
-            elif migration.rollback is None:
-                reason = migration.forward.directives.irreversible or ""
-                place = migration.forward.place_of_directive("irreversible")
+                wrong, whole = undo.prove(tracer, migration.rollback, script, before)
+                undone = not wrong
+            findings = [failure] if failure else []
+            for step in steps:
+                found = hazards(step, target.sizes)
+                findings += found if repeats else (rewritable(f, step, migration.id) for f in found)
+            findings += (_broken(script, one) for one in broken)
+            findings += wrong
+            if migration.rollback is None and not repeats:
+                reason = script.directives.irreversible or ""
+                place = script.place_of_directive("irreversible")
                 findings.append(Finding("P108", "warning", f"cannot be undone: {reason}", place))
-            yield Planned(
-                migration,
-                reason,
-                None if undone is None else not undone.findings,
-                tuple(steps),
-                broken,
-                tuple(_standing(migration.forward, findings)),
-                tuple(_unknown(steps)),
-                diff,
-                tuple(remade),
-            )
-            if failure or (undone and not undone.whole):
+            standing = [one for one in findings if one.code not in script.directives.allow]
+            standing.sort(key=lambda one: -SEVERITIES.index(one.severity))
+            unknown = list(_unknown(steps))
+            yield Planned(migration, reason, undone, steps, broken, standing, unknown, diff, remade)
+            if not whole:
                 return
             before = after
     finally:
@@ -219,14 +184,12 @@ def trace(
 def _run(
     tracer: Tracer,
     script: Script,
-    estimate: Estimate,
+    target: LiveTarget,
     foresight: Foresight,
     copied: Copy,
-    again: Again | None = None,
-    sizes: Mapping[str, Size] = MappingProxyType({}),
-) -> tuple[list[PlanStep], Finding | None]:
-    import psycopg
-
+    again: Again | None,
+) -> tuple[list[PlanStep], Finding | None, list[str]]:
+    """Return what each statement does, why one fails, and what was dropped and made again."""
     steps: list[PlanStep] = []
     alone = not script.directives.transactional
     statement: Statement | None = None
@@ -234,7 +197,7 @@ def _run(
         if not alone:
             tracer.begin()
         for statement in script.statements:
-            rows = estimate(statement) if statement.kind in WRITES else None
+            rows = target.estimate(statement) if statement.kind in WRITES else None
             tables = {oid: row["name"] for oid, row in tracer.now.items() if oid in tracer.known}
             if alone:
                 done = tracer.run_alone(statement, named_relations(statement))
@@ -243,10 +206,10 @@ def _run(
             place = script.source.place(statement.start)
             step = PlanStep(place, done, rows, tuple(foresight.look(done)), tables)
             if statement.kind in WRITES and script.directives.batch is not None:
-                batches, refused = planned_batches(tracer.connection, script, sizes)
+                batches, refused = planned_batches(tracer.connection, script, target.sizes)
                 step = replace(step, batches=batches)
                 if refused is not None:
-                    return [*steps, step], refused
+                    return [*steps, step], refused, []
             steps.append(step)
         statement = None
         if not alone:
@@ -256,12 +219,46 @@ def _run(
     except psycopg.Error as error:
         tracer.roll_back()
         if again is not None and statement is not None:
-            done_otherwise = again(statement, error)
-            if done_otherwise is not None:
-                return steps, done_otherwise[0]
+            remade = again(script.statements.index(statement), error)
+            if remade is not None:
+                tracer.look_again()
+                return steps, remade[1], remade[0]
         found = _failure(script, statement, error)
-        return steps, scratch_role.refusal(error, found, tracer.connection.info.user) or found
-    return steps, None
+        return steps, scratch_role.refusal(error, found, tracer.connection.info.user) or found, []
+    return steps, None, []
+
+
+def _difference(former: Script | None, script: Script) -> str:
+    """Return the difference between the text that ran last and the file; all of a new one."""
+    before = former.source.text.splitlines() if former else []
+    lines = unified_diff(before, script.source.text.splitlines(), lineterm="", n=2)
+    return "\n".join(list(lines)[2:])
+
+
+def _remade(
+    copied: Copy,
+    script: Script,
+    others: Sequence[Script],
+    settings: Settings,
+    number: int,
+    error: psycopg.Error,
+) -> tuple[list[str], Finding | None] | None:
+    """Run a file on a copy, where one of its statements could not replace what is there.
+
+    Returns:
+        What is dropped and made again, and why it cannot be; None: it failed for another reason.
+    """
+    with open_link(copied.url, writes=True) as link:
+        link.settings = settings
+        remake = Remake(link, script, [script], Events(), lambda _: (), others=others)
+        if not remake.takes(Failure(error, number)):
+            return None
+        link.take_lock(None, Events())
+        try:
+            remake.run()
+        except TodoSqlError as refused:
+            return sorted(remake.taken), refused.finding
+        return sorted(remake.taken), None
 
 
 def _failure(script: Script, statement: Statement | None, error: Any) -> Finding:
@@ -269,35 +266,28 @@ def _failure(script: Script, statement: Statement | None, error: Any) -> Finding
     position = error.diag.statement_position
     if statement is not None and position is not None:
         where += int(position) - 1
-    lacks = lacking(str(error))
+    lacks, detail = lacking(str(error)), error.diag.message_detail
     return Finding(
         LACKING if lacks else "P101",
         "error",
         f"fails on a copy of the live schema: {error.diag.message_primary or error}",
         script.source.place(where),
-        cause=f"PostgreSQL {error.sqlstate}"
-        + (f": {error.diag.message_detail}" if error.diag.message_detail else ""),
+        cause=f"PostgreSQL {error.sqlstate}" + (f": {detail}" if detail else ""),
         fix=lacks or error.diag.message_hint,
     )
 
 
 def _broken(script: Script, broken: Broken) -> Finding:
+    file = script.source.file
+    works, drops = f"it works before {file} and not after it", f"{file} drops the index"
     return Finding(
         "P109" if broken.fails else "P110",
         "error" if broken.fails else "warning",
         f"query {broken.name}: {broken.reason}",
         broken.place,
-        cause=f"it works before {script.source.file} and not after it"
-        if broken.fails
-        else f"{script.source.file} drops the index",
+        cause=works if broken.fails else drops,
         fix="deploy a version that does not need it first, or change the query with the migration",
     )
-
-
-def _standing(script: Script, findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings that the file does not waive, worst first."""
-    kept = [finding for finding in findings if finding.code not in script.directives.allow]
-    return sorted(kept, key=lambda finding: -SEVERITIES.index(finding.severity))
 
 
 def _unknown(steps: Sequence[PlanStep]) -> Iterator[str]:
@@ -312,8 +302,6 @@ def _unknown(steps: Sequence[PlanStep]) -> Iterator[str]:
 
 def sizes_of(live: Connection[Any]) -> dict[str, Size]:
     """Return the size of each live table by qualified name; a partitioned one is its parts'."""
-    from todo_sql.catalog.read import rows
-
     return {
         row["name"]: Size(None if row["rows"] < 0 else row["rows"], row["bytes"])
         for row in rows(live, "sizes")
@@ -325,16 +313,13 @@ def distrust(live: Connection[Any]) -> str | None:
 
     Planning a statement calls immutable functions in it, in indexes and in constraints.
     """
-    from todo_sql.catalog.read import rows
-
     for row in rows(live, "runs_as_superuser"):
         return f"{row['name']} is no superuser's, and would run as one: use another login"
     return None
 
 
-def estimator(live: Connection[Any]) -> Callable[[Statement], int | None]:
+def estimator(live: Connection[Any]) -> Estimate:
     """Return what asks the live planner how many rows a statement would touch."""
-    import psycopg
 
     def estimate(statement: Statement) -> int | None:
         try:

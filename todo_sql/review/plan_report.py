@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from todo_sql.catalog.markdown import code, untagged
@@ -14,6 +15,9 @@ from todo_sql.review.locks import Lock
 from todo_sql.review.plan import Plan, Planned
 
 _WIDTH = 78  # of a statement, where a person reads
+_AGAIN = (
+    "and makes them again in one transaction, under ACCESS EXCLUSIVE, with privileges and comments"
+)
 
 
 def mode(lock: Lock) -> str:
@@ -29,24 +33,14 @@ def effects(step: PlanStep) -> Iterator[str]:
     for name in step.trace.rewritten:
         yield f"{'empties' if name in step.trace.emptied else 'copies'} {shown(name)}"
     for index, table in step.trace.built:
-        if table in step.trace.emptied:
-            continue
-        yield f"builds index {shown(index)} of {shown(table)}"
+        if table not in step.trace.emptied:
+            yield f"builds index {shown(index)} of {shown(table)}"
     for name in step.trace.scanned:
         yield f"reads all of {shown(name)}"
     if step.rows is not None:
         yield f"touches about {step.rows:,} rows"
     if step.batches is not None:
         yield str(step.batches)
-
-
-def _batches(step: PlanStep) -> dict[str, Any]:
-    """Return the JSON of how a statement runs in batches, where it does."""
-    found = step.batches
-    if found is None:
-        return {}
-    words = {"table": found.table, "key": list(found.key)}
-    return {"batches": words | {"rows": found.keys, "batches": found.batches}}
 
 
 def text(plan: Plan, width: int | None = None) -> str:
@@ -72,9 +66,7 @@ def text(plan: Plan, width: int | None = None) -> str:
 def markdown(plan: Plan, sequences: Mapping[str, str] = {}) -> str:
     """Return the plan as Markdown, with its findings.
 
-    Args:
-        plan: The plan.
-        sequences: By id, what `todo-sql rewrite` would make of a migration.
+    `sequences` are, by id, what `todo-sql rewrite` would make of a migration.
     """
     count = len(plan.migrations) + len(plan.untried)
     parts = [
@@ -120,31 +112,7 @@ def document(plan: Plan) -> dict[str, Any]:
                 "id": planned.migration.id,
                 "rollback": planned.rollback,
                 "undone": planned.undone,
-                "statements": [
-                    {
-                        "line": step.place.line,
-                        "statement": _head(step),
-                        "locks": [
-                            {
-                                "relation": lock.relation,
-                                "mode": lock.mode,
-                                "blocks": list(lock.blocks),
-                            }
-                            for lock in step.trace.locks
-                        ],
-                        "rewritten": list(step.trace.rewritten),
-                        "built": [index for index, _ in step.trace.built],
-                        "scanned": list(step.trace.scanned),
-                        "under": list(step.trace.under),
-                        "rows": step.rows,
-                        **_batches(step),
-                        "asked": [
-                            {"demand": a.demand, "fails": a.fails, "unknown": a.unknown}
-                            for a in step.answers
-                        ],
-                    }
-                    for step in planned.steps
-                ],
+                "statements": [_statement(step) for step in planned.steps],
                 "broken": [{"query": b.name, "reason": b.reason} for b in planned.broken],
                 "unknown": list(planned.unknown),
                 "diff": planned.diff,
@@ -158,14 +126,30 @@ def document(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _statement(step: PlanStep) -> dict[str, Any]:
+    locks = (
+        {"relation": lock.relation, "mode": lock.mode, "blocks": list(lock.blocks)}
+        for lock in step.trace.locks
+    )
+    found: dict[str, Any] = {
+        "line": step.place.line,
+        "statement": _head(step),
+        "locks": list(locks),
+        "rewritten": list(step.trace.rewritten),
+        "built": [index for index, _ in step.trace.built],
+        "scanned": list(step.trace.scanned),
+        "under": list(step.trace.under),
+        "rows": step.rows,
+    }
+    if batches := step.batches:
+        words = {"table": batches.table, "key": list(batches.key)}
+        found["batches"] = words | {"rows": batches.keys, "batches": batches.batches}
+    return found | {"asked": [asdict(answer) for answer in step.answers]}
+
+
 def _remade(planned: Planned) -> list[str]:
-    if not planned.remade:
-        return []
-    names = ", ".join(shown(key) for key in planned.remade)
-    return [
-        f"  drops {names} and makes them again in one transaction, under ACCESS EXCLUSIVE, with "
-        "privileges and comments"
-    ]
+    names = ", ".join(map(shown, planned.remade))
+    return [f"  drops {names} {_AGAIN}"] if names else []
 
 
 def _undo(planned: Planned) -> str:
@@ -192,12 +176,8 @@ def _bullet(finding: Finding) -> str:
 
 
 def _cell(text: str) -> str:
-    return _in_table(untagged(text))
-
-
-def _in_table(markdown: str) -> str:
-    return markdown.replace("|", "\\|").replace("\n", " ")
+    return untagged(text).replace("|", "\\|").replace("\n", " ")
 
 
 def _listed(words: tuple[str, ...]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

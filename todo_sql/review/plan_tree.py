@@ -23,13 +23,17 @@ Branch = tuple[str, list["Branch"]]
 
 def tree(plan: Mapping[str, Any]) -> Branch:
     """Return a plan as a tree: of each node its title, its conditions, and the nodes below."""
-    conditions = [
-        f"{words} {_listed(plan[key])}{_removed(plan, key)}"
-        for key, words in _CONDITIONS
-        if key in plan
-    ]
+    conditions = []
+    for key, words in _CONDITIONS:
+        if key in plan:
+            value = plan[key]
+            said = ", ".join(value) if isinstance(value, list) else str(value)
+            removed = plan.get("Rows Removed by Filter", 0) if key == "Filter" else 0
+            drops = f", which drops {removed:,g} rows" if removed else ""
+            conditions.append(f"{words} {said}".replace("\n", " ") + drops)
     below = list(plan.get("Plans", ()))
-    job = plan.get("Distributed Query", {}).get("Job", {})
+    distributed = plan.get("Distributed Query", {})
+    job = distributed.get("Job", {})
     if job:  # of Citus
         shards = job["Task Count"]
         conditions.append(f"goes to {shards} shard{'' if shards == 1 else 's'}")
@@ -41,7 +45,7 @@ def tree(plan: Mapping[str, Any]) -> Branch:
         ]
     below += [
         found["Plan"]
-        for one in plan.get("Distributed Query", {}).get("Subplans", ())
+        for one in distributed.get("Subplans", ())
         for part in one.get("PlannedStmt", ())
         for found in (part if isinstance(part, list) else [part])
         if "Plan" in found
@@ -50,15 +54,8 @@ def tree(plan: Mapping[str, Any]) -> Branch:
     return text, [tree(node) for node in below]
 
 
-def _listed(value: Any) -> str:
-    text = ", ".join(value) if isinstance(value, list) else str(value)
-    return text.replace("\n", " ")
-
-
 def _title(node: Mapping[str, Any]) -> str:
-    title = str(node["Node Type"])
-    if node.get("Operation"):
-        title = str(node["Operation"])
+    title = str(node.get("Operation") or node["Node Type"])
     if "Index Name" in node:
         title += f" using {node['Index Name']}"
     if "Relation Name" in node:
@@ -87,11 +84,6 @@ def _numbers(node: Mapping[str, Any]) -> str:
     if loops > 1:
         parts.append(f"{loops:,} times")
     return "  " + ", ".join(parts)
-
-
-def _removed(node: Mapping[str, Any], key: str) -> str:
-    removed = node.get("Rows Removed by Filter", 0) if key == "Filter" else 0
-    return f", which drops {removed:,g} rows" if removed else ""
 
 
 def slow_spots(plan: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg import Connection, RawCursor
 
 from todo_sql.catalog.read import ours
 from todo_sql.errors import Finding
@@ -13,9 +15,6 @@ from todo_sql.migrations.engine.walk import NO_KEY, key_among
 from todo_sql.migrations.files.batched import NotBatched, batched_of, refuse_assigned
 from todo_sql.migrations.files.migration import Script
 from todo_sql.queries.own import bound
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,11 @@ class PlannedBatches:
         return None if self.keys is None else -(-self.keys // FIRST_SIZE)
 
     def __str__(self) -> str:
-        number = "an unknown number of" if self.keys is None else f"about {self.keys:,}"
-        many = (
-            "" if self.batches is None else f", {self.batches:,} batches of {FIRST_SIZE:,} at first"
-        )
-        return f"runs in batches along {', '.join(self.key)} of {self.table}: {number} rows{many}"
+        along = f"runs in batches along {', '.join(self.key)} of {self.table}"
+        if self.keys is None:
+            return f"{along}: an unknown number of rows"
+        batches = f"{self.batches:,} batches of {FIRST_SIZE:,} at first"
+        return f"{along}: about {self.keys:,} rows, {batches}"
 
 
 def planned_batches(
@@ -58,13 +57,8 @@ def planned_batches(
 ) -> tuple[PlannedBatches | None, Finding | None]:
     """Return how a file runs in batches, and what would refuse it; None: it does not.
 
-    Args:
-        copy: Where the table is as it will be.
-        script: The file.
-        sizes: Of the live tables.
+    The table is on the copy as it will be; the sizes are of the live ones.
     """
-    from psycopg import RawCursor
-
     batch = script.directives.batch
     made = None if batch is None else batched_of(script)
     if batch is None or made is None:
@@ -76,8 +70,8 @@ def planned_batches(
     if row is None or row[0] is None:
         return None, None  # its statement fails, and is told
     with ours(copy), RawCursor(copy) as cursor:
-        (name,) = cursor.execute(*bound_in_engine("batch_table", row[0])).fetchone() or ("",)
-        rows = cursor.execute(*bound_in_engine("batch_keys", row[0])).fetchall()
+        (name,) = cursor.execute(*_bound("batch_table", row[0])).fetchone() or ("",)
+        rows = cursor.execute(*_bound("batch_keys", row[0])).fetchall()
     chosen, why = key_among(rows, batch)
     if not name or chosen is None:
         fix = f"write `-- batch: {batch.named} by COLUMN`, with the columns of such an index"
@@ -93,7 +87,7 @@ def planned_batches(
     return found, None
 
 
-def bound_in_engine(name: str, oid: int) -> tuple[bytes, tuple[str | None, ...]]:
+def _bound(name: str, oid: int) -> tuple[bytes, tuple[str | None, ...]]:
     """Return a query of the engine on a table."""
     text, values = bound("todo_sql.migrations.engine", name, table=str(oid))
     return text.encode(), values

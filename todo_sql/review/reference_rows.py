@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg import Connection
 
 from todo_sql.catalog.ddl import fire
 from todo_sql.catalog.names import literal, quoted
@@ -17,11 +19,7 @@ from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.errors import Finding
 from todo_sql.review.sample_rows import parents_first
 
-if TYPE_CHECKING:
-    from psycopg import Connection
-
-MOST = 10_000
-"""Rows that a squashed migration holds at most."""
+MOST = 10_000  # rows that a squashed migration holds at most
 
 _STEADY = """
 select
@@ -101,24 +99,17 @@ def read(connection: Connection[Any], snapshot: Snapshot) -> Data:
 class Reference:
     """The rows of a history that a squashed migration is to hold.
 
-    Args:
-        snapshot: The catalog with the history.
-        data: What a database with the history holds.
-        again: What another one does.
+    It ran on two databases: `data` is what the one holds, `again` what the other does.
     """
 
     def __init__(self, snapshot: Snapshot, data: Data, again: Data) -> None:
         self._snapshot = snapshot
         self._data = data
         self.problems: list[Finding] = []
-        self.steady: dict[str, tuple[str, ...]] = {}
-        for name, rows in data.tables.items():
-            self.steady[name] = tuple(
-                column
-                for column in rows.columns
-                if name in again.tables
-                and Counter(rows.only([column])) == Counter(again.tables[name].only([column]))
-            )
+        self.steady = {
+            name: tuple(column for column in rows.columns if self._alike(name, [column], again))
+            for name, rows in data.tables.items()
+        }
         self.tables = [name for name in data.tables if f"table {name}" in snapshot.items]
         count = sum(len(data.tables[name].rows) for name in self.tables)
         if count > MOST:
@@ -140,20 +131,22 @@ class Reference:
         }
         return {name: left for name, left in columns.items() if left}
 
+    def _alike(self, name: str, columns: Sequence[str], other: Data) -> bool:
+        """Whether some columns of a table hold the same in another database."""
+        mine, theirs = self._data.tables.get(name), other.tables.get(name)
+        if mine is None or theirs is None:
+            return False
+        return Counter(mine.only(columns)) == Counter(theirs.only(columns))
+
     def _check(self, name: str, again: Data) -> None:
-        mine, theirs = self._data.tables.get(name), again.tables.get(name)
         steady = self.steady.get(name, ())
-        if (
-            mine is None
-            or theirs is None
-            or Counter(mine.only(steady)) != Counter(theirs.only(steady))
-        ):
+        if not self._alike(name, steady, again):
             self._refuse(
                 f"the history leaves other rows in {name} each time that it runs",
                 "they come from a clock or from chance",
             )
             return
-        for column in mine.columns if name in self.tables else ():
+        for column in self._data.tables[name].columns if name in self.tables else ():
             item = self._snapshot.items.get(f"column {name}.{quoted(column)}")
             if column in steady or (item and (item["default"] is not None or item["identity"])):
                 continue
@@ -187,9 +180,8 @@ class Reference:
 
     def advances(self, now: Data) -> Iterator[str]:
         """Yield what brings the sequences to where the history left them."""
-        for name, position in sorted(self._data.sequences.items()):
-            if now.sequences.get(name) != position:
-                yield f"select pg_catalog.setval({literal(name)}, {position})"
+        for name, position in self._elsewhere(now):
+            yield f"select pg_catalog.setval({literal(name)}, {position})"
 
     def _insert(self, name: str) -> str:
         rows, columns = self._data.tables[name], self.steady[name]
@@ -211,16 +203,14 @@ class Reference:
 
     def differs(self, found: Data) -> list[str]:
         """Return what is not as the history left it."""
-        other = [
-            name
+        return [
+            f"the rows of {name}"
             for name in sorted({*self._data.tables, *found.tables})
-            if name not in found.tables
-            or name not in self._data.tables
-            or Counter(self._data.tables[name].only(self.steady[name]))
-            != Counter(found.tables[name].only(self.steady[name]))
-        ]
-        return [f"the rows of {name}" for name in other] + [
-            f"the position of sequence {name}"
-            for name, position in sorted(self._data.sequences.items())
-            if found.sequences.get(name) != position
-        ]
+            if not self._alike(name, self.steady.get(name, ()), found)
+        ] + [f"the position of sequence {name}" for name, _ in self._elsewhere(found)]
+
+    def _elsewhere(self, now: Data) -> Iterator[tuple[str, str]]:
+        """Yield the sequences that are not where the history left them, and where that is."""
+        for name, position in sorted(self._data.sequences.items()):
+            if now.sequences.get(name) != position:
+                yield name, position

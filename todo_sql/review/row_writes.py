@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg import Connection
 
 from todo_sql.catalog.read import rows
 from todo_sql.review.linting.tree import of_type, qualified, relation, strings
 from todo_sql.review.table_shape import TableShape
 from todo_sql.sql.grammar import Statement
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 WRITES = ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "copy_stmt")
 
@@ -33,10 +32,8 @@ def written(
 
     Args:
         connection: To the copy, on which it ran.
-        statement: It.
         taken: The locks that it took, by oid.
         relations: Those that there are, by oid.
-        shape: Of the copy.
     """
     everything = frozenset(oid for oid, row in relations.items() if row["kind"] in "rp")
     named: set[int]
@@ -46,7 +43,8 @@ def written(
         words = set(re.findall(r"\w+", statement.text.lower()))
         if words & {"execute", "perform", "call"}:
             return everything
-        named = {oid for oid in everything if _bare(relations[oid]) in words}
+        bare = {oid: str(relations[oid]["name"]).partition(".")[2].lower() for oid in everything}
+        named = {oid for oid, name in bare.items() if name in words}
         if not words & _IN_BLOCKS:
             return frozenset()
     elif statement.kind in ("select_stmt", "truncate_stmt", *WRITES):
@@ -71,7 +69,3 @@ def named_relations(statement: Statement) -> tuple[str, ...]:
     lists = (node.list for node in of_type(statement.node, "Node") if node.HasField("list"))
     named += [qualified(words.items) for words in lists]
     return tuple(name for name in named if name)
-
-
-def _bare(relation: Mapping[str, Any]) -> str:
-    return str(relation["name"]).partition(".")[2].lower()

@@ -10,15 +10,15 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg import Connection
 
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import literal, quoted
 from todo_sql.catalog.read import ours
 from todo_sql.catalog.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 ROWS = 2
 _TRIES = 40
@@ -73,8 +73,6 @@ def read(connection: Connection[Any], snapshot: Snapshot) -> Rows:
 
 def remove(connection: Connection[Any], snapshot: Snapshot) -> bool:
     """Take all rows away; return whether there were any, and they are gone."""
-    import psycopg
-
     if not any(read(connection, snapshot).values()):
         return False
     names = ", ".join(table.name for table in fillable(snapshot))
@@ -88,23 +86,18 @@ def remove(connection: Connection[Any], snapshot: Snapshot) -> bool:
 def lost(before: Rows, after: Rows, kept: Mapping[str, Iterable[str]]) -> list[str]:
     """Return the tables in which a row of `before` is missing from `after`.
 
-    Args:
-        before: The rows that should be there.
-        after: The rows that are there; more of them are no loss.
-        kept: By table, the columns that are compared; other tables are not.
+    Of each table that is compared, `kept` names the columns that are.
     """
     found = []
     for table, columns in kept.items():
         names = sorted(columns)
-        has = Counter(_projected(row, names) for row in after.get(table, ()))
-        needs = Counter(_projected(row, names) for row in before.get(table, ()))
+        needs, has = (
+            Counter(repr([row.get(name) for name in names]) for row in rows.get(table, ()))
+            for rows in (before, after)
+        )
         if needs - has:
             found.append(table)
     return found
-
-
-def _projected(row: Mapping[str, Any], names: list[str]) -> str:
-    return repr([row.get(name) for name in names])
 
 
 def fillable(snapshot: Snapshot) -> list[Item]:
@@ -118,13 +111,12 @@ def fillable(snapshot: Snapshot) -> list[Item]:
 
 def parents_first(snapshot: Snapshot, names: Iterable[str]) -> list[str]:
     """Return tables in an order in which what they refer to comes first, but for circles."""
-    left = list(names)
+    left, ordered = list(names), list[str]()
     needs: dict[str, set[str]] = {name: set() for name in left}
     for constraint in snapshot.of("constraint"):
         name = (constraint.parent or "").removeprefix("table ")
         if name in needs and constraint["references"] in needs:
             needs[name].add(constraint["references"])
-    ordered: list[str] = []
     while left:
         ready = [name for name in left if needs[name] <= {name, *ordered}] or left[:1]
         ordered += ready
@@ -140,8 +132,6 @@ class _Maker:
 
     def insert(self, table: Item) -> bool:
         """Insert one row; return whether the table took it."""
-        import psycopg
-
         chance = random.Random(table.name)
         for _ in range(_TRIES):
             self._number += 1
@@ -212,8 +202,7 @@ class _Maker:
         ]
         if domain is not None:
             kind = domain["type"]
-            own = self._snapshot.of("constraint", domain.key)
-            checks += [item["definition"] for item in own]
+            checks += [one["definition"] for one in self._snapshot.of("constraint", domain.key)]
         enum = self._snapshot.items.get(f"type {kind}")
         if enum is not None and enum["form"] == "enum":
             return [label.strip("'") for label in enum["definition"].split(", ")]
@@ -229,11 +218,10 @@ class _Maker:
 
 
 def _insert(table: Item, values: Mapping[str, str | None]) -> str:
-    if not values:
-        return f"insert into {table.name} default values"
-    names = ", ".join(quoted(name) for name in values)
+    names = ", ".join(map(quoted, values))
     texts = ", ".join("null" if value is None else literal(value) for value in values.values())
-    return f"insert into {table.name} ({names}) values ({texts})"
+    what = f"({names}) values ({texts})" if values else "default values"
+    return f"insert into {table.name} {what}"
 
 
 def _referenced_columns(definition: str) -> list[str]:

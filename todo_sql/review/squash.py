@@ -12,16 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
 
 from todo_sql import writing
 from todo_sql.catalog import schema_sql
 from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.diff import compare
-from todo_sql.catalog.item import Item
 from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, scratch_server
+from todo_sql.config import Config
 from todo_sql.errors import Finding, FindingsError, TodoSqlError
 from todo_sql.migrations.files.directives import OF_FATE, Replaced
 from todo_sql.migrations.files.folder import SQUASHED, load
@@ -30,22 +32,11 @@ from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.pending import find
 from todo_sql.review import reference_rows
+from todo_sql.review.drift import ended
 from todo_sql.review.reference_rows import Reference
 
-if TYPE_CHECKING:
-    from psycopg import Connection
-
-    from todo_sql.config import Config
-
-_ROLE_KINDS = {
-    "create_role_stmt",
-    "alter_role_stmt",
-    "alter_role_set_stmt",
-    "grant_role_stmt",
-    "drop_role_stmt",
-}
 _OF_ROLES = re.compile(r"\b(create|alter|drop)\s+(role|user|group)\b", re.IGNORECASE)
-_NAME = "squashed"
+_ROLE_STATEMENT = re.compile(r"(create|alter|grant|drop)_role_stmt|alter_role_set_stmt")
 
 
 @dataclass(frozen=True)
@@ -69,13 +60,20 @@ class Squash:
     rows: dict[str, int]
     by_default: dict[str, list[str]]
 
+    def among(self, migrations: MigrationSet, rest: Sequence[Migration] = ()) -> MigrationSet:
+        """Return a project that has the pair in place of its first migrations."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / f"{self.id}.sql").write_text(self.forward, encoding="utf-8")
+            (folder / f"{self.id}.rollback.sql").write_text(self.rollback, encoding="utf-8")
+            made = load(folder, folder).migrations
+        return replace(migrations, migrations=(*made, *rest))
+
 
 def squash(config: Config, migrations: MigrationSet, to: str) -> Squash:
     """Return what replaces the history up to an id, proved.
 
     Args:
-        config: Of the project.
-        migrations: All of the project's.
         to: The last one, id or version, included.
 
     Raises:
@@ -99,12 +97,12 @@ def squash(config: Config, migrations: MigrationSet, to: str) -> Squash:
     with ExitStack() as stack:
         first = _Rehearsal(stack, config, bare)
         empty = first.take()
-        first.migrate()
+        first.migrator.migrate()
         made, data = first.take(), first.data()
         again = data
         if data.tables:
             second = _Rehearsal(stack, config, bare)
-            second.migrate()
+            second.migrator.migrate()
             again = second.data()
         reference = Reference(made, data, again)
         problems = reference.problems
@@ -123,53 +121,38 @@ def squash(config: Config, migrations: MigrationSet, to: str) -> Squash:
         written += [f"{text};" for text in reference.statements()]
         written += forced(empty, made)  # inserts and refreshes would fail for the owner
         back = "\n\n".join(_undoing(made, empty, chosen)) + "\n"
-        head = _head(chosen)
         kept = f"-- Undoes {id}: everything that it made.\n\n{back}"
-        pair = _Pair(id, "\n\n".join([head, *written]) + "\n", kept)
-        trial = _Rehearsal(stack, config, pair.among(bare, ()))
-        _try(trial.migrate, id)
+        forward = "\n\n".join([_head(chosen), *written]) + "\n"
+        counts, by_default = reference.counts, reference.by_default
+        pair = Squash(id, folder, forward, kept, chosen, rest, counts, by_default)
+        trial = _Rehearsal(stack, config, pair.among(bare))
+        _try(trial.migrator.migrate, id)
         advances = [f"{text};" for text in reference.advances(trial.data())]
         if advances:
             pair = replace(pair, forward=pair.forward + "\n" + "\n".join(advances) + "\n")
-            trial = _Rehearsal(stack, config, pair.among(bare, ()))
-            _try(trial.migrate, id)
+            trial = _Rehearsal(stack, config, pair.among(bare))
+            _try(trial.migrator.migrate, id)
         _hides_nothing(bare, pair)
         _prove(id, "makes", made, trial.take(), reference.differs(trial.data()))
         _try(lambda: trial.migrator.rollback(steps=1), id)
         _prove(id, "leaves, rolled back,", empty, trial.take())
-        _try(trial.migrate, id)
+        _try(trial.migrator.migrate, id)
         _prove(id, "makes, applied again,", made, trial.take(), reference.differs(trial.data()))
         if rest:
             whole = replace(migrations, hooks={})
             Migrator(first.url, whole).migrate()
             _try(Migrator(trial.url, pair.among(whole, rest)).migrate, id)
             _prove(id, "and the migrations after it make", first.take(), trial.take())
-    return Squash(
-        id,
-        folder,
-        pair.forward,
-        pair.rollback,
-        chosen,
-        rest,
-        reference.counts,
-        reference.by_default,
-    )
+    return pair
 
 
 class _Rehearsal:
     """A scratch database for some migrations."""
 
     def __init__(self, stack: ExitStack, config: Config, migrations: MigrationSet) -> None:
-        import psycopg
-
         self.url = stack.enter_context(empty_database(scratch_server(config)))
-        self._connection: Connection[Any] = stack.enter_context(
-            psycopg.connect(self.url, autocommit=True)
-        )
+        self._connection = stack.enter_context(psycopg.connect(self.url, autocommit=True))
         self.migrator = Migrator(self.url, migrations)
-
-    def migrate(self) -> None:
-        self.migrator.migrate()
 
     def take(self) -> Snapshot:
         return take(self._connection)
@@ -180,27 +163,12 @@ class _Rehearsal:
             return reference_rows.read(self._connection, snapshot)
 
 
-@dataclass(frozen=True)
-class _Pair:
-    id: str
-    forward: str
-    rollback: str
-
-    def among(self, migrations: MigrationSet, rest: Sequence[Migration]) -> MigrationSet:
-        """Return a project that has the pair in place of its first migrations."""
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / f"{self.id}.sql").write_text(self.forward, encoding="utf-8")
-            (folder / f"{self.id}.rollback.sql").write_text(self.rollback, encoding="utf-8")
-            made = load(folder, folder).migrations
-        return replace(migrations, migrations=(*made, *rest))
-
-
 def _id(last: Migration, taken: set[str]) -> str:
-    number, id = 1, f"{last.version}_{_NAME}"
+    number, name = 1, f"{last.version}_squashed"
+    id = name
     while id in taken:
         number += 1
-        id = f"{last.version}_{_NAME}_{number}"
+        id = f"{name}_{number}"
     return id
 
 
@@ -236,10 +204,12 @@ def schema_of(empty: Snapshot, made: Snapshot, roles: list[str]) -> list[str]:
 
     What holds tables' owners to the policies comes last, by `forced`.
     """
-    new = {key: _unforced(one) for key, one in made.items.items() if key not in empty.items}
+    new = {key: one for key, one in made.items.items() if key not in empty.items}
+    for key, one in new.items():
+        if one.kind == "table":
+            new[key] = replace(one, attributes={**one.attributes, "force_row_security": False})
     other = [one for one in compare(empty, made) if one.before is not None]
-    changes = [text for mended in mend(other, empty, made) for text in mended.statements]
-    changes = [text if text.startswith("--") else f"{text};" for text in changes]
+    changes = ended(text for mended in mend(other, empty, made) for text in mended.statements)
     return schema_sql.statements(replace(made, items=new), [*roles, *changes])
 
 
@@ -250,12 +220,6 @@ def forced(empty: Snapshot, made: Snapshot) -> list[str]:
         for table in made.of("table")
         if table["force_row_security"] and table.key not in empty.items
     ]
-
-
-def _unforced(item: Item) -> Item:
-    if item.kind != "table":
-        return item
-    return replace(item, attributes={**item.attributes, "force_row_security": False})
 
 
 def _roles(chosen: Sequence[Migration], made: Snapshot) -> Iterator[str]:
@@ -270,16 +234,14 @@ def _roles(chosen: Sequence[Migration], made: Snapshot) -> Iterator[str]:
 
 def _role_statements(script: Script) -> Iterator[str]:
     for statement in script.statements:
-        if statement.kind in _ROLE_KINDS or (
-            statement.kind == "do_stmt" and _OF_ROLES.search(statement.text)
-        ):
+        in_block = statement.kind == "do_stmt" and _OF_ROLES.search(statement.text)
+        if in_block or _ROLE_STATEMENT.fullmatch(statement.kind):
             yield f"{statement.text};"
 
 
 def _undoing(made: Snapshot, empty: Snapshot, chosen: Sequence[Migration]) -> Iterator[str]:
     for mended in mend(compare(made, empty), made, empty):
-        for text in mended.statements:
-            yield text if text.startswith("--") else f"{text};"
+        yield from ended(mended.statements)
     for migration in reversed(chosen):
         if migration.rollback is not None:
             yield from _role_statements(migration.rollback)
@@ -304,24 +266,18 @@ def _prove(
     _refuse(problems, id)
 
 
-def _hides_nothing(migrations: MigrationSet, pair: _Pair) -> None:
-    text = pair.forward + pair.rollback
-    scripts = scripts_of(migrations)
-    said = "\n".join(script.source.text for script in scripts)
-    if any(one in text and one not in said for one in migrations.outside.resolved().secrets):
-        message = "the history writes a value from outside into the database"
-        _refuse(
-            [
-                Finding(
-                    "M251",
-                    "error",
-                    message,
-                    cause="the squashed file would hold it in plain text",
-                    fix="squash up to the migration before the one that does (`--to`)",
-                )
-            ],
-            pair.id,
+def _hides_nothing(migrations: MigrationSet, pair: Squash) -> None:
+    text, said = pair.forward + pair.rollback, [one.source.text for one in scripts_of(migrations)]
+    secrets = migrations.outside.resolved().secrets
+    if any(one in text and one not in "\n".join(said) for one in secrets):
+        problem = Finding(
+            "M251",
+            "error",
+            "the history writes a value from outside into the database",
+            cause="the squashed file would hold it in plain text",
+            fix="squash up to the migration before the one that does (`--to`)",
         )
+        _refuse([problem], pair.id)
 
 
 def _refuse(problems: list[Finding], id: str) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Row = dict[str, Any]
 Found = Mapping[str, list[Row]]
-
-KINDS = ("columns", "constraints", "indexes", "children", "domains")
+Columns = dict[int, dict[int, Row]]
 
 
 def queries(since: int | None) -> dict[str, dict[str, object]]:
     """Return the named queries that read a shape, or what changed of it since a transaction."""
-    return {f"shape_{kind}": {"since": since} for kind in KINDS}
+    kinds = ("columns", "constraints", "indexes", "children", "domains")
+    return {f"shape_{kind}": {"since": since} for kind in kinds}
 
 
 @dataclass(frozen=True)
@@ -35,29 +35,24 @@ class ShapeChange:
 
     before: Mapping[int, Mapping[int, Row]] = field(default_factory=dict)
     after: Mapping[int, Mapping[int, Row]] = field(default_factory=dict)
-    not_null: tuple[Row, ...] = ()
-    constraints: tuple[Row, ...] = ()
-    indexes: tuple[Row, ...] = ()
-    domains: tuple[Row, ...] = ()
-    children: tuple[Row, ...] = ()
-    dropped: tuple[Row, ...] = ()
-    renamed: tuple[tuple[Row, Row], ...] = ()
+    not_null: Sequence[Row] = ()
+    constraints: Sequence[Row] = ()
+    indexes: Sequence[Row] = ()
+    domains: Sequence[Row] = ()
+    children: Sequence[Row] = ()
+    dropped: Sequence[Row] = ()
+    renamed: Sequence[tuple[Row, Row]] = ()
 
 
 NOTHING = ShapeChange()
 
 
 class TableShape:
-    """The shape as of the last look.
-
-    Args:
-        found: What the queries without `since` found.
-        version: The server's.
-    """
+    """The shape as of the last look, beginning with what the queries without `since` found."""
 
     def __init__(self, found: Found, version: int) -> None:
         self._marks_unproved = version >= 180000  # NOT NULL … NOT VALID
-        self.columns: dict[int, dict[int, Row]] = {}
+        self.columns: Columns = {}
         self.domains: dict[int, Row] = {}
         self.parents: dict[int, set[int]] = {}
         self._held: dict[int, bool] = {}
@@ -99,39 +94,25 @@ class TableShape:
             if row["parent_oid"] not in parents:
                 parents.add(row["parent_oid"])
                 children.append(row)
-        domains = []
-        for row in found["shape_domains"]:
-            if row["not_null"] and not self.domains.get(row["oid"], {}).get("not_null"):
-                domains.append(row)
-            self.domains[row["oid"]] = row
+        domains = [
+            row
+            for row in found["shape_domains"]
+            if row["not_null"] and not self.domains.get(row["oid"], {}).get("not_null")
+        ]
+        self.domains |= {row["oid"]: row for row in found["shape_domains"]}
         dropped, renamed = [], []
         for oid, columns in before.items():
             for number, was in columns.items():
                 now = touched[oid].get(number)
-                if self._from_above(oid, was["name"], before):
-                    continue  # it is told of the parent
+                above = (before.get(parent, {}).values() for parent in self.parents.get(oid, ()))
+                if any(was["name"] == column["name"] for columns in above for column in columns):
+                    continue  # it is told of the parent, whose columns changed, too
                 if now is None:
                     dropped.append(was)
                 elif now["name"] != was["name"]:
                     renamed.append((was, now))
-        return ShapeChange(
-            before,
-            touched,
-            tuple(not_null),
-            tuple(constraints),
-            tuple(indexes),
-            tuple(domains),
-            tuple(children),
-            tuple(dropped),
-            tuple(renamed),
-        )
-
-    def _from_above(self, oid: int, name: str, before: dict[int, dict[int, Row]]) -> bool:
-        """Whether a table has a column from a parent whose columns changed, too."""
-        return any(
-            name in {column["name"] for column in before.get(parent, {}).values()}
-            for parent in self.parents.get(oid, ())
-        )
+        gained = not_null, constraints, indexes, domains, children
+        return ShapeChange(before, touched, *gained, dropped, renamed)
 
     def topmost(self, oids: set[int]) -> set[int]:
         """Return tables without those that have a parent among them."""
@@ -151,11 +132,9 @@ class TableShape:
                 return oids
             oids = oids | more
 
-    def _take_columns(
-        self, found: list[Row]
-    ) -> tuple[dict[int, dict[int, Row]], dict[int, dict[int, Row]]]:
+    def _take_columns(self, found: list[Row]) -> tuple[Columns, Columns]:
         """Return the columns of the tables that changed, as they were and as they are."""
-        before: dict[int, dict[int, Row]] = {}
+        before: Columns = {}
         for row in found:
             columns = self.columns.setdefault(row["oid"], {})
             before.setdefault(row["oid"], dict(columns))
@@ -169,14 +148,7 @@ class TableShape:
     def of_domain(self, oid: int) -> list[Row]:
         """Return the columns whose type is a domain, or one over it."""
         types = {oid}
-        while True:
-            over = {d["oid"] for d in self.domains.values() if d["base_oid"] in types} - types
-            if not over:
-                break
+        while over := {d["oid"] for d in self.domains.values() if d["base_oid"] in types} - types:
             types |= over
-        return [
-            column
-            for columns in self.columns.values()
-            for column in columns.values()
-            if column["type_oid"] in types
-        ]
+        found = (column for columns in self.columns.values() for column in columns.values())
+        return [column for column in found if column["type_oid"] in types]

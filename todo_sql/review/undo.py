@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import psycopg
 
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding
-from todo_sql.migrations.files.migration import Migration, Script
+from todo_sql.migrations.files.migration import Script
 from todo_sql.review.locks import Tracer
 
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """What came of a trial.
+def prove(
+    tracer: Tracer, script: Script, forward: Script, before: Snapshot
+) -> tuple[list[Finding], bool]:
+    """Run the rollback of a migration that is applied, compare with `before`, and apply it again.
 
-    Attributes:
-        findings: None: the rollback does what it should.
-        whole: Whether the migration is applied as it was; else the copy is of no more use.
+    Returns:
+        What is wrong with the rollback, and whether the migration is applied as it was; else the
+        copy is of no more use.
     """
-
-    findings: tuple[Finding, ...] = ()
-    whole: bool = True
-
-
-def prove(tracer: Tracer, migration: Migration, before: Snapshot) -> Undone:
-    """Run the rollback of a migration that is applied, compare, and leave it applied.
-
-    Args:
-        tracer: Of the copy.
-        migration: One with a rollback.
-        before: The catalog before the migration.
-    """
-    script = migration.rollback
-    assert script is not None
     together = script.directives.transactional
     statement = None
     try:
@@ -52,22 +36,19 @@ def prove(tracer: Tracer, migration: Migration, before: Snapshot) -> Undone:
         if together:
             tracer.connection.execute("rollback")
         else:
-            _again(tracer, migration.forward)
+            _again(tracer, forward)
             tracer.look_again()
     except psycopg.Error as error:
         tracer.roll_back()
         said = error.diag.message_primary or str(error)
         failed = _finding(script, f"the rollback fails on the copy: {said}", statement)
-        return Undone((failed,), whole=together)
+        return [failed], together
     lost = compare(back, before) if script.directives.nothing_to_undo is None else []
-    findings = [
-        _finding(script, f"the rollback does not restore {one.item.key}", None)
-        for one in lost[:_SHOWN]
-    ]
+    keys = [one.item.key for one in lost[:_SHOWN]]
     if len(lost) > _SHOWN:
-        more = f"the rollback does not restore {len(lost) - _SHOWN} more objects"
-        findings.append(_finding(script, more, None))
-    return Undone(tuple(findings))
+        keys.append(f"{len(lost) - _SHOWN} more objects")
+    told = (f"the rollback does not restore {key}" for key in keys)
+    return [_finding(script, one, None) for one in told], True
 
 
 def _again(tracer: Tracer, script: Script) -> None:

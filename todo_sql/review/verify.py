@@ -10,25 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from todo_sql.catalog.diff import Difference, compare
+import psycopg
+from psycopg import Connection
+
+from todo_sql.catalog.diff import compare
 from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler import scratch_role
-from todo_sql.errors import DatabaseError, Finding, Place, TodoSqlError
+from todo_sql.errors import DatabaseError, Finding, TodoSqlError
+from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.files.migration import Migration, MigrationSet, Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.migrations.repeating import PREFIX, name_of
 from todo_sql.review import phase_order, sample_rows
-
-if TYPE_CHECKING:
-    from psycopg import Connection
-
-    from todo_sql.migrations.connecting import MigrationLink
 
 Outcome = Literal["reversible", "irreversible", "repeatable", "ordered", "different", "failed"]
 
@@ -48,7 +47,7 @@ class Proof:
     outcome: Outcome
     reason: str | None = None
     findings: tuple[Finding, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def verify(
@@ -61,7 +60,6 @@ def verify(
     Args:
         scratch: Yields the URL of an empty scratch database; called once more after each
             failure that nothing can follow in the same database.
-        migrations: The folder.
         told: Called with each proof as it is made.
 
     Raises:
@@ -78,7 +76,10 @@ def verify(
         with scratch() as url:
             rest = _prove_versioned(url, migrations, rest, tell)
             if rest is None:
-                _prove_repeatables(url, migrations, tell)
+                again = Migrator(url, migrations)
+                with psycopg.connect(url, autocommit=True) as connection, again.held():
+                    for script in migrations.repeatables:
+                        tell(_repeated(again, connection, script))
     findings = phase_order.differing(scratch, migrations)
     if findings is not None:
         outcome: Outcome = "different" if findings else "ordered"
@@ -105,8 +106,6 @@ def _prove_versioned(
     url: str, migrations: MigrationSet, rest: _Rest, tell: Callable[[Proof], None]
 ) -> _Rest | None:
     """Prove what is left; return what cannot be proved in this database."""
-    import psycopg
-
     migrator = Migrator(url, replace(migrations, repeatables=(), hooks={}))
     with psycopg.connect(url, autocommit=True) as connection, migrator.held() as link:
         trial = _Trial(migrator, link, connection, rest)
@@ -124,15 +123,6 @@ def _prove_versioned(
     return None
 
 
-def _prove_repeatables(url: str, migrations: MigrationSet, tell: Callable[[Proof], None]) -> None:
-    import psycopg
-
-    again = Migrator(url, migrations)
-    with psycopg.connect(url, autocommit=True) as connection, again.held():
-        for script in migrations.repeatables:
-            tell(_repeated(again, connection, script))
-
-
 def _repeated(migrator: Migrator, connection: Connection[Any], script: Script) -> Proof:
     """Run a repeatable file twice: the second time must change nothing."""
     id = PREFIX + name_of(script)
@@ -141,11 +131,8 @@ def _repeated(migrator: Migrator, connection: Connection[Any], script: Script) -
     try:
         migrator.repeat(script)
     except TodoSqlError as error:
-        found = replace(
-            error.finding,
-            code="R907",
-            message=f"the file fails when it runs again: {error.finding.message}",
-        )
+        said = f"the file fails when it runs again: {error.finding.message}"
+        found = replace(error.finding, code="R907", message=said)
         return Proof(id, "failed", findings=(found,))
     findings = tuple(_differences(script, "R907", take(connection), once))
     return Proof(id, "different" if findings else "repeatable", findings=findings)
@@ -193,11 +180,12 @@ class _Trial:
             refused = self._despite_rows(apply)
         else:
             apply()
-        if refused is not None:
-            findings.append(_of_invented_rows(refused))
-            rows_before = {}
         after = take(self._connection)
-        changed = _changed_tables(before, after) if refused is None else _all_tables(after)
+        if refused is None:
+            changed = _changed_tables(before, after)
+        else:
+            findings.append(_of_invented_rows(refused))
+            rows_before, changed = {}, _all_tables(after)
         empty = sample_rows.fill(self._connection, after, changed)
         notes = tuple(f"no rows could be made for {table}" for table in empty)
         self._now = after
@@ -209,9 +197,8 @@ class _Trial:
             refused = self._despite_rows(partial(self._migrator.rollback, steps=1))
         except TodoSqlError as error:
             whole = migration.rollback.directives.transactional
-            whole = whole and not self._link.connection.closed
-            self.lost = not whole
-            if whole:
+            self.lost = not whole or self._link.connection.closed
+            if not self.lost:
                 sample_rows.fill(self._connection, after, _all_tables(after))
             findings.append(self._failed(error, "R901"))
             return Proof(migration.id, "failed", findings=tuple(findings), notes=notes)
@@ -221,7 +208,7 @@ class _Trial:
         back = take(self._connection)
         if migration.rollback.directives.nothing_to_undo is None:
             wrong += _differences(migration.rollback, "R902", back, before)
-            wrong += self._lost_rows(migration.rollback, rows_before, (before, after, back))
+            wrong += self._lost_rows(migration.rollback, rows_before, before, after, back)
         try:
             self._despite_rows(apply)
         except TodoSqlError as error:
@@ -253,25 +240,17 @@ class _Trial:
         return None
 
     def _failed(self, error: TodoSqlError, code: str) -> Finding:
-        found = error.finding
-        said = {
-            "R901": "the rollback fails with rows in place",
-            "R903": "the migration fails when it is applied again after its rollback",
-        }[code]
-        told = replace(found, code=code, message=f"{said}: {found.message}")
+        said = f"{_SAID[code]}: {error.finding.message}"
+        told = replace(error.finding, code=code, message=said)
         if isinstance(error, DatabaseError):
             told = scratch_role.refusal(error, told, self._connection.info.user) or told
         return told
 
     def _lost_rows(
-        self,
-        script: Script,
-        before: sample_rows.Rows,
-        catalogs: tuple[Snapshot, Snapshot, Snapshot],
+        self, script: Script, before: sample_rows.Rows, *catalogs: Snapshot
     ) -> Iterator[Finding]:
-        kept = _kept_columns(*catalogs)
         after = sample_rows.read(self._connection, catalogs[-1])
-        for table in sample_rows.lost(before, after, kept):
+        for table in sample_rows.lost(before, after, _kept_columns(*catalogs)):
             yield Finding(
                 "R905",
                 "error",
@@ -285,18 +264,13 @@ class _Trial:
 
 
 def _changed_tables(before: Snapshot, after: Snapshot) -> set[str]:
-    names = (_table_name(difference) for difference in compare(before, after))
-    return {name for name in names if name is not None}
-
-
-def _table_name(difference: Difference) -> str | None:
-    if difference.after is None:
-        return None
-    if difference.kind == "table":
-        return difference.object
-    if difference.kind in ("column", "constraint") and difference.item.parent:
-        return difference.item.parent.removeprefix("table ")
-    return None
+    found = set()
+    for one in compare(before, after):
+        if one.after is not None and one.kind == "table":
+            found.add(one.object)
+        elif one.after is not None and one.kind in ("column", "constraint") and one.item.parent:
+            found.add(one.item.parent.removeprefix("table "))
+    return found
 
 
 def _kept_columns(*catalogs: Snapshot) -> Mapping[str, set[str]]:
@@ -315,27 +289,26 @@ def _kept_columns(*catalogs: Snapshot) -> Mapping[str, set[str]]:
     return {table: kept[table] for table in sorted(kept)}
 
 
+_SAID = {
+    "R901": "the rollback fails with rows in place",
+    "R902": "the rollback does not restore",
+    "R903": "the migration fails when it is applied again after its rollback",
+    "R904": "applying again after the rollback does not restore",
+    "R907": "running the file a second time changes",
+}
+
+
 def _differences(script: Script, code: str, found: Snapshot, wanted: Snapshot) -> Iterator[Finding]:
-    said = {
-        "R902": "the rollback does not restore",
-        "R907": "running the file a second time changes",
-        "R904": "applying again after the rollback does not restore",
-    }[code]
+    first = script.statements[0].start if script.statements else 0
     for mended in mend(compare(found, wanted), found, wanted):
-        difference, statements = mended.difference, mended.statements
         yield Finding(
             code,
             "error",
-            f"{said} {difference.item.key}",
-            _place(script),
-            cause=f"before and after: {difference}",
-            fix=";\n     ".join(statements) + ";" if statements else None,
+            f"{_SAID[code]} {mended.difference.item.key}",
+            script.source.place(first),
+            cause=f"before and after: {mended.difference}",
+            fix=";\n     ".join(mended.statements) + ";" if mended.statements else None,
         )
-
-
-def _place(script: Script) -> Place:
-    first = script.statements[0].start if script.statements else 0
-    return script.source.place(first)
 
 
 def _all_tables(snapshot: Snapshot) -> set[str]:

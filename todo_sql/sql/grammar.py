@@ -10,33 +10,22 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from todo_sql.deep import deeply
-from todo_sql.sql.comments import ScanError, after_blanks
-from todo_sql.sql.libpg_text import Characters, in_characters, joined, uncommented
+from todo_sql.sql.libpg_text import in_characters, joined, shallow, uncommented
+from todo_sql.sql.scanner import ScanError, after_blanks
 
 if TYPE_CHECKING:
     from postgast.pg_query_pb2 import Node
 
 
-class GrammarError(ValueError):
-    """PostgreSQL's grammar rejects the text.
-
-    Attributes:
-        message: The grammar's words, such as ``syntax error at or near "form"``.
-        offset: Character offset of the offending token.
-    """
-
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.offset = offset
+class GrammarError(ScanError):
+    """PostgreSQL's grammar rejects the text, such as ``syntax error at or near "form"``."""
 
 
-@dataclass(frozen=True, slots=True)
-class GrammarToken:
+class GrammarToken(NamedTuple):
     """One token of libpg_query's scanner: its name there, and where it stands."""
 
     kind: str
@@ -70,11 +59,9 @@ class Statement:
     @property
     def node(self) -> Node:
         """The parse tree; one of a large file is not kept, but made anew when asked for."""
-        from postgast.pg_query_pb2 import Node
-
-        if self._node is not None:
-            return self._node
-        return _tree_again(self.text) if self.kind and self.unseen is None else Node()
+        if self._node is None and self.kind and self.unseen is None:
+            return _tree_again(self.text)
+        return self._node or _pg().pg_query_pb2.Node()
 
     @property
     def root(self) -> Any:
@@ -107,6 +94,15 @@ _STRING = re.compile(r"'[^']*'")
 _DATA = {"insert": "insert_stmt", "update": "update_stmt", "delete": "delete_stmt"}
 _BODY_IN_SQL = re.compile(r"\batomic\b", re.IGNORECASE)
 _FULL = ("memory exhausted", "stack depth limit exceeded")
+
+
+@cache
+def _pg() -> Any:
+    """Return postgast with its modules."""
+    import postgast.native
+    import postgast.pg_query_pb2
+
+    return postgast
 
 
 def parse(text: str) -> list[Statement]:
@@ -208,8 +204,7 @@ def _plain(text: str, pieces: list[tuple[int, int]]) -> Iterator[Statement]:
 
 def _is_split_so(text: str, count: int) -> bool:
     """Whether PostgreSQL's grammar takes a text, and finds so many statements in it."""
-    from postgast.native import lib
-
+    lib = _pg().native.lib
     result = lib.pg_query_split_with_parser(text.encode())
     try:
         return not result.error and result.n_stmts == count
@@ -220,30 +215,22 @@ def _is_split_so(text: str, count: int) -> bool:
 def _pieces(text: str, *, by_parser: bool) -> list[tuple[int, int]]:
     """Return where the statements of a text stand, blanks before them included.
 
-    Args:
-        text: The text.
-        by_parser: Else by the scanner, which is fast and takes any text, but cuts the bodies
-            of functions in SQL to pieces.
-
-    Raises:
-        GrammarError: The text is not PostgreSQL, or a piece holds no word of SQL.
+    Where not by the parser, by the scanner, which is fast and takes any text, but cuts the
+    bodies of functions in SQL to pieces.
     """
-    from postgast.errors import PgQueryError, check_error
-    from postgast.native import lib
-
+    lib = _pg().native.lib
     split = lib.pg_query_split_with_parser if by_parser else lib.pg_query_split_with_scanner
     data = text.encode()
     result = split(data)
     try:
-        check_error(result)
+        _pg().errors.check_error(result)
         found = [result.stmts[index].contents for index in range(result.n_stmts)]
         spans = [(one.stmt_location, one.stmt_location + one.stmt_len) for one in found]
-    except PgQueryError as error:
+    except _pg().PgQueryError as error:
         raise _translated(error) from None
     finally:
         lib.pg_query_free_split_result(result)
-    if not text.isascii():
-        spans = in_characters(data, spans)
+    spans = in_characters(data, spans)
     _refuse_lost(text, spans)
     return spans
 
@@ -271,35 +258,29 @@ def _word(text: str, at: int) -> str:
 def _made(text: str, begin: int, end: int) -> Statement:
     try:
         begin = after_blanks(text, begin)
-        body = text[begin:end].rstrip()
+    except ScanError as error:
+        raise GrammarError(error.message, error.offset) from None
+    body = text[begin:end].rstrip()
+    try:
         kind, unseen, node = _tree(body)
     except GrammarError as error:
         raise GrammarError(error.message, begin + error.offset) from None
-    except ScanError as error:
-        raise GrammarError(error.message, error.offset) from None
     return Statement(body, begin, begin + len(body), kind, unseen, begin, node)
 
 
 def _tree(text: str) -> tuple[str, str | None, Node]:
-    """Return the kind of a statement, why its tree is not whole, and the tree.
-
-    Raises:
-        GrammarError: It is not PostgreSQL, or more than one statement.
-    """
-    from postgast.errors import PgQueryError
-    from postgast.pg_query_pb2 import Node
-
+    """Return the kind of a statement, why its tree is not whole, and the tree."""
     data = text.encode()
     if len(data) > EXAMINED:
-        return _first_kind(text), _TOO_LONG, Node()
+        return _first_kind(text), _TOO_LONG, _pg().pg_query_pb2.Node()
     try:
         if len(data) <= _SHALLOW:
             found, whole = _decoded(data)
         else:
             found, whole = deeply(lambda: _decoded(data), (16 << 20) + len(data) // 2 * _LEVEL)
-    except PgQueryError as error:
+    except _pg().PgQueryError as error:
         if str(error.message).startswith(_FULL):
-            return _first_kind(text), _TOO_DEEP, Node()
+            return _first_kind(text), _TOO_DEEP, _pg().pg_query_pb2.Node()
         raise _translated(error) from None
     if len(found) != 1:
         raise GrammarError("more than one statement", 0)
@@ -311,22 +292,18 @@ def _decoded(data: bytes) -> tuple[Any, bool]:
     import ctypes
 
     from google.protobuf.message import DecodeError
-    from postgast.errors import check_error
-    from postgast.native import lib
-    from postgast.pg_query_pb2 import ParseResult
 
-    from todo_sql.sql.shallow import shallow
-
+    lib, made = _pg().native.lib, _pg().pg_query_pb2.ParseResult
     result = lib.pg_query_parse_protobuf(data)
     try:
-        check_error(result)
+        _pg().errors.check_error(result)
         tree = ctypes.string_at(result.parse_tree.data, result.parse_tree.len)
     finally:
         lib.pg_query_free_protobuf_parse_result(result)
     try:
-        return ParseResult.FromString(tree).stmts, True
+        return made.FromString(tree).stmts, True
     except DecodeError:
-        return ParseResult.FromString(shallow(tree, ParseResult.DESCRIPTOR)).stmts, False
+        return made.FromString(shallow(tree, made.DESCRIPTOR)).stmts, False
 
 
 @lru_cache(maxsize=1)  # who asks for one asks again at once
@@ -351,52 +328,27 @@ def scan(text: str) -> list[GrammarToken]:
     Raises:
         GrammarError: A quote or comment is not closed, or the text is otherwise not lexical.
     """
-    import postgast
-    from postgast import pg_query_pb2 as pb
-
-    characters = Characters(text)
     try:
-        result = postgast.scan(text)
-    except postgast.PgQueryError as error:
+        tokens = _pg().scan(text).tokens
+    except _pg().PgQueryError as error:
         raise _translated(error) from None
+    places = in_characters(text.encode(), [(token.start, token.end) for token in tokens])
+    pb = _pg().pg_query_pb2
     return [
-        GrammarToken(
-            pb.Token.Name(token.token),
-            characters.at(token.start),
-            characters.at(token.end),
-            token.keyword_kind != pb.NO_KEYWORD,
-        )
-        for token in result.tokens
+        GrammarToken(pb.Token.Name(token.token), *place, token.keyword_kind != pb.NO_KEYWORD)
+        for token, place in zip(tokens, places, strict=True)
     ]
-
-
-def parse_plpgsql(text: str) -> list[dict[str, Any]]:
-    """Parse the body of a ``create function … language plpgsql`` statement.
-
-    Raises:
-        GrammarError: The body is not PL/pgSQL.
-    """
-    import postgast
-
-    try:
-        functions: list[dict[str, Any]] = postgast.parse_plpgsql(text)
-    except postgast.PgQueryError as error:
-        raise _translated(error) from None
-    return functions
 
 
 def deparse(node: Node) -> str:
     """Write a parse tree as SQL."""
-    import postgast
-    from postgast import pg_query_pb2 as pb
-
-    return str(postgast.deparse(pb.ParseResult(stmts=[pb.RawStmt(stmt=node)])))
+    pb = _pg().pg_query_pb2
+    return str(_pg().deparse(pb.ParseResult(stmts=[pb.RawStmt(stmt=node)])))
 
 
 def deparse_expression(node: Node) -> str:
     """Write the parse tree of an expression as SQL."""
-    from postgast import pg_query_pb2 as pb
-
+    pb = _pg().pg_query_pb2
     target = pb.Node(res_target=pb.ResTarget(val=node))
     text = deparse(pb.Node(select_stmt=pb.SelectStmt(target_list=[target], limit_option=1, op=1)))
     return text[len("SELECT") :].strip()

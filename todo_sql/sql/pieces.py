@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from mmap import MADV_DONTNEED, PAGESIZE, mmap
+from typing import NamedTuple
 
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
 
 Data = bytes | mmap
 
@@ -28,6 +27,7 @@ _EVENT = re.compile(
     rb"|^\\ir?[ \t]+(?P<file>'[^'\r\n]+'|[^\s'\"`:]+)[ \t]*;?[ \t]*(?:\r?\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
+_LINE_END = re.compile(rb"\n|\r\n|\r?\Z")
 _BLOCK = 1 << 18
 _WINDOW = 1 << 22
 
@@ -40,16 +40,14 @@ def without_restrictions(text: str) -> str:
     return re.sub(rf"(?m)^{RESTRICTION.pattern}", lambda found: " " * len(found[0]), text)
 
 
-@dataclass(frozen=True, slots=True)
-class SqlPiece:
+class SqlPiece(NamedTuple):
     """A piece of SQL: from where to where in the bytes of the file."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     r"""The data of the COPY before it: from where to where, and the end of its line ``\.``.
 
     Attributes:
@@ -62,8 +60,7 @@ class Rows:
     closed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(NamedTuple):
     """A line that names another file, as written."""
 
     start: int
@@ -78,20 +75,21 @@ def pieces(data: Data) -> Iterator[SqlPiece | Rows | Include]:
     """
     begin, at = 0, 0
     while event := _EVENT.search(data, at):
-        before = event.end() if event["file"] is None else event.start()
-        if not _is_meant(data[begin:before], copies=event["file"] is None):
+        copies = event["file"] is None
+        before = event.end() if copies else event.start()
+        if not _is_meant(data[begin:before], copies=copies):
             at = event.start() + 1
             continue
         if begin < before:
             yield SqlPiece(begin, before)
-        if event["file"] is not None:
+        if copies:
+            rows = _rows(data, before)
+            yield rows
+            begin = at = rows.after
+        else:
             name = event["file"].decode(errors="replace").strip("'")
             yield Include(event.start(), event.end(), name)
             begin = at = event.end()
-            continue
-        rows = _rows(data, before)
-        yield rows
-        begin = at = rows.after
     if begin < len(data):
         yield SqlPiece(begin, len(data))
 
@@ -99,15 +97,12 @@ def pieces(data: Data) -> Iterator[SqlPiece | Rows | Include]:
 def _is_meant(before: bytes, *, copies: bool) -> bool:
     """Tell whether a text ends with a statement, and for `copies` with a COPY that reads stdin."""
     text = without_restrictions(before.decode(errors="replace").removeprefix("\ufeff"))
-    try:
-        tokens = _words(text)
-    except ScanError:
+    tokens = _words(text)
+    if tokens is None:
         return False
     words = [text[token.start : token.end].lower() for token in tokens]
-    if not copies:
-        return words[-1:] in ([], [";"])
-    if words[-1:] != [";"]:
-        return False
+    if not copies or words[-1:] != [";"]:
+        return not copies and words[-1:] in ([], [";"])
     last = max((i for i, word in enumerate(words[:-1]) if word == ";"), default=-1) + 1
     depth, outer = 0, []
     for word, token in zip(words[last:], tokens[last:], strict=True):
@@ -119,15 +114,16 @@ def _is_meant(before: bytes, *, copies: bool) -> bool:
 
 def is_open(text: str) -> bool:
     """Tell whether the last statement of a text lacks its semicolon."""
+    tokens = _words(text)
+    return bool(tokens and text[tokens[-1].start] != ";")
+
+
+def _words(text: str) -> list[Token] | None:
+    """Return the tokens of a text without comments; None: the grammar says what is wrong."""
     try:
-        tokens = _words(text)
+        return [token for token in scan(text) if token.kind not in COMMENTS]
     except ScanError:
-        return False  # the grammar says it in its place
-    return bool(tokens) and text[tokens[-1].start] != ";"
-
-
-def _words(text: str) -> list[Token]:
-    return [token for token in scan(text) if token.kind not in COMMENTS]
+        return None
 
 
 def _rows(data: Data, start: int) -> Rows:
@@ -138,12 +134,9 @@ def _rows(data: Data, start: int) -> Rows:
             forget(data, at, at + _WINDOW)
             at += _WINDOW - 2
             continue
-        at, after = found, found + 3
-        line = data[after : after + 2]
-        if line[:1] in (b"", b"\n"):
-            return Rows(start, at + 1, after + len(line[:1]), True)
-        if line in (b"\r\n", b"\r"):
-            return Rows(start, at + 1, after + len(line), True)
+        after = found + 3
+        if ending := _LINE_END.match(data, after):
+            return Rows(start, found + 1, ending.end(), True)
         at = after
     return Rows(start, len(data), len(data), False)
 

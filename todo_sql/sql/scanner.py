@@ -16,7 +16,19 @@ import re
 from enum import Enum
 from typing import Final, NamedTuple
 
-from todo_sql.sql.comments import LINE_COMMENT, ScanError, comment_end
+
+class ScanError(ValueError):
+    """The text is not lexical: a quote or comment is left open, a number runs into a name.
+
+    Attributes:
+        message: In PostgreSQL's words.
+        offset: Where the offending token begins, in characters.
+    """
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
 
 
 class Kind(Enum):
@@ -44,6 +56,10 @@ class Token(NamedTuple):
     start: int
     end: int
 
+
+LINE_COMMENT: Final = r"--[^\n\r]*"
+_BLANKS = re.compile(rf"(?:[ \t\n\r\f\v]+|{LINE_COMMENT})*")
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 # What begins a name, and what goes on in it: letters, `_`, digits, `$`, and all that is not
 # ASCII. Said by what it is not, since `re` takes milliseconds over each class as large as that.
@@ -203,3 +219,34 @@ def _is_subscript(text: str, tokens: list[Token]) -> bool:
             return text[start:end].lower() != "array"
         return kind in _AFTER_VALUE or text[start:end] in (")", "]")
     return False
+
+
+def after_blanks(text: str, start: int = 0) -> int:
+    """Return where the white space and the comments from `start` on end.
+
+    Raises:
+        ScanError: A comment is left open.
+    """
+    while True:
+        found = _BLANKS.match(text, start)
+        assert found is not None
+        if not text.startswith("/*", found.end()):
+            return found.end()
+        start = comment_end(text, found.end(), len(text))
+
+
+def comment_end(text: str, start: int, end: int) -> int:
+    """Return where the block comment that begins at `start` ends; comments nest.
+
+    Raises:
+        ScanError: It is left open.
+    """
+    depth = 1
+    position = start + 2
+    while depth:
+        edge = _COMMENT_EDGE.search(text, position, end)
+        if edge is None:
+            raise ScanError("unterminated /* comment", start)
+        depth += 1 if edge[0] == "/*" else -1
+        position = edge.end()
+    return position

@@ -8,9 +8,10 @@ so that an offset into `text` is an offset into the file as written.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -38,6 +39,7 @@ class Source:
     file: str
     text: str
     segments: tuple[Stretch, ...] = ()
+    _last_line: dict[int, str] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def from_bytes(cls, file: str, data: bytes) -> Source:
@@ -51,12 +53,10 @@ class Source:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             before = data[: error.start].decode("utf-8-sig", errors="replace")
-            line = before.count("\n") + 1
-            column = len(before) - (before.rfind("\n") + 1) + 1
             raise UsageError(
                 f"byte 0x{data[error.start]:02x} is not UTF-8",
                 code="S101",
-                place=Place(file, line, column),
+                place=Place(file, before.count("\n") + 1, len(before) - before.rfind("\n")),
                 fix="save the file as UTF-8",
             ) from None
         source = cls(file, text)
@@ -76,16 +76,7 @@ class Source:
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        starts = [0]
-        position = self.text.find("\n")
-        while position >= 0:
-            starts.append(position + 1)
-            position = self.text.find("\n", position + 1)
-        return starts
-
-    @cached_property
-    def _last_line(self) -> dict[int, str]:
-        return {}
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     def line_column(self, offset: int) -> tuple[int, int]:
         """Return the 1-based line and column of a character offset, in the text."""
@@ -112,13 +103,11 @@ class Source:
     def place(self, offset: int, end: int | None = None) -> Place:
         """Return the place of a character offset, underlining up to `end`."""
         offset = max(0, min(offset, len(self.text)))
-        line, column = self.line_column(offset)
-        width = max(1, (end or offset) - offset)
-        return Place(*self._origin(line), column, self.line_text(line), width)
+        return self.place_in_line(*self.line_column(offset), max(1, (end or offset) - offset))
 
-    def place_in_line(self, line: int, column: int) -> Place:
+    def place_in_line(self, line: int, column: int, width: int = 1) -> Place:
         """Return the place of a 1-based line and column of the text."""
-        return Place(*self._origin(line), column, self.line_text(line))
+        return Place(*self._origin(line), column, self.line_text(line), width)
 
 
 def shown_path(path: Path, root: Path | None) -> str:
@@ -130,7 +119,6 @@ def read_bytes(path: Path, root: Path | None = None) -> bytes:
     """Return what a file of a project holds.
 
     Args:
-        path: The file.
         root: The project, which a link, of the file or of a folder, may not lead out of; None:
             links are followed.
 

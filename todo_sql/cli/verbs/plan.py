@@ -130,7 +130,7 @@ def _plan(
     from todo_sql.migrations.connecting import setting
     from todo_sql.queries.loader import read_folder
     from todo_sql.review.broken import Queries
-    from todo_sql.review.copy import copied
+    from todo_sql.review.copy import copies
     from todo_sql.review.plan import LiveTarget, Plan, distrust, estimator, sizes_of, trace
 
     config = context.config
@@ -146,8 +146,8 @@ def _plan(
         target = LiveTarget(live, sizes_of(live), estimate, silent)
 
         def tried(*, alone: bool) -> Plan:
-            copying = copied(config, live, pending, across_majors=across_majors, alone=alone)
-            with copying as copy:
+            copying = copies(config, live, pending, across_majors=across_majors, alone=alone)
+            with copying as make, make() as copy:
                 planned = tuple(trace(copy, pending, target, Queries(named), settings, former))
             untried = tuple(migration.id for migration in pending[len(planned) :])
             return Plan(database, version, planned, copy.missing, untried)

@@ -25,10 +25,10 @@ def chosen(findings: Iterable[Finding], lint: Lint) -> Iterator[Finding]:
     for one in findings:
         words = _words(one, names)
         file = one.place.file if one.place else ""
-        own = [rules for pattern, rules in lint.paths.items() if fnmatchcase(file, pattern)]
-        if any(words & _lower(rules.disable) for rules in (lint, *own)):
+        asked = [lint, *(own for path, own in lint.paths.items() if fnmatchcase(file, path))]
+        if any(word.lower() in words for rules in asked for word in rules.disable):
             continue
-        for rules in (lint, *own):
+        for rules in asked:
             for word, severity in rules.severity.items():
                 if word.lower() in words:
                     one = replace(one, severity=severity)
@@ -44,7 +44,9 @@ def refuse_unknown(lint: Lint) -> None:
     known = {word for rule in all_rules() for word in (rule.code.lower(), rule.name)}
     for part in (lint, *lint.paths.values()):
         for word in (*part.disable, *part.severity):
-            if word.lower() in known | CHECKS or _is_others(word):
+            if word.lower() in known | CHECKS or (style.installed() and style.knows(word)):
+                continue
+            if squawk.binary() is not None and "-" in word and squawk.page(word) is not None:
                 continue
             letter = word[:1].upper() if word[1:].isdigit() else ""
             refusing = {"M": "migrate", "C": "generate"}.get(letter)
@@ -57,13 +59,6 @@ def refuse_unknown(lint: Lint) -> None:
             )
 
 
-def _is_others(word: str) -> bool:
-    """Return whether squawk or sqlfluff have such a rule, as far as they are installed."""
-    if style.installed() and style.knows(word):
-        return True
-    return squawk.binary() is not None and "-" in word and squawk.page(word) is not None
-
-
 def _words(one: Finding, names: dict[str, str]) -> set[str]:
     """Return every word that means the rule of a finding: code, name, and sqlfluff's group."""
     words = {one.code.lower(), names.get(one.code, "")}
@@ -73,27 +68,21 @@ def _words(one: Finding, names: dict[str, str]) -> set[str]:
     return words - {""}
 
 
-def _lower(words: Iterable[str]) -> set[str]:
-    return {word.lower() for word in words}
-
-
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings with those that concern the whole project told once, and where."""
     alike: dict[str, list[Finding]] = {}
     for one in findings:
         once = one.code.startswith(_ONCE) or (one.cause or "").startswith(_STYLE)
         alike.setdefault(one.code if once else f"{len(alike)}", []).append(one)
-    return [_one(group) for group in alike.values()]
+    return [_one(*group) for group in alike.values()]
 
 
-def _one(group: list[Finding]) -> Finding:
-    first, *others = group
+def _one(first: Finding, *others: Finding) -> Finding:
     if not others:
         return first
     lines: dict[str, list[int]] = {}
-    for one in others:
-        if one.place is not None:
-            lines.setdefault(one.place.file, []).append(one.place.line)
+    for place in (one.place for one in others if one.place is not None):
+        lines.setdefault(place.file, []).append(place.line)
     where = "; ".join(
         f"{file}:{','.join(map(str, dict.fromkeys(numbers)))}" for file, numbers in lines.items()
     )

@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from todo_sql.review.linting.reviewed import File, spot_of
+from todo_sql.review.linting.reviewed import Spot, spot_of
 from todo_sql.review.linting.rule import Hit, Project
 from todo_sql.review.linting.schema_model import Table
-from todo_sql.review.linting.tree import enum, function_name, of_type, relation, strings, walk
+from todo_sql.review.linting.tree import function_name, options
+from todo_sql.sql.walking import enum, of_type, strings, walk
 
 _DISTRIBUTES = ("create_distributed_table", "create_distributed_table_concurrently")
 _ARGUMENTS = ("table_name", "distribution_column", "distribution_type", "colocate_with")
 _MENTIONED = re.compile(r"\bcreate_(distributed|reference)_table")
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(NamedTuple):
     """What a migration tells Citus of a table; `column` is None for one on every node."""
 
     column: str | None
     colocated_with: str | None = None
 
 
-def distributed(project: Project, *, partitions: bool = False) -> Iterator[tuple[Table, str]]:
-    """Yield the tables that are or can be distributed, each with its column.
+def by_name(project: Project) -> dict[str, str]:
+    """Return the tables that are or can be distributed, with partitions, each with its column.
 
     Those of `create_distributed_table`, and the tenants' tables, by the tenant's column.
-
-    Args:
-        partitions: Whether those of such a table come, too.
     """
-    for table in project.schema.tables.values():
-        if table.partition_of is not None and not partitions:
-            continue
-        column = _column(project, table)
-        if column is not None:
-            yield table, column
+    found = {name: _column(project, table) for name, table in project.schema.tables.items()}
+    return {name: column for name, column in found.items() if column is not None}
 
 
 def _column(project: Project, table: Table) -> str | None:
@@ -55,12 +47,6 @@ def _column(project: Project, table: Table) -> str | None:
     return None
 
 
-def by_name(project: Project, *, partitions: bool = False) -> dict[str, str]:
-    """Return the column that each distributed table is distributed by."""
-    found = distributed(project, partitions=partitions)
-    return {table.name: column for table, column in found}
-
-
 def references(project: Project) -> frozenset[str]:
     """Return the tables that `create_reference_table` puts on every node."""
     return frozenset(name for name, said in _said(project).items() if said.column is None)
@@ -73,9 +59,7 @@ def told(project: Project) -> bool:
 
 def on_nodes(project: Project) -> Iterator[Table]:
     """Yield the tables that other nodes hold: distributed ones, partitions, reference tables."""
-    for table, _ in distributed(project, partitions=True):
-        yield table
-    for name in references(project) & project.schema.tables.keys():
+    for name in (*by_name(project), *(references(project) & project.schema.tables.keys())):
         yield project.schema.tables[name]
 
 
@@ -105,23 +89,14 @@ def _group(project: Project, name: str) -> str:
     return f"type {column.type}" if column else name
 
 
-def readers(project: Project) -> frozenset[str]:
-    """Return the distributed tables, and the views that read one."""
-    names = set(by_name(project, partitions=True))
-    for _, _, command in project.commands("view_stmt"):
-        if any(relation(one) in names for one in of_type(command.query, "RangeVar")):
-            names.add(relation(command.view))
-    return frozenset(names)
-
-
-def is_after(project: Project, file: File, start: int) -> bool | None:
+def is_after(project: Project, spot: Spot) -> bool | None:
     """Return whether a statement of a migration stands behind what hands tables to Citus.
 
     What does may be a block of PL/pgSQL, too. None: nothing does.
     """
     places = _places(project)
     begun = places.get("")
-    return None if begun is None else (places[file.name][0], start) > begun
+    return None if begun is None else (places[spot.file.name][0], spot.start) > begun
 
 
 @lru_cache(maxsize=4)
@@ -146,9 +121,8 @@ def writes(project: Project, *kinds: str) -> Iterator[tuple[Hit, Any]]:
         if file.kind == "rollback":
             continue
         for statement in file.statements:
-            if file.kind == "migration" and is_after(project, file, statement.start) is False:
-                continue
-            for node in walk(statement.node):
+            behind = file.kind == "query" or is_after(project, file.spot(statement)) is not False
+            for node in walk(statement.node) if behind else ():
                 if type(node).__name__ in kinds:
                     yield Hit(spot_of(file, node.relation, statement)), node
 
@@ -156,22 +130,21 @@ def writes(project: Project, *kinds: str) -> Iterator[tuple[Hit, Any]]:
 def types_missing(project: Project) -> frozenset[str]:
     """Return the types that no other node has: ranges, base types, and what is made of them."""
     found: set[str] = set()
-    for _, _, command in project.commands("create_range_stmt"):
+    for _, command in project.commands("create_range_stmt"):
         name = strings(command.type_name)[-1]
-        options = {one.def_elem.defname: one.def_elem.arg for one in command.params}
         usual = name.replace("range", "multirange") if "range" in name else f"{name}_multirange"
-        many = options.get("multirange_type_name")
+        many = options(command.params).get("multirange_type_name")
         found |= {name, strings(many.type_name.names)[-1] if many else usual}
-    for _, _, command in project.commands("define_stmt"):
+    for _, command in project.commands("define_stmt"):
         if enum(command, "kind") == "OBJECT_TYPE":
             found.add(strings(command.defnames)[-1])
     if told(project):  # a row of a table that only the coordinator has
         local = project.schema.tables.keys() - names_on_nodes(project)
         found |= {name.rsplit(".", 1)[1] for name in local}
-    for _, _, command in project.commands("create_domain_stmt"):
+    for _, command in project.commands("create_domain_stmt"):
         if strings(command.type_name.names)[-1] in found:
             found.add(strings(command.domainname)[-1])
-    for _, _, command in project.commands("composite_type_stmt"):
+    for _, command in project.commands("composite_type_stmt"):
         parts = {strings(one.column_def.type_name.names)[-1] for one in command.coldeflist}
         if parts & found:
             found.add(command.typevar.relname)
@@ -182,7 +155,7 @@ def types_missing(project: Project) -> frozenset[str]:
 def _said(project: Project) -> dict[str, _Said]:
     """Return what migrations tell Citus of tables, in plain statements."""
     found: dict[str, _Said] = {}
-    for _, _, command in project.commands("select_stmt"):
+    for _, command in project.commands("select_stmt"):
         for call in of_type(command, "FuncCall"):
             name, given = function_name(call), _arguments(call)
             table = _full(given["table_name"]) if given.get("table_name") else None
@@ -201,15 +174,12 @@ def _said(project: Project) -> dict[str, _Said]:
 def _arguments(call: Any) -> dict[str, str]:
     given = {}
     for place, argument in enumerate(call.args):
-        if argument.HasField("named_arg_expr"):
-            given[argument.named_arg_expr.name] = _text(argument)
+        text = "".join(constant.sval.sval for constant in of_type(argument, "A_Const"))
+        if name := argument.named_arg_expr.name:
+            given[name] = text
         elif place < len(_ARGUMENTS):
-            given[_ARGUMENTS[place]] = _text(argument)
+            given[_ARGUMENTS[place]] = text
     return given
-
-
-def _text(node: Any) -> str:
-    return "".join(constant.sval.sval for constant in of_type(node, "A_Const"))
 
 
 def _name(text: str) -> str:

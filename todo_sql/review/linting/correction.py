@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from todo_sql import writing
 from todo_sql.config import Config
+from todo_sql.migrations.files.directives import leading_comments
 from todo_sql.paths import real_path
-from todo_sql.queries.loader import has_header
+from todo_sql.queries.loader import has_header, read_text
+from todo_sql.queries.variants import variants
 from todo_sql.review.linting.in_git import committed
 from todo_sql.review.linting.lint import Review
-from todo_sql.review.linting.meaning import same
 from todo_sql.review.linting.rule import Edit
 from todo_sql.review.linting.style import Style, installed, too_much
+from todo_sql.review.linting.tree import shape
+from todo_sql.sql.grammar import GrammarError, parse
 from todo_sql.sql.pieces import is_plain
 from todo_sql.sql.source import Source
 
@@ -41,8 +45,6 @@ def mend(
     that are committed may be applied somewhere, and are changed only if named in `only`.
 
     Args:
-        config: The project.
-        review: What was found.
         only: The files that may be changed; default: all.
         applied: The migrations that are applied, which are never changed.
     """
@@ -90,3 +92,33 @@ def mend(
         writing.write(path, text, path.parent if named else config.root)
         changed.append(source.file)
     return Corrected(tuple(changed), tuple(left))
+
+
+_VARIANTS = 64  # of a query; the others are made of the same lines
+
+
+def same(before: Source, after: Source, *, query: bool) -> bool:
+    """Return whether two texts, of queries or of a migration, are proved to mean the same."""
+    meant = [_meaning(one, query=query) for one in (before, after)]
+    return meant[0] is not None and meant[0] == meant[1]
+
+
+def _meaning(source: Source, *, query: bool) -> object:
+    """Return what a text says and the shapes of its trees; None: there is none for certain."""
+    parts: list[tuple[list[str], list[str]]]
+    if query:
+        queries, mistakes = read_text(source)
+        if mistakes:
+            return None
+        texts = ([one.sql for one in islice(variants(query), _VARIANTS)] for query in queries)
+        parts = [([one.name, one.doc], some) for one, some in zip(queries, texts, strict=True)]
+    else:
+        said = [comment.strip() for _, comment in leading_comments(source.text)]
+        parts = [(said, [source.text])]
+    try:
+        parsed = [(said, [parse(text) for text in texts]) for said, texts in parts]
+    except GrammarError:
+        return None
+    if any(one.unseen for _, texts in parsed for text in texts for one in text):
+        return None
+    return [(said, [[shape(one.node) for one in text] for text in texts]) for said, texts in parsed]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.config import Config
@@ -19,7 +18,9 @@ def changed_since(config: Config, revision: str) -> frozenset[Path]:
         UsageError: No git repository, or no such revision.
     """
     root = config.root
-    before = dict(_blobs(_git(root, "ls-tree", "-r", "-z", "--end-of-options", revision)))
+    entries = _git(root, "ls-tree", "-r", "-z", "--end-of-options", revision)
+    parts = (entry.partition("\t") for entry in entries)
+    before = {name: kind.split()[-1] for kind, _, name in parts}
     names = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     paths = {name: root / name for name in names if name.endswith(".sql")}
     return frozenset(
@@ -27,12 +28,6 @@ def changed_since(config: Config, revision: str) -> frozenset[Path]:
         for name, path in paths.items()
         if path.is_file() and before.get(name) not in _hashes(path.read_bytes())
     )
-
-
-def _blobs(lines: list[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        kind, _, name = line.partition("\t")
-        yield name, kind.split()[-1]
 
 
 def _hashes(data: bytes) -> set[str]:

@@ -8,28 +8,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from todo_sql.config import Config
-from todo_sql.errors import Finding, Place
+from todo_sql.errors import Finding, Place, UsageError
+from todo_sql.migrations.files import statements as told
 from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.files.directives import OF_FATE
 from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
-from todo_sql.migrations.files.statements import (
-    may_be_in_doubt,
-    unexamined,
-    without_effect,
-    wrong_statements,
-)
+from todo_sql.migrations.files.reading import read_sql
 from todo_sql.paths import real_path
-from todo_sql.queries.loader import QuerySet, read_folder
+from todo_sql.queries.loader import QuerySet, has_header, read_folder, read_text
 from todo_sql.review.linting import squawk
 from todo_sql.review.linting.choices import chosen as wanted
 from todo_sql.review.linting.choices import gathered, refuse_unknown
-from todo_sql.review.linting.outside import Outside, read_outside
 from todo_sql.review.linting.proved import unproved
-from todo_sql.review.linting.reviewed import File, Kind, query_file
+from todo_sql.review.linting.reviewed import File, Kind, by_rewrite, query_file
 from todo_sql.review.linting.rule import Edit, Hit, Project, Rule, all_rules
 from todo_sql.review.linting.style import Style, installed, too_much
-from todo_sql.review.safe_steps import by_rewrite
-from todo_sql.sql.grammar import GrammarError
+from todo_sql.sql.grammar import GrammarError, Statement, parse
 from todo_sql.sql.source import Source
 
 # Waivers that others look at: `plan` and `check`.
@@ -67,7 +61,6 @@ def lint(
     """Review the migrations and queries of a project.
 
     Args:
-        config: The project.
         only: Report on these files alone; all are read, since a rule looks at the whole.
         each: Whether what concerns the whole project, such as style, is told at each place, or
             once for all of them.
@@ -80,76 +73,43 @@ def lint(
         UsageError: A named file is not UTF-8.
     """
     refuse_unknown(config.lint)
-    whole = _gather(config, only if named else None)
-    files = whole.project.files
-    chosen = {name for name, path in whole.paths.items() if only is None or real_path(path) in only}
-    findings, edits = _by_rules(whole.project, config.lint.profile)
-    findings += whole.queries.findings if whole.queries is not None else ()
-    scripts = [file for file in files if file.kind != "query" and file.name in chosen]
-    unparsed = {
-        one.place.file for one in whole.broken if one.code in ("M121", "C101") and one.place
-    }
-    parsed = {file.name for file in (*scripts, *whole.outside.files)} - unparsed
-    others = unproved(squawk.check(scripts, whole.paths, config.postgres, config.root), files)
-    looked_at = [one for one in whole.sources if one.file in chosen]
-    style, skipped = _style(config, looked_at, whole.texts)
+    migrations = load_project(config)
+    queries = read_folder(config.queries, config.root) if config.queries.is_dir() else None
+    texts = list(queries.files) if queries is not None else []
+    paths = {one.source.file: one.path for one in (*scripts_of(migrations), *migrations.beside)}
+    paths |= {source.file: config.root / source.file for source in texts}
+    more = only if named and only is not None else frozenset()
+    outside = _read_outside(config, more - {*map(real_path, paths.values())})
+    paths |= {source.file: path for path, source in outside.sources.items()}
+    texts += outside.sources.values()
+    project, broken = read(config, migrations, queries, outside)
+    chosen = {name for name, path in paths.items() if only is None or real_path(path) in only}
+    reviewed = [file for file in project.files if file.name in chosen]
+    scripts = [file for file in reviewed if file.kind != "query"]
+    findings, edits = _by_rules(project, config.lint.profile)
+    findings += queries.findings if queries is not None else ()
+    unparsed = {one.place.file for one in broken if one.code in ("M121", "C101") and one.place}
+    parsed = {file.name for file in (*scripts, *outside.files)} - unparsed
+    others = unproved(squawk.check(scripts, paths, config.postgres, config.root), project.files)
+    looked_at = [*(file.source for file in scripts), *(one for one in texts if one.file in chosen)]
+    style, skipped = _style(config, looked_at, texts)
     findings += _readable([*others, *style], parsed, unparsed)
 
     def is_asked(one: Finding) -> bool:
         if one.place is None or one.place.file in chosen:
             return True
-        return only is None and one.place.file not in whole.paths  # it could not be read
+        return only is None and one.place.file not in paths  # it could not be read
 
-    selected = [one for one in findings if is_asked(one)]
-    in_doubt = {one.source.file for one in scripts_of(whole.migrations) if may_be_in_doubt(one)}
-    reviewed = [file for file in files if file.name in chosen]
-    kept, waived, unused = _waive(selected, reviewed, in_doubt)
-    counted = wanted(_of_people(whole.migrations, [*kept, *unused]), config.lint)
-    shown = sorted([*filter(is_asked, whole.broken), *counted], key=_by_place)
+    in_doubt = {one.source.file for one in scripts_of(migrations) if told.may_be_in_doubt(one)}
+    kept, waived, unused = _waive(filter(is_asked, findings), reviewed, in_doubt)
+    counted = wanted(_of_people(migrations, [*kept, *unused]), config.lint)
+    shown = sorted([*filter(is_asked, broken), *counted], key=_by_place)
     return Review(
         tuple(shown if each else gathered(shown)),
         tuple(sorted(waived, key=_by_place)),
         tuple((file, edit) for file, edit in edits if file.name in chosen),
         skipped,
-        whole.outside.sources,
-    )
-
-
-@dataclass(frozen=True)
-class _Everything:
-    """All files of a run; those of `texts` hold queries, and `broken` tells what does not parse."""
-
-    migrations: MigrationSet
-    queries: QuerySet | None
-    project: Project
-    broken: list[Finding]
-    paths: dict[str, Path]
-    sources: list[Source]
-    texts: list[Source]
-    outside: Outside
-
-
-def _gather(config: Config, named: frozenset[Path] | None) -> _Everything:
-    """Read the project, and of the files that somebody named those outside of its folders."""
-    migrations = load_project(config)
-    queries = read_folder(config.queries, config.root) if config.queries.is_dir() else None
-    texts = list(queries.files) if queries is not None else []
-    project, broken = read(config, migrations, queries)
-    scripts = (*scripts_of(migrations), *migrations.beside)
-    paths = {script.source.file: script.path for script in scripts}
-    paths |= {source.file: config.root / source.file for source in texts}
-    outside = read_outside(config, (named or frozenset()) - {*map(real_path, paths.values())})
-    paths |= {source.file: path for path, source in outside.sources.items()}
-    texts += outside.sources.values()
-    return _Everything(
-        migrations,
-        queries,
-        replace(project, files=(*project.files, *outside.files)),
-        [*broken, *outside.findings],
-        paths,
-        [*(file.source for file in project.files if file.kind != "query"), *texts],
-        texts,
-        outside,
+        outside.sources,
     )
 
 
@@ -161,9 +121,9 @@ def _by_rules(
     edits = []
     for file in project.files:
         if file.kind != "query":
-            findings += unexamined(file.source, file.statements)
+            findings += told.unexamined(file.source, file.statements)
         if file.kind == "migration":
-            findings += without_effect(file.source, file.statements)
+            findings += told.without_effect(file.source, file.statements)
     for rule in all_rules():
         for hit in rule.check(project) if rule.counts(profile) else ():
             findings.append(finding(rule, hit))
@@ -176,10 +136,7 @@ def _style(
 ) -> tuple[list[Finding], tuple[str, ...]]:
     """Return what sqlfluff finds, and what was not looked at, by squawk either.
 
-    Args:
-        config: The project.
-        sources: What is looked at.
-        texts: Those that hold queries.
+    `sources` are looked at; `texts` are those that hold queries.
     """
     skipped = []
     if squawk.binary() is None:
@@ -231,31 +188,72 @@ def _readable(others: Iterable[Finding], parsed: Set[str], unparsed: Set[str]) -
             )
 
 
+@dataclass
+class Outside:
+    """What files outside the folders hold: their texts, what parses, and what does not.
+
+    Nothing is known of their purpose, so that only the rules of queries look at them.
+    """
+
+    sources: dict[Path, Source] = field(default_factory=dict)
+    files: list[File] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def _read_outside(config: Config, paths: Iterable[Path]) -> Outside:
+    """Read files that a project does not read itself.
+
+    Raises:
+        UsageError: One is not UTF-8.
+    """
+    found = Outside()
+    for path in sorted(paths):
+        source = found.sources[path] = Source.read(path, config.root)
+        if not has_header(source):
+            try:
+                bare = read_sql(path, source.file, folder=path.parent, root=config.root).source
+                found.files.append(File(bare, "query", tuple(parse(bare.text))))
+                found.sources[path] = bare
+            except GrammarError as error:
+                found.findings.append(told.explain(source, error))
+            except UsageError as error:
+                found.findings.append(error.finding)
+            continue
+        queries, mistakes = read_text(source)
+        found.findings += mistakes
+        for query in queries:
+            try:
+                found.files.append(query_file(query))
+            except GrammarError as error:
+                place = query.source.place(query.start, query.end)
+                fix = "correct the SQL"
+                found.findings.append(Finding("C101", "error", error.message, place, fix=fix))
+    return found
+
+
 def read(
-    config: Config, migrations: MigrationSet, queries: QuerySet | None
+    config: Config, migrations: MigrationSet, queries: QuerySet | None, outside: Outside
 ) -> tuple[Project, list[Finding]]:
     """Parse everything; return what parses, and findings for what the migrator would refuse."""
+    scripts: list[tuple[Script, Kind]] = []
+    for migration in migrations:
+        scripts.append((migration.forward, "migration"))
+        if migration.rollback is not None:
+            scripts.append((migration.rollback, "rollback"))
+    scripts += [(script, "migration") for script in migrations.beside]
     files: list[File] = []
     broken: list[Finding] = []
-    for migration in migrations:
-        for kind, script in (("migration", migration.forward), ("rollback", migration.rollback)):
-            if script is not None:
-                files += _parsed(script, kind, broken)  # type: ignore[arg-type]
-    for script in migrations.beside:
-        files += _parsed(script, "migration", broken)
+    for script, kind in scripts:
+        broken += told.wrong_statements(script)
+        statements: tuple[Statement, ...] = ()
+        with suppress(GrammarError):
+            statements = script.statements
+        files.append(File(script.source, kind, statements, script.directives.transactional))
     for query in queries.values() if queries is not None else ():
         with suppress(GrammarError):  # `check` says so, with the place
             files.append(query_file(query))
-    return Project(tuple(files), config.tenant, config.exempt), broken
-
-
-def _parsed(script: Script, kind: Kind, broken: list[Finding]) -> Iterator[File]:
-    broken += wrong_statements(script)
-    try:
-        statements = script.statements
-    except GrammarError:
-        statements = ()
-    yield File(script.source, kind, statements, script.directives.transactional)
+    project = Project((*files, *outside.files), config.tenant, config.exempt)
+    return project, broken + outside.findings
 
 
 def finding(rule: Rule, hit: Hit) -> Finding:
@@ -274,7 +272,7 @@ def finding(rule: Rule, hit: Hit) -> Finding:
 
 
 def _waive(
-    findings: Sequence[Finding], files: Iterable[File], in_doubt: Set[str]
+    findings: Iterable[Finding], files: Iterable[File], in_doubt: Set[str]
 ) -> tuple[list[Finding], list[Finding], list[Finding]]:
     """Split findings into those that stand, those waived, and waivers that waive nothing.
 
@@ -288,13 +286,9 @@ def _waive(
     kept: list[Finding] = []
     waived: list[Finding] = []
     for one in findings:
-        keys = [
-            (one.place.file, name)
-            for name in (one.code, names.get(one.code))
-            if one.place is not None and name is not None
-        ]
-        matching = [key for key in keys if key in waivers]
-        used.update(matching)
+        file_name = one.place.file if one.place else ""
+        matching = waivers.keys() & {(file_name, one.code), (file_name, names.get(one.code, ""))}
+        used |= matching
         (waived if matching else kept).append(one)
     unused = [
         Finding(

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from todo_sql.migrations.files import directives
 from todo_sql.review.linting.reviewed import File
 from todo_sql.review.linting.rule import Project
 from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shown, strings
@@ -24,16 +23,8 @@ _EXPANDING = {
     *("view_stmt", "create_function_stmt", "create_trig_stmt", "alter_enum_stmt"),
 }
 _DROPPED = {
-    "OBJECT_TABLE": "drops table",
-    "OBJECT_VIEW": "drops view",
-    "OBJECT_MATVIEW": "drops materialized view",
-    "OBJECT_SEQUENCE": "drops sequence",
-    "OBJECT_FUNCTION": "drops function",
-    "OBJECT_PROCEDURE": "drops procedure",
-    "OBJECT_TRIGGER": "drops trigger",
-    "OBJECT_TYPE": "drops type",
-    "OBJECT_DOMAIN": "drops domain",
-    "OBJECT_SCHEMA": "drops schema",
+    *("table", "view", "materialized view", "sequence", "function", "procedure", "trigger"),
+    *("type", "domain", "schema"),
 }
 _CONSTRAINTS = {
     "CONSTR_CHECK": "a check",
@@ -43,12 +34,13 @@ _CONSTRAINTS = {
     "CONSTR_EXCLUSION": "an exclusion constraint",
     "CONSTR_NOTNULL": "not null",
 }
-_GIVEN = ("CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED")
+_GIVEN = {"CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED"}
 _SERIAL = {"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"}
 _WHOLE = ["int2", "int4", "int8"]
 _TEXTS = ("varchar", "text", "bpchar")
 
 Column = tuple[str, str]
+Type = tuple[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ class Phased:
 class _Known:
     """What is known of the tables so far."""
 
-    types: dict[Column, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    types: dict[Column, Type] = field(default_factory=dict)
     given: set[Column] = field(default_factory=set)
     tables: set[str] = field(default_factory=set)
     columns: set[Column] = field(default_factory=set)
@@ -83,7 +75,7 @@ def phased(project: Project) -> Iterator[tuple[File, bool, list[Phased]]]:
     for file in project.files:
         if file.kind != "migration" or any(part in f"/{file.name}" for part in _BESIDE):
             continue
-        phase = directives.read(file.source)[0].phase
+        phase = file.directives.phase
         begun = begun or phase is not None
         views = {relation(s.node.view_stmt.view) for s in file.statements if s.kind == "view_stmt"}
         found = [_judged(file, statement, known, views) for statement in file.statements]
@@ -100,7 +92,11 @@ def _judged(file: File, statement: Statement, known: _Known, views: set[str]) ->
     node: Any = statement.root
     match statement.kind:
         case "create_stmt":
-            _learn_table(node, known)
+            table = relation(node.relation)
+            known.tables.add(table)
+            for element in node.table_elts:
+                if element.HasField("column_def"):
+                    _learn_column(table, element.column_def, known)
         case "alter_table_stmt":
             for command in (one.alter_table_cmd for one in node.cmds):
                 if enum(node, "objtype") == "OBJECT_TABLE":
@@ -114,11 +110,12 @@ def _judged(file: File, statement: Statement, known: _Known, views: set[str]) ->
                 contracts.append(f"makes a unique index on {shown(table)}")
             expands = not contracts
         case "drop_stmt":
-            what = _DROPPED.get(enum(node, "remove_type"))
+            kind = enum(node, "remove_type").removeprefix("OBJECT_").lower()
+            kind = kind.replace("matview", "materialized view")
             names = {qualified(one.list.items) for one in node.objects if one.HasField("list")}
-            if what and not (names and names <= known.tables):
+            if kind in _DROPPED and not (names and names <= known.tables):
                 said = ", ".join(shown(name) for name in sorted(names))
-                contracts.append(f"{what} {said}".rstrip())
+                contracts.append(f"drops {kind} {said}".rstrip())
         case "rename_stmt":
             kind = enum(node, "rename_type")
             table = relation(node.relation)
@@ -131,26 +128,20 @@ def _judged(file: File, statement: Statement, known: _Known, views: set[str]) ->
     return Phased(file, statement, contracts[0] if contracts else None, expands)
 
 
-def _learn_table(node: Any, known: _Known) -> None:
-    table = relation(node.relation)
-    known.tables.add(table)
-    for element in node.table_elts:
-        if element.HasField("column_def"):
-            _learn_column(table, element.column_def, known)
-
-
-def _learn_column(table: str, column: Any, known: _Known) -> None:
+def _learn_column(table: str, column: Any, known: _Known) -> set[str]:
+    """Take in a column; return the kinds of its constraints."""
     key = table, column.colname
-    type_name = strings(column.type_name.names)[-1] if column.type_name.names else ""
-    known.types[key] = type_name, _modifiers(column.type_name)
+    known.types[key] = _type(column.type_name)
     known.columns.add(key)
     kinds = {enum(one.constraint, "contype") for one in column.constraints}
-    if type_name in _SERIAL or kinds & set(_GIVEN):
+    if known.types[key][0] in _SERIAL or kinds & _GIVEN:
         known.given.add(key)
+    return kinds
 
 
-def _modifiers(type_name: Any) -> tuple[int, ...]:
-    return tuple(one.a_const.ival.ival for one in type_name.typmods)
+def _type(named: Any) -> Type:
+    name = strings(named.names)[-1] if named.names else ""
+    return name, tuple(one.a_const.ival.ival for one in named.typmods)
 
 
 def _command(table: str, command: Any, beside: Any, known: _Known) -> tuple[str | None, bool]:
@@ -160,8 +151,7 @@ def _command(table: str, command: Any, beside: Any, known: _Known) -> tuple[str 
     match enum(command, "subtype"):
         case "AT_AddColumn":
             column = defined.column_def
-            _learn_column(table, column, known)
-            kinds = {enum(one.constraint, "contype") for one in column.constraints}
+            kinds = _learn_column(table, column, known)
             strict = kinds & {"CONSTR_NOTNULL", "CONSTR_PRIMARY"}
             lacks = strict and (table, column.colname) not in known.given
             if lacks and table not in known.tables:
@@ -178,24 +168,19 @@ def _command(table: str, command: Any, beside: Any, known: _Known) -> tuple[str 
             return _constraint(table, defined.constraint, known)
         case "AT_AlterColumnType":
             old = known.types.get(key)
-            made = defined.column_def.type_name
-            new_type = strings(made.names)[-1], _modifiers(made)
-            known.types[key] = new_type
+            known.types[key] = made = _type(defined.column_def.type_name)
             if old is None or table in known.tables:
                 return None, False
-            if _is_wider(old, new_type):
+            if _is_wider(old, made):
                 return None, True
             return f"changes the type of {name}.{command.name}", False
-        case "AT_ColumnDefault":
-            if command.HasField("def"):
-                known.given.add(key)
-                return None, True
+        case "AT_ColumnDefault" if not command.HasField("def"):
             known.given.discard(key)
             again = any(enum(o.alter_table_cmd, "subtype") == "AT_AddIdentity" for o in beside)
             if again or table in known.tables:
                 return None, False
             return f"drops the default of {name}.{command.name}", False
-        case "AT_AddIdentity":
+        case "AT_ColumnDefault" | "AT_AddIdentity":
             known.given.add(key)
             return None, True
         case "AT_DropNotNull" | "AT_DropConstraint":
@@ -209,18 +194,15 @@ def _constraint(table: str, constraint: Any, known: _Known) -> tuple[str | None,
         return None, False
     names = {*strings(constraint.keys), *strings(constraint.fk_attrs)}
     names |= {strings(one.fields)[-1] for one in of_type(constraint, "ColumnRef") if one.fields}
+    test = constraint.raw_expr
+    not_null = kind == "CONSTR_NOTNULL" or (
+        test.HasField("null_test") and enum(test.null_test, "nulltesttype") == "IS_NOT_NULL"
+    )
     if _are_new(table, names, known) or (
-        _is_not_null(constraint, kind) and all((table, name) in known.given for name in names)
+        not_null and all((table, name) in known.given for name in names)
     ):
         return None, True
     return f"demands {_CONSTRAINTS[kind]} of {shown(table)}", False
-
-
-def _is_not_null(constraint: Any, kind: str) -> bool:
-    test = constraint.raw_expr
-    return kind == "CONSTR_NOTNULL" or (
-        test.HasField("null_test") and enum(test.null_test, "nulltesttype") == "IS_NOT_NULL"
-    )
 
 
 def _are_new(table: str, names: set[str], known: _Known) -> bool:
@@ -230,7 +212,7 @@ def _are_new(table: str, names: set[str], known: _Known) -> bool:
     return bool(names) and all((table, name) in known.columns for name in names)
 
 
-def _is_wider(old: tuple[str, tuple[int, ...]], new: tuple[str, tuple[int, ...]]) -> bool:
+def _is_wider(old: Type, new: Type) -> bool:
     (was, size), (now, more) = old, new
     if was in _WHOLE and now in _WHOLE:
         return _WHOLE.index(was) <= _WHOLE.index(now)

@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from todo_sql.review.linting.replay_tables import (
-    ReplayStep,
-    alter_table,
-    create_index,
-    create_table,
-    rename,
-)
+from todo_sql.review.linting import replay_tables
+from todo_sql.review.linting.replay_tables import ReplayStep, part
 from todo_sql.review.linting.reviewed import File
 from todo_sql.review.linting.schema_model import ModelFunction, Policy, SchemaModel, Table, View
-from todo_sql.review.linting.tree import (
-    enum,
-    option,
-    qualified,
-    relation,
-    roles,
-    search_path,
-    strings,
-)
+from todo_sql.review.linting.tree import option, qualified, relation, roles, search_path
+from todo_sql.sql.walking import enum, strings
 
 
 def build(files: Iterable[File]) -> SchemaModel:
@@ -32,8 +20,7 @@ def build(files: Iterable[File]) -> SchemaModel:
         for statement in file.statements:
             reader = _READERS.get(statement.kind)
             if reader is not None:
-                command = statement.root
-                reader(ReplayStep(schema, file, statement), command)
+                reader(ReplayStep(schema, file, statement), statement.root)
     return schema
 
 
@@ -50,7 +37,7 @@ def _drop(step: ReplayStep, command: Any) -> None:
             schema.drop_index(qualified(node.list.items))
         elif kind in ("OBJECT_VIEW", "OBJECT_MATVIEW"):
             schema.views.pop(qualified(node.list.items), None)
-        elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
+        elif kind in _FUNCTIONS:
             schema.functions.pop(qualified(node.object_with_args.objname), None)
         elif kind in ("OBJECT_POLICY", "OBJECT_TRIGGER"):
             parts = strings(node.list.items)
@@ -58,78 +45,74 @@ def _drop(step: ReplayStep, command: Any) -> None:
                 ".".join(parts[:-1]) if len(parts) > 2 else f"public.{parts[0]}"
             )
             if table is not None:
-                held: dict[str, Any] = table.policies
-                if kind == "OBJECT_TRIGGER":
-                    held = table.triggers
+                trigger = kind == "OBJECT_TRIGGER"
+                held: dict[str, Any] = table.triggers if trigger else table.policies
                 held.pop(parts[-1], None)
 
 
 def _create_policy(step: ReplayStep, command: Any) -> None:
-    table = step.schema.tables.get(relation(command.table))
-    if table is not None:
+    if table := step.table(command.table):
         table.policies[command.policy_name] = Policy(
             command.policy_name,
             command.cmd_name or "all",
             command.permissive,
             roles(command.roles),
-            command.qual if command.HasField("qual") else None,
-            command.with_check if command.HasField("with_check") else None,
+            part(command, "qual"),
+            part(command, "with_check"),
             step.whole,
         )
 
 
 def _create_trigger(step: ReplayStep, command: Any) -> None:
-    table = step.schema.tables.get(relation(command.relation))
-    if table is not None:
+    if table := step.table(command.relation):
         table.triggers[command.trigname] = step.whole
 
 
 def _alter_policy(step: ReplayStep, command: Any) -> None:
-    table = step.schema.tables.get(relation(command.table))
+    table = step.table(command.table)
     policy = table.policies.get(command.policy_name) if table else None
     if policy is not None:
-        policy.using = command.qual if command.HasField("qual") else policy.using
-        policy.check = command.with_check if command.HasField("with_check") else policy.check
+        policy.using = part(command, "qual") or policy.using
+        policy.check = part(command, "with_check") or policy.check
         policy.roles = roles(command.roles) or policy.roles
         policy.spot = step.whole
 
 
-ALL = frozenset({"select", "insert", "update", "delete", "truncate", "references", "trigger"})
+_FUNCTIONS = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE")
+_ALL = {"select", "insert", "update", "delete", "truncate", "references", "trigger"}
 
 
 def _grant(step: ReplayStep, command: Any) -> None:
-    kind, scope = enum(command, "objtype"), enum(command, "targtype")
-    privileges = {node.access_priv.priv_name for node in command.privileges} or set(ALL)
+    kind, schema = enum(command, "objtype"), step.schema
+    of_schemas = enum(command, "targtype") == "ACL_TARGET_ALL_IN_SCHEMA"
+    privileges = {node.access_priv.priv_name for node in command.privileges} or _ALL
     who = roles(command.grantees)
     if kind == "OBJECT_TABLE":
-        for name in _tables_of_grant(step.schema, command, scope):
-            held = step.schema.tables[name].grants
+        if of_schemas:
+            schemas = strings(command.objects)
+            named = [name for name in schema.tables if name.rsplit(".", 1)[0] in schemas]
+        else:
+            named = [relation(node.range_var) for node in command.objects]
+        for table in (schema.tables[name] for name in named if name in schema.tables):
             for role in who:
-                before = held.setdefault(role, set())
-                held[role] = before | privileges if command.is_grant else before - privileges
-    elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE") and "public" in who:
-        if scope == "ACL_TARGET_ALL_IN_SCHEMA":
-            named = list(step.schema.functions)
+                before = table.grants.setdefault(role, set())
+                granted = before | privileges if command.is_grant else before - privileges
+                table.grants[role] = granted
+    elif kind in _FUNCTIONS and "public" in who:
+        if of_schemas:
+            named = list(schema.functions)
         else:
             named = [qualified(node.object_with_args.objname) for node in command.objects]
         for name in named:
-            if name in step.schema.functions:
-                step.schema.functions[name].public = command.is_grant
+            if name in schema.functions:
+                schema.functions[name].public = command.is_grant
     elif kind == "OBJECT_SCHEMA" and (not command.privileges or "create" in privileges):
         for name in strings(command.objects):
-            creators = step.schema.creators.setdefault(name, {})
+            creators = schema.creators.setdefault(name, {})
             for role in who:
                 creators.pop(role, None)
                 if command.is_grant:
                     creators[role] = step.whole
-
-
-def _tables_of_grant(schema: SchemaModel, command: Any, scope: str) -> list[str]:
-    if scope == "ACL_TARGET_ALL_IN_SCHEMA":
-        schemas = strings(command.objects)
-        return [name for name in schema.tables if name.rsplit(".", 1)[0] in schemas]
-    named = (relation(node.range_var) for node in command.objects)
-    return [name for name in named if name in schema.tables]
 
 
 def _create_view(step: ReplayStep, command: Any) -> None:
@@ -199,10 +182,10 @@ def _comment(step: ReplayStep, command: Any) -> None:
 
 
 _READERS = {
-    "create_stmt": create_table,
-    "index_stmt": create_index,
-    "alter_table_stmt": alter_table,
-    "rename_stmt": rename,
+    "create_stmt": replay_tables.create_table,
+    "index_stmt": replay_tables.create_index,
+    "alter_table_stmt": replay_tables.alter_table,
+    "rename_stmt": replay_tables.rename,
     "drop_stmt": _drop,
     "create_policy_stmt": _create_policy,
     "alter_policy_stmt": _alter_policy,

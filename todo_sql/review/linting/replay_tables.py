@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +32,16 @@ class ReplayStep:
     @property
     def whole(self) -> Spot:
         """The place of the statement."""
-        return Spot(self.file, self.statement.start, self.statement.end)
+        return self.file.spot(self.statement)
+
+    def table(self, range_var: Any) -> Table | None:
+        """Return the table of a name, if there is one by now."""
+        return self.schema.tables.get(relation(range_var))
+
+
+def part(command: Any, name: str) -> Any:
+    """Return a part of a parse tree, or None: the statement does not have it."""
+    return getattr(command, name) if command.HasField(name) else None
 
 
 def create_table(step: ReplayStep, command: Any) -> None:
@@ -63,10 +71,8 @@ def create_table(step: ReplayStep, command: Any) -> None:
 
 def _copy(source: Table | None, table: Table, spot: Spot) -> None:
     if source is not None:
-        for column in source.columns.values():
-            table.columns[column.name] = ModelColumn(
-                column.name, column.type, column.not_null, spot
-            )
+        for name, one in source.columns.items():
+            table.columns[name] = ModelColumn(name, one.type, one.not_null, spot)
         if source.primary:
             table.primary = ModelKey(None, source.primary.columns, spot)
 
@@ -101,12 +107,15 @@ def _add_constraint(
         target = relation(constraint.pktable)
         actions = (constraint.fk_del_action or "a", constraint.fk_upd_action or "a")
         referenced = strings(constraint.pk_attrs)
-        key = ModelKey(name, columns, spot, target, referenced, actions)
-        table.foreign_keys.append(key)
-        step.schema.add_reference(key)
+        table.foreign_keys.append(ModelKey(name, columns, spot, target, referenced, actions))
         return
     if form == "CONSTR_EXCLUSION":
-        equal = tuple(_compared_by_equal(constraint))
+        compared = (node.list.items for node in constraint.exclusions)
+        equal = tuple(
+            one.index_elem.name
+            for one, operator in compared
+            if one.index_elem.name and strings(operator.list.items)[-1:] == ("=",)
+        )
         table.exclusions.append(ModelKey(name, equal, spot))
     if form not in ("CONSTR_PRIMARY", "CONSTR_UNIQUE"):
         return
@@ -131,13 +140,6 @@ def _add_constraint(
     )
 
 
-def _compared_by_equal(constraint: Any) -> Iterator[str]:
-    for node in constraint.exclusions:
-        element, operator = node.list.items
-        if element.index_elem.name and strings(operator.list.items)[-1:] == ("=",):
-            yield element.index_elem.name
-
-
 def index_name(table: str, name: str) -> str:
     """Return the name of what stands in the schema of a table."""
     return f"{table.rsplit('.', 1)[0]}.{name}"
@@ -160,7 +162,7 @@ def create_index(step: ReplayStep, command: Any) -> None:
         tuple(node.index_elem.name for node in command.index_including_params),
         command.unique,
         command.access_method or "btree",
-        command.where_clause if command.HasField("where_clause") else None,
+        part(command, "where_clause"),
         step.whole,
         tuple(
             f"{element.ordering} {element.nulls_ordering} {shape(element.opclass)}"
@@ -172,40 +174,30 @@ def create_index(step: ReplayStep, command: Any) -> None:
 
 def alter_table(step: ReplayStep, command: Any) -> None:
     """Follow `alter table`."""
-    table = step.schema.tables.get(relation(command.relation))
+    table = step.table(command.relation)
     if table is None:
         return
-    for node in command.cmds:
-        change = node.alter_table_cmd
+    for change in (node.alter_table_cmd for node in command.cmds):
+        made, column = getattr(change, "def"), table.columns.get(change.name)
         match enum(change, "subtype"):
             case "AT_AddColumn":
-                _add_column(step, table, getattr(change, "def").column_def)
+                _add_column(step, table, made.column_def)
             case "AT_AddConstraint":
-                _add_constraint(step, table, getattr(change, "def").constraint)
+                _add_constraint(step, table, made.constraint)
             case "AT_DropColumn":
                 _drop_column(step.schema, table, change.name)
             case "AT_DropConstraint":
                 _drop_constraint(step.schema, table, change.name)
-            case "AT_AlterColumnType" if change.name in table.columns:
-                names = getattr(change, "def").column_def.type_name.names
-                table.columns[change.name].type = strings(names)[-1]
-                table.columns[change.name].typed = step.spot(change)
-            case "AT_SetNotNull" if change.name in table.columns:
-                table.columns[change.name].not_null = True
-            case "AT_DropNotNull" if change.name in table.columns:
-                table.columns[change.name].not_null = False
-            case "AT_EnableRowSecurity":
-                table.row_security = True
-            case "AT_DisableRowSecurity":
-                table.row_security = False
-            case "AT_AttachPartition":
-                child = relation(getattr(change, "def").partition_cmd.name)
-                if child in step.schema.tables:
-                    step.schema.tables[child].partition_of = table.name
-            case "AT_DetachPartition":
-                child = relation(getattr(change, "def").partition_cmd.name)
-                if child in step.schema.tables:
-                    step.schema.tables[child].partition_of = None
+            case "AT_AlterColumnType" if column is not None:
+                column.type = strings(made.column_def.type_name.names)[-1]
+                column.typed = step.spot(change)
+            case "AT_SetNotNull" | "AT_DropNotNull" as kind if column is not None:
+                column.not_null = kind == "AT_SetNotNull"
+            case "AT_EnableRowSecurity" | "AT_DisableRowSecurity" as kind:
+                table.row_security = kind == "AT_EnableRowSecurity"
+            case "AT_AttachPartition" | "AT_DetachPartition" as kind:
+                if child := step.table(made.partition_cmd.name):
+                    child.partition_of = table.name if kind == "AT_AttachPartition" else None
 
 
 def _drop_column(schema: SchemaModel, table: Table, name: str) -> None:
@@ -218,13 +210,13 @@ def _drop_column(schema: SchemaModel, table: Table, name: str) -> None:
 
 
 def _drop_constraint(schema: SchemaModel, table: Table, name: str) -> None:
-    def named(key: ModelKey, form: str) -> str:
-        usual = "_".join([table.name.split(".")[-1], *key.columns, form])
-        return key.name or usual
+    def others(keys: list[ModelKey], form: str) -> list[ModelKey]:
+        bare = table.name.split(".")[-1]
+        return [key for key in keys if (key.name or "_".join([bare, *key.columns, form])) != name]
 
-    table.uniques = [key for key in table.uniques if named(key, "key") != name]
-    table.foreign_keys = [key for key in table.foreign_keys if named(key, "fkey") != name]
-    table.exclusions = [key for key in table.exclusions if named(key, "excl") != name]
+    table.uniques = others(table.uniques, "key")
+    table.foreign_keys = others(table.foreign_keys, "fkey")
+    table.exclusions = others(table.exclusions, "excl")
     schema.drop_index(index_name(table.name, name))
 
 
@@ -252,12 +244,8 @@ def _rename_column(schema: SchemaModel, table: Table, old: str, new: str) -> Non
         return
     table.columns = {new if name == old else name: column for name, column in table.columns.items()}
     table.columns[new].name = new
-    for key in (
-        *table.uniques,
-        *table.foreign_keys,
-        *table.exclusions,
-        *filter(None, [table.primary]),
-    ):
+    primary = [table.primary] if table.primary else []
+    for key in (*table.uniques, *table.foreign_keys, *table.exclusions, *primary):
         key.columns = renamed(key.columns)
     for index in schema.indexes_of(table.name):
         index.keys = renamed(index.keys)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from todo_sql.errors import Place
-from todo_sql.migrations.files.directives import leading_comments
+from todo_sql.migrations.files.directives import Directives, leading_comments, read
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import variants
 from todo_sql.sql.grammar import Statement, parse
 from todo_sql.sql.source import Source
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Kind = Literal["migration", "rollback", "query"]
 
@@ -55,15 +52,22 @@ class File:
         return self.source.file
 
     @cached_property
+    def directives(self) -> Directives:
+        """What its leading comments tell the migrator; of a query nothing."""
+        return read(self.source)[0] if self.kind != "query" else Directives()
+
+    def spot(self, statement: Statement) -> Spot:
+        """Return where a statement of it stands."""
+        return Spot(self, statement.start, statement.end)
+
+    @cached_property
     def waivers(self) -> tuple[Waiver, ...]:
         """The waivers in the leading comments."""
-        return tuple(self._waivers())
-
-    def _waivers(self) -> Iterator[Waiver]:
-        for offset, comment in leading_comments(self.source.text):
-            match = _WAIVER.match(comment)
-            if match:
-                yield Waiver(match[1], match[2].strip(), offset, offset + len(comment))
+        return tuple(
+            Waiver(match[1], match[2].strip(), offset, offset + len(comment))
+            for offset, comment in leading_comments(self.source.text)
+            if (match := _WAIVER.match(comment))
+        )
 
 
 def query_file(query: NamedQuery) -> File:
@@ -105,3 +109,9 @@ def spot_of(file: File, message: Any, otherwise: Statement) -> Spot:
         return Spot(file, otherwise.start)
     at = otherwise.offset(location)
     return Spot(file, at if file.locate is None else file.locate(at))
+
+
+def by_rewrite(id: str, by_hand: str | None) -> str:
+    """Return a fix that names the command for a migration, and then what to do by hand, if any."""
+    said = f"`todo-sql rewrite {id}` makes safe steps of it"
+    return f"{said}; by hand: {by_hand}" if by_hand else said

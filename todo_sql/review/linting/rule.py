@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
 from todo_sql.config import Tenant
 from todo_sql.errors import Severity
+from todo_sql.migrations.files.batched import BatchedStatement, NotBatched, batched
+from todo_sql.migrations.files.rerun import is_session_setting
 from todo_sql.review.linting.replay import build
 from todo_sql.review.linting.reviewed import File, Kind, Spot
-from todo_sql.review.linting.schema_model import SchemaModel, Table
+from todo_sql.review.linting.schema_model import Policy, SchemaModel, Table
 from todo_sql.sql.grammar import Statement
 
 
@@ -41,6 +44,9 @@ class Hit:
     rewritable: bool = False
 
 
+Hits = Iterator[Hit]
+
+
 @dataclass(frozen=True)
 class Project:
     """The files under review, with the schema that they make.
@@ -60,13 +66,6 @@ class Project:
         """The schema after the last migration."""
         return build(file for file in self.files if file.kind == "migration")
 
-    @cached_property
-    def isolates(self) -> bool:
-        """Whether rows are kept apart here: by tenant, or by row level security."""
-        return self.tenant is not None or any(
-            table.row_security for table in self.schema.tables.values()
-        )
-
     def tenant_tables(self) -> Iterator[Table]:
         """Yield the tables that hold tenants' rows, without partitions and exempt ones."""
         for table in self.schema.tables.values():
@@ -83,13 +82,38 @@ class Project:
         """Return whether the configuration takes a table out of the tenant rules."""
         return bool({table.name, table.name.split(".", 1)[1]} & set(self.exempt))
 
-    def commands(self, statement_kind: str, *kinds: Kind) -> Iterator[tuple[File, Statement, Any]]:
-        """Yield the statements of one kind, by default of migrations: file, statement, node."""
+    def policies(self) -> Iterator[tuple[Table, Policy]]:
+        """Yield every policy with its table."""
+        for table in self.schema.tables.values():
+            for policy in table.policies.values():
+                yield table, policy
+
+    def statements(self, *kinds: Kind) -> Iterator[tuple[File, Statement]]:
+        """Yield the statements of files of some kinds, by default of migrations."""
         for file in self.files:
             if file.kind in (kinds or ("migration",)):
                 for statement in file.statements:
-                    if statement.kind == statement_kind:
-                        yield file, statement, getattr(statement.node, statement_kind)
+                    yield file, statement
+
+    def commands(self, statement_kind: str, *kinds: Kind) -> Iterator[tuple[Spot, Any]]:
+        """Yield the statements of one kind, by default of migrations: place and node."""
+        for file, statement in self.statements(*kinds):
+            if statement.kind == statement_kind:
+                yield file.spot(statement), getattr(statement.node, statement_kind)
+
+    def batches(self) -> Iterator[tuple[File, Statement, BatchedStatement]]:
+        """Yield the statements that run in batches; that one cannot is an error of its own."""
+        for file, statement in self.statements("migration", "rollback"):
+            batch = file.directives.batch
+            if batch is not None and not is_session_setting(statement):
+                with suppress(NotBatched):
+                    yield file, statement, batched(statement, batch)
+
+    def changes(self, *kinds: Kind) -> Iterator[tuple[Spot, Any, Any]]:
+        """Yield the changes of each ALTER TABLE: place, node of the statement, node."""
+        for spot, command in self.commands("alter_table_stmt", *kinds):
+            for node in command.cmds:
+                yield spot, command, node.alter_table_cmd
 
 
 @dataclass(frozen=True)
@@ -114,7 +138,7 @@ class Rule:
     fix: str
     bad: str
     good: str
-    check: Callable[[Project], Iterator[Hit]]
+    check: Callable[[Project], Hits]
     profile: str | None = None
 
     def counts(self, profile: str | None) -> bool:

@@ -30,23 +30,22 @@ def render() -> str:
         "for some of its files, squawk's and sqlfluff's too. What concerns the whole project "
         "(comments, names of constraints, style) is told once, with all places; with `--verbose` "
         "or `--format github` at each place.",
-        _table(),
+        "\n".join(["| code | name | severity |", "|---|---|---|", *map(_row, all_rules())]),
     ]
     group = ""
     for rule in all_rules():
         if rule.code[:2] != group:
             group = rule.code[:2]
             parts.append(f"## {_GROUPS[group]}")
-        parts.append(_section(rule))
+        parts.append(f"### {rule.code} {rule.name}")
+        parts.append(f"{title(rule)}. {about(rule)}")
+        for what, example in (("Bad", rule.bad), ("Good", rule.good)):
+            parts += [f"{what}:", f"```sql\n{example.rstrip()}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
-def _table() -> str:
-    rows = [
-        f"| [{rule.code}](#{rule.code.lower()}-{rule.name}) | {rule.name} | {rule.severity} |"
-        for rule in all_rules()
-    ]
-    return "\n".join(["| code | name | severity |", "|---|---|---|", *rows])
+def _row(rule: Rule) -> str:
+    return f"| [{rule.code}](#{rule.code.lower()}-{rule.name}) | {rule.name} | {rule.severity} |"
 
 
 def title(rule: Rule) -> str:
@@ -57,17 +56,6 @@ def title(rule: Rule) -> str:
 def about(rule: Rule) -> str:
     """Return why a rule matters and what to write instead."""
     return f"Why: {_plain(rule.cause)}. Instead: {_plain(rule.fix)}."
-
-
-def _section(rule: Rule) -> str:
-    return "\n\n".join(
-        [
-            f"### {rule.code} {rule.name}",
-            f"{title(rule)}. {about(rule)}",
-            f"Bad:\n\n```sql\n{rule.bad.rstrip()}\n```",
-            f"Good:\n\n```sql\n{rule.good.rstrip()}\n```",
-        ]
-    )
 
 
 def _plain(text: str) -> str:

@@ -133,7 +133,6 @@ class SchemaModel:
     creators: dict[str, dict[str, Spot]] = field(default_factory=dict)
     on_path: set[str] = field(default_factory=lambda: {"public"})
     _indexes: dict[str, dict[str, ModelIndex]] = field(default_factory=dict)  # by table
-    _references: dict[str, list[ModelKey]] = field(default_factory=dict)  # by target
     _comments: dict[str, set[str]] = field(default_factory=dict)  # by table; "": its own
 
     def indexes_of(self, table: str) -> list[ModelIndex]:
@@ -153,10 +152,6 @@ class SchemaModel:
             del self._indexes[index.table][name]
         return index
 
-    def add_reference(self, key: ModelKey) -> None:
-        """Take up a foreign key, whose target may be renamed later."""
-        self._references.setdefault(key.target or "", []).append(key)
-
     def rename_table(self, old: str, new: str) -> None:
         """Let everything that hangs on a table follow its name."""
         self.tables[new] = self.tables.pop(old)
@@ -164,9 +159,9 @@ class SchemaModel:
         self._indexes[new] = self._indexes.pop(old, {})
         for index in self._indexes[new].values():
             index.table = new
-        self._references[new] = self._references.pop(old, [])
-        for key in self._references[new]:
-            key.target = new
+        for table in self.tables.values():
+            for key in table.foreign_keys:
+                key.target = new if key.target == old else key.target
         self._comments[new] = self._comments.pop(old, set())
 
     def comment(self, table: str, column: str = "", *, there: bool = True) -> None:

@@ -9,15 +9,14 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from todo_sql.errors import ConfigError, DatabaseError, Finding
 from todo_sql.migrations.files.rerun import DATA
-from todo_sql.review.linting.reviewed import File
-from todo_sql.review.safe_steps import by_rewrite
+from todo_sql.review.linting.reviewed import File, by_rewrite
 
 _LARGE = 500_000  # characters; what squawk is given of a larger file holds no data
 
@@ -30,21 +29,10 @@ _NOT_OURS = (
 
 # What a rollback is for: it takes away what the migration made.
 _ROLLBACK_MAY = (
-    "adding-not-nullable-field",
-    "ban-drop-column",
-    "ban-drop-constraint",
-    "ban-drop-database",
-    "ban-drop-function",
-    "ban-drop-not-null",
-    "ban-drop-schema",
-    "ban-drop-table",
-    "ban-drop-trigger",
-    "ban-drop-type",
-    "ban-drop-view",
-    "renaming-column",
-    "renaming-table",
+    *("adding-not-nullable-field", "renaming-column", "renaming-table", "ban-drop-column"),
+    *("ban-drop-constraint", "ban-drop-database", "ban-drop-function", "ban-drop-not-null"),
+    *("ban-drop-schema", "ban-drop-table", "ban-drop-trigger", "ban-drop-type", "ban-drop-view"),
 )
-
 
 # What `todo-sql rewrite` makes safe steps of.
 _REWRITTEN = (
@@ -78,7 +66,6 @@ def check(
     """Yield what squawk finds in migrations and rollbacks.
 
     Args:
-        files: The files.
         paths: Where each file is, by its shown name.
         postgres: The major version that they are for, unless ``.squawk.toml`` names one.
         root: Where the search for a ``.squawk.toml`` begins.
@@ -105,7 +92,19 @@ def check(
                 text = _without_data(file) if large else file.source.text
                 written.write_text(text, encoding="utf-8", newline="")
                 by_path[str(written)] = by_path.pop(path)
-        run = _run(program, by_path, own, postgres, root)
+        run = subprocess.run(
+            [
+                *(program, "--reporter=json", "--assume-in-transaction"),
+                "--no-error-on-unmatched-pattern",
+                f"--pg-version={own.get('pg_version') or f'{postgres}.0'}",
+                f"--exclude={','.join((*_NOT_OURS, *own.get('excluded_rules', [])))}",
+                *by_path,
+            ],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if run.returncode not in (0, 1):
         raise DatabaseError(
             f"squawk failed with exit code {run.returncode}",
@@ -115,7 +114,12 @@ def check(
         )
     for entry in json.loads(run.stdout or "[]"):
         file = by_path[entry["file"]]
-        if _applies(file, entry["rule_name"]):
+        rule = entry["rule_name"]
+        if rule == "ban-concurrent-index-creation-in-transaction":
+            applies = file.transactional
+        else:
+            applies = file.kind != "rollback" or rule not in _ROLLBACK_MAY
+        if applies:
             yield _finding(file, entry)
 
 
@@ -140,56 +144,25 @@ def _blank(text: str) -> str:
     return re.sub(r"[^\n]", " ", text) if "\n" in text else " " * len(text)
 
 
-def _run(
-    program: str, paths: Iterable[str], own: Mapping[str, Any], postgres: int, root: Path
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            program,
-            "--reporter=json",
-            "--assume-in-transaction",
-            "--no-error-on-unmatched-pattern",
-            f"--pg-version={own.get('pg_version') or f'{postgres}.0'}",
-            f"--exclude={','.join((*_NOT_OURS, *own.get('excluded_rules', [])))}",
-            *paths,
-        ],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def _own(root: Path) -> dict[str, Any]:
-    """Return the ``.squawk.toml`` that squawk itself would read.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
+    """Return the ``.squawk.toml`` that squawk itself would read."""
     for folder in (root, *root.parents):
         path = folder / ".squawk.toml"
         if not path.is_file():
             continue
+        wrong = None
         try:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise ConfigError(
-                f"{path} cannot be read: {error}", code="R006", fix="correct the file"
-            ) from None
+            found, wrong = {}, f"{path} cannot be read: {error}"
         for key in ("excluded_rules", "excluded_paths"):
             value = found.get(key, [])
             if not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
-                raise ConfigError(
-                    f"`{key}` in {path} is not a list of texts", code="R006", fix="correct the file"
-                )
+                wrong = wrong or f"`{key}` in {path} is not a list of texts"
+        if wrong:
+            raise ConfigError(wrong, code="R006", fix="correct the file")
         return found
     return {}
-
-
-def _applies(file: File, rule: str) -> bool:
-    if rule == "ban-concurrent-index-creation-in-transaction":
-        return file.transactional
-    return not (file.kind == "rollback" and rule in _ROLLBACK_MAY)
 
 
 def _finding(file: File, entry: Mapping[str, object]) -> Finding:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,11 +42,7 @@ def _default() -> str:
 
 def installed() -> bool:
     """Return whether sqlfluff is there."""
-    try:
-        metadata.version("sqlfluff")
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return _version("sqlfluff") is not None
 
 
 def page(word: str) -> str | None:
@@ -83,7 +80,6 @@ class Style:
     """Checks and corrects the style of files under one configuration.
 
     Args:
-        root: The folder of the project.
         cache: The file of the cache, or None: do without.
         queries: Texts whose parameters have no value in the configuration, perhaps.
     """
@@ -93,11 +89,8 @@ class Style:
         self._cache = cache
         self._linters: dict[Path, Linter] = {}
         self._names = sorted({name for one in queries for name in _PARAMETER.findall(one.text)})
-        versions = ",".join(
-            f"{name}={version}"
-            for name in ("sqlfluff", "sqlfluffrs")
-            if (version := _version(name)) is not None
-        )
+        found = ((name, _version(name)) for name in ("sqlfluff", "sqlfluffrs"))
+        versions = ",".join(f"{name}={version}" for name, version in found if version is not None)
         self._base = hashlib.sha256(f"{versions} {self._names} {_default()}".encode())
         self._folders: dict[Path, bytes] = {}
 
@@ -108,10 +101,13 @@ class Style:
         for source in sources:
             if too_much(source.text):
                 continue
-            key = self._key(source)
+            whole = self._base.copy()
+            whole.update(self._configured((self._root / source.file).parent))
+            whole.update(source.text.encode())
+            key = whole.hexdigest()
             seen[key] = known[key] if key in known else self._violations(source)
-            for code, name, line, column, description in seen[key]:
-                yield _finding(source, code, name, line, column, description)
+            for violation in seen[key]:
+                yield _finding(source, *violation)
         if seen.keys() - known.keys():
             self._store({**known, **seen} if len(known) < 2000 else seen)
 
@@ -158,23 +154,17 @@ class Style:
         return self._linters[folder]
 
     def _refuse_code(self, found: Any, folder: Path) -> None:
-        """Refuse a configuration that makes sqlfluff run what came with the checkout.
-
-        Raises:
-            ConfigError: It names a templater that runs code, or files of macros or libraries.
-        """
-        templater = found.get("core", {}).get("templater")
+        """Refuse a configuration that makes sqlfluff run what came with the checkout."""
+        templater = found.get("core", {}).get("templater", "")
         templates = found.get("templater", {})
         named = [key for one in templates.values() if isinstance(one, dict) for key in one]
         wrong = [key for key in (*named, *templates) if key in RUNS_CODE]
-        if templater and templater not in TEMPLATERS:
-            wrong.append("templater")
+        wrong += ["templater"] if templater not in (*TEMPLATERS, "") else []
         if not wrong:
             return
         within = [one for one in (folder, *folder.parents) if one.is_relative_to(self._root)]
-        files = [one / ".sqlfluff" for one in within]
-        path = next((one for one in files if one.is_file()), None)
-        source = Source.read(path, self._root) if path else None
+        files = (one / ".sqlfluff" for one in within)
+        source = next((Source.read(one, self._root) for one in files if one.is_file()), None)
         at = source and re.search(rf"^\s*{wrong[0]}\s*=", source.text, re.MULTILINE)
         raise ConfigError(
             f"`{wrong[0]}` in sqlfluff's configuration would run code of this checkout",
@@ -183,38 +173,28 @@ class Style:
             fix=f"leave it out, and use the templater {' or '.join(TEMPLATERS)}",
         )
 
-    def _key(self, source: Source) -> str:
-        whole = self._base.copy()
-        whole.update(self._configured((self._root / source.file).parent))
-        whole.update(source.text.encode())
-        return whole.hexdigest()
-
     def _configured(self, folder: Path) -> bytes:
         """Return the texts of every file that may configure sqlfluff for a folder."""
         if folder not in self._folders:
-            paths = [one / name for one in (folder, *folder.parents) for name in _CONFIGURED_BY]
-            paths += [Path.home() / name for name in _CONFIGURED_BY]
+            above = (folder, *folder.parents, Path.home())
+            paths = [one / name for one in above for name in _CONFIGURED_BY]
             self._folders[folder] = b"\0".join(
                 path.read_bytes() for path in paths if path.is_file() and os.access(path, os.R_OK)
             )
         return self._folders[folder]
 
     def _load(self) -> dict[str, list[list[Any]]]:
-        if self._cache is None or not self._cache.is_file():
-            return {}
-        try:
-            found = json.loads(self._cache.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}  # a damaged cache is made anew
+        found = None
+        if self._cache is not None:
+            with suppress(OSError, ValueError):  # a damaged cache is made anew
+                found = json.loads(self._cache.read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
 
     def _store(self, entries: dict[str, list[list[Any]]]) -> None:
-        if self._cache is None:
-            return
-        try:
-            writing.write(self._cache, json.dumps(entries), self._root)
-        except (OSError, ConfigError):
-            return  # a project that cannot be written to is linted all the same
+        if self._cache is not None:
+            # A project that cannot be written to is linted all the same.
+            with suppress(OSError, ConfigError):
+                writing.write(self._cache, json.dumps(entries), self._root)
 
 
 def _version(name: str) -> str | None:
@@ -227,23 +207,13 @@ def _version(name: str) -> str | None:
 def _finding(
     source: Source, code: str, name: str, line: int, column: int, description: str
 ) -> Finding:
-    lines = source.text.count("\n") + 1
-    start = source.place(0)
-    if line <= lines:
-        start = source.place_in_line(line, column)
-    fix = None
-    if code != "PRS":
-        fix = "`todo-sql lint --fix` corrects most of style"
+    unread, said = code == "PRS", description.rstrip(".")
+    is_behind = line > source.text.count("\n") + 1
     return Finding(
         code,
-        "error" if code == "PRS" else "warning",
-        _lower(description),
-        start,
+        "error" if unread else "warning",
+        said[:1].lower() + said[1:] if said[1:2].islower() else said,
+        source.place(0) if is_behind else source.place_in_line(line, column),
         cause=f"style: {name}" if name else None,
-        fix=fix,
+        fix=None if unread else "`todo-sql lint --fix` corrects most of style",
     )
-
-
-def _lower(text: str) -> str:
-    text = text.rstrip(".")
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from todo_sql.sql.walking import enum as enum
@@ -45,17 +46,33 @@ def roles(nodes: Any) -> tuple[str, ...]:
     return tuple(named)
 
 
-def option(options: Any, name: str) -> str | None:
+def options(nodes: Any) -> dict[str, Any]:
+    """Return the options of a statement by name; of two the first."""
+    return {node.def_elem.defname: node.def_elem.arg for node in reversed(nodes)}
+
+
+def option(nodes: Any, name: str) -> str | None:
     """Return a ``with (name = value)`` option's text, ``true`` without a value, or None."""
-    for node in options:
-        element = node.def_elem
-        if element.defname == name:
-            argument = element.arg
-            if not argument.WhichOneof("node"):
-                return "true"
-            found = re.search(r"(?:sval|ival|boolval): \"?(\w+)\"?", str(argument))
-            return found.group(1) if found else ""
-    return None
+    argument = options(nodes).get(name)
+    if argument is None or not argument.WhichOneof("node"):
+        return None if argument is None else "true"
+    found = re.search(r"(?:sval|ival|boolval): \"?(\w+)\"?", str(argument))
+    return found[1] if found else ""
+
+
+def conjuncts(condition: Any) -> Iterator[Any]:
+    """Yield the conditions that an expression joins by AND."""
+    if condition.HasField("bool_expr") and enum(condition.bool_expr, "boolop") == "AND_EXPR":
+        for part in condition.bool_expr.args:
+            yield from conjuncts(part)
+    else:
+        yield condition
+
+
+def volatility(command: Any) -> str:
+    """Return what CREATE FUNCTION says of a function: immutable, stable or volatile."""
+    said = options(command.options).get("volatility")
+    return str(said.string.sval).lower() if said else "volatile"
 
 
 def search_path(variable: Any) -> tuple[str, ...] | None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("alter_table_stmt"):
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("alter_table_stmt"):
         if enum(command, "objtype") != "OBJECT_TABLE":
             continue  # of an index, which has no rows to read
         for node in command.cmds:
@@ -19,9 +16,8 @@ def _check(project: Project) -> Iterator[Hit]:
                 continue
             name = relation(getattr(change, "def").partition_cmd.name)
             partition = project.schema.tables.get(name)
-            if partition is None or not (partition.checks or partition.spot.file is file):
+            if partition is None or not (partition.checks or partition.spot.file is spot.file):
                 words = {"partition": shown(name), "table": shown(relation(command.relation))}
-                spot = Spot(file, statement.start, statement.end)
                 yield Hit(spot, words, rewritable=True)
 
 
@@ -30,14 +26,10 @@ RULE = Rule(
     name="attach-without-check",
     severity="warning",
     message="{partition} is attached to {table} and has no check constraint",
-    cause=(
-        "to prove the bound PostgreSQL reads the whole of {partition} under an ACCESS EXCLUSIVE "
-        "lock on it"
-    ),
-    fix=(
-        "add a check constraint that states the bound, `not valid`, validate it, then attach, "
-        "then drop it"
-    ),
+    cause="to prove the bound PostgreSQL reads the whole of {partition} under an ACCESS EXCLUSIVE "
+    "lock on it",
+    fix="add a check constraint that states the bound, `not valid`, validate it, then attach, "
+    "then drop it",
     bad="""\
 alter table events attach partition events_2026 for values from ('2026-01-01') to ('2027-01-01');
 """,

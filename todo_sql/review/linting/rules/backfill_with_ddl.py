@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, shown
 from todo_sql.sql.grammar import Statement
 
 _WRITES = ("update_stmt", "delete_stmt", "insert_stmt", "merge_stmt")
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for file in project.files:
         if file.kind != "migration" or not file.transactional:
             continue
@@ -33,8 +30,7 @@ def _check(project: Project) -> Iterator[Hit]:
                 name = relation(command.relation)
                 if name not in new:
                     words = {"table": shown(name), "altered": shown(altered)}
-                    spot = Spot(file, statement.start, statement.end)
-                    yield Hit(spot, words, rewritable=True)
+                    yield Hit(file.spot(statement), words, rewritable=True)
 
 
 def _of_table(statement: Statement) -> bool:
@@ -54,10 +50,8 @@ RULE = Rule(
     severity="warning",
     message="rows of {table} are written in the transaction that alters {altered}",
     cause="the lock that the change of schema takes is held until the last row is written",
-    fix=(
-        "put the backfill into a migration of its own, between the change and the constraint "
-        "that needs it"
-    ),
+    fix="put the backfill into a migration of its own, between the change and the constraint "
+    "that needs it",
     bad="""\
 alter table tasks add column label text;
 comment on column tasks.label is 'A word for it.';

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.migrations.files import directives
-from todo_sql.migrations.files.batched import NotBatched, batched
-from todo_sql.migrations.files.rerun import is_session_setting
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file in project.files:
-        if file.kind == "query":
-            continue
-        batch = directives.read(file.source)[0].batch
-        for statement in file.statements if batch is not None else ():
-            if batch is None or is_session_setting(statement):
-                continue
-            try:
-                made = batched(statement, batch)
-            except NotBatched:  # is an error of its own
-                continue
-            insert = statement.kind == "insert_stmt"
-            if made.excludes or (
-                insert and statement.node.insert_stmt.HasField("on_conflict_clause")
-            ):
-                continue
-            yield Hit(Spot(file, statement.start, statement.end))
+def _check(project: Project) -> Hits:
+    for file, statement, made in project.batches():
+        if not (made.excludes or statement.node.insert_stmt.HasField("on_conflict_clause")):
+            yield Hit(file.spot(statement))
 
 
 RULE = Rule(

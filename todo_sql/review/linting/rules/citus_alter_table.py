@@ -7,8 +7,7 @@ from typing import Any
 
 from todo_sql.review.linting.citus import by_name, is_after, names_on_nodes
 from todo_sql.review.linting.example_tables import CITUS_TASKS
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, shown, strings
 
 _REFUSED = {
@@ -42,22 +41,20 @@ _OF_COLUMN = {
 _SERIALS = ("serial", "bigserial", "smallserial", "serial2", "serial4", "serial8")
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    names, columns = names_on_nodes(project), by_name(project, partitions=True)
-    for file, statement, command in project.commands("alter_table_stmt"):
+def _check(project: Project) -> Hits:
+    names, columns = names_on_nodes(project), by_name(project)
+    for spot, command in project.commands("alter_table_stmt"):
         table = relation(command.relation)
-        if table in names and is_after(project, file, statement.start):
+        if table in names and is_after(project, spot):
             for why in _refused(command, columns.get(table)):
-                spot = Spot(file, statement.start, statement.end)
                 yield Hit(spot, {"table": shown(table), "why": why})
-    for file, statement, command in project.commands("rename_stmt"):
+    for spot, command in project.commands("rename_stmt"):
         table = relation(command.relation)
         if (
             enum(command, "rename_type") == "OBJECT_TABCONSTRAINT"
             and table in names
-            and is_after(project, file, statement.start)
+            and is_after(project, spot)
         ):
-            spot = Spot(file, statement.start, statement.end)
             yield Hit(spot, {"table": shown(table), "why": "renames a constraint"})
 
 
@@ -97,10 +94,8 @@ RULE = Rule(
     severity="error",
     message="{table} is on the nodes, and this {why}",
     cause="Citus refuses it for a table that is distributed or on every node",
-    fix=(
-        "give each constraint a statement of its own; what else it is, do it before the table is "
-        "distributed, or in a new table whose rows are copied"
-    ),
+    fix="give each constraint a statement of its own; what else it is, do it before the table is "
+    "distributed, or in a new table whose rows are copied",
     bad=CITUS_TASKS
     + """\
 select create_distributed_table('tasks', 'user_id');

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from todo_sql.review.linting.changing import CHANGING, VOLATILE, changing, own_functions
+from todo_sql.review.linting.changing import CHANGING, VOLATILE, changing
 from todo_sql.review.linting.citus import names_on_nodes, writes
 from todo_sql.review.linting.example_tables import CITUS_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.tree import relation, shown
+from todo_sql.review.linting.rule import Hits, Project, Rule
+from todo_sql.review.linting.tree import relation, shown, strings, volatility
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    names, own = names_on_nodes(project), own_functions(project)
+def _check(project: Project) -> Hits:
+    names = names_on_nodes(project)
+    own = {
+        strings(command.funcname)[-1]: volatility(command)
+        for _, command in project.commands("create_function_stmt")
+    }
     volatile = VOLATILE | {name for name, kind in own.items() if kind == "volatile"}
     unsteady = CHANGING | {name for name, kind in own.items() if kind != "immutable"}
     for hit, write in writes(project, "InsertStmt", "UpdateStmt", "DeleteStmt"):
@@ -43,14 +47,10 @@ RULE = Rule(
     name="citus-changing-function",
     severity="error",
     message="{function} is called in {where} {table}",
-    cause=(
-        "each copy of the row has to become the same, so Citus takes nothing but immutable "
-        "functions in RETURNING and ON CONFLICT, and no volatile ones in UPDATE and DELETE"
-    ),
-    fix=(
-        "hand the value in as a parameter; behind `insert` take it from `excluded`, which has what "
-        "the row was to hold"
-    ),
+    cause="each copy of the row has to become the same, so Citus takes nothing but immutable "
+    "functions in RETURNING and ON CONFLICT, and no volatile ones in UPDATE and DELETE",
+    fix="hand the value in as a parameter; behind `insert` take it from `excluded`, which has what "
+    "the row was to hold",
     bad=CITUS_TASKS
     + """\
 insert into tasks (user_id, id) values ('u1', 1)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.citus import names_on_nodes
 from todo_sql.review.linting.example_tables import CITUS_TASKS
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, roles, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     names = names_on_nodes(project)
-    for file, statement, command in project.commands("grant_stmt"):
+    for spot, command in project.commands("grant_stmt"):
         privileges = [one.access_priv for one in command.privileges]
         of_columns = [one.priv_name for one in privileges if len(one.cols)]
         if not command.is_grant or not of_columns or enum(command, "objtype") != "OBJECT_TABLE":
@@ -23,7 +20,7 @@ def _check(project: Project) -> Iterator[Hit]:
             if name in names:
                 words = {"privileges": ", ".join(of_columns), "table": shown(name)}
                 who = ", ".join(roles(command.grantees))
-                yield Hit(Spot(file, statement.start, statement.end), {**words, "who": who})
+                yield Hit(spot, {**words, "who": who})
 
 
 RULE = Rule(
@@ -31,14 +28,10 @@ RULE = Rule(
     name="citus-column-grant",
     severity="warning",
     message="{privileges} on columns of {table} is granted to {who}",
-    cause=(
-        "Citus hands a grant on a table on to its shards, and none on columns: every query ends in "
-        "`permission denied` for a shard"
-    ),
-    fix=(
-        "grant it on the table; or let a role with the whole table in on the nodes alone "
-        "(examples/citus)"
-    ),
+    cause="Citus hands a grant on a table on to its shards, and none on columns: every query ends "
+    "in `permission denied` for a shard",
+    fix="grant it on the table; or let a role with the whole table in on the nodes alone "
+    "(examples/citus)",
     bad=CITUS_TASKS
     + """\
 grant select (id) on tasks to todo_app;

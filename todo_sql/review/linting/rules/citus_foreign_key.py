@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.citus import apart, by_name, references, told
 from todo_sql.review.linting.example_tables import CITUS_LISTS, CITUS_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    columns, everywhere = by_name(project, partitions=True), references(project)
+def _check(project: Project) -> Hits:
+    columns, everywhere = by_name(project), references(project)
     for table in project.schema.tables.values():
         for key in table.foreign_keys:
             target = project.schema.tables.get(key.target or "")
@@ -66,14 +64,10 @@ RULE = Rule(
     name="citus-foreign-key",
     severity="error",
     message="foreign key of {table} to {target}: {why}",
-    cause=(
-        "a foreign key is checked on the node that the row is on: it holds between tables that are "
-        "distributed by the same values, and to a reference table"
-    ),
-    fix=(
-        "put the distribution columns at the same place in both lists of columns, distribute them "
-        "with `colocate_with`, or make {target} a reference table"
-    ),
+    cause="a foreign key is checked on the node that the row is on: it holds between tables that "
+    "are distributed by the same values, and to a reference table",
+    fix="put the distribution columns at the same place in both lists of columns, distribute them "
+    "with `colocate_with`, or make {target} a reference table",
     bad=_TABLES
     + """\
 alter table tasks add constraint tasks_list_id_fkey

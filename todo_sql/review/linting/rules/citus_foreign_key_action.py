@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.citus import by_name, distributed, references
+from todo_sql.review.linting.citus import by_name, references
 from todo_sql.review.linting.example_tables import CITUS_LISTS, CITUS_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 _ACTIONS = {"n": "set null", "d": "set default", "c": "cascade"}
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    columns = by_name(project)
-    for table, column in distributed(project, partitions=True):
+def _check(project: Project) -> Hits:
+    tables, columns = project.schema.tables, by_name(project)
+    whole = {name for name in columns if tables[name].partition_of is None}
+    for table, column in ((tables[name], column) for name, column in columns.items()):
         for key in table.foreign_keys:
-            if column not in key.columns or key.target not in {*columns, *references(project)}:
+            if column not in key.columns or key.target not in whole | references(project):
                 continue
             for event, action, refused in zip(
                 ("delete", "update"), key.actions, ("nd", "ndc"), strict=True
@@ -41,14 +40,10 @@ RULE = Rule(
     name="citus-foreign-key-action",
     severity="error",
     message="foreign key of {table} on {event} {action} holds {column}",
-    cause=(
-        "Citus refuses it in a key that holds the column that the table is distributed by, also "
-        "where `set null` names other columns: a row cannot change its node"
-    ),
-    fix=(
-        "leave the action out, and let a trigger before the delete do it on the shard "
-        "(examples/citus)"
-    ),
+    cause="Citus refuses it in a key that holds the column that the table is distributed by, also "
+    "where `set null` names other columns: a row cannot change its node",
+    fix="leave the action out, and let a trigger before the delete do it on the shard "
+    "(examples/citus)",
     bad=_TABLES
     + """\
 alter table tasks add constraint tasks_list_id_fkey

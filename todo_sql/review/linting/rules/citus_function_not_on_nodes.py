@@ -7,26 +7,25 @@ from typing import Any
 
 from todo_sql.review.linting.citus import types_missing
 from todo_sql.review.linting.example_tables import RANGED_TASKS
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, qualified, shown, strings
 
 _WHERE_IT_STAYS = ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     missing = types_missing(project)
     rows = missing | {name.rsplit(".", 1)[1] for name in project.schema.tables}
-    for file, statement, command in project.commands("create_function_stmt"):
-        spot, name = Spot(file, statement.start, statement.end), qualified(command.funcname)
+    for spot, command in project.commands("create_function_stmt"):
+        name = qualified(command.funcname)
         for kind in _types(command, rows, missing) if name in project.schema.functions else ():
             yield Hit(spot, {"what": f"function {shown(name)}", "why": f", with its type {kind},"})
-    for file, statement, command in project.commands("define_stmt"):
+    for spot, command in project.commands("define_stmt"):
         if enum(command, "kind") == "OBJECT_OPERATOR":
-            spot, name = Spot(file, statement.start, statement.end), strings(command.defnames)[-1]
+            name = strings(command.defnames)[-1]
             yield Hit(spot, {"what": f"operator {name}", "why": ""})
-    for file, statement, command in project.commands("create_op_class_stmt"):
-        spot, name = Spot(file, statement.start, statement.end), qualified(command.opclassname)
+    for spot, command in project.commands("create_op_class_stmt"):
+        name = qualified(command.opclassname)
         yield Hit(spot, {"what": f"operator class {shown(name)}", "why": ""})
 
 
@@ -46,14 +45,10 @@ RULE = Rule(
     name="citus-function-not-on-nodes",
     severity="warning",
     message="{what}{why} is on the coordinator alone",
-    cause=(
-        "Citus hands functions on, but none that takes or returns a type that is not on the nodes, "
-        "or a row of a table, and no operators: a query of a shard that uses it fails"
-    ),
-    fix=(
-        "hand the columns in one by one, in types that PostgreSQL has; instead of an operator call "
-        "its function"
-    ),
+    cause="Citus hands functions on, but none that takes or returns a type that is not on the "
+    "nodes, or a row of a table, and no operators: a query of a shard that uses it fails",
+    fix="hand the columns in one by one, in types that PostgreSQL has; instead of an operator call "
+    "its function",
     bad=RANGED_TASKS
     + """\
 create function length_of(span float_range) returns double precision language sql immutable

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from todo_sql.review.linting.citus import names_on_nodes, writes
 from todo_sql.review.linting.example_tables import CITUS_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hits, Project, Rule
 from todo_sql.review.linting.tree import of_type, relation, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     names = names_on_nodes(project)
     for hit, insert in writes(project, "InsertStmt"):
         where = _where(insert, names)
@@ -39,10 +38,8 @@ RULE = Rule(
     severity="error",
     message="a sub-select in {where} {table}",
     cause=("Citus refuses it: subqueries are not supported within INSERT queries"),
-    fix=(
-        "write `insert … select … returning`, or call a function (such as find_list of the Todo "
-        "schema)"
-    ),
+    fix="write `insert … select … returning`, or call a function (such as find_list of the Todo "
+    "schema)",
     bad=CITUS_TASKS
     + """\
 insert into tasks (user_id, id) values ('u1', (select 1));

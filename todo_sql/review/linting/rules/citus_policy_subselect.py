@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.citus import by_name, on_nodes
 from todo_sql.review.linting.example_tables import CITUS_TASKS, OWN_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import of_type, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    columns = by_name(project, partitions=True)
+def _check(project: Project) -> Hits:
+    columns = by_name(project)
     for table in on_nodes(project):
         for policy in table.policies.values():
             parts = [part for part in (policy.using, policy.check) if part is not None]
@@ -29,14 +27,10 @@ RULE = Rule(
     name="citus-policy-subselect",
     severity="error",
     message="policy {policy} of {table} holds a sub-select",
-    cause=(
-        "Citus refuses it: subqueries are not supported in policies on distributed tables, nor on "
-        "reference tables"
-    ),
-    fix=(
-        "compare with a stable SQL function: {column} = current_user_id(), with `return "
-        "nullif(current_setting('…', true), '')` as its body"
-    ),
+    cause="Citus refuses it: subqueries are not supported in policies on distributed tables, nor "
+    "on reference tables",
+    fix="compare with a stable SQL function: {column} = current_user_id(), with `return "
+    "nullif(current_setting('…', true), '')` as its body",
     bad=OWN_TASKS,
     good=CITUS_TASKS,
     check=_check,

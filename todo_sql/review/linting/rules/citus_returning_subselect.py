@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from todo_sql.review.linting.citus import names_on_nodes, writes
 from todo_sql.review.linting.example_tables import CITUS_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hits, Project, Rule
 from todo_sql.review.linting.schema_model import Table
 from todo_sql.review.linting.tree import of_type, relation, shown, strings
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     names, tables = names_on_nodes(project), project.schema.tables
     for hit, write in writes(project, "InsertStmt", "UpdateStmt", "DeleteStmt"):
         if relation(write.relation) in names and _refused(write, tables):
@@ -54,10 +54,8 @@ RULE = Rule(
     name="citus-returning-subselect",
     severity="error",
     message="what a write of {table} returns holds a sub-select",
-    cause=(
-        "Citus refuses functions that are not immutable there, and the policies of the table that "
-        "is read bring one; behind `insert … values` it refuses any sub-select"
-    ),
+    cause="Citus refuses functions that are not immutable there, and the policies of the table "
+    "that is read bring one; behind `insert … values` it refuses any sub-select",
     fix="return the columns from `with changed as (…)`, and select from it",
     bad=CITUS_TASKS
     + """\

@@ -5,47 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from todo_sql.review.linting.citus import by_name, readers
+from todo_sql.review.linting.citus import by_name
 from todo_sql.review.linting.example_tables import CITUS_TASKS
 from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
-from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shown, strings
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
+from todo_sql.review.linting.tree import (
+    conjuncts,
+    options,
+    qualified,
+    relation,
+    shown,
+    volatility,
+)
 from todo_sql.sql.grammar import GrammarError, parse
+from todo_sql.sql.walking import enum, of_type, strings
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    names, columns = readers(project), by_name(project, partitions=True)
+def _check(project: Project) -> Hits:
+    columns = by_name(project)
+    names = set(columns)
+    for _, command in project.commands("view_stmt"):
+        if any(relation(one) in names for one in of_type(command.query, "RangeVar")):
+            names.add(relation(command.view))
     made: dict[str, tuple[Spot, set[str]]] = {}
-    for file, statement, command in project.commands("create_function_stmt"):
+    for spot, command in project.commands("create_function_stmt"):
         found: set[str] = set()
         parameters = _parameters(command)
-        inlined = command.return_type.setof and _option(command, "volatility") in (
-            "stable",
-            "immutable",
-        )
+        inlined = command.return_type.setof and volatility(command) != "volatile"
         for body in _bodies(command) if parameters else ():
             if inlined or not _one_shard(body, columns):
                 read = {relation(one) for one in of_type(body, "RangeVar")} & names
                 found |= read if _uses(body, parameters) else set()
-        made[qualified(command.funcname)] = Spot(file, statement.start, statement.end), found
+        made[qualified(command.funcname)] = spot, found
     for name, (spot, found) in made.items():
         if name in project.schema.functions:
             for table in sorted(found):
-                yield Hit(
-                    spot,
-                    {
-                        "function": shown(name),
-                        "table": shown(table),
-                        "column": columns.get(table, "…"),
-                    },
-                )
-
-
-def _option(command: Any, name: str) -> str | None:
-    for one in command.options:
-        if one.def_elem.defname == name:
-            return str(one.def_elem.arg.string.sval.lower())
-    return None
+                words = {"function": shown(name), "table": shown(table)}
+                yield Hit(spot, {**words, "column": columns.get(table, "…")})
 
 
 def _parameters(command: Any) -> set[str]:
@@ -59,20 +55,19 @@ def _parameters(command: Any) -> set[str]:
 
 def _bodies(command: Any) -> Iterator[Any]:
     """Yield the statements of a function in SQL."""
-    if (_option(command, "language") or "sql") != "sql":
+    said = options(command.options)
+    if "language" in said and said["language"].string.sval.lower() != "sql":
         return
     if command.HasField("sql_body"):
         body = command.sql_body
         parts = body.list.items if body.HasField("list") else [body]
         for part in parts:
             yield from part.list.items if part.HasField("list") else [part]
-    for one in command.options:
-        if one.def_elem.defname == "as":
-            try:
-                for text in strings(one.def_elem.arg.list.items):
-                    yield from (statement.node for statement in parse(text))
-            except GrammarError:
-                return
+    try:
+        for text in strings(said["as"].list.items) if "as" in said else ():
+            yield from (statement.node for statement in parse(text))
+    except GrammarError:
+        return
 
 
 def _uses(body: Any, parameters: set[str]) -> bool:
@@ -102,15 +97,7 @@ def _one_shard(body: Any, columns: dict[str, str]) -> bool:
     if len(sources) != 1 or not sources[0].HasField("range_var"):
         return False
     column = columns.get(relation(sources[0].range_var))
-    return any(_fixes(one, column) for one in _conjuncts(body.select_stmt.where_clause))
-
-
-def _conjuncts(node: Any) -> Iterator[Any]:
-    if node.HasField("bool_expr") and enum(node.bool_expr, "boolop") == "AND_EXPR":
-        for part in node.bool_expr.args:
-            yield from _conjuncts(part)
-    else:
-        yield node
+    return any(_fixes(one, column) for one in conjuncts(body.select_stmt.where_clause))
 
 
 def _fixes(node: Any, column: str | None) -> bool:
@@ -128,10 +115,8 @@ RULE = Rule(
     name="citus-sql-function",
     severity="error",
     message="function {function} is in SQL, and hands its argument to a query of {table}",
-    cause=(
-        "Citus cannot plan it: parameters in SQL functions are not supported, but where one table "
-        "is read by `{column} = parameter`, and in writes without sub-selects"
-    ),
+    cause="Citus cannot plan it: parameters in SQL functions are not supported, but where one "
+    "table is read by `{column} = parameter`, and in writes without sub-selects",
     fix="write the function in PL/pgSQL",
     bad=CITUS_TASKS
     + """\

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.citus import on_nodes
 from todo_sql.review.linting.example_tables import CITUS_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for table in on_nodes(project):
         for name, spot in table.triggers.items():
             yield Hit(spot, {"trigger": name, "table": shown(table.name)})
@@ -21,14 +19,11 @@ RULE = Rule(
     name="citus-trigger",
     severity="warning",
     message="trigger {trigger} is on {table}, which is on the nodes",
-    cause=(
-        "Citus refuses to distribute the table unless citus.enable_unsafe_triggers is on, on every "
-        "node; the trigger then fires on the shard, and may touch nothing but what is on its node"
-    ),
-    fix=(
-        "let it write to shards of the same tenant alone (`shard_of` in examples/citus), set "
-        "citus.enable_unsafe_triggers on each node, and waive this: -- allow: R606 …"
-    ),
+    cause="Citus refuses to distribute the table unless citus.enable_unsafe_triggers is on, on "
+    "every node; the trigger then fires on the shard, and may touch nothing but what is on its "
+    "node",
+    fix="let it write to shards of the same tenant alone (`shard_of` in examples/citus), set "
+    "citus.enable_unsafe_triggers on each node, and waive this: -- allow: R606 …",
     bad=CITUS_TASKS
     + """\
 create trigger tasks_touch before update on tasks

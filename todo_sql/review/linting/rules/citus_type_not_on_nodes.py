@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.citus import on_nodes, types_missing
 from todo_sql.review.linting.example_tables import RANGED_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     missing = types_missing(project)
     for table in on_nodes(project):
         for column in table.columns.values():
@@ -24,14 +22,10 @@ RULE = Rule(
     name="citus-type-not-on-nodes",
     severity="error",
     message="column {table}.{column} is of {type}, which Citus makes on no other node",
-    cause=(
-        "Citus hands on enums, composites and domains with the table; ranges, types of one's own "
-        "in C, what is made of them, and rows of tables that the coordinator keeps it does not"
-    ),
-    fix=(
-        "use one of PostgreSQL's own types; or make the type on each node first, by "
-        "run_command_on_workers"
-    ),
+    cause="Citus hands on enums, composites and domains with the table; ranges, types of one's own "
+    "in C, what is made of them, and rows of tables that the coordinator keeps it does not",
+    fix="use one of PostgreSQL's own types; or make the type on each node first, by "
+    "run_command_on_workers",
     bad=RANGED_TASKS
     + """\
 alter table tasks add column effort float_range;

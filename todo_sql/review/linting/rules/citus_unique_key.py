@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.citus import distributed
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.citus import by_name
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for table, column in distributed(project, partitions=True):
+def _check(project: Project) -> Hits:
+    for name, column in by_name(project).items():
+        table = project.schema.tables[name]
         keys = [(key.columns, key.spot) for key in table.exclusions]
         said = project.tenant is not None and column == project.tenant.parameter
         if not said or table.partition_of is not None:  # else R302 says it
@@ -40,11 +39,9 @@ RULE = Rule(
     name="citus-unique-key",
     severity="error",
     message="unique key ({columns}) of {table} does not carry {column}",
-    cause=(
-        "each node checks its own rows alone, so Citus refuses a primary key, unique key or unique "
-        "index that does not hold the column that the table is distributed by, and an exclusion "
-        "that does not compare it by `=`"
-    ),
+    cause="each node checks its own rows alone, so Citus refuses a primary key, unique key or "
+    "unique index that does not hold the column that the table is distributed by, and an exclusion "
+    "that does not compare it by `=`",
     fix="add {column} to the key, or make the table a reference table",
     bad=_TABLES
     + """\

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import relation, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("cluster_stmt", "migration", "rollback"):
-        yield Hit(
-            Spot(file, statement.start, statement.end),
-            {"table": shown(relation(command.relation)) or "every table"},
-            rewritable=bool(command.indexname),
-        )
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("cluster_stmt", "migration", "rollback"):
+        words = {"table": shown(relation(command.relation)) or "every table"}
+        yield Hit(spot, words, rewritable=bool(command.indexname))
 
 
 RULE = Rule(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
         for spot in table.unnamed:
             yield Hit(spot, {"table": shown(table.name), "short": table.name.split(".")[-1]})
@@ -19,10 +17,8 @@ RULE = Rule(
     name="constraint-without-name",
     severity="warning",
     message="a constraint of {table} has no name",
-    cause=(
-        "PostgreSQL chooses one, differently when a name is taken; errors, rollbacks and drift "
-        "then mention a name that appears in no file"
-    ),
+    cause="PostgreSQL chooses one, differently when a name is taken; errors, rollbacks and drift "
+    "then mention a name that appears in no file",
     fix="write `constraint {short}_…` before it",
     bad="""\
 create table notes (id bigint primary key);

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, roles
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("alter_default_privileges_stmt"):
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("alter_default_privileges_stmt"):
         action = command.action
         if action.is_grant and enum(action, "objtype") == "OBJECT_TABLE":
-            spot = Spot(file, statement.start, statement.end)
             yield Hit(spot, {"who": ", ".join(roles(action.grantees))})
 
 
@@ -22,10 +18,8 @@ RULE = Rule(
     name="default-privileges-on-tables",
     severity="error",
     message="default privileges open every new table to {who}",
-    cause=(
-        "a new table, and each new partition, is then readable before anyone has thought of its "
-        "policies: partitions do not inherit their parent's"
-    ),
+    cause="a new table, and each new partition, is then readable before anyone has thought of its "
+    "policies: partitions do not inherit their parent's",
     fix="grant on each table by name when it is created",
     bad="""\
 alter default privileges in schema public grant select on tables to todo_app;

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import qualified, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("create_enum_stmt"):
-        spot = Spot(file, statement.start, statement.end)
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("create_enum_stmt"):
         yield Hit(spot, {"type": shown(qualified(command.type_name))})
 
 
@@ -20,11 +16,9 @@ RULE = Rule(
     name="enum-type",
     severity="info",
     message="type {type} is an enum",
-    cause=(
-        "a label cannot be dropped, a new one cannot be used in the transaction that adds it, "
-        "and under row level security comparisons of enums cannot use an index: they are not "
-        "leakproof"
-    ),
+    cause="a label cannot be dropped, a new one cannot be used in the transaction that adds it, "
+    "and under row level security comparisons of enums cannot use an index: they are not "
+    "leakproof",
     fix="use text with a check constraint: check (… in ('low', 'medium', 'high'))",
     bad="""\
 create type priority as enum ('low', 'high');

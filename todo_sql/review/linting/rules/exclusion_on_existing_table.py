@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("alter_table_stmt"):
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("alter_table_stmt"):
         table = project.schema.tables.get(relation(command.relation))
         if table is not None and (
-            table.spot.file is file or (table.partitioned and not command.relation.inh)
+            table.spot.file is spot.file or (table.partitioned and not command.relation.inh)
         ):
             continue
         for node in command.cmds:
             constraint = getattr(node.alter_table_cmd, "def").constraint
             if enum(constraint, "contype") == "CONSTR_EXCLUSION":
                 words = {"table": shown(relation(command.relation))}
-                spot = Spot(file, statement.start, statement.end)
                 yield Hit(spot, words, rewritable=True)
 
 
@@ -29,10 +25,8 @@ RULE = Rule(
     name="exclusion-on-existing-table",
     severity="warning",
     message="the exclusion constraint on {table} builds its index under a lock",
-    cause=(
-        "it cannot be added `not valid` or from an index built concurrently: reads and writes "
-        "wait until it is done"
-    ),
+    cause="it cannot be added `not valid` or from an index built concurrently: reads and writes "
+    "wait until it is done",
     fix="add it while the table is empty, or in a maintenance window with `-- max-lock-hold:`",
     bad="""\
 alter table bookings add constraint bookings_excl exclude using gist (during with &&);

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from todo_sql.review.linting.changing import CHANGING, changing
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, of_type
 
 _NAMED = re.compile(
@@ -27,17 +26,13 @@ _HOLDING = {
 }
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file in project.files:
-        if file.kind != "migration":
+def _check(project: Project) -> Hits:
+    for file, statement in project.statements():
+        if statement.kind not in _HOLDING or not _NAMED.search(statement.text):
             continue
-        for statement in file.statements:
-            if statement.kind not in _HOLDING or not _NAMED.search(statement.text):
-                continue
-            for where, expression in _expressions(statement.node):
-                for name in changing(expression):
-                    spot = Spot(file, statement.start, statement.end)
-                    yield Hit(spot, {"function": name, "where": where})
+        for where, expression in _expressions(statement.node):
+            for name in changing(expression):
+                yield Hit(file.spot(statement), {"function": name, "where": where})
 
 
 def _expressions(node: Any) -> Iterator[tuple[str, Any]]:
@@ -59,10 +54,8 @@ RULE = Rule(
     name="expression-not-immutable",
     severity="error",
     message="{function} is not immutable, in {where}",
-    cause=(
-        "an index or a generated column is refused by PostgreSQL; a CHECK is accepted, and then "
-        "a row that was good when it was written makes a restore or a VALIDATE fail later"
-    ),
+    cause="an index or a generated column is refused by PostgreSQL; a CHECK is accepted, and then "
+    "a row that was good when it was written makes a restore or a VALIDATE fail later",
     fix="compare with a column or a constant; put what depends on the time into the query",
     bad="""\
 alter table notes add constraint notes_written_at_check

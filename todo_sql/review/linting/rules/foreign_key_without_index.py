@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import ModelIndex
 from todo_sql.review.linting.tree import enum, shown, strings
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
         if table.partition_of:
             continue
@@ -44,9 +42,8 @@ RULE = Rule(
     name="foreign-key-without-index",
     severity="warning",
     message="no index begins with the columns of the foreign key ({columns}) of {table}",
-    cause=(
-        "each delete or key update in {target} reads the whole of {table}, under a lock on the row"
-    ),
+    cause="each delete or key update in {target} reads the whole of {table}, under a lock on the "
+    "row",
     fix="create an index on {table} ({columns})",
     bad="""\
 create table users (id text constraint users_pkey primary key);

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, roles, strings
 
 _TOO_WIDE = ("truncate", "references", "trigger", "maintain")
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("grant_stmt"):
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("grant_stmt"):
         if not command.is_grant:
             continue
         kind, who = enum(command, "objtype"), roles(command.grantees)
@@ -33,7 +30,6 @@ def _check(project: Project) -> Iterator[Hit]:
         if command.grant_option:
             wide.append("the right to grant on")
         if wide:
-            spot = Spot(file, statement.start, statement.end)
             yield Hit(spot, {"what": ", ".join(wide), "who": ", ".join(who)})
 
 
@@ -42,10 +38,8 @@ RULE = Rule(
     name="grant-too-wide",
     severity="error",
     message="{what} is granted to {who}",
-    cause=(
-        "truncate and references bypass row level security, trigger runs code as whoever "
-        "writes, and everyone includes roles that come later"
-    ),
+    cause="truncate and references bypass row level security, trigger runs code as whoever "
+    "writes, and everyone includes roles that come later",
     fix="grant select, insert, update, delete to a role, by name",
     bad="""\
 grant all on tasks to todo_app;

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.example_tables import NOTES
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import ModelIndex
 from todo_sql.review.linting.tree import shape, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     alike: dict[object, list[ModelIndex]] = {}
     for index in project.schema.indexes.values():
         alike.setdefault(_likeness(index), []).append(index)

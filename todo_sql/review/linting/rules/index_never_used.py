@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from todo_sql.review.linting.example_tables import NOTES
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import Table
-from todo_sql.review.linting.tree import enum, shown, strings
+from todo_sql.review.linting.tree import conjuncts, enum, shown, strings
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     tenants = {table.name for table in project.tenant_tables() if table.row_security}
     for index in project.schema.indexes.values():
         table = project.schema.tables.get(index.table)
@@ -29,7 +28,7 @@ def _check(project: Project) -> Iterator[Hit]:
 
 def _contradiction(where: Any, table: Table) -> str | None:
     tests: dict[str, set[str]] = {}
-    for condition in _conjuncts(where):
+    for condition in conjuncts(where):
         constant = condition.a_const
         if constant.HasField("boolval") and not constant.boolval.boolval:
             return "its predicate is false"
@@ -43,12 +42,6 @@ def _contradiction(where: Any, table: Table) -> str | None:
         if "IS_NULL" in kinds and column in table.columns and table.columns[column].not_null:
             return f"{column} is never null"
     return None
-
-
-def _conjuncts(expression: Any) -> list[Any]:
-    if expression.HasField("bool_expr") and enum(expression.bool_expr, "boolop") == "AND_EXPR":
-        return [part for argument in expression.bool_expr.args for part in _conjuncts(argument)]
-    return [expression]
 
 
 RULE = Rule(

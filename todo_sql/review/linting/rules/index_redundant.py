@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.example_tables import NOTES
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import ModelIndex
 from todo_sql.review.linting.tree import shape, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     longer: dict[tuple[str, tuple[str, ...]], list[ModelIndex]] = {}
     for index in project.schema.indexes.values():
         for size in range(1, len(index.keys)):
@@ -39,9 +37,8 @@ RULE = Rule(
     name="index-redundant",
     severity="warning",
     message="index {index} is a prefix of {other}",
-    cause=(
-        "whatever the shorter one serves the longer one serves, too; each costs time on every write"
-    ),
+    cause="whatever the shorter one serves the longer one serves, too; each costs time on every "
+    "write",
     fix="drop index {index}",
     bad=NOTES
     + """\

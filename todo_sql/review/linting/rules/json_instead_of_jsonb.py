@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
         for column in table.columns.values():
             if column.type == "json":
@@ -20,10 +18,8 @@ RULE = Rule(
     name="json-instead-of-jsonb",
     severity="warning",
     message="column {table}.{column} is json",
-    cause=(
-        "json has no equality: `select distinct` and `group by` fail on it, it cannot be "
-        "indexed, and it is parsed on each read"
-    ),
+    cause="json has no equality: `select distinct` and `group by` fail on it, it cannot be "
+    "indexed, and it is parsed on each read",
     fix="use jsonb",
     bad="""\
 create table notes (id bigint constraint notes_pkey primary key);

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import relation, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("lock_stmt", "migration", "rollback"):
-        yield Hit(
-            Spot(file, statement.start, statement.end),
-            {"table": ", ".join(shown(relation(n.range_var)) for n in command.relations)},
-        )
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("lock_stmt", "migration", "rollback"):
+        names = ", ".join(shown(relation(node.range_var)) for node in command.relations)
+        yield Hit(spot, {"table": names})
 
 
 RULE = Rule(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, roles, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     tables = project.schema.tables
-    for file, statement, command in project.commands("grant_stmt"):
+    for spot, command in project.commands("grant_stmt"):
         if not command.is_grant or enum(command, "objtype") != "OBJECT_TABLE":
             continue
         who = ", ".join(roles(command.grantees))
@@ -27,7 +24,7 @@ def _check(project: Project) -> Iterator[Hit]:
                 if name in tables and tables[name].partition_of
             ]
         for what in named:
-            yield Hit(Spot(file, statement.start, statement.end), {"what": what, "who": who})
+            yield Hit(spot, {"what": what, "who": who})
 
 
 RULE = Rule(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.phasing import phased
 from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for file, contracts, statements in phased(project):
         if not contracts or any(one.contracts for one in statements):
             continue

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations
 
 from todo_sql.review.linting.example_tables import OWN_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import Policy
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
         for one, other in combinations(table.policies.values(), 2):
             if _overlap(one, other):
@@ -30,10 +29,8 @@ RULE = Rule(
     name="policies-overlap",
     severity="warning",
     message="policies {other} and {policy} of {table} are for the same command and role",
-    cause=(
-        "permissive policies are joined by `or`: each row is tried against both, and the wider "
-        "one decides"
-    ),
+    cause="permissive policies are joined by `or`: each row is tried against both, and the wider "
+    "one decides",
     fix="make one policy of the two, or one of them `as restrictive`",
     bad=OWN_TASKS
     + """\

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from todo_sql.review.linting.example_tables import HELD_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shape, strings
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     tenants = {"public", project.tenant.role} if project.tenant else {"public"}
-    for table in project.schema.tables.values():
-        for policy in table.policies.values():
-            if not policy.permissive or not (_is_true(policy.using) or _is_true(policy.check)):
-                continue
-            reads = policy.command == "select" or project.is_exempt(table)
-            if not reads or set(policy.roles) & tenants:
-                yield Hit(policy.spot, {"policy": policy.name, "who": ", ".join(policy.roles)})
+    for table, policy in project.policies():
+        if not policy.permissive or not (_is_true(policy.using) or _is_true(policy.check)):
+            continue
+        reads = policy.command == "select" or project.is_exempt(table)
+        if not reads or set(policy.roles) & tenants:
+            yield Hit(policy.spot, {"policy": policy.name, "who": ", ".join(policy.roles)})
 
 
 def _is_true(expression: Any) -> bool:
@@ -39,9 +37,8 @@ RULE = Rule(
     severity="error",
     message="policy {policy} lets every row through for {who}",
     cause="`true` is no condition: whoever the policy is for sees or writes every row",
-    fix=(
-        "compare the tenant's column with the setting, or name a role that is meant to see all rows"
-    ),
+    fix="compare the tenant's column with the setting, or name a role that is meant to see all "
+    "rows",
     bad=HELD_TASKS
     + """\
 create policy tasks_select_own on tasks for select to todo_app using (true);

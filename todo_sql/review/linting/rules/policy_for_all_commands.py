@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.example_tables import HELD_TASKS, OWN_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for table in project.schema.tables.values():
-        for policy in table.policies.values():
-            if policy.command == "all":
-                yield Hit(policy.spot, {"policy": policy.name})
+def _check(project: Project) -> Hits:
+    for _, policy in project.policies():
+        if policy.command == "all":
+            yield Hit(policy.spot, {"policy": policy.name})
 
 
 RULE = Rule(
@@ -20,10 +17,8 @@ RULE = Rule(
     name="policy-for-all-commands",
     severity="warning",
     message="policy {policy} is for all commands",
-    cause=(
-        "one expression then decides what is read, written and removed; widening it for one "
-        "command widens it for all"
-    ),
+    cause="one expression then decides what is read, written and removed; widening it for one "
+    "command widens it for all",
     fix="write one policy per command: for select, for insert, for update, for delete",
     bad=HELD_TASKS
     + """\

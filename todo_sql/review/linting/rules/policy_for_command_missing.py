@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.example_tables import OWN_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import Table
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for table in project.tenant_tables():
         if not table.row_security or not table.policies:
             continue
@@ -33,10 +31,8 @@ RULE = Rule(
     name="policy-for-command-missing",
     severity="error",
     message="{role} may {command} on {table}, but no policy is for that command",
-    cause=(
-        "the grant lets the command run and the missing policy lets it match nothing: it "
-        "fails silently"
-    ),
+    cause="the grant lets the command run and the missing policy lets it match nothing: it "
+    "fails silently",
     fix="create a policy for {command} on {table} to {role}, or revoke the grant",
     bad=OWN_TASKS
     + """\

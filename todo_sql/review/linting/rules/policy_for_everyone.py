@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.example_tables import HELD_TASKS, OWN_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     role = project.tenant.role if project.tenant else "a role"
-    for table in project.schema.tables.values():
-        for policy in table.policies.values():
-            if policy.permissive and "public" in policy.roles:
-                yield Hit(policy.spot, {"policy": policy.name, "role": role})
+    for _, policy in project.policies():
+        if policy.permissive and "public" in policy.roles:
+            yield Hit(policy.spot, {"policy": policy.name, "role": role})
 
 
 RULE = Rule(
@@ -21,10 +18,8 @@ RULE = Rule(
     name="policy-for-everyone",
     severity="warning",
     message="policy {policy} is for every role",
-    cause=(
-        "without `to` a policy also holds for roles that come later, such as one for sign-in or "
-        "reports"
-    ),
+    cause="without `to` a policy also holds for roles that come later, such as one for sign-in or "
+    "reports",
     fix="name the role: to {role}",
     bad=HELD_TASKS
     + """\

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.review.linting.example_tables import HELD_TASKS, OWN_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import Policy
 from todo_sql.review.linting.tree import of_type, strings
 
 _READS_SETTING = {"current_setting", "uid", "jwt", "role", "user_id", "session"}
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for table in project.schema.tables.values():
-        for policy in table.policies.values():
-            for call in _bare_calls(policy):
-                yield Hit(policy.spot, {"policy": policy.name, "function": call})
+def _check(project: Project) -> Hits:
+    for _, policy in project.policies():
+        for call in _bare_calls(policy):
+            yield Hit(policy.spot, {"policy": policy.name, "function": call})
 
 
 def _bare_calls(policy: Policy) -> Iterator[str]:
@@ -35,10 +34,8 @@ RULE = Rule(
     name="policy-setting-per-row",
     severity="warning",
     message="policy {policy} reads {function} once per row",
-    cause=(
-        "outside a sub-select the function runs for each row and keeps an index from being "
-        "used; measured on 400,000 rows: 126 ms against 58 ms"
-    ),
+    cause="outside a sub-select the function runs for each row and keeps an index from being "
+    "used; measured on 400,000 rows: 126 ms against 58 ms",
     fix="wrap it: (select {function}(…))",
     bad=HELD_TASKS
     + """\

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.example_tables import HELD_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for table in project.schema.tables.values():
-        for policy in table.policies.values():
-            if policy.command in ("insert", "update", "all") and policy.check is None:
-                yield Hit(policy.spot, {"policy": policy.name, "command": policy.command})
+def _check(project: Project) -> Hits:
+    for _, policy in project.policies():
+        if policy.command in ("insert", "update", "all") and policy.check is None:
+            yield Hit(policy.spot, {"policy": policy.name, "command": policy.command})
 
 
 RULE = Rule(
@@ -20,10 +17,8 @@ RULE = Rule(
     name="policy-without-check",
     severity="warning",
     message="policy {policy} for {command} has no `with check`",
-    cause=(
-        "for an update the `using` expression then also checks the new row, which a reader has "
-        "to know; for an insert there is no expression, and PostgreSQL refuses every row"
-    ),
+    cause="for an update the `using` expression then also checks the new row, which a reader has "
+    "to know; for an insert there is no expression, and PostgreSQL refuses every row",
     fix="write `with check (…)`",
     bad=HELD_TASKS
     + """\

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
         if table.row_security:
             continue

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import relation, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands(
-        "refresh_mat_view_stmt", "migration", "rollback"
-    ):
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("refresh_mat_view_stmt", "migration", "rollback"):
         if not command.concurrent:
-            yield Hit(
-                Spot(file, statement.start, statement.end),
-                {"view": shown(relation(command.relation))},
-                rewritable=True,
-            )
+            yield Hit(spot, {"view": shown(relation(command.relation))}, rewritable=True)
 
 
 RULE = Rule(

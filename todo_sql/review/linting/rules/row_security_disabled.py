@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("alter_table_stmt"):
-        for node in command.cmds:
-            if enum(node.alter_table_cmd, "subtype") == "AT_DisableRowSecurity":
-                spot = Spot(file, statement.start, statement.end)
-                yield Hit(spot, {"table": shown(relation(command.relation))})
+def _check(project: Project) -> Hits:
+    for spot, command, change in project.changes():
+        if enum(change, "subtype") == "AT_DisableRowSecurity":
+            yield Hit(spot, {"table": shown(relation(command.relation))})
 
 
 RULE = Rule(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import SchemaModel
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for function in project.schema.functions.values():
         if function.security_definer and (why := _open(function.search_path, project.schema)):
             yield Hit(function.spot, {"function": shown(function.name), "why": why})

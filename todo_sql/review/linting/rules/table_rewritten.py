@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, shown
 
 _CHANGES = {
@@ -19,12 +17,12 @@ _CHANGES = {
 _SMALL = ("OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE")  # a row; none of ours
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("alter_table_stmt"):
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("alter_table_stmt"):
         name = relation(command.relation)
         index = project.schema.indexes.get(name)
         table = project.schema.tables.get(index.table if index else name)
-        if table is not None and table.spot.file is file:
+        if table is not None and table.spot.file is spot.file:
             continue
         if enum(command, "objtype") in _SMALL:
             continue
@@ -35,7 +33,6 @@ def _check(project: Project) -> Iterator[Hit]:
             change = change or _stored(node)
             if change is not None:
                 words = {"change": change, "table": shown(name)}
-                spot = Spot(file, statement.start, statement.end)
                 yield Hit(spot, words, rewritable=index is None)
 
 
@@ -56,9 +53,7 @@ RULE = Rule(
     name="table-rewritten",
     severity="warning",
     message="{change} rewrites {table}",
-    cause=(
-        "{table} is copied under an ACCESS EXCLUSIVE lock: neither reads nor writes get through"
-    ),
+    cause="{table} is copied under an ACCESS EXCLUSIVE lock: neither reads nor writes get through",
     fix="do it while the table is small, or build a second table, copy in batches and swap",
     bad="""\
 alter table tasks set unlogged;

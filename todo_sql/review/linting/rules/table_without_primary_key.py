@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
         if table.primary is None and table.partition_of is None and table.columns:
             yield Hit(table.spot, {"table": shown(table.name)})
@@ -19,10 +17,8 @@ RULE = Rule(
     name="table-without-primary-key",
     severity="warning",
     message="table {table} has no primary key",
-    cause=(
-        "its rows cannot be told apart: no update of one of them, no logical replication, no "
-        "keyset pages"
-    ),
+    cause="its rows cannot be told apart: no update of one of them, no logical replication, no "
+    "keyset pages",
     fix="add a primary key",
     bad="""\
 create table notes (body text);

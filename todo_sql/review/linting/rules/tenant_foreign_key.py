@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.example_tables import OWN_LISTS, OWN_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     if project.tenant is None:
         return
     column = project.tenant.parameter
@@ -36,10 +34,8 @@ RULE = Rule(
     name="tenant-foreign-key",
     severity="error",
     message="foreign key of {table} to {target} does not carry {column}",
-    cause=(
-        "foreign keys bypass row level security: a row could refer to another tenant's row, "
-        "and the error reveals whether that row exists"
-    ),
+    cause="foreign keys bypass row level security: a row could refer to another tenant's row, "
+    "and the error reveals whether that row exists",
     fix="foreign key ({column}, …) references {target} ({column}, …)",
     bad=_TABLES
     + """\

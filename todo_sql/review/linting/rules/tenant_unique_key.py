@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from todo_sql.review.linting.example_tables import OWN_TASKS
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
+def _check(project: Project) -> Hits:
     if project.tenant is None:
         return
     column = project.tenant.parameter
@@ -29,10 +27,8 @@ RULE = Rule(
     name="tenant-unique-key",
     severity="error",
     message="unique key ({columns}) of {table} does not carry {column}",
-    cause=(
-        "a value that one tenant has is refused to the others: the error reveals that it exists; "
-        "and the table cannot be distributed by tenant"
-    ),
+    cause="a value that one tenant has is refused to the others: the error reveals that it exists; "
+    "and the table cannot be distributed by tenant",
     fix="add {column} to the key",
     bad=OWN_TASKS
     + """\

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import enum, relation, shown
 
 _OFF = ("AT_DisableTrig", "AT_DisableTrigAll", "AT_DisableTrigUser")
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("alter_table_stmt"):
-        for node in command.cmds:
-            if enum(node.alter_table_cmd, "subtype") in _OFF:
-                words = {"table": shown(relation(command.relation))}
-                yield Hit(Spot(file, statement.start, statement.end), words)
+def _check(project: Project) -> Hits:
+    for spot, command, change in project.changes():
+        if enum(change, "subtype") in _OFF:
+            yield Hit(spot, {"table": shown(relation(command.relation))})
 
 
 RULE = Rule(
@@ -24,10 +19,8 @@ RULE = Rule(
     name="trigger-disabled",
     severity="warning",
     message="a trigger of {table} is disabled",
-    cause=(
-        "audit rows, updated_at and, with `all`, foreign keys are not maintained until "
-        "someone enables it again"
-    ),
+    cause="audit rows, updated_at and, with `all`, foreign keys are not maintained until "
+    "someone enables it again",
     fix="drop the trigger if it is not wanted, or make its function skip the rows that it should",
     bad="""\
 alter table tasks disable trigger all;

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import relation, shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("truncate_stmt"):
-        new = {table.name for table in project.schema.tables.values() if table.spot.file is file}
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("truncate_stmt"):
         names = [relation(node.range_var) for node in command.relations]
-        if not set(names) <= new:
-            words = {"table": ", ".join(map(shown, names))}
-            yield Hit(Spot(file, statement.start, statement.end), words)
+        tables = [project.schema.tables.get(name) for name in names]
+        if not all(table and table.spot.file is spot.file for table in tables):
+            yield Hit(spot, {"table": ", ".join(map(shown, names))})
 
 
 RULE = Rule(
@@ -23,10 +19,8 @@ RULE = Rule(
     name="truncate",
     severity="warning",
     message="truncate empties {table}",
-    cause=(
-        "it takes an ACCESS EXCLUSIVE lock, fires no row triggers, bypasses row level "
-        "security, and no rollback brings the rows back"
-    ),
+    cause="it takes an ACCESS EXCLUSIVE lock, fires no row triggers, bypasses row level "
+    "security, and no rollback brings the rows back",
     fix="delete the rows that are meant, by a `where`",
     bad="""\
 truncate tasks;

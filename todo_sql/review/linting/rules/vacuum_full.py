@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from todo_sql.review.linting.reviewed import Spot
-from todo_sql.review.linting.rule import Hit, Project, Rule
+from todo_sql.review.linting.rule import Hit, Hits, Project, Rule
 from todo_sql.review.linting.tree import option
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    for file, statement, command in project.commands("vacuum_stmt", "migration", "rollback"):
+def _check(project: Project) -> Hits:
+    for spot, command in project.commands("vacuum_stmt", "migration", "rollback"):
         if option(command.options, "full") not in (None, "false", "off"):
-            yield Hit(Spot(file, statement.start, statement.end), rewritable=True)
+            yield Hit(spot, rewritable=True)
 
 
 RULE = Rule(

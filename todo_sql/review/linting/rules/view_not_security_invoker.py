@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from todo_sql.review.linting.rule import Edit, Hit, Project, Rule
+from todo_sql.review.linting.rule import Edit, Hit, Hits, Project, Rule
 from todo_sql.review.linting.schema_model import View
 from todo_sql.review.linting.tree import shown
 
 
-def _check(project: Project) -> Iterator[Hit]:
-    if not project.isolates:
-        return
+def _check(project: Project) -> Hits:
+    tables = project.schema.tables.values()
+    if project.tenant is None and not any(table.row_security for table in tables):
+        return  # no rows are kept apart here
     for view in project.schema.views.values():
         if not view.security_invoker and not view.materialized:
             yield Hit(view.spot, {"view": shown(view.name)}, _edits(view))
