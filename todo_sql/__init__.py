@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from todo_sql.wire.call_errors import TooManyRows as TooManyRows
     from todo_sql.wire.call_errors import TransactionAborted as TransactionAborted
     from todo_sql.wire.call_errors import Unavailable as Unavailable
-    from todo_sql.wire.stats import DatabaseStats as DatabaseStats
-    from todo_sql.wire.stats import PoolStats as PoolStats
+    from todo_sql.wire.limits import DatabaseStats as DatabaseStats
+    from todo_sql.wire.limits import PoolStats as PoolStats
 
 # Imported on first use (PEP 562), so that `import todo_sql` is light.
 _HOMES = {
@@ -71,7 +71,7 @@ _HOMES = {
     "todo_sql.errors": ("DatabaseError", "TodoSqlError", "UsageError"),
     "todo_sql.queries.cursor": ("Page",),
     "todo_sql.queries.variants": ("UNSET", "Unset", "given"),
-    "todo_sql.wire.stats": ("DatabaseStats", "PoolStats"),
+    "todo_sql.wire.limits": ("DatabaseStats", "PoolStats"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -114,7 +114,7 @@ AWARE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 )
 def test_values_that_fit(pg_type: str | None, value: object) -> None:
     """Subclasses, tuples and models are taken where they mean one thing."""
-    encoder = Encoder([Parameter.of("p", pg_type)], Transformer(None))
+    encoder = Encoder([Parameter("p", pg_type)], Transformer(None))
     (wire,) = encoder.encode([value])
     assert (wire is None) == (value is None)
 
@@ -144,7 +144,7 @@ def test_values_that_fit(pg_type: str | None, value: object) -> None:
 )
 def test_values_that_do_not_fit(pg_type: str, value: object) -> None:
     """An error names the parameter and its type, never the value."""
-    encoder = Encoder([Parameter.of("due", pg_type)], Transformer(None))
+    encoder = Encoder([Parameter("due", pg_type)], Transformer(None))
     with pytest.raises(BadParameter) as caught:
         encoder.encode([value])
     assert caught.value.parameter == "due"
@@ -169,7 +169,7 @@ LATE = datetime.datetime.max.replace(tzinfo=WEST)
 )
 def test_a_moment_that_could_not_be_read_back(pg_type: str | None, value: object) -> None:
     """PostgreSQL would take the year 10000; no later read would find a datetime for it."""
-    encoder = Encoder([Parameter.of("due", pg_type)], Transformer(None))
+    encoder = Encoder([Parameter("due", pg_type)], Transformer(None))
     with pytest.raises(BadParameter, match="years 1 to 9999") as caught:
         encoder.encode([value])
     assert caught.value.parameter == "due"
@@ -177,14 +177,14 @@ def test_a_moment_that_could_not_be_read_back(pg_type: str | None, value: object
 
 def test_the_first_and_the_last_moment() -> None:
     """Python's own ends of time, in UTC, are sent."""
-    encoder = Encoder([Parameter.of("due", "timestamp with time zone")], Transformer(None))
+    encoder = Encoder([Parameter("due", "timestamp with time zone")], Transformer(None))
     for end in (datetime.datetime.min, datetime.datetime.max):
         encoder.encode([end.replace(tzinfo=datetime.UTC)])
 
 
 def test_none_where_it_cannot_be() -> None:
     """A parameter that is compared strictly rejects None."""
-    encoder = Encoder([Parameter.of("p", "text", nullable=False)], Transformer(None))
+    encoder = Encoder([Parameter("p", "text", nullable=False)], Transformer(None))
     with pytest.raises(BadParameter, match="cannot be None"):
         encoder.encode([None])
 

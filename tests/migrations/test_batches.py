@@ -27,9 +27,8 @@ from todo_sql.errors import FindingsError
 from todo_sql.migrations import migrate
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.files import statements
-from todo_sql.migrations.files.batch_directive import BatchBy, read_batch
 from todo_sql.migrations.files.batched import BatchKey, NotBatched, batched
-from todo_sql.migrations.files.directives import read
+from todo_sql.migrations.files.directives import BatchBy, read, read_batch
 from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migration_errors import MigrationFailed, PlanError
 from todo_sql.sql.grammar import parse

@@ -100,7 +100,7 @@ class Defaults:
         return found
 
     def _read(self, parameter: DescribedParameter, text: str) -> _Constant:
-        known = Parameter.of(parameter.name, parameter.pg_type, form=parameter.form)
+        known = Parameter(parameter.name, parameter.pg_type, form=parameter.form)
         base = str(parameter.pg_type).partition("[")[0]
         pg_type = _UNSIZED.get(base, base) + str(parameter.pg_type)[len(base) :]
         if _MOMENTS.search(text) and _has_moments(known.form):

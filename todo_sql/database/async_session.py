@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from todo_sql.database import results
-from todo_sql.database.adhoc import adhoc
-from todo_sql.database.base_session import Handle
+from todo_sql.database.base_session import Handle, InTransaction, Turn
 from todo_sql.database.batch import AsyncBatch
-from todo_sql.database.call import Call, plan
 from todo_sql.database.copyfrom import Row
-from todo_sql.database.executor import Engine, Shape
-from todo_sql.database.freshness import Freshness
-from todo_sql.database.query import Query
-from todo_sql.database.scope import Scope
-from todo_sql.database.streaming import AsyncRowStream, Stream
-from todo_sql.database.transaction import Isolation, Savepoint, Unit
-from todo_sql.database.turn import Turn
-from todo_sql.errors import UsageError
+from todo_sql.database.executor import Shape
+from todo_sql.database.query import Query, adhoc
+from todo_sql.database.streaming import AsyncRowStream
+from todo_sql.database.transaction import Isolation, Unit
 from todo_sql.queries.cursor import Page
 from todo_sql.wire import retry
-from todo_sql.wire.call_errors import needs_with
 from todo_sql.wire.waiting import Work, run_async
-
-if TYPE_CHECKING:
-    from typing import Self
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -38,12 +28,7 @@ class AsyncSession(Handle):
     """
 
     async def one(self, query: Query[R], arguments: Mapping[str, object]) -> R:
-        """Return exactly one row.
-
-        Raises:
-            NoRow: There is none.
-            TooManyRows: There is more than one.
-        """
+        """Return exactly one row; see `Session.one`."""
         row: R = await self._call(query, arguments, results.one)
         return row
 
@@ -69,35 +54,14 @@ class AsyncSession(Handle):
     @overload
     async def sql(self, text: str, row: type[R], /, **arguments: object) -> list[R]: ...
     async def sql(self, text: str, row: Any = None, /, **arguments: object) -> Any:
-        """Run ad hoc SQL with ``:name`` parameters.
-
-        Args:
-            text: One statement; ``-- if:`` lines work as in a query file.
-            row: A pydantic model, a dataclass, ``dict``, or the type of a single column.
-            arguments: The parameters, dumped by their Python type.
-
-        Returns:
-            The rows as `row`; without a type how many rows PostgreSQL says it affected.
-
-        Raises:
-            BadRow: Two columns have one name, or a row does not fit the type.
-        """
+        """Run ad hoc SQL with ``:name`` parameters; see `Session.sql`."""
         shape: Shape[Any] = results.affected if row is None else results.many
         return await self._call(adhoc(text, row), arguments, shape)
 
     async def page(
         self, query: Query[R], arguments: Mapping[str, object], cursor: str | None = None
     ) -> Page[R]:
-        """Return one page of a ``:page`` query.
-
-        Args:
-            query: The query.
-            arguments: Its parameters, the page size among them.
-            cursor: ``next`` or ``previous`` of another page; None: the first page.
-
-        Raises:
-            BadCursor: The cursor is not one of this query, or was changed.
-        """
+        """Return one page of a ``:page`` query; see `Session.page`."""
         page: Page[R] = await self._run(self._page(query, arguments, cursor))
         return page
 
@@ -109,15 +73,7 @@ class AsyncSession(Handle):
         return AsyncRowStream(self._stream(query, arguments), self._run)
 
     async def copyfrom(self, query: Query[Any], rows: Iterable[Row]) -> int:
-        """Insert many rows through COPY in one transaction; return how many.
-
-        Args:
-            query: A ``:copyfrom`` query.
-            rows: Mappings or objects that have its parameters; read as they are sent.
-
-        Raises:
-            BadParameter: A row lacks a value, or one does not fit; nothing is kept.
-        """
+        """Insert many rows through COPY in one transaction; see `Session.copyfrom`."""
         return await self._run(self._copy(query, rows))
 
     @overload
@@ -129,29 +85,17 @@ class AsyncSession(Handle):
         self, query: Query[R], sets: Iterable[Mapping[str, object]]
     ) -> list[R]: ...
     async def batch_execute(self, query: Query[Any], sets: Iterable[Mapping[str, object]]) -> Any:
-        """Run one query with many sets of arguments, in one transaction and pipelined.
-
-        Returns:
-            Every row, in the order of the sets; for a query without rows how many it affected.
-        """
+        """Run one query with many sets of arguments, pipelined; see `Session.batch_execute`."""
         return await self._run(self._each(query, sets))
 
     def batch(self) -> AsyncBatch[AsyncSession]:
-        """Send many independent calls in one round trip, each its own transaction.
-
-        Each call's result or error is in the `Pending` that `add` returns.
-        """
+        """Send many independent calls in one round trip; see `Session.batch`."""
         return AsyncBatch(self._engine, self._scope, self._freshness)
 
     def transaction(
         self, *, isolation: Isolation | str | None = None, read_only: bool = False
     ) -> AsyncTransaction:
-        """Run several calls in one transaction; nothing is sent before the first.
-
-        Args:
-            isolation: ``read committed``, ``repeatable read`` or ``serializable``.
-            read_only: Whether the server is to refuse changes.
-        """
+        """Run several calls in one transaction; see `Session.transaction`."""
         unit = Unit(self._engine, self._freshness, isolation=isolation, read_only=read_only)
         return AsyncTransaction(self._engine, self._scope, self._freshness, unit)
 
@@ -162,11 +106,7 @@ class AsyncSession(Handle):
         isolation: Isolation | str | None = None,
         read_only: bool = False,
     ) -> T:
-        """Run a unit of work in a transaction, and again if it conflicted with another.
-
-        Redone on 40001, 40P01, and a connection lost before COMMIT was sent: so the
-        function must do nothing outside the transaction that cannot be done twice.
-        """
+        """Run a unit of work, and again if it conflicted with another; see `Session.run`."""
         attempt = 1
         while True:
             try:
@@ -186,26 +126,13 @@ class AsyncSession(Handle):
         return await run_async(work)
 
 
-class AsyncTransaction(AsyncSession):
+class AsyncTransaction(InTransaction, AsyncSession):
     """A session whose calls are one transaction; as a context manager it commits.
 
     An error that leaves the ``async with`` block rolls back. Tasks that share it take turns.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        scope: Scope,
-        freshness: Freshness,
-        unit: Unit,
-        outer: AsyncTransaction | None = None,
-    ) -> None:
-        super().__init__(engine, scope, freshness)
-        self._unit = unit
-        self._outer = outer
-        self._turn: Turn = outer._turn if outer is not None else Turn.of_tasks()
-        self._savepoint: Savepoint | None = None
-        self._entered = False
+    _new_turn = Turn.of_tasks
 
     async def __aenter__(self) -> Self:
         self._turn.check()
@@ -234,38 +161,10 @@ class AsyncTransaction(AsyncSession):
             else:
                 await run_async(self._unit.commit() if keep else self._unit.rollback())
 
-    def transaction(
-        self, *, isolation: Isolation | str | None = None, read_only: bool = False
-    ) -> AsyncTransaction:
-        """Nest a transaction: a savepoint. It has the outer one's isolation."""
-        if not self._entered:
-            raise needs_with("the outer transaction")
-        self._unit.check_nested(isolation, read_only)
-        return AsyncTransaction(self._engine, self._scope, self._freshness, self._unit, self)
-
-    def batch(self) -> AsyncBatch[AsyncSession]:
-        """Refuse: the calls of a batch are transactions of their own."""
-        raise UsageError(
-            "a transaction has no batch",
-            cause="the calls of a batch are transactions of their own",
-            fix="call `batch()` on the session",
-        )
-
     async def _run(self, work: Work[T]) -> T:
         if not self._entered:
-            work.close()
-            raise needs_with("the transaction")
+            raise self._outside(work)
         self._turn.check()
         async with self._turn.lock:
             with self._turn:
                 return await run_async(work)
-
-    def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
-        return body(self._unit)
-
-    def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
-        call = plan(self._scope, query, arguments)
-        return Stream(self._unit, call, self._engine.listeners, owns_unit=False)
-
-    def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
-        return self._unit.call(call, shape)

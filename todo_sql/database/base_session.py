@@ -1,29 +1,28 @@
-"""What sessions, transactions and batches share: an engine, a scope, and how a call starts."""
+"""What sessions and transactions share: an engine, a scope, and how a call starts."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from todo_sql.database import results
 from todo_sql.database.call import Call, plan, plan_page
 from todo_sql.database.copyfrom import Row, copy_rows, plan_copy
 from todo_sql.database.events import observed
 from todo_sql.database.executor import Engine, Shape
-from todo_sql.database.freshness import Freshness
 from todo_sql.database.query import Query
-from todo_sql.database.scope import Scope
+from todo_sql.database.scope import Freshness, Scope
 from todo_sql.database.streaming import Stream
-from todo_sql.database.transaction import Unit
+from todo_sql.database.transaction import Isolation, Savepoint, Unit
+from todo_sql.errors import UsageError
 from todo_sql.queries.cursor import Cursor, Page
-from todo_sql.wire.call_errors import UNREADABLE, BadCursor, BadParameter, DatabaseError
+from todo_sql.wire.call_errors import UNREADABLE, BadCursor, BadParameter, DatabaseError, needs_with
 from todo_sql.wire.limits import check_seconds
 from todo_sql.wire.waiting import Work
-
-if TYPE_CHECKING:
-    from typing import Self
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -35,13 +34,7 @@ MOST_IN_FLIGHT = 1000
 
 
 class Handle:
-    """A cheap handle that holds no connection.
-
-    Args:
-        engine: Makes the calls.
-        scope: Whose rows they see.
-        freshness: How far a replica must have come before they read from it.
-    """
+    """A cheap handle that holds no connection."""
 
     def __init__(self, engine: Engine, scope: Scope, freshness: Freshness | None = None) -> None:
         self._engine = engine
@@ -149,6 +142,105 @@ class Handle:
 
     def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
         return self._engine.call(call, shape, self._freshness)
+
+
+class Turn:
+    """A lock that knows who holds it: the calls of a transaction are made one after the other.
+
+    Threads and tasks that share it wait for each other. Whoever is in the middle of a call and
+    comes back (a listener, the rows of a COPY, a validator, a signal handler) would wait for
+    itself: an error at once.
+
+    Args:
+        lock: Taken first, as in ``with turn.lock, turn:``.
+        me: Returns who asks: a thread or a task.
+    """
+
+    def __init__(self, lock: Any, me: Callable[[], object]) -> None:
+        self.lock = lock
+        self._me = me
+        self._holder: object = None
+
+    @classmethod
+    def of_threads(cls) -> Turn:
+        """Return a turn that threads take."""
+        return cls(threading.Lock(), threading.get_ident)
+
+    @classmethod
+    def of_tasks(cls) -> Turn:
+        """Return a turn that tasks take."""
+        return cls(asyncio.Lock(), asyncio.current_task)
+
+    def check(self) -> None:
+        """Refuse whoever would wait for itself: it is this thread's or task's turn already."""
+        if self._holder is not None and self._holder == self._me() and self.lock.locked():
+            raise UsageError(
+                "the transaction is in the middle of a call",
+                code="D233",
+                cause="something that this call runs (a listener, the rows of a COPY, a validator, "
+                "a signal handler) uses the transaction again, and would wait for itself",
+                fix="do it behind the call, or in a session or transaction of its own",
+            )
+
+    def __enter__(self) -> None:
+        """Say that the lock is held by whoever is asking."""
+        self._holder = self._me()
+
+    def __exit__(self, *_: object) -> None:
+        """Say that nobody holds the lock; it is about to be released."""
+        self._holder = None
+
+
+class InTransaction(Handle):
+    """A handle whose calls are one transaction, made one after the other."""
+
+    _new_turn: Callable[[], Turn]
+
+    def __init__(
+        self,
+        engine: Engine,
+        scope: Scope,
+        freshness: Freshness,
+        unit: Unit,
+        outer: Self | None = None,
+    ) -> None:
+        super().__init__(engine, scope, freshness)
+        self._unit = unit
+        self._outer = outer
+        self._turn: Turn = outer._turn if outer is not None else type(self)._new_turn()
+        self._savepoint: Savepoint | None = None
+        self._entered = False
+
+    def transaction(
+        self, *, isolation: Isolation | str | None = None, read_only: bool = False
+    ) -> Self:
+        """Nest a transaction: a savepoint. It has the outer one's isolation."""
+        if not self._entered:
+            raise needs_with("the outer transaction")
+        self._unit.check_nested(isolation, read_only)
+        return type(self)(self._engine, self._scope, self._freshness, self._unit, self)
+
+    def batch(self) -> NoReturn:
+        """Refuse: the calls of a batch are transactions of their own."""
+        raise UsageError(
+            "a transaction has no batch",
+            cause="the calls of a batch are transactions of their own",
+            fix="call `batch()` on the session",
+        )
+
+    def _outside(self, work: Work[Any]) -> UsageError:
+        work.close()
+        return needs_with("the transaction")
+
+    def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
+        return body(self._unit)
+
+    def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
+        call = plan(self._scope, query, arguments)
+        return Stream(self._unit, call, self._engine.listeners, owns_unit=False)
+
+    def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
+        return self._unit.call(call, shape)
 
 
 def _from(cursor: Cursor, call: Call, work: Work[T]) -> Work[T]:

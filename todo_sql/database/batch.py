@@ -7,12 +7,11 @@ error it ends the failed transaction, so that the next call finds the connection
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from psycopg import pq
 
 from todo_sql.database import results
-from todo_sql.database.adhoc import adhoc
 from todo_sql.database.call import Call, plan
 from todo_sql.database.events import Watch, rows_of
 from todo_sql.database.exchange import clear
@@ -25,9 +24,8 @@ from todo_sql.database.executor import (
     note_position,
     unavailable,
 )
-from todo_sql.database.freshness import WRITTEN, Freshness
-from todo_sql.database.query import Query
-from todo_sql.database.scope import Scope
+from todo_sql.database.query import Query, adhoc
+from todo_sql.database.scope import WRITTEN, Freshness, Scope
 from todo_sql.errors import TodoSqlError, UsageError
 from todo_sql.wire import retry
 from todo_sql.wire.call_errors import Unavailable, needs_with
@@ -36,9 +34,6 @@ from todo_sql.wire.pipeline import ConnectionLost, Failed
 from todo_sql.wire.residue import outlasts
 from todo_sql.wire.statement import COMMIT, Step
 from todo_sql.wire.waiting import Work, run, run_async
-
-if TYPE_CHECKING:
-    from typing import Self
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,10 +60,8 @@ class Pending(Generic[R]):
         if self._error is not None:
             raise self._error
         if not self._done:
-            raise UsageError(
-                f"`{self.call.query.name}` has no result yet",
-                fix="ask for it after the `with` block of the batch",
-            )
+            fix = "ask for it after the `with` block of the batch"
+            raise UsageError(f"`{self.call.query.name}` has no result yet", fix=fix)
         return self._value  # type: ignore[return-value]
 
     def tell(self, watch: Watch) -> None:
@@ -85,40 +78,33 @@ class Pending(Generic[R]):
         except TodoSqlError as error:
             self.fail(error)
 
-    def fail(self, error: BaseException) -> None:
-        """Put the error in."""
-        self._error, self._done = error, True
+    def fail(self, error: BaseException, *, last: bool = False) -> None:
+        """Put the error in: `last`, what ended the batch, where nothing else is there."""
+        if not (last and self._done):
+            self._error, self._done = error, True
 
-    def abandon(self, error: BaseException) -> None:
-        """Put in what ended the batch, if nothing else is there."""
-        if not self._done:
-            self.fail(error)
+
+def _recorded(
+    shape: Shape[Any],
+) -> Callable[[_Recorder, Query[Any], Mapping[str, object]], Pending[Any]]:
+    return lambda self, query, arguments: Pending(plan(self.scope, query, arguments), shape)
 
 
 class _Recorder:
     """Stands in for a session and records the call that a query function makes."""
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+        self.scope = scope
 
-    def one(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), results.one)
-
-    def optional(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), results.optional)
-
-    def many(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), results.many)
-
-    def execute(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), results.nothing)
-
-    def execrows(self, query: Query[Any], arguments: Mapping[str, object]) -> Pending[Any]:
-        return Pending(plan(self._scope, query, arguments), results.affected)
+    one = _recorded(results.one)
+    optional = _recorded(results.optional)
+    many = _recorded(results.many)
+    execute = _recorded(results.nothing)
+    execrows = _recorded(results.affected)
 
     def sql(self, text: str, row: Any = None, /, **arguments: object) -> Pending[Any]:
         shape: Shape[Any] = results.affected if row is None else results.many
-        return Pending(plan(self._scope, adhoc(text, row), arguments), shape)
+        return Pending(plan(self.scope, adhoc(text, row), arguments), shape)
 
 
 class _Calls:
@@ -129,7 +115,7 @@ class _Calls:
         self._pending: list[Pending[Any]] = []
         self._entered = False
 
-    def _add(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _add(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Pending[Any]:
         if not self._entered:
             raise needs_with("the batch")
         try:
@@ -153,14 +139,116 @@ class _Calls:
             listeners = self._engine.listeners
             watches = [Watch(listeners, entry.call.query) for entry in pending if listeners]
             try:
-                yield from _settle(self._engine, pending, self._freshness)
+                yield from self._settle(pending)
             except BaseException as error:
                 for entry in pending:
-                    entry.abandon(error)
+                    entry.fail(error, last=True)
                 raise
             finally:
                 for watch, entry in zip(watches, pending, strict=False):
                     entry.tell(watch)
+
+    def _settle(self, pending: list[Pending[Any]]) -> Work[None]:
+        """Make every call and give each its result or error."""
+        engine = self._engine
+        timeouts = [entry.call.timeout for entry in pending if entry.call.timeout]
+        deadline = engine.deadline(sum(timeouts) if len(timeouts) == len(pending) else None)
+        if (yield from self._read(pending, deadline)):
+            return
+        attempt = 1
+        doubt = False  # whether an earlier attempt may have changed something
+        while True:
+            why = BROKE
+            try:
+                again = yield from self._attempt(pending, deadline, doubt=doubt)
+                if not again:
+                    return
+                if not retry.time_left(deadline, attempt):
+                    for entry, failed in again:
+                        entry.fail(engine.explain(failed, entry.call, doubt=doubt))
+                    return
+                # Each was rolled back for certain; the others are done.
+                pending = [entry for entry, _ in again]
+                why = f"SQLSTATE {again[0][1].error.sqlstate}"
+            except ConnectionLost as lost:
+                repeatable = lost.untouched or all(entry.call.repeatable for entry in pending)
+                if not repeatable or not retry.time_left(deadline, attempt):
+                    for entry in pending:
+                        entry.fail(broke(lost, changed=not entry.call.query.read_only))
+                    return
+                reads = all(entry.call.query.read_only for entry in pending)
+                doubt = doubt or not (lost.untouched or reads)
+            except Unavailable as away:
+                if attempt == 1:
+                    raise
+                for entry in pending:  # the others of the batch are done
+                    changed = doubt and not entry.call.query.read_only
+                    entry.fail(unavailable(away.message, changed=True) if changed else away)
+                return
+            yield engine.pool.retry(attempt, f"a batch: {why}")
+            attempt += 1
+
+    def _read(self, pending: list[Pending[Any]], deadline: float) -> Work[bool]:
+        """Make every call on the replica; where one cannot, the primary has to make them all."""
+        engine = self._engine
+        calls = [entry.call for entry in pending]
+        if engine.replica is None or not all(call.query.read_only for call in calls):
+            return False
+
+        def take(link: Link, results: list[pq.abc.PGresult]) -> bool:
+            for entry, result in zip(pending, results, strict=True):
+                entry.take(link, result)
+            return True
+
+        try:
+            found = yield from engine.replica.read(calls, self._freshness, deadline, take)
+        except Failed:
+            return False
+        return found is not None
+
+    def _attempt(
+        self, pending: list[Pending[Any]], deadline: float, *, doubt: bool
+    ) -> Work[list[tuple[Pending[Any], Failed]]]:
+        """Make every call; return those that the server refused and that are to be made again."""
+        engine = self._engine
+        wrote = engine.replica and not all(entry.call.query.read_only for entry in pending)
+        roles = {entry.call.role: entry.call for entry in pending}
+        link = yield from engine.acquire(list(roles.values()), deadline)
+        failures: list[tuple[Pending[Any], Failed]] = []
+        again: list[tuple[Pending[Any], Failed]] = []
+        try:
+            units: list[list[Step]] = []
+            for entry in pending:
+                call = entry.call
+                units += [[*call.head(citus=link.citus), call.step], [COMMIT, *call.text.resets]]
+            if wrote:
+                units.append([WRITTEN])
+            taints = any(entry.call.text.resets for entry in pending)
+            answers = yield from engine.flight(link, units, deadline, taints=taints)
+            if wrote:
+                note_position(link, self._freshness, answers[-1].check()[0])
+            for number, entry in enumerate(pending):
+                answer, committed = answers[2 * number : 2 * number + 2]
+                resets = entry.call.text.resets
+                clear(link, resets, committed)
+                if resets and answer.failed is None:
+                    link.broken = link.broken or outlasts(answer.results[-1])
+                failed = answer.failed or committed.failed
+                if failed is None:
+                    entry.take(link, answer.results[-1])
+                elif may_redo(failed.error):
+                    again.append((entry, failed))
+                else:
+                    failures.append((entry, failed))
+            if any(failed.error.is_stale_plan for _, failed in again):
+                engine.pool.outdate(link)
+            for _, failed in failures:
+                yield from engine.look_up(link, failed)
+        finally:
+            engine.pool.release(link)
+        for entry, failed in failures:
+            entry.fail(engine.explain(failed, entry.call, doubt=doubt))
+        return again
 
 
 class Batch(_Calls, Generic[S]):
@@ -184,8 +272,7 @@ class Batch(_Calls, Generic[S]):
             args: Its arguments behind the session.
             kwargs: Its arguments by name.
         """
-        pending: Pending[R] = self._add(function, *args, **kwargs)
-        return pending
+        return self._add(function, *args, **kwargs)
 
 
 class AsyncBatch(_Calls, Generic[S]):
@@ -206,115 +293,4 @@ class AsyncBatch(_Calls, Generic[S]):
         **kwargs: P.kwargs,
     ) -> Pending[R]:
         """Record the call that a query function makes; nothing is awaited yet."""
-        pending: Pending[R] = self._add(function, *args, **kwargs)
-        return pending
-
-
-def _settle(engine: Engine, pending: list[Pending[Any]], freshness: Freshness) -> Work[None]:
-    """Make every call and give each its result or error."""
-    timeouts = [entry.call.timeout for entry in pending if entry.call.timeout]
-    deadline = engine.deadline(sum(timeouts) if len(timeouts) == len(pending) else None)
-    if (yield from _read(engine, pending, freshness, deadline)):
-        return
-    attempt = 1
-    doubt = False  # whether an earlier attempt may have changed something
-    while True:
-        why = BROKE
-        try:
-            again = yield from _attempt(engine, pending, freshness, deadline, doubt=doubt)
-            if not again:
-                return
-            if not retry.time_left(deadline, attempt):
-                for entry, failed in again:
-                    entry.fail(engine.explain(failed, entry.call, doubt=doubt))
-                return
-            # Each was rolled back for certain; the others are done.
-            pending = [entry for entry, _ in again]
-            why = f"SQLSTATE {again[0][1].error.sqlstate}"
-        except ConnectionLost as lost:
-            repeatable = lost.untouched or all(entry.call.repeatable for entry in pending)
-            if not repeatable or not retry.time_left(deadline, attempt):
-                for entry in pending:
-                    entry.fail(broke(lost, changed=not entry.call.query.read_only))
-                return
-            doubt = doubt or not (
-                lost.untouched or all(entry.call.query.read_only for entry in pending)
-            )
-        except Unavailable as away:
-            if attempt == 1:
-                raise
-            for entry in pending:  # the others of the batch are done
-                changed = doubt and not entry.call.query.read_only
-                entry.fail(unavailable(away.message, changed=True) if changed else away)
-            return
-        yield engine.pool.retry(attempt, f"a batch: {why}")
-        attempt += 1
-
-
-def _read(
-    engine: Engine, pending: list[Pending[Any]], freshness: Freshness, deadline: float
-) -> Work[bool]:
-    """Make every call on the replica; where one cannot, the primary has to make them all."""
-    calls = [entry.call for entry in pending]
-    if engine.replica is None or not all(call.query.read_only for call in calls):
-        return False
-
-    def take(link: Link, results: list[pq.abc.PGresult]) -> bool:
-        for entry, result in zip(pending, results, strict=True):
-            entry.take(link, result)
-        return True
-
-    try:
-        found = yield from engine.replica.read(calls, freshness, deadline, take)
-    except Failed:
-        return False
-    return found is not None
-
-
-def _attempt(
-    engine: Engine,
-    pending: list[Pending[Any]],
-    freshness: Freshness,
-    deadline: float,
-    *,
-    doubt: bool,
-) -> Work[list[tuple[Pending[Any], Failed]]]:
-    """Make every call; return those that the server refused and that are to be made again."""
-    wrote = engine.replica and not all(entry.call.query.read_only for entry in pending)
-    roles = {entry.call.role: entry.call for entry in pending}
-    link = yield from engine.acquire(list(roles.values()), deadline)
-    failures: list[tuple[Pending[Any], Failed]] = []
-    again: list[tuple[Pending[Any], Failed]] = []
-    try:
-        units: list[list[Step]] = []
-        for entry in pending:
-            call = entry.call
-            units += [[*call.head(citus=link.citus), call.step], [COMMIT, *call.text.resets]]
-        if wrote:
-            units.append([WRITTEN])
-        taints = any(entry.call.text.resets for entry in pending)
-        answers = yield from engine.flight(link, units, deadline, taints=taints)
-        if wrote:
-            note_position(link, freshness, answers[-1].check()[0])
-        for number, entry in enumerate(pending):
-            answer, committed = answers[2 * number : 2 * number + 2]
-            resets = entry.call.text.resets
-            clear(link, resets, committed)
-            if resets and answer.failed is None:
-                link.broken = link.broken or outlasts(answer.results[-1])
-            failed = answer.failed or committed.failed
-            if failed is None:
-                entry.take(link, answer.results[-1])
-            elif may_redo(failed.error):
-                again.append((entry, failed))
-            else:
-                failures.append((entry, failed))
-        if any(failed.error.is_stale_plan for _, failed in again):
-            engine.pool.outdate(link)
-        for _, failed in failures:
-            yield from engine.look_up(link, failed)
-    finally:
-        engine.pool.release(link)
-    for entry, failed in failures:
-        entry.fail(engine.explain(failed, entry.call, doubt=doubt))
-    return again
+        return self._add(function, *args, **kwargs)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
-from todo_sql.database.freshness import BEGIN_ON_REPLICA, REPLAYED
 from todo_sql.database.query import Query
-from todo_sql.database.scope import Scope, Settings, scope_steps
+from todo_sql.database.scope import BEGIN_ON_REPLICA, REPLAYED, Scope, Settings, scope_steps
 from todo_sql.database.texts import Text
 from todo_sql.queries.cursor import Cursor, decode
 from todo_sql.queries.keyset import PageVariant, choose_page, page_size
@@ -21,36 +21,16 @@ class Call:
 
     Attributes:
         query: What is called.
-        text: The variant that the arguments choose.
         statement: What is sent: that of the text, or one around it.
         values: Of ``$1``, ``$2``, …
-        settings: What holds during the call.
         timeout: Seconds that it may take, or None: the database's default.
         repeatable: Whether it may be sent twice.
         bound: The parameter that stands for the tenant, or None.
         role: The role that must be held by row security, or None: no tenant is served.
     """
 
-    __slots__ = (
-        "bound",
-        "query",
-        "repeatable",
-        "role",
-        "settings",
-        "statement",
-        "text",
-        "timeout",
-        "values",
-    )
-
     def __init__(
-        self,
-        scope: Scope,
-        query: Query[Any],
-        text: Text,
-        values: list[Any],
-        *,
-        repeatable: bool,
+        self, scope: Scope, query: Query[Any], text: Text, values: list[Any], *, repeatable: bool
     ) -> None:
         tenant = query.file.tenant or scope.tenant
         self.query = query
@@ -66,9 +46,7 @@ class Call:
 
     def around(self, statement: WireStatement, values: list[Any]) -> Call:
         """Return the same call sending another statement on its behalf."""
-        twin = object.__new__(Call)
-        for name in Call.__slots__:
-            setattr(twin, name, getattr(self, name))
+        twin = copy(self)
         twin.statement, twin.values = statement, values
         return twin
 
@@ -114,11 +92,7 @@ def plan(scope: Scope, query: Query[Any], arguments: Mapping[str, object]) -> Ca
 def plan_page(
     scope: Scope, query: Query[Any], arguments: Mapping[str, object], token: str | None
 ) -> tuple[Call, Cursor | None, PageVariant, int]:
-    """Make a call for one page ready; also return its cursor, its variant and the page size.
-
-    Raises:
-        BadCursor: The cursor is not one of this query.
-    """
+    """Make a call for one page ready; also return its cursor, its variant and the page size."""
     arguments, _ = bind_tenant(scope, query, arguments)
     named = query.texts.named
     cursor = None if token is None else decode(named, token)
@@ -146,11 +120,8 @@ def bind_tenant(
                 fix="call it on `db.as_user(id)`",
             )
         if bound in arguments:
-            raise BadParameter(
-                f"`{query.name}` takes `{bound}` from the session",
-                str(bound),
-                fix="leave it out of the arguments",
-            )
+            message = f"`{query.name}` takes `{bound}` from the session"
+            raise BadParameter(message, str(bound), fix="leave it out of the arguments")
     if bound in query.texts.names and bound not in arguments and scope.tenant_id is not None:
         return {**arguments, bound: scope.tenant_id}, bound
     return arguments, bound

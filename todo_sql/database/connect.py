@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from weakref import WeakSet
 
 from todo_sql.config import Config, NoProject, Tenant, load_config, packaged_config
@@ -12,23 +12,19 @@ from todo_sql.database.async_session import AsyncSession, AsyncTransaction
 from todo_sql.database.base_session import Handle
 from todo_sql.database.events import Listener
 from todo_sql.database.executor import Engine
-from todo_sql.database.freshness import Freshness
 from todo_sql.database.listening import AsyncNotifications, Notifications
 from todo_sql.database.replica import Replica
-from todo_sql.database.scope import Scope, checked_tenant
+from todo_sql.database.scope import Freshness, Scope, checked_tenant
 from todo_sql.database.session import Session, Transaction
 from todo_sql.errors import UsageError
-from todo_sql.wire.limits import Limits, check_seconds
+from todo_sql.wire.limits import DatabaseStats, Limits, check_seconds
 from todo_sql.wire.pool import Pool
-from todo_sql.wire.stats import DatabaseStats
 from todo_sql.wire.url import DatabaseUrl
 from todo_sql.wire.waiting import Work, run, run_async
 
-if TYPE_CHECKING:
-    from typing import Self
-
 T = TypeVar("T")
 S = TypeVar("S", bound=Handle)
+E = TypeVar("E", bound=Notifications | AsyncNotifications)
 L = TypeVar("L", bound=Listener)
 
 _DEFAULTS = {
@@ -41,10 +37,11 @@ _DEFAULTS = {
 }
 
 
-class _Source(Generic[S]):
+class _Source(Generic[S, E]):
     """What both databases are made of: a URL, a pool that opens lazily, an engine."""
 
     _kind: type[S]
+    _ear: type[E]
 
     def __init__(
         self,
@@ -63,7 +60,7 @@ class _Source(Generic[S]):
         self._config = config
         self._engine: Engine | None = None
         self._listeners: list[Listener] = []
-        self._ears: WeakSet[Notifications | AsyncNotifications] = WeakSet()
+        self._ears: WeakSet[E] = WeakSet()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url.shown if self._url else 'embedded'!r})"
@@ -115,14 +112,8 @@ class _Source(Generic[S]):
         given = url if url is not None else config.database_url
         if url is None and replica is None:
             replica = config.replica_url
-        return cls(
-            DatabaseUrl.parse(given) if given is not None else None,
-            DatabaseUrl.parse(replica) if replica is not None else None,
-            limits,
-            timeout,
-            tenant or config.tenant,
-            config,
-        )
+        one, other = (None if u is None else DatabaseUrl.parse(u) for u in (given, replica))
+        return cls(one, other, limits, timeout, tenant or config.tenant, config)
 
     def as_user(self, tenant_id: object, *, after: int = 0) -> S:
         """Return the session of one tenant: its calls see this tenant's rows alone.
@@ -144,6 +135,21 @@ class _Source(Generic[S]):
             role: The role that its calls run as; default: the login.
         """
         return self._kind(self._opened(), Scope(None, role, None, self._tenant))
+
+    def listen(self, *channels: str, timeout: float | None = None) -> E:
+        """Yield what is sent to some channels, on a connection of its own.
+
+        Open it with ``with`` (``async with``) to hear all that is sent from then on, or iterate it
+        as it is. It connects again by itself; each channel then gets a notification that says
+        ``missed``.
+
+        Args:
+            channels: Their names, as they are.
+            timeout: Seconds without a notification after which there are no more; None: never.
+        """
+        ear = self._ear(self._opened().pool, channels, timeout)
+        self._ears.add(ear)
+        return ear
 
     def on_query(self, listener: L) -> L:
         """Call a function with a `QueryEvent` after each call; usable as a decorator."""
@@ -176,18 +182,14 @@ class _Source(Generic[S]):
 
     def _opened(self) -> Engine:
         if self._engine is None:
-            raise UsageError(
-                "the database is not open",
-                code="D231",
-                fix="open it with `with` (or `async with`), or `.open()`",
-            )
+            fix = "open it with `with` (or `async with`), or `.open()`"
+            raise UsageError("the database is not open", code="D231", fix=fix)
         return self._engine
 
     def _make_engine(self) -> None:
         assert self._url is not None
-        replica = None
-        if self._replica is not None:
-            replica = Replica(self._pool(self._replica, patience=0.0))
+        away = self._replica and self._pool(self._replica, patience=0.0)
+        replica = Replica(away) if away else None
         self._engine = Engine(self._pool(self._url), self._timeout, replica)
         self._engine.listeners = self._listeners
 
@@ -205,13 +207,14 @@ class _Source(Generic[S]):
                 yield from engine.replica.pool.close(timeout)
 
 
-class Database(_Source[Session]):
+class Database(_Source[Session, Notifications]):
     """A database for threads: open it with ``with``.
 
     Safe to share among threads. After a fork the child opens connections of its own.
     """
 
     _kind = Session
+    _ear = Notifications
 
     def open(self) -> Self:
         """Let sessions run; connections are opened by the calls that need them."""
@@ -234,29 +237,16 @@ class Database(_Source[Session]):
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()
 
-    def listen(self, *channels: str, timeout: float | None = None) -> Notifications:
-        """Yield what is sent to some channels, on a connection of its own.
-
-        Open it with ``with`` to hear all that is sent from then on, or iterate it as it is. It
-        connects again by itself; each channel then gets a notification that says ``missed``.
-
-        Args:
-            channels: Their names, as they are.
-            timeout: Seconds without a notification after which there are no more; None: never.
-        """
-        ear = Notifications(self._opened().pool, channels, timeout)
-        self._ears.add(ear)
-        return ear
-
     def run(self, function: Callable[[Transaction], T], **options: Any) -> T:
         """Run a unit of work without a tenant; see `Session.run`."""
         return self.session().run(function, **options)
 
 
-class AsyncDatabase(_Source[AsyncSession]):
+class AsyncDatabase(_Source[AsyncSession, AsyncNotifications]):
     """A database for tasks of one event loop: open it with ``async with``."""
 
     _kind = AsyncSession
+    _ear = AsyncNotifications
 
     async def open(self) -> Self:
         """Let sessions run; connections are opened by the calls that need them."""
@@ -266,11 +256,7 @@ class AsyncDatabase(_Source[AsyncSession]):
         return self
 
     async def close(self, timeout: float = 30.0) -> None:
-        """Refuse new calls, wait for those at work, close every connection.
-
-        Args:
-            timeout: Seconds; whatever is still at work then loses its connection.
-        """
+        """Refuse new calls, wait for those at work, close all; see `Database.close`."""
         await run_async(self._close(timeout))
 
     async def __aenter__(self) -> Self:
@@ -278,17 +264,6 @@ class AsyncDatabase(_Source[AsyncSession]):
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         await self.close()
-
-    def listen(self, *channels: str, timeout: float | None = None) -> AsyncNotifications:
-        """Yield what is sent to some channels, on a connection of its own; see `Database.listen`.
-
-        Args:
-            channels: Their names, as they are.
-            timeout: Seconds without a notification after which there are no more; None: never.
-        """
-        ear = AsyncNotifications(self._opened().pool, channels, timeout)
-        self._ears.add(ear)
-        return ear
 
     async def run(self, function: Callable[[AsyncTransaction], Awaitable[T]], **options: Any) -> T:
         """Run a unit of work without a tenant; see `AsyncSession.run`."""

@@ -33,7 +33,7 @@ from todo_sql.wire.call_errors import BadParameter, ServerError
 from todo_sql.wire.connection import Link
 from todo_sql.wire.literals import dump_json
 from todo_sql.wire.parameters import Encoder, Parameter
-from todo_sql.wire.pipeline import ConnectionLost, Failed, flush, next_result
+from todo_sql.wire.pipeline import ConnectionLost, Failed, flush, losing, next_result
 from todo_sql.wire.statement import Step, WireStatement, comment
 from todo_sql.wire.waiting import Fly, Pause, Work
 
@@ -65,10 +65,8 @@ class CopyPlan:
     @property
     def defaults(self) -> dict[str, Any]:
         """What a row that is a mapping may leave out, and what it has then."""
-        copied = {name for _, name in self.copied}
-        defaults = self.call.query.defaults
-        if defaults is None:
-            defaults = self.call.query.named.defaults()
+        copied, query = {name for _, name in self.copied}, self.call.query
+        defaults = query.named.defaults() if query.defaults is None else query.defaults
         return {name: value for name, value in defaults.items() if name in copied}
 
     @property
@@ -96,29 +94,19 @@ class CopyPlan:
         return self.call.around(self._statement(sql, ()), [])
 
     def insert(self, *, counted: bool) -> Call:
-        """Return the call that inserts from the temporary table.
-
-        Args:
-            counted: Whether a row comes back for each that was inserted.
-        """
-        values: list[Any] = []
-        parameters: list[Parameter] = []
-        items = []
-        for column, name in zip(self.target.columns, self.target.parameters, strict=True):
-            if name != self.bound:
-                items.append(column)
-                continue
-            if not parameters:
-                values.append(self.tenant_id)
-                parameters = [p for p in self.call.text.statement.parameters if p.name == name][:1]
-            items.append("$1")
+        """Return the call that inserts from the temporary table; `counted`: a row for each."""
+        given = self.call.text.statement.parameters
+        bound = [parameter for parameter in given if parameter.name == self.bound][:1]
+        items = [
+            "$1" if name == self.bound else column
+            for column, name in zip(self.target.columns, self.target.parameters, strict=True)
+        ]
         sql = (
             f"insert into {self.target.table} ({', '.join(self.target.columns)}) "
             f"select {', '.join(items)} from {self.temporary} {self.target.tail}"
         )
-        if counted:
-            sql += " returning 1"
-        return self.call.around(self._statement(sql, parameters), values)
+        sql += " returning 1" if counted else ""
+        return self.call.around(self._statement(sql, bound), [self.tenant_id] if bound else [])
 
     def _statement(self, sql: str, parameters: Iterable[Parameter]) -> WireStatement:
         label = self.call.text.statement.label
@@ -126,11 +114,7 @@ class CopyPlan:
 
 
 def plan_copy(scope: Scope, query: Query[Any]) -> CopyPlan:
-    """Make a ``:copyfrom`` call ready.
-
-    Raises:
-        TenantRequired: The query needs a tenant and the session has none.
-    """
+    """Make a ``:copyfrom`` call ready."""
     bind_tenant(scope, query, {})
     text = query.texts.of(next(variants(query.named)))
     return CopyPlan(Call(scope, query, text, [], repeatable=False), scope.tenant_id)
@@ -167,7 +151,7 @@ def _copy(engine: Engine, link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Wo
     timeout = plan.call.timeout
 
     def fly(flying: PQGen[Any]) -> Work[Any]:
-        return engine.on_link(link, Fly(link, flying, engine.deadline(timeout)))
+        return engine.on_link(link, Fly(link, losing(link, flying), engine.deadline(timeout)))
 
     yield from fly(_start(link, step))
     try:
@@ -214,8 +198,7 @@ def _pieces(link: Link, plan: CopyPlan, rows: Iterable[Row]) -> Iterator[Any]:
             raise
         if data:
             yield data
-    data = formatter.end()
-    if data:
+    if data := formatter.end():
         yield data
 
 
@@ -279,11 +262,8 @@ def _taker(
 
 
 def _misfit(row: Any, expected: set[str], bound: str | None) -> BadParameter:
-    given = (
-        set(row)
-        if isinstance(row, Mapping)
-        else expected - {name for name in expected if not hasattr(row, name)}
-    )
+    held = (name for name in expected if hasattr(row, name))
+    given = set(row if isinstance(row, Mapping) else held)
     missing, surplus = sorted(expected - given), sorted(given - expected)
     name = (missing or surplus or ["?"])[0]
     what = "lacks" if missing else "has an unexpected"
@@ -294,46 +274,30 @@ def _misfit(row: Any, expected: set[str], bound: str | None) -> BadParameter:
 
 
 def _start(link: Link, step: Step) -> PQGen[None]:
-    pgconn = link.pgconn
-    try:
-        pgconn.send_query(step.statement.sql)
-        yield from flush(pgconn)
-        result = yield from _answer(link, step)
-        if result.status != pq.ExecStatus.COPY_IN:
-            raise ConnectionLost("COPY did not start")
-    except psycopg.OperationalError as error:
-        link.broken = True
-        raise ConnectionLost(str(error).strip()) from None
+    link.pgconn.send_query(step.statement.sql)
+    yield from flush(link.pgconn)
+    result = yield from _answer(link, step)
+    if result.status != pq.ExecStatus.COPY_IN:
+        raise ConnectionLost("COPY did not start")
 
 
 def _put(link: Link, data: Any) -> PQGen[None]:
-    pgconn = link.pgconn
-    try:
-        while pgconn.put_copy_data(data) == 0:
-            yield Wait.W
-        yield from flush(pgconn)
-    except psycopg.OperationalError as error:
-        link.broken = True
-        raise ConnectionLost(str(error).strip()) from None
+    while link.pgconn.put_copy_data(data) == 0:
+        yield Wait.W
+    yield from flush(link.pgconn)
 
 
 def _finish(link: Link, step: Step, error: bytes | None) -> PQGen[int]:
     """End the COPY; with an error message the server throws the rows away."""
-    pgconn = link.pgconn
+    while link.pgconn.put_copy_end(error) == 0:
+        yield Wait.W
+    yield from flush(link.pgconn)
     try:
-        while pgconn.put_copy_end(error) == 0:
-            yield Wait.W
-        yield from flush(pgconn)
-        try:
-            result = yield from _answer(link, step)
-        except Failed:
-            if error is None:
-                raise
-            return 0
-        return result.command_tuples or 0
-    except psycopg.OperationalError as lost:
-        link.broken = True
-        raise ConnectionLost(str(lost).strip()) from None
+        return (yield from _answer(link, step)).command_tuples or 0
+    except Failed:
+        if error is None:
+            raise
+        return 0
 
 
 def _answer(link: Link, step: Step) -> PQGen[pq.abc.PGresult]:

@@ -44,14 +44,7 @@ Listener = Callable[[QueryEvent], object]
 def observed(
     listeners: list[Listener], query: Query[Any], work: Work[T], *, counts: bool = False
 ) -> Work[T]:
-    """Do a piece of work and tell the listeners how it went.
-
-    Args:
-        listeners: Called in turn.
-        query: What is called.
-        work: The call.
-        counts: Whether its outcome is a number of rows, and not a row.
-    """
+    """Do a piece of work and tell the listeners how it went; `counts`: it returns a number."""
     watch = Watch(listeners, query)
     try:
         outcome = yield from work
@@ -63,12 +56,7 @@ def observed(
 
 
 class Watch:
-    """Times one call and tells the listeners when it has ended.
-
-    Args:
-        listeners: Called in turn.
-        query: What is called.
-    """
+    """Times one call and tells the listeners when it has ended."""
 
     def __init__(self, listeners: list[Listener], query: Query[Any]) -> None:
         self._listeners = listeners
@@ -85,15 +73,12 @@ class Watch:
         self._tell(None, getattr(error, "sqlstate", None), type(error).__name__)
 
     def _tell(self, rows: int | None, sqlstate: str | None, error: str | None) -> None:
-        event = QueryEvent(
+        name, file, took = (
             self._query.name,
             self._query.file.file,
-            self._started_at,
             time.perf_counter() - self._began,
-            rows,
-            sqlstate,
-            error,
         )
+        event = QueryEvent(name, file, self._started_at, took, rows, sqlstate, error)
         for listener in tuple(self._listeners):
             try:
                 listener(event)

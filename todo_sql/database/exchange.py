@@ -24,11 +24,7 @@ from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
 
 
 class Exchange:
-    """Sends flights over the connections of a pool.
-
-    Args:
-        pool: Connections to one server.
-    """
+    """Sends flights over the connections of a pool."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -47,18 +43,11 @@ class Exchange:
         return link
 
     def flight(
-        self,
-        link: Link,
-        units: Sequence[Sequence[Step]],
-        deadline: float,
-        *,
-        taints: bool = False,
+        self, link: Link, units: Sequence[Sequence[Step]], deadline: float, *, taints: bool = False
     ) -> Work[list[Answer]]:
         """Fly on a connection; whatever goes wrong, leave nothing running on the server.
 
         Args:
-            link: Where.
-            units: What.
             deadline: On the monotonic clock.
             taints: Whether the connection is not clean from now on until `clear` says so.
 

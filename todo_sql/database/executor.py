@@ -16,16 +16,11 @@ from psycopg import pq
 from todo_sql.database.call import Call
 from todo_sql.database.events import Listener
 from todo_sql.database.exchange import Exchange, clear
-from todo_sql.database.freshness import WRITTEN, Freshness
 from todo_sql.database.replica import Replica
+from todo_sql.database.scope import WRITTEN, Freshness
 from todo_sql.errors import TodoSqlError
 from todo_sql.wire import retry
-from todo_sql.wire.call_errors import (
-    DatabaseError,
-    ServerError,
-    Unavailable,
-    translate,
-)
+from todo_sql.wire.call_errors import DatabaseError, ServerError, Unavailable, translate
 from todo_sql.wire.connection import Link
 from todo_sql.wire.pipeline import ConnectionLost, Failed
 from todo_sql.wire.pool import Pool
@@ -42,6 +37,7 @@ Shape = Callable[[Link, Call, pq.abc.PGresult], T]
 GRACE = 1.0
 
 BROKE = "the connection broke"
+_BEFORE_REPEATING = "read before you repeat it, or create with a public_id of your own"
 
 _COLUMNS = texts(
     """
@@ -80,13 +76,7 @@ _COLUMNS = texts(
 
 
 class Engine(Exchange):
-    """Makes calls on a pool.
-
-    Args:
-        pool: Connections to the primary.
-        replica: Reads on a replica, or None.
-        timeout: Seconds that a call may take when nothing says otherwise.
-    """
+    """Makes calls on a pool, which take `timeout` seconds where nothing says otherwise."""
 
     def __init__(self, pool: Pool, timeout: float, replica: Replica | None = None) -> None:
         super().__init__(pool)
@@ -105,10 +95,7 @@ class Engine(Exchange):
         if self.replica is not None and call.query.read_only:
             try:
                 found = yield from self.replica.read(
-                    (call,),
-                    freshness,
-                    deadline,
-                    lambda link, results: shape(link, call, results[0]),
+                    (call,), freshness, deadline, lambda link, got: shape(link, call, got[0])
                 )
             except Failed as failed:
                 raise self.explain(failed, call) from None
@@ -120,9 +107,8 @@ class Engine(Exchange):
             try:
                 return (yield from self._attempt(call, shape, freshness, deadline))
             except ConnectionLost as lost:
-                if not (call.repeatable or lost.untouched) or not retry.time_left(
-                    deadline, attempt
-                ):
+                repeatable = call.repeatable or lost.untouched
+                if not repeatable or not retry.time_left(deadline, attempt):
                     raise broke(lost, changed=not call.query.read_only) from None
                 doubt = doubt or not (lost.untouched or call.query.read_only)
                 why = BROKE
@@ -166,8 +152,6 @@ class Engine(Exchange):
         """Return the exception for a failed call, or for a failed COMMIT without one.
 
         Args:
-            failed: What the server said.
-            call: What was called.
             doubt: Whether an earlier attempt may have changed something.
         """
         error = failed.error
@@ -232,9 +216,7 @@ def unavailable(message: str, *, changed: bool) -> Unavailable:
         message,
         outcome_unknown=changed,
         cause="the change may have been made: COMMIT had been sent" if changed else None,
-        fix="read before you repeat it, or create with a public_id of your own"
-        if changed
-        else "try again",
+        fix=_BEFORE_REPEATING if changed else "try again",
     )
 
 

@@ -7,18 +7,21 @@ its library, which the server loads when it starts.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import pq
+from psycopg.abc import PQGen
 
 from todo_sql.database.scope import Settings, scope_step
 from todo_sql.logs import ROLE
 from todo_sql.wire.call_errors import RoleRefused, Timeout, translate
 from todo_sql.wire.connection import Link
-from todo_sql.wire.pipeline import Answer, Failed, fly, probe
+from todo_sql.wire.pipeline import Answer, Failed, fly, losing, probe
 from todo_sql.wire.statement import BEGIN, COMMIT, OURS, Step, WireStatement, texts
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work
+
+T = TypeVar("T")
 
 _WHO = WireStatement(
     "select pg_catalog.pg_backend_pid() as pid, "
@@ -87,7 +90,6 @@ def greet(link: Link, settings: Settings, deadline: float) -> Work[None]:
     """Learn what a connection can do, and check the role that its calls run as.
 
     Args:
-        link: The connection.
         settings: Of a tenant call: its role must be held by row security. Empty: unchecked.
         deadline: On the monotonic clock.
 
@@ -97,25 +99,23 @@ def greet(link: Link, settings: Settings, deadline: float) -> Work[None]:
     unit = [BEGIN, Step(_WHO), Step(_STEADY, [str(link.pgconn.backend_pid)])]
     if settings:
         unit += [scope_step(settings), OURS, Step(_ROLE)]
-    try:
-        answer, _ = yield Fly(link, fly(link, [unit, [COMMIT]]), deadline)
-    except DeadlinePassed:
-        link.broken = True
-        raise Timeout("no answer in time", cause="the connection was new") from None
+    answer, _ = yield from _asked(link, fly(link, [unit, [COMMIT]]), deadline)
     try:
         results = _checked(link, answer, settings)
     except RoleRefused as refused:
         ROLE.warning("%s", refused.message)
         raise
-    set_aside = link.prepared(_STEADY).rows(results[2], dict, "steady")
-    for found in set_aside:
+    for found in link.prepared(_STEADY).rows(results[2], dict, "steady"):
         link.steadied = True
         ROLE.info("%s of the login's role is set aside", found["name"])
     if not link.greeted:
         (who,) = link.prepared(_WHO).rows(results[1], dict, "greeting")
         link.pooled = who["pid"] != link.pgconn.backend_pid
         link.citus = who["citus"]
-        link.prepares = not link.pooled or (yield from _probe(link, deadline))
+        link.prepares = not link.pooled or (
+            psycopg.capabilities.has_send_close_prepared()
+            and (yield from _asked(link, losing(link, probe(link)), deadline))
+        )
         link.forget()
         link.greeted = True
 
@@ -132,15 +132,13 @@ def _checked(link: Link, answer: Answer, settings: Settings) -> list[pq.abc.PGre
     return results
 
 
-def _probe(link: Link, deadline: float) -> Work[bool]:
-    if not psycopg.capabilities.has_send_close_prepared():
-        return False
+def _asked(link: Link, flying: PQGen[T], deadline: float) -> Work[T]:
     try:
-        renamed: bool = yield Fly(link, probe(link), deadline)
+        answer: T = yield Fly(link, flying, deadline)
+        return answer
     except DeadlinePassed:
         link.broken = True
         raise Timeout("no answer in time", cause="the connection was new") from None
-    return renamed
 
 
 def _check(found: dict[str, Any]) -> None:
@@ -165,17 +163,16 @@ def _refusal(failed: Failed, settings: Settings) -> Exception:
     error = failed.error
     role = dict(settings).get("role")
     if role and error.sqlstate in ("22023", "42704"):
-        return RoleRefused(
-            f"tenant calls run as `{role}`, which this server does not have",
-            sqlstate=error.sqlstate,
-            cause=f"PostgreSQL {error.sqlstate}: {error.message}",
-            fix="run `todo-sql migrate`: a migration makes the role",
-        )
-    if role and error.sqlstate == "42501":
-        return RoleRefused(
-            f"tenant calls run as `{role}`, which this login may not assume",
-            sqlstate=error.sqlstate,
-            cause=f"PostgreSQL {error.sqlstate}: {error.message}",
-            fix=f"have a role that administers it run: grant {role} to <this login>",
-        )
-    return translate(error)
+        why = "this server does not have"
+        fix = "run `todo-sql migrate`: a migration makes the role"
+    elif role and error.sqlstate == "42501":
+        why = "this login may not assume"
+        fix = f"have a role that administers it run: grant {role} to <this login>"
+    else:
+        return translate(error)
+    return RoleRefused(
+        f"tenant calls run as `{role}`, which {why}",
+        sqlstate=error.sqlstate,
+        cause=f"PostgreSQL {error.sqlstate}: {error.message}",
+        fix=fix,
+    )

@@ -10,23 +10,19 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Self
 
-import psycopg
 from psycopg.abc import PQGen
 from psycopg.waiting import Wait
 
 from todo_sql.errors import UsageError
 from todo_sql.wire.call_errors import Unavailable, translate
 from todo_sql.wire.connection import Link
-from todo_sql.wire.pipeline import ConnectionLost, Failed, fly
+from todo_sql.wire.pipeline import ConnectionLost, Failed, fly, losing
 from todo_sql.wire.pool import Pool
 from todo_sql.wire.retry import may_pass
 from todo_sql.wire.statement import BEGIN, Step, WireStatement
 from todo_sql.wire.waiting import DeadlinePassed, Fly, Work, run, run_async
-
-if TYPE_CHECKING:
-    from typing import Self
 
 # A connection that was silent for so long is asked whether its server is still there.
 _QUIET = 30.0
@@ -103,14 +99,12 @@ class _Ear:
             steps = [Step(WireStatement(f'listen "{name}"', once=True)) for name in names]
             (answer,) = yield Fly(link, fly(link, [steps]), monotonic() + _ANSWER)
             answer.check()
-        except Failed as failed:
+        except BaseException as error:
             link.close()
-            raise translate(failed.error) from None
-        except (ConnectionLost, DeadlinePassed) as error:
-            link.close()
-            raise Unavailable(f"the connection broke: {error}", fix="try again") from None
-        except BaseException:
-            link.close()
+            if isinstance(error, Failed):
+                raise translate(error.error) from None
+            if isinstance(error, (ConnectionLost, DeadlinePassed)):
+                raise Unavailable(f"the connection broke: {error}", fix="try again") from None
             raise
         self._link = link
 
@@ -165,7 +159,8 @@ class _Ear:
         """Wait for notifications, for a while; make sure that the server is there."""
         quiet = monotonic() + _QUIET
         try:
-            self._heard += yield Fly(link, _notified(link), min(quiet, until or quiet))
+            heard = losing(link, _notified(link))
+            self._heard += yield Fly(link, heard, min(quiet, until or quiet))
         except DeadlinePassed:
             if until is not None and monotonic() >= until:
                 return
@@ -200,20 +195,14 @@ def _backend(link: Link, *before: Step) -> Work[int]:
 
 def _notified(link: Link) -> PQGen[list[Notification]]:
     """Return what was sent since the last time; waits until something is."""
-    pgconn = link.pgconn
-    try:
-        while True:
-            pgconn.consume_input()
-            found = []
-            while (sent := pgconn.notifies()) is not None:
-                name, payload = sent.relname.decode(), sent.extra.decode()
-                found.append(Notification(name, payload, sent.be_pid))
-            if found:
-                return found
-            yield Wait.R
-    except psycopg.OperationalError as error:
-        link.broken = True
-        raise ConnectionLost(str(error).strip().partition("\n")[0]) from None
+    found: list[Notification] = []
+    while True:
+        link.pgconn.consume_input()
+        while (sent := link.pgconn.notifies()) is not None:
+            found.append(Notification(sent.relname.decode(), sent.extra.decode(), sent.be_pid))
+        if found:
+            return found
+        yield Wait.R
 
 
 class Notifications(_Ear):

@@ -5,11 +5,11 @@ The .sql file lies beside the generated module and is read and parsed on the fir
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from todo_sql.config import Tenant
 from todo_sql.errors import UsageError
@@ -17,7 +17,9 @@ from todo_sql.errors import UsageError
 if TYPE_CHECKING:
     from todo_sql.database.texts import Texts
     from todo_sql.queries.named import NamedQuery
+    from todo_sql.sql.source import Source
     from todo_sql.wire.loaders import Form
+    from todo_sql.wire.parameters import Parameter
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -109,11 +111,14 @@ class QueryFile:
     def named(self) -> Mapping[str, NamedQuery]:
         """Every query of the file by name; read on first use."""
         from todo_sql.queries.loader import load_text
+
+        return {query.name: query for query in load_text(self._source())}
+
+    def _source(self) -> Source:
         from todo_sql.sql.source import Source
 
         data = files(self.package).joinpath(self.file).read_bytes()
-        source = Source.from_bytes(f"queries/{self.file}", data)
-        return {query.name: query for query in load_text(source)}
+        return Source.from_bytes(f"queries/{self.file}", data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,10 +151,8 @@ class Query(Generic[R]):
         try:
             return self.file.named[self.name]
         except KeyError:
-            raise UsageError(
-                f"{self.file.file} holds no query `{self.name}`",
-                fix="run `todo-sql generate` again",
-            ) from None
+            message = f"{self.file.file} holds no query `{self.name}`"
+            raise UsageError(message, fix="run `todo-sql generate` again") from None
 
     @cached_property
     def made(self) -> Any:
@@ -165,8 +168,51 @@ class Query(Generic[R]):
         """The statements that the query is sent as."""
         from todo_sql.database.texts import Texts
 
-        return Texts(self.named, self.parameters, self.written, self.nullable, self.leaves)
+        return Texts(self.named, self._typed, self.leaves)
+
+    def _typed(self, name: str) -> Parameter:
+        """Return a parameter with what is known of it."""
+        from todo_sql.wire.parameters import Parameter
+
+        named, nullable = self.named, self.nullable
+        return Parameter(
+            name,
+            self.parameters.get(name),
+            nullable is None or name in nullable,
+            form=self.written.get(name),
+            nulls=nullable is None or f"{name}[]" in nullable,
+            optional=name in named.optional and name not in named.required,
+        )
 
     def into(self, row: type[S]) -> Query[S]:
         """Return the same query with another type of row, such as a slots dataclass."""
         return replace(self, row=row, validated=False)  # type: ignore[return-value]
+
+
+class _Text(QueryFile):
+    """A file of one query that never lay on a disk."""
+
+    is_adhoc = True
+
+    def __init__(self, text: str) -> None:
+        super().__init__(None, "session.sql")
+        self._text = text
+
+    def _source(self) -> Source:
+        from todo_sql.sql.source import Source
+
+        return Source(self.file, f"-- name: sql :many\n{self._text}")
+
+
+def adhoc(text: str, row: type[R] | None) -> Query[R]:
+    """Return the query for a text; the same object for the same text, so that it is prepared."""
+    return _known(text, cast(Hashable, row))
+
+
+@lru_cache(maxsize=256)
+def _known(text: str, row: Hashable) -> Query[Any]:
+    from todo_sql.wire.residue import refuse
+    from todo_sql.wire.rows import checked
+
+    refuse(text)
+    return _Text(text).query("sql", row=checked(row))

@@ -10,7 +10,7 @@ from psycopg import pq
 
 from todo_sql.database.call import Call
 from todo_sql.database.exchange import Exchange
-from todo_sql.database.freshness import FIRST_PAUSE, PATIENCE, REPLAYED, Freshness
+from todo_sql.database.scope import FIRST_PAUSE, PATIENCE, REPLAYED, Freshness
 from todo_sql.logs import REPLICA
 from todo_sql.wire.call_errors import DatabaseError, Timeout, Unavailable
 from todo_sql.wire.connection import Link
@@ -27,11 +27,7 @@ CONNECT = 2.0
 
 
 class Replica(Exchange):
-    """A replica of the primary.
-
-    Args:
-        pool: Connections to it.
-    """
+    """A replica of the primary."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
@@ -47,8 +43,6 @@ class Replica(Exchange):
         """Make read-only calls here, in one flight; None: the primary has to.
 
         Args:
-            calls: Each a transaction of its own.
-            freshness: How far the replica must have come.
             deadline: When the primary, if it has to, must have answered.
             use: Makes of the calls' results what the caller gets.
 
@@ -98,11 +92,7 @@ class Replica(Exchange):
         REPLICA.warning("left alone for %g s: %s", REST, said)
 
     def _attempt(
-        self,
-        link: Link,
-        calls: Sequence[Call],
-        freshness: Freshness,
-        deadline: float,
+        self, link: Link, calls: Sequence[Call], freshness: Freshness, deadline: float
     ) -> Work[list[pq.abc.PGresult] | None]:
         """Return each call's result, or None if the replica is behind the session's last change."""
         asks = freshness.position > link.replayed

@@ -21,11 +21,7 @@ def many(link: Link, call: Call, result: pq.abc.PGresult) -> list[Any]:
 
 
 def optional(link: Link, call: Call, result: pq.abc.PGresult) -> Any:
-    """Return the row, or None.
-
-    Raises:
-        TooManyRows: There is more than one.
-    """
+    """Return the row, or None; `TooManyRows`: there is more than one."""
     count = result.ntuples
     if count > 1:
         raise TooManyRows(
@@ -38,12 +34,7 @@ def optional(link: Link, call: Call, result: pq.abc.PGresult) -> Any:
 
 
 def one(link: Link, call: Call, result: pq.abc.PGresult) -> Any:
-    """Return the row.
-
-    Raises:
-        NoRow: There is none.
-        TooManyRows: There is more than one.
-    """
+    """Return the row; `NoRow`: there is none; `TooManyRows`: there is more than one."""
     if not result.ntuples:
         raise NoRow(
             f"`{call.query.name}` found no row",
@@ -74,10 +65,9 @@ def page(
     """Return what makes a page of a result that has its keys behind the row's columns."""
 
     def shape(link: Link, call: Call, result: pq.abc.PGresult) -> Page[Any]:
-        query, statement = call.query, call.statement
-        rows = link.prepared(statement).pairs(
-            result, query.made, statement.label, len(variant.keys), query.forms
-        )
+        query, statement, keys = call.query, call.statement, len(variant.keys)
+        found = link.prepared(statement)
+        rows = found.pairs(result, query.made, statement.label, keys, query.forms)
         return make_page(query.named, cursor, variant.cases, rows, size)
 
     return shape

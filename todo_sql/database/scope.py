@@ -1,14 +1,15 @@
-"""Whose rows a call sees: the settings that ride in front of its statement. Pure."""
+"""Whose rows a call sees, by settings in front of its statement, and how fresh they are. Pure."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cache
 
 from todo_sql.config import Tenant
 from todo_sql.errors import UsageError
 from todo_sql.wire.call_errors import TenantRequired
-from todo_sql.wire.statement import Step, WireStatement, texts
+from todo_sql.wire.statement import Step, WireStatement, command, texts
 
 Settings = tuple[tuple[str, str | None], ...]
 
@@ -35,12 +36,7 @@ class Scope:
     tenant: Tenant | None = None
 
     def settings(self, tenant: Tenant | None, timeout: float | None) -> Settings:
-        """Return what has to be set for a call, as pairs of name and value.
-
-        Args:
-            tenant: The tenant configuration of the query.
-            timeout: Seconds after which the server is to give up on the statement.
-        """
+        """Return what has to be set for a call, as pairs of name and value."""
         pairs: list[tuple[str, str | None]] = []
         if self.tenant_id is not None:
             tenant = tenant or self.tenant
@@ -58,11 +54,7 @@ class Scope:
 
 
 def checked_tenant(tenant_id: object) -> object:
-    """Return a tenant's id.
-
-    Raises:
-        TenantRequired: It is None or empty.
-    """
+    """Return a tenant's id; `TenantRequired`: it is None or empty."""
     if tenant_id is None or not str(tenant_id).strip():
         raise TenantRequired(
             "the tenant's id is empty",
@@ -79,12 +71,7 @@ def scope_step(settings: Settings) -> Step:
 
 
 def scope_steps(settings: Settings, *, citus: bool) -> list[Step]:
-    """Return what makes settings hold until the end of the transaction; none for none.
-
-    Args:
-        settings: Pairs of name and value.
-        citus: Whether the rows lie on other servers, which must hear of the settings, too.
-    """
+    """Return what makes settings hold until the transaction ends; `citus`: on nodes, too."""
     if not settings:
         return []
     far = [pair for pair in settings if pair[0] not in _ONLY_HERE] if citus else []
@@ -106,8 +93,49 @@ def _set_local(name: str, value: str | None) -> Step:
 
 @cache
 def _set_statement(names: tuple[str, ...]) -> WireStatement:
-    calls = [
-        f"pg_catalog.set_config('{name.replace(chr(39), chr(39) * 2)}', ${number}, true)"
-        for number, name in enumerate(names, 1)
-    ]
+    quoted = (name.replace("'", "''") for name in names)
+    calls = (f"pg_catalog.set_config('{n}', ${at}, true)" for at, n in enumerate(quoted, 1))
     return texts("select " + ", ".join(calls), *names, label="scope")
+
+
+# How long a read waits for the replica to catch up before it goes to the primary.
+PATIENCE = 0.2
+FIRST_PAUSE = 0.004
+
+
+def _position(function: str) -> Step:
+    sql = f"select pg_catalog.pg_wal_lsn_diff(pg_catalog.{function}(), '0/0')::bigint as position"
+    return Step(WireStatement(sql, label="position"))
+
+
+# The position after a COMMIT; rides behind it in the same flight.
+WRITTEN = _position("pg_current_wal_insert_lsn")
+# What a replica has replayed; null where the server is none.
+REPLAYED = _position("pg_last_wal_replay_lsn")
+# Each statement sees what was replayed when it began, whatever the server's default.
+BEGIN_ON_REPLICA = command("begin isolation level read committed read only")
+
+
+class Freshness:
+    """The position in the write-ahead log of a session's last change.
+
+    Args:
+        position: Of a change made before, such as another process's.
+
+    Raises:
+        UsageError: It is not a position.
+    """
+
+    def __init__(self, position: int = 0) -> None:
+        if not isinstance(position, int) or position < 0:
+            raise UsageError(
+                f"`after` must be the position of a session, not {position!r}",
+                fix="pass the `position` of another session, a whole number",
+            )
+        self.position = position
+        self._lock = threading.Lock()
+
+    def note(self, position: int) -> None:
+        """Record a later change."""
+        with self._lock:
+            self.position = max(self.position, position)

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from todo_sql.database import results
-from todo_sql.database.adhoc import adhoc
-from todo_sql.database.base_session import Handle
+from todo_sql.database.base_session import Handle, InTransaction, Turn
 from todo_sql.database.batch import Batch
-from todo_sql.database.call import Call, plan
 from todo_sql.database.copyfrom import Row
-from todo_sql.database.executor import Engine, Shape
-from todo_sql.database.freshness import Freshness
-from todo_sql.database.query import Query
-from todo_sql.database.scope import Scope
-from todo_sql.database.streaming import RowStream, Stream
-from todo_sql.database.transaction import Isolation, Savepoint, Unit
-from todo_sql.database.turn import Turn
-from todo_sql.errors import UsageError
+from todo_sql.database.executor import Shape
+from todo_sql.database.query import Query, adhoc
+from todo_sql.database.streaming import RowStream
+from todo_sql.database.transaction import Isolation, Unit
 from todo_sql.queries.cursor import Page
 from todo_sql.wire import retry
-from todo_sql.wire.call_errors import needs_with
 from todo_sql.wire.waiting import Work, run
-
-if TYPE_CHECKING:
-    from typing import Self
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -91,7 +81,6 @@ class Session(Handle):
         """Return one page of a ``:page`` query.
 
         Args:
-            query: The query.
             arguments: Its parameters, the page size among them.
             cursor: ``next`` or ``previous`` of another page; None: the first page.
 
@@ -182,26 +171,13 @@ class Session(Handle):
         return run(work)
 
 
-class Transaction(Session):
+class Transaction(InTransaction, Session):
     """A session whose calls are one transaction; as a context manager it commits.
 
     An error that leaves the ``with`` block rolls back. Threads that share it take turns.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        scope: Scope,
-        freshness: Freshness,
-        unit: Unit,
-        outer: Transaction | None = None,
-    ) -> None:
-        super().__init__(engine, scope, freshness)
-        self._unit = unit
-        self._outer = outer
-        self._turn: Turn = outer._turn if outer is not None else Turn.of_threads()
-        self._savepoint: Savepoint | None = None
-        self._entered = False
+    _new_turn = Turn.of_threads
 
     def __enter__(self) -> Self:
         self._turn.check()
@@ -223,37 +199,9 @@ class Transaction(Session):
             if self._outer is None:
                 self._unit.abandon()
 
-    def transaction(
-        self, *, isolation: Isolation | str | None = None, read_only: bool = False
-    ) -> Transaction:
-        """Nest a transaction: a savepoint. It has the outer one's isolation."""
-        if not self._entered:
-            raise needs_with("the outer transaction")
-        self._unit.check_nested(isolation, read_only)
-        return Transaction(self._engine, self._scope, self._freshness, self._unit, self)
-
-    def batch(self) -> Batch[Session]:
-        """Refuse: the calls of a batch are transactions of their own."""
-        raise UsageError(
-            "a transaction has no batch",
-            cause="the calls of a batch are transactions of their own",
-            fix="call `batch()` on the session",
-        )
-
     def _run(self, work: Work[T]) -> T:
         if not self._entered:
-            work.close()
-            raise needs_with("the transaction")
+            raise self._outside(work)
         self._turn.check()
         with self._turn.lock, self._turn:
             return run(work)
-
-    def _in_unit(self, body: Callable[[Unit], Work[T]]) -> Work[T]:
-        return body(self._unit)
-
-    def _stream(self, query: Query[Any], arguments: Mapping[str, object]) -> Stream:
-        call = plan(self._scope, query, arguments)
-        return Stream(self._unit, call, self._engine.listeners, owns_unit=False)
-
-    def _make(self, call: Call, shape: Shape[T]) -> Work[T]:
-        return self._unit.call(call, shape)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Generic, Self, TypeVar
 
 from todo_sql.database import results
 from todo_sql.database.call import Call
@@ -14,9 +14,6 @@ from todo_sql.errors import UsageError
 from todo_sql.wire.call_errors import needs_with
 from todo_sql.wire.statement import WireStatement
 from todo_sql.wire.waiting import Work
-
-if TYPE_CHECKING:
-    from typing import Self
 
 R = TypeVar("R")
 
@@ -29,8 +26,6 @@ class Stream:
     """The rows of one call, a piece at a time; never sent again.
 
     Args:
-        unit: The transaction that the cursor lives in.
-        call: What is read.
         listeners: Told when the stream has ended.
         owns_unit: Whether the transaction ends with the stream.
     """
@@ -56,16 +51,10 @@ class Stream:
         self._close = WireStatement(f"close {name}", label=label, once=True)
 
     def open(self) -> Work[None]:
-        """Begin to read; where that fails, nothing is held.
-
-        Raises:
-            UsageError: It was opened before.
-        """
+        """Begin to read, once; where that fails, nothing is held."""
         if self._opened:
-            raise UsageError(
-                f"the stream of `{self._call.query.name}` was opened before",
-                fix="call the query again",
-            )
+            message = f"the stream of `{self._call.query.name}` was opened before"
+            raise UsageError(message, fix="call the query again")
         self._opened = True
         call = self._call.around(self._declare, self._call.values)
         try:
@@ -75,16 +64,11 @@ class Stream:
             raise
 
     def piece(self) -> Work[list[Any]]:
-        """Return the next rows; none at the end.
-
-        Raises:
-            UsageError: It is not open.
-        """
+        """Return the next rows; none at the end."""
         if not self._opened:
             raise needs_with(f"the stream of `{self._call.query.name}`")
-        rows: list[Any] = yield from self._unit.call(
-            self._call.around(self._fetch, []), results.many
-        )
+        fetch = self._call.around(self._fetch, [])
+        rows: list[Any] = yield from self._unit.call(fetch, results.many)
         self._rows += len(rows)
         return rows
 
@@ -107,12 +91,14 @@ class Stream:
                 self._watch.failed(error)
 
 
-class RowStream(Generic[R]):
-    """The rows of a ``:stream`` query; read them inside a ``with`` block."""
-
+class _Rows(Generic[R]):
     def __init__(self, stream: Stream, drive: Callable[[Work[Any]], Any]) -> None:
         self._stream = stream
         self._drive = drive
+
+
+class RowStream(_Rows[R]):
+    """The rows of a ``:stream`` query; read them inside a ``with`` block."""
 
     def __enter__(self) -> Self:
         try:
@@ -133,12 +119,8 @@ class RowStream(Generic[R]):
             yield from rows
 
 
-class AsyncRowStream(Generic[R]):
+class AsyncRowStream(_Rows[R]):
     """The rows of a ``:stream`` query; read them inside an ``async with`` block."""
-
-    def __init__(self, stream: Stream, drive: Callable[[Work[Any]], Awaitable[Any]]) -> None:
-        self._stream = stream
-        self._drive = drive
 
     async def __aenter__(self) -> Self:
         try:

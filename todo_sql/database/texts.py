@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
+from todo_sql.errors import Place
+from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import Variant, choose
+from todo_sql.wire.call_errors import ServerError
 from todo_sql.wire.parameters import Parameter
 from todo_sql.wire.residue import RESETS, impossible, refused
 from todo_sql.wire.statement import WireStatement, comment
 
-if TYPE_CHECKING:
-    from todo_sql.errors import Place
-    from todo_sql.queries.named import NamedQuery
-    from todo_sql.wire.call_errors import ServerError
-    from todo_sql.wire.loaders import Form
+Typed = Callable[[str], Parameter]
 
 
 class Text:
@@ -30,34 +28,13 @@ class Text:
 
     __slots__ = ("_head", "_named", "names", "resets", "statement", "timeout", "variant")
 
-    def __init__(
-        self,
-        named: NamedQuery,
-        variant: Variant,
-        types: Mapping[str, str],
-        written: Mapping[str, Form],
-        nullable: frozenset[str] | None,
-        leaves: bool,
-    ) -> None:
+    def __init__(self, named: NamedQuery, variant: Variant, typed: Typed, leaves: bool) -> None:
         if leaves and (found := impossible(variant.sql)) is not None:
             raise refused(*found)
         label = f"{named.source.file}:{named.name}"
         head = comment(label)
-        self.statement = WireStatement(
-            head + variant.sql,
-            [
-                Parameter.of(
-                    name,
-                    types.get(name),
-                    nullable is None or name in nullable,
-                    form=written.get(name),
-                    nulls=nullable is None or f"{name}[]" in nullable,
-                    optional=name in named.optional and name not in named.required,
-                )
-                for name in variant.parameters
-            ],
-            label=label,
-        )
+        parameters = [typed(name) for name in variant.parameters]
+        self.statement = WireStatement(head + variant.sql, parameters, label=label)
         self.names = variant.parameters
         self.timeout = named.timeout
         self.resets = RESETS if leaves else ()
@@ -70,10 +47,6 @@ class Text:
 
         Without a position from PostgreSQL: of the parameter that is named like a column at
         fault, or of the statement.
-
-        Args:
-            error: What the server said.
-            columns: The columns at fault, when known.
         """
         source = self._named.source
         if error.position is not None and error.position > self._head:
@@ -87,36 +60,18 @@ class Text:
 
 
 class Texts:
-    """The variants of a query that were called so far; see `todo_sql.database.query.Query`.
+    """The variants of a query that were called so far; see `todo_sql.database.query.Query`."""
 
-    Attributes:
-        named: The query as written.
-        names: Its parameters.
-    """
-
-    def __init__(
-        self,
-        named: NamedQuery,
-        types: Mapping[str, str],
-        written: Mapping[str, Form],
-        nullable: frozenset[str] | None,
-        leaves: bool,
-    ) -> None:
+    def __init__(self, named: NamedQuery, typed: Typed, leaves: bool) -> None:
         self.named = named
-        self._types = types
-        self._written = written
-        self._nullable = nullable
+        self._typed = typed
         self._leaves = leaves
         self._known: dict[int, tuple[Variant, Text]] = {}
         self._only: Text | None = None
         self.names = frozenset(self.named.names)
 
     def choose(self, arguments: Mapping[str, object]) -> Text:
-        """Return the text for a call's arguments.
-
-        Raises:
-            BadParameter: One is missing, unknown or not among a case's values.
-        """
+        """Return the text for a call's arguments; `BadParameter`: they are not those of it."""
         if self._only is not None and arguments.keys() == self.names:
             return self._only
         text = self.of(choose(self.named, arguments))
@@ -128,8 +83,6 @@ class Texts:
         """Return the text of a variant; the same object for the same one."""
         known = self._known.get(id(variant))
         if known is None:
-            text = Text(
-                self.named, variant, self._types, self._written, self._nullable, self._leaves
-            )
+            text = Text(self.named, variant, self._typed, self._leaves)
             known = self._known[id(variant)] = variant, text
         return known[1]

@@ -17,8 +17,7 @@ from psycopg import pq
 from todo_sql.database.call import Call
 from todo_sql.database.exchange import clear
 from todo_sql.database.executor import BROKE, Engine, Shape, broke, note_position
-from todo_sql.database.freshness import WRITTEN, Freshness
-from todo_sql.database.scope import Settings, scope_steps
+from todo_sql.database.scope import WRITTEN, Freshness, Settings, scope_steps
 from todo_sql.errors import TodoSqlError, UsageError
 from todo_sql.wire import retry
 from todo_sql.wire.call_errors import BadParameter, DatabaseError, TransactionAborted
@@ -32,6 +31,8 @@ T = TypeVar("T")
 
 # The value of a setting that may have been changed; no setting holds U+0000.
 _UNKNOWN = "\0"
+_CAUGHT = "an earlier statement of it had failed, and its error was caught"
+_LEAVE = "let the error leave the `with` block"
 
 
 class Isolation(StrEnum):
@@ -46,17 +47,14 @@ def _isolation(name: Isolation | str) -> Isolation:
     try:
         return Isolation(name)
     except ValueError:
-        raise UsageError(
-            f"there is no isolation level `{name}`",
-            fix=f"use one of {', '.join(Isolation)}",
-        ) from None
+        fix = f"use one of {', '.join(Isolation)}"
+        raise UsageError(f"there is no isolation level `{name}`", fix=fix) from None
 
 
 class Savepoint:
     """The state of a transaction where a nested one began.
 
     Attributes:
-        name: Of the savepoint.
         begin: The step that sets it.
         settings: What held then, and holds again after a rollback to it.
     """
@@ -71,7 +69,6 @@ class Unit:
     """One transaction.
 
     Args:
-        engine: Makes the calls.
         freshness: Where the position of the transaction's end is noted.
         isolation: None: the server's default.
         read_only: Whether the server is to refuse changes.
@@ -117,9 +114,8 @@ class Unit:
             try:
                 return (yield from self._attempt(call, shape, deadline))
             except Failed as failed:
-                if not (is_first and failed.error.is_stale_plan) or not retry.time_left(
-                    deadline, attempt
-                ):
+                redo = is_first and failed.error.is_stale_plan
+                if not redo or not retry.time_left(deadline, attempt):
                     raise (yield from self.explain(failed, call)) from None
                 yield from self._engine.recover(self.link, failed, deadline, self._resets)
                 self._let_go()
@@ -171,7 +167,6 @@ class Unit:
 
         Args:
             calls: They differ in their values.
-            shape: What becomes of each result.
             start: The index of the first; an error says which one it is about.
         """
         first, *rest = calls
@@ -267,39 +262,25 @@ class Unit:
 
     def _check_usable(self) -> None:
         if self._over:
-            raise UsageError(
-                "the transaction is over", fix="begin another with `session.transaction()`"
-            )
+            fix = "begin another with `session.transaction()`"
+            raise UsageError("the transaction is over", fix=fix)
         if self._aborted and not self._unsent:
-            raise TransactionAborted(
+            raise _aborted(
                 "an earlier statement of this transaction failed",
-                sqlstate="25P02",
-                cause="PostgreSQL ignores every statement until it is rolled back",
-                fix="let the error leave the `with` block, or nest `transaction()` around it",
+                "PostgreSQL ignores every statement until it is rolled back",
             )
         if self._link is not None and self._link.pid != os.getpid():
-            raise UsageError(
-                "the transaction belongs to the parent process",
-                fix="begin another in the child",
-            )
+            fix = "begin another in the child"
+            raise UsageError("the transaction belongs to the parent process", fix=fix)
 
     # -- the end ------------------------------------------------------------------------
 
     def commit(self) -> Work[None]:
-        """Commit.
-
-        Raises:
-            TransactionAborted: A statement had failed; everything was rolled back.
-        """
+        """Commit; `TransactionAborted`: a statement had failed, and all was rolled back."""
         link, self._over = self._link, True
         if self._aborted and not self._unsent:
             yield from self.rollback()
-            raise TransactionAborted(
-                "the transaction was rolled back, not committed",
-                sqlstate="25P02",
-                cause="an earlier statement of it had failed, and its error was caught",
-                fix="let the error leave the `with` block, or nest `transaction()` around it",
-            )
+            raise _aborted("the transaction was rolled back, not committed", _CAUGHT)
         if link is None or self._begin in self._unsent:
             self._let_go()
             return
@@ -394,12 +375,13 @@ class Unit:
         self._settings = savepoint.settings
         was_aborted, self._aborted = self._aborted, False
         if keep and was_aborted:
-            raise TransactionAborted(
-                "the nested transaction was rolled back, not kept",
-                sqlstate="25P02",
-                cause="an earlier statement of it had failed, and its error was caught",
-                fix="let the error leave the `with` block",
-            )
+            raise _aborted("the nested transaction was rolled back, not kept", _CAUGHT, _LEAVE)
+
+
+def _aborted(
+    message: str, cause: str, fix: str = f"{_LEAVE}, or nest `transaction()` around it"
+) -> TransactionAborted:
+    return TransactionAborted(message, sqlstate="25P02", cause=cause, fix=fix)
 
 
 def _misfit(link: Link, calls: list[Call]) -> int:

@@ -6,15 +6,7 @@ from pathlib import Path
 
 
 def migrate(url: str, folder: Path) -> list[str]:
-    """Apply everything that is pending in a folder.
-
-    Args:
-        url: Of the database.
-        folder: Of the migrations.
-
-    Returns:
-        The ids that were applied, in order.
-    """
+    """Apply everything that is pending in a folder; return the ids in order."""
     from todo_sql.migrations.files.beside import load_whole
     from todo_sql.migrations.migrator import Migrator
 

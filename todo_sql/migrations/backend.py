@@ -108,9 +108,7 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
         """Return the commands that record a migration as applied.
 
         Args:
-            migration: Its id.
             now: When, in UTC.
-            log: The operation that the log names.
             row: The id of the row in the log; default: a new one.
         """
         self._row = row

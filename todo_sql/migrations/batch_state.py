@@ -65,12 +65,8 @@ class BatchState:
 
     def foreseen(self) -> dict[str, Any]:
         """Return what is known before the next batch, for JSON."""
-        return {
-            "table": self.table,
-            "key": list(self.key),
-            "rows": self.estimate,
-            "batches": self.count,
-        }
+        found = {"table": self.table, "key": list(self.key)}
+        return found | {"rows": self.estimate, "batches": self.count}
 
     @property
     def begun(self) -> bool:

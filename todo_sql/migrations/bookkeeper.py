@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from todo_sql.errors import DatabaseError, TodoSqlError
-from todo_sql.migrations import ledger_place, pending, pooler, succession
+from todo_sql.migrations import ledger_place, pending, succession
 from todo_sql.migrations import repair as repairing
-from todo_sql.migrations.connecting import MigrationLink, open_link
+from todo_sql.migrations.connecting import MigrationLink, open_link, refuse_pooler
 from todo_sql.migrations.files import statements
 from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.files.migration import MigrationSet, scripts_of
@@ -24,14 +24,7 @@ from todo_sql.wire.pipeline import ConnectionLost
 
 
 class Bookkeeper:
-    """The ledger of a folder's migrations on one database.
-
-    Args:
-        url: Of the database.
-        migrations: The folder.
-        events: Is told what happens.
-        ledger: The schema of the ledger; None: where there is one, else the path's first.
-    """
+    """The ledger of a folder's migrations on one database; its schema, where one is said."""
 
     def __init__(
         self, url: str, migrations: MigrationSet, events: Events, ledger: str | None
@@ -61,7 +54,6 @@ class Bookkeeper:
 
         Args:
             id: The last one, id or version, included.
-            wait: How long to wait for the server and for another migrator, in seconds.
             compare: Is called under the lock before anything is recorded; raises to stop.
 
         Returns:
@@ -70,13 +62,10 @@ class Bookkeeper:
         wanted = pending.up_to(self._migrations, id)
         with self._open(writes=True, wait=wait) as link:
             link.take_lock(wait, self._events)
-            entries = [
-                entry
-                for entry in pending.compare(self._migrations, self._seen(link))
-                if entry.id in wanted and entry.migration
-            ]
+            every = pending.compare(self._migrations, self._seen(link))
+            entries = [(one, one.migration) for one in every if one.id in wanted and one.migration]
             pending.refuse_unfinished(link.ledger)
-            unknown = [e.migration for e in entries if e.migration and e.recorded is None]
+            unknown = [migration for entry, migration in entries if entry.recorded is None]
             statements.check(self._migrations, scripts_of(unknown), link.takes)
             if compare:
                 compare()
@@ -84,19 +73,17 @@ class Bookkeeper:
             run = self._run(link)
             writer = run.prepare()
             commands: list[FlightCommand] = []
-            for entry in entries:
-                assert entry.migration
-                checksum, known = entry.migration.forward.checksum, link.ledger.by_id.get(entry.id)
+            for entry, migration in entries:
+                checksum, known = migration.forward.checksum, link.ledger.by_id.get(entry.id)
                 if known is None:
                     commands += writer.applied(entry.id, checksum, seconds=0, log="mark")
                 elif known.checksum is None and known.applied_at:
                     commands += writer.verified(entry.id, checksum, known.applied_at)
                 else:
                     continue
-                if entry.id not in recorded:
-                    recorded.append(entry.id)
+                recorded.append(entry.id)
             run.change_ledger(commands)
-            return recorded
+            return list(dict.fromkeys(recorded))
 
     def adopt(
         self,
@@ -111,7 +98,6 @@ class Bookkeeper:
             decide: Is called under the lock; returns when each id was applied (UTC, None: not
                 known), and commands that come first in the transaction. Raises to stop.
             replaced: Ids under which the same table has some of them, by ours.
-            wait: How long to wait for the server and for another migrator, in seconds.
 
         Returns:
             The ids that were recorded.
@@ -144,7 +130,6 @@ class Bookkeeper:
             id: Only this migration (id or version).
             fate: What became of its statement in doubt; needs `id`.
             confirm: Is shown every change before anything is done; raises to stop.
-            wait: How long to wait for the server and for another migrator, in seconds.
         """
         with self._open(writes=True, wait=wait) as link:
             if not link.ledger.complete:
@@ -169,7 +154,6 @@ class Bookkeeper:
 
         Args:
             confirm: Is shown the change before anything is done; raises to stop.
-            wait: How long to wait for the server and for another migrator, in seconds.
 
         Raises:
             LedgerError: There is none, or one in the schema already; nothing was changed.
@@ -179,7 +163,7 @@ class Bookkeeper:
         if source is None:
             return []
         with self._link(writes=True, wait=wait, ledger=source) as link:
-            pooler.refuse(link)
+            refuse_pooler(link)
             link.take_lock(wait, self._events)
             goes = ledger_place.goes(link, self._migrations)
             change = ledger_place.move(source, place.schema, exists=place.placed, goes=goes)
@@ -201,7 +185,7 @@ class Bookkeeper:
                 link.settings = settings
                 ledger_place.refuse_others(link, self._migrations)
                 if writes:
-                    pooler.refuse(link)
+                    refuse_pooler(link)
                 yield link
         except (TodoSqlError, KeyboardInterrupt) as error:
             settings.hide_in(error)
@@ -225,27 +209,14 @@ class Bookkeeper:
         return succession.carried(self._migrations, link.ledger)
 
     def _carry_over(self, link: MigrationLink, wanted: Collection[str] | None = None) -> list[str]:
-        """Record squashed migrations in place of those that they replace, in one transaction.
-
-        Args:
-            link: Holds the lock.
-            wanted: Those that the schema was compared with; default: all that are whole.
-
-        Returns:
-            The ids that were recorded.
-        """
-        found = [
-            one
-            for one in succession.find(self._migrations, link.ledger)
-            if (one.complete if wanted is None else one.migration.id in wanted)
-        ]
+        """Record those squashed migrations that are whole, or wanted, in place of the replaced."""
+        every = succession.find(self._migrations, link.ledger)
+        found = [s for s in every if (s.complete if wanted is None else s.migration.id in wanted)]
         if not found:
             return []
         run, ledger = self._run(link), link.ledger
         writer = run.prepare()
-        run.change_ledger(
-            [command for one in found for command in succession.commands(one, writer, ledger)]
-        )
+        run.change_ledger([c for one in found for c in succession.commands(one, writer, ledger)])
         link.ledger = succession.after(found, link.ledger)
         for one in found:
             self._events.note(f"recorded {one.migration.id}: {one.words()}")

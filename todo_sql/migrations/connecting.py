@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
@@ -13,13 +14,14 @@ from psycopg import pq
 from psycopg.abc import PQGen
 from psycopg.waiting import wait
 
-from todo_sql.errors import DatabaseError
+from todo_sql.errors import DatabaseError, TodoSqlError
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import target as target_of
 from todo_sql.migrations import vetting
 from todo_sql.migrations.files.from_outside import Settings
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.lock import MigrationLock, held_by_another
+from todo_sql.migrations.migration_errors import TargetRefused
 from todo_sql.migrations.progress import Events
 from todo_sql.migrations.surroundings import steady
 from todo_sql.migrations.target import Target
@@ -32,6 +34,7 @@ from todo_sql.wire.url import DatabaseUrl
 _READ_WRITE = (FlightCommand("begin read write"), FlightCommand(SAFE_LOCALLY))
 _APPLICATION = "todo-sql migrate"
 _CONNECT_TIMEOUT = 10
+_SECOND_CLIENT = 2.0  # seconds for a pooler to serve a second client
 LOCK_WAIT = 600.0  # seconds to wait for another migrator where `--wait` says nothing
 
 # Codes of refusals that may pass: no server there (yet), no free connection; and D100
@@ -39,29 +42,27 @@ LOCK_WAIT = 600.0  # seconds to wait for another migrator where `--wait` says no
 _MAY_COME = {"D101", "D105"}
 
 
+@dataclass(eq=False, repr=False)  # the URL may hold a password
 class MigrationLink:
     """A connection with the target and the ledger that it was opened on.
 
     Attributes:
-        target: The database.
-        ledger: The ledger when it was last read.
         lock: The migration lock of this ledger; see `take_lock`.
         settings: The values from outside, for a run that changes something.
         warned: Whether it was said that there is no second connection to watch from.
         unsettled: Whether a crash of the server could still undo what was committed here.
     """
 
-    def __init__(
-        self, url: str, connection: psycopg.Connection[Any], target: Target, ledger: Ledger
-    ) -> None:
-        self._url = url
-        self.connection = connection
-        self.target = target
-        self.ledger = ledger
-        self.lock = MigrationLock.of(target)
+    url: str
+    connection: psycopg.Connection[Any]
+    target: Target
+    ledger: Ledger
+    warned: bool = False
+    unsettled: bool = False
+
+    def __post_init__(self) -> None:
+        self.lock = MigrationLock.of(self.target)
         self.settings = Settings()
-        self.warned = False
-        self.unsettled = False
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +82,7 @@ class MigrationLink:
 
     def second_connection(self) -> psycopg.Connection[Any]:
         """Open a connection beside this one; see `ask`."""
-        return connect(self._url, wait=None, events=Events(), timeout=2)
+        return connect(self.url, wait=None, events=Events(), timeout=2)
 
     def takes(self, sql: str) -> bool:
         """Tell whether the server's grammar takes a statement; nothing is run."""
@@ -93,11 +94,7 @@ class MigrationLink:
         self.fly([FlightCommand("rollback")])
 
     def settle(self, commands: Sequence[FlightCommand]) -> None:
-        """Have the disk hold what was committed without waiting for it, unless it is known to.
-
-        Args:
-            commands: See `Writer.settled`.
-        """
+        """Have the disk hold what was committed without waiting for it, unless it is known to."""
         if not self.unsettled or self.connection.closed:
             return
         whole = [*_READ_WRITE, *commands, FlightCommand("commit")]
@@ -108,17 +105,9 @@ class MigrationLink:
                 self.roll_back()
 
     def take_lock(self, wait: float | None, events: Events) -> None:
-        """Set aside what is overridden, take the migration lock and read the ledger again.
-
-        Args:
-            wait: Longest time in seconds; default: `LOCK_WAIT`.
-            events: Is told who holds the lock.
-
-        Raises:
-            LockNotHeld: Somebody else held it all the time.
-        """
+        """Set aside what is overridden, take the migration lock and read the ledger again."""
         if self.target.overridden:
-            self.fly([FlightCommand(text) for text in steady(self.target)])
+            self.fly([FlightCommand(text) for text in steady(self.target.overridden)])
         deadline = time.monotonic() + (LOCK_WAIT if wait is None else wait)
         pause = 0.05
         while True:
@@ -150,11 +139,9 @@ def open_link(
     Before `MigrationLink.take_lock` nothing is set in a session that may be others'; see `setting`.
 
     Args:
-        url: A PostgreSQL URL or conninfo.
         writes: Whether the run will change anything; if not, every transaction is read-only.
         ledger: The schema of the ledger; default: where there is one, else the search path's first.
         wait: How long to wait for a server that is not there yet, in seconds.
-        events: Is told what is waited for.
 
     Raises:
         DatabaseError: No connection could be made.
@@ -198,29 +185,23 @@ def connect(
     if target.is_neon_pooler:
         target = target.direct()
         events.note(f"bypassing the pooler: migrating through {target.shown}")
-    options: dict[str, Any] = {"client_encoding": "utf8"}
-    if "connect_timeout" not in target.parameters:
-        options["connect_timeout"] = timeout
-    if "application_name" not in target.parameters:
-        options["application_name"] = _APPLICATION
+    defaults = {"connect_timeout": timeout, "application_name": _APPLICATION}
+    options: dict[str, Any] = {k: v for k, v in defaults.items() if k not in target.parameters}
+    options["client_encoding"] = "utf8"
     deadline = time.monotonic() + (wait or 0)
     pause = 0.1
     while True:
         try:
             return psycopg.connect(target.text, autocommit=True, prepare_threshold=None, **options)
         except psycopg.OperationalError as error:
-            refused = explain(error, target)
-            left = deadline - time.monotonic()
-            if left <= 0 or not _may_come(refused):
+            refused, left = explain(error, target), deadline - time.monotonic()
+            code = refused.finding.code
+            silent = code == DatabaseError.code and refused.sqlstate is None
+            if left <= 0 or not (code in _MAY_COME or silent):
                 raise refused from None
             events.waiting(refused.finding.message)
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, 2.0)
-
-
-def _may_come(refused: DatabaseError) -> bool:
-    code = refused.finding.code
-    return code in _MAY_COME or (code == DatabaseError.code and refused.sqlstate is None)
 
 
 def ask(
@@ -236,18 +217,49 @@ def ask(
     def late() -> None:
         raise TimeoutError
 
+    def read() -> PQGen[list[tuple[str | None, ...]] | None]:
+        rows: list[tuple[str | None, ...]] | None = None
+        while (result := (yield from next_result(pgconn, late))) is not None:
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                rows = rows_of(result)
+        return rows
+
     try:
-        return wait(_rows(pgconn, late), pgconn.socket, seconds)
+        return wait(read(), pgconn.socket, seconds)
     except TimeoutError:
         connection.close()
         return None
 
 
-def _rows(
-    pgconn: pq.abc.PGconn, late: Callable[[], object]
-) -> PQGen[list[tuple[str | None, ...]] | None]:
-    rows: list[tuple[str | None, ...]] | None = None
-    while (result := (yield from next_result(pgconn, late))) is not None:
-        if result.status == pq.ExecStatus.TUPLES_OK:
-            rows = rows_of(result)
-    return rows
+def refuse_pooler(link: MigrationLink) -> None:
+    """Refuse a transaction-mode pooler, where no session lock holds; a direct one costs nothing.
+
+    A pooler makes up the process id that it tells its clients, so a backend that calls
+    itself differently sits behind one. Whether it lends by transaction shows when a second
+    client is served by our own backend, or we are served by another one while it is busy.
+    """
+    direct = link.connection.info.backend_pid == link.target.backend
+    if not direct and _lends_by_transaction(link):
+        raise TargetRefused(
+            f"{link.target.database} is reached through a pooler in transaction mode",
+            code="M506",
+            cause="the migration lock and the settings of a session do not hold there; "
+            "nothing was changed",
+            fix="set TODO_SQL_DIRECT_URL to the server itself, or to a pool in session mode",
+        )
+
+
+def _lends_by_transaction(link: MigrationLink) -> bool:
+    try:
+        other = link.second_connection()
+    except (TodoSqlError, psycopg.Error):
+        return False  # the pooler serves no second client while we are here: a session pool
+    with closing(other):
+        rows = ask(other, "begin; select pg_catalog.pg_backend_pid()", _SECOND_CLIENT)
+        if not rows:
+            return False
+        backend = str(link.target.backend)
+        if rows[0][0] == backend:
+            return True
+        ours = link.fly([FlightCommand("select pg_catalog.pg_backend_pid()")])[0].rows[0][0]
+        return ours != backend

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+import psycopg
+
 from todo_sql.migrations import vetting
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.migration_errors import LedgerError
@@ -32,8 +34,6 @@ class RecordedStep:
     """One statement of a non-transactional file that was begun.
 
     Attributes:
-        hash: Of the statement's text.
-        sql: The statement's text.
         done: Whether it is known to have been done.
         batch: How far it has come, where it runs in batches.
     """
@@ -63,11 +63,7 @@ class Progress:
 
     @classmethod
     def load(cls, text: str) -> Progress:
-        """Read what `dump` wrote.
-
-        Raises:
-            LedgerError: It says more than is known here.
-        """
+        """Read what `dump` wrote."""
         try:
             document = json.loads(text)
             steps = tuple(
@@ -112,7 +108,6 @@ class RecordedRepeatable:
     """A run of a repeatable file.
 
     Attributes:
-        applied_at: When, in UTC.
         sql: The text that ran; None: it was not read.
         after: The id of the migration that was applied last at the time.
     """
@@ -209,36 +204,29 @@ _READ = (
         "order by position",
     ),
     ("_yoyo_version", "pg_catalog.max(version)", ""),
-    (
-        vetting.REPEATABLE,
-        f"distinct on (name) {_RUN}, null",
-        "order by name, position desc",
-    ),
+    (vetting.REPEATABLE, f"distinct on (name) {_RUN}, null", "order by name, position desc"),
 )
+_MISSING = "42P01"
 _UNTRUSTED = re.compile(r'"(.+)"', re.DOTALL)
 
 
 def read(answers: Sequence[Reply]) -> Ledger:
-    """Return the ledger from the answers to `read_commands`.
-
-    Raises:
-        LedgerError: It is of a newer tool, of yoyo before 6, or may not be read.
-    """
+    """Return the ledger from the answers to `read_commands`."""
     each = len(answers) // len(_READ)
     yoyo, own, version, runs = (
         _read_one(answers[at : at + each]) for at in range(0, len(answers), each)
     )
-    missing = "42P01"
-    if yoyo.error is not None and yoyo.error.sqlstate == missing:
+    if yoyo.error is not None and yoyo.error.sqlstate == _MISSING:
         return Ledger()
     for (table, _, _), answer in zip(_READ, (yoyo, own, version, runs), strict=True):
-        if answer.error is None or answer.error.sqlstate == missing:
+        error = answer.error
+        if error is None or error.sqlstate == _MISSING:
             continue
         # What `vetting.readable` found is no number.
-        reason = _UNTRUSTED.search(answer.error.diag.message_primary or "")
-        if answer.error.sqlstate == "22P02" and reason:
+        reason = _UNTRUSTED.search(error.diag.message_primary or "")
+        if error.sqlstate == "22P02" and reason:
             raise vetting.refused(f"{table} {reason[1]}")
-        raise _unreadable(answer)
+        raise _unreadable(error)
     if version.error is not None or int(version.rows[0][0] or 0) != 2:
         raise LedgerError(
             "the ledger was made by a yoyo whose tables differ from this one's",
@@ -249,9 +237,8 @@ def read(answers: Sequence[Reply]) -> Ledger:
     details = {str(row[0]): row for row in own.rows}
     for row in own.rows[:1]:
         _refuse_newer(str(row[6]))
-    recorded = [
-        _recorded(str(row[0]), str(row[1]), details.pop(str(row[0]), None)) for row in yoyo.rows
-    ]
+    applied = ((str(row[0]), str(row[1])) for row in yoyo.rows)
+    recorded = [_recorded(id, when, details.pop(id, None)) for id, when in applied]
     begun = [
         Recorded(id, None, None, None, row[3], Progress.load(row[4]))
         for id, row in details.items()
@@ -287,11 +274,9 @@ def history_commands(schema: str) -> tuple[FlightCommand, ...]:
 
 def history(answers: Sequence[Reply]) -> list[RecordedRepeatable]:
     """Return the runs from the answers to `history_commands`; no table, no runs."""
-    answer = _read_one(answers)
-    if answer.error is not None:
-        if answer.error.sqlstate == "42P01":
-            return []
-        raise _unreadable(answer)
+    error = _read_one(answers).error
+    if error is not None and error.sqlstate != _MISSING:
+        raise _unreadable(error)
     return [_run_of(row) for row in answers[-1].rows]
 
 
@@ -300,9 +285,7 @@ def _read_one(answers: Sequence[Reply]) -> Reply:
     return next((answer for answer in answers if answer.error), answers[-2])
 
 
-def _unreadable(answer: Reply) -> LedgerError:
-    error = answer.error
-    assert error is not None
+def _unreadable(error: psycopg.Error) -> LedgerError:
     if error.sqlstate == "42703":
         return LedgerError(
             "the ledger has columns that this todo-sql does not know",
@@ -321,8 +304,7 @@ def _unreadable(answer: Reply) -> LedgerError:
 
 
 def _refuse_newer(comment: str) -> None:
-    words = comment.split("format ", 1)
-    digits = words[1].split(":", 1)[0] if len(words) == 2 else ""
+    digits = comment.partition("format ")[2].partition(":")[0]
     if digits.isdigit() and int(digits) > FORMAT:
         raise LedgerError(
             f"the ledger has format {digits}, this todo-sql knows format {FORMAT}",

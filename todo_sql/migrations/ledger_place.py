@@ -46,26 +46,18 @@ _SAY = '`ledger = "{}"` in [tool.todo-sql]'
 
 def is_of(ledger: Ledger, migrations: MigrationSet) -> bool:
     """Tell whether a ledger is that of a folder: most of its rows are the folder's files."""
+    replaced = (one for each in migrations for one in each.forward.directives.replaces)
+    checksums = {one.id: one.checksum for one in replaced}
     known = 0
-    replaced = {
-        one.id: one.checksum
-        for migration in migrations
-        for one in migration.forward.directives.replaces
-    }
     for one in ledger.recorded:
         migration = migrations.by_id.get(one.id)
-        checksum = migration.forward.checksum if migration else replaced.get(one.id)
-        if checksum is not None and one.checksum in (None, checksum):
-            known += 1
+        checksum = migration.forward.checksum if migration else checksums.get(one.id)
+        known += checksum is not None and one.checksum in (None, checksum)
     return 2 * known > len(ledger.recorded)
 
 
 def refuse_others(link: MigrationLink, migrations: MigrationSet) -> None:
-    """Refuse a ledger that is another project's, and one that is elsewhere than said.
-
-    Raises:
-        LedgerError: Nothing was changed.
-    """
+    """Refuse a ledger that is another project's, and one that is elsewhere than said."""
     target, recorded = link.target, link.ledger.recorded
     if target.pinned:
         if not target.ledger and (found := elsewhere(link, migrations)):
@@ -94,22 +86,15 @@ def refuse_others(link: MigrationLink, migrations: MigrationSet) -> None:
 def elsewhere(link: MigrationLink, migrations: MigrationSet) -> list[str]:
     """Return the schemas, but the target's, that hold a ledger of a folder."""
     found = []
-    for schema in link.target.ledgers:
-        if schema == link.target.schema:
-            continue
-        answers = Flight(link.connection, ledger_of.read_commands(schema)).fly()
-        ledger = ledger_of.read(answers)
+    for schema in set(link.target.ledgers) - {link.target.schema}:
+        ledger = ledger_of.read(Flight(link.connection, ledger_of.read_commands(schema)).fly())
         if ledger.recorded and is_of(ledger, migrations):
             found.append(schema)
-    return found
+    return sorted(found)
 
 
 def source_of(link: MigrationLink, migrations: MigrationSet) -> str | None:
-    """Return the schema from which the ledger is to be moved, or None: it is in its place.
-
-    Raises:
-        LedgerError: It cannot be moved.
-    """
+    """Return the schema from which the ledger is to be moved, or None: it is in its place."""
     target = link.target
     found = elsewhere(link, migrations)
     if not target.ledger and len(found) == 1:
@@ -117,21 +102,15 @@ def source_of(link: MigrationLink, migrations: MigrationSet) -> str | None:
     if target.ledger and not found:
         return None
     if target.ledger:
-        what, fix = (
-            f"there are ledgers of these migrations in {target.schema} and in {', '.join(found)}",
-            "see with `todo-sql status` which one is true, and drop the tables of the other",
-        )
+        what = f"are ledgers of these migrations in {target.schema} and in {', '.join(found)}"
+        fix = "see with `todo-sql status` which one is true, and drop the tables of the other"
     elif found:
-        what, fix = (
-            f"there are several ledgers of these migrations: in {', '.join(found)}",
-            "drop the tables of those that are not true",
-        )
+        what = f"are several ledgers of these migrations: in {', '.join(found)}"
+        fix = "drop the tables of those that are not true"
     else:
-        what, fix = (
-            f"there is no ledger of these migrations in {target.database}",
-            "run `todo-sql migrate`: it makes one where the configuration says",
-        )
-    raise LedgerError(what, code="M408", cause="nothing was moved", fix=fix)
+        what = f"is no ledger of these migrations in {target.database}"
+        fix = "run `todo-sql migrate`: it makes one where the configuration says"
+    raise LedgerError(f"there {what}", code="M408", cause="nothing was moved", fix=fix)
 
 
 def goes(link: MigrationLink, migrations: MigrationSet) -> bool:
@@ -152,19 +131,10 @@ def goes(link: MigrationLink, migrations: MigrationSet) -> bool:
 
 
 def move(source: str, schema: str, *, exists: bool, goes: bool = False) -> Change:
-    """Return the change that moves a ledger from one schema into another.
-
-    Args:
-        source: Where it is.
-        schema: Where to.
-        exists: Whether that is there.
-        goes: Whether the source is dropped.
-    """
+    """Return the change that moves a ledger into another schema, which may exist."""
     commands = [] if exists else [f"create schema {quoted(schema)}"]
-    commands += [
-        f"alter table if exists {quoted(source)}.{table} set schema {quoted(schema)}"
-        for table in MOVED
-    ]
+    of, to = quoted(source), quoted(schema)
+    commands += [f"alter table if exists {of}.{table} set schema {to}" for table in MOVED]
     commands += [f"drop schema {quoted(source)}"] if goes else []
     made = "" if exists else ", which is made"
     dropped = f"; schema {source}, empty then, is dropped" if goes else ""

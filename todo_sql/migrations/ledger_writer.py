@@ -44,12 +44,7 @@ class Writer:
         return vetting.guard(schema, quoted(schema), *more) if self._target.shared else []
 
     def create(self, ledger: Ledger, *, repeats: bool = False) -> list[FlightCommand]:
-        """Return the commands that make what is missing of the tables.
-
-        Args:
-            ledger: As it was read.
-            repeats: Whether the table of repeatable files is needed.
-        """
+        """Return the commands that make what is missing of the tables, and what `repeats` needs."""
         commands = [] if ledger.complete else self._yoyo.create(self._now)
         if not self._target.placed and not ledger.complete:
             make = f"create schema if not exists {quoted(self._target.schema)}"
@@ -92,38 +87,34 @@ class Writer:
             ]
         return commands
 
+    def _on_runs(self, sql: str, *values: str) -> list[FlightCommand]:
+        return [*self._guarded(vetting.REPEATABLE), FlightCommand(sql, values)]
+
+    def _on_ledger(self, sql: str, *values: str) -> list[FlightCommand]:
+        return [*self._guard, FlightCommand(sql, values)]
+
     def repeated(self, name: str, checksum: str, sql: str) -> list[FlightCommand]:
         """Return the commands that record the run of a repeatable file."""
         schema = quoted(self._target.schema)
-        return [
-            *self._guarded(vetting.REPEATABLE),
-            FlightCommand(
-                f"insert into {self._runs} "
-                "(name, checksum, sql, after_id, applied_at_utc, duration_ms, tool_version) "
-                "values ($1, $2, $3, "
-                f"(select m.migration_id from {schema}._yoyo_migration as m "
-                "order by m.applied_at_utc desc, m.migration_id desc limit 1), "
-                f"{_NOW}, (extract(epoch from pg_catalog.clock_timestamp() - "
-                "pg_catalog.transaction_timestamp()) * 1000)::pg_catalog.int8, $4)",
-                (name, checksum, sql, self._version),
-            ),
-        ]
+        return self._on_runs(
+            f"insert into {self._runs} "
+            "(name, checksum, sql, after_id, applied_at_utc, duration_ms, tool_version) "
+            "values ($1, $2, $3, "
+            f"(select m.migration_id from {schema}._yoyo_migration as m "
+            "order by m.applied_at_utc desc, m.migration_id desc limit 1), "
+            f"{_NOW}, (extract(epoch from pg_catalog.clock_timestamp() - "
+            "pg_catalog.transaction_timestamp()) * 1000)::pg_catalog.int8, $4)",
+            *(name, checksum, sql, self._version),
+        )
 
     def unrepeated(self, position: int) -> list[FlightCommand]:
         """Return the commands that take back the record of a run of a repeatable file."""
-        return [
-            *self._guarded(vetting.REPEATABLE),
-            FlightCommand(
-                f"delete from {self._runs} where position = $1::pg_catalog.int8", (str(position),)
-            ),
-        ]
+        sql = f"delete from {self._runs} where position = $1::pg_catalog.int8"
+        return self._on_runs(sql, str(position))
 
     def forgotten(self, name: str) -> list[FlightCommand]:
         """Return the commands that strike a repeatable file from the ledger."""
-        return [
-            *self._guarded(vetting.REPEATABLE),
-            FlightCommand(f"delete from {self._runs} where name = $1", (name,)),
-        ]
+        return self._on_runs(f"delete from {self._runs} where name = $1", name)
 
     def applied(
         self,
@@ -137,7 +128,6 @@ class Writer:
         """Return the commands that record a migration as applied.
 
         Args:
-            id: Of the migration.
             checksum: Of its file, or None: unverified.
             seconds: How long it took; None: since the transaction began.
             log: The operation that `_yoyo_log` names: apply, or mark where nothing ran.
@@ -183,17 +173,14 @@ class Writer:
 
     def verified(self, id: str, checksum: str, applied_at: datetime) -> list[FlightCommand]:
         """Return the command that gives an applied migration the checksum of a file."""
-        return [
-            *self._guard,
-            FlightCommand(
-                f"insert into {self._table} as l "
-                "(migration_id, checksum, applied_at_utc, tool_version) "
-                "values ($1, $2, $3::pg_catalog.timestamp, $4) "
-                "on conflict (migration_id) do update set "
-                "checksum = excluded.checksum, applied_at_utc = excluded.applied_at_utc",
-                (id, checksum, str(applied_at), self._version),
-            ),
-        ]
+        return self._on_ledger(
+            f"insert into {self._table} as l "
+            "(migration_id, checksum, applied_at_utc, tool_version) "
+            "values ($1, $2, $3::pg_catalog.timestamp, $4) "
+            "on conflict (migration_id) do update set "
+            "checksum = excluded.checksum, applied_at_utc = excluded.applied_at_utc",
+            *(id, checksum, str(applied_at), self._version),
+        )
 
     def rolled_back(self, id: str, *, log: str = "rollback") -> list[FlightCommand]:
         """Return the commands that record a migration as rolled back."""
@@ -205,26 +192,20 @@ class Writer:
 
     def succeeded(self, former: Sequence[str], id: str) -> list[FlightCommand]:
         """Return the commands by which runs of repeatable files follow a squashed migration."""
-        return [
-            *self._guarded(vetting.REPEATABLE),
-            FlightCommand(
-                f"update {self._runs} set after_id = $1 where after_id in "
-                "(select pg_catalog.json_array_elements_text($2::pg_catalog.json))",
-                (id, json.dumps(list(former))),
-            ),
-        ]
+        return self._on_runs(
+            f"update {self._runs} set after_id = $1 where after_id in "
+            "(select pg_catalog.json_array_elements_text($2::pg_catalog.json))",
+            *(id, json.dumps(list(former))),
+        )
 
     def settled(self) -> list[FlightCommand]:
         """Return commands that leave nothing, but whose commit waits for all commits before it.
 
         Without a row that is written, PostgreSQL's commit would wait for nothing.
         """
+        sql = f"insert into {self._table} (migration_id, tool_version) values ('', $1)"
         return [
-            *self._guard,
-            FlightCommand(
-                f"insert into {self._table} (migration_id, tool_version) values ('', $1)",
-                (self._version,),
-            ),
+            *self._on_ledger(sql, self._version),
             FlightCommand(f"delete from {self._table} where migration_id = ''"),
         ]
 
@@ -239,23 +220,16 @@ class Writer:
 
     def progress(self, id: str, progress: Progress) -> list[FlightCommand]:
         """Return the command that records how far a non-transactional file has come."""
-        return [
-            *self._guard,
-            FlightCommand(
-                f"insert into {self._table} as l (migration_id, progress, tool_version) "
-                "values ($1, $2, $3) "
-                "on conflict (migration_id) do update set progress = excluded.progress",
-                (id, progress.dump(), self._version),
-            ),
-        ]
+        return self._on_ledger(
+            f"insert into {self._table} as l (migration_id, progress, tool_version) "
+            "values ($1, $2, $3) "
+            "on conflict (migration_id) do update set progress = excluded.progress",
+            *(id, progress.dump(), self._version),
+        )
 
 
 def _as_one(commands: Sequence[FlightCommand]) -> tuple[str, tuple[str, ...]]:
-    """Return one statement that does what several do, and its values, each once.
-
-    Args:
-        commands: Each of them writes rows and returns none.
-    """
+    """Return one statement that does what several do, and its values, each once."""
     numbers: dict[str, int] = {}
 
     def renumbered(command: FlightCommand) -> str:

@@ -50,11 +50,7 @@ def held_by_another(holder: Holder | None, target: Target) -> LockNotHeld:
 
 @dataclass(frozen=True, slots=True)
 class MigrationLock:
-    """The lock of one ledger.
-
-    Attributes:
-        key: A signed 64-bit number, derived from database and ledger.
-    """
+    """The lock of one ledger."""
 
     key: int
 

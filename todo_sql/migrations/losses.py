@@ -1,20 +1,23 @@
-"""What a rollback would lose: the tables and columns that its statements drop or empty."""
+"""What a rollback would lose, or touch though it was never done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from todo_sql.catalog.names import dotted, quoted, relation_name
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
+from todo_sql.migrations.files.directives import Directives
 from todo_sql.migrations.files.migration import Migration
+from todo_sql.migrations.ledger import Ledger
+from todo_sql.migrations.migration_errors import PlanError
 from todo_sql.sql.grammar import Statement
 from todo_sql.sql.walking import enum, strings
 from todo_sql.wire.flight import Flight, FlightCommand
 
 _MOST = 100_000  # counting stops here
+_WRITES = ("insert_stmt", "merge_stmt")
 
 _QUALIFIED = (
     "select pg_catalog.format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class as c "
@@ -60,15 +63,10 @@ class _Target:
 
 def find(link: MigrationLink, migrations: Sequence[Migration]) -> list[Loss]:
     """Return what rolling these back would lose, where there is anything to lose; read-only."""
-    targets: dict[_Target, None] = {}
-    for migration in migrations:
-        if migration.rollback is None:
-            continue
-        for statement in migration.rollback.statements:
-            for target in _targets(link, statement):
-                targets[target] = None
+    scripts = [migration.rollback for migration in migrations if migration.rollback]
+    statements = (statement for script in scripts for statement in script.statements)
     losses = []
-    for target in targets:
+    for target in dict.fromkeys(one for each in statements for one in _targets(link, each)):
         what = target.table if target.column is None else f"{target.table}.{target.column}"
         where = f" where {target.column} is not null" if target.column else ""
         # What is no table, or may not be read, has nothing that we could count; a view put
@@ -98,17 +96,52 @@ def _targets(link: MigrationLink, statement: Statement) -> Iterator[_Target]:
         for item in node.cmds:
             if enum(item.alter_table_cmd, "subtype") == "AT_DropColumn":
                 yield _Target(relation_name(node.relation), quoted(item.alter_table_cmd.name))
-    elif statement.kind == "drop_stmt":
-        yield from _dropped(link, node)
-
-
-def _dropped(link: MigrationLink, node: Any) -> Iterator[_Target]:
-    kind = enum(node, "remove_type")
-    if kind == "OBJECT_TABLE":
+    elif statement.kind == "drop_stmt" and enum(node, "remove_type") == "OBJECT_TABLE":
         for dropped in node.objects:
             yield _Target(dotted(*strings(dropped.list.items)))
-    elif kind == "OBJECT_SCHEMA":
+    elif statement.kind == "drop_stmt" and enum(node, "remove_type") == "OBJECT_SCHEMA":
         for dropped in node.objects:
             answers = link.fly([OURS, FlightCommand(_IN_SCHEMA, (dropped.string.sval,))])
             for row in answers[-1].rows:
                 yield _Target(str(row[0]))
+
+
+def refuse_half_done(chosen: Iterable[Migration], ledger: Ledger) -> None:
+    """Refuse a rollback that cannot tell the rows that batches have done from the others."""
+    for migration in chosen:
+        recorded = ledger.by_id.get(migration.id)
+        progress = recorded.progress if recorded else None
+        script = migration.rollback
+        if progress is None or progress.direction != "apply" or script is None:
+            continue
+        state = progress.batch
+        along = _goes_along(migration.forward.directives, script.directives)
+        if state is None or not state.begun or along:
+            continue
+        for statement in script.statements:
+            if _depends_on_rows(statement):
+                raise PlanError(
+                    f"{migration.id} is half done, and its rollback would write every row",
+                    code="M216",
+                    place=script.source.place(statement.start),
+                    cause=f"{state} are done; nothing was changed",
+                    fix="let the rollback run in batches along the same key (`-- batch:`), so that "
+                    "it ends where the migration did; or finish with `todo-sql migrate` first",
+                )
+
+
+def _goes_along(forward: Directives, back: Directives) -> bool:
+    one, other = forward.batch, back.batch
+    return one is not None and other is not None and one.table == other.table
+
+
+def _depends_on_rows(statement: Statement) -> bool:
+    """Tell whether what a statement writes may be another for each row."""
+    if statement.kind != "update_stmt":
+        return statement.kind in _WRITES
+    targets = statement.node.update_stmt.target_list
+    values = (target.res_target.val for target in targets)
+    return any(
+        not (value.type_cast.arg if value.HasField("type_cast") else value).HasField("a_const")
+        for value in values
+    )

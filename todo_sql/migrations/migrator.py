@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from todo_sql.errors import Finding
-from todo_sql.migrations import half_done, losses, pending, repeating, succession
+from todo_sql.migrations import losses, pending, repeating, succession
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.bookkeeper import Bookkeeper
 from todo_sql.migrations.connecting import MigrationLink
@@ -29,7 +29,6 @@ class Status:
 
     Attributes:
         schema: Where the ledger stands, or would be made.
-        ledger: Whether there is one.
         successions: The squashed migrations that the ledger has in parts.
     """
 
@@ -44,10 +43,9 @@ class Status:
 class Migrator(Bookkeeper):
     """The migrations of a folder on one database.
 
+    Each `wait` is how long to wait for the server and for another migrator, in seconds.
+
     Args:
-        url: Of the database.
-        migrations: The folder.
-        events: Is told what happens.
         foreign: Whether to go ahead on a database that holds other objects and no ledger.
         ledger: The schema of the ledger; default: where there is one, else the path's first.
     """
@@ -95,20 +93,19 @@ class Migrator(Bookkeeper):
 
         One whose table is not there yet, or cannot be walked through, is not among them.
         """
-        found: dict[str, BatchState] = {}
         chosen = [one for one in todo if one.forward.directives.batch is not None]
         if not chosen:
-            return found
+            return {}
         from todo_sql.migrations.engine.batches import foreseen
 
         with self._open(writes=False, wait=None) as link:
-            for migration in chosen:
-                recorded = link.ledger.by_id.get(migration.id)
-                state = recorded.progress.batch if recorded and recorded.progress else None
-                state = state or foreseen(link, migration.forward)
-                if state is not None:
-                    found[migration.id] = state
-        return found
+            begun = {one.id: one.progress for one in link.ledger.unfinished}
+            states = {
+                one.id: (progress.batch if (progress := begun.get(one.id)) else None)
+                or foreseen(link, one.forward)
+                for one in chosen
+            }
+        return {id: state for id, state in states.items() if state is not None}
 
     def texts(self) -> dict[str, Script]:
         """Return the texts of repeatable files that ran last, by name; read-only."""
@@ -131,7 +128,6 @@ class Migrator(Bookkeeper):
             to: The last id or version to apply; default: all.
             allow_out_of_order: Apply also what sorts before an applied migration.
             phase: What of it: before the release, or after it; default: both.
-            wait: How long to wait for the server and for another migrator, in seconds.
             confirm: Is shown what is about to run before anything is changed; raises to stop.
 
         Raises:
@@ -174,7 +170,6 @@ class Migrator(Bookkeeper):
         Args:
             steps: How many; default: 1.
             to: Undo everything that was applied after this id or version, which is kept.
-            wait: How long to wait for the server and for another migrator, in seconds.
             confirm: Is asked when rows would be lost, before the lock is taken; raises to stop.
 
         Raises:
@@ -212,7 +207,6 @@ class Migrator(Bookkeeper):
 
         Args:
             name: Of the file, without ``.sql``.
-            wait: How long to wait for the server and for another migrator, in seconds.
 
         Raises:
             PlanError: It ran once at most; nothing was changed.
@@ -236,40 +230,30 @@ class Migrator(Bookkeeper):
         """Say what surrounds the run and could change what comes of it."""
         target = link.target
         if target.off_path:
-            self._events.note(
-                f"the ledger is in schema {target.schema}, which is not on the search path of "
-                f"{target.role}"
-            )
+            where = f"which is not on the search path of {target.role}"
+            self._events.note(f"the ledger is in schema {target.schema}, {where}")
         for one in target.overridden:
             self._events.note(str(one))
-        if opened := link.target.open_schemas:
-            self._events.warning(
-                Finding(
-                    "M507",
-                    "warning",
-                    f"others may create in {opened}, on the search path of the migrations",
-                    cause="a function, operator or type that they make there may run as "
-                    f"{link.target.role}",
-                    fix="revoke create on the schema (`todo-sql doctor` says from whom), or take "
-                    "it off the search_path of the migrating role",
-                )
+        if opened := target.open_schemas:
+            found = Finding(
+                "M507",
+                "warning",
+                f"others may create in {opened}, on the search path of the migrations",
+                cause=f"a function, operator or type that they make there may run as {target.role}",
+                fix="revoke create on the schema (`todo-sql doctor` says from whom), or take "
+                "it off the search_path of the migrating role",
             )
+            self._events.warning(found)
 
     def _to_apply(
-        self,
-        link: MigrationLink,
-        to: str | None,
-        allow_out_of_order: bool,
-        phase: Phase | None,
+        self, link: MigrationLink, to: str | None, allow_out_of_order: bool, phase: Phase | None
     ) -> tuple[list[Migration], list[Script]]:
         """Return what is to be applied and run again; only these files are parsed, and hooks."""
         ledger = self._seen(link)
         todo = pending.pending(
             self._migrations, ledger, to=to, allow_out_of_order=allow_out_of_order, phase=phase
         )
-        repeatables = repeating.pending(
-            self._migrations, ledger, {migration.id for migration in todo}
-        )
+        repeatables = repeating.pending(self._migrations, ledger, {one.id for one in todo})
         if todo or repeatables:
             files = [*scripts_of(todo), *repeatables, *self._migrations.hooks.values()]
             new = [script for script in files if script.path not in self._checked]
@@ -281,10 +265,8 @@ class Migrator(Bookkeeper):
         """Say which expand files wait with contract files that they depend on."""
         for entry in pending.compare(self._migrations, self._seen(link)):
             if entry.holding:
-                self._events.note(
-                    f"{entry.id} waits with {', '.join(entry.holding)}, of the contract phase, on "
-                    "which it depends"
-                )
+                on = f"{', '.join(entry.holding)}, of the contract phase, on which it depends"
+                self._events.note(f"{entry.id} waits with {on}")
 
     def _to_roll_back(
         self, link: MigrationLink, steps: int | None, to: str | None
@@ -293,7 +275,7 @@ class Migrator(Bookkeeper):
         chosen = pending.to_roll_back(self._migrations, seen, steps=steps, to=to)
         scripts = [migration.rollback for migration in chosen if migration.rollback]
         statements.check(self._migrations, scripts, link.takes)
-        half_done.refuse(chosen, seen)
+        losses.refuse_half_done(chosen, seen)
         return chosen
 
     def _refuse_foreign(self, link: MigrationLink) -> None:

@@ -59,20 +59,15 @@ def compare(migrations: MigrationSet, ledger: Ledger) -> list[Entry]:
         behind = index < last.get((migration.rank, contracts), -1) and migration.id not in late
         recorded = ledger.by_id.get(migration.id)
         state = _state(migration, recorded, out_of_order=behind)
-        waits = state is State.PENDING and migration.id in since
-        entries.append(
-            Entry(
-                migration.id,
-                State.WAITING if waits else state,
-                migration,
-                recorded,
-                since[migration.id] if waits else None,
-                holding.get(migration.id, ()),
-            )
-        )
+        began = since.get(migration.id) if state is State.PENDING else None
+        state = state if began is None else State.WAITING
+        held = holding.get(migration.id, ())
+        entries.append(Entry(migration.id, state, migration, recorded, began, held))
     for recorded in ledger.recorded:
         if recorded.id not in migrations.by_id:
-            _insert(entries, Entry(recorded.id, State.MISSING, None, recorded))
+            later = (index for index, other in enumerate(entries) if other.id > recorded.id)
+            missing = Entry(recorded.id, State.MISSING, None, recorded)
+            entries.insert(next(later, len(entries)), missing)
     return entries
 
 
@@ -83,13 +78,9 @@ def _last_applied(migrations: MigrationSet, ledger: Ledger) -> dict[tuple[int, b
     contract, since it is left out until the release.
     """
     applied = {entry.id for entry in ledger.applied}
-    found = {}
-    for index, migration in enumerate(migrations):
-        if migration.id in applied:
-            found[migration.rank, False] = index
-            if migration.forward.directives.contracts:
-                found[migration.rank, True] = index
-    return found
+    done = [(index, one) for index, one in enumerate(migrations) if one.id in applied]
+    contracting = {(m.rank, True): at for at, m in done if m.forward.directives.contracts}
+    return {(migration.rank, False): index for index, migration in done} | contracting
 
 
 def _state(migration: Migration, recorded: Recorded | None, *, out_of_order: bool) -> State:
@@ -100,11 +91,6 @@ def _state(migration: Migration, recorded: Recorded | None, *, out_of_order: boo
     if recorded.checksum not in (None, migration.forward.checksum):
         return State.MODIFIED
     return State.APPLIED
-
-
-def _insert(entries: list[Entry], entry: Entry) -> None:
-    index = next((i for i, other in enumerate(entries) if other.id > entry.id), len(entries))
-    entries.insert(index, entry)
 
 
 def pending(
@@ -118,8 +104,6 @@ def pending(
     """Return what `migrate` has to apply, in order; an unfinished migration comes first.
 
     Args:
-        migrations: The folder.
-        ledger: The ledger.
         to: The last id (or version) to apply; default: all.
         allow_out_of_order: Apply also what sorts before an applied migration.
         phase: What of it: before the release, or after it; default: both.
@@ -141,18 +125,11 @@ def pending(
         if entry.id not in told and (finding := _mismatch(entry, migrations))
     ]
     if not allow_out_of_order:
-        problems += [
-            _out_of_order(entry, entries)
-            for entry in entries
-            if entry.state is State.OUT_OF_ORDER
-            and entry.id in wanted
-            and entry.id not in {one.migration.id for one in unlike}
-        ]
+        in_order = wanted - {one.migration.id for one in unlike}
+        late = (one for one in entries if one.state is State.OUT_OF_ORDER and one.id in in_order)
+        problems += [_out_of_order(entry, entries) for entry in late]
     if problems:
-        raise LedgerMismatch(
-            "the folder and the ledger disagree; nothing was changed",
-            problems,
-        )
+        raise LedgerMismatch("the folder and the ledger disagree; nothing was changed", problems)
     todo = [
         entry.migration
         for entry in entries
@@ -163,23 +140,12 @@ def pending(
 
 def up_to(migrations: MigrationSet, to: str | None) -> set[str]:
     """Return the ids up to an id or version, included; all without one."""
-    if to is None:
-        return set(migrations.by_id)
-    last = find(migrations, to).id
-    wanted = set()
-    for migration in migrations:
-        wanted.add(migration.id)
-        if migration.id == last:
-            break
-    return wanted
+    ids = [migration.id for migration in migrations]
+    return set(ids if to is None else ids[: ids.index(find(migrations, to).id) + 1])
 
 
 def find(migrations: MigrationSet, name: str) -> Migration:
-    """Return the migration of an id or a version.
-
-    Raises:
-        PlanError: There is none.
-    """
+    """Return the migration of an id or a version; `PlanError`: there is none."""
     for migration in migrations:
         if name in (migration.id, migration.version):
             return migration
@@ -198,20 +164,12 @@ def _unknown(name: str, ids: Sequence[str], where: str) -> PlanError:
     import difflib
 
     close = difflib.get_close_matches(name, ids, 1, 0.5)
-    return PlanError(
-        f"there is no migration {name} in {where}",
-        code="M211",
-        fix=f"did you mean {close[0]}?" if close else "see `todo-sql status`",
-    )
+    fix = f"did you mean {close[0]}?" if close else "see `todo-sql status`"
+    return PlanError(f"there is no migration {name} in {where}", code="M211", fix=fix)
 
 
 def refuse_unfinished(ledger: Ledger, direction: Direction | None = None) -> None:
-    """Refuse to go on while a non-transactional file is half done.
-
-    Args:
-        ledger: The ledger.
-        direction: Only this one counts; default: both.
-    """
+    """Refuse to go on while a non-transactional file is half done, in this direction or any."""
     for entry in ledger.unfinished:
         begun = entry.progress.direction if entry.progress else None
         if begun and direction in (None, begun):
@@ -228,9 +186,8 @@ def _mismatch(entry: Entry, migrations: MigrationSet) -> Finding | None:
     recorded = entry.recorded
     if recorded is None:
         return None
-    since = (
-        f"{recorded.applied_at:%Y-%m-%d %H:%M:%S} UTC" if recorded.applied_at else "a failed run"
-    )
+    at = recorded.applied_at
+    since = f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "a failed run"
     if entry.state is State.MODIFIED and entry.migration:
         return Finding(
             "M201",
@@ -256,11 +213,9 @@ def _mismatch(entry: Entry, migrations: MigrationSet) -> Finding | None:
 
 def _out_of_order(entry: Entry, entries: Sequence[Entry]) -> Finding:
     assert entry.migration
-    newest = max(
-        other.id
-        for other in entries
-        if other.migration and other.recorded and other.migration.rank == entry.migration.rank
-    )
+    rank = entry.migration.rank
+    recorded = (one for one in entries if one.migration and one.recorded)
+    newest = max(one.id for one in recorded if one.migration and one.migration.rank == rank)
     return Finding(
         "M203",
         "error",
@@ -272,25 +227,19 @@ def _out_of_order(entry: Entry, entries: Sequence[Entry]) -> Finding:
 
 
 def to_roll_back(
-    migrations: MigrationSet,
-    ledger: Ledger,
-    *,
-    steps: int | None = None,
-    to: str | None = None,
+    migrations: MigrationSet, ledger: Ledger, *, steps: int | None = None, to: str | None = None
 ) -> list[Migration]:
     """Return what `rollback` has to undo: the reverse of the order of application.
 
     Args:
-        migrations: The folder.
-        ledger: The ledger.
-        steps: How many; default: 1.
         to: Undo everything applied after this id (or version), which is kept.
 
     Raises:
         PlanError: `to` is not applied, or one of them is irreversible.
         LedgerMismatch: The file of one of them is missing.
     """
-    order = [entry.id for entry in (*ledger.applied, *_begun(ledger))]
+    begun = (one for one in ledger.unfinished if one.applied_at is None)  # newer than all applied
+    order = [entry.id for entry in (*ledger.applied, *begun)]
     if to is not None:
         kept = next((i for i, id in enumerate(order) if to in (id, id[:14])), None)
         if kept is None:
@@ -315,8 +264,3 @@ def to_roll_back(
             )
         result.append(migration)
     return result
-
-
-def _begun(ledger: Ledger) -> list[Recorded]:
-    """Return the migrations that were begun and never finished: newer than all applied ones."""
-    return [entry for entry in ledger.unfinished if entry.applied_at is None]

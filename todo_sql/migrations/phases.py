@@ -14,21 +14,16 @@ from todo_sql.migrations.migration_errors import PlanError
 def held(
     migrations: MigrationSet, applied: Mapping[str, object] | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """Return the expand files that depend on contract files, each with those that hold it up.
-
-    Args:
-        migrations: The folder.
-        applied: What is done, and holds nothing up; default: nothing is.
-    """
+    """Return the expand files that depend on contract files which are not done, with those."""
     done = applied or {}
     found: dict[str, tuple[str, ...]] = {}
     for migration in migrations:
         on: list[str] = []
         for name in migration.forward.directives.depends:
             other = migrations.by_id.get(name) or migrations.replaced.get(name)
-            if other is None or other.id in done:
-                continue
-            on += [other.id] if other.forward.directives.contracts else found.get(other.id, ())
+            if other is not None and other.id not in done:
+                contracts = other.forward.directives.contracts
+                on += [other.id] if contracts else found.get(other.id, ())
         if on and not migration.forward.directives.contracts and migration.id not in done:
             found[migration.id] = tuple(dict.fromkeys(on))
     return found
@@ -36,12 +31,8 @@ def held(
 
 def in_phases(migrations: MigrationSet) -> tuple[Migration, ...]:
     """Return the migrations in the order of one release: expand, then contract."""
-    waiting = held(migrations)
-
-    def late(migration: Migration) -> bool:
-        return migration.forward.directives.contracts or migration.id in waiting
-
-    return tuple(sorted(migrations, key=late))
+    late = held(migrations)
+    return tuple(sorted(migrations, key=lambda m: m.forward.directives.contracts or m.id in late))
 
 
 def waiting(migrations: MigrationSet, ledger: Ledger) -> dict[str, datetime]:
@@ -76,15 +67,9 @@ def waiting(migrations: MigrationSet, ledger: Ledger) -> dict[str, datetime]:
 def of_phase(
     migrations: MigrationSet, ledger: Ledger, todo: Sequence[Migration], phase: Phase | None
 ) -> list[Migration]:
-    """Return what of the pending migrations runs in a phase, in order.
+    """Return what of the pending migrations runs in a phase (None: both), in order.
 
     An expand file that depends on a contract file goes with it.
-
-    Args:
-        migrations: The folder.
-        ledger: The ledger.
-        todo: What is pending.
-        phase: Which; None: both, in the order of the folder.
 
     Raises:
         PlanError: An expand file is pending before a contract phase.

@@ -47,6 +47,8 @@ class Discreet(Events):
     def __init__(self, events: Events, settings: Settings) -> None:
         self._events = events
         self._settings = settings
+        for name in ("started", "at_work", "batched", "finished"):  # they hold none
+            setattr(self, name, getattr(events, name))
 
     def waiting(self, reason: str) -> None:
         """Pass it on."""
@@ -64,22 +66,6 @@ class Discreet(Events):
         """Pass it on."""
         self._events.notice(self._settings.hidden(finding))
 
-    def started(self, id: str, direction: Direction, number: int, total: int) -> None:
-        """Pass it on."""
-        self._events.started(id, direction, number, total)
-
-    def at_work(self, statement: Statement | None, flight: Flight) -> None:
-        """Pass it on: the text of a file."""
-        self._events.at_work(statement, flight)
-
     def blocked(self, by: str) -> None:
         """Pass it on."""
         self._events.blocked(self._settings.hide(by))
-
-    def batched(self, state: BatchState) -> None:
-        """Pass it on: numbers."""
-        self._events.batched(state)
-
-    def finished(self, id: str, direction: Direction, seconds: float) -> None:
-        """Pass it on."""
-        self._events.finished(id, direction, seconds)

@@ -19,12 +19,7 @@ Fate = Literal["done", "redo"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of the ledger.
-
-    Attributes:
-        id: Of the migration.
-        words: What would change, in words.
-    """
+    """One change of the ledger."""
 
     id: str
     words: str
@@ -44,23 +39,17 @@ def changes(
         for one in successions
         if id in (None, one.migration.id, one.migration.version)
     ]
+    what = "remove it: its file is missing; what it made stays"
     gone = [
-        Change(
-            entry.id,
-            "remove it: its file is missing; what it made stays",
-            tuple(writer.forgotten(entry.name)),
-        )
+        Change(entry.id, what, tuple(writer.forgotten(entry.name)))
         for entry in repeating.compare(migrations, ledger)
         if entry.state is State.MISSING and id in (None, entry.id, entry.name)
     ]
     if id is not None:
         entries = [entry for entry in entries if id in (entry.id, entry.id[:14])]
         if not entries and not gone and not carried:
-            raise PlanError(
-                f"neither the folder nor the ledger knows {id}",
-                code="M211",
-                fix="see `todo-sql status`",
-            )
+            message = f"neither the folder nor the ledger knows {id}"
+            raise PlanError(message, code="M211", fix="see `todo-sql status`")
     changed = (change for entry in entries for change in _change(entry, writer))
     return [*carried, *changed, *gone]
 
@@ -70,11 +59,9 @@ def _change(entry: Entry, writer: Writer) -> Iterator[Change]:
     if recorded is None:
         return
     if entry.state is State.MISSING:
-        what = "remove it: its file is missing" + (
-            f"; it was applied {recorded.applied_at:%Y-%m-%d %H:%M:%S} UTC"
-            if recorded.applied_at
-            else ", it was never finished"
-        )
+        at = recorded.applied_at
+        since = f"; it was applied {at:%Y-%m-%d %H:%M:%S} UTC" if at else ", it was never finished"
+        what = f"remove it: its file is missing{since}"
         yield Change(entry.id, what, tuple(writer.rolled_back(entry.id, log="unmark")))
     elif migration and recorded.applied_at and recorded.checksum != migration.forward.checksum:
         now = migration.forward.checksum
@@ -87,30 +74,17 @@ def _change(entry: Entry, writer: Writer) -> Iterator[Change]:
 
 
 def settle(ledger: Ledger, writer: Writer, id: str, fate: Fate) -> Change:
-    """Return the change that says what became of a statement in doubt.
-
-    Raises:
-        PlanError: There is no such statement.
-    """
+    """Return the change that says what became of a statement in doubt."""
     recorded = next((r for r in ledger.unfinished if id in (r.id, r.id[:14])), None)
     steps = recorded.progress.steps if recorded and recorded.progress else ()
-    if (
-        recorded is None
-        or recorded.progress is None
-        or not steps
-        or steps[-1].done
-        or steps[-1].batch
-    ):
-        raise PlanError(
-            f"{id} has no statement in doubt",
-            code="M213",
-            fix="see `todo-sql status`",
-        )
-    number, last = len(steps), steps[-1]
+    last = steps[-1] if steps else None
+    if recorded is None or recorded.progress is None or last is None or last.done or last.batch:
+        fix = "see `todo-sql status`"
+        raise PlanError(f"{id} has no statement in doubt", code="M213", fix=fix)
     kept = (*steps[:-1], replace(last, done=True)) if fate == "done" else steps[:-1]
     words = "is done" if fate == "done" else "was not done and runs again"
     return Change(
         recorded.id,
-        f"statement {number} {words}: {' '.join(last.sql.split())}",
+        f"statement {len(steps)} {words}: {' '.join(last.sql.split())}",
         tuple(writer.progress(recorded.id, replace(recorded.progress, steps=kept))),
     )

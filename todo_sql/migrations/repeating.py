@@ -17,11 +17,7 @@ PREFIX = "repeatable/"
 
 @dataclass(frozen=True, slots=True)
 class RepeatableEntry:
-    """One repeatable file as the folder and the ledger know it.
-
-    Attributes:
-        state: ``applied``, ``pending`` (it never ran, or its text changed) or ``missing``.
-    """
+    """One repeatable file as the folder and the ledger know it: applied, pending or missing."""
 
     name: str
     state: State
@@ -47,9 +43,7 @@ def as_migration(script: Script) -> Migration:
 def in_order(scripts: Iterable[Script]) -> tuple[Script, ...]:
     """Return files, each after those that it depends on and that are among them."""
     by_name = {name_of(script): script for script in scripts}
-    depends = {
-        name: set(script.directives.depends) & by_name.keys() for name, script in by_name.items()
-    }
+    depends = {k: set(one.directives.depends) & by_name.keys() for k, one in by_name.items()}
     return tuple(by_name[name] for name in topological(by_name, depends))
 
 
@@ -57,34 +51,21 @@ def compare(migrations: MigrationSet, ledger: Ledger) -> list[RepeatableEntry]:
     """Return every repeatable file with its state, in order; missing ones come last."""
     entries = []
     for script in migrations.repeatables:
-        name = name_of(script)
-        recorded = ledger.repeatables.get(name)
+        recorded = ledger.repeatables.get(name := name_of(script))
         same = recorded is not None and recorded.checksum == script.checksum
         state = State.APPLIED if same else State.PENDING
         entries.append(RepeatableEntry(name, state, script, recorded))
     there = {entry.name for entry in entries}
-    for name, recorded in ledger.repeatables.items():
-        if name not in there:
-            entries.append(RepeatableEntry(name, State.MISSING, None, recorded))
-    return entries
+    gone = (one for one in ledger.repeatables.values() if one.name not in there)
+    return entries + [RepeatableEntry(one.name, State.MISSING, None, one) for one in gone]
 
 
 def pending(migrations: MigrationSet, ledger: Ledger, after: Collection[str]) -> list[Script]:
-    """Return the files that run after some migrations: none while others are still pending.
-
-    Args:
-        migrations: The project.
-        ledger: The ledger.
-        after: The ids that are applied before.
-    """
-    applied = {one.id for one in ledger.applied}
-    if any(one.id not in applied and one.id not in after for one in migrations):
+    """Return the files that run after some migrations: none while others are still pending."""
+    if migrations.by_id.keys() - {one.id for one in ledger.applied} - set(after):
         return []
-    return [
-        entry.script
-        for entry in compare(migrations, ledger)
-        if entry.state is State.PENDING and entry.script
-    ]
+    entries = compare(migrations, ledger)
+    return [one.script for one in entries if one.state is State.PENDING and one.script]
 
 
 def of_text(recorded: RecordedRepeatable) -> Script:
@@ -110,12 +91,7 @@ class Return:
 
 
 def returning(runs: Sequence[RecordedRepeatable], undone: Collection[str]) -> list[Return]:
-    """Return what a rollback of migrations brings back, last run first.
-
-    Args:
-        runs: Every run, oldest first.
-        undone: The ids of the migrations that are rolled back.
-    """
+    """Return what a rollback of migrations brings back, last run first; runs are oldest first."""
     by_name: dict[str, list[RecordedRepeatable]] = {}
     for run in runs:
         by_name.setdefault(run.name, []).append(run)

@@ -40,46 +40,34 @@ class Done:
     duration_ms: int
 
 
+@dataclass(repr=False)  # the URL may hold a password
 class MigrationRun:
-    """Applies or rolls back on a link that holds the lock.
+    """Applies or rolls back on a link that holds the lock."""
 
-    Args:
-        url: Of the database, for another look after a lost connection.
-        schema: Of the ledger, where the configuration says it.
-        migrations: The project.
-        link: The connection.
-        events: Is told what happens.
-    """
+    url: str
+    schema: str | None
+    migrations: MigrationSet
+    link: MigrationLink
+    events: Events
 
-    def __init__(
-        self,
-        url: str,
-        schema: str | None,
-        migrations: MigrationSet,
-        link: MigrationLink,
-        events: Events,
-    ) -> None:
-        self._url = url
-        self._schema = schema
-        self._hooks = migrations.hooks
-        self._link = link
-        self._events = events
-        self._writer = Writer(link.target)
-        self._done: list[Done] = []
-        self._at, self._began = "", 0.0  # what is at work, since when
+    def __post_init__(self) -> None:
+        self.hooks = self.migrations.hooks
+        self.writer = Writer(self.link.target)
+        self.done: list[Done] = []
+        self.at, self.began = "", 0.0  # what is at work, since when
 
     def prepare(self, *, repeats: bool = False) -> Writer:
         """Make what is missing of the ledger's tables."""
-        link = self._link
-        self.change_ledger(self._writer.create(link.ledger, repeats=repeats))
+        link = self.link
+        self.change_ledger(self.writer.create(link.ledger, repeats=repeats))
         link.ledger = link.ledger.created(repeats=repeats)
-        return self._writer
+        return self.writer
 
     def change_ledger(self, commands: Sequence[FlightCommand]) -> None:
         """Change the ledger in a transaction of its own, which proves that we hold the lock."""
         if not commands:
             return
-        link = self._link
+        link = self.link
         proof = link.lock.require()
         begin, commit = FlightCommand("begin read write"), FlightCommand("commit")
         flight = [begin, OURS, proof, *commands, commit]
@@ -102,10 +90,10 @@ class MigrationRun:
                 self._all(migrations, "apply", total)
                 self._repeat(repeatables, len(migrations), total)
             except MigrationFailed as error:
-                self._tell_failed(self._at, error)
+                self._tell_failed(self.at, error)
                 raise
             self._hook("after", _ALL_APPLIED)
-        return self._done
+        return self.done
 
     @contextmanager
     def _settled(self) -> Iterator[None]:
@@ -113,24 +101,24 @@ class MigrationRun:
         try:
             yield
         finally:
-            self._link.settle(self._writer.settled())
+            self.link.settle(self.writer.settled())
 
     def repeat(self, script: Script) -> Done:
         """Run a repeatable file, whether its text changed or not."""
         self._repeat([script], 0, 1)
-        return self._done[0]
+        return self.done[0]
 
     def roll_back(self, migrations: Sequence[Migration]) -> list[Done]:
         """Roll migrations back, with the former texts of repeatable files."""
         with self._settled():
             self._all(migrations, "rollback", len(migrations))
-        return self._done
+        return self.done
 
     def bring_back(self, one: Return) -> Done:
         """Bring the former text of a repeatable file back."""
         id = repeating.PREFIX + one.name
         self._timed(id, "rollback", 1, 1, lambda: self._return((), [one]))
-        return self._done[0]
+        return self.done[0]
 
     def _all(self, migrations: Sequence[Migration], direction: Direction, total: int) -> None:
         """Apply or roll back migrations; those that are one transaction each go together."""
@@ -153,23 +141,20 @@ class MigrationRun:
         def is_plain(migration: Migration) -> bool:
             script = migration.forward if direction == "apply" else migration.rollback
             assert script
-            returns = repeating.returning(runs, {migration.id}) if runs else ()
-            return script.directives.transactional and not returns
+            whole = script.directives.transactional
+            return whole and not (runs and repeating.returning(runs, {migration.id}))
 
         return is_plain
 
     def _together(
         self, chain: Sequence[Migration], direction: Direction, before: int, total: int
     ) -> None:
-        link = self._link
+        link = self.link
         make = self._applying if direction == "apply" else self._undoing
         works = [make(migration) for migration in chain]
-        creation = self._writer.create(link.ledger)
-        works[0] = replace(works[0], creation=creation)
-        last = before + len(chain) == total and not (
-            direction == "apply" and "after" in self._hooks
-        )
-        works[-1] = replace(works[-1], waits=last)
+        works[0] = replace(works[0], creation=self.writer.create(link.ledger))
+        behind = direction == "apply" and "after" in self.hooks
+        works[-1] = replace(works[-1], waits=before + len(chain) == total and not behind)
 
         def begin(number: int) -> None:
             self._begin(chain[number].id, direction, before + number + 1, total)
@@ -183,13 +168,13 @@ class MigrationRun:
 
         with self._cutting_off(chain, direction):
             begin(0)
-            transactional.run(link, works, self._events, done)
+            transactional.run(link, works, self.events, done)
 
     def _applying(self, migration: Migration) -> Work:
-        hook = self._hooks.get("after_each")
+        hook = self.hooks.get("after_each")
         return Work(
             migration.forward,
-            lambda: self._writer.applied(migration.id, migration.forward.checksum),
+            lambda: self.writer.applied(migration.id, migration.forward.checksum),
             hook=hook,
             facts=_facts(migration) if hook else (),
             waits=False,
@@ -199,7 +184,7 @@ class MigrationRun:
         assert migration.rollback
         return Work(
             migration.rollback,
-            lambda: self._writer.rolled_back(migration.id),
+            lambda: self.writer.rolled_back(migration.id),
             again="todo-sql rollback",
             waits=False,
         )
@@ -209,35 +194,35 @@ class MigrationRun:
         from todo_sql.migrations.engine.nontransactional import StepwiseRun
 
         self._warn_of(migration.forward)
-        if not self._link.ledger.extended:
+        if not self.link.ledger.extended:
             self.prepare()
-        hook = self._hooks.get("after_each")
-        link, writer, facts = self._link, self._writer, _facts(migration)
-        StepwiseRun(link, writer, migration, "apply", self._events, hook, facts).run()
+        hook = self.hooks.get("after_each")
+        link, writer, facts = self.link, self.writer, _facts(migration)
+        StepwiseRun(link, writer, migration, "apply", self.events, hook, facts).run()
 
     def _undo(self, migration: Migration) -> None:
         """Roll a migration back that is more than one transaction of its file and its mark."""
         from todo_sql.migrations.engine.nontransactional import StepwiseRun
 
-        script, link = migration.rollback, self._link
+        script, link = migration.rollback, self.link
         assert script
         self._warn_of(script)
         returns = repeating.returning(self.runs(), {migration.id})
         if script.directives.transactional:
-            self._return((script,), returns, self._writer.rolled_back(migration.id))
+            self._return((script,), returns, self.writer.rolled_back(migration.id))
             return
-        StepwiseRun(link, self._writer, migration, "rollback", self._events).run()
+        StepwiseRun(link, self.writer, migration, "rollback", self.events).run()
         if returns:
             self._return((), returns)
 
     def _begin(self, id: str, direction: Direction, number: int, total: int) -> None:
-        self._at, self._began = id, time.monotonic()
-        self._events.started(id, direction, number, total)
+        self.at, self.began = id, time.monotonic()
+        self.events.started(id, direction, number, total)
 
     def _end(self, id: str, direction: Direction) -> None:
-        seconds = time.monotonic() - self._began
-        self._events.finished(id, direction, seconds)
-        self._done.append(Done(id, round(seconds * 1000)))
+        seconds = time.monotonic() - self.began
+        self.events.finished(id, direction, seconds)
+        self.done.append(Done(id, round(seconds * 1000)))
 
     def _timed(
         self, id: str, direction: Direction, number: int, total: int, work: Callable[[], None]
@@ -248,10 +233,10 @@ class MigrationRun:
 
     def runs(self) -> list[ledger_of.RecordedRepeatable]:
         """Return every run of repeatable files, with its text."""
-        if not self._link.ledger.repeats:
+        if not self.link.ledger.repeats:
             return []
-        commands = ledger_of.history_commands(self._link.target.schema)
-        return ledger_of.history(Flight(self._link.connection, commands).fly())
+        commands = ledger_of.history_commands(self.link.target.schema)
+        return ledger_of.history(Flight(self.link.connection, commands).fly())
 
     def _return(
         self,
@@ -267,121 +252,84 @@ class MigrationRun:
         now = [repeating.of_text(one.undone[0]) for one in returns]
         new = [repeating.of_text(one.undone[0]) for one in returns if one.former is None]
         for script in (*former, *now):
-            statements.refuse_wrong(script, self._link.takes)
+            statements.refuse_wrong(script, self.link.takes)
 
-        def views(link: MigrationLink) -> list[str]:
-            keys = [key for script in now for key in resolve(link, script).values()]
-            return [key for key in keys if not key.startswith("function ")]
+        def made(link: MigrationLink, scripts: Sequence[Script]) -> list[str]:
+            return [key for script in scripts for key in resolve(link, script).values()]
 
-        def gone(link: MigrationLink) -> list[str]:
-            return [key for script in new for key in resolve(link, script).values()]
-
-        commands = [
-            command
-            for one in returns
-            for run in one.undone
-            for command in self._writer.unrepeated(run.position)
-        ]
+        undone = (run.position for one in returns for run in one.undone)
+        commands = [command for at in undone for command in self.writer.unrepeated(at)]
         every = [*scripts, *former]
-        remake = Remake(
-            self._link,
+        Remake(
+            self.link,
             [*every, *now][0],
             every,
-            self._events,
+            self.events,
             lambda _: [*record, *commands],
-            down=views,
-            gone=gone,
+            down=lambda link: [k for k in made(link, now) if not k.startswith("function ")],
+            gone=lambda link: made(link, new),
             again="todo-sql rollback",
-        )
-        remake.run()
+        ).run()
 
     def _repeat(self, scripts: Sequence[Script], before: int, total: int) -> None:
-        waiting = list(scripts)
-        number = before
+        waiting, number = list(scripts), before
         while waiting:
-            script = waiting.pop(0)
-            id = repeating.PREFIX + repeating.name_of(script)
+            script, number = waiting.pop(0), number + 1
             ran: list[Script] = []
-
-            def work(script: Script = script, ran: list[Script] = ran) -> None:
-                self._run_again(script, waiting, ran)
-
-            number += 1
-            with self._cutting_off([repeating.as_migration(script)], "apply"):
-                self._timed(id, "apply", number, total, work)
+            one = repeating.as_migration(script)
+            with self._cutting_off([one], "apply"):
+                work = partial(self._run_again, script, waiting, ran)
+                self._timed(one.id, "apply", number, total, work)
             for other in ran:  # in the same transaction
                 waiting.remove(other)
-                id, number = repeating.PREFIX + repeating.name_of(other), number + 1
-                self._timed(id, "apply", number, total, lambda: None)
+                number += 1
+                self._timed(repeating.as_migration(other).id, "apply", number, total, lambda: None)
 
     def _run_again(self, script: Script, waiting: Sequence[Script], ran: list[Script]) -> None:
-        link, writer = self._link, self._writer
+        link, writer = self.link, self.writer
         self._warn_of(script)
 
         def record(scripts: Sequence[Script]) -> list[FlightCommand]:
-            return [
-                command
-                for one in scripts
-                for command in writer.repeated(
-                    repeating.name_of(one), one.checksum, one.source.text
-                )
-            ]
+            texts = [(repeating.name_of(one), one.checksum, one.source.text) for one in scripts]
+            return [command for text in texts for command in writer.repeated(*text)]
 
         creation = writer.create(link.ledger, repeats=True)
 
         def cure(failure: Failure) -> bool:
             from todo_sql.migrations.engine.remake import Remake
 
-            remake = Remake(
-                link,
-                script,
-                [script],
-                self._events,
-                record,
-                others=tuple(waiting),
-                creation=creation,
-            )
+            others = tuple(waiting)
+            remake = Remake(link, script, [script], self.events, record, others, creation)
             if not remake.takes(failure):
                 return False
             ran.extend(remake.run()[1:])
             return True
 
         work = Work(script, lambda: record([script]), creation, waits=not waiting)
-        transactional.run(link, [work], self._events, cure=cure)
+        transactional.run(link, [work], self.events, cure=cure)
         link.ledger = link.ledger.created(repeats=True)
 
     def _hook(self, name: str, state: str, facts: tuple[tuple[str, str], ...] = ()) -> None:
-        script = self._hooks.get(name)
-        if script is not None:
+        if script := self.hooks.get(name):
             self._warn_of(script)
             work = Work(script, facts=facts, state=state, waits=name != "before")
-            transactional.run(self._link, [work], self._events)
+            transactional.run(self.link, [work], self.events)
 
     def _tell_failed(self, id: str, error: MigrationFailed) -> None:
         """Run the hook for failures; where it fails itself, that is only told."""
-        facts = (
-            ("todo_sql.migration", id),
-            ("todo_sql.error", self._link.settings.hide(error.message)),
-            ("todo_sql.sqlstate", error.sqlstate or ""),
-        )
-        if self._link.connection.closed or "on_error" not in self._hooks:
+        if self.link.connection.closed or "on_error" not in self.hooks:
             return
+        said = self.link.settings.hide(error.message)
+        told = {"migration": id, "error": said, "sqlstate": error.sqlstate or ""}
+        facts = tuple((f"todo_sql.{name}", value) for name, value in told.items())
         try:
             self._hook("on_error", "the hook was rolled back", facts)
         except (TodoSqlError, ConnectionLost) as other:
-            found = (
-                other.finding
-                if isinstance(other, TodoSqlError)
-                else Finding("M341", "warning", str(other))
-            )
-            self._events.warning(
-                replace(
-                    found,
-                    code="M341",
-                    severity="warning",
-                    message=f"the hook for failures failed itself: {found.message}",
-                    fix=None,
-                )
+            known = other.finding if isinstance(other, TodoSqlError) else None
+            message = f"the hook for failures failed itself: {known.message if known else other}"
+            found = known or Finding("M341", "warning", message)
+            self.events.warning(
+                replace(found, code="M341", severity="warning", message=message, fix=None)
             )
 
     def _warn_of(self, script: Script) -> None:
@@ -389,7 +337,7 @@ class MigrationRun:
         if not script.is_rollback and "M131" not in script.directives.allow:
             found += statements.without_effect(script.source, script.statements)
         for finding in found:
-            self._events.warning(finding)
+            self.events.warning(finding)
 
     @contextmanager
     def _cutting_off(self, chain: Sequence[Migration], direction: Direction) -> Iterator[None]:
@@ -397,7 +345,7 @@ class MigrationRun:
         try:
             yield
         except (ConnectionLost, KeyboardInterrupt) as error:
-            told = [one.id for one in self._done]
+            told = [one.id for one in self.done]
             last = chain[-1].id  # told as well, where the end of the flight alone was missing
             ids = [one.id for one in chain if one.id not in told] or [last]
             before = [id for id in told if id != last]
@@ -406,14 +354,14 @@ class MigrationRun:
     def _cut_off(
         self, ids: Sequence[str], told: Sequence[str], direction: Direction, error: BaseException
     ) -> BaseException:
-        self._link.connection.close()
-        before = told if self._link.unsettled else []
-        state = aftermath.of(self._url, self._schema, ids, direction, self._events, before)
+        self.link.connection.close()
+        before = told if self.link.unsettled else []
+        state = aftermath.of(self.url, self.schema, ids, direction, self.events, before)
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt(state)
         verb = "migrate" if direction == "apply" else "rollback"
         return MigrationFailed(
-            f"the connection was lost at {self._at}: {error}",
+            f"the connection was lost at {self.at}: {error}",
             code="M330",
             cause=state,
             fix=beyond(error, f"run `todo-sql {verb}` again"),

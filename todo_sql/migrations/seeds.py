@@ -34,7 +34,6 @@ def seed(url: str, folder: Path, *, scale: int | None = None) -> list[Seeded]:
 
     Args:
         url: The database, migrated, as the owner of its tables.
-        folder: Where the files are.
         scale: How much load-test data to make besides; its unit is scale.sql's own.
 
     Raises:
@@ -47,9 +46,8 @@ def seed(url: str, folder: Path, *, scale: int | None = None) -> list[Seeded]:
     with psycopg.connect(url) as connection:
         # Rows that row security would hide from this login are an error, not 0 rows.
         connection.execute("set local row_security = off")
-        connection.execute(
-            "select pg_catalog.set_config('seed.scale', %s, true)", [str(scale or 0)]
-        )
+        setting = "select pg_catalog.set_config('seed.scale', %s, true)"
+        connection.execute(setting, [str(scale or 0)])
         return [Seeded(source.file, _run(connection, source)) for source in sources]
 
 
@@ -77,7 +75,7 @@ def _run(connection: psycopg.Connection, source: Source) -> int:
             error.diag.message_primary or str(error),
             code=LACKING if lacks else "D300",
             sqlstate=error.sqlstate,
-            place=source.place(int(position) - 1) if position else source.place(0),
+            place=source.place(int(position or 1) - 1),
             cause=f"PostgreSQL {error.sqlstate}; nothing was changed",
             fix=lacks or _FIXES.get(error.sqlstate or "", error.diag.message_hint),
         ) from error
@@ -90,7 +88,4 @@ def _run(connection: psycopg.Connection, source: Source) -> int:
     return rows
 
 
-_FIXES = {
-    "42P01": "run `todo-sql migrate` first",
-    "42501": "connect as the owner of the tables",
-}
+_FIXES = {"42P01": "run `todo-sql migrate` first", "42501": "connect as the owner of the tables"}

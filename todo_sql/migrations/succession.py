@@ -22,7 +22,6 @@ class Succession:
     """A squashed migration that a ledger has in parts: some of what it replaces is recorded.
 
     Attributes:
-        migration: The squashed one.
         former: What of it the ledger has, oldest first.
         lacking: The ids that would have to be applied, too.
         changed: Those of which another text was applied.
@@ -61,11 +60,9 @@ class Succession:
         if self.lacking:
             replaced = len(self.migration.forward.directives.replaces)
             aside = PurePosixPath(file).parent / SQUASHED / self.migration.id
-            way = (
-                "`todo-sql migrate` of the release before the squash"
-                if self.several
-                else f"`todo-sql migrate --migrations {aside}`"
-            )
+            way = f"`todo-sql migrate --migrations {aside}`"
+            if self.several:
+                way = "`todo-sql migrate` of the release before the squash"
             yield Finding(
                 "M204",
                 "error",
@@ -108,8 +105,7 @@ def find(migrations: MigrationSet, ledger: Ledger) -> list[Succession]:
 def _of(migration: Migration, ledger: Ledger, *, several: bool) -> Succession | None:
     replaced = migration.forward.directives.replaces
     checksums = {one.id: one.checksum for one in replaced}
-    former = tuple(row for row in ledger.recorded if row.id in checksums)
-    if not former:
+    if not (former := tuple(row for row in ledger.recorded if row.id in checksums)):
         return None
     within: dict[str | None, list[str]] = {}
     for one in replaced:
@@ -137,11 +133,7 @@ def _begun(id: str, within: dict[str | None, list[str]], ledger: Ledger) -> bool
 
 
 def refuse_partial(found: Iterable[Succession]) -> None:
-    """Refuse to change a ledger that has some of what a squashed migration replaces.
-
-    Raises:
-        LedgerMismatch: Nothing was changed.
-    """
+    """Refuse to change a ledger that has some of what a squashed migration replaces."""
     problems = [finding for one in found if one.lacking for finding in one.findings()]
     if problems:
         raise LedgerMismatch("the folder and the ledger disagree; nothing was changed", problems)
@@ -165,10 +157,9 @@ def after(found: Sequence[Succession], ledger: Ledger) -> Ledger:
 def commands(one: Succession, writer: Writer, ledger: Ledger) -> list[FlightCommand]:
     """Return what records it in their place; `_yoyo_log` keeps that they were applied."""
     former, recorded = [row.id for row in one.former], one.recorded
+    checksum = recorded.checksum
     return [
         *(command for id in former for command in writer.rolled_back(id, log="unmark")),
-        *writer.applied(
-            recorded.id, recorded.checksum, seconds=0, log="mark", at=recorded.applied_at
-        ),
+        *writer.applied(one.migration.id, checksum, seconds=0, log="mark", at=recorded.applied_at),
         *(writer.succeeded(former, recorded.id) if ledger.repeats else ()),
     ]

@@ -9,35 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 # By name: the value of a run. None: PostgreSQL's own default.
 _SETTINGS: dict[str, str | None] = {
     **dict.fromkeys(
         (
-            "array_nulls",
-            "backslash_quote",
-            "bytea_output",
-            "check_function_bodies",
-            "DateStyle",
-            "default_table_access_method",
-            "default_tablespace",
-            "default_toast_compression",
-            "default_transaction_deferrable",
-            "default_transaction_isolation",
-            "extra_float_digits",
-            "IntervalStyle",
-            "lc_monetary",
-            "lc_numeric",
-            "lc_time",
-            "quote_all_identifiers",
-            "session_replication_role",
-            "standard_conforming_strings",
-            "synchronous_commit",
-            "temp_tablespaces",
-            "transform_null_equals",
-            "xmlbinary",
-            "xmloption",
+            *("array_nulls", "backslash_quote", "bytea_output", "check_function_bodies"),
+            *("DateStyle", "default_table_access_method", "default_tablespace"),
+            *("default_toast_compression", "default_transaction_deferrable"),
+            *("default_transaction_isolation", "extra_float_digits", "IntervalStyle"),
+            *("lc_monetary", "lc_numeric", "lc_time", "quote_all_identifiers"),
+            *("session_replication_role", "standard_conforming_strings", "synchronous_commit"),
+            *("temp_tablespaces", "transform_null_equals", "xmlbinary", "xmloption"),
         )
     ),
     "TimeZone": "UTC",
@@ -88,7 +71,6 @@ class Overridden:
     Attributes:
         theirs: What role, database, URL or environment set.
         ours: What it is for the run.
-        settable: Whether we may set it.
     """
 
     name: str
@@ -104,12 +86,6 @@ class Overridden:
         )
 
 
-class _Surrounded(Protocol):
-    @property
-    def overridden(self) -> tuple[Overridden, ...]:
-        """What is set aside."""
-
-
 def read(rows: Sequence[tuple[str | None, ...]]) -> tuple[Overridden, ...]:
     """Return what is set aside from the rows of `FIND`."""
     return tuple(
@@ -118,11 +94,11 @@ def read(rows: Sequence[tuple[str | None, ...]]) -> tuple[Overridden, ...]:
     )
 
 
-def steady(target: _Surrounded) -> tuple[str, ...]:
+def steady(overridden: Sequence[Overridden]) -> tuple[str, ...]:
     """Return the statement that sets it aside for the session, if there is anything."""
     calls = [
         f"pg_catalog.set_config('{one.name}', '{one.ours}', false)"
-        for one in target.overridden
+        for one in overridden
         if one.settable
     ]
     return ("select " + ", ".join(calls),) if calls else ()

@@ -92,17 +92,11 @@ _CHECK = f"select pg_catalog.set_config('{CHECK_INTERVAL}', '500ms', true)"
 
 
 def commands(ledger: str | None) -> tuple[FlightCommand, ...]:
-    """Return the commands that describe the target.
-
-    Args:
-        ledger: The schema of the ledger, or None: along the search path.
-    """
-    places = (
-        FlightCommand(_ALONG_THE_PATH) if ledger is None else FlightCommand(_WHERE_SAID, (ledger,))
-    )
+    """Return the commands that describe the target; without a schema, along the path."""
+    said = None if ledger is None else FlightCommand(_WHERE_SAID, (ledger,))
     return (
         FlightCommand(_VERSION, sync=True),
-        places,
+        said or FlightCommand(_ALONG_THE_PATH),
         FlightCommand(SAFE_LOCALLY),
         FlightCommand(_FACTS, sync=True),
         FlightCommand(SAFE_LOCALLY),
@@ -117,7 +111,6 @@ class Target:
 
     Attributes:
         schema: Where the ledger is or would be made: its own schema where it exists.
-        ledger: Whether there is a ledger.
         pinned: Whether the configuration says the schema.
         placed: Whether the schema exists.
         ledgers: The schemas of all ledgers of ours in this database.
@@ -168,9 +161,8 @@ def read(answers: list[Reply], *, writes: bool, said: str | None) -> Target:
             raise answer.error
     schema, ledger, _, _, off_path, everywhere = places.rows[0]
     ledgers = tuple(sorted(json.loads(everywhere))) if everywhere else ()
-    database, role, recovery, read_only, backend, plpgsql, wrong, shared, open_, objects = (
-        facts.rows[0]
-    )
+    database, role, recovery, read_only, backend, *more = facts.rows[0]
+    plpgsql, wrong, shared, open_, objects = more
     if writes:
         refuse_unwritable(str(database), recovery == "t", read_only == "on")
     if not ledger and schema is None and said is None:

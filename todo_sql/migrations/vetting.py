@@ -123,11 +123,7 @@ SHARED = f"""exists (
 
 
 def unwritable(schema: str) -> str:
-    """Return the expression for why a ledger may not be written, or null.
-
-    Args:
-        schema: An expression for where it is.
-    """
+    """Return the expression for why a ledger may not be written, or null."""
     return _UNWRITABLE.format(schema=schema)
 
 
@@ -140,27 +136,16 @@ def readable(table: str) -> FlightCommand:
 
 
 def guard(schema: str, quoted_schema: str, *more: str) -> list[FlightCommand]:
-    """Return what holds off traps for the rest of a transaction, under our search path.
-
-    Args:
-        schema: Where the ledger is.
-        quoted_schema: The same, quoted.
-        more: Tables beside `TABLES` that are there.
-    """
+    """Return what holds off traps for the rest of a transaction, under our search path."""
     tables = ", ".join(f"{quoted_schema}.{name}" for name in (*TABLES, *more))
-    reason = unwritable("$1")
     return [
         FlightCommand(f"lock table {tables} in row exclusive mode"),
-        FlightCommand(f"select ({reason})::pg_catalog.int4", (schema,)),
+        FlightCommand(f"select ({unwritable('$1')})::pg_catalog.int4", (schema,)),
     ]
 
 
 def refused(reason: str) -> LedgerError:
-    """Return the error for a ledger that is not to be trusted.
-
-    Args:
-        reason: The table, and what is wrong with it.
-    """
+    """Return the error for a ledger that is not to be trusted: the table, and why."""
     table = reason.split(" ", 1)[0]
     return LedgerError(
         f"the ledger is not to be trusted: {reason}",

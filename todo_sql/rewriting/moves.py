@@ -16,8 +16,8 @@ from todo_sql.catalog.names import (
     table_of,
 )
 from todo_sql.catalog.snapshot import Snapshot
-from todo_sql.migrations.files.batch_directive import BatchBy
 from todo_sql.migrations.files.batched import NotBatched, batched
+from todo_sql.migrations.files.directives import BatchBy
 from todo_sql.review.linting.tree import enum, of_type, option, relation
 from todo_sql.rewriting.piece_view import PieceView, helper, plain
 from todo_sql.rewriting.recipe import Hazard, Words

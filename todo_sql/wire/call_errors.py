@@ -11,32 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import pq
+from psycopg.errors import Diagnostic
 
-from todo_sql.errors import DatabaseError, Place, UsageError
-from todo_sql.queries.query_errors import BadCursor, BadParameter
-
-__all__ = [
-    "BadCursor",
-    "BadParameter",
-    "BadRow",
-    "Closed",
-    "Conflict",
-    "DatabaseError",
-    "IntegrityError",
-    "NoRow",
-    "RoleRefused",
-    "SchemaChanged",
-    "ServerError",
-    "TenantRequired",
-    "Timeout",
-    "TooManyRows",
-    "TransactionAborted",
-    "Unavailable",
-    "needs_with",
-    "translate",
-]
-
-_FIELD = pq.DiagnosticField
+from todo_sql.errors import DatabaseError as DatabaseError
+from todo_sql.errors import Place, UsageError
+from todo_sql.queries.query_errors import BadCursor as BadCursor
+from todo_sql.queries.query_errors import BadParameter as BadParameter
 
 
 class NoRow(DatabaseError):
@@ -99,14 +79,9 @@ class IntegrityError(DatabaseError):
 
     def facts(self) -> dict[str, Any]:
         """Return what was violated; DETAIL, which may hold values, is not among it."""
-        return {
-            **super().facts(),
-            "kind": self.kind,
-            "constraint": self.constraint,
-            "table": self.table,
-            "columns": list(self.columns),
-            "field": self.field,
-        }
+        told = ("kind", "constraint", "table", "columns", "field")
+        found = {name: getattr(self, name) for name in told}
+        return {**super().facts(), **found, "columns": list(self.columns)}
 
 
 class Conflict(DatabaseError):
@@ -198,32 +173,26 @@ class ServerError:
 
         The message may be translated; the source file's routine is not.
         """
-        return self.sqlstate == "26000" or (
-            self.sqlstate == "0A000" and self.routine == "RevalidateCachedQuery"
-        )
+        replanned = self.sqlstate == "0A000" and self.routine == "RevalidateCachedQuery"
+        return replanned or self.sqlstate == "26000"
 
     @classmethod
     def from_result(cls, result: pq.abc.PGresult) -> ServerError:
         """Read the fields of a failed result."""
-
-        def field(which: pq.DiagnosticField) -> str | None:
-            value = result.error_field(which)
-            return value.decode("utf-8", "replace") if value is not None else None
-
-        position = field(_FIELD.STATEMENT_POSITION)
-        row = _ROW.match(field(_FIELD.CONTEXT) or "")
+        said = Diagnostic(result)
+        row = _ROW.match(said.context or "")
         found = cls(
-            field(_FIELD.SQLSTATE) or "",
-            field(_FIELD.MESSAGE_PRIMARY) or result.get_error_message().strip(),
-            field(_FIELD.MESSAGE_DETAIL),
-            field(_FIELD.MESSAGE_HINT),
-            int(position) if position else None,
-            field(_FIELD.SCHEMA_NAME),
-            field(_FIELD.TABLE_NAME),
-            field(_FIELD.COLUMN_NAME),
-            field(_FIELD.CONSTRAINT_NAME),
-            field(_FIELD.SOURCE_FUNCTION),
-            field(_FIELD.SEVERITY_NONLOCALIZED),
+            said.sqlstate or "",
+            said.message_primary or result.get_error_message().strip(),
+            said.message_detail,
+            said.message_hint,
+            int(said.statement_position) if said.statement_position else None,
+            said.schema_name,
+            said.table_name,
+            said.column_name,
+            said.constraint_name,
+            said.source_function,
+            said.severity_nonlocalized,
             int(row[1]) if row else None,
         )
         known = found.table or found.column or found.constraint
@@ -281,21 +250,16 @@ def is_behind(sqlstate: str | None, severity: str | None, message: str | None) -
 # range, time, time zone, encoding.
 UNREADABLE = frozenset({"22P02", "22003", "22007", "22008", "22023", "22021"})
 
+# What each constraint's violation is called, and what to do with the columns.
 _KINDS = {
-    "23502": "not_null",
-    "23503": "foreign_key",
-    "23505": "unique",
-    "23514": "check",
-    "23P01": "exclusion",
-}
-
-_REMEDIES = {
-    "not_null": "give {} a value",
-    "foreign_key": "set {} to a row that exists; before deleting a row, delete those that "
-    "refer to it",
-    "unique": "give {} another value, or change the row that has it",
-    "check": "give {} a value that the constraint allows",
-    "exclusion": "give {} a value that conflicts with no other row",
+    "23502": ("not_null", "give {} a value"),
+    "23503": (
+        "foreign_key",
+        "set {} to a row that exists; before deleting a row, delete those that refer to it",
+    ),
+    "23505": ("unique", "give {} another value, or change the row that has it"),
+    "23514": ("check", "give {} a value that the constraint allows"),
+    "23P01": ("exclusion", "give {} a value that conflicts with no other row"),
 }
 
 
@@ -318,7 +282,6 @@ def translate(
     """Return the exception for an error that a statement got.
 
     Args:
-        error: What the server said.
         place: Where in the query's file, when the server gave a position.
         columns: The columns of the violated constraint, when known.
         tenant_parameter: The tenant's column, which is not what a person got wrong.
@@ -328,7 +291,8 @@ def translate(
     if error.sqlstate in _KINDS:
         columns = columns or ((error.column,) if error.column else ())
         own = [column for column in columns if column != tenant_parameter]
-        kind = _KINDS[error.sqlstate]
+        kind, remedy = _KINDS[error.sqlstate]
+        named = " and ".join(f"`{name}`" for name in own or columns) or "the row"
         return IntegrityError(
             error.message,
             sqlstate=error.sqlstate,
@@ -340,38 +304,28 @@ def translate(
             detail=error.detail,
             place=place,
             cause=f"{_violated(error, columns)}; {cause}",
-            fix=_REMEDIES[kind].format(
-                " and ".join(f"`{name}`" for name in own or columns) or "the row"
-            ),
-        )
-    if error.sqlstate in ("40001", "40P01"):
-        return Conflict(
-            error.message,
-            sqlstate=error.sqlstate,
-            place=place,
-            cause=cause,
-            fix="run the unit of work again, as `session.run(function)` does",
-        )
-    if error.is_stale_plan:
-        return SchemaChanged(
-            error.message,
-            sqlstate=error.sqlstate,
-            place=place,
-            cause=f"the schema changed while the connection had the statement prepared; {cause}",
-            fix="run the unit of work again, as `session.run(function)` does",
+            fix=remedy.format(named),
         )
     if is_behind(error.sqlstate, error.severity, error.message):
+        done = "the change may have been made" if unknown else "nothing was changed"
         return Unavailable(
             error.message,
             outcome_unknown=unknown,
             sqlstate=error.sqlstate,
             place=place,
-            cause=f"PostgreSQL {error.sqlstate}: a server behind the server is away; "
-            + ("the change may have been made" if unknown else "nothing was changed"),
+            cause=f"PostgreSQL {error.sqlstate}: a server behind the server is away; {done}",
             fix="read before you repeat it" if unknown else f"try again; if it stays so, {BEHIND}",
         )
-    if error.sqlstate == "57014":
-        return Timeout(error.message, sqlstate=error.sqlstate, place=place, cause=cause)
-    return DatabaseError(
-        error.message, sqlstate=error.sqlstate, place=place, cause=cause, fix=error.hint
-    )
+    kind_of: type[DatabaseError] = DatabaseError
+    fix = error.hint
+    if error.sqlstate in ("40001", "40P01"):
+        kind_of, fix = Conflict, _REDO
+    elif error.is_stale_plan:
+        kind_of, fix = SchemaChanged, _REDO
+        cause = f"the schema changed while the connection had the statement prepared; {cause}"
+    elif error.sqlstate == "57014":
+        kind_of, fix = Timeout, None
+    return kind_of(error.message, sqlstate=error.sqlstate, place=place, cause=cause, fix=fix)
+
+
+_REDO = "run the unit of work again, as `session.run(function)` does"

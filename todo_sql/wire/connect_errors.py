@@ -2,76 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from todo_sql.errors import DatabaseError
 from todo_sql.wire.call_errors import BEHIND, is_behind
 from todo_sql.wire.url import DatabaseUrl, redact
 
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    signs: tuple[str, ...]
-    code: str
-    message: str
-    fix: str
-
-
-# libpq reports a failed connection by a message alone, so its words have to be recognised.
+# libpq reports a failed connection by a message alone, so its words have to be recognised:
+# some of them, the code, what to say, what to do.
 _REFUSALS = (
-    _Refusal(
+    (
         ("password authentication failed", "no password supplied"),
         "D102",
         "the database server rejects the user or the password",
         "correct them in DATABASE_URL or --database; percent-encode special characters",
     ),
-    _Refusal(
+    (
         ("server does not support SSL",),
         "D104",
         "the database server offers no encryption",
         "add sslmode=disable to the URL to allow plain text, on a network that you trust",
     ),
-    _Refusal(
+    (
         ("certificate verify failed", "root certificate file", "SSL error"),
         "D104",
         "the encrypted connection could not be made",
         "check sslmode and sslrootcert in the URL",
     ),
-    _Refusal(
+    (
         ("no pg_hba.conf entry", "pg_hba.conf rejects"),
         "D102",
         "the database server does not allow this connection",
         "allow this user and host in its pg_hba.conf, or use another URL",
     ),
-    _Refusal(
+    (
         ("too many clients", "remaining connection slots", "too many connections"),
         "D105",
         "the database server has no free connection",
         "try again later, close idle connections, or go through a pooler",
     ),
-    _Refusal(
+    (
         ('" does not exist',),
         "D103",
         "the database or the user does not exist",
         "correct the name in the URL, or create it",
     ),
-    _Refusal(
+    (
         ("the database system is", "terminating connection"),
         "D101",
         "the database server is starting, stopping or recovering",
         "try again in a moment",
     ),
-    _Refusal(
+    (
         (
-            "Connection refused",
-            "No such file or directory",
-            "could not translate host name",
-            "failed to resolve host",
-            "Name or service not known",
-            "timeout expired",
-            "timed out",
-            "Network is unreachable",
-            "No route to host",
+            *("Connection refused", "No such file or directory", "could not translate host name"),
+            *("failed to resolve host", "Name or service not known", "timeout expired"),
+            *("timed out", "Network is unreachable", "No route to host"),
         ),
         "D101",
         "no database server answers there",
@@ -81,12 +65,7 @@ _REFUSALS = (
 
 
 def explain(error: Exception, url: DatabaseUrl | None = None) -> DatabaseError:
-    """Return what psycopg's error means and what to do about it.
-
-    Args:
-        error: A ``psycopg.Error``, of a connection attempt or of a statement.
-        url: The database in question, where it is known.
-    """
+    """Return what a ``psycopg.Error`` means and what to do about it; the URL may be unknown."""
     said = redact(str(error)).strip()
     where = f" ({url.shown})" if url else ""
     sqlstate = getattr(error, "sqlstate", None)
@@ -112,20 +91,14 @@ def explain(error: Exception, url: DatabaseUrl | None = None) -> DatabaseError:
             fix=f'create it if it is not there, `grant "{role}" to LOGIN` (from PostgreSQL 16 on '
             "`with set true`), or correct `role` in [tool.todo-sql] or `options` in the URL",
         )
-    for refusal in _REFUSALS:
-        if any(sign in said for sign in refusal.signs) and (sqlstate or "28")[:2] in _CONNECTING:
-            return DatabaseError(
-                refusal.message + where,
-                code=refusal.code,
-                sqlstate=sqlstate,
-                cause=said,
-                fix=refusal.fix,
-            )
+    for signs, code, words, fix in _REFUSALS:
+        if any(sign in said for sign in signs) and (sqlstate or "28")[:2] in _CONNECTING:
+            return DatabaseError(words + where, code=code, sqlstate=sqlstate, cause=said, fix=fix)
+    causes = [f"PostgreSQL {sqlstate}" if sqlstate else None, detail]
     return DatabaseError(
         f"{redact(message)}{where}",
         sqlstate=sqlstate,
-        cause=". ".join(filter(None, [f"PostgreSQL {sqlstate}" if sqlstate else None, detail]))
-        or None,
+        cause=". ".join(filter(None, causes)) or None,
         fix=getattr(diagnosis, "message_hint", None)
         or (beyond(error, "run the command again") if sqlstate in _LIMITS else None),
     )

@@ -36,17 +36,6 @@ class Prepared:
         result_format: Text until the first result shows that every column loads from binary.
     """
 
-    __slots__ = (
-        "_columns",
-        "_learnt",
-        "_makers",
-        "encoder",
-        "name",
-        "ready",
-        "result_format",
-        "transformer",
-    )
-
     def __init__(self, statement: WireStatement, name: bytes, connection: AnyConnection) -> None:
         self.name = name
         self.ready = False
@@ -58,12 +47,7 @@ class Prepared:
         self._learnt = False
 
     def pairs(
-        self,
-        result: pq.abc.PGresult,
-        row: Any,
-        label: str,
-        extra: int,
-        forms: Mapping[str, Form] = NO_FORMS,
+        self, result: pq.abc.PGresult, row: Any, label: str, extra: int, forms: Mapping[str, Form]
     ) -> list[tuple[Any, tuple[Any, ...]]]:
         """Return the rows as objects of `row`, each with its last `extra` columns apart."""
         names = column_names(result)[:-extra]
@@ -74,17 +58,9 @@ class Prepared:
         return [(item, values[-extra:]) for item, values in zip(items, tuples, strict=True)]
 
     def rows(
-        self,
-        result: pq.abc.PGresult,
-        row: Any,
-        label: str,
-        forms: Mapping[str, Form] = NO_FORMS,
+        self, result: pq.abc.PGresult, row: Any, label: str, forms: Mapping[str, Form] = NO_FORMS
     ) -> list[Any]:
-        """Return the rows of a result as objects of `row`.
-
-        Args:
-            forms: Of the columns whose types psycopg does not know.
-        """
+        """Return the rows of a result as objects of `row`; `forms`: of types not psycopg's."""
         columns = (column_names(result), _oids(result)) if not self.name else ()
         if columns != self._columns:  # sent whole, it may return other columns than last time
             self._makers.clear()
@@ -111,10 +87,9 @@ class Prepared:
         return tuple(loaded(adapters, oid) for oid in _oids(result))
 
     def _best_format(self, result: pq.abc.PGresult) -> pq.Format:
-        adapters = self.transformer.adapters
-        if all(adapters.get_loader(oid, pq.Format.BINARY) for oid in set(_oids(result))):
-            return pq.Format.BINARY
-        return pq.Format.TEXT
+        adapters, oids = self.transformer.adapters, set(_oids(result))
+        known = all(adapters.get_loader(oid, pq.Format.BINARY) for oid in oids)
+        return pq.Format.BINARY if known else pq.Format.TEXT
 
 
 def _oids(result: pq.abc.PGresult) -> tuple[int, ...]:
@@ -175,7 +150,9 @@ class Link:
                 self._once = statement, Prepared(statement, b"", self.connection)
             return self._once[1]
         if found is None:
-            found = self._prepared[statement] = self._new(statement)
+            self._count += 1
+            name = b"ts%d" % self._count if self.prepares else b""
+            found = self._prepared[statement] = Prepared(statement, name, self.connection)
             if len(self._prepared) > MOST_PREPARED:
                 _, oldest = self._prepared.popitem(last=False)
                 if oldest.ready:
@@ -184,11 +161,6 @@ class Link:
         elif len(self._prepared) == MOST_PREPARED:
             self._prepared.move_to_end(statement)
         return found
-
-    def _new(self, statement: WireStatement) -> Prepared:
-        self._count += 1
-        name = b"ts%d" % self._count if self.prepares else b""
-        return Prepared(statement, name, self.connection)
 
     @property
     def is_clean(self) -> bool:
@@ -209,17 +181,15 @@ class Link:
     def queue(self, entry: Prepared, sql: bytes, wire: list[Any]) -> int:
         """Queue a statement in pipeline mode; return how many answers stand before its own."""
         before = 0
-        encoder = entry.encoder
+        oids, formats = entry.encoder.oids, entry.encoder.formats
         if not entry.name:
-            self.pgconn.send_query_params(
-                sql, wire, encoder.oids, encoder.formats, entry.result_format
-            )
+            self.pgconn.send_query_params(sql, wire, oids, formats, entry.result_format)
             return before
         if not entry.ready:
             before = self._close_doomed() + 1
-            self.pgconn.send_prepare(entry.name, sql, encoder.oids)
+            self.pgconn.send_prepare(entry.name, sql, oids)
             entry.ready = True  # for the rest of this flight, unless the answer says no
-        self.pgconn.send_query_prepared(entry.name, wire, encoder.formats, entry.result_format)
+        self.pgconn.send_query_prepared(entry.name, wire, formats, entry.result_format)
         return before
 
     def _close_doomed(self) -> int:

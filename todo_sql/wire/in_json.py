@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema
-from pydantic_core import CoreSchema, core_schema
+from pydantic import PlainSerializer, WithJsonSchema
 
 T = TypeVar("T")
 
@@ -41,25 +40,9 @@ def number(value: float) -> float | str:
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
-class _AsText:
-    """Writes ranges to JSON; in Python they stay what they are."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        schema: Any = handler(source)
-        schema["serialization"] = core_schema.plain_serializer_function_ser_schema(
-            range_text, when_used="json"
-        )
-        return schema  # type: ignore[no-any-return]
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"type": "string"}
-
-
-AsText = Annotated[T, _AsText()]
+AsText = Annotated[
+    T, PlainSerializer(range_text, when_used="json"), WithJsonSchema({"type": "string"})
+]
 """A range or a multirange: in JSON its text."""
 
 Float = Annotated[

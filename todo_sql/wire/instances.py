@@ -76,14 +76,7 @@ def loaded(adapters: AdaptersMap, oid: int) -> type | None:
 def instances(
     row: type[BaseModel], names: tuple[str, ...], types: tuple[type | None, ...], slow: Make
 ) -> Make:
-    """Return what makes instances of a model.
-
-    Args:
-        row: The model.
-        names: The columns of the result.
-        types: The only class of each column's values, where that is known.
-        slow: What makes them with the model's validator.
-    """
+    """Return what makes instances of a model; a type is the only class of a column's values."""
     plan = _plan(row, names, types)
     return _make(row, *plan, slow) if plan else slow
 
@@ -113,7 +106,7 @@ def _plan(
             alone.append((index, validator.validate_python))
         else:
             return None
-    order = tuple(names.index(key) for key in fields)
+    order = tuple(map(names.index, fields))
     return _dicts(order, tuple(present))(*fields), alone
 
 
@@ -160,12 +153,7 @@ def _is_alone(schema: Mapping[str, Any]) -> bool:
 
 @lru_cache(maxsize=256)
 def _dicts(order: tuple[int, ...], present: tuple[int, ...]) -> Callable[..., Dicts]:
-    """Return what makes, of keys, what makes dicts of rows; it leaves out rows with a NULL.
-
-    Args:
-        order: The column of each key.
-        present: The columns that must not be NULL.
-    """
+    """Return what makes dicts of rows, by the column of each key; it leaves out those with NULL."""
     keys = "".join(f"k{index}, " for index in order)
     values = "".join(f"v{index}, " for index in range(len(order)))
     pairs = ", ".join(f"k{index}: v{index}" for index in order)

@@ -1,4 +1,4 @@
-"""The size of a pool, the age of its connections, the time of a call: checked. Pure."""
+"""The limits of pools and calls, checked, and what `db.stats()` tells of them. Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ class Limits:
         max_size: How many connections there may be.
         max_idle: Seconds after which an unused connection is closed.
         max_lifetime: Seconds after which a connection is replaced, give or take a tenth.
-
-    Raises:
-        UsageError: A size or a time is out of range.
     """
 
     min_size: int = 0
@@ -37,30 +34,66 @@ class Limits:
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Refuse what is not a length of time.
-
-    Raises:
-        UsageError: It is not a number above zero and within a week.
-    """
-    if _is_number(value, int, float) and 0 < value <= LONGEST:  # type: ignore[operator]
-        return
-    raise UsageError(
-        f"`{name}` must be a positive number of seconds, not {value!r}",
-        cause="it is above zero, and a week at most",
-        fix=f"pass a number such as {name}=30, or leave it out for the default",
-    )
+    """Refuse what is not a number of seconds above zero and within a week."""
+    if not (_is_number(value, int, float) and 0 < value <= LONGEST):  # type: ignore[operator]
+        within = "it is above zero, and a week at most"
+        raise _wrong(name, value, "positive number of seconds", within, 30)
 
 
 def _check_size(name: str, value: object, least: int, most: int | None) -> None:
     if _is_number(value, int) and least <= value and (most is None or value <= most):  # type: ignore[operator]
         return
     within = f"{least} or more" if most is None else f"{least} to max_size, which is {most}"
-    raise UsageError(
-        f"`{name}` must be a whole number of connections, not {value!r}",
-        cause=f"it is a whole number, {within}",
-        fix=f"pass a number such as {name}={max(least, 1)}, or leave it out for the default",
-    )
+    within = f"it is a whole number, {within}"
+    raise _wrong(name, value, "whole number of connections", within, max(least, 1))
+
+
+def _wrong(name: str, value: object, what: str, within: str, example: int) -> UsageError:
+    fix = f"pass a number such as {name}={example}, or leave it out for the default"
+    return UsageError(f"`{name}` must be a {what}, not {value!r}", cause=within, fix=fix)
 
 
 def _is_number(value: object, *kinds: type) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """The connections to one server.
+
+    Attributes:
+        max_size: Connections at most.
+        size: Connections that are open or being opened.
+        idle: Those of them that nobody uses.
+        waiting: Calls that are waiting for one.
+        opened: Connections opened so far.
+        waits: Calls that had to wait for a connection so far.
+        waited: Seconds that they waited, all together.
+    """
+
+    max_size: int
+    size: int
+    idle: int
+    waiting: int
+    opened: int
+    waits: int
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStats:
+    """The pools of a database.
+
+    Attributes:
+        primary: Connections to the primary.
+        replica: Connections to the replica, or None without one.
+        replica_rests: Whether the replica failed just now, and the primary serves its reads.
+        retries: Calls, connects and units of work that were tried again so far.
+        cancels: Calls that a server was told to stop so far.
+    """
+
+    primary: PoolStats
+    replica: PoolStats | None
+    replica_rests: bool
+    retries: int
+    cancels: int

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import ipaddress
+import ipaddress as ip
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from decimal import Decimal
 from enum import Enum
 from struct import pack, unpack
@@ -27,14 +27,8 @@ Write = Callable[[Any], str]
 
 # Sequences, but none of elements of an array.
 _NO_LISTS = (str, bytes, bytearray, memoryview, Multirange)
-_RANGES = {
-    "int4": "int4",
-    "int8": "int8",
-    "num": "numeric",
-    "date": "date",
-    "ts": "timestamp",
-    "tstz": "timestamptz",
-}
+_RANGES = {name: name for name in ("int4", "int8", "date")}
+_RANGES |= {"num": "numeric", "ts": "timestamp", "tstz": "timestamptz"}
 _BOUNDS = {
     "int2": (-(2**15), 2**15 - 1),
     "int4": (-(2**31), 2**31 - 1),
@@ -53,19 +47,12 @@ CLASSES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "bytea": (bytes, bytearray, memoryview),
     "date": (datetime.date,),
-    "timestamp": (datetime.datetime,),
-    "timestamptz": (datetime.datetime,),
-    "time": (datetime.time,),
-    "timetz": (datetime.time,),
+    **dict.fromkeys(("timestamp", "timestamptz"), (datetime.datetime,)),
+    **dict.fromkeys(("time", "timetz"), (datetime.time,)),
     "interval": (datetime.timedelta,),
     "uuid": (UUID,),
-    "inet": (
-        ipaddress.IPv4Interface,
-        ipaddress.IPv6Interface,
-        ipaddress.IPv4Address,
-        ipaddress.IPv6Address,
-    ),
-    "cidr": (ipaddress.IPv4Network, ipaddress.IPv6Network),
+    "inet": (ip.IPv4Interface, ip.IPv6Interface, ip.IPv4Address, ip.IPv6Address),
+    "cidr": (ip.IPv4Network, ip.IPv6Network),
 }
 """The Python classes of PostgreSQL's types; the other ones, but for JSON, are texts."""
 
@@ -138,11 +125,7 @@ def _composite(form: dict[str, Form]) -> Write:
 
 
 def _fields(value: Any, names: tuple[str, ...]) -> list[tuple[str, Any]]:
-    """Return the fields of a composite in order: of a tuple by place, else by name.
-
-    Raises:
-        Misfit: They are not those of the type.
-    """
+    """Return the fields of a composite in order: of a tuple by place, else by name."""
     given: dict[str, Any]
     if isinstance(value, BaseModel):
         known = type(value).model_fields
@@ -158,15 +141,12 @@ def _fields(value: Any, names: tuple[str, ...]) -> list[tuple[str, Any]]:
             raise Misfit(f"{len(value)} fields where {len(names)} are expected")
         return list(zip(names, value, strict=True))
     else:
-        raise Misfit(
-            f"{type(value).__name__} where a tuple, a dict or a model of its fields is expected"
-        )
-    for wrong, words in (
-        ([name for name in names if name not in given], "is missing"),
-        ([name for name in given if name not in names], "is none of the type's"),
-    ):
-        if wrong:
-            raise Misfit(f"field `{wrong[0]}` {words}")
+        kind = type(value).__name__
+        raise Misfit(f"{kind} where a tuple, a dict or a model of its fields is expected")
+    for wrong in (name for name in names if name not in given):
+        raise Misfit(f"field `{wrong}` is missing")
+    for wrong in (name for name in given if name not in names):
+        raise Misfit(f"field `{wrong}` is none of the type's")
     return [(name, given[name]) for name in names]
 
 
@@ -179,13 +159,7 @@ def says_itself(value: Any) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """Return an object of a caller's class as the text that its type in PostgreSQL reads.
-
-    Its method `dump` says it, else how pydantic writes it to JSON, else its `__str__`.
-
-    Raises:
-        Misfit: None of them does.
-    """
+    """Return an object's text: by its `dump`, else as pydantic's JSON has it, else `__str__`."""
     kind = type(value)
     if callable(getattr(kind, "dump", None)):
         text = value.dump()
@@ -222,16 +196,11 @@ def _scalar(base: str, own: bool = False) -> Write:
 
 
 def fit(base: str, value: Any, expected: tuple[type, ...] | None = None) -> None:
-    """Hold a scalar against its type.
-
-    Raises:
-        Misfit: It is none of it.
-    """
+    """Hold a scalar against its type; `Misfit`: it is none of it."""
     expected = CLASSES.get(base, (str,)) if expected is None else expected
     given: Any = value
-    confusing = (isinstance(value, bool) and bool not in expected) or (
-        base == "date" and isinstance(value, datetime.datetime)
-    )
+    confusing = bool not in expected and isinstance(value, bool)
+    confusing = confusing or (base == "date" and isinstance(value, datetime.datetime))
     if confusing or not isinstance(value, expected):
         names = " or ".join(sorted(kind.__name__ for kind in expected))
         raise Misfit(f"{type(value).__name__} where {names} is expected")
@@ -261,9 +230,8 @@ def _fit_time(base: str, value: Any) -> None:
         try:
             value.astimezone(datetime.UTC)
         except OverflowError:
-            raise Misfit(
-                "it lies outside the years 1 to 9999 in UTC, so Python could not read it back"
-            ) from None
+            words = "it lies outside the years 1 to 9999 in UTC, so Python could not read it back"
+            raise Misfit(words) from None
 
 
 def _fit_float(base: str, value: float) -> None:
@@ -292,11 +260,7 @@ _WRITERS: dict[str, Write] = {
 
 
 def dump_json(value: Any) -> str:
-    """Return JSON; models in lists and dicts as pydantic has them in JSON, too.
-
-    Raises:
-        Misfit: JSON has no such value.
-    """
+    """Return JSON; models in lists and dicts as pydantic has them in JSON, too."""
     try:
         return json.dumps(value, default=to_jsonable_python, allow_nan=False)
     except ValueError as error:
@@ -306,11 +270,7 @@ def dump_json(value: Any) -> str:
 
 
 def dump_jsonb(value: Any) -> str:
-    """Return JSON that jsonb takes: without U+0000.
-
-    Raises:
-        Misfit: The type has no such value.
-    """
+    """Return JSON that jsonb takes: without U+0000."""
     text = dump_json(value)
     if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
         raise Misfit("a text cannot hold the character U+0000")
@@ -322,18 +282,6 @@ def _json_of(base: str) -> Write:
     return lambda value: dump(
         value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     )
-
-
-def moments(value: Any) -> Iterator[datetime.datetime]:
-    """Yield the times with a zone that a value is, or holds."""
-    if isinstance(value, datetime.datetime):
-        if value.tzinfo is not None:
-            yield value
-    elif isinstance(value, Range):
-        yield from moments([value.lower, value.upper])
-    elif isinstance(value, (list, tuple, Multirange)):
-        for one in value:
-            yield from moments(one)
 
 
 def is_list(value: object) -> bool:
@@ -353,8 +301,6 @@ def _array(form: list[Form], nulls: bool, own: bool) -> Write:
     def write_level(value: Any, level: int) -> str:
         if level == depth:
             return "{" + comma.join([write_element(one) for one in value]) + "}"
-        if not all(map(is_list, value)):
-            raise Misfit(f"an array of {depth} dimensions takes lists in lists")
         return "{" + comma.join([write_level(one, level + 1) for one in value]) + "}"
 
     def write_element(value: Any) -> str:

@@ -73,8 +73,7 @@ def _register(context: _Context, oid: int, form: Form, free: Iterator[int]) -> N
     elif isinstance(form, list):
         (element,) = form
         info = context.adapters.types.get(element) if isinstance(element, str) else None
-        delimiter = info.delimiter if info else ","
-        inner = _oid(context, element, free)
+        delimiter, inner = info.delimiter if info else ",", _oid(context, element, free)
         register_array(TypeInfo("form", inner, oid, delimiter=delimiter), context)
     else:
         subtype, _, kind = form.partition(" ")

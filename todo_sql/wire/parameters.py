@@ -6,8 +6,9 @@ is an error that names the parameter. The one file that picks psycopg's dumpers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from struct import Struct
 from struct import error as StructError
@@ -17,6 +18,8 @@ from typing import Any
 from psycopg import adapters, errors, pq
 from psycopg.abc import Transformer
 from psycopg.adapt import PyFormat
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 from pydantic import BaseModel
 
 from todo_sql.wire import literals
@@ -33,7 +36,7 @@ _NARROW = {"int2": Struct("!h"), "int4": Struct("!i"), "oid": Struct("!I")}
 _HELD = literals.TIMES | {"float4", "float8", "numeric"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parameter:
     """What is known of one parameter before any connection is there.
 
@@ -43,55 +46,29 @@ class Parameter:
         oid: Of a built-in type; 0 leaves the inference, which `describe` saw, to the server.
         nullable: Whether None is accepted.
         classes: The Python classes that fit, exactly; empty: any.
-        form: How its values are written, or None: by what they are.
+        form: How its values are written, of a type not PostgreSQL's own; None: by what they are.
         optional: Whether a call may leave it out.
         nulls: Whether elements of an array may be None.
     """
 
     name: str
     pg_type: str | None
-    oid: int
-    nullable: bool
-    classes: frozenset[type]
+    nullable: bool = True
     form: Form | None = None
     optional: bool = False
     nulls: bool = True
+    oid: int = field(init=False)
+    classes: frozenset[type] = field(init=False)
 
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        pg_type: str | None,
-        nullable: bool = True,
-        *,
-        form: Form | None = None,
-        optional: bool = False,
-        nulls: bool = True,
-    ) -> Parameter:
-        """Look the type up among PostgreSQL's own.
-
-        Args:
-            name: Of the parameter.
-            pg_type: Its type.
-            nullable: Whether None is accepted.
-            form: Of a type that is not PostgreSQL's own.
-            optional: Whether a call may leave it out.
-            nulls: Whether elements of an array may be None.
-        """
-        oid, known = _builtin(pg_type)
-        form = known if form is None else form
-        fitting = () if form is None else literals.classes(form)
-        if not oid and fitting == (str,):  # such as one that the configuration gives a class
-            fitting = ()
-        return cls(name, pg_type, oid, nullable, frozenset(fitting), form, optional, nulls)
+    def __post_init__(self) -> None:
+        self.oid, known = _builtin(self.pg_type)
+        self.form = known if self.form is None else self.form
+        fitting = () if self.form is None else literals.classes(self.form)
+        # Such as a text of a type that the configuration gives a class.
+        self.classes = frozenset(() if not self.oid and fitting == (str,) else fitting)
 
     def dumper(self, transformer: Transformer, *, text: bool = False) -> tuple[Dump, int]:
-        """Return the function that makes a value's wire form, and the format of that form.
-
-        Args:
-            transformer: psycopg's, bound to the connection.
-            text: Whether it must be the text form.
-        """
+        """Return what makes a value's wire form, and the format of that form."""
         if self.form is None:
             return lambda value: _by_value(value, transformer), pq.Format.TEXT
         if self.is_binary and not text:
@@ -142,11 +119,7 @@ class Parameter:
         return not self.is_binary or self.form in _HELD or self.form in _NARROW or self.is_json
 
     def adapt(self, value: object) -> object:
-        """Return a value of one of the exact classes, or the value if it needs none.
-
-        Raises:
-            BadParameter: The value is of another type.
-        """
+        """Return a value of one of the exact classes, or the value if it needs none."""
         if type(value) in self.classes or not self.classes:
             return value
         if isinstance(self.form, list):
@@ -186,13 +159,7 @@ class Parameter:
 
 
 class Encoder:
-    """Turns a call's values into wire form on one connection.
-
-    Args:
-        parameters: In the order of ``$1``, ``$2``, …
-        transformer: psycopg's, bound to the connection.
-        text: Whether every value is to have the text form.
-    """
+    """Turns values in the order of ``$1``, ``$2``, … into wire form on one connection."""
 
     __slots__ = ("_plan", "formats", "oids")
 
@@ -208,11 +175,7 @@ class Encoder:
         self.oids = [parameter.oid for parameter in parameters]
 
     def encode(self, values: Sequence[object]) -> list[Any]:
-        """Return the wire forms.
-
-        Raises:
-            BadParameter: A value does not fit its parameter.
-        """
+        """Return the wire forms; `BadParameter`: a value does not fit."""
         wire: list[Any] = []
         if not values and not self._plan:
             return wire
@@ -238,10 +201,7 @@ class Encoder:
         return wire
 
 
-_JSON: dict[str, Callable[[Any], str]] = {
-    "json": literals.dump_json,
-    "jsonb": literals.dump_jsonb,
-}
+_JSON = {"json": literals.dump_json, "jsonb": literals.dump_jsonb}
 
 
 @cache
@@ -272,8 +232,20 @@ def _has_binary(base: str) -> bool:
     return info is not None
 
 
+def _moments(value: Any) -> Iterator[datetime]:
+    """Yield the times with a zone that a value is, or holds."""
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            yield value
+    elif isinstance(value, Range):
+        yield from _moments([value.lower, value.upper])
+    elif isinstance(value, (list, tuple, Multirange)):
+        for one in value:
+            yield from _moments(one)
+
+
 def _by_value(value: Any, transformer: Transformer) -> Any:
-    for moment in literals.moments(value):
+    for moment in _moments(value):
         literals.fit("timestamptz", moment)
     try:
         return transformer.get_dumper(value, PyFormat.TEXT).dump(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import pq
@@ -20,6 +20,8 @@ from todo_sql.wire.call_errors import ServerError
 if TYPE_CHECKING:
     from todo_sql.wire.connection import Link
     from todo_sql.wire.statement import Step
+
+T = TypeVar("T")
 
 _TUPLES_OK = pq.ExecStatus.TUPLES_OK
 DONE = frozenset({_TUPLES_OK, pq.ExecStatus.COMMAND_OK})
@@ -45,12 +47,7 @@ class ConnectionLost(psycopg.OperationalError):
 
 
 class Failed(Exception):
-    """A statement got an error; those after it up to the next Sync were skipped.
-
-    Attributes:
-        step: Which statement.
-        error: What the server said.
-    """
+    """A statement got an error; those after it up to the next Sync were skipped."""
 
     def __init__(self, step: Step, error: ServerError) -> None:
         super().__init__(error.message)
@@ -68,11 +65,7 @@ class Answer:
         self.failed: Failed | None = None
 
     def note(self, step: Step, result: pq.abc.PGresult) -> None:
-        """Note that a step has no result: the first to fail is told, those behind it are skipped.
-
-        Raises:
-            OperationalError: The connection broke.
-        """
+        """Note that a step has no result: the first to fail is told, those behind are skipped."""
         if result.status != ABORTED and self.failed is None:
             error = ServerError.from_result(result)
             if not error.sqlstate:
@@ -80,11 +73,7 @@ class Answer:
             self.failed = Failed(step, error)
 
     def check(self) -> list[pq.abc.PGresult]:
-        """Return the results.
-
-        Raises:
-            Failed: A step got an error.
-        """
+        """Return the results; `Failed`: a step got an error."""
         if self.failed is not None:
             raise self.failed
         return self.results
@@ -99,8 +88,6 @@ def fly(
     of every step was found to fit.
 
     Args:
-        link: Where.
-        units: What.
         taints: Whether the connection is `Link.tainted` once something is sent.
 
     Raises:
@@ -151,13 +138,17 @@ def fly(
     return answers
 
 
-def flush(pgconn: Any, tick: Callable[[], object] | None = None) -> PQGen[None]:
-    """Send what is queued, and take in what comes meanwhile.
+def losing(link: Link, flying: PQGen[T]) -> PQGen[T]:
+    """Do what libpq may fail at: whatever it says of the connection then is that it is lost."""
+    try:
+        return (yield from flying)
+    except psycopg.OperationalError as error:
+        link.broken = True
+        raise ConnectionLost(first_line(str(error))) from None
 
-    Args:
-        pgconn: The connection.
-        tick: Called when nothing went or came for a while.
-    """
+
+def flush(pgconn: Any, tick: Callable[[], object] | None = None) -> PQGen[None]:
+    """Send what is queued, and take in what comes meanwhile; tick when nothing goes or comes."""
     while pgconn.flush():
         ready = yield Wait.RW
         if tick is not None and not ready:
@@ -169,12 +160,7 @@ def flush(pgconn: Any, tick: Callable[[], object] | None = None) -> PQGen[None]:
 def next_result(
     pgconn: Any, tick: Callable[[], object] | None = None
 ) -> PQGen[pq.abc.PGresult | None]:
-    """Return the next result, or None: the end of those of a command.
-
-    Args:
-        pgconn: The connection.
-        tick: Called when nothing came for a while; what is unsent then goes out meanwhile.
-    """
+    """Return a command's next result, None at its end; tick when nothing comes."""
     while pgconn.is_busy():
         if tick is None:
             yield Wait.R
@@ -188,10 +174,8 @@ def next_result(
 
 def _lost(link: Link, message: str, answers: list[Answer]) -> ConnectionLost:
     """Finish with a broken connection: read what the server said before it went."""
-    from todo_sql.wire.statement import Step, WireStatement
-
     link.broken = True
-    said = answers[0].failed if answers else None
+    said = answers[0].failed.error if answers and answers[0].failed else None
     for _ in range(8):
         if said is not None:
             break
@@ -200,37 +184,33 @@ def _lost(link: Link, message: str, answers: list[Answer]) -> ConnectionLost:
         except psycopg.Error:
             break
         if result is not None and result.error_field(pq.DiagnosticField.SQLSTATE):
-            said = Failed(Step(WireStatement("")), ServerError.from_result(result))
+            said = ServerError.from_result(result)
     if said is None:
         return ConnectionLost(first_line(message))
     begun = bool(answers and answers[0].results)
-    hangs_up = not link.pooled and said.error.sqlstate in HANGING_UP
-    return ConnectionLost(said.error.message, untouched=hangs_up and not begun)
+    hangs_up = not link.pooled and said.sqlstate in HANGING_UP
+    return ConnectionLost(said.message, untouched=hangs_up and not begun)
 
 
 def probe(link: Link) -> PQGen[bool]:
     """Say whether a pooler renames prepared statements, as one must that keeps them apart."""
     pgconn = link.pgconn
     name = f"todo_sql_probe_{secrets.token_hex(4)}".encode()
-    try:
-        pgconn.enter_pipeline_mode()
-        pgconn.send_query_params(b"begin", None)
-        pgconn.send_prepare(name, b"select 1")
-        pgconn.send_query_params(
-            b"select from pg_catalog.pg_prepared_statements where name = $1", [name]
-        )
-        pgconn.send_close_prepared(name)
-        pgconn.send_query_params(b"commit", None)
-        pgconn.pipeline_sync()
-        results = []
-        for _ in range(5):
-            results.append((yield from next_result(pgconn)))
-            yield from next_result(pgconn)
+    pgconn.enter_pipeline_mode()
+    pgconn.send_query_params(b"begin", None)
+    pgconn.send_prepare(name, b"select 1")
+    pgconn.send_query_params(
+        b"select from pg_catalog.pg_prepared_statements where name = $1", [name]
+    )
+    pgconn.send_close_prepared(name)
+    pgconn.send_query_params(b"commit", None)
+    pgconn.pipeline_sync()
+    results = []
+    for _ in range(5):
+        results.append((yield from next_result(pgconn)))
         yield from next_result(pgconn)
-        pgconn.exit_pipeline_mode()
-    except psycopg.OperationalError as error:
-        link.broken = True
-        raise ConnectionLost(first_line(str(error))) from None
+    yield from next_result(pgconn)
+    pgconn.exit_pipeline_mode()
     if pgconn.transaction_status != pq.TransactionStatus.IDLE:
         link.broken = True
         return False

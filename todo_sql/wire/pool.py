@@ -24,9 +24,8 @@ from todo_sql.logs import CANCEL, RETRY
 from todo_sql.wire import retry
 from todo_sql.wire.call_errors import Closed, Timeout, Unavailable
 from todo_sql.wire.connection import AnyConnection, Link
-from todo_sql.wire.limits import Limits
+from todo_sql.wire.limits import Limits, PoolStats
 from todo_sql.wire.pipeline import ConnectionLost, fly
-from todo_sql.wire.stats import PoolStats
 from todo_sql.wire.waiting import Cancel, DeadlinePassed, Fly, Pause, Work
 
 # An idle connection is asked for a sign of life only after this long.
@@ -38,24 +37,20 @@ PATIENCE = 5.0
 class Connect:
     """Open a connection, on a thread or on an event loop."""
 
-    __slots__ = ("conninfo", "seconds")
+    __slots__ = ("options",)
 
     def __init__(self, conninfo: dict[str, Any], deadline: float) -> None:
-        self.conninfo = conninfo
         wanted = float(conninfo.get("connect_timeout", 10))
-        self.seconds = max(1, round(min(wanted, deadline - monotonic())))
+        seconds = max(1, round(min(wanted, deadline - monotonic())))
+        self.options = {**conninfo, "connect_timeout": seconds, "autocommit": True}
 
     def run(self) -> AnyConnection:
         """Connect, blocking."""
-        return psycopg.Connection.connect(
-            **{**self.conninfo, "connect_timeout": self.seconds}, autocommit=True
-        )
+        return psycopg.Connection.connect(**self.options)
 
     async def run_async(self) -> AnyConnection:
         """Connect, awaiting."""
-        return await psycopg.AsyncConnection.connect(
-            **{**self.conninfo, "connect_timeout": self.seconds}, autocommit=True
-        )
+        return await psycopg.AsyncConnection.connect(**self.options)
 
 
 class Vacancy:
@@ -86,32 +81,28 @@ class Slot:
     def run(self) -> bool:
         """Wait, blocking; return whether something came in time."""
         event = threading.Event()
-        with self._lock:
-            if self.granted:
-                return True
-            self._wake = event.set
-        event.wait(max(0.0, self.deadline - monotonic()))
+        if not self._came(event.set):
+            event.wait(max(0.0, self.deadline - monotonic()))
         return self.granted
 
     async def run_async(self) -> bool:
         """Wait, awaiting; return whether something came in time."""
-        loop = asyncio.get_running_loop()
-        event = asyncio.Event()
-        with self._lock:
-            if self.granted:
-                return True
-            self._wake = lambda: loop.call_soon_threadsafe(event.set)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), max(0.0, self.deadline - monotonic()))
+        loop, event = asyncio.get_running_loop(), asyncio.Event()
+        if not self._came(lambda: loop.call_soon_threadsafe(event.set)):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), max(0.0, self.deadline - monotonic()))
         return self.granted
+
+    def _came(self, wake: Callable[[], object]) -> bool:
+        with self._lock:
+            self._wake = wake
+            return self.granted
 
 
 class Pool:
     """Connections to one server.
 
     Args:
-        conninfo: psycopg's keyword arguments.
-        limits: Sizes and ages.
         shown: How messages name the server, without secrets.
         patience: Seconds for which a server that does not answer is tried again.
     """
@@ -149,15 +140,8 @@ class Pool:
     def stats(self) -> PoolStats:
         """Return the sizes, and what was counted."""
         with self._lock:
-            return PoolStats(
-                max_size=self._limits.max_size,
-                size=self._total,
-                idle=len(self._idle),
-                waiting=len(self._waiting),
-                opened=self._opened,
-                waits=self._waits,
-                waited=self._waited,
-            )
+            now = self._limits.max_size, self._total, len(self._idle), len(self._waiting)
+            return PoolStats(*now, self._opened, self._waits, self._waited)
 
     def retry(self, attempt: int, what: str) -> Pause:
         """Count and tell that something is tried again; return the pause before it."""
@@ -175,11 +159,7 @@ class Pool:
         return Cancel(link)
 
     def outdate(self, link: Link) -> None:
-        """Let every connection prepare its statements anew: the schema below them changed.
-
-        Args:
-            link: The one that the server said so on, in the caller's hands.
-        """
+        """Let every connection prepare anew: the server said on `link` that the schema changed."""
         link.forget()
         with self._lock:
             for other in self._links:
@@ -282,11 +262,7 @@ class Pool:
         return link
 
     def connect(self, deadline: float) -> Work[AnyConnection]:
-        """Open a connection that is not one of the pool, while the server may yet answer.
-
-        Raises:
-            Unavailable: None could be opened.
-        """
+        """Open a connection that is not one of the pool, while the server may yet answer."""
         patience = min(deadline, monotonic() + self._patience)
         attempt = 1
         while True:
@@ -327,17 +303,15 @@ class Pool:
             if not link.is_clean or self._closed or now > link.expires:
                 self._end(link)
                 self._hand_on_place()
-            elif self._waiting:
-                link.used = now
+                return
+            link.used = now
+            if self._waiting:
                 self._waiting.popleft().grant(link)
-            else:
-                link.used = now
-                self._idle.append(link)
-                while (
-                    now - self._idle[0].used > self._limits.max_idle
-                    and self._total > self._limits.min_size
-                ):
-                    self._end(self._idle.pop(0))
+                return
+            self._idle.append(link)
+            limits = self._limits
+            while now - self._idle[0].used > limits.max_idle and self._total > limits.min_size:
+                self._end(self._idle.pop(0))
 
     def _end(self, link: Link) -> None:
         self._links.discard(link)
@@ -361,8 +335,7 @@ class Pool:
         """Let the next in the queue open the connection that is one fewer now."""
         if self._waiting and not self._closed:
             self._waiting.popleft().grant(self._place())
-            return
-        if self._drained and not self._total:
+        elif self._drained and not self._total:
             self._drained.grant()
 
     # -- closing ------------------------------------------------------------

@@ -16,13 +16,10 @@ from psycopg import pq
 
 from todo_sql.errors import UsageError
 from todo_sql.sql.scanner import COMMENTS, Kind, scan
-from todo_sql.wire.statement import Step, WireStatement, command
+from todo_sql.wire.statement import command
 
-_LEFT = Step(
-    WireStatement(
-        "select exists (select from pg_catalog.pg_prepared_statements as p where p.from_sql)",
-        label="left behind",
-    )
+_LEFT = command(
+    "select exists (select from pg_catalog.pg_prepared_statements as p where p.from_sql)"
 )
 # One by one: DEALLOCATE ALL would take ours, and those of others behind a pooler.
 _FORGET = command(
@@ -36,17 +33,9 @@ _SHUFFLE = command(
     "pg_catalog.uuid_hash(pg_catalog.gen_random_uuid())), 2147483648))"
 )
 RESETS = (
-    command("reset session authorization"),
-    command("reset role"),
-    command("reset all"),
-    command("close all"),
-    command("unlisten *"),
-    command("select pg_catalog.pg_advisory_unlock_all()"),
-    _SHUFFLE,
-    command("discard temp"),
-    command("discard sequences"),
-    _FORGET,
-    _LEFT,
+    *map(command, ("reset session authorization", "reset role", "reset all", "close all")),
+    *map(command, ("unlisten *", "select pg_catalog.pg_advisory_unlock_all()")),
+    *(_SHUFFLE, command("discard temp"), command("discard sequences"), _FORGET, _LEFT),
 )
 
 # The command tags of what leaves nothing that the resets do not end. Behind any other (DO,
@@ -91,19 +80,12 @@ def impossible(sql: str) -> tuple[str, str, str] | None:
     words = [word for word in _words(sql) if word not in ("(", ";")]
     first = words[0] if words else ""
     if first in _TRANSACTION or words[:2] == ["prepare", "transaction"]:
-        return (
-            first,
-            _OURS,
-            "use `with session.transaction()`, nested for a savepoint",
-        )
-    if first == "copy":
-        for at, word in enumerate(words):
-            if word in ("stdin", "stdout") and words[at - 1] in ("from", "to"):
-                return (
-                    f"copy … {words[at - 1]} {word}",
-                    "its data would travel where the answers of the calls do",
-                    "load rows with a :copyfrom query, read them with a :stream query",
-                )
+        return first, _OURS, "use `with session.transaction()`, nested for a savepoint"
+    for way, word in pairwise(words if first == "copy" else ()):
+        if word in ("stdin", "stdout") and way in ("from", "to"):
+            cause = "its data would travel where the answers of the calls do"
+            fix = "load rows with a :copyfrom query, read them with a :stream query"
+            return f"copy … {way} {word}", cause, fix
     return None
 
 
@@ -119,39 +101,26 @@ def kept(sql: str) -> dict[str, str]:
         return {first: "leave it out: named queries are prepared by themselves"}
     if first == "declare" and "hold" in words:
         return {"declare … with hold": "use a :stream query"}
-    created = first == "create" and {"temp", "temporary"} & set(words[1:5])
-    if created or any(
-        word == "into" and after in ("temp", "temporary") for word, after in pairwise(words)
-    ):
+    temporary = {"temp", "temporary"}
+    created = first == "create" and temporary & set(words[1:5])
+    if created or any(word == "into" and after in temporary for word, after in pairwise(words)):
         return {"a temporary table": "make it `on commit drop` in a transaction, or use a CTE"}
     return {}
 
 
 def refuse(sql: str) -> None:
-    """Refuse what an ad hoc statement is never meant to do, before it is sent; for the message.
-
-    What this overlooks (a text is no parse tree) is undone all the same.
-
-    Raises:
-        UsageError: It controls the transaction, or changes the session.
-    """
-    found = impossible(sql)
-    if found is not None:
+    """Refuse what an ad hoc statement is never meant to do; what this overlooks is undone."""
+    if (found := impossible(sql)) is not None:
         raise refused(*found)
     tokens = _words(sql)
     words = [token for token in tokens if token not in ("(", ";")]
     first, second, third = (*words, "", "", "")[:3]
     if first in _SESSION:
         raise refused(first, _OURS, "leave it out: each call resets what it has set")
-    if first == "set" and (
-        second not in _HARMLESS_SET or (second == "local" and third in _IDENTITY)
-    ):
-        raise refused(
-            f"{first} {second}",
-            _OURS,
-            "use `set local` in a transaction, `session.within(seconds)`, "
-            "`db.session(role)`, or `options` in the URL",
-        )
+    of_session = second not in _HARMLESS_SET or (second == "local" and third in _IDENTITY)
+    if first == "set" and of_session:
+        fix = "use `set local` in a transaction, `session.within(seconds)`, `db.session(role)`, or "
+        raise refused(f"{first} {second}", _OURS, fix + "`options` in the URL")
     if _sets_for_the_session(tokens):
         raise refused("set_config(…, false)", _OURS, "pass true: until the end of the transaction")
 

@@ -20,14 +20,8 @@ _LONGEST_PAUSE = 2.0
 
 CONFLICTS = frozenset({"40001", "40P01"})
 _PASSING = (
-    "starting up",
-    "shutting down",
-    "recovery",
-    "too many",
-    "remaining connection slots",
-    "terminating connection",
-    "server_login_retry",
-    "query_wait_timeout",
+    *("starting up", "shutting down", "recovery", "too many", "remaining connection slots"),
+    *("terminating connection", "server_login_retry", "query_wait_timeout"),
 )
 
 # No other attempt makes these right.
@@ -56,13 +50,7 @@ def longest(attempt: int) -> float:
 
 
 def is_idempotent(keys: frozenset[str], tenant: str | None, values: Mapping[str, object]) -> bool:
-    """Say whether a change may be sent twice.
-
-    Args:
-        keys: The parameters that the compiler wrote into the handle.
-        tenant: The tenant's parameter, which alone makes nothing unique.
-        values: The call's arguments.
-    """
+    """Say whether a change may be sent twice: a key that is not the tenant alone is given."""
     own = keys - {tenant}
     return bool(own) and all(values.get(name) is not None for name in own)
 

@@ -21,11 +21,8 @@ _DATES = frozenset({1082, 1114, 1184})  # date, timestamp, timestamptz: infinite
 class CheckedType:
     """A type that a caller named, or the configuration: every value is held against it.
 
-    What the compiler named needs none of this, since it proved the types.
-
-    Args:
-        row: The type.
-        single: Whether it is always that of a single column, never of a whole row.
+    What the compiler named needs none of this, since it proved the types. One that is `single` is
+    always that of a single column, never of a whole row.
     """
 
     def __init__(self, row: Any, *, single: bool = False) -> None:
@@ -40,39 +37,32 @@ class CheckedType:
         self.takes_tuple = not single and isinstance(kind, type) and issubclass(kind, tuple)
 
 
+@dataclasses.dataclass(eq=False)
 class NestedRow:
     """A row some of whose columns make objects in it.
 
     Args:
-        row: What is made of each row: a model, a dataclass, or ``dict``.
         nested: The dotted names of those objects, each with the column that is NULL just
             where there is none.
     """
 
-    def __init__(self, row: Any, nested: Mapping[str, str | None]) -> None:
-        self.row = row
-        self.nested = nested
+    row: Any
+    nested: Mapping[str, str | None]
 
 
 @lru_cache(maxsize=256)
 def checked(row: Any) -> Any:
     """Return what makes `maker` validate rows of this type; models and ``dict`` as they are."""
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
-    return (
-        row
-        if is_model or row is None or row is dict or get_origin(row) is dict
-        else CheckedType(row)
-    )
+    return row if is_model or _is_dict(row) else CheckedType(row)
+
+
+def _is_dict(row: Any) -> bool:
+    return row is None or row is dict or get_origin(row) is dict
 
 
 def maker(row: Any, names: Sequence[str], types: Sequence[type | None] = ()) -> Make:
-    """Return the function that makes row objects of tuples.
-
-    Args:
-        row: A pydantic model, a dataclass, or the type of a single column.
-        names: The columns of the result.
-        types: The only class of each column's values, where that is known.
-    """
+    """Return the function that makes row objects of tuples."""
     if isinstance(row, CheckedType):
         return _checked(row, names)
     if isinstance(row, NestedRow):
@@ -90,7 +80,7 @@ def maker(row: Any, names: Sequence[str], types: Sequence[type | None] = ()) -> 
         return lambda rows: [validate(value) for (value,) in rows]
     if row is type(None) and len(names) == 1:
         return lambda rows: [None for _ in rows]
-    if row is None or row is dict or get_origin(row) is dict:
+    if _is_dict(row):
         return lambda rows: [dict(zip(names, values, strict=True)) for values in rows]
     if len(names) == 1:
         return lambda rows: [value for (value,) in rows]
@@ -98,11 +88,7 @@ def maker(row: Any, names: Sequence[str], types: Sequence[type | None] = ()) -> 
 
 
 def _distinct(names: Sequence[str]) -> None:
-    """Refuse two columns of one name, of which a row could keep one only.
-
-    Raises:
-        BadRow: There are two.
-    """
+    """Refuse two columns of one name, of which a row could keep one only."""
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise BadRow(
@@ -146,12 +132,10 @@ def _nested(row: NestedRow, names: Sequence[str]) -> Make:
     _distinct(names)
     build = _builder(names, row.nested)
     made = checked(row.row)
-    if made is dict or made is None or get_origin(made) is dict:
+    if _is_dict(made):
         return lambda rows: list(map(build, rows))
-    if isinstance(made, CheckedType):
-        validate = made.validate
-    else:
-        validate = made.__pydantic_validator__.validate_python
+    checks = isinstance(made, CheckedType)
+    validate = made.validate if checks else made.__pydantic_validator__.validate_python
     return lambda rows: [validate(build(values)) for values in rows]
 
 
@@ -189,11 +173,7 @@ def _dataclasses(row: Any, names: Sequence[str]) -> Make:
 
 
 def load(result: pq.abc.PGresult, transformer: Transformer, make: Make, label: str) -> list[Any]:
-    """Return every row of a result.
-
-    Raises:
-        BadRow: Python cannot hold a value, or a row does not fit the model.
-    """
+    """Return every row of a result; `BadRow`: Python cannot hold a value, or it does not fit."""
     transformer.set_pgresult(result)
     try:
         tuples = transformer.load_rows(0, result.ntuples, tuple)
@@ -233,19 +213,14 @@ def _is_readable(result: pq.abc.PGresult, transformer: Transformer, index: int) 
 
 
 def make_rows(make: Make, tuples: list[tuple[Any, ...]], label: str) -> list[Any]:
-    """Return row objects of tuples.
-
-    Raises:
-        BadRow: A row does not fit the model.
-    """
+    """Return row objects of tuples; `BadRow`: one does not fit the model."""
     try:
         return make(tuples)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in entry['loc']) or 'row'}: {entry['msg']}"
-            for entry in error.errors(include_input=False, include_url=False)
-        )
-        where = error.errors(include_input=False, include_url=False)[0]["loc"]
+        entries = error.errors(include_input=False, include_url=False)
+        places = [(".".join(map(str, entry["loc"])) or "row", entry["msg"]) for entry in entries]
+        problems = "; ".join(f"{place}: {message}" for place, message in places)
+        where = entries[0]["loc"]
         key = f"{label.rpartition(':')[2]}.{where[0] if where else 'COLUMN'}"
         raise BadRow(
             f"a row of `{label}` does not fit {error.title}",

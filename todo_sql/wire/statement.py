@@ -17,7 +17,6 @@ class WireStatement:
     Compared by identity: one object is prepared once per connection.
 
     Args:
-        sql: The text.
         parameters: In the order of ``$1``, ``$2``, …
         label: The query's name, for messages.
         once: Whether it is sent a few times only, and not prepared.
@@ -26,12 +25,7 @@ class WireStatement:
     __slots__ = ("label", "once", "parameters", "sql")
 
     def __init__(
-        self,
-        sql: str,
-        parameters: Sequence[Parameter] = (),
-        *,
-        label: str = "",
-        once: bool = False,
+        self, sql: str, parameters: Sequence[Parameter] = (), *, label: str = "", once: bool = False
     ) -> None:
         self.sql = sql.encode()
         self.once = once
@@ -57,7 +51,7 @@ def comment(label: str) -> str:
 
 def texts(sql: str, *names: str, label: str = "") -> WireStatement:
     """Return a statement whose parameters are all text."""
-    return WireStatement(sql, [Parameter.of(name, "text") for name in names], label=label)
+    return WireStatement(sql, [Parameter(name, "text") for name in names], label=label)
 
 
 @cache

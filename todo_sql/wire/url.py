@@ -4,7 +4,9 @@ A URL is ``postgres://…``, ``postgresql://…`` or libpq's ``key=value`` form.
 comes from its service and from libpq's own variables, so that host and encryption are known
 before a connection is made. A connection to another machine is encrypted unless the URL, the
 service or PGSSLMODE says otherwise: without an ``sslmode`` it gets ``require``. A URL out of a
-checkout's `.env` gets no secret of this machine, see `checkout_url`.
+checkout's `.env` gets no secret of this machine. libpq adds to a URL what the machine knows:
+PGPASSWORD, the password file, a service, a client certificate, a Kerberos ticket. All of that is
+for the places that the real environment names.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from todo_sql.config import CheckoutUrl
 from todo_sql.errors import ConfigError
-from todo_sql.wire.checkout_url import VARIABLES, guarded
 
 SCHEMES = ("postgresql", "postgres")
 _FROM_ENVIRONMENT = {
@@ -33,12 +35,38 @@ _FROM_ENVIRONMENT = {
 SECRETS = ("password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret")
 # Parameters of other tools, which may be named: they are no part of a password.
 _FOREIGN = ("schema", "pgbouncer", "connection_limit", "pool_timeout", "ssl", "sslaccept")
+# Where, who, and how carefully; nothing that names a file, a service, or another host.
+_MAY = (
+    *("host", "port", "user", "password", "dbname", "sslmode", "channel_binding"),
+    *("application_name", "connect_timeout", "target_session_attrs", "load_balance_hosts"),
+)
+# libpq leaves out a file that is not there; to be empty would mean its usual place.
+_NOWHERE = f"{os.devnull}/none"
+_GUARD = {  # and by which variable it travels
+    "password": ("", "PGPASSWORD"),
+    "passfile": (_NOWHERE, "PGPASSFILE"),
+    "sslcert": (_NOWHERE, "PGSSLCERT"),
+    "gssencmode": ("disable", "PGGSSENCMODE"),
+    "require_auth": ("none,password,md5,scram-sha-256", "PGREQUIREAUTH"),
+}
+# In a place that gets our secrets, encryption is for the environment to lower.
+_CAREFUL = {
+    "sslmode": ("PGSSLMODE", ("require", "verify-ca", "verify-full")),
+    "channel_binding": ("PGCHANNELBINDING", ("require",)),
+}
 NEON = ".neon.tech"
 POOLER = "-pooler"
 EXAMPLE = "postgresql://user:password@host/database"
+_LIKE = f"write it like {EXAMPLE}"
 
 _URL_PASSWORD = re.compile(r"(\b[\w+]+://[^\s:/@?]*:)\S*@")
 _PAIR_PASSWORD = re.compile(r"\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.I)
+
+
+class BadUrl(ConfigError):
+    """A URL that is none of a PostgreSQL database, or cannot be read."""
+
+    code = "U201"
 
 
 def redact(text: str) -> str:
@@ -61,7 +89,6 @@ class DatabaseUrl:
         """Read a URL or conninfo string and settle its encryption.
 
         Args:
-            text: The URL as given.
             environment: Where libpq's variables stand; default: the process's.
 
         Raises:
@@ -71,21 +98,15 @@ class DatabaseUrl:
         theirs = isinstance(text, CheckoutUrl)
         environment = os.environ if environment is None else environment
         if not isinstance(text, str):
-            raise ConfigError(
-                f"the database URL must be a string, not {type(text).__name__}",
-                code="U201",
-                fix=f"write it like {EXAMPLE}",
-            )
+            what = type(text).__name__
+            raise BadUrl(f"the database URL must be a string, not {what}", fix=_LIKE)
         text = text.strip()
         scheme, separator, rest = text.partition("://")
         if separator and scheme.lower() not in SCHEMES:
             raise _of_another_product(scheme)
         if not separator and "=" not in text:
-            raise ConfigError(
-                "the database URL is not a URL" if text else "the database URL is empty",
-                code="U201",
-                fix=f"write it like {EXAMPLE}",
-            )
+            what = "is not a URL" if text else "is empty"
+            raise BadUrl(f"the database URL {what}", fix=_LIKE)
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
 
@@ -97,40 +118,28 @@ class DatabaseUrl:
             raise _unreadable(text)  # a password with a `/` would be taken for the database
         parameters = {name: str(value) for name, value in found.items() if value is not None}
         if theirs:
-            parameters = guarded(parameters, _completed({}, environment), environment)
+            parameters = _guarded(parameters, _completed({}, environment), environment)
         parameters = _completed(parameters, environment)
         if "@" in parameters.get("host", ""):
-            raise ConfigError(
-                "the password in the database URL holds an `@`",
-                code="U201",
-                fix="write it as %40",
-            )
+            raise BadUrl("the password in the database URL holds an `@`", fix="write it as %40")
         for port in _listed(parameters.get("port", "")):
             if port and not (port.isdigit() and 0 < int(port) < 65536):
-                raise ConfigError(
+                raise BadUrl(
                     "the database URL names a port that is not a number from 1 to 65535",
-                    code="U201",
                     cause=_ENCODE,
-                    fix=f"write it like {EXAMPLE}, with a port after the host",
+                    fix=f"{_LIKE}, with a port after the host",
                 )
         url = cls(parameters)
-        if (
-            "sslmode" in parameters
-            or "service" in parameters
-            or environment.get("PGSSLMODE")
-            or url.is_local
-        ):
+        settled = not parameters.keys().isdisjoint({"sslmode", "service"})
+        if settled or environment.get("PGSSLMODE") or url.is_local:
             return url
         return cls({**parameters, "sslmode": "require"})
 
     @property
-    def _hosts(self) -> list[str]:
-        return _listed(self.parameters.get("hostaddr") or self.parameters.get("host", ""))
-
-    @property
     def is_local(self) -> bool:
         """Whether every host is this machine: a socket, or a loopback address."""
-        return _are_local(self._hosts)
+        hosts = self.parameters.get("hostaddr") or self.parameters.get("host", "")
+        return all(map(_is_local, _listed(hosts)))
 
     @property
     def is_neon(self) -> bool:
@@ -153,12 +162,7 @@ class DatabaseUrl:
         return DatabaseUrl({**self.parameters, "host": ",".join(hosts)})
 
     def with_database(self, name: str, options: str = "") -> DatabaseUrl:
-        """Return the URL of another database of the same server.
-
-        Args:
-            name: Of the database.
-            options: Settings for the session, on top of those that the URL has.
-        """
+        """Return the URL of another database of the same server, with more options."""
         found = {**self.parameters, "dbname": name}
         if options:
             found["options"] = f"{found.get('options', '')} {options}".strip()
@@ -178,13 +182,13 @@ class DatabaseUrl:
 
     def without_secrets(self) -> DatabaseUrl:
         """Return what other users of the machine may see, as in a list of processes."""
-        left_out = (*SECRETS, *VARIABLES)
+        left_out = (*SECRETS, *_GUARD)
         return DatabaseUrl({k: v for k, v in self.parameters.items() if k not in left_out})
 
     @property
     def variables(self) -> dict[str, str]:
         """What `without_secrets` leaves out and libpq takes from variables."""
-        return {v: self.parameters[k] for k, v in VARIABLES.items() if k in self.parameters}
+        return {v: self.parameters[k] for k, (_, v) in _GUARD.items() if k in self.parameters}
 
     @property
     def text(self) -> str:
@@ -195,9 +199,7 @@ class DatabaseUrl:
     def shown(self) -> str:
         """The URL for people: user, host, port and database, without any secret."""
         plain = ("user", "host", "hostaddr", "port", "dbname")
-        return self._build(
-            {name: self.parameters[name] for name in plain if name in self.parameters}
-        )
+        return self._build({k: self.parameters[k] for k in plain if k in self.parameters})
 
     def __str__(self) -> str:
         return self.shown
@@ -226,26 +228,56 @@ class DatabaseUrl:
 _ENCODE = "a `%`, `@`, `:`, `/`, `?` or `#` in a password must be percent-encoded"
 
 
-def _unreadable(text: str, said: str = "") -> ConfigError:
+def _unreadable(text: str, said: str = "") -> BadUrl:
     """Say what is wrong with a URL without repeating any of it: it may be the password's."""
-    unknown = re.search(r'(?:query parameter|connection option): "?(\w+)', said) or re.search(
-        r'connection option "(\w+)"', said
-    )
+    unknown = re.search(r'(?:query parameter:|connection option:?) "?(\w+)', said)
     if unknown and unknown[1] in _FOREIGN:
-        return ConfigError(
+        return BadUrl(
             f"the database URL has the parameter `{unknown[1]}`, which is another tool's",
-            code="U201",
             fix="leave it out",
         )
     cause = _ENCODE if "://" in text else "a value with blanks stands between single quotes"
     if unknown:
         cause = f"it has a parameter that PostgreSQL does not know; {cause}"
-    return ConfigError(
-        "the database URL cannot be read",
-        code="U201",
-        cause=cause,
-        fix=f"write it like {EXAMPLE}",
-    )
+    return BadUrl("the database URL cannot be read", cause=cause, fix=_LIKE)
+
+
+def _guarded(
+    parameters: Mapping[str, str], real: Mapping[str, str], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the parameters of a checkout's URL, so that they take nothing from the machine."""
+    for name in parameters:
+        if name not in _MAY:
+            raise ConfigError(
+                f"a database URL in .env has the parameter `{name}`",
+                code="U207",
+                cause="`.env` comes with the checkout: it may say where a database is, and not "
+                "name files, services or options",
+                fix="leave it out, or set the URL in the environment",
+            )
+    if _places({**real, **parameters}) <= _places(real) | _places(
+        {k: v for k, v in real.items() if k != "hostaddr"}
+    ):
+        lowered = {
+            name
+            for name, (variable, careful) in _CAREFUL.items()
+            if environment.get(variable) or parameters.get(name) not in careful
+        }
+        return {name: value for name, value in parameters.items() if name not in lowered}
+    from psycopg import pq
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    return {**{k: v for k, (v, _) in _GUARD.items() if k in known}, **parameters}
+
+
+def _places(parameters: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Return each host and port; no host is libpq's own default."""
+    hosts = (parameters.get("hostaddr") or parameters.get("host", "")).split(",")
+    ports = (parameters.get("port") or "5432").split(",")
+    filler = ports[0] if len(ports) == 1 else "5432"
+    return {
+        (host or "", port or "5432") for host, port in zip_longest(hosts, ports, fillvalue=filler)
+    }
 
 
 def _completed(parameters: dict[str, str], environment: Mapping[str, str]) -> dict[str, str]:
@@ -288,10 +320,6 @@ def _listed(text: str) -> list[str]:
     return text.split(",") if text else []
 
 
-def _are_local(hosts: list[str]) -> bool:
-    return all(_is_local(host) for host in hosts)
-
-
 def _is_local(host: str) -> bool:
     if not host or host.startswith(("/", "@")) or host.lower() == "localhost":
         return True
@@ -301,16 +329,14 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def _of_another_product(scheme: str) -> ConfigError:
+def _of_another_product(scheme: str) -> BadUrl:
     if scheme.lower().startswith(tuple(f"{name}+" for name in SCHEMES)):
-        return ConfigError(
+        return BadUrl(
             f"the database URL begins with {scheme}://, which names a driver",
-            code="U201",
             fix="begin it with postgresql://",
         )
-    return ConfigError(
+    return BadUrl(
         f"the database URL begins with {scheme}://, which is not PostgreSQL",
-        code="U201",
         cause="todo-sql works only with PostgreSQL 15 or newer",
-        fix=f"write it like {EXAMPLE}",
+        fix=_LIKE,
     )

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Generator
 from contextlib import suppress
+from dataclasses import dataclass
 from inspect import GEN_CLOSED, getgeneratorstate
 from time import monotonic
 from typing import Any, Protocol, TypeVar
@@ -93,15 +94,13 @@ def _ended(error: BaseException) -> Any:
     raise error
 
 
+@dataclass(slots=True, eq=False)
 class Fly:
     """Drive a flight to its end, or to its deadline."""
 
-    __slots__ = ("deadline", "flying", "link")
-
-    def __init__(self, link: Link, flying: PQGen[Any], deadline: float) -> None:
-        self.link = link
-        self.flying = flying
-        self.deadline = deadline
+    link: Link
+    flying: PQGen[Any]
+    deadline: float
 
     def run(self) -> Any:
         """Wait with what psycopg waits with on this platform."""
@@ -138,13 +137,11 @@ class Fly:
             line.close()
 
 
+@dataclass(slots=True, eq=False)
 class Pause:
     """Sleep."""
 
-    __slots__ = ("seconds",)
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    seconds: float
 
     def run(self) -> None:
         """Sleep on this thread."""
@@ -155,13 +152,11 @@ class Pause:
         await asyncio.sleep(self.seconds)
 
 
+@dataclass(slots=True, eq=False)
 class Cancel:
     """Tell the server to stop what the connection is doing; a failure to do so is ignored."""
 
-    __slots__ = ("link",)
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
+    link: Link
 
     def now(self) -> None:
         """Cancel where nothing can be waited for; blocks for a round trip."""
@@ -185,12 +180,7 @@ def _once(wanted: Wait) -> PQGen[int]:
 
 
 class _Line:
-    """A socket on an event loop; listened to from the first wait to the last.
-
-    Args:
-        fileno: Of the socket.
-        deadline: On the monotonic clock; from then on every wait ends with nothing ready.
-    """
+    """A socket on an event loop, listened to until a deadline: then every wait ends empty."""
 
     __slots__ = ("_expired", "_fileno", "_future", "_loop", "_timer")
 

@@ -29,11 +29,8 @@ def of(
     """Return a sentence on what state migrations are in, true to the ledger and to the disk.
 
     Args:
-        url: Of the database.
         schema: Of the ledger, where the configuration says it.
         ids: That at which the run was cut off, and those which the server had behind it.
-        direction: Whether it was being applied or rolled back.
-        events: Is told what is waited for.
         before: Migrations of the run that were told as done, but may be lost with the server.
     """
     deadline = time.monotonic() + PATIENCE
@@ -84,13 +81,10 @@ def _sentence(ledger: Ledger, id: str, direction: Direction) -> str:
     if id.startswith(PREFIX):
         return f"{id} ran as a whole or not at all; `todo-sql status` says whether it is recorded"
     recorded = ledger.by_id.get(id)
-    if recorded and recorded.progress:
-        if batch := recorded.progress.batch:
-            return f"{batch} of {id} are done and recorded; the next run goes on from there"
-        done = sum(step.done for step in recorded.progress.steps)
-        return f"{done} statements of {id} are done and recorded; the next run goes on from there"
-    applied = recorded is not None
-    if applied == (direction == "apply"):
+    if recorded and (progress := recorded.progress):
+        done = progress.batch or f"{sum(step.done for step in progress.steps)} statements"
+        return f"{done} of {id} are done and recorded; the next run goes on from there"
+    if (recorded is not None) == (direction == "apply"):
         return f"{id} is {_past(direction)} and recorded"
     if direction == "apply":
         return f"{id} is not applied: nothing of it remains"

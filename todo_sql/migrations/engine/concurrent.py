@@ -8,7 +8,7 @@ ever dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -36,12 +36,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index as the catalog has it.
-
-    Attributes:
-        name: Qualified and quoted.
-        builder: The process that works on it now, or None.
-    """
+    """An index as the catalog has it; the builder is the process that works on it now."""
 
     name: str
     valid: bool
@@ -64,27 +59,20 @@ def _dropped(statement: Statement) -> str | None:
     return dotted(*strings(statement.node.drop_stmt.objects[0].list.items))
 
 
+@dataclass
 class Catalog:
-    """Looks into the catalog; what a name means there, the file's session says.
+    """Looks into the catalog; what a name means there, the file's session says."""
 
-    Args:
-        link: The connection.
-        before: What the session has to be set to first.
-    """
-
-    def __init__(self, link: MigrationLink, before: list[FlightCommand]) -> None:
-        self._link = link
-        self._before = before
+    link: MigrationLink
+    before: Sequence[FlightCommand]
 
     def index_of(self, statement: Statement) -> Index | None:
         """Return the index that a ``create index concurrently`` would make, if it is there."""
         node = _built(statement)
         if node is None or not node.idxname:
             return None
-        found = self._indexes(
-            kind="named", name=node.idxname, about=self._oid(relation_name(node.relation))
-        )
-        return found[0] if found else None
+        table = self._oid(relation_name(node.relation))
+        return next(iter(self._indexes(kind="named", name=node.idxname, about=table)), None)
 
     def matches(self, statement: Statement, index: Index) -> bool | None:
         """Tell whether an index is what a statement would make; None: it cannot be told.
@@ -103,28 +91,22 @@ class Catalog:
         node.index_stmt.relation.schemaname = "pg_temp"
         node.index_stmt.relation.relname = likeness
         node.index_stmt.relation.inh = True
+        made = (
+            f"create temporary table {likeness} (like {table}) on commit drop",
+            grammar.deparse(node),
+        )
+        asked = FlightCommand(
+            "select pg_catalog.pg_get_indexdef(i.indexrelid), "
+            f"i.indrelid = pg_catalog.to_regclass('pg_temp.{likeness}') "
+            "from pg_catalog.pg_index as i where i.indexrelid = "
+            "pg_catalog.to_regclass('pg_temp.' || pg_catalog.quote_ident($1))",
+            (node.index_stmt.idxname,),
+        )
+        opening = [FlightCommand("begin read write"), *self.before, *map(FlightCommand, made)]
         try:
-            answers = self._link.fly(
-                [
-                    FlightCommand("begin read write"),
-                    *self._before,
-                    FlightCommand(
-                        f"create temporary table {likeness} (like {table}) on commit drop"
-                    ),
-                    FlightCommand(grammar.deparse(node)),
-                    OURS,
-                    FlightCommand(
-                        "select pg_catalog.pg_get_indexdef(i.indexrelid), "
-                        f"i.indrelid = pg_catalog.to_regclass('pg_temp.{likeness}') "
-                        "from pg_catalog.pg_index as i where i.indexrelid = "
-                        "pg_catalog.to_regclass('pg_temp.' || pg_catalog.quote_ident($1))",
-                        (node.index_stmt.idxname,),
-                    ),
-                    FlightCommand("rollback"),
-                ]
-            )
+            answers = self.link.fly([*opening, OURS, asked, FlightCommand("rollback")])
         except psycopg.Error:
-            self._link.roll_back()
+            self.link.roll_back()
             return None
         definition = answers[-2].rows[0][0] if answers[-2].rows else None
         if definition is None:
@@ -144,13 +126,11 @@ class Catalog:
             index = self.index_of(statement)
             if index is None or not index.valid:
                 return Fate.NOT_DONE if node.idxname else Fate.UNKNOWN
-            same = self.matches(statement, index)
-            return Fate.DONE if same else Fate.UNKNOWN
-        dropped = _dropped(statement)
-        if dropped is not None:
+            return Fate.DONE if self.matches(statement, index) else Fate.UNKNOWN
+        if (dropped := _dropped(statement)) is not None:
             return Fate.NOT_DONE if self._oid(dropped) else Fate.DONE
         if detached_partition(statement):
-            return self._detached(statement)
+            return Fate.DONE if self._detach_state(statement) is None else Fate.NOT_DONE
         return Fate.NOT_DONE if is_rerunnable(statement) else Fate.UNKNOWN
 
     def leftovers(self, statement: Statement) -> Iterator[Index]:
@@ -159,20 +139,17 @@ class Catalog:
         if index is not None and not index.valid and not index.partitioned:
             yield index
         if statement.kind == "reindex_stmt":
-            yield from self._left_by_reindex(statement.node.reindex_stmt)
+            node = statement.node.reindex_stmt
+            table = self._oid(relation_name(node.relation)) if node.relation.relname else None
+            yield from self._indexes(kind=enum(node, "kind"), name=node.name, about=table)
 
     def pending_detach(self, statement: Statement) -> str | None:
         """Return the statement that ends a detach which was begun, or None."""
-        if self._detach_state(statement) != "t":
-            return None
         names = detached_partition(statement)
-        assert names
+        if names is None or self._detach_state(statement) != "t":
+            return None
         parent, child = map(relation_name, names)
         return f"alter table {parent} detach partition {child} finalize"
-
-    def _detached(self, statement: Statement) -> Fate:
-        state = self._detach_state(statement)
-        return Fate.DONE if state is None else Fate.NOT_DONE
 
     def _detach_state(self, statement: Statement) -> str | None:
         names = detached_partition(statement)
@@ -186,11 +163,6 @@ class Catalog:
         )
         return rows[0][0] if rows else None
 
-    def _left_by_reindex(self, node: Any) -> Iterator[Index]:
-        kind = enum(node, "kind")
-        table = self._oid(relation_name(node.relation)) if node.relation.relname else None
-        yield from self._indexes(kind=kind, name=node.name, about=table)
-
     def _indexes(self, **arguments: str | None) -> list[Index]:
         sql, parameters = bound(__package__, "indexes", **arguments)
         rows = self._rows(sql, *parameters)
@@ -202,10 +174,10 @@ class Catalog:
     def _oid(self, name: str) -> str | None:
         """Return what the file means by a name, along its own search path; None: nothing."""
         found = FlightCommand("select pg_catalog.to_regclass($1)::pg_catalog.oid", (name,))
-        return self._link.fly([*self._before, found])[-1].rows[0][0]
+        return self.link.fly([*self.before, found])[-1].rows[0][0]
 
     def _rows(self, sql: str, *parameters: str | None) -> list[tuple[str | None, ...]]:
-        return self._link.fly([OURS, FlightCommand(sql, parameters)])[-1].rows
+        return self.link.fly([OURS, FlightCommand(sql, parameters)])[-1].rows
 
 
 def _essence(definition: str) -> str:

@@ -28,9 +28,7 @@ class Failure:
     """Why a try failed.
 
     Attributes:
-        error: The server's.
         number: Of the statement, from 0; None: a deferred constraint, or the bookkeeping.
-        recording: Whether it was the bookkeeping.
         exceeded: Set if we cancelled it to let others at its tables.
         rewritten: Whether the text that ran is another than that of the file.
     """
@@ -47,47 +45,30 @@ class Failure:
         return self.exceeded.waiting if self.exceeded else passing(self.error)
 
     def explained(self, script: Script, state: str, again: str) -> MigrationFailed:
-        """Return the error that names the place.
-
-        Args:
-            script: The file.
-            state: What state the database is in now.
-            again: The command that one runs when the file is corrected.
-        """
+        """Return the error that names the place; `state` is the database's now."""
         if self.exceeded:
             return _held_too_long(script, self.number, state, self.exceeded)
-        return _failed(self, script, state, again)
-
-
-def _failed(failure: Failure, script: Script, state: str, again: str) -> MigrationFailed:
-    error, number = failure.error, failure.number
-    diag = error.diag
-    message = diag.message_primary or str(error).strip()
-    statements = script.statements
-    position = None if failure.rewritten else diag.statement_position
-    if number is None:
-        number = _last_naming(
-            _LEDGER if failure.recording else re.escape(diag.table_name or ""), statements
+        error, diag, statements = self.error, self.error.diag, script.statements
+        message = diag.message_primary or str(error).strip()
+        number, position = self.number, None if self.rewritten else diag.statement_position
+        if number is None:
+            pattern = _LEDGER if self.recording else re.escape(diag.table_name or "")
+            number, position = _last_naming(pattern, statements), None  # it is in our own statement
+        if self.recording:
+            message = f"the migration could not be recorded in the ledger: {message}"
+        where = f"statement {number + 1} of {len(statements)}" if statements else "an empty file"
+        said = {"detail": diag.message_detail, "hint": diag.message_hint, "context": diag.context}
+        causes = [f"PostgreSQL {error.sqlstate} in {where}; {state}"]
+        causes += [f"{name}: {words}" for name, words in said.items() if words]
+        there = error.sqlstate in _THERE and REPEATABLE in script.path.parent.parts
+        return MigrationFailed(
+            message,
+            sqlstate=error.sqlstate,
+            code=_code(error),
+            place=_place(error, position, script, number) if statements else None,
+            cause="\n".join(causes),
+            fix=_AGAIN if there else _fix(error, again),
         )
-        position = None  # it is one in our own statement
-    if failure.recording:
-        message = f"the migration could not be recorded in the ledger: {message}"
-    where = f"statement {number + 1} of {len(statements)}" if statements else "an empty file"
-    causes = [f"PostgreSQL {error.sqlstate} in {where}; {state}"]
-    if diag.message_detail:
-        causes.append(f"detail: {diag.message_detail}")
-    if diag.message_hint:
-        causes.append(f"hint: {diag.message_hint}")
-    if diag.context:
-        causes.append(f"context: {diag.context}")
-    return MigrationFailed(
-        message,
-        sqlstate=error.sqlstate,
-        code=_code(error),
-        place=_place(error, position, script, number) if statements else None,
-        cause="\n".join(causes),
-        fix=_AGAIN if _is_there(error, script) else _fix(error, again),
-    )
 
 
 # What is there already: a relation, another object, a function, a schema.
@@ -96,10 +77,6 @@ _AGAIN = (
     "a repeatable file runs again whenever its text changes: write `create or replace`, or "
     "`drop … if exists` before it"
 )
-
-
-def _is_there(error: psycopg.Error, script: Script) -> bool:
-    return error.sqlstate in _THERE and REPEATABLE in script.path.parent.parts
 
 
 def _held_too_long(
@@ -112,7 +89,7 @@ def _held_too_long(
         f"an exclusive lock was held for {hold_of(script):g} s, while this statement was {while_}",
         sqlstate="57014",
         code="M305",
-        place=script.source.place(*first_line(statements[number])) if statements else None,
+        place=script.place_of(statements[number]) if statements else None,
         cause=f"others had to wait for it in statement {number + 1} of {len(statements)}; {state}",
         fix="do the work in steps that lock for less time, or allow it with `-- max-lock-hold:`",
     )
@@ -136,15 +113,7 @@ def _place(error: psycopg.Error, position: str | None, script: Script, number: i
         word = _WORD.match(source.text, start)
         return source.place(start, word.end() if word else None)
     inner = _inside_do(error, statement)
-    if inner is not None:
-        return source.place(*inner)
-    return source.place(*first_line(statement))
-
-
-def first_line(statement: Statement) -> tuple[int, int]:
-    """Return start and end of a statement's first line."""
-    line = statement.text.split("\n", 1)[0].rstrip()
-    return statement.start, statement.start + len(line)
+    return source.place(*inner) if inner is not None else script.place_of(statement)
 
 
 def _inside_do(error: psycopg.Error, statement: Statement) -> tuple[int, int] | None:
@@ -209,17 +178,17 @@ def _fix(error: psycopg.Error, again: str) -> str:
             "the policies would hide rows from this role: migrate as the owner or as a role with "
             "BYPASSRLS, or add a policy for the migrating role"
         )
-    if state == "42501":
-        return f"grant the migrating role what it lacks, then run `{again}` again"
-    if state == "55P03":
-        return (
-            "run it when the table is less busy, or raise `-- lock-timeout:` in the file; "
-            "`select pid, query, xact_start from pg_stat_activity` shows what is running"
-        )
-    if state == "57014":
-        return "raise `-- statement-timeout:` in the file, or do the work in smaller steps"
-    if state.startswith("53"):
-        return f"make room on the server, then run `{again}` again"
-    if state.startswith("23"):
-        return f"correct the rows that violate the constraint, then run `{again}` again"
-    return f"correct the migration, then run `{again}` again"
+    advice = next(text for begin, text in _ADVICE.items() if state.startswith(begin))
+    return advice.format(again)
+
+
+# By how the SQLSTATE begins.
+_ADVICE = {
+    "42501": "grant the migrating role what it lacks, then run `{}` again",
+    "55P03": "run it when the table is less busy, or raise `-- lock-timeout:` in the file; "
+    "`select pid, query, xact_start from pg_stat_activity` shows what is running",
+    "57014": "raise `-- statement-timeout:` in the file, or do the work in smaller steps",
+    "53": "make room on the server, then run `{}` again",
+    "23": "correct the rows that violate the constraint, then run `{}` again",
+    "": "correct the migration, then run `{}` again",
+}

@@ -14,6 +14,7 @@ from todo_sql.sql.grammar import Statement
 from todo_sql.sql.walking import enum, strings
 from todo_sql.wire.flight import Flight, FlightCommand
 
+_MAKING = ("view_stmt", "create_table_as_stmt", "create_function_stmt", "drop_stmt")
 _RELATION = """
 select pg_catalog.concat(
     case c.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end,
@@ -39,52 +40,41 @@ def resolve(link: MigrationLink, script: Script) -> dict[int, str]:
     Names are looked up along the path of the role and the database, and of the file's own
     settings. Works inside a transaction, and leaves it as it was.
     """
-    numbers: list[int] = []
-    commands = [FlightCommand("savepoint todo_sql_made"), THEIRS]
+    asked = [(-1, FlightCommand("savepoint todo_sql_made")), (-1, THEIRS)]
     for number, statement in enumerate(script.statements):
         if is_session_setting(statement):
-            commands.append(FlightCommand(statement.text))
-        for query, name in _names(statement):
-            numbers.append(number)
-            commands.append(FlightCommand(query, (name,)))
-    if not numbers:
+            asked.append((-1, FlightCommand(statement.text)))
+        asked += [(number, FlightCommand(query, (name,))) for query, name in _names(statement)]
+    if all(number < 0 for number, _ in asked):
         return {}
-    back = [
-        FlightCommand("rollback to savepoint todo_sql_made"),
-        FlightCommand("release savepoint todo_sql_made"),
-    ]
-    answers = Flight(link.connection, commands).fly()
-    link.fly(back)
-    rows = [
-        answer.rows for command, answer in zip(commands, answers, strict=True) if command.parameters
-    ]
+    answers = Flight(link.connection, [command for _, command in asked]).fly()
+    back = ("rollback to savepoint todo_sql_made", "release savepoint todo_sql_made")
+    link.fly([FlightCommand(text) for text in back])
     return {
-        number: str(found[0][0])
-        for number, found in zip(numbers, rows, strict=True)
-        if found and found[0][0]
+        number: str(answer.rows[0][0])
+        for (number, _), answer in zip(asked, answers, strict=True)
+        if number >= 0 and answer.rows and answer.rows[0][0]
     }
 
 
 def _names(statement: Statement) -> Iterator[tuple[str, str]]:
+    if statement.kind not in _MAKING:  # the tree of many others need not be made
+        return
+    node = statement.root
     if statement.kind == "view_stmt":
-        yield _RELATION, relation_name(statement.root.view)
+        yield _RELATION, relation_name(node.view)
     elif statement.kind == "create_table_as_stmt":
-        node = statement.root
         if enum(node, "objtype") == "OBJECT_MATVIEW":
             yield _RELATION, relation_name(node.into.rel)
     elif statement.kind == "create_function_stmt":
-        node = statement.root
         types = [
             _type(item.function_parameter.arg_type)
             for item in node.parameters
             if enum(item.function_parameter, "mode") not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")
         ]
         yield _FUNCTION, f"{dotted(*strings(node.funcname))}({', '.join(types)})"
-    elif statement.kind == "drop_stmt":
-        node = statement.root
+    elif len(node.objects) == 1:
         kind = enum(node, "remove_type")
-        if len(node.objects) != 1:
-            return
         if kind in ("OBJECT_VIEW", "OBJECT_MATVIEW"):
             yield _RELATION, dotted(*strings(node.objects[0].list.items))
         elif kind == "OBJECT_FUNCTION":

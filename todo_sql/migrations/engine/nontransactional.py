@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.connecting import MigrationLink
-from todo_sql.migrations.engine import failure, watch
+from todo_sql.migrations.engine import watch
 from todo_sql.migrations.engine.batches import BatchRun
 from todo_sql.migrations.engine.concurrent import Catalog, Fate
 from todo_sql.migrations.engine.failure import Failure
@@ -34,45 +34,28 @@ from todo_sql.sql.trust import THEIR_PATH
 from todo_sql.wire.flight import Flight, FlightCommand
 
 
+@dataclass
 class StepwiseRun:
-    """One file on its way, from where an earlier run left it.
+    """One file on its way, from where an earlier run left it; a hook ends the whole."""
 
-    Args:
-        link: The connection, which holds the migration lock.
-        writer: Changes the ledger.
-        migration: Whose file it is.
-        direction: Which of its files.
-        events: Is told what is at work.
-        hook: A file that runs in the transaction which records the whole.
-        facts: What the hook may read.
-    """
+    link: MigrationLink
+    writer: Writer
+    migration: Migration
+    direction: Direction
+    events: Events
+    hook: Script | None = None
+    facts: Sequence[tuple[str, str]] = ()
 
-    def __init__(
-        self,
-        link: MigrationLink,
-        writer: Writer,
-        migration: Migration,
-        direction: Direction,
-        events: Events,
-        hook: Script | None = None,
-        facts: Sequence[tuple[str, str]] = (),
-    ) -> None:
-        script = migration.forward if direction == "apply" else migration.rollback
+    def __post_init__(self) -> None:
+        script = self.migration.forward if self.direction == "apply" else self.migration.rollback
         assert script
-        self._link = link
-        self._writer = writer
-        self._migration = migration
-        self._direction = direction
-        self._events = events
-        self._script: Script = script
-        self._statements = script.statements
-        self._hook = hook
-        self._facts = facts
-        recorded = link.ledger.by_id.get(migration.id)
+        self.script: Script = script
+        self.statements = script.statements
+        recorded = self.link.ledger.by_id.get(self.migration.id)
         begun = recorded.progress if recorded else None
-        ours = begun is not None and begun.direction == direction
-        self._progress = begun if begun and ours else Progress(direction)
-        self._given_up = begun if begun and not ours else None
+        ours = begun is not None and begun.direction == self.direction
+        self.progress = begun if begun and ours else Progress(self.direction)
+        self.given_up = begun if begun and not ours else None
 
     def run(self) -> None:
         """Run what is not done yet, and record the whole.
@@ -86,22 +69,22 @@ class StepwiseRun:
         self._clean_given_up()
         self._check_done()
         self._settle_begun()
-        for number in range(len(self._done), len(self._statements)):
+        for number in range(len(self._done), len(self.statements)):
             self._run_one(number)
-        if self._direction == "apply":
+        if self.direction == "apply":
             seconds = time.monotonic() - began
-            id, checksum = self._migration.id, self._script.checksum
-            self._record(self._writer.applied(id, checksum, seconds=seconds), self._hook)
+            id, checksum = self.migration.id, self.script.checksum
+            self._record(self.writer.applied(id, checksum, seconds=seconds), self.hook)
         else:
-            self._record(self._writer.rolled_back(self._migration.id))
+            self._record(self.writer.rolled_back(self.migration.id))
 
     @property
     def _done(self) -> tuple[RecordedStep, ...]:
-        return tuple(step for step in self._progress.steps if step.done)
+        return tuple(step for step in self.progress.steps if step.done)
 
     def _clean_given_up(self) -> None:
         """Drop what the other direction left INVALID when it died: it is not gone on with."""
-        steps = self._given_up.steps if self._given_up else ()
+        steps = self.given_up.steps if self.given_up else ()
         if steps and not steps[-1].done and steps[-1].batch is None:
             begun = grammar.parse(steps[-1].sql)[0]
             self._clean(self._catalog(0, begun), begun)
@@ -109,32 +92,26 @@ class StepwiseRun:
     def _check_done(self) -> None:
         """Refuse a file of which a done statement was changed; later ones may be."""
         for number, step in enumerate(self._done):
-            same = number < len(self._statements) and step.hash == statement_hash(
-                self._statements[number]
-            )
-            if not same:
-                place = None
-                if number < len(self._statements):
-                    span = failure.first_line(self._statements[number])
-                    place = self._script.source.place(*span)
+            if not self._is_same(number, step):
+                edited = self.statements[number : number + 1]
                 raise PlanError(
-                    f"statement {number + 1} of {self._migration.id} was done before it was edited",
+                    f"statement {number + 1} of {self.migration.id} was done before it was edited",
                     code="M231",
-                    place=place,
+                    place=self.script.place_of(edited[0]) if edited else None,
                     cause=f"it was: {in_short(step.sql)}",
                     fix="restore it; what stands after the last statement done may be edited",
                 )
 
+    def _is_same(self, number: int, step: RecordedStep) -> bool:
+        return step.hash in map(statement_hash, self.statements[number : number + 1])
+
     def _settle_begun(self) -> None:
         """Find out what became of a statement that was begun when an earlier run died."""
         number = len(self._done)
-        if number == len(self._progress.steps) or self._progress.batch is not None:
+        if number == len(self.progress.steps) or self.progress.batch is not None:
             return
-        step = self._progress.steps[number]
+        step = self.progress.steps[number]
         begun = grammar.parse(step.sql)[0]
-        same = number < len(self._statements) and step.hash == statement_hash(
-            self._statements[number]
-        )
         catalog = self._catalog(number, begun)
         fate = catalog.fate(begun)
         if fate is Fate.NOT_DONE:
@@ -143,28 +120,28 @@ class StepwiseRun:
         if fate is Fate.NOT_DONE:
             self._save(self._done)
         elif fate is Fate.DONE:
-            self._events.note(f"statement {number + 1} had been done: {in_short(step.sql)}")
+            self.events.note(f"statement {number + 1} had been done: {in_short(step.sql)}")
             self._save((*self._done, replace(step, done=True)))
-            if not same:
-                self._check_done()
+            self._check_done()
         else:
             raise PlanError(
-                f"it is unknown whether statement {number + 1} of {self._migration.id} was done",
+                f"it is unknown whether statement {number + 1} of {self.migration.id} was done",
                 code="M232",
                 cause=f"a run ended in the middle of it: {in_short(step.sql)}",
-                fix=f"look at the database, then run `todo-sql repair {self._migration.id} --done` "
+                fix=f"look at the database, then run `todo-sql repair {self.migration.id} --done` "
                 "or `--redo`",
             )
 
     def _run_one(self, number: int) -> None:
-        statement = self._statements[number]
+        statement = self.statements[number]
         if is_session_setting(statement):
             self._save((*self._done, _step(statement, done=True)))
-            return
-        made = batched_of(self._script)
-        if made is not None:
+        elif (made := batched_of(self.script)) is not None:
             self._run_in_batches(number, made)
-            return
+        else:
+            self._run_whole(number, statement)
+
+    def _run_whole(self, number: int, statement: Statement) -> None:
         catalog = self._catalog(number, statement)
         self._refuse_strangers(catalog, statement)
         for pause in pauses():
@@ -178,34 +155,32 @@ class StepwiseRun:
             error = self._explained(failure)
             if pause is None or not failure.may_pass:
                 raise error
-            give_way(pause, error.finding, self._events)
+            give_way(pause, error.finding, self.events)
         self._refuse_invalid(catalog, statement, number)
         self._save((*self._done, _step(statement, done=True)))
 
     def _run_in_batches(self, number: int, made: BatchedStatement) -> None:
         """Run a statement from where its batches have come to."""
-        statement, id = self._statements[number], self._migration.id
+        statement, id = self.statements[number], self.migration.id
 
         def record(state: BatchState) -> Sequence[FlightCommand]:
             step = replace(_step(statement, done=False), batch=state)
-            self._progress = replace(self._progress, steps=(*self._done, step))
-            return self._writer.progress(id, self._progress)
+            self.progress = replace(self.progress, steps=(*self._done, step))
+            return self.writer.progress(id, self.progress)
 
         run = BatchRun(
-            self._link,
-            self._script,
+            self.link,
+            self.script,
             number,
             made,
             self._before(number, statement),
             record,
-            lambda: self._writer.locked(id, self._progress),
-            lambda failure, state: failure.explained(self._script, state, f"todo-sql {self._verb}"),
-            self._events,
+            lambda: self.writer.locked(id, self.progress),
+            lambda failure, state: failure.explained(self.script, state, self._again),
+            self.events,
         )
         given_up = self._given_up_by(run.walk.table, run.walk.key.columns)
-        state = self._begun_batch(number, run)
-        if state is None:
-            state = run.start()
+        state = self._begun_batch(number, run) or run.start()
         if given_up is not None:
             last = given_up.done_to if given_up.begun else None
             state = replace(state, last=last, limited=True)
@@ -218,30 +193,24 @@ class StepwiseRun:
 
         What it did not do is not undone.
         """
-        for step in self._given_up.steps if self._given_up else ():
-            batch = step.batch
-            if batch is not None and not step.done and (batch.table, batch.key) == (table, key):
-                return batch
-        return None
+        steps = self.given_up.steps if self.given_up else ()
+        batches = (step.batch for step in steps if step.batch is not None and not step.done)
+        return next((one for one in batches if (one.table, one.key) == (table, key)), None)
 
     def _begun_batch(self, number: int, run: BatchRun) -> BatchState | None:
-        """Return the state in which an earlier run left a statement, or None: at its beginning.
-
-        Raises:
-            PlanError: The statement was edited after the first batch.
-        """
-        state = self._progress.batch
+        """Return the state in which an earlier run left a statement, or None: at its beginning."""
+        state = self.progress.batch
         if state is None or not (state.begun or state.limited):
             return None
-        statement, step = self._statements[number], self._progress.steps[number]
+        statement, step = self.statements[number], self.progress.steps[number]
         now = run.walk.table, run.walk.key.columns
         if step.hash == statement_hash(statement) and (state.table, state.key) == now:
             return state
         what = "its statement" if step.hash != statement_hash(statement) else "its table or key"
         raise PlanError(
-            f"{self._migration.id} was edited in the middle of its batches: {what}",
+            f"{self.migration.id} was edited in the middle of its batches: {what}",
             code="M233",
-            place=self._script.source.place(*failure.first_line(statement)),
+            place=self.script.place_of(statement),
             cause=f"{state} are done by: {in_short(step.sql)}, along {', '.join(state.key)} of "
             f"{state.table}",
             fix="restore it; `batch-time`, `batch-pause` and `max-lag` may be edited. Or "
@@ -250,11 +219,11 @@ class StepwiseRun:
 
     def _execute_or_clean(self, number: int, catalog: Catalog) -> Failure | None:
         """Run a statement; if it fails or is stopped, drop at once what it left INVALID."""
-        statement = self._statements[number]
+        statement = self.statements[number]
         try:
             failure = self._execute(number)
         except KeyboardInterrupt:
-            if not self._link.connection.closed:
+            if not self.link.connection.closed:
                 self._clean(catalog, statement)
                 self._save(self._done)
             raise
@@ -269,31 +238,27 @@ class StepwiseRun:
         Concurrent work is not cancelled for the locks that it holds: it takes them at its
         very end, and would leave INVALID what it had done.
         """
-        statement = self._statements[number]
+        statement = self.statements[number]
         for setting in self._before(number, statement):
-            answer = Flight(self._link.connection, [setting]).fly()[0]
+            answer = Flight(self.link.connection, [setting]).fly()[0]
             if answer.error:
                 return Failure(answer.error, number)
         command = FlightCommand(statement.text, statement=number)
-        max_hold = None if is_concurrent(statement) else hold_of(self._script)
-        answers, exceeded = watch.fly(self._link, [command], self._script, self._events, max_hold)
+        max_hold = None if is_concurrent(statement) else hold_of(self.script)
+        answers, exceeded = watch.fly(self.link, [command], self.script, self.events, max_hold)
         error = answers[0].error
         return Failure(error, number, exceeded=exceeded) if error else None
 
     def _before(self, number: int, statement: Statement) -> list[FlightCommand]:
         """Return what the session is set to before a statement: ours, then the file's own."""
-        ours = settings(
-            self._script,
-            self._link,
-            local=False,
-            unbounded=is_concurrent(statement),
-        )
-        theirs = [s for s in self._statements[:number] if is_session_setting(s)]
-        silence = quiet(self._link, local=False)
+        unbounded = is_concurrent(statement)
+        ours = settings(self.script, self.link, local=False, unbounded=unbounded)
+        theirs = [s for s in self.statements[:number] if is_session_setting(s)]
+        silence = quiet(self.link, local=False)
         return [*silence, ours, *(FlightCommand(s.text) for s in theirs)]
 
     def _catalog(self, number: int, statement: Statement) -> Catalog:
-        return Catalog(self._link, self._before(number, statement))
+        return Catalog(self.link, self._before(number, statement))
 
     def _clean(self, catalog: Catalog, statement: Statement) -> None:
         """Drop the INVALID indexes that our statement left, and end its pending detach."""
@@ -308,34 +273,33 @@ class StepwiseRun:
                     "changed",
                     fix="wait until that is done, then run the command again",
                 )
-            self._events.note(f"dropping {index.name}, which was left INVALID")
-            self._link.fly(ours)
-            self._link.fly([FlightCommand(f"drop index concurrently if exists {index.name}")])
-        finalize = catalog.pending_detach(statement)
-        if finalize:
-            self._events.note("ending a detach that was begun")
-            self._link.fly([FlightCommand(finalize)])
+            self.events.note(f"dropping {index.name}, which was left INVALID")
+            self.link.fly(ours)
+            self.link.fly([FlightCommand(f"drop index concurrently if exists {index.name}")])
+        if finalize := catalog.pending_detach(statement):
+            self.events.note("ending a detach that was begun")
+            self.link.fly([FlightCommand(finalize)])
 
     def _refuse_strangers(self, catalog: Catalog, statement: Statement) -> None:
         """Refuse an index of this name that we did not begin and that is not what we would make."""
         index = catalog.index_of(statement)
         if index is None:
             return
-        what = None
         if not index.valid:
             what = " and is INVALID"
         elif not statement.node.index_stmt.if_not_exists:
             what = ""
         elif catalog.matches(statement, index) is False:
             what = " and has another definition"
-        if what is not None:
-            raise MigrationFailed(
-                f"the index {index.name} exists already{what}",
-                code="M307",
-                place=self._script.source.place(*failure.first_line(statement)),
-                cause=f"no migration created it, so it is left alone: {index.definition}",
-                fix=f"drop it (`drop index concurrently {index.name}`) or rename one of the two",
-            )
+        else:
+            return
+        raise MigrationFailed(
+            f"the index {index.name} exists already{what}",
+            code="M307",
+            place=self.script.place_of(statement),
+            cause=f"no migration created it, so it is left alone: {index.definition}",
+            fix=f"drop it (`drop index concurrently {index.name}`) or rename one of the two",
+        )
 
     def _refuse_invalid(self, catalog: Catalog, statement: Statement, number: int) -> None:
         index = catalog.index_of(statement)
@@ -345,49 +309,44 @@ class StepwiseRun:
         raise MigrationFailed(
             f"the index {index.name} came out INVALID and was dropped",
             code="M308",
-            place=self._script.source.place(*failure.first_line(self._statements[number])),
+            place=self.script.place_of(self.statements[number]),
             fix="run `todo-sql migrate` again",
         )
 
     def _explained(self, failure: Failure) -> MigrationFailed:
-        state = f"{len(self._done)} of {len(self._statements)} statements are done and recorded"
-        return failure.explained(self._script, state, f"todo-sql {self._verb}")
+        state = f"{len(self._done)} of {len(self.statements)} statements are done and recorded"
+        return failure.explained(self.script, state, self._again)
 
     @property
-    def _verb(self) -> str:
-        return "migrate" if self._direction == "apply" else "rollback"
+    def _again(self) -> str:
+        return "todo-sql migrate" if self.direction == "apply" else "todo-sql rollback"
 
     def _save(self, steps: Sequence[RecordedStep]) -> None:
-        self._progress = replace(self._progress, steps=tuple(steps))
-        self._record(self._writer.progress(self._migration.id, self._progress))
+        self.progress = replace(self.progress, steps=tuple(steps))
+        self._record(self.writer.progress(self.migration.id, self.progress))
 
     def _record(self, commands: Sequence[FlightCommand], hook: Script | None = None) -> None:
         """Change the ledger in a transaction that proves that we hold the lock."""
-        proof = self._link.lock.require()
-        target = self._link.target
+        proof, target = self.link.lock.require(), self.link.target
         body = [FlightCommand("begin read write"), *reset(target), OURS, proof]
         if hook is not None:
-            body += [
-                *known(self._facts),
-                *quiet(self._link),
-                settings(hook, self._link, then=(THEIR_PATH,)),
-                *of_file(hook),
-            ]
+            theirs = settings(hook, self.link, then=(THEIR_PATH,))
+            body += [*known(self.facts), *quiet(self.link), theirs, *of_file(hook)]
             body += [*reset(target), OURS, proof]
         flight = [*body, *commands, FlightCommand("commit")]
-        script = hook or self._script
-        answers, exceeded = watch.fly(self._link, flight, script, self._events, hold_of(script))
+        script = hook or self.script
+        answers, exceeded = watch.fly(self.link, flight, script, self.events, hold_of(script))
         for number, (command, answer) in enumerate(zip(flight, answers, strict=False)):
             if answer.error is not None:
-                self._link.roll_back()
+                self.link.roll_back()
                 if command is proof:
-                    raise self._link.lock.lost()
+                    raise self.link.lock.lost()
                 if hook is not None and number < len(body):
                     failure = Failure(answer.error, command.statement, exceeded=exceeded)
                     state = "every statement of the migration is done and recorded, it is not"
-                    raise failure.explained(hook, state, f"todo-sql {self._verb}")
+                    raise failure.explained(hook, state, self._again)
                 raise self._explained(Failure(answer.error, None, recording=True))
-        self._link.unsettled = False
+        self.link.unsettled = False
 
 
 def _step(statement: Statement, *, done: bool) -> RecordedStep:

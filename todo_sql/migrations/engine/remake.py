@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 import psycopg
 
 from todo_sql.catalog.snapshot import Snapshot, take
-from todo_sql.errors import Place
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import watch
-from todo_sql.migrations.engine.failure import Failure, first_line
+from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.made import resolve
 from todo_sql.migrations.engine.settings import OURS, THEIRS, hold_of, quiet, reset, settings
 from todo_sql.migrations.engine.standing import InTheWay, belongings, drops, making, users
@@ -50,7 +49,6 @@ class Remake:
     """Files that run in one transaction, with what they replace made anew.
 
     Attributes:
-        link: The connection, which holds the migration lock.
         first: Names the place of what goes wrong before a file runs, and the settings for it.
         scripts: The files, in order.
         others: Further files that may have to run in the same transaction.
@@ -82,11 +80,7 @@ class Remake:
         return self._add(failure, self.first)
 
     def run(self) -> list[Script]:
-        """Run the files; return those that ran.
-
-        Raises:
-            MigrationFailed: It cannot be done; nothing was changed.
-        """
+        """Run the files; return those that ran. What fails has changed nothing."""
         state = "the transaction was rolled back, nothing changed"
         until_done(self._attempt, state, self.again, self.events)
         return self.scripts
@@ -141,23 +135,17 @@ class _Transaction:
             for number, key in resolve(link, script).items():
                 self._made[id(script), number] = key
         self._take_down([*remake.down(link), *gone], remake.first, None)
-        done = 0
-        while done < len(remake.scripts):
-            script = remake.scripts[done]
+        for script in remake.scripts:  # grows
             failed = self._file(script)
             if failed is not None:
                 link.roll_back()
                 return failed, script
             self._join()
-            done += 1
         last = [remake.first, *remake.scripts][-1]
         self._ours([*quiet(link), settings(last, link)])
-        left = [
-            key
-            for key in self._down
-            if key not in self._redone | gone and not _below(live, key, self._redone | gone)
-        ]
-        self._make_again(left, last)
+        apart = self._redone | gone
+        left = [key for key in self._down if key not in apart and not _below(live, key, apart)]
+        self._within(making(live, left), last, None)
         self._ours([*reset(link.target), *quiet(link), settings(last, link)])
         self._prove(proof)
         try:
@@ -222,7 +210,7 @@ class _Transaction:
             found = [key for key in found if key not in roots and key not in below]
         self._down += found
         self._remake.taken |= {key for key in found if self._live.items[key].parent is None}
-        self._within(list(drops(self._live, found)), script, number)
+        self._within(drops(self._live, found), script, number)
 
     def _give_back(self, key: str, script: Script, number: int) -> None:
         """Give what was made anew its owner, privileges, comments and triggers."""
@@ -230,28 +218,17 @@ class _Transaction:
         self._redone.add(key)
         name = key.removeprefix("materialized ").split(" ", 1)[1]
         asked = [_KEEP_PATH, OURS, FlightCommand(_COLUMNS, (name,)), _RESTORE_PATH]
-        columns = (
-            set()
-            if key.startswith("function ")
-            else {str(row[0]) for row in self._link.fly(asked)[2].rows}
-        )
+        rows = () if key.startswith("function ") else self._link.fly(asked)[2].rows
+        columns = {str(row[0]) for row in rows}
+        self._within(belongings(self._live, key, columns), script, number)
+
+    def _within(self, texts: Iterable[str], script: Script, number: int | None) -> None:
+        """Run statements of ours amid a file, whose search path stays."""
         try:
-            given = list(belongings(self._live, key, columns))
+            every = list(texts)
         except InTheWay as error:
             raise self._refused(script, number, f"{error.what} cannot be made", None) from None
-        self._within(given, script, number)
-
-    def _make_again(self, keys: Sequence[str], script: Script) -> None:
-        assert self._live
-        try:
-            again = list(making(self._live, keys))
-        except InTheWay as error:
-            raise self._refused(script, None, f"{error.what} cannot be made", None) from None
-        self._within(again, script, None)
-
-    def _within(self, texts: Sequence[str], script: Script, number: int | None) -> None:
-        """Run statements of ours amid a file, whose search path stays."""
-        for text in texts:
+        for text in every:
             commands = [_KEEP_PATH, OURS, FlightCommand(text), _RESTORE_PATH]
             try:
                 self._link.fly(commands)
@@ -264,14 +241,14 @@ class _Transaction:
         self, script: Script, number: int | None, why: str, error: psycopg.Error | None
     ) -> MigrationFailed:
         self._link.roll_back()
-        place: Place | None = None
+        place = script.source.place(0)
         if number is not None:
-            place = script.source.place(*first_line(script.statements[number]))
+            place = script.place_of(script.statements[number])
         said = f": {error.diag.message_primary}" if error is not None else ""
         return MigrationFailed(
             f"what stands on the objects of {script.source.file} is in the way: {why}{said}",
             code="M340",
-            place=place or script.source.place(0),
+            place=place,
             sqlstate=error.sqlstate if error is not None else None,
             cause="it is dropped and made again as it was, in the same transaction; that was "
             "rolled back, nothing changed",
@@ -284,10 +261,8 @@ class _Transaction:
         remake = self._remake
         down = set(self._down) - self._redone
         for script in remake.others:
-            if script in remake.scripts:
-                continue
             made = {key for (one, _), key in self._made.items() if one == id(script)}
-            if made & down:
+            if made & down and script not in remake.scripts:
                 remake.scripts.append(script)
 
     def _ours(self, commands: Sequence[FlightCommand]) -> None:

@@ -38,7 +38,7 @@ _RESET_AT_ONCE = f"do $$ begin execute '{'; '.join(_RESET)}'; end $$"
 def reset(target: Target) -> list[FlightCommand]:
     """Return the commands that make the session as it was: one where PL/pgSQL may be used."""
     texts = (_RESET_AT_ONCE,) if target.plpgsql else _RESET
-    return [FlightCommand(text) for text in (*texts, *steady(target))]
+    return [FlightCommand(text) for text in (*texts, *steady(target.overridden))]
 
 
 def settings(
@@ -87,8 +87,6 @@ def ending(link: MigrationLink, proof: str, *, waits: bool) -> FlightCommand:
     """Return the command that sets what our own statements at a transaction's end run under.
 
     Args:
-        link: The connection.
-        proof: Evaluated afterwards.
         waits: Whether the commit waits for the disk.
     """
     values = {

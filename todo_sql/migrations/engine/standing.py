@@ -11,28 +11,15 @@ from todo_sql.catalog.steps import steps
 
 # Nothing is lost with these: their definitions make them again.
 _DERIVED = {
-    "view",
-    "materialized_view",
-    "function",
-    "trigger",
-    "policy",
-    "rule",
-    "index",
-    "statistics",
+    *("view", "materialized_view", "function", "trigger", "policy", "rule", "index"),
+    *("statistics", "grant", "comment", "security_label"),
     "column",  # a view's
-    "grant",
-    "comment",
-    "security_label",
 }
 _OF_TABLE = {"column", "index", "statistics"}
 
 
 class InTheWay(Exception):
-    """Something stands on an object that is not made again.
-
-    Attributes:
-        what: Its key.
-    """
+    """Something stands on an object that is not made again."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
@@ -40,11 +27,7 @@ class InTheWay(Exception):
 
 
 def users(snapshot: Snapshot, roots: Iterable[str]) -> list[str]:
-    """Return the keys of some objects, and of all that stands on them or belongs to them.
-
-    Raises:
-        InTheWay: Something that holds data stands on one of them.
-    """
+    """Return the keys of some objects, and of all that stands on them or belongs to them."""
     standing: dict[str, list[str]] = {}
     for part, needs in snapshot.needs.items():
         for need in needs:
@@ -55,9 +38,8 @@ def users(snapshot: Snapshot, roots: Iterable[str]) -> list[str]:
         for part in (*(item.key for item in snapshot.parts(key)), *standing.get(key, ())):
             name = part.removeprefix("query ")
             item = snapshot.items.get(name)
-            if item is None or item.kind not in _DERIVED:
-                raise InTheWay(part)
-            if item.kind in _OF_TABLE and (item.parent or "").startswith("table "):
+            of_table = item is not None and (item.parent or "").startswith("table ")
+            if item is None or item.kind not in (_DERIVED - _OF_TABLE if of_table else _DERIVED):
                 raise InTheWay(part)
             if name not in given:
                 given.add(name)
@@ -75,11 +57,7 @@ def drops(snapshot: Snapshot, keys: Collection[str]) -> Iterator[str]:
 
 
 def making(snapshot: Snapshot, keys: Collection[str]) -> Iterator[str]:
-    """Yield the statements that make objects again, each after what it needs.
-
-    Raises:
-        InTheWay: No statement makes one of them.
-    """
+    """Yield the statements that make objects again, each after what it needs."""
     for step in steps(snapshot, keys):
         for statement in step.statements:
             if statement.startswith(BY_HAND):
@@ -88,24 +66,13 @@ def making(snapshot: Snapshot, keys: Collection[str]) -> Iterator[str]:
 
 
 def belongings(snapshot: Snapshot, key: str, columns: Collection[str]) -> Iterator[str]:
-    """Yield the statements that give an object, made anew, what belonged to it.
-
-    Args:
-        snapshot: Before.
-        key: Of the object.
-        columns: The names, quoted, of the columns that it has now.
-    """
+    """Yield what gives an object, made anew, what belonged to it; its columns are quoted."""
     item = snapshot.items[key]
     yield from give(item)
     below = [part.key for part in snapshot.parts(key)]
     for one in below:  # grows
         below += [part.key for part in snapshot.parts(one)]
-    gone = {
-        one for one in below if one.startswith("column ") and one.rsplit(".", 1)[-1] not in columns
-    }
-    kept = [
-        one
-        for one in below
-        if not one.startswith("column ") and snapshot.items[one].parent not in gone
-    ]
-    yield from making(snapshot, kept)
+    of_view = {one for one in below if one.startswith("column ")}
+    gone = {one for one in of_view if one.rsplit(".", 1)[-1] not in columns}
+    rest = (one for one in below if one not in of_view)
+    yield from making(snapshot, [one for one in rest if snapshot.items[one].parent not in gone])

@@ -37,9 +37,7 @@ class Work:
     """What one transaction is made of.
 
     Attributes:
-        script: The file.
         bookkeeping: Makes the commands that change the ledger.
-        creation: Makes what is missing of the ledger's tables.
         hook: A file that runs after the first one, in the same transaction.
         facts: What the hook, or a file that is one, may read by `current_setting`, by name.
         state: What state the database is in when it fails.
@@ -72,9 +70,6 @@ def run(
     where one fails, it skips all that stand behind.
 
     Args:
-        link: The connection, which holds the migration lock.
-        works: The files, and what goes with them.
-        events: Is told what is at work and what is waited for.
         done: Is told which one is committed, by its number from 0.
         cure: Does the work in another way where it can; tells whether it did.
 
@@ -112,11 +107,7 @@ def run(
 def until_done(
     attempt: Callable[[], tuple[Failure, Script] | None], state: str, again: str, events: Events
 ) -> None:
-    """Try again while what failed may pass.
-
-    Raises:
-        MigrationFailed: The last failure, at its place.
-    """
+    """Try again while what failed may pass; then raise it, at its place."""
     for pause in pauses():
         failed = attempt()
         if failed is None:
@@ -188,15 +179,8 @@ def _sending(link: MigrationLink, work: Work) -> _Sent:
         body.append(settings(work.hook, link, then=(THEIR_PATH,)))
         # Their numbers are those of another file.
         body += [replace(command, statement=None) for command in of_file(work.hook)]
-    commands = [
-        *body,
-        *reset(link.target),
-        *quiet(link),
-        closing,
-        *late,
-        *work.bookkeeping(),
-        FlightCommand("commit"),
-    ]
+    commands = [*body, *reset(link.target), *quiet(link), closing, *late, *work.bookkeeping()]
+    commands.append(FlightCommand("commit"))
     return _Sent(work, commands, opening, closing, own, len(body))
 
 
@@ -243,26 +227,22 @@ def _try(
 
 
 def _why(
-    link: MigrationLink,
-    transaction: _Sent,
-    number: int,
-    answer: Reply,
-    exceeded: HoldExceeded | None,
+    link: MigrationLink, sent: _Sent, number: int, answer: Reply, exceeded: HoldExceeded | None
 ) -> tuple[Failure, Script]:
     """Return why a transaction failed at a command, and in what file."""
-    work, command = transaction.work, transaction.commands[number]
+    work, command = sent.work, sent.commands[number]
     assert answer.error
-    ours = command in (transaction.opening, transaction.closing)
+    ours = command in (sent.opening, sent.closing)
     if ours and answer.error.sqlstate == NOT_HELD:
         raise link.lock.lost()
     if command in work.creation:
         raise ledger_writer.unwritable(answer.error, link.target)
-    if work.hook is not None and transaction.own <= number < transaction.recording:
-        first = transaction.recording - len(work.hook.statements) - 1  # of the hook's own
-        inside = first <= number < transaction.recording - 1
+    if work.hook is not None and sent.own <= number < sent.recording:
+        first = sent.recording - len(work.hook.statements) - 1  # of the hook's own
+        inside = first <= number < sent.recording - 1
         failure = Failure(answer.error, number - first if inside else None, exceeded=exceeded)
         return failure, work.hook
-    recording = number >= transaction.recording
+    recording = number >= sent.recording
     return Failure(answer.error, command.statement, recording, exceeded), work.script
 
 

@@ -11,13 +11,13 @@ from todo_sql.catalog.names import quoted
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
-from todo_sql.migrations.files.batch_directive import BatchBy
 from todo_sql.migrations.files.batched import (
     BatchedStatement,
     BatchKey,
     NotBatched,
     refuse_assigned,
 )
+from todo_sql.migrations.files.directives import BatchBy
 from todo_sql.migrations.files.migration import Script
 from todo_sql.migrations.migration_errors import MigrationFailed
 from todo_sql.queries.own import bound
@@ -53,8 +53,7 @@ class Walk:
         return ", ".join(column.text(alias) for column in self.columns)
 
     def _order(self, alias: str, direction: str = "") -> str:
-        names = (f"{alias}.{quoted(name)}{direction}" for name in self.key.columns)
-        return ", ".join(names)
+        return ", ".join(f"{alias}.{quoted(name)}{direction}" for name in self.key.columns)
 
     def greatest(self) -> FlightCommand:
         """Return the query for the greatest key."""
@@ -93,32 +92,18 @@ def rows_of_plan(answer: Reply) -> int:
 def walk_of(
     link: MigrationLink, script: Script, made: BatchedStatement, before: Sequence[FlightCommand]
 ) -> Walk:
-    """Return how the table of a statement is walked through.
-
-    Args:
-        link: The connection.
-        script: The file.
-        made: The statement.
-        before: What the session is set to before it.
-
-    Raises:
-        MigrationFailed: It has no key for that; nothing was changed.
-    """
+    """Return how the table of a statement is walked through, after what sets the session."""
     batch = script.directives.batch
     assert batch is not None
-    asked = FlightCommand(
-        "select pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.text, "
-        "pg_catalog.to_regclass($2)::pg_catalog.oid::pg_catalog.text",
-        (made.table, batch.named),
-    )
+    oids = (f"pg_catalog.to_regclass(${n})::pg_catalog.oid::pg_catalog.text" for n in (1, 2))
+    asked = FlightCommand(f"select {', '.join(oids)}", (made.table, batch.named))
     ((oid, named),) = link.fly([READING, *before, asked, COMMIT])[-2].rows
     place = script.place_of_directive("batch")
     nothing = "nothing was changed"
     if oid is None or oid != named:
+        other = f"the statement's {made.table} is not the directive's {batch.named}"
         raise MigrationFailed(
-            f"there is no table {batch.named}"
-            if named is None
-            else f"the statement's {made.table} is not the directive's {batch.named}",
+            f"there is no table {batch.named}" if named is None else other,
             code="M342",
             place=place,
             cause=f"along the search path of the migration; {nothing}",
@@ -136,9 +121,9 @@ def walk_of(
             cause=f"{why}; {nothing}",
             fix=f"write `-- batch: {batch.named} by COLUMN`, with the columns of such an index",
         )
-    schemas = {column["schema"] for column in chosen}
+    first, *others = {column["schema"] for column in chosen}
     names = tuple(str(column["name"]) for column in chosen)
-    key = BatchKey(names, schemas.pop() if len(schemas) == 1 else None)
+    key = BatchKey(names, None if others else first)
     try:
         refuse_assigned(made, names)
     except NotBatched as error:
@@ -155,12 +140,7 @@ NO_KEY = "{} has no such key to go along in batches"
 def key_among(
     found: Iterable[Sequence[object]], batch: BatchBy
 ) -> tuple[list[dict[str, Any]] | None, str]:
-    """Return the columns of the key that a directive means, or None; and which keys there are.
-
-    Args:
-        found: The rows of the query `batch_keys`, as text.
-        batch: The directive.
-    """
+    """Return the columns of the key that a directive means, or None; and which keys there are."""
     every = [(row[0] in ("t", True), json.loads(str(row[1]))) for row in found]
     known = "; ".join(", ".join(quoted(c["name"]) for c in columns) for _, columns in every)
     why = (

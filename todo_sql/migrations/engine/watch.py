@@ -33,12 +33,7 @@ _BLIND = 5.0  # seconds before another try where there was nothing to be seen
 
 
 class HoldExceeded(Exception):
-    """The migration has kept others waiting for longer than it may.
-
-    Attributes:
-        script: Its file.
-        waiting: Whether it was itself waiting for another lock at the time.
-    """
+    """The migration kept others waiting for longer than it may, or while `waiting` itself."""
 
     def __init__(self, script: Script, waiting: bool) -> None:
         super().__init__()
@@ -71,10 +66,7 @@ def fly(
     """Fly commands with statements of a file under watch.
 
     Args:
-        link: The connection.
         commands: Those of the file say which of its statements they are.
-        script: The file.
-        events: Is told what is at work, and who blocks it.
         max_hold: Longest time in seconds that an exclusive lock may be held; None: any.
 
     Returns:
@@ -94,9 +86,7 @@ def along(
     """Fly commands under the eyes of a watcher, which knows what file is at work; see `fly`.
 
     Args:
-        link: The connection.
         commands: May be made on the way; a COPY with its rows flies alone.
-        watcher: Looks on.
         told: Called with each answer.
     """
     answers: list[Reply] = []
@@ -125,23 +115,6 @@ def along(
     finally:
         link.connection.remove_notice_handler(heard)
     return answers, None
-
-
-def _notice(said: Diagnostic, script: Script, number: int) -> Finding:
-    # What is said while the next statement is read may come before this one's answer is taken.
-    statement, *others = script.statements[number : number + 2]
-    named = re.search(r'"([^"]+)"', said.message_primary or "")
-    if named and others and named[1] not in statement.text and named[1] in others[0].text:
-        statement = others[0]
-    line = statement.text.split("\n", 1)[0].rstrip()
-    return Finding(
-        "M332",
-        "warning" if said.severity_nonlocalized == "WARNING" else "info",
-        said.message_primary or "",
-        script.source.place(statement.start, statement.start + len(line)),
-        cause=said.message_detail,
-        fix=said.message_hint,
-    )
 
 
 class Watcher:
@@ -176,7 +149,20 @@ class Watcher:
 
     def notice(self, said: Diagnostic, number: int) -> None:
         """Pass on what the server said at a statement."""
-        self._events.notice(_notice(said, self._script, number))
+        # What is said while the next is read may come before this one's answer is taken.
+        statement, *others = self._script.statements[number : number + 2]
+        named = re.search(r'"([^"]+)"', said.message_primary or "")
+        if named and others and named[1] not in statement.text and named[1] in others[0].text:
+            statement = others[0]
+        found = Finding(
+            "M332",
+            "warning" if said.severity_nonlocalized == "WARNING" else "info",
+            said.message_primary or "",
+            self._script.place_of(statement),
+            cause=said.message_detail,
+            fix=said.message_hint,
+        )
+        self._events.notice(found)
 
     def watch(self, flight: Flight) -> None:
         """Tell what is at work; look, if it is time to.
@@ -185,8 +171,7 @@ class Watcher:
             HoldExceeded: The migration has to make way.
         """
         number = flight.at_work.statement if flight.at_work else None
-        statement = None if number is None else self._script.statements[number]
-        self._events.at_work(statement, flight)
+        self._events.at_work(None if number is None else self._script.statements[number], flight)
         now = time.monotonic()
         hold_ends = self._max_hold is not None and (
             self._held_since is not None and now + TICK > self._held_since + self._max_hold
@@ -211,7 +196,8 @@ class Watcher:
             rows = ask(self._connection, text, _ANSWER)
             why = f"no answer in {_ANSWER:g} s"
         except (TodoSqlError, psycopg.Error) as error:
-            rows, why = None, _words(error)
+            said = error.message if isinstance(error, TodoSqlError) else str(error)
+            rows, why = None, said.split("\n", 1)[0]
         if not rows:
             self._see_nothing(now, why)
             return None
@@ -237,8 +223,3 @@ class Watcher:
                 "warning: `max-lock-hold` is not enforced and blocking sessions are not shown, "
                 f"because no second connection could be opened: {why}"
             )
-
-
-def _words(error: TodoSqlError | psycopg.Error) -> str:
-    """Return an error's message alone, in one line."""
-    return error.message if isinstance(error, TodoSqlError) else str(error).split("\n", 1)[0]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from todo_sql.catalog.names import quoted, relation_name
-from todo_sql.migrations.files.batch_directive import BatchBy
-from todo_sql.migrations.files.clauses_of_write import Clauses
-from todo_sql.migrations.files.excluding import excludes_done
+from todo_sql.migrations.files.directives import BatchBy
 from todo_sql.migrations.files.rerun import is_session_setting
+from todo_sql.migrations.files.where_of_write import Clauses, excludes_done
 from todo_sql.sql import grammar
 from todo_sql.sql.grammar import GrammarError, Statement
 from todo_sql.sql.walking import enum, of_type, shape, strings
@@ -29,22 +29,13 @@ _AGGREGATES = {
     *("bool_and", "bool_or", "every", "json_object_agg", "jsonb_object_agg", "any_value"),
 }
 _ONCE = (
-    ("group_clause", "GROUP BY"),
-    ("having_clause", "HAVING"),
-    ("distinct_clause", "DISTINCT"),
-    ("window_clause", "WINDOW"),
-    ("limit_count", "LIMIT"),
-    ("limit_offset", "OFFSET"),
+    *(("group_clause", "GROUP BY"), ("having_clause", "HAVING"), ("distinct_clause", "DISTINCT")),
+    *(("window_clause", "WINDOW"), ("limit_count", "LIMIT"), ("limit_offset", "OFFSET")),
 )
 
 
 class NotBatched(Exception):
-    """A statement cannot run in batches.
-
-    Attributes:
-        message: Why.
-        fix: What to write instead.
-    """
+    """A statement cannot run in batches."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
@@ -57,7 +48,6 @@ class BatchKey:
     """The key by which a table is walked through.
 
     Attributes:
-        columns: Their names.
         schema: Where the operators of their order are, or None: they differ in that.
     """
 
@@ -65,13 +55,7 @@ class BatchKey:
     schema: str | None = "pg_catalog"
 
     def beyond(self, alias: str, first: int, operator: str) -> str:
-        """Return the condition that a row's key is ``>`` or ``<=`` some parameters.
-
-        Args:
-            alias: Of the table.
-            first: The number of the first parameter.
-            operator: Which.
-        """
+        """Return the condition that a row's key is ``>`` or ``<=`` some parameters."""
         mine = ", ".join(f"{quoted(alias)}.{quoted(column)}" for column in self.columns)
         given = ", ".join(f"${first + number}" for number in range(len(self.columns)))
         if self.schema is not None:
@@ -84,9 +68,7 @@ class BatchedStatement:
     """A statement of a file that says `-- batch:`, and where its table stands in it.
 
     Attributes:
-        statement: It.
-        table: The table's name as the statement says it.
-        alias: By what its columns are named there.
+        table: Its name as the statement says it, and its `alias` there.
         assigned: The columns that it writes in the table.
         excludes: Whether its WHERE is proved to leave out the rows that are done.
     """
@@ -98,12 +80,7 @@ class BatchedStatement:
     excludes: bool
 
     def ranged(self, key: BatchKey, *, lower: bool) -> str:
-        """Return the statement for the rows whose key is in a range.
-
-        Args:
-            key: Of the table; the parameters are the upper bound, then the lower one.
-            lower: Whether there is a lower bound, which is not in the range.
-        """
+        """Return the statement for keys up to a bound, and beyond another if there is one."""
         bounds = [key.beyond(self.alias, 1, "<=")]
         if lower:
             bounds.append(key.beyond(self.alias, 1 + len(key.columns), ">"))
@@ -117,12 +94,7 @@ class BatchedStatement:
         return _written(tree, Clauses.of(self.statement).with_(bounds, share))
 
     def left(self, key: BatchKey, *, upper: bool) -> str:
-        """Return the query whether a row still matches.
-
-        Args:
-            key: Of the table.
-            upper: Whether only keys up to the parameters count.
-        """
+        """Return the query whether a row still matches, of the keys up to a bound or of all."""
         tree = _copy(self.statement)
         node = getattr(tree, self.statement.kind)
         whole = grammar.parse("select 1 from pg_catalog.pg_class")[0].node
@@ -175,25 +147,18 @@ def batched(statement: Statement, batch: BatchBy) -> BatchedStatement:
     else:
         found = node.relation
         if not _is(found, batch):
-            written = relation_name(found)
-            raise NotBatched(
-                f"the statement writes {written}, and the directive names {batch.named}",
-                f"write `-- batch: {written}`",
-            )
+            name = relation_name(found)
+            message = f"the statement writes {name}, and the directive names {batch.named}"
+            raise NotBatched(message, f"write `-- batch: {name}`")
         if any(of_type(node.where_clause, "CurrentOfExpr")):
             raise NotBatched("WHERE CURRENT OF needs a cursor", "write a condition")
     if found.alias.colnames:
         raise NotBatched("the alias renames the columns of the table", "give it a name alone")
-    assigned: frozenset[str] = frozenset()
-    if statement.kind == "update_stmt":
-        assigned = frozenset(target.res_target.name for target in node.target_list)
-    made = BatchedStatement(
-        statement,
-        relation_name(found),
-        found.alias.aliasname or found.relname,
-        assigned,
-        excludes_done(statement),
-    )
+    written = node.target_list if statement.kind == "update_stmt" else ()
+    assigned = frozenset(target.res_target.name for target in written)
+    alias = found.alias.aliasname or found.relname
+    excludes = excludes_done(statement)
+    made = BatchedStatement(statement, relation_name(found), alias, assigned, excludes)
     refuse_assigned(made, batch.by)
     key = BatchKey(batch.by or ("key",))
     made.ranged(key, lower=True)  # refused, if it cannot be written
@@ -205,11 +170,7 @@ def batched(statement: Statement, batch: BatchBy) -> BatchedStatement:
 
 
 def refuse_assigned(made: BatchedStatement, key: Sequence[str]) -> None:
-    """Refuse a statement that writes the key that it is walked through by.
-
-    Raises:
-        NotBatched: It does: a row could be met twice, or never.
-    """
+    """Refuse a statement that writes the key that it is walked through by."""
     for column in key:
         if column in made.assigned:
             raise NotBatched(
@@ -220,11 +181,7 @@ def refuse_assigned(made: BatchedStatement, key: Sequence[str]) -> None:
 
 
 def batched_of(script: Script) -> BatchedStatement | None:
-    """Return the statement of a file that runs in batches, or None: the file says nothing of it.
-
-    Raises:
-        NotBatched: The file says so, and it cannot.
-    """
+    """Return the statement of a file that runs in batches; None: the file says nothing of it."""
     if script.directives.batch is None:
         return None
     if script.directives.transactional:
@@ -255,30 +212,17 @@ def _source(node: Any, batch: BatchBy) -> Any:
         value = getattr(select, field)
         given = len(value) if hasattr(value, "__len__") else select.HasField(field)
         if given:
-            raise NotBatched(
-                f"{words} over a range of keys is another than over all rows",
-                "write the statement without it, or run it at once",
-            )
-    calls = [
-        call
-        for target in select.target_list
-        for call in of_type(target, "FuncCall", skip=("SelectStmt",))
-    ]
-    for call in calls:
-        if call.HasField("over") or call.agg_star or strings(call.funcname)[-1] in _AGGREGATES:
-            raise NotBatched(
-                f"{strings(call.funcname)[-1]} over a range of keys is another than over all rows",
-                "write the statement without it, or run it at once",
-            )
+            raise _another(words)
+    targets = (of_type(one, "FuncCall", skip=("SelectStmt",)) for one in select.target_list)
+    for call in chain.from_iterable(targets):
+        name = strings(call.funcname)[-1]
+        if call.HasField("over") or call.agg_star or name in _AGGREGATES:
+            raise _another(name)
     for lock in of_type(select, "LockingClause", skip=("SelectStmt",)):
         if enum(lock, "wait_policy") == "LockWaitSkip":
             raise NotBatched("SKIP LOCKED would leave rows out for good", "remove SKIP LOCKED")
-    found = [
-        (one, inner)
-        for item in select.from_clause
-        for one, inner in _tables(item, inner=True)
-        if _is(one, batch)
-    ]
+    tables = chain.from_iterable(_tables(item, inner=True) for item in select.from_clause)
+    found = [(one, inner) for one, inner in tables if _is(one, batch)]
     if len(found) != 1:
         raise NotBatched(
             f"{batch.named} stands {len(found)} times in the FROM of the statement",
@@ -291,6 +235,11 @@ def _source(node: Any, batch: BatchBy) -> Any:
             "name the table on the other side",
         )
     return found[0][0]
+
+
+def _another(what: str) -> NotBatched:
+    message = f"{what} over a range of keys is another than over all rows"
+    return NotBatched(message, "write the statement without it, or run it at once")
 
 
 def _tables(item: Any, *, inner: bool) -> list[tuple[Any, bool]]:
@@ -346,10 +295,8 @@ def _share(select: Any, alias: str) -> str | None:
         if not names or alias in names:
             return None
     clause = f"for share of {quoted(alias)}"
-    lock = grammar.parse(f"select from pg_catalog.pg_class {clause}")[
-        0
-    ].node.select_stmt.locking_clause[0]
-    select.locking_clause.append(lock)
+    locking = grammar.parse(f"select from pg_catalog.pg_class {clause}")[0].node.select_stmt
+    select.locking_clause.append(locking.locking_clause[0])
     return clause
 
 

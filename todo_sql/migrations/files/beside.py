@@ -13,10 +13,10 @@ from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.folder import (
     HOOKS,
     REPEATABLE,
+    in_order,
     load,
     read_script,
     refuse,
-    topological,
 )
 from todo_sql.migrations.files.from_outside import FromOutside
 from todo_sql.migrations.files.migration import MigrationSet, Script
@@ -24,6 +24,7 @@ from todo_sql.sql.source import shown_path
 
 HOOK_NAMES = ("before", "after", "after_each", "on_error")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_OF_VERSIONED = ("transactional", "irreversible", "replaces", "nothing-to-undo", "phase", "batch")
 _MEANINGLESS = {
     REPEATABLE: "a repeatable file is one transaction, and its former text undoes it",
     HOOKS: "a hook is one transaction, run when its name says",
@@ -51,22 +52,20 @@ def load_whole(
     repeatables = _ordered(_repeatables(every, root, problems), problems)
     hooks = _hooks(every, root, problems)
     refuse(problems, migrations.shown)
-    return replace(
-        migrations, repeatables=repeatables, hooks=hooks, outside=outside or FromOutside()
-    )
+    outside = outside or FromOutside()
+    return replace(migrations, repeatables=repeatables, hooks=hooks, outside=outside)
 
 
 def load_project(config: Config) -> MigrationSet:
     """Read the migrations of a project; see `load_whole`."""
-    return load_whole(
-        config.migration_folders, config.root, FromOutside(config.settings, config.environment)
-    )
+    outside = FromOutside(config.settings, config.environment)
+    return load_whole(config.migration_folders, config.root, outside)
 
 
-def files_beside(folder: Path) -> list[str]:
+def files_beside(folder: Path, *among: str) -> list[str]:
     """Return the names of the files of `repeatable/` and `hooks/`, relative to the folder."""
     found = []
-    for below in (REPEATABLE, HOOKS):
+    for below in among or (REPEATABLE, HOOKS):
         for path, folders, files in os.walk(folder / below):
             folders[:] = [name for name in folders if not name.startswith((".", "__"))]
             place = Path(path).relative_to(folder)
@@ -79,9 +78,7 @@ def _scripts(
 ) -> Iterator[Script]:
     for folder in folders:
         prefix = shown_path(folder, root)
-        for name in files_beside(folder):
-            if not name.startswith(f"{below}/"):
-                continue
+        for name in files_beside(folder, below):
             shown = name if prefix == "." else f"{prefix}/{name}"
             script = read_script(folder / name, shown, folder, root, problems)
             if script is not None:
@@ -90,26 +87,16 @@ def _scripts(
 
 
 def _meaningless(script: Script, below: str) -> Iterator[Finding]:
-    said = script.directives
-    for name, given in (
-        ("transactional", not said.transactional),
-        ("irreversible", said.irreversible is not None),
-        ("depends", below == HOOKS and bool(said.depends)),
-        ("replaces", bool(said.replaces)),
-        ("nothing-to-undo", said.nothing_to_undo is not None),
-        ("phase", said.phase is not None),
-        ("batch", said.batch is not None),
-    ):
-        if given:
-            yield Finding(
-                "M114",
-                "error",
-                f"`{name}` has no meaning in {below}/",
-                script.place_of_directive(name),
-                cause=_MEANINGLESS[below],
-                fix="remove it; what needs it is a versioned migration",
-            )
-
+    of_hooks = ("depends",) if below == HOOKS else ()
+    for name in script.directives.said(*_OF_VERSIONED, *of_hooks):
+        yield Finding(
+            "M114",
+            "error",
+            f"`{name}` has no meaning in {below}/",
+            script.place_of_directive(name),
+            cause=_MEANINGLESS[below],
+            fix="remove it; what needs it is a versioned migration",
+        )
     if below == REPEATABLE and script.rows:
         yield Finding(
             "M114",
@@ -144,34 +131,9 @@ def _repeatables(folders: Iterable[Path], root: Path, problems: list[Finding]) -
 
 
 def _ordered(scripts: Mapping[str, Script], problems: list[Finding]) -> tuple[Script, ...]:
-    depends: dict[str, set[str]] = {}
-    for name, script in scripts.items():
-        depends[name] = set(script.directives.depends) & scripts.keys()
-        problems.extend(
-            Finding(
-                "M108",
-                "error",
-                f"depends on {other}, which does not exist",
-                script.place_of_directive("depends"),
-                fix="write the name of a repeatable file without `.sql`; every versioned "
-                "migration comes before them",
-            )
-            for other in script.directives.depends
-            if other not in scripts
-        )
-    ordered = topological(scripts, depends)
-    circle = [script for name, script in scripts.items() if name not in ordered]
-    if circle:
-        names = ", ".join(script.path.stem for script in circle)
-        problems.append(
-            Finding(
-                "M109",
-                "error",
-                f"these repeatable files depend on each other: {names}",
-                circle[0].place_of_directive("depends"),
-                fix="break the circle",
-            )
-        )
+    known = {name: name for name in scripts}
+    fix = "write the name of a repeatable file without `.sql`; every versioned migration comes "
+    ordered = in_order(scripts, known, "repeatable files", fix + "before them", problems)
     return tuple(scripts[name] for name in ordered)
 
 
@@ -183,9 +145,8 @@ def _hooks(folders: Iterable[Path], root: Path, problems: list[Finding]) -> dict
             names = ", ".join(f"{one}.sql" for one in HOOK_NAMES)
             problems.append(_misplaced(script, "there is no such hook", f"the hooks are {names}"))
         elif name in found:
-            other = found[name].source.file
-            wrong = f"the hook {name} is {other} already", "let one folder have it"
-            problems.append(_misplaced(script, *wrong))
+            message = f"the hook {name} is {found[name].source.file} already"
+            problems.append(_misplaced(script, message, "let one folder have it"))
         else:
             found[name] = script
     return found

@@ -12,15 +12,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from todo_sql.catalog.names import dotted, quoted
 from todo_sql.errors import Finding, Place
-from todo_sql.migrations.files.batch_directive import BatchBy, read_batch, read_bytes, read_share
+from todo_sql.sql.scanner import ScanError, comment_end
 from todo_sql.sql.source import Source
 
 _COMMENT = re.compile(r"\s*(--[^\r\n]*|/\*)")
-_BLOCK = re.compile(r"/\*|\*/")
 _LINE = re.compile(r"--[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:(?!:|//)[ \t]*(.*)")
 _UNFINISHED = re.compile(r"[^\s.!?:;*=-]\s*$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)?")
+_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_BATCH = re.compile(
+    rf"({_NAME}(?:\s*\.\s*{_NAME})?)(?:\s+by\s+(\(?)\s*({_NAME}(?:\s*,\s*{_NAME})*)\s*(\)?))?",
+    re.IGNORECASE,
+)
+_EACH = re.compile(_NAME)
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)", re.IGNORECASE)
+_UNITS = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 _DURATIONS = ("lock-timeout", "max-lock-hold", "statement-timeout", "batch-time")
@@ -63,11 +72,34 @@ PHASES: tuple[Phase, ...] = ("expand", "contract")
 
 
 @dataclass(frozen=True, slots=True)
+class BatchBy:
+    """The table by whose key a statement runs in batches.
+
+    Attributes:
+        table: Its name, folded as PostgreSQL does.
+        schema: Its schema, where the directive names one.
+        by: The columns of the key; none: those of the primary key.
+    """
+
+    table: str
+    schema: str | None = None
+    by: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> str:
+        """The table as SQL names it."""
+        return dotted(self.schema, self.table)
+
+    def __str__(self) -> str:
+        by = f" by {', '.join(map(quoted, self.by))}" if self.by else ""
+        return self.named + by
+
+
+@dataclass(frozen=True, slots=True)
 class Replaced:
     """A migration that a squashed one stands for.
 
     Attributes:
-        checksum: Of its file.
         within: The replaced migration that stood for it already, or None.
     """
 
@@ -121,6 +153,14 @@ class Directives:
         """Whether it waits for the release that no longer needs what it takes away."""
         return self.phase == "contract"
 
+    def said(self, *names: str) -> list[str]:
+        """Return those of some directives that the file has."""
+        fields = {name: name.replace("-", "_") for name in names}
+        return [name for name, one in fields.items() if getattr(self, one) != getattr(_NONE, one)]
+
+
+_NONE = Directives()
+
 
 def leading_comments(text: str) -> Iterator[tuple[int, str]]:
     """Yield offset and text of each line comment before the first statement."""
@@ -142,18 +182,11 @@ def _leading(text: str) -> Iterator[tuple[int, int]]:
     while match := _COMMENT.match(text, position):
         start, position = match.start(1), match.end()
         if match.group(1) == "/*":
-            position = _after_block(text, start)
+            try:
+                position = comment_end(text, start, len(text))
+            except ScanError:  # it has no end
+                position = len(text)
         yield start, position
-
-
-def _after_block(text: str, start: int) -> int:
-    """Return where the block comment that opens at `start` ends; they nest."""
-    depth = 0
-    for mark in _BLOCK.finditer(text, start):
-        depth += 1 if mark.group() == "/*" else -1
-        if depth == 0:
-            return mark.end()
-    return len(text)
 
 
 def read(source: Source) -> tuple[Directives, list[Finding]]:
@@ -178,20 +211,15 @@ def read(source: Source) -> tuple[Directives, list[Finding]]:
         else:
             seen.add(name)
             found, wrong = _add(found, name, value)
+        place = source.place(offset + match.start(1), offset + match.end())
         if wrong:
-            place = source.place(offset + match.start(1), offset + match.end())
             problems.append(Finding("M111", "error", wrong[0], place, fix=wrong[1]))
         elif name in OF_BATCH:
-            of_batch[name] = source.place(offset + match.start(1), offset + match.end())
+            of_batch[name] = place
     if found.batch is None and "batch" not in seen:
+        fix = "say `-- batch: TABLE`, or remove the line"
         problems += [
-            Finding(
-                "M111",
-                "error",
-                f"`{name}` has no meaning without `batch`",
-                place,
-                fix="say `-- batch: TABLE`, or remove the line",
-            )
+            Finding("M111", "error", f"`{name}` has no meaning without `batch`", place, fix=fix)
             for name, place in of_batch.items()
         ]
     return found, problems
@@ -215,13 +243,9 @@ def _close(name: str) -> list[str]:
 
 
 def _unknown(name: str) -> tuple[str, str]:
-    close = _close(name)
-    if close:
-        return f"unknown directive `{name}`", f"did you mean `-- {close[0]}:`?"
-    return (
-        f"unknown directive `{name}`",
-        f"use one of {', '.join(KNOWN)}; begin prose with a capital letter",
-    )
+    known = f"use one of {', '.join(KNOWN)}; begin prose with a capital letter"
+    fix = f"did you mean `-- {close[0]}:`?" if (close := _close(name)) else known
+    return f"unknown directive `{name}`", fix
 
 
 def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[str, str] | None]:
@@ -237,10 +261,6 @@ def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[st
             )
         one = Replaced(match[1], match[2], match[3])
         return replace(found, replaces=(*found.replaces, one)), None
-    if name == "transactional":
-        if value.lower() not in ("true", "false"):
-            return found, (f"`transactional` is {value!r}", "write true or false")
-        return replace(found, transactional=value.lower() == "true"), None
     if name in _REASONS:
         if not value:
             return found, (f"`{name}` gives no reason", f"write `-- {name}: reason`")
@@ -263,7 +283,37 @@ def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[st
     return _with(found, name, seconds), None
 
 
+def read_batch(value: str) -> BatchBy | None:
+    """Return what ``orders by id`` means, or None: it means nothing."""
+    match = _BATCH.fullmatch(value)
+    if match is None or bool(match[2]) != bool(match[4]):
+        return None
+    *schema, table = (_folded(name) for name in _EACH.findall(match[1]))
+    by = tuple(_folded(name) for name in _EACH.findall(match[3] or ""))
+    return BatchBy(table, schema[0] if schema else None, by)
+
+
+def _folded(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+def read_share(value: str) -> float | None:
+    """Return the share that ``25%`` is, or None for anything else."""
+    match = _SHARE.fullmatch(value)
+    return float(match[1]) / 100 if match else None
+
+
+def read_bytes(value: str) -> int | None:
+    """Return the bytes that ``16MB`` is, or None for anything else."""
+    match = _BYTES.fullmatch(value)
+    return round(float(match[1]) * _UNITS[match[2].lower()]) if match else None
+
+
 _READ: dict[str, tuple[Callable[[str], object], str]] = {
+    "transactional": (
+        lambda value: {"true": True, "false": False}.get(value.lower()),
+        "write true or false",
+    ),
     "phase": (lambda value: value if value in PHASES else None, "write expand or contract"),
     "batch": (
         read_batch,

@@ -58,8 +58,7 @@ def load(folders: Path | Sequence[Path], root: Path | None = None) -> MigrationS
         scripts = _read_scripts(folder, root, shown_path(folder, root), names, problems)
         pairs = _pair(scripts, set(names), problems)
         migrations += [replace(one, rank=rank) for one in pairs]
-    _check_versions(migrations, problems)
-    _check_replaced(migrations, problems)
+    problems += [*_wrong_versions(migrations), *_wrongly_replaced(migrations)]
     ordered = _order(migrations, problems)
     shown = ", ".join(shown_path(folder, root) for folder in every)
     refuse(problems, shown)
@@ -114,13 +113,10 @@ def _read_scripts(
         last = name.rpartition("/")[2]
         if last.startswith(".") or not last.lower().endswith((".sql", ".py")):
             continue
-        wrong = _wrong_name(last)
-        if wrong:
+        if wrong := _wrong_name(last):
             place = Place(prefix + name, 1)
             strange[name] = Finding("M101", "error", wrong[0], place, fix=wrong[1])
-            continue
-        script = read_script(folder / name, prefix + name, folder, root, problems)
-        if script is not None:
+        elif script := read_script(folder / name, prefix + name, folder, root, problems):
             scripts[name] = script
     named = {name for script in scripts.values() for name, _ in script.included}
     problems += [finding for name, finding in strange.items() if name not in named]
@@ -154,11 +150,10 @@ def _wrong_name(name: str) -> tuple[str, str] | None:
     stem = name.removesuffix(ROLLBACK) if name.endswith(ROLLBACK) else name.removesuffix(".sql")
     if _ID.fullmatch(stem):
         return None
-    return (
-        "the file's name is not a version and a description",
-        "name it YYYYMMDDHHMMSS_description.sql (letters, digits, `_` and `-`), "
-        "as `todo-sql new` does",
+    fix = (
+        "name it YYYYMMDDHHMMSS_description.sql (letters, digits, `_` and `-`), as `todo-sql new` "
     )
+    return "the file's name is not a version and a description", fix + "does"
 
 
 def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) -> list[Migration]:
@@ -166,15 +161,10 @@ def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) 
     for name, script in scripts.items():
         if name.endswith(ROLLBACK):
             if name.removesuffix(ROLLBACK) + ".sql" not in names:
-                problems.append(
-                    Finding(
-                        "M103",
-                        "error",
-                        "a rollback file without its migration",
-                        Place(script.source.file, 1),
-                        fix=f"add {name.removesuffix(ROLLBACK)}.sql beside it or delete it",
-                    )
-                )
+                place = Place(script.source.file, 1)
+                fix = f"add {name.removesuffix(ROLLBACK)}.sql beside it or delete it"
+                message = "a rollback file without its migration"
+                problems.append(Finding("M103", "error", message, place, fix=fix))
             continue
         stem = name.removesuffix(".sql")
         rollback = scripts.get(stem + ROLLBACK)
@@ -198,14 +188,7 @@ def _nothing_to_undo(script: Script) -> Script:
 def _wrong_pair(
     script: Script, rollback: Script | None, stem: str, there: bool
 ) -> Iterator[Finding]:
-    said = {
-        name: reason
-        for name, reason in (
-            ("irreversible", script.directives.irreversible),
-            ("nothing-to-undo", script.directives.nothing_to_undo),
-        )
-        if reason is not None
-    }
+    said = script.directives.said("irreversible", "nothing-to-undo")
     if not there and not said:
         yield Finding(
             "M104",
@@ -214,50 +197,30 @@ def _wrong_pair(
             Place(script.source.file, 1),
             fix=f"write {stem}{ROLLBACK}, or `-- irreversible: reason` in this file",
         )
-    for name in said if rollback is not None else tuple(said)[1:]:
-        yield Finding(
-            "M105",
-            "error",
-            f"the migration says `{name}` and "
-            + ("`irreversible`" if rollback is None else "has a rollback file"),
-            script.place_of_directive(name),
-            fix="remove one of the two",
-        )
+    other = "`irreversible`" if rollback is None else "has a rollback file"
+    for name in said if rollback is not None else said[1:]:
+        message, place = f"the migration says `{name}` and {other}", script.place_of_directive(name)
+        yield Finding("M105", "error", message, place, fix="remove one of the two")
     if rollback is not None:
-        for name, given in (
-            ("irreversible", rollback.directives.irreversible is not None),
-            ("depends", bool(rollback.directives.depends)),
-            ("replaces", bool(rollback.directives.replaces)),
-            ("phase", rollback.directives.phase is not None),
-        ):
-            if given:
-                yield Finding(
-                    "M106",
-                    "error",
-                    f"`{name}` has no meaning in a rollback file",
-                    rollback.place_of_directive(name),
-                    fix="move it to the migration's own file",
-                )
+        for name in rollback.directives.said("irreversible", "depends", "replaces", "phase"):
+            message = f"`{name}` has no meaning in a rollback file"
+            place, fix = rollback.place_of_directive(name), "move it to the migration's own file"
+            yield Finding("M106", "error", message, place, fix=fix)
 
 
-def _check_versions(migrations: list[Migration], problems: list[Finding]) -> None:
+def _wrong_versions(migrations: list[Migration]) -> Iterator[Finding]:
     first: dict[str, Migration] = {}
     for migration in migrations:
         other = first.setdefault(migration.version, migration)
         if other is not migration:
-            problems.append(
-                Finding(
-                    "M107",
-                    "error",
-                    f"version {migration.version} is taken by {other.id}",
-                    Place(migration.forward.source.file, 1),
-                    fix="give one of the two a later version (rename both of its files)",
-                )
-            )
+            message = f"version {migration.version} is taken by {other.id}"
+            fix = "give one of the two a later version (rename both of its files)"
+            place = Place(migration.forward.source.file, 1)
+            yield Finding("M107", "error", message, place, fix=fix)
 
 
-def _check_replaced(migrations: list[Migration], problems: list[Finding]) -> None:
-    """Find what is replaced and still there, or replaced by two."""
+def _wrongly_replaced(migrations: list[Migration]) -> Iterator[Finding]:
+    """Yield what is replaced and still there, or replaced by two."""
     first: dict[str, Migration] = {}
     by_id = {migration.id: migration for migration in migrations}
     for migration in migrations:
@@ -266,54 +229,59 @@ def _check_replaced(migrations: list[Migration], problems: list[Finding]) -> Non
             still = by_id.get(one.id)
             if other is migration and still is None:
                 continue
-            problems.append(
-                Finding(
-                    "M115",
-                    "error",
-                    f"{one.id} is replaced by {migration.id}, and "
-                    + ("by " + other.id if other is not migration else "is still there"),
-                    Place((still or migration).forward.source.file, 1),
-                    fix="keep the squashed pair alone: the replaced files lie in "
-                    f"{SQUASHED}/{migration.id}/ beside it, or go back to the files before it",
-                )
+            yield Finding(
+                "M115",
+                "error",
+                f"{one.id} is replaced by {migration.id}, and "
+                + ("by " + other.id if other is not migration else "is still there"),
+                Place((still or migration).forward.source.file, 1),
+                fix="keep the squashed pair alone: the replaced files lie in "
+                f"{SQUASHED}/{migration.id}/ beside it, or go back to the files before it",
             )
 
 
 def _order(migrations: list[Migration], problems: list[Finding]) -> tuple[Migration, ...]:
     """Return the migrations by folder and id, each after those that it depends on."""
     by_id = {migration.id: migration for migration in migrations}
-    known = {**replaced_by(migrations), **by_id}
-    depends: dict[str, set[str]] = {}
-    for migration in migrations:
-        depends[migration.id] = set()
-        for name in migration.forward.directives.depends:
-            if name in known:
-                depends[migration.id].add(known[name].id)
-                continue
-            problems.append(
-                Finding(
-                    "M108",
-                    "error",
-                    f"depends on {name}, which does not exist",
-                    migration.forward.place_of_directive("depends"),
-                    fix="write the full id of a migration of this folder, "
-                    "several separated by spaces",
-                )
-            )
-    ordered = topological(by_id, depends, {one.id: one.rank for one in migrations})
-    sorted_ids = set(ordered)
-    circle = [migration for migration in migrations if migration.id not in sorted_ids]
-    if circle:
-        problems.append(
-            Finding(
-                "M109",
-                "error",
-                f"these migrations depend on each other: {', '.join(m.id for m in circle)}",
-                circle[0].forward.place_of_directive("depends"),
-                fix="break the circle",
-            )
-        )
+    scripts = {id: migration.forward for id, migration in by_id.items()}
+    known = {name: one.id for name, one in {**replaced_by(migrations), **by_id}.items()}
+    fix = "write the full id of a migration of this folder, several separated by spaces"
+    ranks = {one.id: one.rank for one in migrations}
+    ordered = in_order(scripts, known, "migrations", fix, problems, ranks)
     return tuple(by_id[name] for name in ordered)
+
+
+def in_order(
+    scripts: Mapping[str, Script],
+    known: Mapping[str, str],
+    what: str,
+    fix: str,
+    problems: list[Finding],
+    ranks: Mapping[str, int] | None = None,
+) -> list[str]:
+    """Return the names of files, each after those that its file depends on; see `topological`.
+
+    Args:
+        known: Which of them each name means that a file may depend on.
+        what: Their noun.
+        fix: What to do about another name.
+        problems: Gets what is wrong.
+    """
+    depends: dict[str, set[str]] = {}
+    for name, script in scripts.items():
+        place, named = script.place_of_directive("depends"), script.directives.depends
+        depends[name] = {known[other] for other in named if other in known}
+        problems += [
+            Finding("M108", "error", f"depends on {other}, which does not exist", place, fix=fix)
+            for other in named
+            if other not in known
+        ]
+    ordered = topological(scripts, depends, ranks)
+    if circle := [name for name in scripts if name not in set(ordered)]:
+        message = f"these {what} depend on each other: {', '.join(circle)}"
+        place = scripts[circle[0]].place_of_directive("depends")
+        problems.append(Finding("M109", "error", message, place, fix="break the circle"))
+    return ordered
 
 
 def topological(

@@ -64,22 +64,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class FromOutside:
-    """The settings as the configuration has them.
-
-    Attributes:
-        texts: By name, with their references.
-        environment: Where references lead.
-    """
+    """The settings as the configuration has them."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def resolved(self) -> Settings:
-        """Return the values.
-
-        Raises:
-            ConfigError: A variable is not set, or a reference is none.
-        """
+        """Return the values; `ConfigError`: a variable is not set, or a reference is none."""
         values, secrets, missing = {}, {}, []
         for name, text in self.texts.items():
 
@@ -88,7 +79,11 @@ class FromOutside:
                 if dollar:
                     return "$"
                 if not variable:
-                    raise _no_reference(name)
+                    raise ConfigError(
+                        f"`{name}` in [tool.todo-sql.settings] holds a reference that is none",
+                        code="U208",
+                        fix="write ${NAME} or ${NAME:-default}; a dollar sign is $$",
+                    )
                 given = self.environment.get(variable)
                 if optional and not given:
                     return str(default)
@@ -104,14 +99,6 @@ class FromOutside:
             raise _missing(missing)
         ordered = sorted(secrets.items(), key=lambda one: -len(one[0]))
         return Settings(values, dict(ordered))
-
-
-def _no_reference(name: str) -> ConfigError:
-    return ConfigError(
-        f"`{name}` in [tool.todo-sql.settings] holds a reference that is none",
-        code="U208",
-        fix="write ${NAME} or ${NAME:-default}; a dollar sign is $$",
-    )
 
 
 def _missing(missing: Iterable[tuple[str, str]]) -> ConfigError:

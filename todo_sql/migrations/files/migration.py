@@ -63,8 +63,7 @@ class Script:
         try:
             return tuple(parse(text))
         except GrammarError:
-            bare = without_restrictions(text)
-            if bare == text:
+            if (bare := without_restrictions(text)) == text:
                 raise
         return tuple(replace(one, text=text[one.start : one.end]) for one in parse(bare))
 
@@ -75,11 +74,7 @@ class Script:
         return {bisect_right(ends, offset) - 1: rows for offset, rows in self.rows}
 
     def cut(self, takes: Callable[[str], bool]) -> bool:
-        """Take the statements without parse trees, if the server reads each; return whether.
-
-        Args:
-            takes: Tells whether the server can read a statement.
-        """
+        """Take the statements without parse trees, if the server reads each; return whether."""
         try:
             found = cut(self.source.text)
         except GrammarError:
@@ -94,12 +89,22 @@ class Script:
         """Whether it holds comments at most, and no statement."""
         return is_empty(self.source.text)
 
+    def place_of(self, statement: Statement) -> Place:
+        """Return the place of a statement: its first line."""
+        return place_of(self.source, statement)
+
     def place_of_directive(self, name: str) -> Place:
         """Return the place of a directive in the file."""
         for offset, comment in leading_comments(self.source.text):
             if re.match(rf"--\s*{re.escape(name)}\s*:", comment):
                 return self.source.place(offset, offset + len(comment))
         return self.source.place(0)
+
+
+def place_of(source: Source, statement: Statement) -> Place:
+    """Return the place of a statement: its first line."""
+    line = statement.text.split("\n", 1)[0].rstrip()
+    return source.place(statement.start, statement.start + len(line))
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,9 @@ class CopyData:
     """The rows behind a COPY, in their file.
 
     Attributes:
-        path: The file.
-        shown: Its name in messages.
         start: Where the rows begin, in bytes.
-        end: Where they end.
         line: The line of the first row.
         closed: Whether the line that ends them is there.
-        stamp: Of the file when it was read.
     """
 
     path: Path
@@ -131,8 +127,6 @@ def read_sql(path: Path, shown: str, *, folder: Path, root: Path) -> SqlFile:
     """Read a file.
 
     Args:
-        path: The file.
-        shown: Its name in messages.
         folder: What the files that it names must lie in.
         root: The project, which a link may not lead out of.
 

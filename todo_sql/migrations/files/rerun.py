@@ -8,35 +8,19 @@ from todo_sql.sql.grammar import Statement
 from todo_sql.sql.walking import enum
 
 _IDEMPOTENT = {
-    "alter_system_stmt",
-    "check_point_stmt",
-    "cluster_stmt",
-    "comment_stmt",
-    "reindex_stmt",
-    "vacuum_stmt",
-    "variable_set_stmt",
+    *("alter_system_stmt", "check_point_stmt", "cluster_stmt", "comment_stmt", "reindex_stmt"),
+    *("vacuum_stmt", "variable_set_stmt"),
 }
 DATA = {"insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "select_stmt"}
 _ALONE = {
-    "alter_system_stmt",
-    "create_table_space_stmt",
-    "createdb_stmt",
-    "drop_table_space_stmt",
+    *("alter_system_stmt", "create_table_space_stmt", "createdb_stmt", "drop_table_space_stmt"),
     "dropdb_stmt",
 }
 _AT_TIMES_ALONE = {
-    "alter_database_stmt",
-    "alter_subscription_stmt",
-    "cluster_stmt",
-    "create_subscription_stmt",
-    "reindex_stmt",
-    "vacuum_stmt",
+    *("alter_database_stmt", "alter_subscription_stmt", "cluster_stmt"),
+    *("create_subscription_stmt", "reindex_stmt", "vacuum_stmt"),
 }
-_REFRESHING = {
-    "ALTER_SUBSCRIPTION_ADD_PUBLICATION",
-    "ALTER_SUBSCRIPTION_DROP_PUBLICATION",
-    "ALTER_SUBSCRIPTION_SET_PUBLICATION",
-}
+_REFRESHING = {f"ALTER_SUBSCRIPTION_{verb}_PUBLICATION" for verb in ("ADD", "DROP", "SET")}
 
 
 def is_session_setting(statement: Statement) -> bool:
@@ -100,11 +84,9 @@ def detached_partition(statement: Statement) -> tuple[Any, Any] | None:
     node = statement.node.alter_table_stmt
     for item in node.cmds:
         command = item.alter_table_cmd
-        kind = enum(command, "subtype")
-        partition = getattr(command, "def").partition_cmd
-        if kind == "AT_DetachPartitionFinalize" or (
-            kind == "AT_DetachPartition" and partition.concurrent
-        ):
+        kind, partition = enum(command, "subtype"), getattr(command, "def").partition_cmd
+        begun = kind == "AT_DetachPartition" and partition.concurrent
+        if begun or kind == "AT_DetachPartitionFinalize":
             return node.relation, partition.name
     return None
 
@@ -138,10 +120,9 @@ def _is_rerunnable_command(command: Any, index: bool) -> bool:
     kind = enum(command, "subtype")
     if kind == "AT_AttachPartition":  # of an index that is attached already it does nothing
         return index
-    if kind == "AT_ValidateConstraint" or kind == "AT_DetachPartitionFinalize":
+    if kind in ("AT_ValidateConstraint", "AT_DetachPartitionFinalize"):
         return True
     if kind == "AT_DetachPartition":
         return bool(getattr(command, "def").partition_cmd.concurrent)
-    return kind in ("AT_AddColumn", "AT_DropColumn", "AT_DropConstraint") and bool(
-        command.missing_ok
-    )
+    lenient = kind in ("AT_AddColumn", "AT_DropColumn", "AT_DropConstraint")
+    return lenient and bool(command.missing_ok)

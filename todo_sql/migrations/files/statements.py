@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from todo_sql.errors import Finding, Place
+from todo_sql.errors import Finding
 from todo_sql.migrations.files.batched import NotBatched, batched_of
 from todo_sql.migrations.files.directives import MENTIONED, OF_FATE, UNKNOWN_FATE
 from todo_sql.migrations.files.folder import refuse
-from todo_sql.migrations.files.migration import MigrationSet, Script, scripts_of
+from todo_sql.migrations.files.migration import MigrationSet, Script, place_of, scripts_of
 from todo_sql.migrations.files.reading import CopyData
-from todo_sql.migrations.files.rerun import (
-    is_rerunnable,
-    needs_no_transaction,
-)
+from todo_sql.migrations.files.rerun import is_rerunnable, needs_no_transaction
 from todo_sql.migrations.files.template import UNWRITTEN
 from todo_sql.sql.grammar import GrammarError, Statement, parse, scan
 from todo_sql.sql.pieces import RESTRICTION, without_restrictions
@@ -42,7 +39,6 @@ def check(
     """Parse files and refuse what may not run; see `wrong_statements`.
 
     Args:
-        migrations: The folder.
         scripts: Those of its files that are about to run; default: all. What was applied
             was checked then, and parsing thousands of files takes seconds.
         takes: Tells whether the server can read a statement that this grammar cannot.
@@ -54,19 +50,20 @@ def check(
         scripts = scripts_of(migrations)
     problems: list[Finding] = []
     for script in scripts:
-        found = list(wrong_statements(script))
-        if [one.code for one in found] == ["M121"] and script.cut(takes):
-            found = list(wrong_statements(script))
-        problems += found
+        problems += _wrong(script, takes)
     refuse(problems, migrations.shown)
 
 
 def refuse_wrong(script: Script, takes: Callable[[str], bool]) -> None:
     """Refuse a text that may not run, such as one of the ledger; see `check`."""
+    refuse(_wrong(script, takes), script.source.file)
+
+
+def _wrong(script: Script, takes: Callable[[str], bool]) -> list[Finding]:
     found = list(wrong_statements(script))
     if [one.code for one in found] == ["M121"] and script.cut(takes):
         found = list(wrong_statements(script))
-    refuse(found, script.source.file)
+    return found
 
 
 def wrong_statements(script: Script) -> Iterator[Finding]:
@@ -90,20 +87,19 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
     yield from _not_batched(script)
     for number, statement in enumerate(found):
         wrong = _forbidden(statement, script.data.get(number))
-        if wrong is None and number in script.data and not script.directives.transactional:
+        if wrong is None and script.directives.transactional:
+            wrong = _needs_no_transaction(statement)
+        elif wrong is None and number in script.data:
             wrong = (
                 "M123",
                 "data behind COPY needs a transaction: rows sent twice would be there twice",
                 "move it to a transactional migration",
             )
-        batch = script.directives.batch is not None
-        if wrong is None and not script.directives.transactional and not batch:
+        elif wrong is None and script.directives.batch is None:
             wrong = _unsafe_outside_a_transaction(script, statement)
-        if wrong is None and script.directives.transactional:
-            wrong = _needs_no_transaction(statement)
         if wrong:
             code, message, fix = wrong
-            yield Finding(code, "error", message, _place(script.source, statement), fix=fix)
+            yield Finding(code, "error", message, script.place_of(statement), fix=fix)
 
 
 def may_be_in_doubt(script: Script) -> bool:
@@ -133,7 +129,7 @@ def unexamined(source: Source, statements: Iterable[Statement]) -> Iterator[Find
                 "M129",
                 "warning",
                 "the statement was not examined in full",
-                _place(source, statement),
+                place_of(source, statement),
                 cause=f"{statement.unseen}; it runs as it stands, and PostgreSQL judges it",
             )
 
@@ -191,11 +187,6 @@ def _directives_too_late(script: Script) -> Iterator[Finding]:
                 source.place(token.start, token.end),
                 fix="move it to the top of the file; if it is prose, put it in other words",
             )
-
-
-def _place(source: Source, statement: Statement) -> Place:
-    first_line = statement.text.split("\n", 1)[0].rstrip("\r")
-    return source.place(statement.start, statement.start + len(first_line))
 
 
 def in_short(sql: str) -> str:
@@ -266,37 +257,29 @@ def _forbidden(statement: Statement, rows: CopyData | None) -> tuple[str, str, s
 def _wrong_copy(node: Any, rows: CopyData | None) -> tuple[str, str, str] | None:
     """Return what is wrong with a COPY from or to the client."""
     if not node.is_from:
-        return (
-            "M123",
-            "COPY to the client has nobody who reads it",
-            "remove it; `todo-sql query` prints what a query returns",
-        )
-    if rows is None:
-        return (
-            "M123",
-            "the data of this COPY is not behind it",
-            "end the line with its semicolon; the rows begin in the next line, and a line `\\.` "
-            "ends them",
-        )
-    if not rows.closed:
-        return (
-            "M123",
-            "the data of this COPY has no end",
-            "write `\\.` alone in the line after the last row",
-        )
-    return None
+        message = "COPY to the client has nobody who reads it"
+        fix = "remove it; `todo-sql query` prints what a query returns"
+    elif rows is None:
+        message = "the data of this COPY is not behind it"
+        fix = "end the line with its semicolon; the rows begin in the next line, and a line `\\.` "
+        fix += "ends them"
+    elif not rows.closed:
+        message = "the data of this COPY has no end"
+        fix = "write `\\.` alone in the line after the last row"
+    else:
+        return None
+    return "M123", message, fix
 
 
 def _calls_unlock(node: Any) -> bool:
     """Tell whether a parse tree calls an unlock function; the body of a function is text."""
     if node.DESCRIPTOR.name == "FuncCall" and _UNLOCK.match(node.funcname[-1].string.sval):
         return True
-    for field, value in node.ListFields():
-        if field.type == field.TYPE_MESSAGE:
-            parts = value if field.is_repeated else [value]
-            if any(_calls_unlock(part) for part in parts):
-                return True
-    return False
+    return any(
+        any(map(_calls_unlock, value if field.is_repeated else [value]))
+        for field, value in node.ListFields()
+        if field.type == field.TYPE_MESSAGE
+    )
 
 
 def _unsafe_outside_a_transaction(
@@ -317,8 +300,5 @@ def _needs_no_transaction(statement: Statement) -> tuple[str, str, str] | None:
     if not needs_no_transaction(statement):
         return None
     allow = "" if is_rerunnable(statement) else f" and `-- allow: {UNKNOWN_FATE} REASON`"
-    return (
-        "M128",
-        "this statement cannot run inside a transaction",
-        f"put it alone into a migration that says `-- transactional: false`{allow}",
-    )
+    fix = f"put it alone into a migration that says `-- transactional: false`{allow}"
+    return "M128", "this statement cannot run inside a transaction", fix

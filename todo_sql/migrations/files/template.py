@@ -36,7 +36,6 @@ def write_pair(
         folder: Of the migrations; made if it does not exist.
         description: Words joined by underscores.
         within: The project, which nothing is written outside of.
-        now: The time that becomes the version; default: the present, in UTC.
         bodies: The statements of both; default: a line that asks for them.
 
     Returns:
@@ -53,8 +52,8 @@ def write_pair(
 
 def _next_version(folder: Path, now: datetime) -> str:
     """Return the present as a version, or one second after the newest that is later."""
-    versions = [path.name[:14] for path in folder.glob("*.sql") if path.name[:14].isdigit()]
-    newest = max(versions, default="")
+    versions = (path.name[:14] for path in folder.glob("*.sql"))
+    newest = max(filter(str.isdigit, versions), default="")
     version = f"{now:%Y%m%d%H%M%S}"
     if newest < version:
         return version

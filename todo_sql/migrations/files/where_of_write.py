@@ -1,20 +1,75 @@
-"""Whether the WHERE of a statement leaves out the rows that it has changed. Pure.
+"""The WHERE of an UPDATE, DELETE or INSERT … SELECT: where it stands, what it leaves out. Pure.
 
-What is proved is true of every row whatever it holds; where nothing is proved, rows that are
-done cannot be told from those that are left.
+Where it stands in the text is a guess by the words at the outermost level; whoever makes another
+text of it proves that by reading it. That it leaves out the rows that the statement has changed
+is proved of every row whatever it holds; where it is not, rows that are done cannot be told from
+those that are left.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
-from todo_sql.sql.grammar import Statement
+from todo_sql.sql.grammar import Statement, scan
 from todo_sql.sql.walking import enum, of_type, shape, strings
 
+_OPENING, _CLOSING = ("ASCII_40", "ASCII_91"), ("ASCII_41", "ASCII_93")
+_AFTER = ("ORDER", "FOR", "RETURNING", "LIMIT", "OFFSET", "FETCH")
 _MOVING = {"now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "timeofday"}
 _MOVING |= {"random", "gen_random_uuid", "nextval", "age", "txid_current", "pg_current_xact_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Clauses:
+    """A statement's text in parts.
+
+    Attributes:
+        head: Up to WHERE, without it.
+        where: The condition; empty: there is none.
+        order: What follows it in the SELECT of an INSERT, such as ORDER BY.
+        tail: ON CONFLICT and RETURNING.
+    """
+
+    head: str
+    where: str
+    order: str
+    tail: str
+
+    @classmethod
+    def of(cls, statement: Statement) -> Self:
+        """Cut a statement."""
+        text = statement.text
+        depth, where, order, tail = 0, None, None, None
+        tokens = scan(text)
+        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+            if token.kind in _OPENING:
+                depth += 1
+            elif token.kind in _CLOSING:
+                depth -= 1
+            if depth or tail is not None:
+                continue
+            conflict = token.kind == "ON" and following is not None and following.kind == "CONFLICT"
+            if token.kind == "RETURNING" or conflict:
+                tail = token.start
+            elif token.kind == "WHERE" and where is None:
+                where = token.start, token.end
+            elif token.kind in _AFTER and order is None and statement.kind == "insert_stmt":
+                order = token.start
+        tail = len(text) if tail is None else tail
+        order = tail if order is None else order
+        begin, end = where or (order, order)
+        return cls(text[:begin], text[end:order], text[order:tail], text[tail:])
+
+    def with_(self, conditions: Sequence[str], lock: str | None) -> str:
+        """Return the text with more conditions, and with a locking clause."""
+        # A line of its own each, since a comment may end the line before.
+        parts = ([f"({self.where}\n)"] if self.where else []) + list(conditions)
+        return (
+            f"{self.head}\nwhere {' and '.join(parts)}\n{self.order}\n{lock or ''}\n{self.tail}"
+        ).rstrip()
 
 
 def excludes_done(statement: Statement) -> bool:
@@ -41,9 +96,8 @@ def excludes_done(statement: Statement) -> bool:
 
 def _moves(where: Any) -> bool:
     """Tell whether a condition may become true by waiting."""
-    if any(of_type(where, "SQLValueFunction")):
-        return True
-    return any(strings(call.funcname)[-1] in _MOVING for call in of_type(where, "FuncCall"))
+    calls = {strings(call.funcname)[-1] for call in of_type(where, "FuncCall")}
+    return not _MOVING.isdisjoint(calls) or any(of_type(where, "SQLValueFunction"))
 
 
 def _conjuncts(node: Any) -> Iterator[Any]:
@@ -59,9 +113,8 @@ def _is_missing(part: Any, target: Any) -> bool:
     if not part.HasField("bool_expr") or enum(part.bool_expr, "boolop") != "NOT_EXPR":
         return False
     inner = part.bool_expr.args[0]
-    if not inner.HasField("sub_link"):
-        return False
-    return any(one.relname == target.relname for one in of_type(inner, "RangeVar"))
+    tables = of_type(inner, "RangeVar") if inner.HasField("sub_link") else ()
+    return any(one.relname == target.relname for one in tables)
 
 
 def _false_after(part: Any, assigned: dict[str, Any], alias: str) -> bool:
@@ -119,14 +172,10 @@ def _compared(node: Any, assigned: dict[str, Any], alias: str) -> bool:
     new, old = _constant(value), _constant(other)
     if kind == "AEXPR_IN":
         listed = [_constant(one) for one in other.list.items]
-        if operator == "=":
-            return all(_differ(new, one) for one in listed)
-        return any(_are_equal(new, one) for one in listed)
-    same = _are_equal(new, old) or (
-        shape(_plain(value)) == shape(_plain(other))
-        and not _moves(value)
-        and not _reads(value, assigned)
-    )
+        differ = all(_differ(new, one) for one in listed)
+        return differ if operator == "=" else any(_are_equal(new, one) for one in listed)
+    steady = not _moves(value) and not _reads(value, assigned)
+    same = _are_equal(new, old) or (steady and shape(_plain(value)) == shape(_plain(other)))
     if kind == "AEXPR_DISTINCT" or (kind == "AEXPR_OP" and operator in ("<>", "!=")):
         return same
     if kind != "AEXPR_OP":
@@ -177,17 +226,9 @@ def _constant(node: Any) -> bool | int | float | str | None:
     found = _plain(node)
     if not found.HasField("a_const"):
         return None
-    constant = found.a_const
-    match constant.WhichOneof("val"):
-        case "ival":
-            return int(constant.ival.ival)
-        case "fval":
-            return float(constant.fval.fval)
-        case "boolval":
-            return bool(constant.boolval.boolval)
-        case "sval":
-            return str(constant.sval.sval)
-    return None
+    kind = found.a_const.WhichOneof("val")
+    read = {"ival": int, "fval": float, "boolval": bool, "sval": str}.get(kind)
+    return read(getattr(getattr(found.a_const, kind), kind)) if read else None
 
 
 def _is_null(node: Any) -> bool:
@@ -200,8 +241,5 @@ def _column(node: Any, alias: str) -> str | None:
     if not node.HasField("column_ref"):
         return None
     names = strings(node.column_ref.fields)
-    if len(names) != len(node.column_ref.fields):
-        return None
-    if len(names) > 1 and names[-2] != alias:
-        return None
-    return names[-1]
+    of_other = len(names) > 1 and names[-2] != alias
+    return None if of_other or len(names) != len(node.column_ref.fields) else names[-1]
