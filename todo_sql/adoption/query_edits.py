@@ -156,7 +156,7 @@ def reads_as_ours(text: str, token: Token) -> bool:
     return bool(
         HEADER.match(text, token.start, token.end)
         or LINE_DIRECTIVE.search(text, token.start, token.end)
-        or means_directive(text, token.start, token.end)
+        or means_directive(text, token)
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from todo_sql.queries.query_errors import ShapeError
 from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
 
 _AFTER_NAME = frozenset({".", "as"})
@@ -27,17 +28,16 @@ class Words:
     def of(cls, sql: str) -> Words:
         """Scan a statement."""
         tokens = tuple(token for token in scan(sql) if token.kind not in COMMENTS)
-        texts = []
-        depths = []
+        texts, depths = [], []
         depth = 0
-        for token in tokens:
-            text = sql[token.start : token.end]
-            if token.kind is Kind.SYMBOL and text in ")]":
+        for kind, start, end in tokens:
+            text = sql[start:end]
+            if kind is Kind.SYMBOL and text in ")]":
                 depth -= 1
             depths.append(depth)
-            if token.kind is Kind.SYMBOL and text in "([":
+            if kind is Kind.SYMBOL and text in "([":
                 depth += 1
-            texts.append(text.lower() if token.kind is Kind.WORD else text)
+            texts.append(text.lower() if kind is Kind.WORD else text)
         return cls(tokens, tuple(texts), tuple(depths))
 
     def clauses(self, *words: str) -> Iterator[int]:
@@ -50,6 +50,11 @@ class Words:
                 and not (index and self.texts[index - 1] in _AFTER_NAME)
             ):
                 yield index
+
+    def wrong(self, index: int, message: str, fix: str, *, last: int | None = None) -> ShapeError:
+        """Return the error for a token, or for those from one to another."""
+        end = self.tokens[index if last is None else last].end
+        return ShapeError(message, self.tokens[index].start, end, fix)
 
     def first(self, *words: str) -> int | None:
         """Return the index of the first such keyword outside brackets."""

@@ -40,8 +40,7 @@ def copy_target(variant: Variant) -> CopyTarget:
     texts, tokens = words.texts, words.tokens
 
     def wrong(index: int, message: str) -> ShapeError:
-        token = tokens[min(index, len(tokens) - 1)]
-        return ShapeError(message, token.start, token.end, _USAGE)
+        return words.wrong(min(index, len(tokens) - 1), message, _USAGE)
 
     if texts[:2] != ("insert", "into"):
         raise wrong(0, "a :copyfrom query is an `insert into`")
@@ -65,8 +64,7 @@ def copy_target(variant: Variant) -> CopyTarget:
             raise wrong(item[0], "a :copyfrom query takes parameters only")
         parameters.append(variant.parameters[int(texts[item[0]][1:]) - 1])
     if len(parameters) != len(columns):
-        message = f"{len(columns)} columns, but {len(parameters)} values"
-        raise wrong(first, message)
+        raise wrong(first, f"{len(columns)} columns, but {len(parameters)} values")
     tail = ""
     if end + 1 < len(texts):
         if texts[end + 1] != "on" or any(t.kind is Kind.POSITIONAL for t in tokens[end + 1 :]):

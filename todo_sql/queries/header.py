@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from todo_sql.errors import Place
-from todo_sql.queries.mistakes import Report, did_you_mean, not_a_name
+from todo_sql.queries.mistakes import Report, Where, did_you_mean, not_a_name
 from todo_sql.queries.named import (
     Cardinality,
     ColumnDirective,
     NestedDirective,
     ParameterDirective,
 )
-from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, scan
+from todo_sql.sql.comments import ScanError
+from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
+from todo_sql.sql.source import Source
 
 HEADER = re.compile(r"--[ \t]*name[ \t]*:[ \t]*(?P<rest>.*)")
 _ALMOST_HEADER = re.compile(r"-{2,}[ \t]*name\b.*[ \t]:[a-z]+\b", re.IGNORECASE)
@@ -64,92 +67,68 @@ class QueryDirectives:
     allow: dict[str, str] = field(default_factory=dict)
 
 
-def read_declaration(report: Report, start: int, end: int) -> Declaration | None:
+def read_declaration(report: Report, header: Token) -> Declaration | None:
     """Read a ``-- name: NAME :CARDINALITY [-> Model]`` comment, or report why it cannot be."""
-    header = HEADER.match(report.source.text, start, end)
-    assert header is not None
-    usage = "write `-- name: NAME :CARDINALITY`, such as `-- name: get_task :one -> Task`"
-    found = _DECLARATION.match(report.source.text, header.start("rest"), end)
+    text, mistakes = report.source.text, len(report)
+    head = HEADER.match(text, header.start, header.end)
+    assert head is not None
+    found = _DECLARATION.match(text, head.start("rest"), header.end)
     if found is None or found["cardinality"] is None:
-        message = "the header names no query" if found is None else "the header has no cardinality"
-        if found is None and header["rest"].strip():
-            message = "the header cannot be read"
-        report.add("Q101", message, start, end, fix=usage)
+        message = "the header has no cardinality"
+        if found is None:
+            message = f"the header {'cannot be read' if head['rest'].strip() else 'names no query'}"
+        usage = "write `-- name: NAME :CARDINALITY`, such as `-- name: get_task :one -> Task`"
+        report.add("Q101", message, header, usage)
         return None
     name, word, model = found["name"], found["cardinality"], found["model"]
-    sound = True
     if reason := not_a_name(name):
-        report.add(
-            "Q105",
-            f"`{name}` {reason}, so no function can have that name",
-            *found.span("name"),
-            fix="use letters, digits and underscores, such as `list_tasks`",
-        )
-        sound = False
+        message = f"`{name}` {reason}, so no function can have that name"
+        fix = "use letters, digits and underscores, such as `list_tasks`"
+        report.add("Q105", message, found.span("name"), fix)
     if word not in tuple(Cardinality):
-        known = ", ".join(f":{value}" for value in Cardinality)
-        report.add(
-            "Q104",
-            f"unknown cardinality `:{word}`",
-            found.start("cardinality") - 1,
-            found.end("cardinality"),
-            fix=did_you_mean(f":{word}", (f":{value}" for value in Cardinality), f"use {known}"),
-        )
+        known = [f":{value}" for value in Cardinality]
+        fix = did_you_mean(f":{word}", known, f"use {', '.join(known)}")
+        start, end = found.span("cardinality")
+        report.add("Q104", f"unknown cardinality `:{word}`", (start - 1, end), fix)
         return None
     cardinality = Cardinality(word)
-    if model is not None:
-        if reason := not_a_name(model):
-            report.add(
-                "Q101", f"the model `{model}` {reason}", *found.span("model"), fix="such as `Task`"
-            )
-            sound = False
-        elif not cardinality.returns_rows:
-            report.add(
-                "Q118",
-                f"a :{cardinality} query returns no rows, so it has no model",
-                *found.span("model"),
-                fix=f"leave out `-> {model}`, or use another cardinality",
-            )
-            sound = False
-    return Declaration(name, found.start("name"), cardinality, model) if sound else None
+    if model is not None and (reason := not_a_name(model)):
+        report.add("Q101", f"the model `{model}` {reason}", found.span("model"), "such as `Task`")
+    elif model is not None and not cardinality.returns_rows:
+        message = f"a :{cardinality} query returns no rows, so it has no model"
+        fix = f"leave out `-> {model}`, or use another cardinality"
+        report.add("Q118", message, found.span("model"), fix)
+    if len(report) > mistakes:
+        return None
+    return Declaration(name, found.start("name"), cardinality, model)
 
 
-def check_almost_header(report: Report, start: int, end: int) -> bool:
+def check_almost_header(report: Report, comment: Token) -> bool:
     """Report a comment that is meant as a header and is none; tell whether it is one."""
-    if not _ALMOST_HEADER.match(report.source.text, start, end):
+    if not _ALMOST_HEADER.match(report.source.text, comment.start, comment.end):
         return False
-    report.add(
-        "Q101",
-        "this looks like a header, but is not one",
-        start,
-        end,
-        fix="write `-- name: NAME :CARDINALITY`",
-    )
+    fix = "write `-- name: NAME :CARDINALITY`"
+    report.add("Q101", "this looks like a header, but is not one", comment, fix)
     return True
 
 
-def check_stray(report: Report, start: int, end: int) -> None:
+def check_stray(report: Report, comment: Token) -> None:
     """Report a directive that stands in no query's header."""
-    word = directive_word(report.source.text, start, end)
+    word = directive_word(report.source.text, comment)
     if word in DIRECTIVES:
-        report.add(
-            "Q103",
-            f"`{word}:` belongs to no query",
-            start,
-            end,
-            fix="put it between the `-- name:` of its query and the SQL",
-        )
+        fix = "put it between the `-- name:` of its query and the SQL"
+        report.add("Q103", f"`{word}:` belongs to no query", comment, fix)
 
 
-def directive_word(text: str, start: int, end: int) -> str | None:
+def directive_word(text: str, comment: Token) -> str | None:
     """Return the word before the colon if a comment looks like a directive."""
-    found = _DIRECTIVE.match(text, start, end)
+    found = _DIRECTIVE.match(text, comment.start, comment.end)
     return found["word"] if found else None
 
 
-def means_directive(text: str, start: int, end: int) -> bool:
+def means_directive(text: str, comment: Token) -> bool:
     """Tell whether a comment is a directive, or a typing mistake away from one."""
-    found = _DIRECTIVE.match(text, start, end)
+    found = _DIRECTIVE.match(text, comment.start, comment.end)
     return found is not None and _meant(found["word"], found["value"] or "") is not None
 
 
@@ -175,24 +154,27 @@ def _one_slip(word: str, known: str) -> bool:
     )
 
 
-def read_directive(report: Report, into: QueryDirectives, start: int, end: int) -> None:
+class _Wrong(Exception):
+    """A directive cannot be read: the code, what is wrong, where, and what to write (or None)."""
+
+
+def read_directive(report: Report, into: QueryDirectives, comment: Token) -> None:
     """Read one directive comment into `into`, or report why it cannot be read."""
-    found = _DIRECTIVE.match(report.source.text, start, end)
+    found = _DIRECTIVE.match(report.source.text, comment.start, comment.end)
     assert found is not None
     word, value = found["word"], found["value"]
     if word not in DIRECTIVES:
-        report.add(
-            "Q103",
-            f"unknown directive `{word}:`",
-            *found.span("word"),
-            cause="a remark begins with a capital letter",
-            fix=f"did you mean `{_meant(word, value or '')}`?",
-        )
+        fix = f"did you mean `{_meant(word, value or '')}`?"
+        cause = "a remark begins with a capital letter"
+        report.add("Q103", f"unknown directive `{word}:`", found.span("word"), fix, cause)
         return
-    if value is None:
-        report.add("Q109", f"`{word}:` has no value", start, end, fix=_USAGE[word])
-        return
-    _READERS[word](report, into, *found.span("value"))
+    try:
+        if value is None:
+            raise _bad(f"`{word}:` has no value", comment)
+        _READERS[word](report.source, into, *found.span("value"))
+    except _Wrong as error:
+        code, message, where, fix = error.args
+        report.add(code, message, where, fix or _USAGE[word])
 
 
 _USAGE = {
@@ -209,78 +191,68 @@ _USAGE = {
 }
 
 
-def _bad(report: Report, word: str, message: str, start: int, end: int) -> None:
-    report.add("Q109", message, start, end, fix=_USAGE[word])
+def _bad(message: str, where: Where, fix: str | None = None) -> _Wrong:
+    return _Wrong("Q109", message, where, fix)
 
 
-def _twice(report: Report, what: str, start: int, end: int) -> None:
-    report.add("Q110", f"{what} is declared twice", start, end, fix="keep one of the two")
+def _twice(what: str, where: Where) -> _Wrong:
+    return _Wrong("Q110", f"{what} is declared twice", where, "keep one of the two")
 
 
-def _read_param(report: Report, into: QueryDirectives, start: int, end: int) -> None:
-    text = report.source.text
+def _words(source: Source, start: int, end: int, what: str, *kinds: Kind) -> list[Token]:
+    """Return the tokens of a directive, which begins with the name of something."""
     try:
-        tokens = [token for token in scan(text, start, end) if token.kind not in COMMENTS]
+        tokens = [one for one in scan(source.text, start, end) if one.kind not in COMMENTS]
     except ScanError as error:
-        return _bad(report, "param", error.message, error.offset, end)
-    name = text[start : tokens[0].end] if tokens else ""
-    if not tokens or tokens[0].kind is not Kind.WORD:
-        return _bad(report, "param", "`param:` names no parameter", start, end)
-    equals = [i for i, token in enumerate(tokens) if text[token.start : token.end] == "="]
+        raise _bad(error.message, (error.offset, end)) from None
+    if not tokens or tokens[0].kind not in kinds:
+        raise _bad(f"`{what}:` names no {'parameter' if what == 'param' else what}", (start, end))
+    return tokens
+
+
+def _read_param(source: Source, into: QueryDirectives, start: int, end: int) -> None:
+    text = source.text
+    first, *tokens = _words(source, start, end, "param", Kind.WORD)
+    name, place = text[start : first.end], source.place(start, first.end)
     default = written = default_place = None
+    equals = [i for i, token in enumerate(tokens) if text[token.start : token.end] == "="]
     if equals:
         literal = tokens[equals[0] + 1 :]
         if not literal:
-            return _bad(report, "param", f"`{name}` has no value after `=`", start, end)
-        written = text[literal[0].start : literal[-1].end]
-        default_place = report.source.place(literal[0].start, literal[-1].end)
+            raise _bad(f"`{name}` has no value after `=`", (start, end))
+        span = literal[0].start, literal[-1].end
+        written = text[slice(*span)]
+        default_place = source.place(*span)
         default = _python_literal(written)
         if default is None:
-            report.add(
-                "Q109",
-                f"the default `{written}` is not a constant",
-                literal[0].start,
-                literal[-1].end,
-                fix="use a number, 'text', true, false or null",
-            )
-            return None
+            fix = "use a number, 'text', true, false or null"
+            raise _bad(f"the default `{written}` is not a constant", span, fix)
         tokens = tokens[: equals[0]]
     pg_type, nullable = "", None
-    if len(tokens) > 1:
-        pg_type, nullable = _type_and_null(text[tokens[1].start : tokens[-1].end])
+    if tokens:
+        pg_type, nullable = _type_and_null(text[tokens[0].start : tokens[-1].end])
     if default == "None":
         nullable = True
-    place = report.source.place(start, start + len(name))
     if name in into.parameters:
-        return _twice(report, f"parameter `{name}`", start, start + len(name))
+        raise _twice(f"parameter `{name}`", place)
     into.parameters[name] = ParameterDirective(
         name, pg_type or None, nullable, default, place, written, default_place
     )
-    return None
 
 
-def _read_column(report: Report, into: QueryDirectives, start: int, end: int) -> None:
-    text = report.source.text
-    try:
-        tokens = [token for token in scan(text, start, end) if token.kind not in COMMENTS]
-    except ScanError as error:
-        return _bad(report, "column", error.message, error.offset, end)
-    if not tokens or tokens[0].kind not in (Kind.WORD, Kind.QUOTED):
-        return _bad(report, "column", "`column:` names no column", start, end)
-    first = tokens[0]
+def _read_column(source: Source, into: QueryDirectives, start: int, end: int) -> None:
+    text = source.text
+    first, *tokens = _words(source, start, end, "column", Kind.WORD, Kind.QUOTED)
     name = text[first.start : first.end]
     if first.kind is Kind.QUOTED:
         name = name[1:-1].replace('""', '"')
-    if len(tokens) == 1:
-        return _bad(
-            report, "column", f"the directive says nothing about column `{name}`", start, end
-        )
-    pg_type, nullable = _type_and_null(text[tokens[1].start : tokens[-1].end])
+    if not tokens:
+        raise _bad(f"the directive says nothing about column `{name}`", (start, end))
+    pg_type, nullable = _type_and_null(text[tokens[0].start : tokens[-1].end])
     if name in into.columns:
-        return _twice(report, f"column `{name}`", first.start, first.end)
-    place = report.source.place(first.start, first.end)
+        raise _twice(f"column `{name}`", first)
+    place = source.place(first.start, first.end)
     into.columns[name] = ColumnDirective(name, pg_type or None, nullable, place)
-    return None
 
 
 def _type_and_null(words: str) -> tuple[str, bool | None]:
@@ -307,88 +279,84 @@ def _python_literal(literal: str) -> str | None:
     return None
 
 
-def _read_params(report: Report, into: QueryDirectives, start: int, end: int) -> None:
-    text = report.source.text
-    found = _PARAMS.match(text, start, end)
-    name = found["name"] if found else text[start:end]
+def _read_params(source: Source, into: QueryDirectives, start: int, end: int) -> None:
+    found = _PARAMS.match(source.text, start, end)
+    name = found["name"] if found else source.text[start:end]
     if reason := not_a_name(name):
-        return _bad(report, "params", f"`{name}` {reason}", start, end)
+        raise _bad(f"`{name}` {reason}", (start, end))
     if into.params_model is not None:
-        return _twice(report, "the model of the parameters", start, end)
+        raise _twice("the model of the parameters", (start, end))
     into.params_model = name
     if found is None or found["fields"] is None:
-        return None
-    for one in re.finditer(r"[^,\s]+", found["fields"]):
-        begin = found.start("fields") + one.start()
-        stop = begin + len(one[0])
+        return
+    for one in re.compile(r"[^,\s]+").finditer(source.text, *found.span("fields")):
         if one[0] in into.params_fields:
-            return _twice(report, f"field `{one[0]}`", begin, stop)
-        into.params_fields[one[0]] = report.source.place(begin, stop)
+            raise _twice(f"field `{one[0]}`", one.span())
+        into.params_fields[one[0]] = source.place(*one.span())
     if not into.params_fields:
-        return _bad(report, "params", f"`{name}` has no fields", start, end)
-    return None
+        raise _bad(f"`{name}` has no fields", (start, end))
 
 
-def _read_model(report: Report, into: QueryDirectives, start: int, end: int) -> None:
-    found = _MODEL.match(report.source.text, start, end)
+def _read_model(source: Source, into: QueryDirectives, start: int, end: int) -> None:
+    found = _MODEL.match(source.text, start, end)
     if found is None:
-        return _bad(report, "model", "the directive cannot be read", start, end)
+        raise _bad("the directive cannot be read", (start, end))
     path, model = found["path"], found["model"]
     if reason := not_a_name(model):
-        return _bad(report, "model", f"`{model}` {reason}", *found.span("model"))
+        raise _bad(f"`{model}` {reason}", found.span("model"))
     if path in into.models:
-        return _twice(report, f"the model of `{path}`", *found.span("path"))
-    into.models[path] = NestedDirective(model, report.source.place(*found.span("path")))
-    return None
+        raise _twice(f"the model of `{path}`", found.span("path"))
+    into.models[path] = NestedDirective(model, source.place(*found.span("path")))
 
 
-def _read_one_of(report: Report, into: QueryDirectives, start: int, end: int) -> None:
+def _read_one_of(source: Source, into: QueryDirectives, start: int, end: int) -> None:
     choice: dict[str, Place] = {}
-    for one in re.compile(r"[^,]+").finditer(report.source.text, start, end):
-        name = one[0].strip()
-        begin = one.start() + one[0].index(name)
+    for name, span in names_in(source.text, start, end):
         if reason := not_a_name(name):
-            return _bad(report, "one of", f"`{name}` {reason}", begin, begin + len(name))
+            raise _bad(f"`{name}` {reason}", span)
         if name in choice or any(name in other for other in into.choices):
-            return _twice(report, f"the choice of `{name}`", begin, begin + len(name))
-        choice[name] = report.source.place(begin, begin + len(name))
+            raise _twice(f"the choice of `{name}`", span)
+        choice[name] = source.place(*span)
     if len(choice) < 2:
-        return _bad(report, "one of", "one parameter is no choice", start, end)
+        raise _bad("one parameter is no choice", (start, end))
     into.choices.append(choice)
-    return None
 
 
-def _read_timeout(report: Report, into: QueryDirectives, start: int, end: int) -> None:
-    found = _TIMEOUT.match(report.source.text, start, end)
+def names_in(text: str, start: int, end: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield the words between the commas of a stretch of text, each with its span."""
+    for found in re.compile(r"[^,]+").finditer(text, start, end):
+        word = found[0].strip()
+        at = found.start() + found[0].index(word)
+        yield word, (at, at + len(word))
+
+
+def _read_timeout(source: Source, into: QueryDirectives, start: int, end: int) -> None:
+    found = _TIMEOUT.match(source.text, start, end)
     seconds = float(found["number"]) * _SECONDS[found["unit"]] if found else 0.0
     if not seconds:
-        what = report.source.text[start:end]
-        return _bad(report, "timeout", f"`{what}` is not a duration", start, end)
+        raise _bad(f"`{source.text[start:end]}` is not a duration", (start, end))
     if into.timeout is not None:
-        return _twice(report, "the timeout", start, end)
+        raise _twice("the timeout", (start, end))
     into.timeout = seconds
-    return None
 
 
-def _read_tenant(report: Report, into: QueryDirectives, start: int, end: int) -> None:
-    word = report.source.text[start:end]
+def _read_tenant(source: Source, into: QueryDirectives, start: int, end: int) -> None:
+    word = source.text[start:end]
     if into.tenant is not None:
-        return _twice(report, "the tenant", start, end)
+        raise _twice("the tenant", (start, end))
     if word == "required":
         into.tenant = "required"
     elif word == "none":
         into.tenant = "none"
     else:
-        return _bad(report, "tenant", f"`tenant: {word}` is unknown", start, end)
-    return None
+        raise _bad(f"`tenant: {word}` is unknown", (start, end))
 
 
-def _read_allow(report: Report, into: QueryDirectives, start: int, end: int) -> None:
-    code, _, reason = report.source.text[start:end].partition(" ")
+def _read_allow(source: Source, into: QueryDirectives, start: int, end: int) -> None:
+    code, _, reason = source.text[start:end].partition(" ")
     if not reason.strip():
-        return _bad(report, "allow", f"`allow: {code}` gives no reason", start, end)
+        raise _bad(f"`allow: {code}` gives no reason", (start, end))
     into.allow[code] = reason.strip()
-    return None
 
 
 _READERS = {

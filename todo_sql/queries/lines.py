@@ -16,9 +16,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from todo_sql.queries.header import LINE_DIRECTIVE
-from todo_sql.queries.mistakes import Report, not_a_name
+from todo_sql.queries.header import LINE_DIRECTIVE, names_in
+from todo_sql.queries.mistakes import Report, Where, not_a_name
 from todo_sql.queries.named import Piece, Segment
 from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
 
@@ -36,7 +37,7 @@ class Condition:
 
     needs: dict[str, tuple[int, int]] = field(default_factory=dict)
     around: frozenset[str] = frozenset()
-    cases: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    cases: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.needs or self.around or self.cases)
@@ -61,6 +62,14 @@ class Line:
     commented: bool = False
 
 
+class _Waiting(NamedTuple):
+    """A comment of directives alone on a line, and where the line that they bind to must begin."""
+
+    condition: Condition
+    comment: Token
+    stop: int
+
+
 def read_lines(report: Report, tokens: Sequence[Token]) -> list[Line]:
     """Return the lines of a body with their conditions; mistakes go to the report.
 
@@ -70,53 +79,50 @@ def read_lines(report: Report, tokens: Sequence[Token]) -> list[Line]:
     """
     text = report.source.text
     lines: list[Line] = []
-    waiting: Condition | None = None  # of directives that stand alone above
-    waiting_from: tuple[int, int, int] = (0, 0, 0)  # their span, and the line that must follow
+    waiting: _Waiting | None = None
     line_comment = Kind.LINE_COMMENT
     for row in _rows(text, tokens):
         comment = row[-1] if row[-1].kind is line_comment else None
         code = [token for token in row if token.kind is not line_comment]
         start = text.rfind("\n", 0, row[0].start) + 1
         stop = text.find("\n", row[-1].end) + 1 or len(text)
-        if waiting is not None and start != waiting_from[2]:
-            _unbound(report, waiting_from)
+        if waiting is not None and start != waiting.stop:
+            _unbound(report, waiting.comment)
             waiting = None
         for token in row[:-1]:
             inside = token.kind is line_comment  # its line ends in a bare carriage return
             if inside and LINE_DIRECTIVE.search(text, token.start, token.end):
-                _unbound(report, (token.start, token.end, stop))
-        condition = waiting or Condition()
+                _unbound(report, token)
+        condition = waiting.condition if waiting else Condition()
         directive = LINE_DIRECTIVE.search(text, comment.start, comment.end) if comment else None
+        at = (directive.start(), comment.end) if comment and directive else None
+        above, waiting = waiting, None
         if code and all(token.kind in COMMENTS for token in code):
             lines.append(Line(code, start, stop))
-            if comment and directive:
-                _unbound(report, (directive.start(), comment.end, stop))
-            if waiting is not None:
-                _unbound(report, waiting_from)
-        elif comment and directive:
-            lead = text[comment.start : directive.start()].strip("- \t")
-            _read(report, condition, directive.start(), comment.end)
+            if at:
+                _unbound(report, at)
+            if above:
+                _unbound(report, above.comment)
+        elif comment and at:
+            lead = text[comment.start : at[0]].strip("- \t")
+            _read(report, condition, *at)
             if code:
                 lines.append(Line(code, start, stop, condition))
-                if lead:
-                    _not_first(report, directive.start(), comment.end)
             elif not lead:
-                waiting, waiting_from = condition, (comment.start, comment.end, stop)
-                continue
+                waiting = _Waiting(condition, comment, stop)
             elif condition.cases:
-                lines += _uncommented(report, comment.start, directive.start(), stop, condition)
-            else:
-                _not_first(report, directive.start(), comment.end)
+                lines += _uncommented(report, comment.start, at[0], stop, condition)
+                continue
+            if lead:
+                _not_first(report, at)
         elif code:
             lines.append(Line(code, start, stop, condition))
-        elif comment and waiting is not None:
-            if waiting.cases:
-                lines += _uncommented(report, comment.start, comment.end, stop, condition)
-            else:
-                _unbound(report, waiting_from)
-        waiting = None
+        elif comment and above and above.condition.cases:
+            lines += _uncommented(report, comment.start, comment.end, stop, condition)
+        elif comment and above:
+            _unbound(report, above.comment)
     if waiting is not None:
-        _unbound(report, waiting_from)
+        _unbound(report, waiting.comment)
     _hold_brackets(text, lines)
     return lines
 
@@ -151,25 +157,15 @@ def _rows(text: str, tokens: Sequence[Token]) -> list[list[Token]]:
     return rows
 
 
-def _unbound(report: Report, span: tuple[int, int, int]) -> None:
-    report.add(
-        "Q111",
-        "the directive binds to no line",
-        span[0],
-        span[1],
-        fix="put it at the end of its line, or alone on the line directly above",
-    )
+def _unbound(report: Report, where: Where) -> None:
+    fix = "put it at the end of its line, or alone on the line directly above"
+    report.add("Q111", "the directive binds to no line", where, fix)
 
 
-def _not_first(report: Report, start: int, end: int) -> None:
-    report.add(
-        "Q111",
-        "the directive does not begin its comment",
-        start,
-        end,
-        cause="a formatter may move the comment, and a commented line cannot be optional",
-        fix="write a comment after it, `-- if: NAME -- comment`, or take the line in or out",
-    )
+def _not_first(report: Report, where: Where) -> None:
+    cause = "a formatter may move the comment, and a commented line cannot be optional"
+    fix = "write a comment after it, `-- if: NAME -- comment`, or take the line in or out"
+    report.add("Q111", "the directive does not begin its comment", where, fix, cause)
 
 
 def _uncommented(
@@ -182,7 +178,7 @@ def _uncommented(
     try:
         tokens = scan(text, start, end)
     except ScanError as error:
-        report.add("S102", error.message, error.offset, end, fix="close it on this line")
+        report.add("S102", error.message, (error.offset, end), "close it on this line")
         return []
     tokens = [token for token in tokens if token.kind is not Kind.LINE_COMMENT]
     return [Line(tokens, start, stop, condition, commented=True)]
@@ -198,58 +194,35 @@ def _read(report: Report, condition: Condition, start: int, end: int) -> None:
         elif found := _CASE.match(text, start, end):
             _read_case(report, condition, found)
         else:
-            report.add(
-                "Q109",
-                "the directive cannot be read",
-                start,
-                end,
-                fix="write `-- if: NAME, NAME` or `-- case NAME: VALUE`",
-            )
+            fix = "write `-- if: NAME, NAME` or `-- case NAME: VALUE`"
+            report.add("Q109", "the directive cannot be read", (start, end), fix)
         start += 2
 
 
 def _read_if(report: Report, condition: Condition, start: int, end: int) -> None:
-    text = report.source.text
     if start == end:
-        report.add("Q109", "`if:` names no parameter", start, end, fix="write `-- if: NAME`")
+        report.add("Q109", "`if:` names no parameter", (start, end), "write `-- if: NAME`")
         return
-    for found in re.compile(r"[^,]+").finditer(text, start, end):
-        word = found[0].strip()
-        offset = found.start() + found[0].index(word)
-        if reason := not_a_name(word.removeprefix(":")):
-            report.add(
-                "Q109",
-                f"`{word}` {reason}",
-                offset,
-                offset + len(word),
-                fix="write `-- if: NAME, NAME`; a comment may follow after `--`",
-            )
-            continue
-        offset += word.startswith(":")
-        word = word.removeprefix(":")
-        condition.needs[word] = (offset, offset + len(word))
+    for word, (at, stop) in names_in(report.source.text, start, end):
+        name = word.removeprefix(":")
+        if reason := not_a_name(name):
+            fix = "write `-- if: NAME, NAME`; a comment may follow after `--`"
+            report.add("Q109", f"`{word}` {reason}", (at, stop), fix)
+        else:
+            condition.needs[name] = (stop - len(name), stop)
 
 
 def _read_case(report: Report, condition: Condition, found: re.Match[str]) -> None:
     name, value = found["parameter"], found["value"]
     if reason := not_a_name(name):
-        report.add("Q109", f"`{name}` {reason}", *found.span("parameter"), fix="rename it")
+        report.add("Q109", f"`{name}` {reason}", found.span("parameter"), "rename it")
     elif not _VALUE.match(value):
-        report.add(
-            "Q109",
-            f"`case {name}:` has no value" if not value else f"`{value}` is not a value",
-            *found.span("value"),
-            fix=f"write `-- case {name}: VALUE` with letters, digits, `_`, `-` and `.`",
-        )
-    elif name in condition.cases and condition.cases[name][0] != value:
-        report.add(
-            "Q111",
-            f"the line stands under two values of `{name}`",
-            *found.span("value"),
-            fix="repeat the line, one for each value",
-        )
-    else:
-        condition.cases[name] = (value, *found.span("parameter"))
+        message = f"`{value}` is not a value" if value else f"`case {name}:` has no value"
+        fix = f"write `-- case {name}: VALUE` with letters, digits, `_`, `-` and `.`"
+        report.add("Q109", message, found.span("value"), fix)
+    elif condition.cases.setdefault(name, (value, found.span("parameter")))[0] != value:
+        message = f"the line stands under two values of `{name}`"
+        report.add("Q111", message, found.span("value"), "repeat the line, one for each value")
 
 
 def segments(text: str, lines: Sequence[Line]) -> tuple[Segment, ...]:
@@ -257,7 +230,7 @@ def segments(text: str, lines: Sequence[Line]) -> tuple[Segment, ...]:
     joined: list[Segment] = []
     for index, line in enumerate(lines):
         needs = line.condition.around | line.condition.needs.keys()
-        cases = tuple(sorted((name, value) for name, (value, *_) in line.condition.cases.items()))
+        cases = tuple(sorted((name, value) for name, (value, _) in line.condition.cases.items()))
         pieces = _pieces(text, line, first=index == 0)
         if joined and joined[-1].needs == needs and joined[-1].cases == cases:
             last = joined.pop()

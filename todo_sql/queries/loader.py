@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from todo_sql.errors import Finding, UsageError
 from todo_sql.queries.header import HEADER, check_almost_header, check_stray
@@ -110,24 +109,19 @@ def together(files: Iterable[Read]) -> QuerySet:
     sources: list[Source] = []
     for file in files:
         sources += [file.source] if file.source else []
-        twice = []
-        for query in file.queries:
-            first = queries.setdefault(query.name, query)
-            if first is not query:
-                twice.append(_defined_twice(query, first))
+        twice = [
+            _defined_twice(query, first)
+            for query in file.queries
+            if (first := queries.setdefault(query.name, query)) is not query
+        ]
         findings += sorted([*file.findings, *twice], key=position)
-    return QuerySet(MappingProxyType(queries), tuple(sources), tuple(findings))
+    return QuerySet(queries, tuple(sources), tuple(findings))
 
 
 def _defined_twice(query: NamedQuery, first: NamedQuery) -> Finding:
-    return Finding(
-        "Q106",
-        "error",
-        f"query `{query.name}` is defined twice",
-        query.place(),
-        cause=f"the first one stands at {first.place()}",
-        fix="rename one of the two",
-    )
+    message = f"query `{query.name}` is defined twice"
+    cause = f"the first one stands at {first.place()}"
+    return Finding("Q106", "error", message, query.place(), cause, "rename one of the two")
 
 
 def has_header(source: Source) -> bool:
@@ -142,13 +136,10 @@ def read_text(source: Source) -> tuple[tuple[NamedQuery, ...], list[Finding]]:
     for header, tokens in _sections(report):
         if header is None:
             _check_preamble(report, tokens)
-            continue
-        query = read_section(report, header, tokens)
-        if query is None:
-            continue
-        first = names.setdefault(query.name, query)
-        if first is not query:
-            report.add_finding(_defined_twice(query, first))
+        elif query := read_section(report, header, tokens):
+            first = names.setdefault(query.name, query)
+            if first is not query:
+                report.add_finding(_defined_twice(query, first))
     return tuple(names.values()), report.findings
 
 
@@ -164,7 +155,7 @@ def _sections(report: Report) -> Iterator[tuple[Token | None, list[Token]]]:
         position = len(text)
         if error is not None:
             end = error.offset + 1
-            report.add("S102", error.message, error.offset, end, fix="close or correct it")
+            report.add("S102", error.message, (error.offset, end), "close or correct it")
             following = _HEADER_LINE.search(text, end)
             position = following.start() if following else len(text)
         for token in tokens:
@@ -190,12 +181,10 @@ def _scan(text: str, start: int) -> tuple[list[Token], ScanError | None]:
     except ScanError as found:
         error = found
         tokens = scan(text, start, found.offset)
-    string, identifier = Kind.STRING, Kind.QUOTED
+    quoted = {Kind.STRING: "string", Kind.QUOTED: "identifier"}
     for index, (kind, at, end) in enumerate(tokens):
-        quoted = (kind is string or kind is identifier) and text[at] != "$"
-        if quoted and _HEADER_LINE.search(text, at, end):
-            what = "string" if kind is string else "identifier"
-            return tokens[:index], ScanError(f"unterminated quoted {what}", at)
+        if kind in quoted and text[at] != "$" and _HEADER_LINE.search(text, at, end):
+            return tokens[:index], ScanError(f"unterminated quoted {quoted[kind]}", at)
     return tokens, error
 
 
@@ -209,15 +198,10 @@ def _check_preamble(report: Report, tokens: list[Token]) -> None:
     """Nothing but comments may stand above the first header."""
     for token in tokens:
         if token.kind is Kind.LINE_COMMENT:
-            if check_almost_header(report, token.start, token.end):
+            if check_almost_header(report, token):
                 return
-            check_stray(report, token.start, token.end)
+            check_stray(report, token)
         if token.kind not in COMMENTS:
-            report.add(
-                "Q102",
-                "SQL above the first `-- name:`",
-                token.start,
-                token.end,
-                fix="write a header above it, such as `-- name: get_task :one`",
-            )
+            fix = "write a header above it, such as `-- name: get_task :one`"
+            report.add("Q102", "SQL above the first `-- name:`", token, fix)
             return

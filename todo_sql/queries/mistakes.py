@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable
 
 from todo_sql.errors import Finding, Place
+from todo_sql.sql.scanner import Token
 from todo_sql.sql.source import Source
 
+Where = Place | Token | tuple[int, int]
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -20,28 +22,10 @@ class Report:
         self._found: list[Finding] = []
 
     def add(
-        self,
-        code: str,
-        message: str,
-        start: int,
-        end: int,
-        *,
-        fix: str | None = None,
-        cause: str | None = None,
+        self, code: str, message: str, where: Where, fix: str, cause: str | None = None
     ) -> None:
-        """Note a mistake at ``source.text[start:end]``."""
-        self.add_at(code, message, self.source.place(start, end), fix=fix, cause=cause)
-
-    def add_at(
-        self,
-        code: str,
-        message: str,
-        place: Place,
-        *,
-        fix: str | None = None,
-        cause: str | None = None,
-    ) -> None:
-        """Note a mistake at a place of the source."""
+        """Note a mistake at a place, a token or a span of the source."""
+        place = where if isinstance(where, Place) else self.source.place(*where[-2:])
         self.add_finding(Finding(code, "error", message, place, cause, fix))
 
     def add_finding(self, finding: Finding) -> None:

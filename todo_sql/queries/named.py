@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from psycopg import postgres
@@ -192,19 +191,17 @@ class NamedQuery:
     segments: tuple[Segment, ...]
     groups: tuple[frozenset[str], ...] = ()
     entries: frozenset[frozenset[str]] = frozenset()
-    within: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    within: Mapping[str, frozenset[str]] = field(default_factory=dict)
     choices: tuple[tuple[str, ...], ...] = ()
-    cases: Mapping[str, Case] = field(default_factory=lambda: MappingProxyType({}))
-    parameters: Mapping[str, ParameterDirective] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    columns: Mapping[str, ColumnDirective] = field(default_factory=lambda: MappingProxyType({}))
-    models: Mapping[str, NestedDirective] = field(default_factory=lambda: MappingProxyType({}))
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    parameters: Mapping[str, ParameterDirective] = field(default_factory=dict)
+    columns: Mapping[str, ColumnDirective] = field(default_factory=dict)
+    models: Mapping[str, NestedDirective] = field(default_factory=dict)
     params_model: str | None = None
     params_fields: tuple[str, ...] = ()
     timeout: float | None = None
     tenant: Literal["required", "none"] | None = None
-    allow: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    allow: Mapping[str, str] = field(default_factory=dict)
     made: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -268,11 +265,9 @@ class NamedQuery:
 
     def place_of(self, parameter: str | None) -> Place | None:
         """Return the place where a parameter is first used, or None."""
-        for segment in self.segments:
-            for piece in segment.pieces:
-                if parameter is not None and piece.parameter == parameter:
-                    return self.source.place(piece.start, piece.end)
-        return None
+        used = (piece for segment in self.segments for piece in segment.pieces if piece.parameter)
+        found = next((piece for piece in used if piece.parameter == parameter), None)
+        return self.source.place(found.start, found.end) if found else None
 
     def defaults(self) -> dict[str, Any]:
         """Return the values of ``-- param: NAME = DEFAULT`` by name."""

@@ -61,48 +61,38 @@ def plan(variant: Variant) -> PageParts:
     """
     words = Words.of(variant.sql)
     texts, tokens = words.texts, words.tokens
-    whole = (0, tokens[0].end)
     if texts[0] not in ("select", "with"):
-        raise ShapeError("a :page query is a select", *whole, "begin it with `select` or `with`")
-    body = words.first("select")
-    order = words.first("order")
-    limit = words.first("limit")
+        raise words.wrong(0, "a :page query is a select", "begin it with `select` or `with`")
+    body, order, limit = (words.first(word) for word in ("select", "order", "limit"))
     ending = "end it with `order by KEY, … limit :limit`; the last key is unique"
     if body is None or order is None:
-        raise ShapeError("a :page query has no `order by`", *whole, ending)
+        raise words.wrong(0, "a :page query has no `order by`", ending)
     for index in words.clauses("offset", "fetch", "for"):
-        at = tokens[index]
-        raise ShapeError(f"a :page query has no `{texts[index]}`", at.start, at.end, "leave it out")
-    if limit is None or limit < order or limit + 2 != len(tokens):
-        surplus = limit is not None and order < limit < len(tokens) - 2
-        at = tokens[limit + 2] if limit is not None and surplus else tokens[-1]
-        raise ShapeError("a :page query does not end with `limit :limit`", at.start, at.end, ending)
+        raise words.wrong(index, f"a :page query has no `{texts[index]}`", "leave it out")
+    last = len(tokens) - 1
+    if limit is None or limit < order or limit + 1 != last:
+        surplus = limit is not None and order < limit < last - 1
+        index = limit + 2 if limit is not None and surplus else last
+        raise words.wrong(index, "a :page query does not end with `limit :limit`", ending)
     if texts[body + 1 : body + 3] == ("distinct", "on"):
-        at = tokens[body + 1]
-        raise ShapeError(
-            "a :page query cannot order by other keys than `distinct on` does",
-            at.start,
-            tokens[body + 2].end,
-            "put the `distinct on` into a `with`",
-        )
-    size = tokens[limit + 1]
-    if size.kind not in (Kind.POSITIONAL, Kind.NUMBER):
-        raise ShapeError(
-            "the page size is no parameter and no whole number",
-            size.start,
-            size.end,
-            "write `limit :limit`",
-        )
+        message = "a :page query cannot order by other keys than `distinct on` does"
+        raise words.wrong(body + 1, message, "put the `distinct on` into a `with`", last=body + 2)
+    if tokens[last].kind not in (Kind.POSITIONAL, Kind.NUMBER):
+        message = "the page size is no parameter and no whole number"
+        raise words.wrong(last, message, "write `limit :limit`")
     keys = tuple(_key(words, item, body) for item in words.items(order + 2, limit))
     return PageParts(
-        variant, tokens[body].start, tokens[order].start, keys, texts[limit + 1], size.start
+        variant, tokens[body].start, tokens[order].start, keys, texts[last], tokens[last].start
     )
 
 
 def _key(words: Words, item: Sequence[int], body: int) -> Key:
     texts, tokens = words.texts, words.tokens
-    span = tokens[item[0]].start, tokens[item[-1]].end
-    fix = "select it as a column and order by the column's name"
+
+    def wrong(message: str) -> ShapeError:
+        fix = "select it as a column and order by the column's name"
+        return words.wrong(item[0], message, fix, last=item[-1])
+
     rest = list(item)
     nulls_first = None
     if len(rest) > 2 and texts[rest[-2]] == "nulls":
@@ -113,21 +103,20 @@ def _key(words: Words, item: Sequence[int], body: int) -> Key:
         rest = rest[:-1]
     names = [index for index in rest if tokens[index].kind in (Kind.WORD, Kind.QUOTED)]
     if len(names) * 2 - 1 != len(rest) or any(texts[index] != "." for index in rest[1::2]):
-        raise ShapeError("a page is ordered by columns of its result", *span, fix)
+        raise wrong("a page is ordered by columns of its result")
     column = sql = texts[rest[-1]]
     if tokens[rest[-1]].kind is Kind.QUOTED:
         column = sql[1:-1].replace('""', '"')
     if len(names) > 1 and not _selects(words, body, [texts[index] for index in rest]):
         qualified = "".join(texts[index] for index in rest)
-        raise ShapeError(f"`{qualified}` is not a column of the result", *span, fix)
-    return Key(column, sql, descending, descending if nulls_first is None else nulls_first, span[0])
+        raise wrong(f"`{qualified}` is not a column of the result")
+    first = descending if nulls_first is None else nulls_first
+    return Key(column, sql, descending, first, tokens[item[0]].start)
 
 
 def _selects(words: Words, body: int, wanted: list[str]) -> bool:
     """Tell whether the select list holds ``t.name`` (or ``t.name as name``)."""
     end = next((index for index in words.clauses("from") if index > body), len(words.texts))
-    for item in words.items(body + 1, end):
-        texts = [words.texts[index] for index in item]
-        if texts in (wanted, [*wanted, "as", wanted[-1]], [*wanted, wanted[-1]]):
-            return True
-    return False
+    items = [[words.texts[index] for index in item] for item in words.items(body + 1, end)]
+    name = wanted[-1]
+    return any(item in (wanted, [*wanted, "as", name], [*wanted, name]) for item in items)

@@ -45,7 +45,6 @@ class ShapeError(ValueError):
     """A query's text has not the form that its cardinality asks for.
 
     Attributes:
-        message: What is wrong.
         start: Character offset in the text.
         end: Past its end.
         fix: What to write.
@@ -53,7 +52,4 @@ class ShapeError(ValueError):
 
     def __init__(self, message: str, start: int, end: int, fix: str) -> None:
         super().__init__(message)
-        self.message = message
-        self.start = start
-        self.end = end
-        self.fix = fix
+        self.start, self.end, self.fix = start, end, fix

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from todo_sql.queries.clauses import Words
 from todo_sql.queries.copy_target import copy_target
 from todo_sql.queries.mistakes import Report
@@ -19,10 +21,8 @@ def check_shape(report: Report, query: NamedQuery) -> None:
     if check is None:
         return
     if query.cardinality is Cardinality.COPYFROM and (query.groups or query.cases):
-        place = query.place()
-        report.add_at(
-            "Q119", "a :copyfrom query has one text only", place, fix="leave out `if` and `case`"
-        )
+        message = "a :copyfrom query has one text only"
+        report.add("Q119", message, query.place(), "leave out `if` and `case`")
         return
     for cases in cases_of(query):
         variant = compose(query, query.optional, cases)
@@ -30,8 +30,7 @@ def check_shape(report: Report, query: NamedQuery) -> None:
             check(query, variant)
         except ShapeError as error:
             start = variant.source_offset(error.start)
-            end = start + error.end - error.start
-            report.add("Q119", error.message, start, end, fix=error.fix)
+            report.add("Q119", str(error), (start, start + error.end - error.start), error.fix)
 
 
 def _check_page(query: NamedQuery, variant: Variant) -> None:
@@ -51,16 +50,11 @@ def _check_page(query: NamedQuery, variant: Variant) -> None:
 def _check_stream(_: NamedQuery, variant: Variant) -> None:
     words = Words.of(variant.sql)
     if words.texts[0] not in _READS:
-        token = words.tokens[0]
-        raise ShapeError("a :stream query is a select", token.start, token.end, "use :many")
+        raise words.wrong(0, "a :stream query is a select", "use :many")
 
 
-def _check_copy(_: NamedQuery, variant: Variant) -> None:
-    copy_target(variant)
-
-
-_CHECKS = {
+_CHECKS: dict[Cardinality, Callable[[NamedQuery, Variant], object]] = {
     Cardinality.PAGE: _check_page,
     Cardinality.STREAM: _check_stream,
-    Cardinality.COPYFROM: _check_copy,
+    Cardinality.COPYFROM: lambda _, variant: copy_target(variant),
 }

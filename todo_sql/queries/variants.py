@@ -203,64 +203,46 @@ def check_arguments(
     Raises:
         BadParameter: As `choose` says.
     """
+
+    def wrong(message: str, name: str, fix: str, cause: str | None = None) -> BadParameter:
+        return BadParameter(f"query `{query.name}` {message}", name, cause=cause, fix=fix)
+
     for name in arguments:
         if name not in query.names and name not in query.cases:
             known = [*query.names, *query.cases]
-            raise BadParameter(
-                f"query `{query.name}` has no parameter `{name}`",
-                name,
-                fix=did_you_mean(name, known, f"it takes {', '.join(known) or 'none'}"),
-            )
+            fix = did_you_mean(name, known, f"it takes {', '.join(known) or 'none'}")
+            raise wrong(f"has no parameter `{name}`", name, fix)
     present = {name for name, value in arguments.items() if value is not UNSET}
     for name in query.names:
         if name in query.required and name not in present:
-            raise BadParameter(
-                f"query `{query.name}` needs `{name}`", name, fix="pass it; None means NULL"
-            )
+            raise wrong(f"needs `{name}`", name, "pass it; None means NULL")
     for group in query.groups:
         missing = sorted(group - present)
         if missing and len(missing) < len(group):
             together = " and ".join(f"`{name}`" for name in query.names if name in group)
-            raise BadParameter(
-                f"query `{query.name}` needs {together} together, or none of them",
-                missing[0],
-                fix=f"pass `{missing[0]}`, too",
-            )
+            fix = f"pass `{missing[0]}`, too"
+            raise wrong(f"needs {together} together, or none of them", missing[0], fix)
     for name, outer in query.within.items():
         if name in present and (missing := sorted(outer - present)):
-            raise BadParameter(
-                f"query `{query.name}` takes `{name}` only with `{missing[0]}`",
-                name,
-                cause=f"its lines stand in brackets that are left out without `{missing[0]}`",
-                fix=f"pass `{missing[0]}`, too, or leave `{name}` out",
-            )
+            cause = f"its lines stand in brackets that are left out without `{missing[0]}`"
+            fix = f"pass `{missing[0]}`, too, or leave `{name}` out"
+            raise wrong(f"takes `{name}` only with `{missing[0]}`", name, fix, cause)
     for choice in query.choices:
-        if sum(name in present for name in choice) != 1:
-            raise _not_one(query, choice, present)
+        there = [f"`{name}`" for name in choice if name in present]
+        if len(there) != 1:
+            cause = f"the call gives {' and '.join(there) or 'none of them'}; nothing was sent"
+            fix = "pass one of them and leave the others out (UNSET)"
+            raise wrong(f"needs exactly one of {_all_of(choice)}", choice[0], fix, cause)
     cases = {}
     for name, case in query.cases.items():
         value = arguments.get(name, UNSET)
         if value is UNSET:
             value = case.default
         if not isinstance(value, str) or value not in case.values:
-            raise BadParameter(
-                f"query `{query.name}` has no {name} {value!r}",
-                name,
-                fix=did_you_mean(str(value), case.values, f"use {' or '.join(case.values)}"),
-            )
+            fix = did_you_mean(str(value), case.values, f"use {' or '.join(case.values)}")
+            raise wrong(f"has no {name} {value!r}", name, fix)
         cases[name] = str(value)
     return query.optional & present, cases
-
-
-def _not_one(query: NamedQuery, choice: tuple[str, ...], present: set[str]) -> BadParameter:
-    """Return the error for a choice of which none or several are given."""
-    there = [f"`{name}`" for name in choice if name in present]
-    return BadParameter(
-        f"query `{query.name}` needs exactly one of {_all_of(choice)}",
-        choice[0],
-        cause=f"the call gives {' and '.join(there) or 'none of them'}; nothing was sent",
-        fix="pass one of them and leave the others out (UNSET)",
-    )
 
 
 def _all_of(names: tuple[str, ...]) -> str:
