@@ -254,8 +254,4 @@ def _from(cursor: Cursor, call: Call, work: Work[T]) -> Work[T]:
         own = call.values[: len(call.values) - len(cursor.values)]
         if error.sqlstate not in UNREADABLE or any(f'"{value}"' in error.message for value in own):
             raise
-    raise BadCursor(
-        "the cursor was forged",
-        cause="PostgreSQL cannot read one of its values",
-        fix="start at the first page, without a cursor",
-    )
+    raise BadCursor("the cursor was forged", cause="PostgreSQL cannot read one of its values")

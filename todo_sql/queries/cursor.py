@@ -81,40 +81,29 @@ def decode(query: NamedQuery, text: str) -> Cursor:
     Raises:
         BadCursor: It is not one that this query made, or it was changed.
     """
-    fix = "start at the first page, without a cursor"
     name = query.fingerprint
     try:
         token = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except (ValueError, AttributeError):
-        raise BadCursor("the cursor cannot be read", fix=fix) from None
+        raise BadCursor("the cursor cannot be read") from None
     payload = token[FINGERPRINT_SIZE + _DIGEST_SIZE :]
     digest = token[FINGERPRINT_SIZE : FINGERPRINT_SIZE + _DIGEST_SIZE]
     if digest != _digest(token[:FINGERPRINT_SIZE], payload) or _written(token) != text:
-        raise BadCursor("the cursor is cut or was changed", fix=fix)
+        raise BadCursor("the cursor is cut or was changed")
     if token[:FINGERPRINT_SIZE] != name:
         raise BadCursor(
             f"the cursor is not one of query `{query.name}`",
             cause="another query made it, or this query was changed since",
-            fix=fix,
         )
-    cursor = _read(query, payload)
-    if cursor is None:
-        raise BadCursor("the cursor was forged", fix=fix)
-    return cursor
-
-
-def _read(query: NamedQuery, payload: bytes) -> Cursor | None:
-    """Return the cursor of a payload, or None if `encode` did not write it."""
     try:
         back, keys, cases = json.loads(payload)
         known = {name: case.values for name, case in query.cases.items()}
-        if cases.keys() != known.keys() or any(cases[name] not in known[name] for name in known):
-            return None
-        if keys is not None and not all(key is None or isinstance(key, str) for key in keys):
-            return None
-        return Cursor(bool(back), None if keys is None else tuple(keys), cases)
+        sound = cases.keys() == known.keys() and all(cases[name] in known[name] for name in known)
+        if sound and all(key is None or isinstance(key, str) for key in keys or ()):
+            return Cursor(bool(back), None if keys is None else tuple(keys), cases)
     except (ValueError, TypeError, AttributeError, RecursionError):
-        return None
+        pass  # `encode` did not write it
+    raise BadCursor("the cursor was forged")
 
 
 def make_page(
@@ -127,7 +116,6 @@ def make_page(
     """Return the page of the rows that a text of `todo_sql.queries.keyset` gave.
 
     Args:
-        query: The ``:page`` query.
         cursor: The one that was passed, or None.
         cases: Those of the chosen variant.
         rows: Each row with its keys as text, in the order in which they came.
@@ -138,25 +126,15 @@ def make_page(
     more = len(rows) > size
     rows = rows[:size]
 
-    def at(row: int, back: bool) -> str:
-        return encode(query, Cursor(back, rows[row][1], cases))
-
-    def behind() -> str | None:
-        """The cursor for going on in the direction of the walk."""
-        return at(-1, back) if more else None
-
-    def before() -> str | None:
-        """The cursor for turning round."""
-        if edge:
-            return None
-        if not rows:
-            return encode(query, Cursor(not back, None, cases))
-        return at(0, not back)
-
+    onward = turned = None  # for going on in the direction of the walk, for turning round
+    if more:
+        onward = encode(query, Cursor(back, rows[-1][1], cases))
+    if not edge:
+        turned = encode(query, Cursor(not back, rows[0][1] if rows else None, cases))
     items = [item for item, _ in rows]
     if back:
-        return Page(items[::-1], next=before(), previous=behind())
-    return Page(items, next=behind(), previous=before())
+        return Page(items[::-1], next=turned, previous=onward)
+    return Page(items, next=onward, previous=turned)
 
 
 def _written(token: bytes) -> str:

@@ -13,6 +13,12 @@ from todo_sql.queries.lines import Line
 from todo_sql.sql.scanner import COMMENTS, Kind
 
 _ENDS = frozenset(("where", "from", "returning", "when", "on"))
+# What may begin a list behind a word, by what was expected before it.
+_NEXT = {
+    ("insert", "into"): "columns",
+    **dict.fromkeys([("columns", "values"), ("into", "values")], "values"),
+    **dict.fromkeys([("columns", "select"), ("into", "select")], ""),
+}
 
 
 def entries(
@@ -50,32 +56,28 @@ class _Lists:
 
     def read(self, word: str, kind: Kind) -> None:
         """Take the next token."""
-        expected = self._expected.get(self._depth)
+        expected = self._expected.get(self._depth, "")
         if word in ("(", "["):
             self._depth += 1
             self._expected.pop(self._depth, None)
             if word == "(" and expected in ("columns", "values") and self._list is None:
                 self._begin()
         elif word in (")", "]"):
-            if self._list and self._list[0] == self._depth:
+            if self.open:
                 self._list = None
                 after = self._expected.get(self._depth - 1)
                 self._expected[self._depth - 1] = "into" if after == "columns" else ""
             self._depth -= 1
         elif kind is not Kind.WORD:
             return
-        elif self._list and self._list[0] == self._depth and word in _ENDS:
+        elif self.open and word in _ENDS:
             self._list = None
         elif word in ("update", "insert"):
             self._expected[self._depth] = word
-        elif word == "into" and expected == "insert":
-            self._expected[self._depth] = "columns"
-        elif word == "values" and expected in ("columns", "into"):
-            self._expected[self._depth] = "values"
         elif word == "set" and expected == "update" and self._list is None:
             self._begin()
-        elif word == "select" and expected in ("columns", "into"):
-            self._expected[self._depth] = ""
+        else:
+            self._expected[self._depth] = _NEXT.get((expected, word), expected)
 
     def _begin(self) -> None:
         self._number += 1

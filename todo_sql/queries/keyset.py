@@ -88,7 +88,7 @@ def choose_page(
     if found is None:
         parts = plan(variant)
         if nulls is not None and len(nulls) != len(parts.keys):
-            raise BadCursor("the cursor does not fit the order of this query", fix=_START_AGAIN)
+            raise BadCursor("the cursor does not fit the order of this query")
         found = query.made[key] = _compose(parts, back, nulls, not_null)
     return found
 
@@ -123,18 +123,13 @@ def page_variants(
                 yield _compose(parts, back, nulls, not_null)
 
 
-_START_AGAIN = "start at the first page, without a cursor"
-
-
 def _with_cases(
     query: NamedQuery, arguments: Mapping[str, object], cursor: Cursor
 ) -> Mapping[str, object]:
     for name, case in query.cases.items():
         value, chosen = arguments.get(name, case.default), cursor.cases[name]
         if isinstance(value, str) and value not in (chosen, case.default):
-            raise BadCursor(
-                f"the cursor walks by {name} {chosen!r}, not {value!r}", fix=_START_AGAIN
-            )
+            raise BadCursor(f"the cursor walks by {name} {chosen!r}, not {value!r}")
     return {**arguments, **cursor.cases}
 
 
@@ -150,13 +145,11 @@ def _compose(
     parameters = list(base.parameters)
     ranges = [""]
     if nulls is not None:
-        values: list[str | None] = []
-        for key, null in zip(keys, nulls, strict=True):
-            if null:
-                values.append(None)
-            else:
+        values: list[str | None] = [None] * len(keys)
+        for index, key in enumerate(keys):
+            if not nulls[index]:
                 parameters.append(f"cursor.{key.column}")
-                values.append(f"${len(parameters)}")
+                values[index] = f"${len(parameters)}"
         ranges = [f"where {condition}\n" for condition in _ranges(keys, values, not_null)]
     text = _KeyText(base)
     text.copy(0, parts.body)
@@ -185,11 +178,9 @@ def _compose(
 
 
 def _sorted_by(key: Key) -> str:
-    direction = " desc" if key.descending else ""
-    nulls = ""
-    if key.nulls_first != key.descending:
-        nulls = " nulls first" if key.nulls_first else " nulls last"
-    return f"page.{key.sql}{direction}{nulls}"
+    usual = key.nulls_first == key.descending
+    nulls = "" if usual else f" nulls {'first' if key.nulls_first else 'last'}"
+    return f"page.{key.sql}{' desc' if key.descending else ''}{nulls}"
 
 
 def _ranges(
@@ -217,12 +208,12 @@ def _after(keys: Sequence[Key], values: Sequence[str | None], not_null: frozense
     key, value = keys[0], values[0]
     column = f"page.{key.sql}"
     rest = _after(keys[1:], values[1:], not_null)
+    if value is None and rest == "false":
+        return f"{column} is not null" if key.nulls_first else rest
+    if value is None and key.nulls_first:
+        return f"({column} is not null or {rest})"
     if value is None:
-        if key.nulls_first:
-            return (
-                f"{column} is not null" if rest == "false" else f"({column} is not null or {rest})"
-            )
-        return "false" if rest == "false" else f"{column} is null and {rest}"
+        return f"{column} is null and {rest}"
     sign = "<" if key.descending else ">"
     if not key.nulls_first and key.column not in not_null:
         tie = "" if rest == "false" else f" or ({column} = {value} and {rest})"

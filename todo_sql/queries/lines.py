@@ -51,7 +51,6 @@ class Line:
         tokens: Tokens of the text that is sent.
         start: Where its text begins, indentation included.
         stop: Where the line ends, line break included.
-        condition: What keeps it.
         commented: Whether it is an alternative that stands in a comment.
     """
 
@@ -74,7 +73,6 @@ def read_lines(report: Report, tokens: Sequence[Token]) -> list[Line]:
     """Return the lines of a body with their conditions; mistakes go to the report.
 
     Args:
-        report: Takes the mistakes.
         tokens: Of one query, from below its header, without the final semicolon.
     """
     text = report.source.text
@@ -227,42 +225,31 @@ def _read_case(report: Report, condition: Condition, found: re.Match[str]) -> No
 
 def segments(text: str, lines: Sequence[Line]) -> tuple[Segment, ...]:
     """Join neighbouring lines of one condition into segments of text and parameters."""
-    joined: list[Segment] = []
+    joined: list[tuple[frozenset[str], tuple[tuple[str, str], ...], list[Piece]]] = []
     for index, line in enumerate(lines):
         needs = line.condition.around | line.condition.needs.keys()
         cases = tuple(sorted((name, value) for name, (value, _) in line.condition.cases.items()))
-        pieces = _pieces(text, line, first=index == 0)
-        if joined and joined[-1].needs == needs and joined[-1].cases == cases:
-            last = joined.pop()
-            pieces = _merged(last.pieces, pieces)
-        joined.append(Segment(pieces, needs, cases))
-    return tuple(joined)
+        if not joined or joined[-1][:2] != (needs, cases):
+            joined.append((needs, cases, []))
+        _add_pieces(joined[-1][2], text, line, first=index == 0)
+    return tuple(Segment(tuple(pieces), needs, cases) for needs, cases, pieces in joined)
 
 
-def _pieces(text: str, line: Line, *, first: bool) -> tuple[Piece, ...]:
-    pieces: list[Piece] = []
+def _add_pieces(pieces: list[Piece], text: str, line: Line, *, first: bool) -> None:
+    def copy(start: int, end: int) -> None:
+        last = pieces[-1] if pieces else None
+        if start < end and last and last.parameter is None and last.end == start:
+            pieces[-1] = Piece(last.start, end)
+        elif start < end:
+            pieces.append(Piece(start, end))
+
     parameter = Kind.PARAMETER
     at = line.tokens[0].start if first else line.start
     for token in line.tokens:
         if token.kind is parameter:
-            if at < token.start:
-                pieces.append(Piece(at, token.start))
+            copy(at, token.start)
             pieces.append(Piece(token.start, token.end, text[token.start + 1 : token.end]))
             at = token.end
-    end = line.tokens[-1].end
-    if at < end:
-        pieces.append(Piece(at, end))
+    copy(at, line.tokens[-1].end)
     if text[line.stop - 1] == "\n":
-        pieces.append(Piece(line.stop - 1, line.stop))
-    return tuple(pieces)
-
-
-def _merged(before: tuple[Piece, ...], after: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    pieces = list(before)
-    for piece in after:
-        last = pieces[-1]
-        if last.parameter is None and piece.parameter is None and last.end == piece.start:
-            pieces[-1] = Piece(last.start, piece.end)
-        else:
-            pieces.append(piece)
-    return tuple(pieces)
+        copy(line.stop - 1, line.stop)

@@ -63,13 +63,10 @@ class ParameterDirective:
     """``-- param: NAME [TYPE][?] [= DEFAULT]``: what a header says of a parameter.
 
     Attributes:
-        name: Without its colon.
         pg_type: PostgreSQL's type as written, or None: inferred.
         nullable: True for ``?`` or ``null``, False for ``not null``, None: inferred.
         default: The default as Python source, such as ``50`` or ``'medium'``, or None.
-        place: Where the directive stands.
         literal: The default as written, a constant of SQL, or None.
-        default_place: Where that stands.
     """
 
     name: str
@@ -104,7 +101,6 @@ class Case:
     """``-- case PARAMETER: VALUE`` lines: a parameter that picks lines and is not sent.
 
     Attributes:
-        parameter: The Python argument.
         values: Every value, in order of the text.
         default: The value of the uncommented lines.
         place: Where the first of the directives stands.
@@ -117,13 +113,7 @@ class Case:
 
 
 class Piece(NamedTuple):
-    """A span of the source that goes into the text: verbatim, or as a parameter.
-
-    Attributes:
-        start: Character offset in the source.
-        end: Past its end.
-        parameter: The parameter's name, or None for verbatim text.
-    """
+    """A span of the source that goes into the text: verbatim, or as the parameter that it names."""
 
     start: int
     end: int
@@ -154,12 +144,9 @@ class NamedQuery:
         cardinality: How many rows.
         model: The name of the result model after ``->``, or None.
         doc: The comment below the header without its directives, lines joined by newlines.
-        source: The file.
         start: Where the SQL begins, as a character offset into ``source.text``.
         end: Past its last character, without the semicolon.
         name_start: Where the name stands in the header.
-        parameters: ``-- param:`` directives by name.
-        columns: ``-- column:`` directives by name.
         models: ``-- model:`` directives by the dotted name that columns begin with.
         params_model: The pydantic model of ``-- params:``, or None.
         params_fields: The parameters that it holds; empty: all of them.

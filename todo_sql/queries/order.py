@@ -30,12 +30,9 @@ class PageParts:
     """The parts of one variant of a ``:page`` query.
 
     Attributes:
-        variant: The text as written.
         body: Where the outer select begins, behind a ``with``.
         order: Where ORDER BY begins.
-        keys: Its items.
-        limit: The text of the page size: ``$2`` or ``50``.
-        limit_at: Where it stands.
+        limit: The text of the page size, ``$2`` or ``50``, which stands at ``limit_at``.
     """
 
     variant: Variant

@@ -40,6 +40,9 @@ class BadCursor(UsageError):
 
     code = "D205"
 
+    def __init__(self, message: str, *, cause: str | None = None) -> None:
+        super().__init__(message, cause=cause, fix="start at the first page, without a cursor")
+
 
 class ShapeError(ValueError):
     """A query's text has not the form that its cardinality asks for.

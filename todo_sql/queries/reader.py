@@ -31,7 +31,6 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
     """Return the query of one section, or None when the report took a mistake.
 
     Args:
-        report: Takes the mistakes.
         header: The ``-- name:`` comment.
         tokens: Everything from there to the next header, comments included.
     """

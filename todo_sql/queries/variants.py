@@ -120,7 +120,6 @@ def count_variants(
 
     Args:
         groups: Optional parameters, in sets that are given together or not at all.
-        cases: By name.
         choices: Of which one is given.
         entries: Those of the groups that are entries of lists.
     """
