@@ -7,6 +7,7 @@ is pure.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -127,22 +128,32 @@ class Function:
         return self.schema == "pg_catalog"
 
 
+# Of each node that calls a function, the field that holds the function's number.
+CALLS = {
+    "FUNCEXPR": "funcid",
+    "OPEXPR": "opfuncid",
+    "DISTINCTEXPR": "opfuncid",
+    "NULLIFEXPR": "opfuncid",
+    "SCALARARRAYOPEXPR": "opfuncid",
+    "AGGREF": "aggfnoid",
+    "WINDOWFUNC": "winfnoid",
+}
+
+
+@dataclass(eq=False)
 class Schema:
     """The relations, types, functions and operators of one database."""
 
-    def __init__(
-        self,
-        relations: dict[int, Relation],
-        types: dict[int, Type],
-        functions: dict[int, Function],
-        operators: dict[int, str],
-        version: int,
-    ) -> None:
-        self.relations = relations
-        self.types = types
-        self.functions = functions
-        self.operators = operators
-        self.version = version
+    relations: dict[int, Relation]
+    types: dict[int, Type]
+    functions: dict[int, Function]
+    operators: dict[int, str]
+    version: int
+
+    def called(self, node: Mapping[str, Any]) -> Function | None:
+        """Return the function that a node of a tree calls; None: it is none that is known."""
+        field = CALLS.get(node["node"])
+        return self.functions.get(int(node[field])) if field else None
 
     def column(self, relation: int, number: int) -> Column | None:
         """Return a column, or None for a relation or number that isn't known."""

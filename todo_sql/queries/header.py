@@ -154,7 +154,7 @@ def _one_slip(word: str, known: str) -> bool:
     )
 
 
-class _Wrong(Exception):
+class _BadDirective(Exception):
     """A directive cannot be read: the code, what is wrong, where, and what to write (or None)."""
 
 
@@ -172,7 +172,7 @@ def read_directive(report: Report, into: QueryDirectives, comment: Token) -> Non
         if value is None:
             raise _bad(f"`{word}:` has no value", comment)
         _READERS[word](report.source, into, *found.span("value"))
-    except _Wrong as error:
+    except _BadDirective as error:
         code, message, where, fix = error.args
         report.add(code, message, where, fix or _USAGE[word])
 
@@ -191,12 +191,12 @@ _USAGE = {
 }
 
 
-def _bad(message: str, where: Where, fix: str | None = None) -> _Wrong:
-    return _Wrong("Q109", message, where, fix)
+def _bad(message: str, where: Where, fix: str | None = None) -> _BadDirective:
+    return _BadDirective("Q109", message, where, fix)
 
 
-def _twice(what: str, where: Where) -> _Wrong:
-    return _Wrong("Q110", f"{what} is declared twice", where, "keep one of the two")
+def _twice(what: str, where: Where) -> _BadDirective:
+    return _BadDirective("Q110", f"{what} is declared twice", where, "keep one of the two")
 
 
 def _words(source: Source, start: int, end: int, what: str, *kinds: Kind) -> list[Token]:

@@ -7,6 +7,9 @@ NULL among its arguments makes it NULL: then its having a value proves each of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import permutations
+
 from todo_sql.compiler.proof.levels import Key, QueryLevel
 from todo_sql.compiler.proof.nodes import Node
 
@@ -15,40 +18,33 @@ IS_TRUE, IS_NOT_TRUE, IS_FALSE, IS_NOT_FALSE, IS_UNKNOWN, IS_NOT_UNKNOWN = "0123
 ANY_SUBLINK = "2"
 
 
+Facts = Callable[[Node | None, QueryLevel], set[Key]]
+
+
 def if_true(node: Node | list[Node] | None, scope: QueryLevel) -> set[Key]:
     """Return what has a value where a condition is true."""
     if node is None:
         return set()
     if isinstance(node, list):
         return set().union(*(if_true(part, scope) for part in node))
-    kind = node["node"]
-    if kind == "BOOLEXPR":
-        arms = node["args"]
-        if node["boolop"] == "and":
-            return set().union(*(if_true(arm, scope) for arm in arms))
-        if node["boolop"] == "or":
-            return set.intersection(*(if_true(arm, scope) for arm in arms))
-        return if_false(arms[0], scope)
-    if kind == "NULLTEST":
-        if node["nulltesttype"] == IS_NOT_NULL and node["argisrow"] == "false":
-            return of_value(node["arg"], scope)
-        return set()
-    if kind == "BOOLEANTEST":
-        test = node["booltesttype"]
-        if test == IS_TRUE:
-            return if_true(node["arg"], scope)
-        if test == IS_FALSE:
-            return if_false(node["arg"], scope)
-        return of_value(node["arg"], scope) if test == IS_NOT_UNKNOWN else set()
-    if kind == "SCALARARRAYOPEXPR":
-        array = of_value(node["args"][1], scope)
-        if node["useOr"] == "true" and _strict(node["opfuncid"], scope):
-            return array | of_value(node["args"][0], scope)
-        return array  # `x <> all ('{}')` is true for a NULL x
-    if kind == "SUBLINK":
-        return if_true(node["testexpr"], scope) if node["subLinkType"] == ANY_SUBLINK else set()
-    if kind == "ROWCOMPAREEXPR":  # later pairs may not have been looked at
-        return of_value(node["largs"][0], scope) | of_value(node["rargs"][0], scope)
+    match node["node"]:
+        case "BOOLEXPR":
+            return _of_arms(node, "and", if_true, if_false, scope)
+        case "NULLTEST":
+            return _of_tested(node, IS_NOT_NULL, scope)
+        case "BOOLEANTEST":
+            facts = {IS_TRUE: if_true, IS_FALSE: if_false, IS_NOT_UNKNOWN: of_value}
+            found = facts.get(node["booltesttype"])
+            return found(node["arg"], scope) if found else set()
+        case "SCALARARRAYOPEXPR":
+            array = of_value(node["args"][1], scope)
+            if node["useOr"] == "true" and _strict(node, scope):
+                return array | of_value(node["args"][0], scope)
+            return array  # `x <> all ('{}')` is true for a NULL x
+        case "SUBLINK":
+            return if_true(node["testexpr"], scope) if node["subLinkType"] == ANY_SUBLINK else set()
+        case "ROWCOMPAREEXPR":  # later pairs may not have been looked at
+            return of_value(node["largs"][0], scope) | of_value(node["rargs"][0], scope)
     return of_value(node, scope)
 
 
@@ -56,43 +52,47 @@ def if_false(node: Node | None, scope: QueryLevel) -> set[Key]:
     """Return what has a value where a condition is false."""
     if node is None:
         return set()
-    kind = node["node"]
-    if kind == "BOOLEXPR":
-        arms = node["args"]
-        if node["boolop"] == "or":
-            return set().union(*(if_false(arm, scope) for arm in arms))
-        if node["boolop"] == "and":
-            return set.intersection(*(if_false(arm, scope) for arm in arms))
-        return if_true(arms[0], scope)
-    if kind == "NULLTEST":
-        if node["nulltesttype"] == IS_NULL and node["argisrow"] == "false":
-            return of_value(node["arg"], scope)
-        return set()
-    if kind == "BOOLEANTEST":
-        return of_value(node["arg"], scope) if node["booltesttype"] == IS_UNKNOWN else set()
-    if kind == "DISTINCTEXPR":
-        left, right = node["args"]
-        for one, other in ((left, right), (right, left)):
-            if one["node"] == "CONST" and one["constisnull"] == "false":
-                return of_value(other, scope)
-        return set()
-    if kind == "SCALARARRAYOPEXPR":
-        return of_value(node["args"][1], scope)
-    if kind in ("SUBLINK", "ROWCOMPAREEXPR"):
-        return set()
+    match node["node"]:
+        case "BOOLEXPR":
+            return _of_arms(node, "or", if_false, if_true, scope)
+        case "NULLTEST":
+            return _of_tested(node, IS_NULL, scope)
+        case "BOOLEANTEST":
+            return of_value(node["arg"], scope) if node["booltesttype"] == IS_UNKNOWN else set()
+        case "DISTINCTEXPR":
+            for one, other in permutations(node["args"]):
+                if one["node"] == "CONST" and one["constisnull"] == "false":
+                    return of_value(other, scope)
+            return set()
+        case "SCALARARRAYOPEXPR":
+            return of_value(node["args"][1], scope)
+        case "SUBLINK" | "ROWCOMPAREEXPR":
+            return set()
     return of_value(node, scope)
+
+
+def _of_arms(node: Node, every: str, facts: Facts, opposite: Facts, scope: QueryLevel) -> set[Key]:
+    """Return the facts of AND, OR, NOT; `every` is the one whose arms all are as the whole is."""
+    if node["boolop"] == "not":
+        return opposite(node["args"][0], scope)
+    found = [facts(arm, scope) for arm in node["args"]]
+    return set().union(*found) if node["boolop"] == every else set.intersection(*found)
+
+
+def _of_tested(node: Node, test: str, scope: QueryLevel) -> set[Key]:
+    is_it = node["nulltesttype"] == test and node["argisrow"] == "false"
+    return of_value(node["arg"], scope) if is_it else set()
 
 
 def if_not_true(node: Node | None, scope: QueryLevel) -> set[Key]:
     """Return what has a value where a condition is false or NULL."""
     if node is None:
         return set()
-    kind = node["node"]
-    if kind == "NULLTEST":  # never NULL itself
+    if node["node"] == "NULLTEST":  # never NULL itself
         return if_false(node, scope)
-    if kind == "BOOLEXPR" and node["boolop"] == "or":
+    if node["node"] == "BOOLEXPR" and node["boolop"] == "or":
         return set().union(*(if_not_true(arm, scope) for arm in node["args"]))
-    if kind == "BOOLEXPR" and node["boolop"] == "not":
+    if node["node"] == "BOOLEXPR" and node["boolop"] == "not":
         argument = node["args"][0]
         return if_true(argument, scope) if argument["node"] == "NULLTEST" else set()
     return set()
@@ -106,29 +106,27 @@ def of_value(node: Node | None, scope: QueryLevel) -> set[Key]:
     key = scope.key(node)
     if key is not None:
         found.add(key)
-    kind = node["node"]
-    if kind in ("OPEXPR", "FUNCEXPR"):
-        oid = node["opfuncid" if kind == "OPEXPR" else "funcid"]
-        if _strict(oid, scope):
+    match node["node"]:
+        case "OPEXPR" | "FUNCEXPR" if _strict(node, scope):
             for argument in node["args"] or ():
                 found |= of_value(argument, scope)
-    elif kind == "NULLIFEXPR":
-        found |= of_value(node["args"][0], scope)
-    elif kind in ("RELABELTYPE", "COLLATEEXPR", "ARRAYCOERCEEXPR", "FIELDSELECT"):
-        found |= of_value(node["arg"], scope)
-    elif kind == "COERCEVIAIO":
-        result = scope.schema.types.get(int(node["resulttype"]))
-        if result is not None and result.schema == "pg_catalog":
+        case "NULLIFEXPR":
+            found |= of_value(node["args"][0], scope)
+        case "RELABELTYPE" | "COLLATEEXPR" | "ARRAYCOERCEEXPR" | "FIELDSELECT":
             found |= of_value(node["arg"], scope)
-    elif kind == "BOOLEXPR" and node["boolop"] == "not":
-        found |= of_value(node["args"][0], scope)
-    elif kind == "SUBSCRIPTINGREF" and not node["refassgnexpr"]:
-        container = scope.schema.types.get(int(node["refcontainertype"]))
-        if container is not None and (container.element or container.name == "jsonb"):
-            found |= of_value(node["refexpr"], scope)
+        case "COERCEVIAIO":
+            result = scope.schema.types.get(int(node["resulttype"]))
+            if result is not None and result.schema == "pg_catalog":
+                found |= of_value(node["arg"], scope)
+        case "BOOLEXPR" if node["boolop"] == "not":
+            found |= of_value(node["args"][0], scope)
+        case "SUBSCRIPTINGREF" if not node["refassgnexpr"]:
+            container = scope.schema.types.get(int(node["refcontainertype"]))
+            if container is not None and (container.element or container.name == "jsonb"):
+                found |= of_value(node["refexpr"], scope)
     return found
 
 
-def _strict(oid: str, scope: QueryLevel) -> bool:
-    function = scope.schema.functions.get(int(oid))
+def _strict(node: Node, scope: QueryLevel) -> bool:
+    function = scope.schema.called(node)
     return function is not None and function.strict and not function.returns_set

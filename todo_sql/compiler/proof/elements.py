@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from todo_sql.compiler.proof import conditions
-from todo_sql.compiler.proof.levels import CTE, GROUP, JOIN, SUBQUERY, QueryLevel
-from todo_sql.compiler.proof.nodes import Node, name_of, type_of
+from todo_sql.compiler.proof.levels import QueryLevel
+from todo_sql.compiler.proof.nodes import Node, type_of
 
 _EXPRESSION, _ARRAY = "4", "6"
 _AS_ITS_ARGUMENT = frozenset(("RELABELTYPE", "COLLATEEXPR", "COERCETODOMAIN"))
-_SPLITS = frozenset(("string_to_array", "regexp_split_to_array"))
 
 Value = Callable[[Node | None, QueryLevel], bool]
 
 
 def all_values(node: Node | None, scope: QueryLevel, never_null: Value) -> bool:
-    """Whether no element of an array is NULL, at any depth; a NULL array has no elements.
-
-    Args:
-        node: The array.
-        scope: Where it stands.
-        never_null: Whether an expression has a value.
-    """
+    """Whether no element of an array is NULL, at any depth; a NULL array has no elements."""
 
     def good(part: Node | None) -> bool:
         return all_values(part, scope, never_null)
@@ -56,10 +49,9 @@ def all_values(node: Node | None, scope: QueryLevel, never_null: Value) -> bool:
         case "FUNCEXPR" | "OPEXPR":
             return _call(node, scope, never_null)
         case "PARAM":
+            known = scope.null_elements
             return (
-                node["paramkind"] == "0"
-                and scope.null_elements is not None
-                and int(node["paramid"]) not in scope.null_elements
+                node["paramkind"] == "0" and known is not None and int(node["paramid"]) not in known
             )
         case "VAR":
             return _column(node, scope, never_null)
@@ -80,7 +72,7 @@ def _may_be_array(query: Node, scope: QueryLevel) -> bool:
 
 
 def _aggregate(node: Node, scope: QueryLevel, never_null: Value) -> bool:
-    function = scope.schema.functions.get(int(node["aggfnoid"]))
+    function = scope.schema.called(node)
     if function is None or not function.builtin or function.name != "array_agg":
         return False
     if node["agglevelsup"] != "0" or scope.grouping_sets or "anynonarray" not in function.arguments:
@@ -89,55 +81,41 @@ def _aggregate(node: Node, scope: QueryLevel, never_null: Value) -> bool:
     scope.known, scope.closed = set(scope.rows_known), set(scope.rows_closed)
     try:
         if node["aggfilter"]:
-            scope.prove(conditions.if_true(node["aggfilter"], scope), frozenset(), None)
+            scope.prove(conditions.if_true(node["aggfilter"], scope))
         return never_null(node["args"][0]["expr"], scope)
     finally:
         scope.known, scope.closed = known, closed
 
 
 def _call(node: Node, scope: QueryLevel, never_null: Value) -> bool:
-    oid = node["opfuncid" if node["node"] == "OPEXPR" else "funcid"]
-    function = scope.schema.functions.get(int(oid))
+    function = scope.schema.called(node)
     if function is None or not function.builtin:
         return False
-    arguments = node["args"] or []
-    name = function.name
 
     def good(part: Node) -> bool:
         return all_values(part, scope, never_null)
 
-    if name in _SPLITS:
-        return len(arguments) == 2 or name != "string_to_array"
-    if name == "array_cat":
-        return all(map(good, arguments))
-    if name == "array_append":
-        return good(arguments[0]) and never_null(arguments[1], scope)
-    if name == "array_prepend":
-        return never_null(arguments[0], scope) and good(arguments[1])
-    if name == "array_remove":
-        what = arguments[1]
-        return good(arguments[0]) or (what["node"] == "CONST" and what["constisnull"] == "true")
+    match function.name, node["args"] or []:
+        case "string_to_array", arguments:
+            return len(arguments) == 2  # else some text stands for NULL
+        case "regexp_split_to_array", _:
+            return True
+        case "array_cat", arguments:
+            return all(map(good, arguments))
+        case "array_append", [array, element]:
+            return good(array) and never_null(element, scope)
+        case "array_prepend", [element, array]:
+            return never_null(element, scope) and good(array)
+        case "array_remove", [array, what]:
+            return good(array) or (what["node"] == "CONST" and what["constisnull"] == "true")
     return False
 
 
 def _column(node: Node, scope: QueryLevel, never_null: Value) -> bool:
-    scope = scope.level(int(node["varlevelsup"]))
-    index, number = int(node["varno"]), int(node["varattno"])
+    scope, index, number = scope.column(node)
     if node.get("varreturningtype", "0") != "0" or number <= 0:
         return False
-    entry = scope.entry(index)
-    kind = int(entry["rtekind"])
-    if kind == JOIN:
-        return all_values(entry["joinaliasvars"][number - 1], scope, never_null)
-    if kind == GROUP:
-        return all_values(entry["groupexprs"][number - 1], scope, never_null)
-    claims: list[bool] = []
-    if kind == SUBQUERY and entry["subquery"]:
-        claims = scope.elements_of(entry["subquery"])
-    elif kind == CTE and entry["self_reference"] == "false":
-        home = scope.level(int(entry["ctelevelsup"]))
-        wanted = name_of(entry["ctename"])
-        for cte in home.query["cteList"] or ():
-            if name_of(cte["ctename"]) == wanted and cte["cterecursive"] != "true":
-                claims = home.elements_of(cte["ctequery"])
+    if alias := scope.alias(index, number):
+        return all_values(alias, scope, never_null)
+    claims = scope.elements_of(scope.behind(index))
     return number <= len(claims) and claims[number - 1]

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from todo_sql.compiler.proof import conditions, functions
+from todo_sql.compiler.proof import conditions, functions, levels
 from todo_sql.compiler.proof.elements import all_values
-from todo_sql.compiler.proof.levels import (
-    FULL,
-    GROUP,
-    INSERT,
-    JOIN,
-    MERGE,
-    RELATION,
-    UPDATE,
-    Hole,
-    Key,
-    QueryLevel,
-)
+from todo_sql.compiler.proof.levels import Hole, Key, QueryLevel
 from todo_sql.compiler.proof.nodes import Node
 from todo_sql.compiler.proof.one_row import exactly_one_row
 from todo_sql.compiler.schema import Function
@@ -27,22 +16,12 @@ NEW, OLD = "2", "1"
 CURRENT_SCHEMA = "14"
 JSON_OBJECT, JSON_ARRAY = "12"
 _NEVER_NULL = {
-    "NULLTEST",
-    "BOOLEANTEST",
-    "DISTINCTEXPR",
-    "ARRAYEXPR",
-    "ROWEXPR",
-    "GROUPINGFUNC",
-    "NEXTVALUEEXPR",
-    "MERGESUPPORTFUNC",
+    *("NULLTEST", "BOOLEANTEST", "DISTINCTEXPR", "ARRAYEXPR", "ROWEXPR"),
+    *("GROUPINGFUNC", "NEXTVALUEEXPR", "MERGESUPPORTFUNC"),
 }
 _AS_ITS_ARGUMENT = {
-    "RELABELTYPE",
-    "COLLATEEXPR",
-    "ARRAYCOERCEEXPR",
-    "CONVERTROWTYPEEXPR",
-    "COERCETODOMAIN",
-    "NAMEDARGEXPR",
+    *("RELABELTYPE", "COLLATEEXPR", "ARRAYCOERCEEXPR", "CONVERTROWTYPEEXPR"),
+    *("COERCETODOMAIN", "NAMEDARGEXPR"),
 }
 # Bits of WindowClause.frameOptions (src/include/nodes/parsenodes.h).
 _NONDEFAULT, _START_UNBOUNDED, _END_UNBOUNDED = 0x1, 0x20, 0x100
@@ -81,14 +60,6 @@ def _any(nodes: list[Node] | None, scope: QueryLevel) -> bool:
     return any(never_null(node, scope) for node in nodes or ())
 
 
-def _arguments(node: Node, scope: QueryLevel) -> bool:
-    return _all(node["args"], scope)
-
-
-def _some_argument(node: Node, scope: QueryLevel) -> bool:
-    return _any(node["args"], scope)
-
-
 def _coalesce(node: Node, scope: QueryLevel) -> bool:
     if _any(node["args"], scope):
         return True
@@ -99,7 +70,7 @@ def _coalesce(node: Node, scope: QueryLevel) -> bool:
             for side in ("left", "right")
         )
         for index, join in scope.joins.items()
-        if int(join["jointype"]) == FULL
+        if int(join["jointype"]) == levels.FULL
     )
 
 
@@ -113,10 +84,6 @@ def _with_closed(holes: set[Hole], look: Callable[[], bool], scope: QueryLevel) 
         scope.closed -= added
 
 
-def _constant(node: Node, scope: QueryLevel) -> bool:
-    return bool(node["constisnull"] == "false")
-
-
 def _parameter(node: Node, scope: QueryLevel) -> bool:
     if node["paramkind"] == "2":  # a column of the sublink at hand
         return scope.sublink
@@ -124,37 +91,29 @@ def _parameter(node: Node, scope: QueryLevel) -> bool:
 
 
 def _column(node: Node, scope: QueryLevel) -> bool:
-    scope = scope.level(int(node["varlevelsup"]))
+    scope, index, number = scope.column(node)
     if scope.grouping_sets:
         return False
-    index, number = int(node["varno"]), int(node["varattno"])
     returning = node.get("varreturningtype", "0")
+    if returning == OLD and scope.command in (levels.INSERT, levels.MERGE):
+        return False
+    if returning == NEW and scope.command not in (levels.INSERT, levels.UPDATE):
+        return False
     if returning != "0":
-        return _returning_column(returning, index, number, scope)
+        return base_column(index, number, scope)
+    kind = int(scope.entry(index)["rtekind"])
     if not scope.is_present(index):
-        entry = scope.entry(index)
-        return int(entry["rtekind"]) == GROUP and never_null(entry["groupexprs"][number - 1], scope)
+        return kind == levels.GROUP and never_null(scope.alias(index, number), scope)
     if ("column", index, number) in scope.known:
         return True
-    entry = scope.entry(index)
-    if int(entry["rtekind"]) == JOIN:
-        return _join_column(index, number, entry, scope)
-    return base_column(index, number, scope)
-
-
-def _returning_column(returning: str, index: int, number: int, scope: QueryLevel) -> bool:
-    if returning == OLD and scope.command in (INSERT, MERGE):
-        return False
-    if returning == NEW and scope.command not in (INSERT, UPDATE):
-        return False
-    return base_column(index, number, scope)
+    return (_join_column if kind == levels.JOIN else base_column)(index, number, scope)
 
 
 def base_column(index: int, number: int, scope: QueryLevel) -> bool:
     """Whether a column of a range table entry has a value in each of the entry's own rows."""
     entry = scope.entry(index)
     kind = int(entry["rtekind"])
-    if kind == RELATION:
+    if kind == levels.RELATION:
         relation = scope.schema.relations.get(int(entry["relid"]))
         if relation is None or not relation.is_table:
             return False
@@ -168,19 +127,12 @@ def base_column(index: int, number: int, scope: QueryLevel) -> bool:
     return number <= len(columns) and columns[number - 1]
 
 
-def _join_column(index: int, number: int, entry: Node, scope: QueryLevel) -> bool:
-    if number <= 0:
-        return False
-    alias = entry["joinaliasvars"][number - 1]
+def _join_column(index: int, number: int, scope: QueryLevel) -> bool:
+    alias, join = scope.alias(index, number), scope.joins.get(index)
     if never_null(alias, scope):
         return True
-    join = scope.joins.get(index)
-    if (
-        join is None
-        or int(join["jointype"]) != FULL
-        or not alias
-        or alias["node"] != "COALESCEEXPR"
-    ):
+    full = join is not None and int(join["jointype"]) == levels.FULL
+    if not full or alias is None or alias["node"] != "COALESCEEXPR":
         return False
     # USING of a FULL JOIN: one side is always real, so each must be good on its own.
     holes = {(index, "left"), (index, "right")}
@@ -188,7 +140,7 @@ def _join_column(index: int, number: int, entry: Node, scope: QueryLevel) -> boo
 
 
 def _call(node: Node, scope: QueryLevel) -> bool:
-    function = scope.schema.functions.get(int(node["funcid"]))
+    function = scope.schema.called(node)
     if function is None:
         return False
     arguments = node["args"] or []
@@ -228,7 +180,7 @@ def _holds_values(array: Node, scope: QueryLevel) -> bool:
 
 
 def _operator(node: Node, scope: QueryLevel) -> bool:
-    function = scope.schema.functions.get(int(node["opfuncid"]))
+    function = scope.schema.called(node)
     name = scope.schema.operators.get(int(node["opno"]))
     if function is None:
         return False
@@ -244,10 +196,6 @@ def _array_operator(node: Node, scope: QueryLevel) -> bool:
         and _holds_values(array, scope)
         and _operator({**node, "args": [scalar]}, scope)
     )
-
-
-def _row_comparison(node: Node, scope: QueryLevel) -> bool:
-    return _all(node["largs"], scope) and _all(node["rargs"], scope)
 
 
 def _through_text(node: Node, scope: QueryLevel) -> bool:
@@ -306,7 +254,7 @@ def _sublink(node: Node, scope: QueryLevel) -> bool:
 
 
 def _aggregate(node: Node, scope: QueryLevel) -> bool:
-    function = scope.schema.functions.get(int(node["aggfnoid"]))
+    function = scope.schema.called(node)
     if function is None or not function.builtin:
         return False
     if function.name in functions.ALWAYS_AGGREGATES:
@@ -317,9 +265,8 @@ def _aggregate(node: Node, scope: QueryLevel) -> bool:
         return False
     if function.name in functions.ONE_ROW_AGGREGATES:
         return True
-    return function.name in functions.ONE_VALUE_AGGREGATES and never_null(
-        node["args"][0]["expr"], scope
-    )
+    of_values = function.name in functions.ONE_VALUE_AGGREGATES
+    return of_values and never_null(node["args"][0]["expr"], scope)
 
 
 def _holds_always(condition: Node, scope: QueryLevel) -> bool:
@@ -335,7 +282,7 @@ def _holds_always(condition: Node, scope: QueryLevel) -> bool:
 
 
 def _window(node: Node, scope: QueryLevel) -> bool:
-    function = scope.schema.functions.get(int(node["winfnoid"]))
+    function = scope.schema.called(node)
     if function is None or not function.builtin:
         return False
     name, arguments = function.name, node["args"] or []
@@ -364,18 +311,6 @@ def _frame_has_current_row(node: Node, scope: QueryLevel) -> bool:
     return False
 
 
-def _sql_value(node: Node, scope: QueryLevel) -> bool:
-    return bool(node["op"] != CURRENT_SCHEMA)
-
-
-def _json_constructor(node: Node, scope: QueryLevel) -> bool:
-    return node["type"] in (JSON_OBJECT, JSON_ARRAY)
-
-
-def _json_test(node: Node, scope: QueryLevel) -> bool:
-    return never_null(node["expr"], scope)
-
-
 def _text_constant(node: Node) -> str | None:
     """Return the value of a constant of type text."""
     if node["node"] != "CONST" or node["consttype"] != "25" or node["constisnull"] == "true":
@@ -385,22 +320,22 @@ def _text_constant(node: Node) -> str | None:
 
 
 _RULES: dict[str, Callable[[Node, QueryLevel], bool]] = {
-    "CONST": _constant,
+    "CONST": lambda node, scope: node["constisnull"] == "false",
     "PARAM": _parameter,
     "VAR": _column,
     "FUNCEXPR": _call,
     "OPEXPR": _operator,
     "SCALARARRAYOPEXPR": _array_operator,
-    "ROWCOMPAREEXPR": _row_comparison,
-    "BOOLEXPR": _arguments,
+    "ROWCOMPAREEXPR": lambda node, scope: _all([*node["largs"], *node["rargs"]], scope),
+    "BOOLEXPR": lambda node, scope: _all(node["args"], scope),
     "COALESCEEXPR": _coalesce,
-    "MINMAXEXPR": _some_argument,
+    "MINMAXEXPR": lambda node, scope: _any(node["args"], scope),
     "COERCEVIAIO": _through_text,
     "CASEEXPR": _case,
     "SUBLINK": _sublink,
     "AGGREF": _aggregate,
     "WINDOWFUNC": _window,
-    "SQLVALUEFUNCTION": _sql_value,
-    "JSONCONSTRUCTOREXPR": _json_constructor,
-    "JSONISPREDICATE": _json_test,
+    "SQLVALUEFUNCTION": lambda node, scope: node["op"] != CURRENT_SCHEMA,
+    "JSONCONSTRUCTOREXPR": lambda node, scope: node["type"] in (JSON_OBJECT, JSON_ARRAY),
+    "JSONISPREDICATE": lambda node, scope: never_null(node["expr"], scope),
 }

@@ -17,6 +17,8 @@ from todo_sql.compiler.proof.nodes import Node, name_of
 from todo_sql.compiler.schema import Schema
 
 Hole = tuple[int, str]
+OuterJoin = tuple[frozenset[Hole], Node | None, frozenset[Hole]]
+Confined = set[int] | None
 Key = tuple[Any, ...]
 """An expression in comparable form: see `QueryLevel.key`."""
 
@@ -63,9 +65,7 @@ class QueryLevel:
     ctes: dict[str, list[bool]] = field(default_factory=dict)
     joins: dict[int, Node] = field(default_factory=dict)
     sublink: bool = False
-    conditions: list[tuple[frozenset[Hole], Node | None, frozenset[Hole]]] = field(
-        default_factory=list
-    )
+    conditions: list[OuterJoin] = field(default_factory=list)
     entry_columns: dict[int, list[bool]] = field(default_factory=dict)
     set_functions: int = 0
     null_elements: frozenset[int] | None = None
@@ -74,11 +74,11 @@ class QueryLevel:
     elements: dict[int, list[bool]] = field(default_factory=dict)
     depths: dict[int, list[int]] = field(default_factory=dict)
 
-    def depths_of(self, query: Node) -> list[int]:
+    def depths_of(self, query: Node | None) -> list[int]:
         """Return how deep the arrays of a query's columns are nested."""
         return self.depths.get(id(query), [])
 
-    def elements_of(self, query: Node) -> list[bool]:
+    def elements_of(self, query: Node | None) -> list[bool]:
         """Return which columns of a query are arrays without NULL among their elements."""
         return self.elements.get(id(query), [])
 
@@ -136,14 +136,30 @@ class QueryLevel:
         found: Node = self.query["rtable"][index - 1]
         return found
 
-    def find_cte(self, entry: Node) -> list[bool] | None:
-        """Return the output columns of the WITH query that a range table entry names."""
-        scope = self.level(int(entry["ctelevelsup"]))
-        return scope.ctes.get(name_of(entry["ctename"]))
+    def column(self, node: Node) -> tuple[QueryLevel, int, int]:
+        """Return the level of a VAR, and which column it is of which range table entry."""
+        return self.level(int(node["varlevelsup"])), int(node["varno"]), int(node["varattno"])
 
-    def walk_joins(
-        self, visit: Callable[[Node | None, frozenset[Hole], set[int] | None], None]
-    ) -> None:
+    def alias(self, index: int, number: int) -> Node | None:
+        """Return the expression that a column of a join, or of what is grouped by, stands for."""
+        entry = self.entry(index)
+        field = {JOIN: "joinaliasvars", GROUP: "groupexprs"}.get(int(entry["rtekind"]))
+        found: Node | None = entry[field][number - 1] if field and number > 0 else None
+        return found
+
+    def behind(self, index: int, *, recursive: bool = False) -> Node | None:
+        """Return the subquery or WITH query that a range table entry stands for."""
+        entry = self.entry(index)
+        found: Node | None = None
+        if int(entry["rtekind"]) == SUBQUERY:
+            found = entry["subquery"]
+        elif int(entry["rtekind"]) == CTE:
+            cte = with_query(self.level(int(entry["ctelevelsup"])).query, entry)
+            if cte is not None and (recursive or cte["cterecursive"] != "true"):
+                found = cte["ctequery"]
+        return found
+
+    def walk_joins(self, visit: Callable[[Node | None, frozenset[Hole], Confined], None]) -> None:
         """Note the holes of every relation; call `visit` for each condition.
 
         `visit` gets the condition, the holes in which it stands, and the relations to
@@ -151,7 +167,7 @@ class QueryLevel:
         """
         if self.result_relation:
             self.holes[self.result_relation] = frozenset()
-        found: list[tuple[Node | None, frozenset[Hole], set[int] | None]] = []
+        found: list[tuple[Node | None, frozenset[Hole], Confined]] = []
         self.conditions.clear()
         if self.query["jointree"]:
             self._walk(self.query["jointree"], self._outermost_holes(), found)
@@ -174,23 +190,20 @@ class QueryLevel:
         self,
         item: Node,
         holes: frozenset[Hole],
-        found: list[tuple[Node | None, frozenset[Hole], set[int] | None]],
+        found: list[tuple[Node | None, frozenset[Hole], Confined]],
     ) -> set[int]:
         if item["node"] == "RANGETBLREF":
             index = int(item["rtindex"])
             self.holes[index] = holes
             return {index}
         if item["node"] == "FROMEXPR":
-            below = set().union(
-                *(self._walk(part, holes, found) for part in item["fromlist"] or ())
-            )
+            parts = [self._walk(part, holes, found) for part in item["fromlist"] or ()]
             if item["quals"]:
                 found.append((item["quals"], holes, None))
-            return below
+            return set().union(*parts)
         index, kind = int(item["rtindex"]), int(item["jointype"])
-        left_hole, right_hole = (index, "left"), (index, "right")
-        left_holes = holes | {left_hole} if kind in (FULL, RIGHT) else holes
-        right_holes = holes | {right_hole} if kind in (FULL, LEFT) else holes
+        left_holes = holes | {(index, "left")} if kind in (FULL, RIGHT) else holes
+        right_holes = holes | {(index, "right")} if kind in (FULL, LEFT) else holes
         left = self._walk(item["larg"], left_holes, found)
         right = self._walk(item["rarg"], right_holes, found)
         self.joins[index] = item
@@ -202,13 +215,14 @@ class QueryLevel:
         elif kind == RIGHT:
             found.append((item["quals"], left_holes, left))
         if kind in (LEFT, RIGHT, FULL):
-            own = (left_holes | right_holes) - holes
-            self.conditions.append((own, item["quals"], holes))
+            self.conditions.append(((left_holes | right_holes) - holes, item["quals"], holes))
         elif kind != INNER:  # no other kind leaves the parser
             self.holes.pop(index)
         return left | right | {index}
 
-    def prove(self, keys: set[Key], holes: frozenset[Hole], confined: set[int] | None) -> None:
+    def prove(
+        self, keys: set[Key], holes: frozenset[Hole] = frozenset(), confined: Confined = None
+    ) -> None:
         """Record that expressions have values wherever none of `holes` is open."""
         for key in keys:
             indexes = relations_of(key)
@@ -254,12 +268,11 @@ class QueryLevel:
         if kind == "RELABELTYPE":
             return self.key(node["arg"])
         if kind in ("OPEXPR", "FUNCEXPR"):
-            oid = int(node["opfuncid" if kind == "OPEXPR" else "funcid"])
-            function = self.schema.functions.get(oid)
+            function = self.schema.called(node)
             if function is None or function.volatility != "i" or function.returns_set:
                 return None
             keys = [self.key(argument) for argument in node["args"] or ()]
-            return ("call", oid, *keys) if None not in keys else None
+            return ("call", function.oid, *keys) if None not in keys else None
         return None
 
     def _column_key(self, node: Node) -> Key | None:
@@ -268,15 +281,17 @@ class QueryLevel:
         up, index, number = int(node["varlevelsup"]), int(node["varno"]), int(node["varattno"])
         if up:
             return ("outer", up, index, number)
-        entry = self.entry(index)
-        kind = int(entry["rtekind"])
-        if kind == JOIN and number > 0:
-            alias = entry["joinaliasvars"][number - 1]
-            if alias and alias["node"] == "VAR":
-                return self.key(alias)
-        if kind == GROUP:
-            return None if self.grouping_sets else self.key(entry["groupexprs"][number - 1])
-        return ("column", index, number)
+        alias = self.alias(index, number)
+        if int(self.entry(index)["rtekind"]) == GROUP:
+            return None if self.grouping_sets else self.key(alias)
+        return self.key(alias) if alias and alias["node"] == "VAR" else ("column", index, number)
+
+
+def with_query(query: Node, entry: Node) -> Node | None:
+    """Return the WITH query of a level that a range table entry names."""
+    name = name_of(entry["ctename"])
+    ctes: list[Node] = query["cteList"] or []
+    return next((cte for cte in ctes if name_of(cte["ctename"]) == name), None)
 
 
 def relations_of(key: Key) -> set[int]:

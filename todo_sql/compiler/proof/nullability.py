@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from todo_sql.compiler.proof import conditions, functions, one_row
+from todo_sql.compiler.proof import conditions, functions, levels, one_row
 from todo_sql.compiler.proof.depth import depth
 from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.expressions import never_null, set_element
-from todo_sql.compiler.proof.levels import CTE, FUNCTION, SELECT, SUBQUERY, VALUES, QueryLevel
+from todo_sql.compiler.proof.levels import Confined, Hole, QueryLevel
 from todo_sql.compiler.proof.nodes import Node, name_of, type_of, walk
 from todo_sql.compiler.proof.sides import Side, Sides, side
 from todo_sql.compiler.schema import Schema
@@ -117,7 +117,7 @@ class _Prover:
         self._read_conditions(scope)
         for index, entry in enumerate(query["rtable"] or (), start=1):
             scope.entry_columns[index] = self._entry(entry, scope)
-        targets = query["targetList" if scope.command == SELECT else "returningList"]
+        targets = query["targetList" if scope.command == levels.SELECT else "returningList"]
         visible = [target for target in targets or () if target["resjunk"] == "false"]
         if query["hasTargetSRFs"] == "true":
             scope.set_functions = sum(
@@ -150,17 +150,13 @@ class _Prover:
         if node["op"] == UNION:
             arms = arms + self._arms(node["rarg"], scope)
         sure = [max(map(int, oids)) < _FIRST_USER_OID for oids in zip(node["colTypes"][1:])]
-        unknown = Side(
-            frozenset(), frozenset(), solid=False, plain=False
-        )  # a user's cast may give NULL
+        cast = Side(frozenset(), frozenset(), solid=False, plain=False)  # a user's may give NULL
         return [
-            [one if good else unknown for one, good in zip(arm, sure, strict=False)] for arm in arms
+            [one if good else cast for one, good in zip(arm, sure, strict=False)] for arm in arms
         ]
 
     def _read_conditions(self, scope: QueryLevel) -> None:
-        def visit(
-            condition: Node | None, holes: frozenset[tuple[int, str]], confined: set[int] | None
-        ) -> None:
+        def visit(condition: Node | None, holes: frozenset[Hole], confined: Confined) -> None:
             scope.prove(conditions.if_true(condition, scope), holes, confined)
 
         scope.walk_joins(visit)
@@ -170,7 +166,7 @@ class _Prover:
             scope.known.clear()
             scope.closed.clear()
         if not scope.grouping_sets:
-            scope.prove(conditions.if_true(scope.query["havingQual"], scope), frozenset(), None)
+            scope.prove(conditions.if_true(scope.query["havingQual"], scope))
 
     def _with(self, cte: Node, scope: QueryLevel) -> None:
         name = name_of(cte["ctename"])
@@ -217,16 +213,17 @@ class _Prover:
     def _entry(self, entry: Node, scope: QueryLevel) -> list[bool]:
         """Return the columns of a range table entry that isn't a table or a join."""
         kind = int(entry["rtekind"])
-        if kind == SUBQUERY and entry["subquery"]:
+        if kind == levels.SUBQUERY and entry["subquery"]:
             return self.outputs(entry["subquery"], scope)
-        if kind == CTE:
-            return scope.find_cte(entry) or []
-        if kind == VALUES:
+        if kind == levels.CTE:
+            home = scope.level(int(entry["ctelevelsup"]))
+            return home.ctes.get(name_of(entry["ctename"])) or []
+        if kind == levels.VALUES:
             return [
                 all(never_null(value, scope) for value in column)
                 for column in zip(*entry["values_lists"], strict=False)
             ]
-        if kind == FUNCTION:
+        if kind == levels.FUNCTION:
             return self._function(entry, scope)
         return []
 

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from todo_sql.compiler.proof.levels import CTE, SELECT, SUBQUERY, Hole, QueryLevel
-from todo_sql.compiler.proof.nodes import Node, name_of
+from todo_sql.compiler.proof.levels import CTE, SELECT, SUBQUERY, Hole, QueryLevel, with_query
+from todo_sql.compiler.proof.nodes import Node
+
+_COUNTED = ("groupClause", "groupingSets", "havingQual", "limitCount", "limitOffset")
 
 
 def exactly_one_row(query: Node, around: QueryLevel | None) -> bool:
-    """Whether a query returns one row whatever its tables hold.
-
-    Args:
-        query: The query.
-        around: The level that it stands in.
-    """
-    if (
-        query["commandType"] != str(SELECT)
-        or query["groupClause"]
-        or query["groupingSets"]
-        or query["havingQual"]
-        or query["limitCount"]
-        or query["limitOffset"]
-        or query["setOperations"]
-        or query["hasTargetSRFs"] == "true"
-    ):
+    """Whether a query returns one row whatever its tables hold; `around` is the level around it."""
+    if query["commandType"] != str(SELECT) or query["hasTargetSRFs"] == "true":
+        return False
+    if any(query[clause] for clause in (*_COUNTED, "setOperations")):
         return False
     if query["hasAggs"] == "true":
         return True
@@ -71,15 +61,14 @@ def _one_row_source(item: Node, query: Node, around: QueryLevel | None) -> bool:
     kind = int(entry["rtekind"])
     if kind == SUBQUERY and entry["subquery"]:
         return around is not None and exactly_one_row(entry["subquery"], None)
-    if kind != CTE or entry["self_reference"] == "true":
+    if kind != CTE:
         return False
     up, holder = int(entry["ctelevelsup"]), query
     if up:
         if around is None:
             return False
-        home = around.level(up - 1)
-        holder, around = home.query, home.parent
-    for cte in holder["cteList"] or ():
-        if name_of(cte["ctename"]) == name_of(entry["ctename"]):
-            return cte["cterecursive"] != "true" and exactly_one_row(cte["ctequery"], None)
-    return False
+        holder = around.level(up - 1).query
+    cte = with_query(holder, entry)
+    if cte is None or cte["cterecursive"] == "true":
+        return False
+    return exactly_one_row(cte["ctequery"], None)

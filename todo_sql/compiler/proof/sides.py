@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from todo_sql.compiler.proof import conditions
 from todo_sql.compiler.proof.expressions import never_null
-from todo_sql.compiler.proof.levels import CTE, GROUP, JOIN, SUBQUERY, Hole, QueryLevel
-from todo_sql.compiler.proof.nodes import Node, name_of
+from todo_sql.compiler.proof.levels import Hole, QueryLevel
+from todo_sql.compiler.proof.nodes import Node
 
 Open = frozenset[tuple[int, Hole]]
 """Holes of any level of a statement, each with the identity of its query."""
@@ -49,13 +49,7 @@ Sides = dict[int, list[list[Side]]]
 
 
 def side(node: Node, scope: QueryLevel, known: Sides) -> Side:
-    """Return where an output column of a query comes from.
-
-    Args:
-        node: The column.
-        scope: The query.
-        known: The sides of the queries in it.
-    """
+    """Return where an output column of a query comes from; `known` are the queries in it."""
     plain = never_null(node, scope)
     if scope.grouping_sets:
         return Side(_NONE, _NONE, plain, plain)
@@ -94,7 +88,7 @@ def _with(holes: Open, node: Node, scope: QueryLevel) -> bool:
     try:
         for theirs, condition, around in scope.conditions:
             if theirs <= scope.closed:
-                scope.prove(conditions.if_true(condition, scope), around, None)
+                scope.prove(conditions.if_true(condition, scope), around)
         return never_null(node, scope)
     finally:
         scope.known, scope.closed = known, closed
@@ -125,15 +119,8 @@ def _holes(column: Node | None, scope: QueryLevel, known: Sides) -> _Of | None:
     """Return the holes of a column; None if nothing is known of it."""
     if column is None or column.get("varreturningtype", "0") != "0":
         return None
-    scope = scope.level(int(column["varlevelsup"]))
-    index, number = int(column["varno"]), int(column["varattno"])
-    entry = scope.entry(index)
-    kind = int(entry["rtekind"])
-    inner = None
-    if kind == JOIN and number > 0:
-        inner = entry["joinaliasvars"][number - 1]
-    elif kind == GROUP:
-        inner = entry["groupexprs"][number - 1]
+    scope, index, number = scope.column(column)
+    inner = scope.alias(index, number)
     if inner is not None:
         found = [_holes(one, scope, known) for one in _columns(inner, scope)]
         real = [one for one in found if one is not None]
@@ -156,29 +143,10 @@ def _of_column(index: int, number: int, scope: QueryLevel, known: Sides) -> _Of:
                     if key[0] == "column":
                         implied |= scope.holes.get(key[1], frozenset()) - scope.closed
     outer = frozenset((id(scope.query), hole) for hole in implied)
-    behind = _behind(index, number, scope, known)
-    if behind is not None and behind.nulls and behind.nulls == behind.holes:
-        return _Of(outer | behind.nulls, behind.solid)
-    node = {
-        "node": "VAR", "varno": str(index), "varattno": str(number), "varlevelsup": "0",
-    }  # fmt: skip
-    return _Of(outer, _with(outer, node, scope))
-
-
-def _behind(index: int, number: int, scope: QueryLevel, known: Sides) -> Side | None:
-    """Return the side of a column of a subquery or WITH query."""
-    entry = scope.entry(index)
-    kind = int(entry["rtekind"])
-    query: Node | None = None
-    if kind == SUBQUERY:
-        query = entry["subquery"]
-    elif kind == CTE and entry["self_reference"] == "false":
-        home = scope.level(int(entry["ctelevelsup"]))
-        wanted = name_of(entry["ctename"])
-        for cte in home.query["cteList"] or ():
-            if name_of(cte["ctename"]) == wanted and cte["cterecursive"] != "true":
-                query = cte["ctequery"]
-    arms = known.get(id(query), []) if query else []
-    if len(arms) != 1 or not 0 < number <= len(arms[0]):
-        return None
-    return arms[0][number - 1]
+    arms = known.get(id(scope.behind(index)), [])
+    if len(arms) == 1 and 0 < number <= len(arms[0]):
+        behind = arms[0][number - 1]
+        if behind.nulls and behind.nulls == behind.holes:
+            return _Of(outer | behind.nulls, behind.solid)
+    column = {"varno": str(index), "varattno": str(number), "varlevelsup": "0"}
+    return _Of(outer, _with(outer, {"node": "VAR", **column}, scope))
