@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -148,33 +148,25 @@ class Compiler:
             yield other
 
     def _examine(self, queries: Sequence[NamedQuery], rules: Sequence[Rule]) -> list[Examined]:
-        examined = []
+        findings: dict[NamedQuery, list[Finding]] = {}
+        known: dict[NamedQuery, Described | None] = {}
         for query, answer in self._prepare(queries):  # one at a time: trees are large
             refusals = () if isinstance(answer, Checked) else answer
-            if untyped := tuple(self._inference.wrong_types(query)):
-                refusals = untyped
-            if refusals or not isinstance(answer, Checked):
-                examined.append(Examined(query, None, refusals))
-                continue
-            findings: list[Finding] = []
-            described = self._inference.describe(answer, findings)
-            found = dict.fromkeys(finding for rule in rules for finding in rule(answer, self))
-            findings += [finding for finding in found if finding.code not in query.allow]
-            examined.append(Examined(query, described, tuple(findings)))
+            found = findings[query] = self._inference.wrong_types(query) or list(refusals)
+            if not found and isinstance(answer, Checked):
+                known[query] = self._inference.describe(answer, found)
+                news = dict.fromkeys(finding for rule in rules for finding in rule(answer, self))
+                found += [finding for finding in news if finding.code not in query.allow]
         defaults = Defaults(self.connection)
-        for index, one in enumerate(examined):
-            if one.described is not None:
-                mistakes: list[Finding] = []
-                typed = defaults.typed(one.described, mistakes)
-                found_all = (*one.findings, *mistakes)
-                examined[index] = replace(one, described=typed, findings=found_all)
-        wrong = self._check_pages([one.described for one in examined if one.described])
-        return [
-            replace(one, findings=(*one.findings, *wrong[one.query])) if one.query in wrong else one
-            for one in examined
-        ]
+        described = {
+            query: defaults.typed(one, findings[query]) for query, one in known.items() if one
+        }
+        self._check_pages(described.values(), findings)
+        return [Examined(one, described.get(one), tuple(found)) for one, found in findings.items()]
 
-    def _check_pages(self, described: list[Described]) -> dict[NamedQuery, list[Finding]]:
+    def _check_pages(
+        self, described: Iterable[Described], findings: Mapping[NamedQuery, list[Finding]]
+    ) -> None:
         """Prepare the texts that pages are read with."""
         pages = [
             (entry.query, variant)
@@ -182,25 +174,23 @@ class Compiler:
             if entry.query.cardinality is Cardinality.PAGE
             for variant in page_variants(entry.query, entry.not_null)
         ]
-        found: dict[NamedQuery, list[Finding]] = {}
         answers = prepare.prepare_all(self.connection, self._statements(pages))
         for (query, variant), answer in zip(pages, answers, strict=True):
             if isinstance(answer, Refused):
                 finding = refused(query, variant, answer)
-                if finding not in found.setdefault(query, []):
-                    found[query].append(finding)
-        return found
+                if finding not in findings[query]:
+                    findings[query].append(finding)
 
     def _prepare(
         self, queries: Sequence[NamedQuery]
     ) -> Iterator[tuple[NamedQuery, Checked | tuple[Finding, ...]]]:
         """Prepare every variant of every query; yield what is wrong with those that are refused."""
-        texts = [tuple(variants(query)) for query in queries]
-        pairs = [(query, one) for query, found in zip(queries, texts, strict=True) for one in found]
-        answers = prepare.prepare_all(self.connection, self._statements(pairs))
-        for query, found in zip(queries, texts, strict=True):
+        pairs = [(query, tuple(variants(query))) for query in queries]
+        flat = [(query, variant) for query, texts in pairs for variant in texts]
+        answers = prepare.prepare_all(self.connection, self._statements(flat))
+        for query, texts in pairs:
             refusals: dict[Finding, None] = {}
-            checked = Checked.of(query, _accepted(query, found, answers, refusals))
+            checked = Checked.of(query, _accepted(query, texts, answers, refusals))
             yield query, tuple(refusals) if refusals else checked
         assert next(answers, None) is None  # the connection is free again
 

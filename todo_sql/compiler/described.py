@@ -32,11 +32,34 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class DescribedParameter:
-    """A parameter as a caller sees it.
+class TypedName:
+    """A parameter or a column: its name, its type here and there, and whether it takes NULL."""
+
+    name: str
+    pg_type: str | None
+    python: PythonType
+    nullable: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "pg_type": self.pg_type,
+            "python_type": self.annotation.text,
+            "nullable": self.nullable,
+        }
+
+    @property
+    def annotation(self) -> PythonType:
+        """The Python type with None, if that is accepted, or comes."""
+        return self.python.optional() if self.nullable else self.python
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedParameter(TypedName):
+    """A parameter as a caller sees it; `pg_type` is None for one of `-- case`, which isn't sent.
 
     Attributes:
-        pg_type: As `format_type` names it; None for a `-- case` parameter, which isn't sent.
         default: Python source, or None.
         default_imports: What that needs, as pairs of module and name.
         optional: Whether its lines are left out when it isn't given.
@@ -45,10 +68,6 @@ class DescribedParameter:
         null_elements: Whether elements of an array may be None.
     """
 
-    name: str
-    pg_type: str | None
-    python: PythonType
-    nullable: bool
     default: str | None = None
     optional: bool = False
     target: Origin | None = None
@@ -58,13 +77,7 @@ class DescribedParameter:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "name": self.name,
-            "pg_type": self.pg_type,
-            "python_type": self.annotation.text,
-            "nullable": self.nullable,
-            "default": self.default,
-        }
+        return {**TypedName.as_dict(self), "default": self.default}
 
     @property
     def may_be_left_out(self) -> bool:
@@ -79,14 +92,9 @@ class DescribedParameter:
             text = quoted(ast.literal_eval(text))
         return PythonType(text, self.default_imports)
 
-    @property
-    def annotation(self) -> PythonType:
-        """The Python type with None, if it is accepted."""
-        return self.python.optional() if self.nullable else self.python
-
 
 @dataclass(frozen=True, slots=True)
-class DescribedColumn:
+class DescribedColumn(TypedName):
     """A column of the result.
 
     Attributes:
@@ -95,27 +103,10 @@ class DescribedColumn:
         inside: Of a column in a nested model: whether it can be NULL where that is there.
     """
 
-    name: str
     pg_type: str
-    python: PythonType
-    nullable: bool
     origin: Origin | None = None
     form: Form | None = None
     inside: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "name": self.name,
-            "pg_type": self.pg_type,
-            "python_type": self.annotation.text,
-            "nullable": self.nullable,
-        }
-
-    @property
-    def annotation(self) -> PythonType:
-        """The Python type with None, if it can be NULL."""
-        return self.python.optional() if self.nullable else self.python
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,18 +291,15 @@ class Described:
             row: The annotation of a row.
             local: What the module calls ``list``, ``Page`` and ``int``.
         """
-        match self.query.cardinality:
-            case Cardinality.MANY:
-                return f"{local('list')}[{row}]"
-            case Cardinality.OPTIONAL:
-                return row if row == "None" or row.endswith("| None") else f"{row} | None"
-            case Cardinality.EXECROWS | Cardinality.COPYFROM:
-                return local("int")
-            case Cardinality.BATCH:
-                return f"{local('list')}[{row}]" if self.columns else local("int")
-            case Cardinality.PAGE:
-                return f"{local('Page')}[{row}]"
-        return row
+        cardinality = self.query.cardinality
+        if cardinality is Cardinality.OPTIONAL:
+            return row if row == "None" or row.endswith("| None") else f"{row} | None"
+        if cardinality in (Cardinality.EXECROWS, Cardinality.COPYFROM):
+            return local("int")
+        if cardinality is Cardinality.BATCH and not self.columns:
+            return local("int")
+        lists = {Cardinality.MANY: "list", Cardinality.BATCH: "list", Cardinality.PAGE: "Page"}
+        return f"{local(lists[cardinality])}[{row}]" if cardinality in lists else row
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form of design §3."""

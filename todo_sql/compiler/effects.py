@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from todo_sql.compiler.proof.levels import RELATION, SELECT
 from todo_sql.compiler.proof.nodes import Tree
-from todo_sql.compiler.schema import Function, Relation, Schema
+from todo_sql.compiler.schema import CALLS, Function, Relation, Schema
 
 HARMLESS = frozenset(
     ("random", "clock_timestamp", "gen_random_uuid", "timeofday", "uuidv4", "uuidv7")
 )
 # Volatile functions of PostgreSQL whose effects end with the transaction, or are data.
 _CLEAN = frozenset(("nextval", "setval", "pg_notify", "pg_sleep", "pg_sleep_for", "pg_sleep_until"))
-CALLS = {
-    "FUNCEXPR": "funcid",
-    "OPEXPR": "opfuncid",
-    "DISTINCTEXPR": "opfuncid",
-    "NULLIFEXPR": "opfuncid",
-    "SCALARARRAYOPEXPR": "opfuncid",
-    "AGGREF": "aggfnoid",
-    "WINDOWFUNC": "winfnoid",
-}
 
 
 def tables(trees: Iterable[Tree], schema: Schema) -> list[Relation]:
@@ -61,8 +52,7 @@ def is_read_only(tree: Tree, schema: Schema) -> bool:
     for query in tree.of("QUERY"):
         if query["commandType"] != str(SELECT) or query["rowMarks"] or query["utilityStmt"]:
             return False
-    called = {int(node[name]) for kind, name in CALLS.items() for node in tree.of(kind)}
-    return all(_is_harmless(schema.functions.get(oid)) for oid in called - {0})
+    return all(map(_is_harmless, _called(tree, schema)))
 
 
 def leaves(tree: Tree, schema: Schema) -> bool:
@@ -73,15 +63,18 @@ def leaves(tree: Tree, schema: Schema) -> bool:
     """
     if not tree.queries or any(query["utilityStmt"] for query in tree.of("QUERY")):
         return True
-    called = {int(node[name]) for kind, name in CALLS.items() for node in tree.of(kind)}
-    return not all(
-        _is_harmless(function)
-        or (function is not None and function.builtin and _is_clean(function))
-        for function in map(schema.functions.get, called - {0})
-    )
+    return not all(_is_harmless(one) or _is_clean(one) for one in _called(tree, schema))
 
 
-def _is_clean(function: Function) -> bool:
+def _called(tree: Tree, schema: Schema) -> Iterator[Function | None]:
+    """Yield each function that a statement calls; None: one that is not known."""
+    called = {int(node[field]) for kind, field in CALLS.items() for node in tree.of(kind)}
+    return map(schema.functions.get, called - {0})
+
+
+def _is_clean(function: Function | None) -> bool:
+    if function is None or not function.builtin:
+        return False
     return function.name in _CLEAN or "_xact" in function.name
 
 

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import permutations
 
-from todo_sql.compiler.proof.levels import (
-    CTE,
-    FUNCTION,
-    GROUP,
-    INSERT,
-    JOIN,
-    MERGE,
-    RELATION,
-    SUBQUERY,
-    UPDATE,
-    VALUES,
-)
+from todo_sql.compiler.proof import levels
 from todo_sql.compiler.proof.nesting import Level, levels_of, output, own_nodes
-from todo_sql.compiler.proof.nodes import Node, Tree
+from todo_sql.compiler.proof.nodes import COERCIONS, Node, Tree, parameter, uncast
 from todo_sql.compiler.schema import Column, Relation, Schema
 
-COERCIONS = frozenset(
-    ("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR", "ARRAYCOERCEEXPR")
-)
-_CASTS = frozenset("12")  # written as a cast, or implied
 _TESTS = ("NULLTEST", "BOOLEANTEST", "DISTINCTEXPR", "COALESCEEXPR", "FUNCEXPR")
 _COUNTERS = frozenset(("num_nulls", "num_nonnulls"))
 _EXPRESSION, _MULTIPLE = "4", "5"
+_UNNEST = "2331"  # unnest(anyarray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +93,12 @@ def feeds(tree: Tree, schema: Schema, listed: Container[tuple[int, int]]) -> dic
     """
     found: dict[int, Feed] = {}
     for node in tree.of("PARAM"):
-        if node["paramkind"] == "0":
-            found.setdefault(int(node["paramid"]), Feed()).uses += 1
+        if (number := parameter(node)) is not None:
+            found.setdefault(number, Feed()).uses += 1
     if not found:
         return found
-    levels = levels_of(tree)
-    for level in levels:
+    whole = levels_of(tree)
+    for level in whole:
         for number in _copies(level):
             found[number].uses -= 1
         for source, relation, column in _stores(level, schema):
@@ -124,22 +110,22 @@ def feeds(tree: Tree, schema: Schema, listed: Container[tuple[int, int]]) -> dic
             else:
                 feed.targets.append((relation, column))
                 feed.strict |= refuses and source.direct
-    for source in _tested(tree, levels, schema):
+    for source in _tested(tree, whole, schema):
         if source.element:
             found[source.number].tested_elements = True
         else:
             found[source.number].tested = True
-    for number, key in _comparisons(tree, levels, schema, listed):
+    for number, key in _comparisons(tree, whole, schema, listed):
         found[number].compared.append(key)
     return found
 
 
-def _tested(tree: Tree, levels: list[Level], schema: Schema) -> Iterator[Flow]:
+def _tested(tree: Tree, whole: list[Level], schema: Schema) -> Iterator[Flow]:
     """Yield each parameter that the text tests for NULL."""
     if not any(True for _ in tree.of(*_TESTS)):
         return
-    for level in levels:
-        for node in own_nodes(level.query) if len(levels) > 1 else tree.of(*_TESTS):
+    for level in whole:
+        for node in own_nodes(level.query) if len(whole) > 1 else tree.of(*_TESTS):
             for argument in _tests_of(node, schema):
                 for part in argument["args"] if argument["node"] == "ROWEXPR" else (argument,):
                     yield from sources(part, level)
@@ -154,14 +140,14 @@ def _tests_of(node: Node, schema: Schema) -> list[Node]:
         case "COALESCEEXPR":
             return list(node["args"][:-1])
         case "FUNCEXPR":
-            function = schema.functions.get(int(node["funcid"]))
+            function = schema.called(node)
             if function is not None and function.builtin and function.name in _COUNTERS:
                 return list(node["args"] or ())
     return []
 
 
 def _comparisons(
-    tree: Tree, levels: list[Level], schema: Schema, listed: Container[tuple[int, int]]
+    tree: Tree, whole: list[Level], schema: Schema, listed: Container[tuple[int, int]]
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """Yield each parameter that is compared with a listed column, and the column."""
     found = [
@@ -169,13 +155,13 @@ def _comparisons(
         for node in tree.of("OPEXPR", "SCALARARRAYOPEXPR")
         if schema.operators.get(int(node["opno"])) in ("=", "<>")
         for pair in _column_and_parameter(node)
-        if any(_key(level.query, pair[0]) in listed for level in levels)
+        if any(_key(level.query, pair[0]) in listed for level in whole)
     ]
-    if len(levels) == 1:
-        yield from ((number, _key(levels[0].query, column)) for _, (column, number) in found)
+    if len(whole) == 1:
+        yield from ((number, _key(whole[0].query, column)) for _, (column, number) in found)
         return
     candidates = {id(node): pair for node, pair in found}
-    for level in levels if candidates else ():
+    for level in whole if candidates else ():
         for node in own_nodes(level.query):
             if id(node) in candidates:
                 column, number = candidates[id(node)]
@@ -185,21 +171,16 @@ def _comparisons(
 
 
 def _column_and_parameter(node: Node) -> Iterator[tuple[Node, int]]:
-    one, other = (_uncoerced(argument) for argument in node["args"])
-    for column, parameter in ((one, other), (other, one)):
+    for column, other in permutations(map(_uncoerced, node["args"])):
         is_column = column["node"] == "VAR" and column["varlevelsup"] == "0"
-        if is_column and _is_parameter(parameter):
-            yield column, int(parameter["paramid"])
-
-
-def _is_parameter(node: Node) -> bool:
-    return bool(node["node"] == "PARAM" and node["paramkind"] == "0")
+        if is_column and (number := parameter(other)) is not None:
+            yield column, number
 
 
 def _key(query: Node, column: Node) -> tuple[int, int]:
     """Return table and number of a column, zeros if it is not one of a table."""
     entries, index = query["rtable"] or (), int(column["varno"])
-    if not 0 < index <= len(entries) or entries[index - 1]["rtekind"] != str(RELATION):
+    if not 0 < index <= len(entries) or entries[index - 1]["rtekind"] != str(levels.RELATION):
         return 0, 0
     return int(entries[index - 1]["relid"]), int(column["varattno"])
 
@@ -210,21 +191,12 @@ def _uncoerced(node: Node) -> Node:
     return node
 
 
-def _uncast(node: Node) -> Node:
-    """Return what an expression is before casts, which keep NULL."""
-    while node["node"] in COERCIONS or (
-        node["node"] == "FUNCEXPR" and node["funcformat"] in _CASTS and node["args"]
-    ):
-        node = node["arg"] if "arg" in node else node["args"][0]
-    return node
-
-
 def _written(query: Node) -> list[Node]:
     """Return the targets of a writing query that are columns of its table."""
     command, result = int(query["commandType"]), int(query["resultRelation"])
-    if command not in (INSERT, UPDATE, MERGE) or not result:
+    if command not in (levels.INSERT, levels.UPDATE, levels.MERGE) or not result:
         return []
-    targets = list(query["targetList"] or ()) if command != MERGE else []
+    targets = list(query["targetList"] or ()) if command != levels.MERGE else []
     if query["onConflict"]:
         targets += query["onConflict"]["onConflictSet"] or ()
     for action in query["mergeActionList"] or ():
@@ -249,16 +221,15 @@ def _copies(level: Level) -> Iterator[int]:
 
     PostgreSQL copies one without a type to the list of what is inserted.
     """
-    if level.query["commandType"] != str(INSERT):
+    if level.query["commandType"] != str(levels.INSERT):
         return
-    inserted = [_uncast(one["expr"]) for one in _written(level.query) if one["expr"]]
-    numbers = [int(node["paramid"]) for node in inserted if _is_parameter(node)]
+    numbers = [parameter(uncast(one["expr"])) for one in _written(level.query) if one["expr"]]
     for inner in level.subqueries.values():
         for target in inner.query["targetList"] or ():
-            node = target["expr"]
-            if _is_parameter(node) and int(node["paramid"]) in numbers:
-                numbers.remove(int(node["paramid"]))
-                yield int(node["paramid"])
+            number = parameter(target["expr"])
+            if number is not None and number in numbers:
+                numbers.remove(number)
+                yield number
 
 
 def sources(
@@ -266,7 +237,7 @@ def sources(
     level: Level,
     direct: bool = True,
     element: bool = False,
-    seen: frozenset[tuple[int, int]] = frozenset(),
+    seen: frozenset[tuple[int, int, int]] = frozenset(),
 ) -> Iterator[Flow]:
     """Yield the parameters whose value an expression hands on unchanged.
 
@@ -279,74 +250,67 @@ def sources(
     """
     if node is None:
         return
-    node = _uncast(node)
-    parts: list[tuple[Any, Level, bool]] = []
+    node = uncast(node)
+    if (number := parameter(node)) is not None:
+        yield Flow(number, direct, element)
+    if node["node"] == "VAR":
+        home, index, column = level.column(node)
+        mark = (id(home), index, column)
+        if mark in seen:
+            return
+        seen |= {mark}
+    if node["node"] == "FUNCEXPR" and not element and node["funcid"] == _UNNEST:
+        yield from sources(node["args"][0], level, direct, True, seen)
+    for part, where, always in _parts(node, level):
+        yield from sources(part, where, direct and always, element, seen)
+
+
+def _parts(node: Node, level: Level) -> list[tuple[Node | None, Level, bool]]:
+    """Return the expressions one of which is the value of another, and whether it always is."""
     match node["node"]:
-        case "PARAM" if node["paramkind"] == "0":
-            yield Flow(int(node["paramid"]), direct, element)
         case "PARAM" if node["paramkind"] == "3":  # a column of `set (a, b) = (select …)`
             number = int(node["paramid"])
-            for inner in level.sublinks:
-                if inner[0]["subLinkType"] == _MULTIPLE and int(inner[0]["subLinkId"]) == (
-                    number >> 16
-                ):
-                    parts += [(*one, direct) for one in _columns(inner[1], number & 0xFFFF)]
+            return [
+                (*one, True)
+                for link, inner in level.sublinks
+                if link["subLinkType"] == _MULTIPLE and int(link["subLinkId"]) == number >> 16
+                for one in _columns(inner, number & 0xFFFF)
+            ]
         case "VAR":
-            key = (int(node["varno"]), int(node["varattno"]))
-            home = level.up(int(node["varlevelsup"]))
-            if home is None or key[1] <= 0 or (mark := (hash((id(home), key)), key[1])) in seen:
-                return
-            seen |= {mark}
-            yield from _of_column(*key, home, direct, element, seen)
+            return [(*one, True) for one in _behind(*level.column(node))]
         case "SUBLINK" if node["subLinkType"] == _EXPRESSION:
-            inner_level = next((one for link, one in level.sublinks if link is node), None)
-            if inner_level is not None:
-                parts += [(*one, direct) for one in _columns(inner_level, 1)]
+            inners = (inner for link, inner in level.sublinks if link is node)
+            return [(*one, True) for inner in inners for one in _columns(inner, 1)]
         case "COALESCEEXPR":
             *first, last = node["args"]
-            parts += [*((one, level, False) for one in first), (last, level, direct)]
+            return [*((one, level, False) for one in first), (last, level, True)]
         case "NULLIFEXPR":
-            parts.append((node["args"][0], level, direct))
+            return [(node["args"][0], level, True)]
         case "CASEEXPR":
             results = [branch["result"] for branch in node["args"]]
-            parts += [(one, level, False) for one in (*results, node["defresult"])]
-        case "FUNCEXPR" if node["funcretset"] == "true" and len(node["args"] or ()) == 1:
-            if not element and level.is_unnest(node):
-                yield from sources(node["args"][0], level, direct, True, seen)
-    for part, where, always in parts:
-        yield from sources(part, where, always, element, seen)
+            return [(one, level, False) for one in (*results, node["defresult"])]
+    return []
 
 
-def _of_column(
-    index: int,
-    number: int,
-    home: Level,
-    direct: bool,
-    element: bool,
-    seen: frozenset[tuple[int, int]],
-) -> Iterator[Flow]:
-    """Yield the sources of a column of something in FROM."""
+def _behind(home: Level, index: int, number: int) -> list[tuple[Node | None, Level]]:
+    """Return the expressions that make a column of something in FROM."""
+    if number <= 0:
+        return []
+    if alias := home.alias(index, number):
+        return [(alias, home)]
     entry = home.entry(index)
     kind = int(entry["rtekind"])
-    parts: list[tuple[Any, Level]] = []
-    if kind == VALUES:
-        parts = [(row[number - 1], home) for row in entry["values_lists"]]
-    elif kind == JOIN:
-        parts = [(entry["joinaliasvars"][number - 1], home)]
-    elif kind == GROUP:
-        parts = [(entry["groupexprs"][number - 1], home)]
-    elif kind in (SUBQUERY, CTE):
-        inner = home.inner(entry, index)
-        parts = _columns(inner, number) if inner is not None else []
-    elif kind == FUNCTION:
-        at = 0
-        for function in entry["functions"]:
-            width = int(function["funccolcount"])
-            if at + 1 == number and width == 1:
-                parts = [(function["funcexpr"], home)]
-            at += width
-    for part, where in parts:
-        yield from sources(part, where, direct, element, seen)
+    if kind == levels.VALUES:
+        return [(row[number - 1], home) for row in entry["values_lists"]]
+    if kind == levels.FUNCTION:
+        widths = [int(function["funccolcount"]) for function in entry["functions"]]
+        return [
+            (function["funcexpr"], home)
+            for at, function in enumerate(entry["functions"])
+            if sum(widths[:at]) + 1 == number and widths[at] == 1
+        ]
+    inner = home.inner(index)
+    return _columns(inner, number) if inner is not None else []
 
 
 def _columns(level: Level, number: int) -> list[tuple[Node | None, Level]]:

@@ -9,12 +9,7 @@ from dataclasses import replace
 from todo_sql.compiler import effects, feeds, nested, python_types
 from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.checks import session_state
-from todo_sql.compiler.described import (
-    Described,
-    DescribedColumn,
-    DescribedParameter,
-    NestedModel,
-)
+from todo_sql.compiler.described import Described, DescribedColumn, DescribedParameter, NestedModel
 from todo_sql.compiler.prepare import ResultColumn
 from todo_sql.compiler.proof.nullability import Claims, prove_all
 from todo_sql.compiler.repeats import repeat_keys
@@ -84,73 +79,53 @@ class Inference:
 
     def wrong_types(self, query: NamedQuery) -> list[Finding]:
         """Return what is wrong with the types that a header names."""
-        return [
-            Finding(
-                "C105",
-                "error",
-                f"`{directive.pg_type}` is not a type",
-                directive.place,
-                cause=f"the header of `{query.name}` declares `{directive.name}` with it",
-                fix="name a type of PostgreSQL or of the migrations",
-            )
-            for directive in directives(query)
-            if directive.pg_type and self._named_types.get(directive.pg_type) is None
-        ]
+        fix = "name a type of PostgreSQL or of the migrations"
+        found = []
+        for one in directives(query):
+            if one.pg_type and self._named_types.get(one.pg_type) is None:
+                message = f"`{one.pg_type}` is not a type"
+                cause = f"the header of `{query.name}` declares `{one.name}` with it"
+                found.append(Finding("C105", "error", message, one.place, cause, fix))
+        return found
 
     def _disagreements(self, checked: Checked) -> list[Finding]:
-        query = checked.query
-        first = checked.answers[0].columns
+        query, found = checked.query, []
         shapes = {
             tuple((column.name, column.type) for column in answer.columns)
             for answer in checked.shapes
         }
-        found = []
         if len(shapes) > 1:
-            found.append(
-                Finding(
-                    "C103",
-                    "error",
-                    f"the variants of `{query.name}` return different columns",
-                    query.place(),
-                    cause=" or ".join(
-                        "("
-                        + ", ".join(f"{name} {self._types.shown(oid)}" for name, oid in shape)
-                        + ")"
-                        for shape in sorted(shapes)
-                    ),
-                    fix="let optional lines change which rows come back, not their shape",
-                )
-            )
-        names = {column.name for column in first}
+            shown = [
+                ", ".join(f"{name} {self._types.shown(oid)}" for name, oid in shape)
+                for shape in sorted(shapes)
+            ]
+            message = f"the variants of `{query.name}` return different columns"
+            cause = " or ".join(f"({one})" for one in shown)
+            fix = "let optional lines change which rows come back, not their shape"
+            found.append(Finding("C103", "error", message, query.place(), cause, fix))
+        names = {column.name for column in checked.answers[0].columns}
         if query.cardinality.returns_rows:
             names |= {
                 path
                 for path in nested.paths(names)
                 if query.columns.get(path) and not query.columns[path].pg_type
             }
-        found += [
-            Finding(
-                "C106",
-                "error",
-                f"`{query.name}` has no column `{directive.name}`",
-                directive.place,
-                cause=f"its columns are {', '.join(sorted(names)) or 'none'}",
-                fix="correct the name, or take the directive out",
-            )
-            for directive in query.columns.values()
-            if directive.name not in names
-        ]
+        cause = f"its columns are {', '.join(sorted(names)) or 'none'}"
+        fix = "correct the name, or take the directive out"
+        for name, directive in query.columns.items():
+            if name not in names:
+                message = f"`{query.name}` has no column `{name}`"
+                found.append(Finding("C106", "error", message, directive.place, cause, fix))
         return found
 
     def _parameters(
         self, checked: Checked, findings: list[Finding]
     ) -> tuple[DescribedParameter, ...] | None:
-        query, types = checked.query, self._types
+        query = checked.query
         oids: dict[str, set[int]] = defaultdict(set)
         fed: dict[str, list[feeds.Feed]] = defaultdict(list)
-        fed_by = {
-            id(tree): feeds.feeds(tree, self.schema, types.listed) for tree in checked.distinct
-        }
+        listed = self._types.listed
+        fed_by = {id(tree): feeds.feeds(tree, self.schema, listed) for tree in checked.distinct}
         for variant, answer in zip(checked.variants, checked.answers, strict=True):
             for name, oid in zip(variant.parameters, answer.parameters, strict=True):
                 oids[name].add(oid)
@@ -159,65 +134,56 @@ class Inference:
             for number, name in enumerate(variant.parameters, start=1):
                 if number in numbered:
                     fed[name].append(numbered[number])
-        parameters: list[DescribedParameter] = []
-        wrong: list[Finding] = []
-        for name in query.names:
-            if len(oids[name]) > 1:
-                shown = " or ".join(sorted(types.shown(oid) for oid in oids[name]))
-                wrong.append(
-                    Finding(
-                        "C102",
-                        "error",
-                        f"parameter `{name}` of `{query.name}` has several types",
-                        query.place(),
-                        cause=f"its variants use it as {shown}",
-                        fix=f"write `-- param: {name} TYPE` in the header",
-                    )
-                )
-                continue
-            (oid,) = oids[name]
-            targets = {
-                (relation.oid, column.name): (relation, column)
-                for feed in fed[name]
-                for relation, column in feed.targets
-            }
-            target = types.origin(*next(iter(targets.values()))) if len(targets) == 1 else None
-            directive = query.parameters.get(name)
-            shape = python_types.Shape(
-                nulls=feeds.nullable_elements(fed[name]),
-                depth=types.depth(directive, oid, [column for _, column in targets.values()]),
-            )
-            python = types.python(oid, target, query, name, shape, tuples=True)
-            if python is None:
-                wrong.append(self._no_type(query, f"parameter `{name}`", oid))
-                continue
-            listed = types.allowed(fed[name], target)
-            if listed and not python.mapped:
-                python = python_types.narrowed(python, listed)
-            nullable = feeds.nullable(fed[name])
-            if directive is not None and directive.nullable is not None:
-                nullable = directive.nullable
-            default = directive.default if directive else None
-            nullable = nullable or default == "None"
-            optional = name in query.optional and name not in query.required
-            parameters.append(
-                DescribedParameter(
-                    name,
-                    types.shown(oid) + "[]" * (0 if types.is_domain(oid) else shape.depth - 1),
-                    python,
-                    nullable,
-                    default,
-                    optional,
-                    target,
-                    python_types.written(oid, self.schema, shape.depth),
-                    shape.nulls or python.mapped,
-                )
-            )
+        found = [self._parameter(query, name, oids[name], fed[name]) for name in query.names]
+        wrong = [one for one in found if isinstance(one, Finding)]
+        parameters = [one for one in found if isinstance(one, DescribedParameter)]
         for case in query.cases.values():
             values, default = python_types.literal(case.values), python_types.quoted(case.default)
-            parameters += [DescribedParameter(case.parameter, None, values, False, default)]
+            parameters.append(DescribedParameter(case.parameter, None, values, False, default))
         findings += wrong
         return None if wrong else tuple(parameters)
+
+    def _parameter(
+        self, query: NamedQuery, name: str, oids: set[int], fed: list[feeds.Feed]
+    ) -> DescribedParameter | Finding:
+        """Return a parameter, by its types and by where it goes in each text."""
+        types = self._types
+        if len(oids) > 1:
+            message = f"parameter `{name}` of `{query.name}` has several types"
+            cause = f"its variants use it as {' or '.join(sorted(map(types.shown, oids)))}"
+            fix = f"write `-- param: {name} TYPE` in the header"
+            return Finding("C102", "error", message, query.place(), cause, fix)
+        (oid,) = oids
+        targets = {
+            (relation.oid, column.name): (relation, column)
+            for feed in fed
+            for relation, column in feed.targets
+        }
+        target = types.origin(*next(iter(targets.values()))) if len(targets) == 1 else None
+        directive = query.parameters.get(name)
+        depth = types.depth(directive, oid, [column for _, column in targets.values()])
+        shape = python_types.Shape(feeds.nullable_elements(fed), depth)
+        python = types.python(oid, target, query, name, shape, tuples=True)
+        if python is None:
+            return self._no_type(query, f"parameter `{name}`", oid)
+        listed = types.allowed(fed, target)
+        if listed and not python.mapped:
+            python = python_types.narrowed(python, listed)
+        nullable = feeds.nullable(fed)
+        if directive is not None and directive.nullable is not None:
+            nullable = directive.nullable
+        default = directive.default if directive else None
+        return DescribedParameter(
+            name,
+            types.shown(oid) + "[]" * (0 if types.is_domain(oid) else depth - 1),
+            python,
+            nullable or default == "None",
+            default,
+            name in query.optional and name not in query.required,
+            target,
+            python_types.written(oid, self.schema, depth),
+            shape.nulls or python.mapped,
+        )
 
     def _columns(
         self,
@@ -318,18 +284,12 @@ class Inference:
         shown = self._types.shown(oid)
         element = shown.removesuffix("[]")
         key = f"'{element}'" if '"' in element else f'"{element}"'
-        return self._unusable(
-            query,
-            f"{what} of `{query.name}` has no Python type",
-            shown,
-            "say which row type it is: cast it, as in `:name::my_type`"
-            if element == "record"
-            else f'cast it to text or jsonb, or map it: {key} = "module.Name" under '
-            "[tool.todo-sql.types]",
-        )
-
-    def _unusable(self, query: NamedQuery, message: str, pg_type: str, fix: str) -> Finding:
-        cause = f"its type in PostgreSQL is {pg_type}"
+        table = "[tool.todo-sql.types]"
+        fix = f'cast it to text or jsonb, or map it: {key} = "module.Name" under {table}'
+        if element == "record":
+            fix = "say which row type it is: cast it, as in `:name::my_type`"
+        message = f"{what} of `{query.name}` has no Python type"
+        cause = f"its type in PostgreSQL is {shown}"
         return Finding("C104", "error", message, query.place(), cause, fix)
 
     def _tenant(self, query: NamedQuery, relations: list[Relation]) -> bool:

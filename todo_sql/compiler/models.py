@@ -14,13 +14,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from todo_sql.compiler.described import (
-    Described,
-    DescribedColumn,
-    DescribedParameter,
-    NestedModel,
-    RowModel,
-)
+from todo_sql.compiler.described import Described, DescribedColumn, NestedModel, RowModel
 from todo_sql.errors import Finding
 
 _SHOWN = 3
@@ -77,43 +71,27 @@ def _disagreement(entry: Described, model: RowModel, first: Described, shared: R
         for name in dict.fromkeys([*mine, *theirs])
         if mine.get(name) != theirs.get(name)
     ]
-    return Finding(
-        "C107",
-        "error",
-        f"`{entry.query.name}` and `{first.query.name}` disagree on {model.name}",
-        entry.query.place(),
-        cause="; ".join(differences),
-        fix="select the same columns, override one with `-- column:`, or name another model"
-        + (f": -- model: {model.path} -> Name" if model.path else ""),
-    )
+    message = f"`{entry.query.name}` and `{first.query.name}` disagree on {model.name}"
+    fix = "select the same columns, override one with `-- column:`, or name another model"
+    fix += f": -- model: {model.path} -> Name" if model.path else ""
+    return Finding("C107", "error", message, entry.query.place(), "; ".join(differences), fix)
 
 
 def alike(described: Iterable[Described]) -> list[Finding]:
     """Return a hint for each group of unnamed models that hold the same columns."""
     groups: dict[tuple[tuple[str, str], ...], list[Described]] = defaultdict(list)
     for entry in described:
-        if (
-            entry.model is not None
-            and entry.query.model is None
-            and "C129" not in entry.query.allow
-        ):
+        if entry.model and not entry.query.model and "C129" not in entry.query.allow:
             groups[tuple((one.name, one.annotation.text) for one in entry.columns)].append(entry)
+    cause = "each has a model of its own, and a function that takes one refuses the others"
     found = []
     for first, *others in groups.values():
         if others:
             names = ", ".join(f"`{one.query.name}`" for one in others[:_SHOWN])
             more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-            found.append(
-                Finding(
-                    "C129",
-                    "info",
-                    f"`{first.query.name}` returns the same columns as {names}{more}",
-                    first.query.place(),
-                    cause="each has a model of its own, and a function that takes one refuses "
-                    "the others",
-                    fix="write one `-> Model` in their headers",
-                )
-            )
+            message = f"`{first.query.name}` returns the same columns as {names}{more}"
+            fix = "write one `-> Model` in their headers"
+            found.append(Finding("C129", "info", message, first.query.place(), cause, fix))
     return found
 
 
@@ -128,8 +106,7 @@ def misnamed(described: Iterable[Described]) -> list[Finding]:
     }
     found: dict[tuple[str, str], Finding] = {}
     for entry in described:
-        items: list[DescribedParameter | DescribedColumn] = [*entry.columns, *entry.parameters]
-        for one in items:
+        for one in (*entry.columns, *entry.parameters):
             for module, name in sorted(one.python.imports if one.python.mapped else ()):
                 if (module == ".models") != (name in models):
                     found.setdefault((module, name), _misnamed(entry, one.name, module, name))
@@ -148,25 +125,18 @@ def _misnamed(entry: Described, item: str, module: str, name: str) -> Finding:
 
 def _unusable_names(entry: Described) -> list[Finding]:
     names = [column.name for column in entry.columns]
-    return [
-        Finding(
-            "C108",
-            "error",
-            f"column {number} of `{entry.query.name}` "
-            + (
-                f"repeats the name `{name}`"
-                if name in names[: number - 1]
-                else f"is named `{name}`"
-            ),
-            entry.query.place(),
-            cause="the columns of a row become the fields of a pydantic model, which cannot have "
-            "two of one name, nor a keyword of Python, nor a name of its own or with a leading _",
-            fix="name it with `as`",
-        )
-        for number, name in enumerate(names, start=1)
-        if name in names[: number - 1]
-        or not (all(map(is_field, name.split("."))) if entry.nested else is_field(name))
-    ]
+    cause = "the columns of a row become the fields of a pydantic model, which cannot have two of "
+    cause += "one name, nor a keyword of Python, nor a name of its own or with a leading _"
+    found = []
+    for index, name in enumerate(names):
+        repeated = name in names[:index]
+        parts = name.split(".") if entry.nested else [name]
+        if repeated or not all(map(is_field, parts)):
+            how = "repeats the name" if repeated else "is named"
+            message = f"column {index + 1} of `{entry.query.name}` {how} `{name}`"
+            place = entry.query.place()
+            found.append(Finding("C108", "error", message, place, cause, "name it with `as`"))
+    return found
 
 
 def is_field(name: str) -> bool:

@@ -48,20 +48,13 @@ def nesting(
     """Return the nested models of a query; what is wrong with one is added to `findings`.
 
     Args:
-        query: The query.
         names: Of its columns.
         claims: What is proved of each variant.
-        findings: Takes the mistakes.
     """
-    arms = [
-        (claim.columns, arm)
-        for claim in claims
-        for arm in (claim.sides or [[]])
-    ]  # fmt: skip
+    arms = [(claim.columns, arm) for claim in claims for arm in claim.sides or [[]]]
     found: list[NestedModel] = []
     inside: dict[int, bool] = {}
-    row = query.model or pascal(query.name) + "Row"
-    called: dict[str, str] = {"": row}
+    called = {"": query.model or pascal(query.name) + "Row"}
     for path in paths(names):
         outer, _, last = path.rpartition(".")
         directive = query.models.get(path)
@@ -69,8 +62,7 @@ def nesting(
         own = [index for index, name in enumerate(names) if name.rpartition(".")[0] == path]
         told = [_told(query, own, names, columns, arm) for columns, arm in arms]
         missing = any(one.missing for one in told)
-        for index in own:
-            inside[index] = all(index in one.values for one in told)
+        inside |= {index: all(index in one.values for one in told) for index in own}
         witnesses = [index for index in own if all(index in one.witnesses for one in told)]
         override = query.columns.get(path)
         if override is not None and override.nullable is not None:
@@ -104,9 +96,7 @@ def _told(
     said = {index: one.nullable for index, one in overrides.items() if one}
     sure = {index for index, nullable in said.items() if nullable is False}
     unsure = {index for index, nullable in said.items() if nullable}
-    if len(arm) != len(columns):
-        return _Facts(False, (plain | sure) - unsure, (plain | sure) - unsure)
-    sides = {index: arm[index] for index in own}
+    sides = {index: arm[index] for index in own} if len(arm) == len(columns) else {}
     holes = [one.holes for one in sides.values() if one.holes is not None]
     shared = frozenset.intersection(*holes) if holes else frozenset()
     if not shared:
@@ -118,44 +108,32 @@ def _told(
 
 
 def _no_witness(query: NamedQuery, path: str, column: str) -> Finding:
-    return Finding(
-        "C127",
-        "error",
-        f"nothing tells whether `{path}` of `{query.name}` is there",
-        query.place(),
-        cause="it comes from the side of an outer join that may be missing, and each of its "
-        "columns may be NULL by itself",
-        fix=f'select its key, too, as in … as "{path}.id", or declare a column that never is NULL '
-        f'where the row is there: -- column: "{column}" not null',
-    )
+    message = f"nothing tells whether `{path}` of `{query.name}` is there"
+    cause = "it comes from the side of an outer join that may be missing, and each of its columns "
+    cause += "may be NULL by itself"
+    fix = f'select its key, too, as in … as "{path}.id", or declare a column that never is NULL '
+    fix += f'where the row is there: -- column: "{column}" not null'
+    return Finding("C127", "error", message, query.place(), cause, fix)
 
 
 def wrong_names(query: NamedQuery, names: Sequence[str]) -> list[Finding]:
     """Return what is wrong with the names of a query whose columns nest."""
     found = []
     known = paths(names)
+    cause = "a dot in the name of a column nests it: each part becomes a field of a model"
     for number, name in enumerate(names, start=1):
+        message = None
         if "." in name and not all(map(is_field, name.split("."))):
             message = f"column {number} of `{query.name}` is named `{name}`"
         elif name in known:
             message = f"`{query.name}` has a column `{name}` and columns in it"
-        else:
-            continue
-        cause = "a dot in the name of a column nests it: each part becomes a field of a model"
-        found.append(
-            Finding("C108", "error", message, query.place(), cause, "name it otherwise with `as`")
-        )
+        if message:
+            fix = "name it otherwise with `as`"
+            found.append(Finding("C108", "error", message, query.place(), cause, fix))
+    cause = f"its nested rows are {', '.join(known) or 'none'}"
     for path, directive in query.models.items():
         if path not in known:
-            shown = ", ".join(known) or "none"
-            found.append(
-                Finding(
-                    "C106",
-                    "error",
-                    f"`{query.name}` has no columns in `{path}`",
-                    directive.place,
-                    cause=f"its nested rows are {shown}",
-                    fix=f'write columns such as … as "{path}.id", or take the directive out',
-                )
-            )
+            message = f"`{query.name}` has no columns in `{path}`"
+            fix = f'write columns such as … as "{path}.id", or take the directive out'
+            found.append(Finding("C106", "error", message, directive.place, cause, fix))
     return found

@@ -9,14 +9,12 @@ What triggers do belongs to the schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from todo_sql.compiler.effects import CALLS, HARMLESS
-from todo_sql.compiler.feeds import COERCIONS
+from todo_sql.compiler.effects import HARMLESS
 from todo_sql.compiler.proof.levels import INSERT, RELATION, SELECT, VALUES
-from todo_sql.compiler.proof.nodes import Node, Tree
-from todo_sql.compiler.schema import Function, Schema
+from todo_sql.compiler.proof.nodes import Node, Tree, parameter, uncast, walk
+from todo_sql.compiler.schema import CALLS, Schema
 
 _NONE: frozenset[str] = frozenset()
 _DO_UPDATE = "2"
@@ -75,7 +73,7 @@ class _Upsert:
                 number = _given(value, unread)
                 if number is not None:
                     found.add(number)
-                elif value is None or _uncoerced(value)["node"] != "CONST":
+                elif value is None or uncast(value)["node"] != "CONST":
                     return set()
         if not self._writes_the_same(stored, columns) or not self._finds_it_again(stored):
             return set()
@@ -98,7 +96,7 @@ class _Upsert:
         stored = {}
         for target in self._main["targetList"] or ():
             value = target["expr"]
-            inner = _uncoerced(value)
+            inner = uncast(value)
             if rows is not None and inner["node"] == "VAR":
                 place = int(inner["varattno"]) - 1
                 stored[int(target["resno"])] = [row[place] for row in rows["values_lists"]]
@@ -114,8 +112,8 @@ class _Upsert:
             if value["node"] == "VAR":
                 same = value["varno"] == self._excluded and int(value["varattno"]) == column
             else:
-                number = _parameter(value)
-                same = number is not None and [_parameter(one) for one in values] == [number]
+                number = parameter(uncast(value))
+                same = number is not None and [parameter(uncast(one)) for one in values] == [number]
             if not same or (column not in keys and not all(map(self._is_settled, values))):
                 return False
         return True
@@ -140,33 +138,27 @@ class _Upsert:
 
     def _is_settled(self, value: Node) -> bool:
         """Whether an expression gives the same when it is evaluated again."""
-        for node in _below(value, set()):
+        for node in walk(value):
+            function = self._schema.called(node)
+            settled = ("i", "s") if function and function.builtin else ("i",)
             if node["node"] in ("SUBLINK", "NEXTVALUEEXPR"):
                 return False
-            function = self._called(node)
-            if function and not (function.volatility == "i" or self._is_stable(function)):
+            if function and function.volatility not in settled:
                 return False
         return True
 
-    def _is_stable(self, function: Function) -> bool:
-        return function.volatility == "s" and function.builtin
-
     def _is_volatile(self, whole: Node, ignored: set[int]) -> bool:
         """Whether something volatile may run that is no harmless default of a column."""
-        for node in _below(whole, ignored):
+        for node in walk(whole, ignored):
             if node["node"] not in CALLS or not int(node[CALLS[node["node"]]]):
                 continue
-            function = self._called(node)
+            function = self._schema.called(node)
             if function is None:
                 return True
             is_default = node.get("location") == "-1" and function.builtin
             if function.volatility == "v" and not (is_default and function.name in _DEFAULTS):
                 return True
         return False
-
-    def _called(self, node: Node) -> Function | None:
-        field = CALLS.get(node["node"])
-        return self._schema.functions.get(int(node[field])) if field else None
 
 
 def _given(value: Node | None, unread: list[Node]) -> int | None:
@@ -178,39 +170,11 @@ def _given(value: Node | None, unread: list[Node]) -> int | None:
     """
     if value is None:
         return None
-    value = _uncoerced(value)
-    if value["node"] == "COALESCEEXPR":
-        first, *others = value["args"]
-        if _parameter(first) is not None:
-            unread += others
-        return _parameter(first)
-    return _parameter(value)
-
-
-def _parameter(value: Node) -> int | None:
-    value = _uncoerced(value)
-    is_one = value["node"] == "PARAM" and value["paramkind"] == "0"
-    return int(value["paramid"]) if is_one else None
-
-
-def _uncoerced(node: Node) -> Node:
-    while True:
-        if node["node"] in COERCIONS:
-            node = node["arg"]
-        elif node["node"] == "FUNCEXPR" and node["funcformat"] in ("1", "2"):
-            node = node["args"][0]
-        else:
-            return node
-
-
-def _below(value: Any, ignored: set[int]) -> Iterator[Node]:
-    """Yield every node at and below a place, but for some and what is below those."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, dict) and id(item) not in ignored:
-            if "node" in item:
-                yield item
-            stack.extend(item.values())
+    value = uncast(value)
+    if value["node"] != "COALESCEEXPR":
+        return parameter(value)
+    first, *others = value["args"]
+    number = parameter(uncast(first))
+    if number is not None:
+        unread += others
+    return number

@@ -36,8 +36,7 @@ def unmatched(
     for entry in described:
         known.add(entry.query.name)
         for owner in filter(None, (entry.query.name, entry.query.model)):
-            columns[owner] |= {one.name for one in entry.columns}
-            columns[owner] |= {one.name for one in entry.parameters}
+            columns[owner] |= {one.name for one in (*entry.columns, *entry.parameters)}
         for model in entry.row_models:
             columns[model.name] |= {one.name for one in model.fields}
     unknown = {
@@ -55,7 +54,8 @@ def unmatched(
         theirs = columns.get(owner, set())
         if key in types or _is_of(key, unknown) or _is_column(key, columns):
             continue
-        names = [f"{owner}.{one}" for one in theirs] or _all(columns, column)
+        names = [f"{owner}.{one}" for one in theirs]
+        names = names or [f"{one}.{column}" for one, own in columns.items() if column in own]
         cause = "no type, table, query or model has this name"
         fix = did_you_mean(key, names, "correct the name, or remove the line")
         if theirs:
@@ -76,11 +76,6 @@ def _is_column(key: str, columns: dict[str, set[str]]) -> bool:
     """Tell whether some table or query has it; a column's name may hold a dot."""
     dots = [index for index, character in enumerate(key) if character == "."]
     return any(key[dot + 1 :] in columns.get(key[:dot], set()) for dot in dots)
-
-
-def _all(columns: dict[str, set[str]], column: str) -> list[str]:
-    """Return the keys that end with a column, of whatever table or query."""
-    return [f"{owner}.{column}" for owner, names in columns.items() if column in names]
 
 
 def _place(config: Config, key: str) -> Place:

@@ -154,17 +154,10 @@ class Equalities:
         return self._column(node, level) if node["node"] == "VAR" else None
 
     def _column(self, node: Node, level: Level) -> Term | None:
-        home = level.up(int(node["varlevelsup"]))
-        if home is None:
-            return None
-        index, number = int(node["varno"]), int(node["varattno"])
-        entry = home.entry(index)
-        kind = int(entry["rtekind"])
-        if kind == JOIN and number > 0:
-            return self.term(entry["joinaliasvars"][number - 1], home)
-        if kind == GROUP:
-            return self.term(entry["groupexprs"][number - 1], home)
-        inner = home.inner(entry, index)
+        home, index, number = level.column(node)
+        if alias := home.alias(index, number):
+            return self.term(alias, home)
+        inner = home.inner(index)
         if inner is not None and not inner.query["setOperations"]:
             found = self.term(output(inner, number), inner)
             if found is not None:
@@ -217,8 +210,4 @@ def _equalities(query: Node, schema: Schema) -> Iterator[tuple[Node, Node]]:
             test = condition["testexpr"]
             inner = condition["subselect"]["targetList"]
             if test and test["node"] == "OPEXPR" and inner:
-                yield test["args"][0], {"node": "SUBLINK", "subLinkType": "4", **_only(condition)}
-
-
-def _only(sublink: Node) -> Node:
-    return {"subselect": sublink["subselect"]}
+                yield test["args"][0], {**condition, "subLinkType": "4"}

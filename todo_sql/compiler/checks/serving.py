@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
-from psycopg import sql
 
 from todo_sql.catalog.read import ours
+from todo_sql.compiler.coordinator import act_as
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.prepare import signature
@@ -74,28 +74,42 @@ def find(
     """Return the queries with what their plans show added.
 
     Args:
-        connection: To a loaded database, in autocommit mode.
-        examined: Queries of the same schema.
-        config: Of the project.
+        connection: To a loaded database of their schema, in autocommit mode.
     """
     parameter = config.tenant.parameter if config.tenant else ""
     with ours(connection):
         text, values = bound(__package__, "sizes", column=parameter)
         sizes = psycopg.RawCursor(connection).execute(text.encode(), values).fetchall()
-    tables = {name: _Table(*numbers) for name, *numbers in sizes}
     tables = {
-        name: table._replace(is_tenants=table.is_tenants and name not in config.exempt)
-        for name, table in tables.items()
+        name: _Table(rows, is_tenants and name not in config.exempt)
+        for name, rows, is_tenants in sizes
     }
+
+    def judge(entry: Described, variant: Variant) -> Iterator[Finding]:
+        return _judge(_plan(connection, variant, entry, config), variant, entry.query, tables)
+
+    return judged(examined, judge, lambda finding: (finding.code, finding.message))
+
+
+def judged(
+    examined: Iterable[Examined],
+    judge: Callable[[Described, Variant], Iterable[Finding]],
+    once: Callable[[Finding], object],
+) -> list[Examined]:
+    """Return queries with what is found in the plans of their texts added.
+
+    Args:
+        judge: Yields what is wrong with the plan of one text.
+        once: Says what is the same for all texts of a query, and told once.
+    """
     found = []
     for one in examined:
-        news: dict[tuple[str, str], Finding] = {}
+        news: dict[object, Finding] = {}
         for variant in planned_texts(one.described) if one.described else ():
             assert one.described is not None
-            plan = _plan(connection, variant, one.described, config)
-            for finding in _judge(plan, variant, one.query, tables):
+            for finding in judge(one.described, variant):
                 if finding.code not in one.query.allow:
-                    news.setdefault((finding.code, finding.message), finding)
+                    news.setdefault(once(finding), finding)
         found.append(replace(one, findings=(*one.findings, *news.values())))
     return found
 
@@ -124,17 +138,11 @@ def _plan(connection: Connection[Any], variant: Variant, entry: Described, confi
     with connection.transaction(force_rollback=True):
         connection.execute("set local plan_cache_mode = force_generic_plan")
         if config.tenant is not None and entry.tenant:
-            role = sql.SQL("set local role {}").format(sql.Identifier(config.tenant.role))
-            connection.execute(role)
-            connection.execute(
-                "select pg_catalog.set_config(%s, 'x', true)", [config.tenant.setting]
-            )
-        connection.execute(
-            f"prepare todo_sql_planned{signature(declared)} as {variant.sql}".encode()
-        )
-        row = connection.execute(
-            f"explain (format json) execute todo_sql_planned{nulls}".encode()
-        ).fetchone()
+            act_as(connection, config.tenant, "x", citus=False)
+        text = f"prepare todo_sql_planned{signature(declared)} as {variant.sql}"
+        connection.execute(text.encode())
+        text = f"explain (format json) execute todo_sql_planned{nulls}"
+        row = connection.execute(text.encode()).fetchone()
         connection.execute("deallocate todo_sql_planned")
     plan: Node = row[0][0]["Plan"] if row else {}
     return plan
@@ -145,50 +153,35 @@ def _judge(
 ) -> Iterator[Finding]:
     """Yield what is wrong with one plan."""
     which = variant_words(variant)
+
+    def warning(code: str, what: str, why: str, fix: str, parameter: str | None = None) -> Finding:
+        place = query.place_of(parameter) or query.place()
+        return Finding(code, "warning", what, place, f"{which}{why}", fix)
+
     for node, limited in _nodes(plan, limited=False):
         table = tables.get(node.get("Relation Name", ""), _Table(0, False))
-        name = f"`{node.get('Relation Name')}`"
-        kind = node["Node Type"]
+        name, kind = f"`{node.get('Relation Name')}`", node["Node Type"]
         if kind in _SCANS and table.rows >= MANY_ROWS:
             for number in map(int, _EQUAL.findall(str(node.get("Filter", "")))):
                 parameter = variant.parameters[number - 1]
-                yield _finding(
-                    "C122",
-                    f"`:{parameter}` is compared with each row of {name}, not looked up",
-                    query,
-                    parameter,
-                    f"{which}PostgreSQL filters by {node['Filter']}",
-                    "add an index whose first columns are those compared by `=`",
-                )
+                what = f"`:{parameter}` is compared with each row of {name}, not looked up"
+                fix = "add an index whose first columns are those compared by `=`"
+                why = f"PostgreSQL filters by {node['Filter']}"
+                yield warning("C122", what, why, fix, parameter)
             if kind == "Seq Scan" and table.is_tenants:
-                yield _finding(
-                    "C121",
-                    f"`{query.name}` reads all of {name}, every tenant's rows",
-                    query,
-                    None,
-                    f"{which}no index serves its conditions",
-                    "add an index that begins with the tenant's column",
-                )
+                what = f"`{query.name}` reads all of {name}, every tenant's rows"
+                fix = "add an index that begins with the tenant's column"
+                yield warning("C121", what, "no index serves its conditions", fix)
             selects = table.is_tenants or "$" in str(node.get("Filter", ""))
             if kind in _INDEX_SCANS and "Index Cond" not in node and selects:
-                yield _finding(
-                    "C124",
-                    f"`{query.name}` walks through all of {name} by `{node['Index Name']}`",
-                    query,
-                    None,
-                    f"{which}no condition is looked up in the index",
-                    "put the columns of the conditions before those of the order",
-                )
+                what = f"`{query.name}` walks through all of {name} by `{node['Index Name']}`"
+                fix = "put the columns of the conditions before those of the order"
+                yield warning("C124", what, "no condition is looked up in the index", fix)
         if limited and kind == "Sort" and node["Plans"][0]["Plan Rows"] >= _SORTED_ROWS:
-            keys = ", ".join(node["Sort Key"])
-            yield _finding(
-                "C123",
-                f"`{query.name}` sorts all its rows to return the first",
-                query,
-                None,
-                f"{which}no index has the order {keys}",
-                "add an index on the columns compared by `=`, then those of the order",
-            )
+            what = f"`{query.name}` sorts all its rows to return the first"
+            fix = "add an index on the columns compared by `=`, then those of the order"
+            why = f"no index has the order {', '.join(node['Sort Key'])}"
+            yield warning("C123", what, why, fix)
 
 
 def _nodes(node: Node, *, limited: bool) -> Iterator[tuple[Node, bool]]:
@@ -204,9 +197,3 @@ def variant_words(variant: Variant) -> str:
     """Return what a variant has of its query, to begin a sentence with."""
     parts = [*sorted(variant.given), *(f"{key} {value}" for key, value in variant.cases.items())]
     return f"with {', '.join(parts)}: " if parts else ""
-
-
-def _finding(
-    code: str, message: str, query: NamedQuery, parameter: str | None, cause: str, fix: str
-) -> Finding:
-    return Finding(code, "warning", message, query.place_of(parameter) or query.place(), cause, fix)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from todo_sql.compiler.effects import CALLS
 from todo_sql.compiler.proof.nodes import Node, Tree
 from todo_sql.compiler.schema import Schema
 from todo_sql.errors import Finding
@@ -29,21 +28,16 @@ def refused(query: NamedQuery, variant: Variant) -> list[Finding]:
 
 def find(query: NamedQuery, variant: Variant, tree: Tree, schema: Schema) -> Iterator[Finding]:
     """Yield what of a query would reach the connection's next user."""
+    cause = "the next caller could meet it, so the session is made new behind each call, and what "
+    cause += "the call wanted to keep is lost"
     for what, instead in {**kept(variant.sql), **dict(_called(tree, schema))}.items():
-        yield Finding(
-            "C126",
-            "warning",
-            f"`{query.name}` leaves something on a pooled connection: `{what}`",
-            query.place(),
-            cause="the next caller could meet it, so the session is made new behind each call, "
-            "and what the call wanted to keep is lost",
-            fix=instead,
-        )
+        message = f"`{query.name}` leaves something on a pooled connection: `{what}`"
+        yield Finding("C126", "warning", message, query.place(), cause, instead)
 
 
 def _called(tree: Tree, schema: Schema) -> Iterator[tuple[str, str]]:
     for node in tree.of("FUNCEXPR"):
-        function = schema.functions.get(int(node[CALLS["FUNCEXPR"]]))
+        function = schema.called(node)
         if function is None or not function.builtin:
             continue
         if function.name in _LOCKS:

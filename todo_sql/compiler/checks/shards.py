@@ -9,20 +9,20 @@ value of its type, since Citus finds the shard by the values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
 from todo_sql.catalog.read import ours
-from todo_sql.compiler.checks.serving import planned_texts, variant_words
+from todo_sql.compiler.checks.serving import judged, variant_words
 from todo_sql.compiler.coordinator import act_as, is_citus, shard_counts
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.prepare import signature
 from todo_sql.config import Config
 from todo_sql.errors import Finding
+from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.own import bound
 from todo_sql.queries.variants import Variant
 from todo_sql.sql.grammar import parse
@@ -50,23 +50,16 @@ def find(
 
     Args:
         connection: To the database that the project is for, in autocommit mode.
-        examined: Queries of the same schema.
-        config: Of the project.
     """
     examined = list(examined)
     if not is_citus(connection):
         return examined
     samples = _samples(connection, examined)
-    found = []
-    for one in examined:
-        news: dict[str, Finding] = {}
-        for variant in planned_texts(one.described) if one.described else ():
-            assert one.described is not None
-            for finding in _judge(connection, variant, one.described, config, samples):
-                if finding.code not in one.query.allow:
-                    news.setdefault(finding.code, finding)
-        found.append(replace(one, findings=(*one.findings, *news.values())))
-    return found
+
+    def judge(entry: Described, variant: Variant) -> Iterator[Finding]:
+        return _judge(connection, variant, entry, config, samples)
+
+    return judged(examined, judge, lambda finding: finding.code)
 
 
 def _samples(connection: Connection[Any], examined: Iterable[Examined]) -> Samples:
@@ -108,21 +101,17 @@ def _judge(
             raise  # a node is away: nothing that the query could mend
         said = error.diag.message_primary or str(error)
         detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
-        yield _refused(entry, f"{which}{said}{detail}", _FIX)
+        yield _refused(query, f"{which}{said}{detail}", _FIX)
         return
     if entry.tenant and _copies(plan, variant):
-        yield _refused(entry, f"{which}COPY FROM not supported with row-level security", _COPY_FIX)
+        yield _refused(query, f"{which}COPY FROM not supported with row-level security", _COPY_FIX)
         return
     most = max(shard_counts(plan), default=0)
     if entry.tenant and most > 1:
-        yield Finding(
-            "C131",
-            "warning",
-            f"`{query.name}` goes to {most} shards, though it is of one tenant",
-            query.place(),
-            f"{which}no condition says for each table that its rows are the tenant's",
-            "compare the tenant's column of every table with the tenant, or with each other's",
-        )
+        message = f"`{query.name}` goes to {most} shards, though it is of one tenant"
+        cause = f"{which}no condition says for each table that its rows are the tenant's"
+        fix = "compare the tenant's column of every table with the tenant, or with each other's"
+        yield Finding("C131", "warning", message, query.place(), cause, fix)
 
 
 def _is_behind(error: psycopg.Error) -> bool:
@@ -130,8 +119,7 @@ def _is_behind(error: psycopg.Error) -> bool:
     return is_behind(error.sqlstate, said.severity_nonlocalized, said.message_primary)
 
 
-def _refused(entry: Described, cause: str, fix: str) -> Finding:
-    query = entry.query
+def _refused(query: NamedQuery, cause: str, fix: str) -> Finding:
     what = f"`{query.name}` does not run on Citus"
     return Finding("C132", "error", what, query.place(), cause, fix)
 
@@ -166,9 +154,8 @@ def _plan(
                 value = samples.get(types[tenant.parameter] or "") or "x"
                 act_as(connection, tenant, value, citus=True)
             connection.execute("set local plan_cache_mode = force_custom_plan")
-            connection.execute(
-                f"prepare todo_sql_planned{signature(declared)} as {variant.sql}".encode()
-            )
+            text = f"prepare todo_sql_planned{signature(declared)} as {variant.sql}"
+            connection.execute(text.encode())
             row = connection.execute(call).fetchone()
     finally:
         connection.execute("deallocate all")  # no transaction takes it back

@@ -30,16 +30,9 @@ def find(query: NamedQuery, variant: Variant) -> list[Finding]:
     offset = len(variant.sql.encode()[:byte].decode())
     offset = variant.sql.index("*", offset)
     start = variant.source_offset(offset)
-    return [
-        Finding(
-            "C112",
-            "warning",
-            f"`{query.name}` selects `*`",
-            query.source.place(start, start + 1),
-            "a migration that adds a column changes what the query returns",
-            "name the columns",
-        )
-    ]
+    message, place = f"`{query.name}` selects `*`", query.source.place(start, start + 1)
+    cause = "a migration that adds a column changes what the query returns"
+    return [Finding("C112", "warning", message, place, cause, "name the columns")]
 
 
 def _inner(node: Any) -> Any:
@@ -68,12 +61,9 @@ def _star(statement: Any, known: Known) -> int | None:
             if (found := _star(arm, known)) is not None:
                 return found
         return _in_targets(statement.target_list, statement.from_clause, known)
-    if hasattr(statement, "returning_list"):
-        targets = statement.returning_list
-    elif hasattr(statement, "returning_clause"):
+    targets = getattr(statement, "returning_list", ())
+    if hasattr(statement, "returning_clause"):
         targets = statement.returning_clause.exprs
-    else:
-        return None
     return next((at for at in map(_star_at, targets) if at is not None), None)
 
 
@@ -89,13 +79,10 @@ def _star_at(target: Any) -> int | None:
 
 def _in_targets(targets: Any, sources: Any, known: Known) -> int | None:
     for target in targets:
-        at = _star_at(target)
-        if at is None:
-            continue
-        fields = target.res_target.val.column_ref.fields
-        owner = fields[-2].string.sval if len(fields) > 1 else None
-        for source in sources:
-            if _is_open(source, owner, known):
+        if (at := _star_at(target)) is not None:
+            fields = target.res_target.val.column_ref.fields
+            owner = fields[-2].string.sval if len(fields) > 1 else None
+            if any(_is_open(source, owner, known) for source in sources):
                 return at
     return None
 
@@ -103,11 +90,10 @@ def _in_targets(targets: Any, sources: Any, known: Known) -> int | None:
 def _is_open(source: Any, owner: str | None, known: Known) -> bool:
     """Whether the columns of something in FROM are those of a table or view."""
     kind, item = source.WhichOneof("node"), _inner(source)
-    if kind == "join_expr":
-        own = item.alias.aliasname if item.HasField("alias") else None
-        owner = None if own is not None and own == owner else owner
-        return _is_open(item.larg, owner, known) or _is_open(item.rarg, owner, known)
     alias = item.alias.aliasname if item.HasField("alias") else None
+    if kind == "join_expr":
+        owner = None if alias is not None and alias == owner else owner
+        return _is_open(item.larg, owner, known) or _is_open(item.rarg, owner, known)
     if kind == "range_var":
         if owner is not None and owner != (alias or item.relname):
             return False

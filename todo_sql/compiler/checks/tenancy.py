@@ -33,21 +33,15 @@ def find(
         if not is_tenant_table(relation, tenant.parameter, config.exempt):
             continue
         if not _held(equalities, level, index, relation, tenant.parameter, number):
-            by_key = equalities.by_key(level, index, relation)
-            found.append(
-                Finding(
-                    "C110",
-                    "error",
-                    f"`{query.name}` uses `{relation.name}` without its tenant",
-                    _place(query, variant, equalities, level.entry(index), relation),
-                    cause="its key finds the rows, and row security alone decides whose they are"
-                    if by_key
-                    else "row security would filter the rows, but no index can: "
-                    "every tenant's rows are read",
-                    fix=f"add `{tenant.parameter} = :{tenant.parameter}` for this table, "
-                    "or say `-- tenant: none`",
-                )
-            )
+            message = f"`{query.name}` uses `{relation.name}` without its tenant"
+            place = _place(query, variant, equalities, level.entry(index), relation)
+            cause = "row security would filter the rows, but no index can: "
+            cause += "every tenant's rows are read"
+            if equalities.by_key(level, index, relation):
+                cause = "its key finds the rows, and row security alone decides whose they are"
+            condition = f"{tenant.parameter} = :{tenant.parameter}"
+            fix = f"add `{condition}` for this table, or say `-- tenant: none`"
+            found.append(Finding("C110", "error", message, place, cause, fix))
     return found
 
 
@@ -61,9 +55,9 @@ def _held(
 ) -> bool:
     numbers = [key for key, one in relation.columns.items() if one.name == column]
     query = level.query
-    if query["commandType"] == "3" and int(query["resultRelation"]) == index:
-        return True  # an insert: row security checks the value, and NOT NULL demands one
     written = int(query["resultRelation"]) == index
+    if query["commandType"] == "3" and written:
+        return True  # an insert: row security checks the value, and NOT NULL demands one
     if not written and index not in joined(query["jointree"]):
         return True  # not read from: a view's own entry, or `excluded`
     term = (id(level), index, numbers[0])

@@ -25,11 +25,7 @@ _WITH_TIES = "1"
 def find(
     query: NamedQuery, answer: PreparedQuery, equalities: Equalities, schema: Schema
 ) -> list[Finding]:
-    """Return the findings of one variant.
-
-    Args:
-        equalities: Of its tree, in which the order may be missing.
-    """
+    """Return the findings of one variant; `equalities` are of its tree, perhaps without order."""
     node = equalities.tree.main
     if node is None or node["commandType"] != str(SELECT) or not node["limitCount"]:
         return []
@@ -46,28 +42,15 @@ def find(
     settled = _settled(keys, equalities)
     if settled is None or settled:
         return []
+    fix = "end `order by` with a unique key, such as the primary key"
     if paged:
-        message, cause = (
-            f"the order of `{query.name}` doesn't end with a unique key",
-            "rows that are equal in every key can be skipped between pages, or come twice",
-        )
-    else:
-        message, cause = (
-            f"`limit` cuts `{query.name}` off in an order that isn't settled",
-            "rows that are equal in every sort key come in any order"
-            if keys
-            else "there is no `order by`",
-        )
-    return [
-        Finding(
-            "C116" if paged else "C115",
-            "error" if paged else "warning",
-            message,
-            query.place(),
-            cause,
-            "end `order by` with a unique key, such as the primary key",
-        )
-    ]
+        message = f"the order of `{query.name}` doesn't end with a unique key"
+        cause = "rows that are equal in every key can be skipped between pages, or come twice"
+        return [Finding("C116", "error", message, query.place(), cause, fix)]
+    message = f"`limit` cuts `{query.name}` off in an order that isn't settled"
+    cause = "rows that are equal in every sort key come in any order"
+    cause = cause if keys else "there is no `order by`"
+    return [Finding("C115", "warning", message, query.place(), cause, fix)]
 
 
 def _is_alike(query: Node) -> bool:
@@ -97,21 +80,16 @@ def _settled(keys: Sequence[Node | None], equalities: Equalities) -> bool | None
     """Whether the order leaves no two rows equal; None: can't be seen."""
     level = equalities.levels[0]
     sources = equalities.sources
-    if sources is None:
-        return None
     if not sources:
-        return True
+        return None if sources is None else True
     known = _sorted_terms(keys, level, equalities)
     if known is None:
         return None
     clause = level.query["groupClause"] or level.query["distinctClause"]
     if clause:
         grouped = [equalities.term(_by_reference(level.query, key), level) for key in clause]
-        return (
-            None
-            if None in grouped
-            else all(_is_known(term, known, equalities) for term in grouped if term is not None)
-        )
+        constant = known | equalities.fixed
+        return None if None in grouped else constant.issuperset(map(equalities.find, grouped))
     if not _unsettled(sources, set(known), partial=False):
         return True
     return None if not _unsettled(sources, known, partial=True) else False
@@ -148,11 +126,6 @@ def _sorted_terms(
             return None
         found.add(equalities.find(term))
     return found
-
-
-def _is_known(term: Term, known: set[Term], equalities: Equalities) -> bool:
-    root = equalities.find(term)
-    return root in known or root in equalities.fixed
 
 
 def _by_reference(query: Node, key: Node) -> Node | None:

@@ -20,13 +20,6 @@ def find(query: NamedQuery, variant: Variant) -> list[Finding]:
     words = Words.of(variant.sql)
     texts, tokens = words.texts, words.tokens
     found = []
-
-    def report(code: str, index: int, last: int, message: str, cause: str, fix: str) -> None:
-        start = variant.source_offset(tokens[index].start)
-        end = max(start + 1, variant.source_offset(tokens[last].start) + 1)
-        place = query.source.place(start, end)
-        found.append(Finding(code, "warning", message, place, cause, fix))
-
     for index, text in enumerate(texts):
         if text != "in" or texts[index + 1 : index + 2] != ("(",):
             continue
@@ -36,12 +29,10 @@ def find(query: NamedQuery, variant: Variant) -> list[Finding]:
             last = next((end for end in range(at, len(texts)) if texts[end] == ")"), at) + 1
         if last < len(texts) and tokens[at].kind is Kind.POSITIONAL and texts[last] == ")":
             name = variant.parameters[int(texts[at][1:]) - 1]
-            report(
-                "C111",
-                index,
-                last,
-                f"`in (:{name})` compares with one value, not with a list",
-                "each parameter is one value, and a list is one value: an array",
-                f"write `= any(:{name})`",
-            )
+            start, end = (variant.source_offset(tokens[one].start) for one in (index, last))
+            place = query.source.place(start, max(start, end) + 1)
+            message = f"`in (:{name})` compares with one value, not with a list"
+            cause = "each parameter is one value, and a list is one value: an array"
+            fix = f"write `= any(:{name})`"
+            found.append(Finding("C111", "warning", message, place, cause, fix))
     return found

@@ -19,47 +19,29 @@ def find(
     query: NamedQuery, answer: PreparedQuery, equalities: Equalities, schema: Schema
 ) -> list[Finding]:
     """Return the findings of one variant."""
-    found, tree = [], equalities.tree
-    for node in tree.of("QUERY"):
-        if int(node["commandType"]) not in _VERBS:
-            continue
-        verb = _VERBS[int(node["commandType"])]
-        if not node["jointree"]["quals"]:
-            found.append(
-                Finding(
-                    "C113",
-                    "error",
-                    f"`{query.name}` can {verb} every row",
-                    query.place(),
-                    cause="there is a variant without `where`",
-                    fix="add a condition that is always there",
-                )
-            )
-    main = tree.main
+    found, main, place = [], equalities.tree.main, query.place()
+    for node in equalities.tree.of("QUERY"):
+        verb = _VERBS.get(int(node["commandType"]))
+        if verb and not node["jointree"]["quals"]:
+            message = f"`{query.name}` can {verb} every row"
+            cause = "there is a variant without `where`"
+            fix = "add a condition that is always there"
+            found.append(Finding("C113", "error", message, place, cause, fix))
     if query.cardinality is Cardinality.EXEC and not answer.columns and _is_one(equalities):
-        found.append(
-            Finding(
-                "C114",
-                "info",
-                f"`{query.name}` doesn't tell whether there was a row",
-                query.place(),
-                cause=":exec returns nothing",
-                fix="use :execrows, or :optional with `returning`",
-            )
-        )
+        message = f"`{query.name}` doesn't tell whether there was a row"
+        cause = ":exec returns nothing"
+        fix = "use :execrows, or :optional with `returning`"
+        found.append(Finding("C114", "info", message, place, cause, fix))
     shown = [column for column in answer.columns if column.type != _VOID]
     if query.cardinality in _SILENT and shown and not _for_effect(main, schema):
-        found.append(
-            Finding(
-                "C109",
-                "warning",
-                f"`{query.name}` returns columns that :{query.cardinality.value} discards",
-                query.place(),
-                fix="use :one, :optional or :many",
-            )
-        )
-    if query.cardinality.returns_rows and query.cardinality is not Cardinality.BATCH:
-        found += _no_rows(query, answer)
+        message = f"`{query.name}` returns columns that :{query.cardinality.value} discards"
+        fix = "use :one, :optional or :many"
+        found.append(Finding("C109", "warning", message, place, fix=fix))
+    rows = query.cardinality.returns_rows and query.cardinality is not Cardinality.BATCH
+    if rows and not answer.columns:
+        message = f"`{query.name}` is :{query.cardinality.value}, but returns no columns"
+        fix = "add `returning`, or use :exec or :execrows"
+        found.append(Finding("C109", "error", message, place, fix=fix))
     return found
 
 
@@ -86,17 +68,3 @@ def _for_effect(main: Node | None, schema: Schema) -> bool:
     targets = [one["expr"] for one in main["targetList"] or () if one["resjunk"] == "false"]
     called = [schema.functions.get(int(one.get("funcid") or 0)) for one in targets]
     return bool(main["rowMarks"]) or all(one and one.volatility == "v" for one in called)
-
-
-def _no_rows(query: NamedQuery, answer: PreparedQuery) -> list[Finding]:
-    if answer.columns:
-        return []
-    return [
-        Finding(
-            "C109",
-            "error",
-            f"`{query.name}` is :{query.cardinality.value}, but returns no columns",
-            query.place(),
-            fix="add `returning`, or use :exec or :execrows",
-        )
-    ]

@@ -30,28 +30,19 @@ _CONSTRAINED = frozenset(("str", "int", "float", "Decimal"))
 
 def render(described: list[Described], shown: str, own: str | None) -> str | None:
     """Return the text of `models.py`, or None where no query needs a model."""
-    taken = {name for entry in described for name in class_names(entry)}
-    for entry in described:
-        taken |= {field.name for model in entry.row_models for field in model.fields}
-        taken |= {parameter.name for parameter in entry.parameters}
-    imports = Imports(own, taken, here=".models")
     fields = {field.name for entry in described for one in entry.row_models for field in one.fields}
-    fields.add("model_config")  # in a class, its fields hide classes of their names
     fields |= {one.name for entry in described for one in entry.parameters}
+    names = {name for entry in described for name in class_names(entry)}
+    imports = Imports(own, names | fields, here=".models")
+    fields.add("model_config")  # in a class, its fields hide classes of their names
     inner = {one.model for entry in described for one in entry.nested}
     inner |= {name for entry in described for name, *_ in entry.enums}
     aliases = {name: imports.alias(name) for name in sorted(inner & fields)}
     classes, needed = _classes(described, imports)
     if not classes:
         return None
-    lines = [
-        *header(f"{shown}/"),
-        '"""What the named queries take and return."""',
-        "",
-        imports.future(),
-        "",
-        *imports.lines(),
-    ]
+    lines = [*header(f"{shown}/"), '"""What the named queries take and return."""', ""]
+    lines += [imports.future(), "", *imports.lines()]
     for name in _in_order(sorted(classes), needed):
         lines += ["", "", *classes[name]]
         lines += ["", "", f"{aliases[name]} = {name}"] if name in aliases else []
@@ -64,8 +55,7 @@ def _classes(
     """Return the classes with their lines, and of each those that its fields have."""
     classes: dict[str, list[str]] = {}
     needed: dict[str, list[str]] = {}
-    enums = {one for entry in described for one in entry.enums}
-    for enum, shown_type, labels in sorted(enums):
+    for enum, shown_type, labels in sorted({one for entry in described for one in entry.enums}):
         classes[enum] = _enum(enum, shown_type, labels, imports)
     for entry in described:
         for model in entry.row_models:
@@ -73,12 +63,12 @@ def _classes(
                 classes[model.name] = _row(model, entry, imports)
                 inner = {name for one in model.fields for _, name in one.python.imports}
                 needed[model.name] = sorted(inner)
-        name = entry.query.params_model
-        if name and name not in classes:
-            classes[name] = _parameters(name, entry, imports)
-        name = entry.parameters_type
-        if name and name not in classes:
-            classes[name] = _set_of_parameters(name, entry, imports)
+        for name, write in (
+            (entry.query.params_model, _parameters),
+            (entry.parameters_type, _set_of_parameters),
+        ):
+            if name and name not in classes:
+                classes[name] = write(name, entry, imports)
     return classes, needed
 
 
@@ -128,22 +118,20 @@ def _head(
     name: str, doc: str, fields: Mapping[str, PythonType], option: str, imports: Imports
 ) -> list[str]:
     base, config = (imports.name("pydantic", one) for one in ("BaseModel", "ConfigDict"))
+    needed = {  # by what stands in one of the types
+        "ange[": ["arbitrary_types_allowed=True"],
+        "Decimal": ["allow_inf_nan=True"],  # as numeric does
+        "bytes": ['ser_json_bytes="base64"', 'val_json_bytes="base64"'],
+    }
     options = [option]
-    if any("ange[" in python.text for python in fields.values()):
-        options.append("arbitrary_types_allowed=True")
-    if any("Decimal" in python.text for python in fields.values()):
-        options.append("allow_inf_nan=True")  # as numeric does
-    if any("bytes" in python.text for python in fields.values()):
-        options += ['ser_json_bytes="base64"', 'val_json_bytes="base64"']
+    for word, their in needed.items():
+        if any(word in python.text for python in fields.values()):
+            options += their
     if any(field.startswith("model_") for field in fields):
         options.append("protected_namespaces=()")
-    return [
-        f"class {name}({base}):",
-        *layout.docstring(doc, "    "),
-        "",
-        *lay_out(ModelGroup(f"model_config = {config}(", tuple(options), ")"), "    "),
-        "",
-    ]
+    lines = [f"class {name}({base}):", *layout.docstring(doc, "    "), ""]
+    group = ModelGroup(f"model_config = {config}(", tuple(options), ")")
+    return [*lines, *lay_out(group, "    "), ""]
 
 
 def _field(column: DescribedColumn, imports: Imports) -> list[str]:
@@ -153,11 +141,8 @@ def _field(column: DescribedColumn, imports: Imports) -> list[str]:
     end = " | None" if column.nullable else ""
     if schema:
         items = tuple(f"{quoted(key)}: {_json(value)}" for key, value in schema.items())
-        field = ModelGroup(
-            f"{imports.name('pydantic', 'Field')}(",
-            (ModelGroup("json_schema_extra={", items, "}"),),
-            ")",
-        )
+        extra = ModelGroup("json_schema_extra={", items, "}")
+        field = ModelGroup(f"{imports.name('pydantic', 'Field')}(", (extra,), ")")
         group = _with(imports, imports.type(in_json(column.python)), field)
         lines = _annotated(name, group, end)
     else:
@@ -231,21 +216,13 @@ def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
     choices = [choice for choice in entry.query.choices if fields.keys() >= set(choice)]
     if choices:
         after = imports.name("pydantic", "model_validator")
+        given = [ModelGroup("(", tuple(map(quoted, choice)), ")") for choice in choices]
+        call = f"return {imports.name(RUNTIME, 'exactly_one')}("
         lines += [
             "",
             f'    @{after}(mode="after")',
             f"    def _exactly_one(self) -> {imports.name('typing', 'Self')}:",
-            *lay_out(
-                ModelGroup(
-                    f"return {imports.name(RUNTIME, 'exactly_one')}(",
-                    (
-                        "self",
-                        *(ModelGroup("(", tuple(map(quoted, choice)), ")") for choice in choices),
-                    ),
-                    ")",
-                ),
-                "        ",
-            ),
+            *lay_out(ModelGroup(call, ("self", *given), ")"), "        "),
         ]
     return lines
 
@@ -254,18 +231,18 @@ def _constrained_field(
     parameter: DescribedParameter, text: str | ModelGroup, imports: Imports
 ) -> list[str]:
     name = parameter.name
+    flat = text if isinstance(text, str) else text.flat()
     union = " | None" if parameter.nullable else ""
     if parameter.optional:
         skipped = imports.name("pydantic.json_schema", "SkipJsonSchema")
         union = f" | {skipped}[{imports.name(RUNTIME, 'Unset')}]{union}"
-        flat = f"{text if isinstance(text, str) else text.flat()}{union}"
-        head = f"{name}: {flat} = {imports.name('pydantic', 'Field')}("
+        head = f"{name}: {flat}{union} = {imports.name('pydantic', 'Field')}("
         unset = f"default_factory=lambda: {imports.name(RUNTIME, 'UNSET')}"
         return lay_out(ModelGroup(head, (unset,), ")"), "    ")
-    flat = f"{text if isinstance(text, str) else text.flat()}{union}"
     end = "" if parameter.default is None else f" = {imports.type(parameter.default_value)}"
-    if isinstance(text, str) or len(f"    {name}: {flat}{end}") <= WIDTH:
-        return [f"    {name}: {flat}{end}"]
+    line = f"    {name}: {flat}{union}{end}"
+    if isinstance(text, str) or len(line) <= WIDTH:
+        return [line]
     return _annotated(name, text, f"{union}{end}")
 
 
@@ -303,11 +280,8 @@ def _set_of_parameters(name: str, entry: Described, imports: Imports) -> list[st
 def _typed_dict(
     name: str, doc: str, parameters: list[DescribedParameter], imports: Imports
 ) -> list[str]:
-    lines = [
-        f"class {name}({imports.name('typing', 'TypedDict')}):",
-        *layout.docstring(doc, "    "),
-        "",
-    ]
+    base = imports.name("typing", "TypedDict")
+    lines = [f"class {name}({base}):", *layout.docstring(doc, "    "), ""]
     for parameter in parameters:
         python = parameter.python.sequence()
         text = imports.type(python.optional() if parameter.nullable else python)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from todo_sql.compiler.described import Described, DescribedParameter
@@ -52,17 +52,10 @@ def render(
         body += ["", "", *module.handle(entry), "", "", *module.functions(entry)]
     doc = _file_comment(source) or f"Typed functions for the queries in {source.file}."
     file = module.file(f"{stem}.sql", config.tenant)
-    lines = [
-        *header(source.file),
-        *layout.docstring(layout.summarised(doc), ""),
-        "",
-        module.imports.future(),
-        "",
-        *module.imports.lines(),
-    ]
-    guarded = module.imports.typing_lines()
-    if guarded:
-        checking = module.imports.name("typing", "TYPE_CHECKING")
+    lines = [*header(source.file), *layout.docstring(layout.summarised(doc), ""), ""]
+    lines += [imports.future(), "", *imports.lines()]
+    if guarded := imports.typing_lines():
+        checking = imports.name("typing", "TYPE_CHECKING")
         lines += ["", f"if {checking}:", *(f"    {line}" if line else "" for line in guarded)]
     return "\n".join([*lines, "", *file, *body[1:]]) + "\n"
 
@@ -87,49 +80,42 @@ class _Module:
 
     def handle(self, entry: Described) -> list[str]:
         """Return the lines of the handle on a query."""
-        row = self.imports.type(entry.row)
+        query, row = entry.query, self.imports.type(entry.row)
         sent = [parameter for parameter in entry.parameters if parameter.pg_type is not None]
-        types = tuple(f"{quoted(one.name)}: {quoted(one.pg_type or '')}" for one in sent)
         made = row
-        if row == "None" and entry.columns and entry.query.cardinality.returns_rows:
+        if row == "None" and entry.columns and query.cardinality.returns_rows:
             made = f"{self.imports.builtin('type')}(None)"
-        items: list[str | ModelGroup] = [quoted(entry.query.name), f"row={made}"]
-        items.append(ModelGroup("parameters={", types, "}"))
-        if entry.written:
-            items.append(_form("written=", entry.written))
-        nullable = tuple(quoted(parameter.name) for parameter in sent if parameter.nullable)
-        nullable += tuple(
+        types = [f"{quoted(one.name)}: {quoted(one.pg_type or '')}" for one in sent]
+        nullable = [quoted(one.name) for one in sent if one.nullable]
+        nullable += [
             quoted(f"{one.name}[]")
             for one in sent
             if one.null_elements and one.python.text.startswith("list[")
-        )
-        items.append(ModelGroup("nullable=[", nullable, "]"))
-        if entry.query.cardinality is Cardinality.PAGE:
-            keys = tuple(quoted(name) for name in entry.settled_keys)
-            items.append(ModelGroup("not_null=[", keys, "]"))
+        ]
+        items: list[str | ModelGroup] = [quoted(query.name), f"row={made}"]
+        items.append(_dict("parameters", types))
+        if entry.written:
+            items.append(_form("written=", entry.written))
+        items.append(_list("nullable", nullable))
+        if query.cardinality is Cardinality.PAGE:
+            items.append(_list("not_null", map(quoted, entry.settled_keys)))
         if entry.forms:
             items.append(_form("forms=", entry.forms))
-        if entry.query.cardinality is Cardinality.COPYFROM and (pairs := self._defaults(sent)):
-            items.append(ModelGroup("defaults={", tuple(pairs), "}"))
+        if query.cardinality is Cardinality.COPYFROM and (pairs := self._defaults(sent)):
+            items.append(_dict("defaults", pairs))
         if entry.nested:
-            paths = tuple(
-                f"{quoted(one.path)}: {quoted(one.witness) if one.witness else None}"
-                for one in entry.nested
-            )
-            items.append(ModelGroup("nested={", paths, "}"))
-        if entry.row.mapped or entry.row.enums:
-            items.append("validated=True")
-        if entry.read_only:
-            items.append("read_only=True")
-        if entry.tenant:
-            items.append("tenant=True")
-        if entry.leaves:
-            items.append("leaves=True")
+            witnesses = {one.path: one.witness and quoted(one.witness) for one in entry.nested}
+            items.append(_dict("nested", (f"{quoted(k)}: {v}" for k, v in witnesses.items())))
+        flags = {
+            "validated": bool(entry.row.mapped or entry.row.enums),
+            "read_only": entry.read_only,
+            "tenant": entry.tenant,
+            "leaves": entry.leaves,
+        }
+        items += [f"{name}=True" for name, is_set in flags.items() if is_set]
         if entry.repeat:
-            items.append(ModelGroup("repeat=[", tuple(map(quoted, sorted(entry.repeat))), "]"))
-        handle = self._handles[entry.query.name] = self.imports.define(
-            f"_{entry.query.name.upper()}"
-        )
+            items.append(_list("repeat", map(quoted, sorted(entry.repeat))))
+        handle = self._handles[query.name] = self.imports.define(f"_{query.name.upper()}")
         head = f"{handle}: {self._ours('Query')}[{row}] = {self._file}.query("
         return lay_out(ModelGroup(head, tuple(items), ")"))
 
@@ -143,28 +129,24 @@ class _Module:
         choices = [] if entry.parameters_type else entry.choices(ordered)
         several = [self._arguments(entry, chosen, own) for chosen in choices] or [arguments]
 
-        def signature(
-            session: str, returns: str, end: str, arguments: list[str] = arguments
-        ) -> list[str]:
+        def signature(session: str, returns: str, end: str, arguments: list[str]) -> list[str]:
             items = (f"{own['session']}: {session}", *arguments)
-            return lay_out(
-                ModelGroup(f"def {entry.query.name}(", items, f") -> {returns}:"), suffix=end
-            )
+            group = ModelGroup(f"def {entry.query.name}(", items, f") -> {returns}:")
+            return lay_out(group, suffix=end)
 
-        session, later = self._typed("Session"), self._typed("AsyncSession")
+        sessions = self._typed("Session"), self._typed("AsyncSession")
         overload = f"@{self.imports.name('typing', 'overload')}"
         anything = self.imports.name("typing", "Any")
         answers = self._answers(entry, anything)
         overloads = []
         for chosen in several:
-            overloads += [overload, *signature(session, answers[0], " ...", chosen)]
-            overloads += [overload, *signature(later, answers[1], " ...", chosen)]
+            for session, answer in zip(sessions, answers, strict=True):
+                overloads += [overload, *signature(session, answer, " ...", chosen)]
+        doc = _documentation(entry, [] if entry.parameters_type else ordered)
         return [
             *overloads,
-            *signature(f"{session} | {later}", anything, ""),
-            *layout.docstring(
-                _documentation(entry, [] if entry.parameters_type else ordered), "    "
-            ),
+            *signature(" | ".join(sessions), anything, "", arguments),
+            *layout.docstring(doc, "    "),
             *lay_out(self._call(entry, ordered, own), "    "),
         ]
 
@@ -191,8 +173,7 @@ class _Module:
     def _argument(self, parameter: DescribedParameter) -> str:
         python = parameter.python.sequence()
         if parameter.optional:
-            unset = PythonType("Unset", frozenset({(RUNTIME, "Unset")}))
-            python = PythonType(f"{python.text} | Unset", python.imports | unset.imports)
+            python = PythonType(f"{python.text} | Unset", python.imports | {(RUNTIME, "Unset")})
         if parameter.nullable:
             python = python.optional()
         text = f"{parameter.name}: {self.imports.type(python)}"
@@ -222,9 +203,8 @@ class _Module:
             shown = "".join(f"{pair}, " for pair in self._defaults(defaults))
             values = f"({{{shown}**one}} for one in {own['rows']})" if defaults else own["rows"]
             if entry.takes_model:
-                values = (
-                    f"{self.imports.builtin('map')}({self.imports.builtin('dict')}, {own['rows']})"
-                )
+                called, made = self.imports.builtin("map"), self.imports.builtin("dict")
+                values = f"{called}({made}, {own['rows']})"
         elif entry.takes_model:
             values = f"{self.imports.builtin('dict')}({own['params']})"
         items: tuple[str | ModelGroup, ...] = (self._handles[entry.query.name], values)
@@ -257,6 +237,14 @@ def _unless(name: str, taken: Collection[str]) -> str:
     return name
 
 
+def _list(name: str, items: Iterable[str]) -> ModelGroup:
+    return ModelGroup(f"{name}=[", tuple(items), "]")
+
+
+def _dict(name: str, pairs: Iterable[str]) -> ModelGroup:
+    return ModelGroup(f"{name}={{", tuple(pairs), "}")
+
+
 def _form(head: str, form: Form) -> str | ModelGroup:
     """Return a form as Python source behind what stands before it."""
     if isinstance(form, str):
@@ -270,11 +258,8 @@ def _form(head: str, form: Form) -> str | ModelGroup:
 def _documentation(entry: Described, parameters: list[DescribedParameter]) -> str:
     doc = entry.query.doc.strip() or f"Run `{entry.query.name}`."
     lines = [layout.summarised(doc)]
-    lines += [
-        line
-        for choice in entry.query.choices
-        for line in ("", f"Give exactly one of {', '.join(f'`{name}`' for name in choice)}.")
-    ]
+    for choice in entry.query.choices:
+        lines += ["", f"Give exactly one of {', '.join(f'`{name}`' for name in choice)}."]
     explained = [
         f"    {parameter.name}: {' '.join(parameter.target.comment.split())}"
         for parameter in parameters

@@ -10,6 +10,7 @@ from todo_sql.compiler.models import is_field
 from todo_sql.config import Config
 from todo_sql.errors import Finding, Place
 from todo_sql.queries.mistakes import not_a_name
+from todo_sql.queries.named import NamedQuery
 from todo_sql.sql.source import Source
 
 
@@ -37,65 +38,53 @@ def module_name(file: str, folder: str) -> str:
     return "_".join(path.with_suffix("").parts)
 
 
+_KEPT = "is a name that Python keeps for itself"
+
+
 def _files(files: Iterable[Source], folder: str) -> Iterator[Finding]:
-    seen: dict[str, str] = {"models": "models.py, which holds the result models"}
+    seen: dict[str, str] = {}
     for source in files:
-        name = module_name(source.file, folder)
-        place = Place(source.file, 1)
-        if reason := _not_a_name(name):
+        name, place = module_name(source.file, folder), Place(source.file, 1)
+        reason = not_a_name(name) or (_KEPT if name.startswith("__") else None)
+        if reason:
             yield _impossible(place, f"the module `{name}` {reason}", "rename the file")
             continue
         other = seen.setdefault(name.lower(), source.file)
-        if other is not source.file:
+        cause = f"the other is made from {other}" if other is not source.file else None
+        if name.lower() == "models":
+            cause = "the package has models.py, which holds the result models"
+        if cause:
             message = f"the module `{name}` has the name of another"
-            yield _impossible(
-                place,
-                message,
-                "rename the file",
-                f"the other is made from {other}"
-                if other != seen["models"]
-                else f"the package has {other}",
-            )
+            yield _impossible(place, message, "rename the file", cause)
 
 
 def _queries(described: Iterable[Described]) -> Iterator[Finding]:
-    seen: dict[tuple[str, str], Described] = {}
-    for entry in described:
-        query = entry.query
+    seen: dict[tuple[str, str], NamedQuery] = {}
+    for query in (entry.query for entry in described):
         if query.name.startswith("__"):
-            yield _impossible(
-                query.place(), f"`{query.name}` is a name that Python keeps for itself", "rename it"
-            )
-        first = seen.setdefault((query.source.file, query.name.lower()), entry)
-        if first is not entry:
-            yield _impossible(
-                query.place(),
-                f"`{query.name}` and `{first.query.name}` differ in case only",
-                "rename one of the two",
-                f"the first one stands at {first.query.place()}",
-            )
+            yield _impossible(query.place(), f"`{query.name}` {_KEPT}", "rename it")
+        first = seen.setdefault((query.source.file, query.name.lower()), query)
+        if first is not query:
+            message = f"`{query.name}` and `{first.name}` differ in case only"
+            cause = f"the first one stands at {first.place()}"
+            yield _impossible(query.place(), message, "rename one of the two", cause)
 
 
 def _classes(described: Iterable[Described]) -> Iterator[Finding]:
     """Yield classes of one name that hold different things."""
-    seen: dict[str, tuple[Described, object]] = {}
+    seen: dict[str, tuple[NamedQuery, object]] = {}
     for entry in described:
+        query = entry.query
         for name, holds in _definitions(entry):
             if name.startswith("__"):
-                yield _impossible(
-                    entry.query.place(),
-                    f"`{name}` is a name that Python keeps for itself",
-                    "name the model otherwise",
-                )
-            first, others = seen.setdefault(name, (entry, holds))
+                fix = "name the model otherwise"
+                yield _impossible(query.place(), f"`{name}` {_KEPT}", fix)
+            first, others = seen.setdefault(name, (query, holds))
             if holds != others:
-                yield _impossible(
-                    entry.query.place(),
-                    f"`{entry.query.name}` and `{first.query.name}` both need a class `{name}`, "
-                    "and they differ",
-                    "name one of them otherwise, with `-> Model` or `-- params: Model`",
-                    f"the first one stands at {first.query.place()}",
-                )
+                both = f"`{query.name}` and `{first.name}` both need a class `{name}`"
+                cause = f"the first one stands at {first.place()}"
+                fix = "name one of them otherwise, with `-> Model` or `-- params: Model`"
+                yield _impossible(query.place(), f"{both}, and they differ", fix, cause)
 
 
 def _definitions(entry: Described) -> Iterator[tuple[str, object]]:
@@ -128,21 +117,11 @@ def _fields(described: Iterable[Described]) -> Iterator[Finding]:
         else:
             continue
         for name in names:
-            yield Finding(
-                "C108",
-                "error",
-                f"{kind} cannot have a field `{name}`",
-                entry.query.place_of(name) or entry.query.place(),
-                cause="a pydantic model has methods of its own and keeps names with a leading "
-                "underscore and `model_config` to itself",
-                fix="rename the parameter",
-            )
-
-
-def _not_a_name(word: str) -> str | None:
-    return not_a_name(word) or (
-        "is a name that Python keeps for itself" if word.startswith("__") else None
-    )
+            message = f"{kind} cannot have a field `{name}`"
+            place = entry.query.place_of(name) or entry.query.place()
+            cause = "a pydantic model has methods of its own and keeps names with a leading "
+            cause += "underscore and `model_config` to itself"
+            yield Finding("C108", "error", message, place, cause, "rename the parameter")
 
 
 def _impossible(place: Place, message: str, fix: str, cause: str | None = None) -> Finding:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from todo_sql.compiler.proof.nodes import Node, name_of
 from todo_sql.compiler.schema import Schema
@@ -29,13 +29,43 @@ NOT_MATCHED_BY_SOURCE = "1"
 SELECT, UPDATE, INSERT, DELETE, MERGE = range(1, 6)
 
 
-@dataclass
-class QueryLevel:
+@dataclass(eq=False)
+class AnyLevel:
+    """A query node with the levels around it; compared by identity."""
+
+    query: Node
+    parent: Self | None
+
+    def level(self, up: int) -> Self:
+        """Return the level so many levels up."""
+        level = self
+        for _ in range(up):
+            assert level.parent is not None
+            level = level.parent
+        return level
+
+    def entry(self, index: int) -> Node:
+        """Return a range table entry by its 1-based index."""
+        found: Node = self.query["rtable"][index - 1]
+        return found
+
+    def column(self, node: Node) -> tuple[Self, int, int]:
+        """Return the level of a VAR, and which column it is of which range table entry."""
+        return self.level(int(node["varlevelsup"])), int(node["varno"]), int(node["varattno"])
+
+    def alias(self, index: int, number: int) -> Node | None:
+        """Return the expression that a column of a join, or of what is grouped by, stands for."""
+        entry = self.entry(index)
+        field = {JOIN: "joinaliasvars", GROUP: "groupexprs"}.get(int(entry["rtekind"]))
+        found: Node | None = entry[field][number - 1] if field and number > 0 else None
+        return found
+
+
+@dataclass(eq=False)
+class QueryLevel(AnyLevel):
     """One query level under analysis.
 
     Attributes:
-        query: The level's query node.
-        parent: The level around it, or None.
         outputs: Computes the output columns of a subquery within this level.
         holes: Holes by index in the range table; an index that is absent can't be trusted.
         closed: Holes that no row of the result has open.
@@ -54,8 +84,6 @@ class QueryLevel:
         depths: Of each query proved so far, how deep the arrays of its columns are nested.
     """
 
-    query: Node
-    parent: QueryLevel | None
     schema: Schema
     nullable_parameters: frozenset[int]
     outputs: Callable[[Node, QueryLevel], list[bool]]
@@ -122,30 +150,6 @@ class QueryLevel:
         return not self.query["groupClause"] and (
             self.query["hasAggs"] == "true" or bool(self.query["havingQual"])
         )
-
-    def level(self, up: int) -> QueryLevel:
-        """Return the scope so many levels up."""
-        scope = self
-        for _ in range(up):
-            assert scope.parent is not None
-            scope = scope.parent
-        return scope
-
-    def entry(self, index: int) -> Node:
-        """Return a range table entry by its 1-based index."""
-        found: Node = self.query["rtable"][index - 1]
-        return found
-
-    def column(self, node: Node) -> tuple[QueryLevel, int, int]:
-        """Return the level of a VAR, and which column it is of which range table entry."""
-        return self.level(int(node["varlevelsup"])), int(node["varno"]), int(node["varattno"])
-
-    def alias(self, index: int, number: int) -> Node | None:
-        """Return the expression that a column of a join, or of what is grouped by, stands for."""
-        entry = self.entry(index)
-        field = {JOIN: "joinaliasvars", GROUP: "groupexprs"}.get(int(entry["rtekind"]))
-        found: Node | None = entry[field][number - 1] if field and number > 0 else None
-        return found
 
     def behind(self, index: int, *, recursive: bool = False) -> Node | None:
         """Return the subquery or WITH query that a range table entry stands for."""

@@ -13,7 +13,7 @@ Source: src/backend/nodes/outfuncs.c and read.c of PostgreSQL 15 to 18.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -45,6 +45,10 @@ _TYPE_FIELDS = {
     "COALESCEEXPR": "coalescetype",
     "MINMAXEXPR": "minmaxtype",
 }
+COERCIONS = frozenset(
+    ("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "COLLATEEXPR", "ARRAYCOERCEEXPR")
+)
+_CASTS = frozenset("12")  # written as a cast, or implied
 _SORTED_ONLY = re.compile(r" \{TARGETENTRY :expr \{VAR [^{}]*\} [^{}]*:resjunk true\}")
 _SORT_KEY = re.compile(r":tleSortGroupRef (\d+)")
 _SORT, _LIMIT, _SORT_REFERENCE = " :sortClause ", " :limitOffset ", " :ressortgroupref "
@@ -334,12 +338,30 @@ def type_of(node: Node) -> int:
     return int(node.get(_TYPE_FIELDS.get(node["node"], ""), 0))
 
 
-def walk(value: Any) -> Iterator[Node]:
-    """Yield every node below a value, itself first."""
+def parameter(node: Node) -> int | None:
+    """Return the number of the parameter that a node is, or None."""
+    return int(node["paramid"]) if node["node"] == "PARAM" and node["paramkind"] == "0" else None
+
+
+def uncast(node: Node) -> Node:
+    """Return what an expression is before casts, which keep NULL."""
+    while node["node"] in COERCIONS or (
+        node["node"] == "FUNCEXPR" and node["funcformat"] in _CASTS and node["args"]
+    ):
+        node = node["arg"] if "arg" in node else node["args"][0]
+    return node
+
+
+def walk(value: Any, but: Container[int] = ()) -> Iterator[Node]:
+    """Yield every node below a value, itself first, but for some and what is below those.
+
+    Args:
+        but: The identities of those.
+    """
     stack = [value]
     while stack:
         item = stack.pop()
-        if isinstance(item, dict):
+        if isinstance(item, dict) and id(item) not in but:
             yield item
             stack.extend(child for child in item.values() if isinstance(child, dict | list))
         elif isinstance(item, list):

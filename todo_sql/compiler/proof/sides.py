@@ -53,7 +53,7 @@ def side(node: Node, scope: QueryLevel, known: Sides) -> Side:
     plain = never_null(node, scope)
     if scope.grouping_sets:
         return Side(_NONE, _NONE, plain, plain)
-    columns = list(_columns(node, scope))
+    columns = list(_columns(node))
     if None in columns:  # of many rows, whichever they are
         return Side(None, _NONE, plain, plain)
     made_of = [_holes(one, scope, known) for one in columns]
@@ -94,7 +94,7 @@ def _with(holes: Open, node: Node, scope: QueryLevel) -> bool:
         scope.known, scope.closed = known, closed
 
 
-def _columns(node: Node, scope: QueryLevel) -> Iterator[Node | None]:
+def _columns(node: Node) -> Iterator[Node | None]:
     """Yield the columns of this level, or of one around it, that an expression is made of.
 
     None stands for what is made of many rows.
@@ -122,7 +122,7 @@ def _holes(column: Node | None, scope: QueryLevel, known: Sides) -> _Of | None:
     scope, index, number = scope.column(column)
     inner = scope.alias(index, number)
     if inner is not None:
-        found = [_holes(one, scope, known) for one in _columns(inner, scope)]
+        found = [_holes(one, scope, known) for one in _columns(inner)]
         real = [one for one in found if one is not None]
         if not real or len(real) < len(found):
             return None
