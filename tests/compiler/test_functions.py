@@ -190,4 +190,4 @@ def test_traps(empty_database: str, connect: Callable[..., Any], call: str) -> N
     prepare.configure(connection)
     (answer,) = prepare.prepare_all(connection, [(f"select {call}", ())])
     assert isinstance(answer, prepare.PreparedQuery)
-    assert nullability.prove(answer.queries(), known) == [False]
+    assert nullability.prove_all(answer.parse().queries, known).columns == [False]

@@ -7,12 +7,20 @@ lists of texts. A constraint over several columns, or of another form, stays Pos
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 _LENGTHS = frozenset(("char_length", "length", "character_length"))
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
+_BOUNDS = {"<": ["lt"], "<=": ["le"], ">": ["gt"], ">=": ["ge"], "=": ["ge", "le"]}
+_LENGTH_BOUNDS = {  # and what is added to the number
+    "<": {"max_length": -1},
+    "<=": {"max_length": 0},
+    ">": {"min_length": 1},
+    ">=": {"min_length": 0},
+    "=": {"min_length": 0, "max_length": 0},
+}
 _SCHEMA_NAMES = {
     "min_length": "minLength",
     "max_length": "maxLength",
@@ -41,20 +49,14 @@ class Constraint:
 
     def arguments(self) -> dict[str, float | int]:
         """Return the bounds as keyword arguments of pydantic's `Field`."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if field.name != "values" and getattr(self, field.name) is not None
-        }
+        bounds = {name: getattr(self, name) for name in _SCHEMA_NAMES}
+        return {name: bound for name, bound in bounds.items() if bound is not None}
 
     def json_schema(self) -> dict[str, Any]:
         """Return the bounds as JSON schema."""
-        schema: dict[str, Any] = {
-            _SCHEMA_NAMES[name]: value for name, value in self.arguments().items()
-        }
-        if self.values:
-            schema["enum"] = list(self.values)
-        return schema
+        bounds = self.arguments().items()
+        schema: dict[str, Any] = {_SCHEMA_NAMES[name]: bound for name, bound in bounds}
+        return {**schema, "enum": list(self.values)} if self.values else schema
 
 
 UNCONSTRAINED = Constraint()
@@ -93,52 +95,41 @@ def _facts(expression: str) -> tuple[tuple[str, str, Any], ...]:
 def _read(node: Any) -> Iterator[tuple[str, str, Any]]:
     kind = node.WhichOneof("node")
     if kind == "bool_expr":
-        arms = list(node.bool_expr.args)
-        if node.bool_expr.boolop == 1:  # AND
+        arms, operator = list(node.bool_expr.args), node.bool_expr.boolop
+        if operator == 2:  # OR: `x is null or …` is what CHECK means anyway
+            arms = [arm for arm in arms if arm.WhichOneof("node") != "null_test"]
+        if operator == 1 or (operator == 2 and len(arms) == 1):
             for arm in arms:
                 yield from _read(arm)
-        elif node.bool_expr.boolop == 2:  # OR: `x is null or …` is what CHECK means anyway
-            rest = [arm for arm in arms if arm.WhichOneof("node") != "null_test"]
-            if len(rest) == 1:
-                yield from _read(rest[0])
     elif kind == "a_expr":
         yield from _comparison(node.a_expr)
 
 
 def _comparison(expression: Any) -> Iterator[tuple[str, str, Any]]:
     operator = expression.name[-1].string.sval if expression.name else ""
-    if expression.kind == 2:  # = ANY (ARRAY[…])
-        column = _column(expression.lexpr)
-        values = [_constant(item) for item in _items(expression.rexpr)]
-        if column and operator == "=" and values and all(isinstance(v, str) for v in values):
+    if expression.kind == 2 and operator == "=":  # = ANY (ARRAY[…])
+        column, array = _column(expression.lexpr), _uncast(expression.rexpr)
+        is_list = array.WhichOneof("node") == "a_array_expr"
+        values = [_constant(item) for item in array.a_array_expr.elements] if is_list else []
+        if column and values and all(isinstance(value, str) for value in values):
             yield column, "values", tuple(values)
-        return
     if expression.kind != 1:
         return
-    left, right = expression.lexpr, expression.rexpr
-    value = _constant(right)
+    left, value = expression.lexpr, _constant(expression.rexpr)
     if value is None:
-        left, value, operator = right, _constant(left), _MIRRORED.get(operator, "")
+        left, value = expression.rexpr, _constant(expression.lexpr)
+        operator = _MIRRORED.get(operator, "")
     if operator not in _MIRRORED or value is None:
         return
-    length = _length_of(left)
+    length, column = _length_of(left), _column(left)
     if length and isinstance(value, int):
-        yield from _length(length, operator, value)
-    column = _column(left)
+        for bound, more in _LENGTH_BOUNDS[operator].items():
+            yield length, bound, value + more
     if column and isinstance(value, str) and operator == "=":
         yield column, "values", (value,)
     if column and not isinstance(value, str):
-        for bound in {"<": ["lt"], "<=": ["le"], ">": ["gt"], ">=": ["ge"], "=": ["ge", "le"]}[
-            operator
-        ]:
+        for bound in _BOUNDS[operator]:
             yield column, bound, value
-
-
-def _length(column: str, operator: str, value: int) -> Iterator[tuple[str, str, Any]]:
-    if operator in (">", ">=", "="):
-        yield column, "min_length", value + (operator == ">")
-    if operator in ("<", "<=", "="):
-        yield column, "max_length", value - (operator == "<")
 
 
 def _uncast(node: Any) -> Any:
@@ -162,13 +153,6 @@ def _length_of(node: Any) -> str | None:
     return _column(node.func_call.args[0])
 
 
-def _items(node: Any) -> list[Any]:
-    node = _uncast(node)
-    if node.WhichOneof("node") == "a_array_expr":
-        return list(node.a_array_expr.elements)
-    return []
-
-
 def _constant(node: Any) -> str | int | float | None:
     node = _uncast(node)
     kind = node.WhichOneof("node")
@@ -177,9 +161,9 @@ def _constant(node: Any) -> str | int | float | None:
         return -value if isinstance(value, (int, float)) else None
     if kind != "a_const" or node.a_const.isnull:
         return None
-    found = node.a_const.WhichOneof("val")
+    found, constant = node.a_const.WhichOneof("val"), node.a_const
     if found == "ival":
-        return int(node.a_const.ival.ival)
+        return int(constant.ival.ival)
     if found == "fval":
-        return float(node.a_const.fval.fval)
-    return str(node.a_const.sval.sval) if found == "sval" else None
+        return float(constant.fval.fval)
+    return str(constant.sval.sval) if found == "sval" else None

@@ -23,9 +23,6 @@ def act_as(connection: Connection[Any], tenant: Tenant, value: str, *, citus: bo
     """Take the tenant's role and setting until the transaction ends.
 
     Args:
-        connection: In a transaction.
-        tenant: Of the project.
-        value: Whose rows are seen.
         citus: Whether other nodes plan, too: they are told.
     """
     from psycopg import sql

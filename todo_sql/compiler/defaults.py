@@ -122,13 +122,7 @@ class Defaults:
         return readings[0]
 
     def _reading(
-        self,
-        constant: sql.Composed,
-        form: Form | None,
-        zone: str,
-        dates: str,
-        *,
-        load: bool = True,
+        self, constant: sql.Composed, form: Form | None, zone: str, dates: str, *, load: bool = True
     ) -> _Constant:
         with self._connection.transaction(force_rollback=True):
             self._connection.execute(
@@ -138,9 +132,8 @@ class Defaults:
                 [zone, dates],
             )
             try:
-                cursor = self._connection.execute(
-                    sql.SQL("select {0}, ({0})::pg_catalog.text").format(constant)
-                )
+                text = sql.SQL("select {0}, ({0})::pg_catalog.text").format(constant)
+                cursor = self._connection.execute(text)
             except psycopg.Error as error:
                 raise _Wrong(error.diag.message_primary or str(error)) from None
             result = cursor.pgresult
@@ -162,16 +155,13 @@ class Defaults:
 
 def _text(literal: str) -> str:
     """Return a constant of SQL as text that its type reads."""
-    if literal.startswith("'"):
-        return literal[1:-1].replace("''", "'")
-    return literal.replace("_", "")
+    is_text = literal.startswith("'")
+    return literal[1:-1].replace("''", "'") if is_text else literal.replace("_", "")
 
 
 def _has_moments(form: Form | None) -> bool:
-    if isinstance(form, list):
-        return any(map(_has_moments, form))
-    if isinstance(form, dict):
-        return any(map(_has_moments, form.values()))
+    if isinstance(form, list | dict):
+        return any(map(_has_moments, form if isinstance(form, list) else form.values()))
     return bool(form) and str(form).startswith(("date", "time"))
 
 
@@ -181,11 +171,9 @@ def _hold(parameter: DescribedParameter, value: object) -> None:
     Raises:
         _Wrong: It is none of them.
     """
-    if parameter.python.mapped:
-        return
+    if parameter.python.mapped or parameter.python.enums:
+        return  # the labels of an enum are PostgreSQL's to know
     kind: Any = None
-    if parameter.python.enums:
-        return  # PostgreSQL knows the labels
     if "Literal[" in parameter.python.text or parameter.python.text.startswith("list["):
         kind = resolve(parameter.python)
     elif parameter.target and (bounds := parameter.target.constraint.arguments()):
@@ -199,15 +187,12 @@ def _hold(parameter: DescribedParameter, value: object) -> None:
 
 
 def _refused(parameter: DescribedParameter, directive: ParameterDirective, why: str) -> Finding:
-    return Finding(
-        "C128",
-        "error",
-        f"`{directive.literal}` is no default for `{parameter.name}`: {why}",
-        directive.default_place or directive.place,
-        cause=f"it is a constant of {parameter.pg_type}, the parameter's type",
-        fix="write a constant that PostgreSQL reads as that type, such as 5, 'text', '{a,b}' or "
-        "'2026-01-31 12:00+00'",
-    )
+    message = f"`{directive.literal}` is no default for `{parameter.name}`: {why}"
+    place = directive.default_place or directive.place
+    cause = f"it is a constant of {parameter.pg_type}, the parameter's type"
+    fix = "write a constant that PostgreSQL reads as that type, such as 5, 'text', '{a,b}' or "
+    fix += "'2026-01-31 12:00+00'"
+    return Finding("C128", "error", message, place, cause, fix)
 
 
 def _shaped(value: Any, form: Form | None) -> Any:
@@ -228,7 +213,6 @@ def source(
     """Return a value as Python source with the imports that it needs.
 
     Args:
-        value: What psycopg loads.
         lists: Whether a list is written as one; else it is a tuple, which none can change.
         enums: The classes whose labels a text may be.
     """
@@ -236,9 +220,8 @@ def source(
     classes = list(enums)
     if len(classes) == 1:
         ((kind, _, labels),) = classes
-        value = _with_members(
-            value, {label: f"{kind}.{one}" for label, one in members(labels).items()}
-        )
+        named = {label: f"{kind}.{one}" for label, one in members(labels).items()}
+        value = _with_members(value, named)
         imports.add((".models", kind))
 
     def name(module: str, name: str) -> str:
@@ -258,6 +241,14 @@ def _with_members(value: Any, named: Mapping[str, str]) -> Any:
     return _Verbatim(named[value]) if isinstance(value, str) and value in named else value
 
 
+def _clock(value: dt.datetime | dt.time, least: int) -> list[str]:
+    """Return hour, minute, … without zeros at the end, but for so many."""
+    parts = [value.hour, value.minute, value.second, value.microsecond]
+    while len(parts) > least and not parts[-1]:
+        parts.pop()
+    return list(map(str, parts))
+
+
 def _source(value: Any, name: Callable[[str, str], str], *, lists: bool) -> str:
     def inner(one: object) -> str:
         return _source(one, name, lists=lists)
@@ -275,22 +266,16 @@ def _source(value: Any, name: Callable[[str, str], str], *, lists: bool) -> str:
         case float():
             return repr(value) if value - value == 0 else f'float("{value}")'
         case dt.datetime():
-            parts = [value.year, value.month, value.day, value.hour, value.minute]
-            parts += [value.second, value.microsecond]
-            while len(parts) > 3 and not parts[-1]:
-                parts.pop()
             zone = [f"tzinfo={name('datetime', 'UTC')}"] if value.tzinfo else []
-            return f"{name('datetime', 'datetime')}({', '.join([*map(str, parts), *zone])})"
+            day = (value.year, value.month, value.day)
+            return call(*map(str, day), *_clock(value, 0), *zone)
         case dt.date():
             return call(str(value.year), str(value.month), str(value.day))
         case dt.time():
-            parts = [value.hour, value.minute, value.second, value.microsecond]
-            while len(parts) > 1 and not parts[-1]:
-                parts.pop()
             zone = []
             if (offset := value.utcoffset()) is not None:
                 zone = [f"tzinfo={name('datetime', 'timezone')}({inner(offset)})"]
-            return f"{name('datetime', 'time')}({', '.join([*map(str, parts), *zone])})"
+            return call(*_clock(value, 1), *zone)
         case dt.timedelta():
             fields = {one: getattr(value, one) for one in ("days", "seconds", "microseconds")}
             return call(*(f"{one}={number}" for one, number in fields.items() if number))

@@ -76,18 +76,12 @@ def describe(
     Raises:
         FindingsError: Some query is wrong; carries what is wrong with each.
     """
-    analysis = analyse(connection, queries.values(), config)
+    analysis = Compiler(connection, config).analyse(queries.values())
     if analysis.errors:
-        count = len(analysis.errors)
-        raise FindingsError(
-            f"{count} problem{'s' if count > 1 else ''} in the named queries", analysis.errors
-        )
+        plural = "s" if len(analysis.errors) > 1 else ""
+        message = f"{len(analysis.errors)} problem{plural} in the named queries"
+        raise FindingsError(message, analysis.errors)
     return list(analysis.described)
-
-
-def analyse(connection: Connection[Any], queries: Iterable[NamedQuery], config: Config) -> Analysis:
-    """Describe queries; what is wrong with one doesn't stop the next."""
-    return Compiler(connection, config).analyse(queries)
 
 
 class Compiler:
@@ -95,7 +89,6 @@ class Compiler:
 
     Args:
         connection: To a migrated database, in autocommit mode.
-        config: Of the project.
     """
 
     def __init__(self, connection: Connection[Any], config: Config) -> None:

@@ -87,8 +87,6 @@ def feeds(tree: Tree, schema: Schema, listed: Container[tuple[int, int]]) -> dic
     """Return where each parameter goes, by its number.
 
     Args:
-        tree: Of the statement.
-        schema: The catalog.
         listed: The columns, by table and number, that take some values only.
     """
     found: dict[int, Feed] = {}
@@ -242,10 +240,7 @@ def sources(
     """Yield the parameters whose value an expression hands on unchanged.
 
     Args:
-        node: The expression.
-        level: Where it stands.
-        direct: As in `Flow`.
-        element: As in `Flow`.
+        direct: As in `Flow`, like `element`.
         seen: The columns on the way, which end a recursion.
     """
     if node is None:

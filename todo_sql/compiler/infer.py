@@ -24,8 +24,6 @@ class Inference:
     """Turns prepared variants into a description.
 
     Args:
-        schema: Of the database that they were prepared in.
-        config: Of the project.
         named_types: The OIDs of the types that headers name, None for one that isn't there;
             filled before a query is described.
     """

@@ -26,7 +26,6 @@ def is_plain(described: Described, types: Mapping[str, str]) -> bool:
     """Whether no text in a description could be another piece of Python than its place asks for.
 
     Args:
-        described: As it was read.
         types: Of the configuration, which may name classes of the project.
     """
     own = frozenset((".models", name) for name, *_ in described.enums)
@@ -43,7 +42,7 @@ def is_plain(described: Described, types: Mapping[str, str]) -> bool:
         and all(name.isidentifier() for name in classes)
         and all(one.name.isidentifier() for one in described.parameters)
         and all(python.imports <= IMPORTED | own for python in pythons)
-        and all(_is_type(_parsed(python.text), _names(python)) for python in pythons)
+        and all(map(_is_annotation, pythons))
         and all(_is_default(one, own) for one in described.parameters)
         and all(map(_is_form, (*described.forms.values(), *described.written.values())))
     )
@@ -61,8 +60,8 @@ def _parsed(text: str) -> ast.expr | None:
     return tree if text.count("#") == sum(repr(one).count("#") for one in constants) else None
 
 
-def _names(python: PythonType) -> set[str]:
-    return {name for _, name in python.imports} | _BUILTIN
+def _is_annotation(python: PythonType) -> bool:
+    return _is_type(_parsed(python.text), {name for _, name in python.imports} | _BUILTIN)
 
 
 def _is_type(node: ast.expr | None, known: set[str]) -> bool:

@@ -63,10 +63,6 @@ class PreparedQuery:
             for index in range(answer.nfields)
         )
 
-    def queries(self) -> list[nodes.Node]:
-        """Return the rewritten trees."""
-        return self.parse().queries
-
     def parse(self) -> nodes.Tree:
         """Return the rewritten trees with an index of their nodes."""
         return nodes.parse(self.tree)
@@ -101,10 +97,10 @@ def signature(types: Iterable[str | None]) -> str:
         types: As `format_type` names them; None: unknown.
     """
     written = []
-    for name in types:
-        known = postgres.types.get((name or "unknown").removesuffix("[]"))
-        own = known is not None and known.name == (name or "unknown").removesuffix("[]")
-        written.append(f"pg_catalog.{name or 'unknown'}" if own else name or "unknown")
+    for name in [one or "unknown" for one in types]:
+        known = postgres.types.get(name.removesuffix("[]"))
+        own = known is not None and known.name == name.removesuffix("[]")
+        written.append(f"pg_catalog.{name}" if own else name)
     return f" ({', '.join(written)})" if written else ""
 
 
@@ -133,7 +129,7 @@ def prepare_all(
     pgconn.enter_pipeline_mode()
     try:
         waiting = 0
-        for start in range(0, len(statements), _BATCH):
+        for start in range(0, len(statements) + _BATCH, _BATCH):  # the last one only waits
             batch = statements[start : start + _BATCH]
             for sql, types in batch:
                 pgconn.send_prepare(b"", sql.encode(), types)
@@ -142,8 +138,6 @@ def prepare_all(
             for _ in range(waiting):
                 yield _read(connection, trees)
             waiting = len(batch)
-        for _ in range(waiting):
-            yield _read(connection, trees)
         if trees:
             raise AssertionError("PostgreSQL sent more trees than it accepted statements")
         pgconn.exit_pipeline_mode()

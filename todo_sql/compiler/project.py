@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ def analyse_folder(
     """Describe every query of a folder; mistakes of the files come with the findings.
 
     Args:
-        config: Of the project.
         folder: The queries, or those of the project.
         offline: Whether to ask the cache, and no server.
     """
@@ -54,7 +53,6 @@ def check_folder(
     """Check every query of a folder; a cache that there is follows.
 
     Args:
-        config: Of the project.
         folder: The queries, or those of the project.
         offline: Whether to ask the cache, and no server.
         keep: Whether to begin a cache.
@@ -81,17 +79,15 @@ def _target(config: Config) -> Iterator[psycopg.Connection[Any] | None]:
     Raises:
         psycopg.OperationalError: It is not there, and the project is for Citus.
     """
-    if config.direct_url is None:
-        yield None
-        return
-    try:
-        connection = psycopg.connect(DatabaseUrl.parse(config.direct_url).text, autocommit=True)
-    except psycopg.OperationalError:
-        if config.lint.profile == "citus":
-            raise
-        yield None
-        return
-    with connection:
+    connection = None
+    if config.direct_url is not None:
+        try:
+            url = DatabaseUrl.parse(config.direct_url).text
+            connection = psycopg.connect(url, autocommit=True)
+        except psycopg.OperationalError:
+            if config.lint.profile == "citus":
+                raise
+    with connection or nullcontext():
         yield connection
 
 
@@ -122,17 +118,12 @@ def whole(queries: QuerySet, examined: list[Examined], config: Config) -> Analys
     findings = [*queries.findings, *analysis.findings, *models.misnamed(analysis.described)]
     findings += models.alike(analysis.described)
     findings += wrong_names(analysis.described, queries.files, config)
-    return Analysis(analysis.described, tuple(in_file_order(findings)))
 
-
-def in_file_order(findings: list[Finding]) -> list[Finding]:
-    """Sort findings by file, line and column."""
-
-    def key(finding: Finding) -> tuple[str, int, int]:
+    def position(finding: Finding) -> tuple[str, int, int]:
         place = finding.place
         return (place.file, place.line, place.column) if place else ("", 0, 0)
 
-    return sorted(findings, key=key)
+    return Analysis(analysis.described, tuple(sorted(findings, key=position)))
 
 
 def demand_no_errors(analysis: Analysis) -> None:
@@ -143,10 +134,6 @@ def demand_no_errors(analysis: Analysis) -> None:
     """
     errors = analysis.errors
     if errors:
-        plural = "s" if len(errors) > 1 else ""
-        raise FindingsError(
-            f"{len(errors)} problem{plural} in the named queries",
-            errors,
-            code="C100",
-            fix="correct the queries, then run the command again",
-        )
+        message = f"{len(errors)} problem{'s' if len(errors) > 1 else ''} in the named queries"
+        fix = "correct the queries, then run the command again"
+        raise FindingsError(message, errors, code="C100", fix=fix)

@@ -103,7 +103,7 @@ def _from(module: str, *names: str) -> PythonType:
 
 
 _BASE = {
-    **dict.fromkeys(("bool",), PythonType("bool")),
+    "bool": PythonType("bool"),
     **dict.fromkeys(("int2", "int4", "int8", "oid"), PythonType("int")),
     **dict.fromkeys(("float4", "float8"), PythonType("float")),
     **dict.fromkeys(
@@ -152,8 +152,7 @@ IMPORTED = frozenset(
 )
 # Of PostgreSQL's own extensions, whose values are texts on both sides.
 _EXTENSIONS = frozenset(("citext", "ltree", "lquery", "ltxtquery"))
-_RANGE = frozenset({("psycopg.types.range", "Range")})
-_MULTIRANGE = frozenset({("psycopg.types.multirange", "Multirange")})
+_RANGES = {"r": "Range", "m": "Multirange"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +173,7 @@ class Choices:
 def python_type(
     oid: int, schema: Schema, choices: Choices, shape: Shape = _FLAT
 ) -> PythonType | None:
-    """Return the Python type of a PostgreSQL type, or None if there is no honest one.
-
-    Args:
-        oid: Of the type.
-        schema: The catalog.
-        choices: Of the project.
-        shape: Of an array.
-    """
+    """Return the Python type of a PostgreSQL type, or None if there is no honest one."""
     found = schema.types.get(oid)
     if found is None:
         return None
@@ -200,16 +192,20 @@ def python_type(
         return _enum(found) if choices.enums else literal(found.labels)
     if found.kind == "c":
         return _tuple(found, schema, choices) if choices.tuples else None
-    if found.kind in ("r", "m"):
-        bound = python_type(found.base, schema, choices)
-        name, imports = ("Range", _RANGE) if found.kind == "r" else ("Multirange", _MULTIRANGE)
-        if bound is None or schema.types[found.base].element or schema.types[found.base].relation:
-            return None
-        kinds = bound.imports | imports
-        return PythonType(f"{name}[{bound.text}]", kinds, bound.mapped, bound.enums)
+    if found.kind in _RANGES:
+        return _range(found, schema, choices)
     if found.kind == "b" and found.name in _EXTENSIONS:
         return PythonType("str")
     return _BASE.get(found.name) if found.schema == "pg_catalog" else None
+
+
+def _range(found: Type, schema: Schema, choices: Choices) -> PythonType | None:
+    name, base = _RANGES[found.kind], schema.types.get(found.base)
+    bound = python_type(found.base, schema, choices)
+    if bound is None or base is None or base.element or base.relation:
+        return None
+    kinds = bound.imports | {(f"psycopg.types.{name.lower()}", name)}
+    return PythonType(f"{name}[{bound.text}]", kinds, bound.mapped, bound.enums)
 
 
 def _tuple(found: Type, schema: Schema, choices: Choices) -> PythonType | None:
@@ -269,8 +265,6 @@ def written(oid: int, schema: Schema, depth: int = 1) -> Form | None:
     """Return how values of a type are written; None: psycopg knows it by its name.
 
     Args:
-        oid: Of the type.
-        schema: The catalog.
         depth: How deep an array is nested.
     """
     found = schema.types.get(oid)
@@ -302,18 +296,15 @@ def _shape(oid: int, schema: Schema, *, deep: bool = False) -> Form:
     if found.kind == "d":
         return _shape(found.base, schema, deep=deep)
     if found.kind == "c":
-        fields = schema.relations[found.relation].columns.values()
-        return {
-            one.name: _nested(
-                _shape(one.type, schema, deep=deep),
-                schema.depth(one.type, one.dimensions) if deep else 1,
-            )
-            for one in fields
-        }
+        fields: dict[str, Form] = {}
+        for one in schema.relations[found.relation].columns.values():
+            depth = schema.depth(one.type, one.dimensions) if deep else 1
+            fields[one.name] = _nested(_shape(one.type, schema, deep=deep), depth)
+        return fields
     if found.schema == "pg_catalog":
         return found.name if postgres.types.get(found.name) else "text"
-    if found.kind in ("r", "m"):
-        return f"{_shape(found.base, schema)} {'range' if found.kind == 'r' else 'multirange'}"
+    if found.kind in _RANGES:
+        return f"{_shape(found.base, schema)} {_RANGES[found.kind].lower()}"
     return "box" if found.delimiter == ";" else "text"  # a text, but for what is between two
 
 
@@ -333,9 +324,7 @@ def narrowed(python: PythonType, values: tuple[str, ...]) -> PythonType:
 def quoted(text: str) -> str:
     """Return a string literal as a formatter would write it."""
     shown = repr(text)
-    if shown.startswith("'") and '"' not in shown:
-        return f'"{shown[1:-1]}"'
-    return shown
+    return f'"{shown[1:-1]}"' if shown.startswith("'") and '"' not in shown else shown
 
 
 def is_json(found: Type | None) -> bool:

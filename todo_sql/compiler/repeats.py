@@ -29,7 +29,6 @@ def repeat_keys(tree: Tree, names: Sequence[str], schema: Schema) -> frozenset[s
     Args:
         tree: Of one variant, with the places of its nodes: a default has none.
         names: Its parameters, in the order of ``$1``, ``$2``, …
-        schema: The catalog.
     """
     main = tree.main
     if main is None or len(tree.queries) != 1:

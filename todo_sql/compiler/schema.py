@@ -171,7 +171,6 @@ class Schema:
         """Return how deep arrays of a type are nested: by its column or by a domain; else one.
 
         Args:
-            oid: Of the type.
             declared: The dimensions that its column declares.
         """
         found = self.types.get(oid)
@@ -187,12 +186,9 @@ class Schema:
             found.element or (found.kind == "d" and self.is_array(found.base))
         )
 
-    def type_by_name(self, name: str) -> Type | None:
-        """Return the type that is shown, or named, so."""
-        return self._types_by_name.get(name)
-
     @cached_property
-    def _types_by_name(self) -> dict[str, Type]:
+    def types_by_name(self) -> dict[str, Type]:
+        """The types by how they are shown, or named."""
         names: dict[str, Type] = {}
         for entry in self.types.values():
             names.setdefault(f"{entry.schema}.{entry.name}", entry)
@@ -241,10 +237,9 @@ def _read(connection: Connection[Any], path: list[str]) -> Schema:
         proven_columns = _proven(oid, kinds, columns, children)
         relations[oid] = Relation(oid, schema, name, kind, row_security, comment, proven_columns)
     for oid, key, unique, partial in rows("indexes"):
-        if oid in relations:
-            relations[oid].indexes.append(tuple(key))
+        if of := relations.get(oid):
+            of.indexes.append(tuple(key))
             if unique:
-                of = relations[oid]
                 (of.partly_unique if partial else of.unique).append(frozenset(key))
     for oid, name, expression in rows("checks"):
         if oid in relations:
@@ -279,11 +274,8 @@ def _proven(
     while pending:
         relation = pending.pop()
         guarded = kinds.get(relation) in ("r", "p")
-        nullable |= {
-            column.name
-            for column in columns[relation].values()
-            if not (guarded and column.not_null)
-        }
+        own = columns[relation].values()
+        nullable |= {one.name for one in own if not (guarded and one.not_null)}
         pending += children[relation]
     return {
         number: replace(column, not_null=column.name not in nullable)

@@ -25,6 +25,7 @@ from todo_sql.compiler.scratch_role import (
     ScratchServer,
     administering,
     drop,
+    execute,
     telling,
 )
 from todo_sql.config import Config
@@ -53,7 +54,7 @@ def scratch_server(config: Config) -> ScratchServer:
 @contextmanager
 def empty_database(server: ScratchServer) -> Iterator[str]:
     """Yield the URL of an empty database for the time of one proof; dropped afterwards."""
-    name = _own_name()
+    name = f"{PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
     with administering(server) as there:
         there.create(name)
     try:
@@ -73,7 +74,6 @@ def migrated_database(
     For reading alone.
 
     Args:
-        config: Of the project.
         kind: Distinguishes databases of the same migrations that are filled differently.
         fill: Called once with the URL of the new database, to put rows into it.
     """
@@ -117,10 +117,6 @@ def fingerprint(config: Config, version: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def _own_name() -> str:
-    return f"{PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
-
-
 def _template(there: Administration, config: Config) -> str:
     from todo_sql.migrations.files.beside import load_project
     from todo_sql.migrations.migrator import Migrator
@@ -138,13 +134,13 @@ def _template(there: Administration, config: Config) -> str:
             try:
                 with telling(there.owner):
                     Migrator(there.url(draft), load_project(config)).migrate()
-            except TodoSqlError as error:
+            except BaseException as error:
                 drop(connection, draft)
-                raise _on_scratch(error, there.base) from error
-            except BaseException:
-                drop(connection, draft)
+                if isinstance(error, TodoSqlError):
+                    raise _on_scratch(error, there.base) from error
                 raise
-            _mark(connection, draft, config)
+            mark = sql.SQL("comment on database {} is {}")
+            connection.execute(mark.format(sql.Identifier(draft), _owner(config)))
             _rename(connection, draft, name)
             _forget(there, config)
     return name
@@ -162,16 +158,13 @@ def _on_scratch(error: TodoSqlError, server: DatabaseUrl) -> TodoSqlError:
     found = error.finding
     if found.code == REFUSED:
         return error
-    fix = lacking(found.message)
-    if fix is not None:
+    if fix := lacking(found.message):
         error.finding = replace(found, code=LACKING, fix=fix)
         return error
-    error.finding = replace(
-        found,
-        cause=f"{found.cause or 'the migrations do not run'}; on the scratch server "
-        f"{server.shown}, where they are tried on an empty database",
-        fix=_NEEDS if getattr(error, "sqlstate", None) in _ABSENT else found.fix,
-    )
+    cause = f"{found.cause or 'the migrations do not run'}; on the scratch server "
+    cause += f"{server.shown}, where they are tried on an empty database"
+    fix = _NEEDS if getattr(error, "sqlstate", None) in _ABSENT else found.fix
+    error.finding = replace(found, cause=cause, fix=fix)
     return error
 
 
@@ -192,17 +185,7 @@ def _exists(connection: Connection, name: str) -> bool:
 
 
 def _rename(connection: Connection, draft: str, name: str) -> None:
-    connection.execute(
-        sql.SQL("alter database {} rename to {}").format(
-            sql.Identifier(draft), sql.Identifier(name)
-        )
-    )
-
-
-def _mark(connection: Connection, name: str, config: Config) -> None:
-    connection.execute(
-        sql.SQL("comment on database {} is {}").format(sql.Identifier(name), _owner(config))
-    )
+    execute(connection, "alter database {} rename to {}", draft, name)
 
 
 def _owner(config: Config) -> str:
@@ -211,14 +194,10 @@ def _owner(config: Config) -> str:
 
 def _forget(there: Administration, config: Config) -> None:
     """Drop this project's oldest templates, and what was cloned from them."""
-    rows = there.connection.execute(
-        "select datname from pg_database where shobj_description(oid, 'pg_database') = %s"
-        " order by oid desc",
-        [_owner(config)],
-    ).fetchall()
+    own = "select datname from pg_database where shobj_description(oid, 'pg_database') = %s"
+    rows = there.connection.execute(f"{own} order by oid desc", [_owner(config)]).fetchall()
+    clones = "select datname from pg_database where starts_with(datname, %s)"
     for (name,) in rows[_KEEP:]:
         stem = name.removesuffix("template")
-        for (other,) in there.connection.execute(
-            "select datname from pg_database where starts_with(datname, %s)", [stem]
-        ).fetchall():
+        for (other,) in there.connection.execute(clones, [stem]).fetchall():
             drop(there.connection, other)

@@ -14,7 +14,7 @@ import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -65,25 +65,25 @@ class Administration:
     base: DatabaseUrl
     owner: str | None
 
-    def create(self, name: str, template: str = "template0", strategy: str = "") -> None:
+    def create(self, name: str, template: str = "template0", strategy: LiteralString = "") -> None:
         """Make a database that belongs to whoever replays."""
-        made = sql.SQL("create database {} template {}").format(
-            *map(sql.Identifier, (name, template))
-        )
-        if self.owner:
-            made += sql.SQL(" owner {}").format(sql.Identifier(self.owner))
-        self.connection.execute(made + sql.SQL(strategy))
+        names = [name, template, *([self.owner] if self.owner else [])]
+        text = "create database {} template {}" + (" owner {}" if self.owner else "")
+        execute(self.connection, text + strategy, *names)
 
     def url(self, name: str, options: str = "") -> str:
         """Return the URL of a database, of the login that owns it."""
         return self.base.with_database(name, options).text
 
 
+def execute(connection: Connection, text: LiteralString, *names: str) -> None:
+    """Run a statement with names in the places of ``{}``."""
+    connection.execute(sql.SQL(text).format(*map(sql.Identifier, names)))
+
+
 def drop(connection: Connection, name: str) -> None:
     """Drop a database, whoever is connected."""
-    connection.execute(
-        sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-    )
+    execute(connection, "drop database if exists {} with (force)", name)
 
 
 @contextmanager
@@ -127,9 +127,7 @@ def refusal(error: psycopg.Error | DatabaseError, found: Finding, user: str) -> 
     """Return the finding of what only a superuser may do, else None.
 
     Args:
-        error: What the server said.
         found: What would be told of it otherwise.
-        user: Who ran it.
     """
     if error.sqlstate != _DENIED or user != ROLE:
         return None
@@ -190,14 +188,14 @@ select pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 1600
 
 def _prepare(connection: Connection) -> str | None:
     """Make our role as it should be; return its password, or None where nobody has one."""
-    password = _password(connection)
+    known = connection.info.password  # so that each process that knows it makes the same of it
+    password = hmac.digest(known.encode(), ROLE.encode(), "sha256").hex() if known else None
     modern = connection.info.server_version >= 160000
+    leads_out = f"select {_LEADS_OUT} from pg_catalog.pg_roles as r where r.rolname = '{ROLE}'"
     key = int.from_bytes(hashlib.sha256(ROLE.encode()).digest()[:8], "big", signed=True)
     with connection.transaction():
         connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", [key])
-        found = connection.execute(
-            f"select {_LEADS_OUT} from pg_catalog.pg_roles as r where r.rolname = '{ROLE}'"
-        ).fetchone()
+        found = connection.execute(leads_out).fetchone()
         makes_roles = connection.execute(_MAY_MAKE_ROLES).fetchone()
         if modern:  # the password is a random one, and slow rounds protect those that are not
             connection.execute("set local scram_iterations = 1")
@@ -212,9 +210,7 @@ def _prepare(connection: Connection) -> str | None:
                 sql.Literal(password),
             )
         )
-        if found and connection.execute(
-            f"select {_LEADS_OUT} from pg_catalog.pg_roles as r where r.rolname = '{ROLE}'"
-        ).fetchone() == (True,):
+        if found and connection.execute(leads_out).fetchone() == (True,):
             raise ConfigError(
                 f"the role {ROLE} of the scratch server may do too much",
                 code="P204",
@@ -225,17 +221,5 @@ def _prepare(connection: Connection) -> str | None:
         if modern:  # what it makes it may act as, like a superuser
             connection.execute(f"alter role {ROLE} set createrole_self_grant = 'set, inherit'")
         for (name,) in connection.execute(_TO_GRANT).fetchall():
-            connection.execute(
-                sql.SQL("grant {} to {} with admin option").format(
-                    *map(sql.Identifier, (name, ROLE))
-                )
-            )
+            execute(connection, "grant {} to {} with admin option", name, ROLE)
     return password
-
-
-def _password(connection: Connection) -> str | None:
-    """Return the same password in every process that knows the superuser's."""
-    known = connection.info.password
-    if not known:
-        return None
-    return hmac.digest(known.encode(), ROLE.encode(), "sha256").hex()

@@ -12,12 +12,7 @@ from todo_sql.queries.named import ColumnDirective, NamedQuery, ParameterDirecti
 
 
 class ValueTypes:
-    """What the types and columns of one schema are in Python, as a project has it.
-
-    Args:
-        schema: Of the database that queries were prepared in.
-        config: Of the project.
-    """
+    """What the types and columns of one schema are in Python, as a project has it."""
 
     def __init__(self, schema: Schema, config: Config) -> None:
         self.schema = schema

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 from todo_sql.compiler.described import Described, DescribedParameter
 from todo_sql.compiler.python_types import PythonType
 from todo_sql.errors import UsageError
+from todo_sql.queries.mistakes import did_you_mean
 
 
 def parse_arguments(entry: Described, words: list[str]) -> dict[str, Any]:
@@ -28,20 +28,17 @@ def parse_arguments(entry: Described, words: list[str]) -> dict[str, Any]:
         if not equals:
             raise UsageError(f"`{word}` is not of the form key=value", fix="write name=value")
         if name not in parameters:
-            raise _unknown(entry, name, list(parameters))
+            fix = did_you_mean(name, parameters, f"it takes {', '.join(parameters) or 'none'}")
+            raise UsageError(f"query `{entry.query.name}` has no parameter `{name}`", fix=fix)
         if name in arguments:
             raise UsageError(f"`{name}` is given twice", fix="give it once")
         arguments[name] = parse_value(parameters[name], value)
-    missing = [
-        parameter.name
-        for parameter in entry.parameters
-        if parameter.name not in arguments and not parameter.optional and parameter.default is None
-    ]
+    needed = [one.name for one in entry.parameters if not one.may_be_left_out]
+    missing = [name for name in needed if name not in arguments]
     if missing:
-        raise UsageError(
-            f"query `{entry.query.name}` needs {' and '.join(f'`{name}`' for name in missing)}",
-            fix=f"add {' '.join(f'{name}=…' for name in missing)}",
-        )
+        shown = " and ".join(f"`{name}`" for name in missing)
+        fix = f"add {' '.join(f'{name}=…' for name in missing)}"
+        raise UsageError(f"query `{entry.query.name}` needs {shown}", fix=fix)
     return {**defaults(entry), **arguments}
 
 
@@ -98,9 +95,3 @@ def _json(parameter: DescribedParameter, text: str) -> Any:
             cause=str(error),
             fix="""quote it for the shell, as in 'ids=[1, 2]' or 'data={"a": 1}'""",
         ) from None
-
-
-def _unknown(entry: Described, name: str, known: list[str]) -> UsageError:
-    close = get_close_matches(name, known, n=1)
-    fix = f"did you mean `{close[0]}`?" if close else f"it takes {', '.join(known) or 'none'}"
-    return UsageError(f"query `{entry.query.name}` has no parameter `{name}`", fix=fix)

@@ -37,7 +37,6 @@ def share_out(
     """Return what work on the items finds, in their order.
 
     Args:
-        items: At least one.
         weights: How much work each is.
         here: Does a part in this process.
         there: Does a part in a process of its own; connections of this one are not for it.
@@ -52,9 +51,8 @@ def share_out(
     try:
         for part in parts[1:]:
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(
-                target=_help, args=(there, part, receiver, sender), daemon=True
-            )
+            given = there, part, receiver, sender
+            process = context.Process(target=_help, args=given, daemon=True)
             with suppress(OSError):  # no more processes: its part is done here
                 process.start()
                 helpers.append(process)
@@ -100,7 +98,9 @@ def _help(
     _end_with_parent()
     receiver.close()  # else the process would never end: nobody reads from it
     with suppress(Exception):  # whatever it is, it is met again, and told, over there
-        sender.send_bytes(_packed(there(part), part))
+        packed = io.BytesIO()
+        _Pickler(packed, part).dump(there(part))
+        sender.send_bytes(packed.getvalue())
 
 
 def _end_with_parent() -> None:
@@ -122,12 +122,6 @@ def _receive(receiver: Connection, part: Sequence[Any]) -> list[Any] | None:
         return None
     found: list[Any] = _Unpickler(io.BytesIO(packed), part).load()
     return found
-
-
-def _packed(found: list[Any], part: Sequence[Any]) -> bytes:
-    packed = io.BytesIO()
-    _Pickler(packed, part).dump(found)
-    return packed.getvalue()
 
 
 class _Pickler(pickle.Pickler):

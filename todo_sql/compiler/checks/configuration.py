@@ -60,7 +60,7 @@ def unmatched(
         fix = did_you_mean(key, names, "correct the name, or remove the line")
         if theirs:
             cause = f"`{owner}` has no column or parameter `{column}`"
-        elif other := schema.type_by_name(key):
+        elif other := schema.types_by_name.get(key):
             cause, fix = "a type goes by its whole name here", f"write `{other.shown}`"
         message = f"[tool.todo-sql.types] names `{key}`, which does not exist"
         found.append(Finding("C118", "warning", message, _place(config, key), cause, fix))

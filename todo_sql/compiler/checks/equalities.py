@@ -47,10 +47,12 @@ class Equalities:
                 one, other = self.term(left, level), self.term(right, level)
                 if one is not None and other is not None:
                     self._union(one, other)
-            for number, value in _inserted(level.query):
-                term = self.term(value, level)
+            inserts = level.query["commandType"] == str(INSERT)
+            for target in (level.query["targetList"] or ()) if inserts else ():
+                term = self.term(target["expr"], level)
                 if term is not None:
-                    self._union((id(level), int(level.query["resultRelation"]), number), term)
+                    table = int(level.query["resultRelation"])
+                    self._union((id(level), table, int(target["resno"])), term)
 
     def tables(self) -> Iterator[tuple[Level, int, Relation]]:
         """Yield every use of a table: its level, range table index and relation."""
@@ -62,29 +64,29 @@ class Equalities:
                         yield level, index, relation
 
     @cached_property
+    def _terms(self) -> set[Term]:
+        """All that is equal to something."""
+        return {*self._parent, *self._parent.values()}
+
+    @cached_property
     def fixed(self) -> set[Term]:
         """The classes that hold a parameter or a constant, or a column of a level around."""
         outermost = id(self.levels[0])
-        return self.given | {
-            self.find(term)
-            for term in list(self._parent) + list(self._parent.values())
-            if isinstance(term, tuple) and term[0] != outermost
-        }
+        terms = [term for term in self._terms if isinstance(term, tuple)]
+        return self.given | {self.find(term) for term in terms if term[0] != outermost}
 
     @cached_property
     def given(self) -> set[Term]:
         """The classes that hold a parameter or a constant."""
-        return {
-            self.find(term)
-            for term in list(self._parent) + list(self._parent.values())
-            if isinstance(term, tuple) and term[0] in ("parameter", "constant", "call")
-        }
+        kinds = ("parameter", "constant", "call")
+        terms = [term for term in self._terms if isinstance(term, tuple)]
+        return {self.find(term) for term in terms if term[0] in kinds}
 
     def by_key(self, level: Level, index: int, relation: Relation) -> bool:
         """Whether each column of some unique key of a table equals something."""
-        equated = {*self._parent, *self._parent.values()}
         return any(
-            all((id(level), index, number) in equated for number in key) for key in relation.unique
+            all((id(level), index, number) in self._terms for number in key)
+            for key in relation.unique
         )
 
     @cached_property
@@ -93,29 +95,23 @@ class Equalities:
         level = self.levels[0]
         found = []
         for index in joined(level.query["jointree"]):
-            entry = level.entry(index)
-            entry_kind = int(entry["rtekind"])
-            if entry_kind not in (RELATION, JOIN, GROUP):
-                return None
-            if entry_kind == RELATION:
-                relation = self.schema.relations.get(int(entry["relid"]))
-                if relation is None or not relation.is_table:
-                    return None
+            entry, place = level.entry(index), (id(level), index)
+            kind = int(entry["rtekind"])
+            relation = self.schema.relations.get(int(entry["relid"])) if kind == RELATION else None
+            if relation is not None and relation.is_table:
                 keys, partial = (
-                    [
-                        {self.find((id(level), index, number)) for number in unique} - self.fixed
-                        for unique in kind
-                    ]
-                    for kind in (relation.unique, relation.partly_unique)
+                    [{self.find((*place, one)) for one in key} - self.fixed for key in unique]
+                    for unique in (relation.unique, relation.partly_unique)
                 )
-                equal = self._classes.get((id(level), index), set())
-                found.append(TableInFrom(keys, partial, equal))
+                found.append(TableInFrom(keys, partial, self._classes.get(place, set())))
+            elif kind not in (JOIN, GROUP):
+                return None
         return found
 
     @cached_property
     def _classes(self) -> dict[tuple[Hashable, ...], set[Term]]:
         classes: dict[tuple[Hashable, ...], set[Term]] = {}
-        for term in (*self._parent, *self._parent.values()):
+        for term in self._terms:
             if isinstance(term, tuple):
                 classes.setdefault(term[:2], set()).add(self.find(term))
         return classes
@@ -145,15 +141,13 @@ class Equalities:
             return self.term(output(inner, 1), inner) if inner else None
         if node["node"] == "FUNCEXPR":
             arguments = node["args"] or []
-            if all(argument["node"] == "CONST" for argument in arguments):
-                values = [str(argument["constvalue"]) for argument in arguments]
-                return ("call", node["funcid"], *values)
-            return None
+            if any(argument["node"] != "CONST" for argument in arguments):
+                return None
+            return ("call", node["funcid"], *[str(one["constvalue"]) for one in arguments])
         if node["node"] == "NULLIFEXPR":
             return self.term(node["args"][0], level)
-        return self._column(node, level) if node["node"] == "VAR" else None
-
-    def _column(self, node: Node, level: Level) -> Term | None:
+        if node["node"] != "VAR":
+            return None
         home, index, number = level.column(node)
         if alias := home.alias(index, number):
             return self.term(alias, home)
@@ -179,13 +173,6 @@ def joined(item: Node | None) -> list[int]:
     if item["node"] == "FROMEXPR":
         return [index for part in item["fromlist"] or () for index in joined(part)]
     return [*joined(item["larg"]), *joined(item["rarg"])]
-
-
-def _inserted(query: Node) -> Iterator[tuple[int, Node]]:
-    """Yield column numbers and values of an INSERT."""
-    if query["commandType"] == str(INSERT):
-        for target in query["targetList"] or ():
-            yield int(target["resno"]), target["expr"]
 
 
 def _equalities(query: Node, schema: Schema) -> Iterator[tuple[Node, Node]]:

@@ -45,7 +45,6 @@ def _star(statement: Any, known: Known) -> int | None:
     """Return where the star stands that a statement's columns come from, if one does.
 
     Args:
-        statement: A SELECT, or a write with RETURNING.
         known: The WITH queries in sight, each with its star.
     """
     if statement is None or "with_clause" not in statement.DESCRIPTOR.fields_by_name:

@@ -30,8 +30,6 @@ def render(
 
     Args:
         described: The queries, in the order of their files.
-        sources: Every query file.
-        config: Of the project.
     """
     by_file: dict[str, list[Described]] = defaultdict(list)
     for entry in described:
@@ -104,8 +102,6 @@ def write(files: Mapping[str, str], folder: Path, within: Path) -> list[str]:
     """Bring a folder in line with `render`; return the files that changed.
 
     Args:
-        files: What `render` returned.
-        folder: Of the generated package.
         within: The project, which nothing is written outside of.
     """
     changed = stale(files, folder)

@@ -41,8 +41,6 @@ class Imports:
         """Note that a name is used, and return what the module calls it.
 
         Args:
-            module: Where it is defined.
-            name: Its name there.
             typing: Whether only a type checker has to know it.
         """
         if module == self._here:

@@ -21,15 +21,8 @@ from typing import Any
 Node = dict[str, Any]
 Kinds = dict[str, list[Node]]
 
-_OLD_KINDS = {  # PostgreSQL 15 abbreviates some
-    "CASE": "CASEEXPR",
-    "COALESCE": "COALESCEEXPR",
-    "MINMAX": "MINMAXEXPR",
-    "ROW": "ROWEXPR",
-    "ARRAY": "ARRAYEXPR",
-    "ROWCOMPARE": "ROWCOMPAREEXPR",
-    "RTE": "RANGETBLENTRY",
-}
+_ABBREVIATED = ("CASE", "COALESCE", "MINMAX", "ROW", "ARRAY", "ROWCOMPARE")  # by PostgreSQL 15
+_OLD_KINDS = {"RTE": "RANGETBLENTRY", **{kind: f"{kind}EXPR" for kind in _ABBREVIATED}}
 _TYPE_FIELDS = {
     "VAR": "vartype",
     "CONST": "consttype",
@@ -38,9 +31,7 @@ _TYPE_FIELDS = {
     "OPEXPR": "opresulttype",
     "AGGREF": "aggtype",
     "WINDOWFUNC": "wintype",
-    "RELABELTYPE": "resulttype",
-    "COERCEVIAIO": "resulttype",
-    "COERCETODOMAIN": "resulttype",
+    **dict.fromkeys(("RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN"), "resulttype"),
     "CASEEXPR": "casetype",
     "COALESCEEXPR": "coalescetype",
     "MINMAXEXPR": "minmaxtype",
@@ -353,11 +344,7 @@ def uncast(node: Node) -> Node:
 
 
 def walk(value: Any, but: Container[int] = ()) -> Iterator[Node]:
-    """Yield every node below a value, itself first, but for some and what is below those.
-
-    Args:
-        but: The identities of those.
-    """
+    """Yield every node below a value, itself first, but for those of some identities."""
     stack = [value]
     while stack:
         item = stack.pop()

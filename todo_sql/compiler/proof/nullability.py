@@ -39,16 +39,6 @@ class Claims(NamedTuple):
     depths: Sequence[int] = ()
 
 
-def prove(
-    queries: list[Node],
-    schema: Schema,
-    nullable_parameters: frozenset[int] = frozenset(),
-    null_elements: frozenset[int] | None = None,
-) -> list[bool]:
-    """Return for each output column whether it never is NULL; see `prove_all`."""
-    return prove_all(queries, schema, nullable_parameters, null_elements).columns
-
-
 def prove_all(
     queries: list[Node],
     schema: Schema,
@@ -61,7 +51,6 @@ def prove_all(
 
     Args:
         queries: The rewritten trees of one statement.
-        schema: The catalog they refer to.
         nullable_parameters: The numbers of the parameters for which a caller may send NULL.
         null_elements: Of those that are arrays, for whose elements; None: for all.
         sides: Whether to tell from which side of a join each column comes.
@@ -71,10 +60,10 @@ def prove_all(
         return Claims([], [])
     prover = _Prover(schema, nullable_parameters, null_elements, {} if sides else None)
     columns = prover.outputs(main[0], None)
-    elements = prover.elements.get(id(main[0]), [])
-    found = (prover.sides or {}).get(id(main[0]), [])
-    depths = prover.depths.get(id(main[0]), [])
-    return Claims(columns, elements or [False] * len(columns), found, depths)
+    key = id(main[0])
+    elements = prover.elements.get(key) or [False] * len(columns)
+    found = (prover.sides or {}).get(key, [])
+    return Claims(columns, elements, found, prover.depths.get(key, []))
 
 
 class _Prover:
@@ -108,31 +97,28 @@ class _Prover:
         )
         for cte in query["cteList"] or ():
             self._with(cte, scope)
-        if query["setOperations"]:
-            columns = self._set_operation(query["setOperations"], scope)
+        if operation := query["setOperations"]:
+            found = self._set_operation(operation, scope)
             if self.sides is not None:
-                self.sides[id(query)] = self._arms(query["setOperations"], scope)
-            self.depths[id(query)] = self._deepest(query["setOperations"], scope)
-            return columns
+                self.sides[id(query)] = self._arms(operation, scope)
+            self.depths[id(query)] = self._deepest(operation, scope)
+            return found
         self._read_conditions(scope)
         for index, entry in enumerate(query["rtable"] or (), start=1):
             scope.entry_columns[index] = self._entry(entry, scope)
         targets = query["targetList" if scope.command == levels.SELECT else "returningList"]
-        visible = [target for target in targets or () if target["resjunk"] == "false"]
         if query["hasTargetSRFs"] == "true":
             scope.set_functions = sum(
                 node.get("funcretset") == "true" or node.get("opretset") == "true"
                 for target in targets
                 for node in walk(target)
             )
-        self.elements[id(query)] = [
-            all_values(target["expr"], scope, never_null) for target in visible
-        ]
-        self.depths[id(query)] = [depth(target["expr"], scope) for target in visible]
-        if self.sides is not None:
-            sides = self.sides
-            self.sides[id(query)] = [[side(one["expr"], scope, sides) for one in visible]]
-        return [never_null(target["expr"], scope) for target in visible]
+        columns = [one["expr"] for one in targets or () if one["resjunk"] == "false"]
+        self.elements[id(query)] = [all_values(one, scope, never_null) for one in columns]
+        self.depths[id(query)] = [depth(one, scope) for one in columns]
+        if (sides := self.sides) is not None:
+            sides[id(query)] = [[side(one, scope, sides) for one in columns]]
+        return [never_null(one, scope) for one in columns]
 
     def _deepest(self, node: Node, scope: QueryLevel) -> list[int]:
         """Return how deep the arrays of a set operation's columns are nested."""
@@ -246,6 +232,5 @@ class _Prover:
             return []
         if width == 1:
             return [set_element(call, function, scope)]
-        if function.builtin:
-            return list(functions.SET_COLUMNS_NEVER_NULL.get(function.name, ()))
-        return []
+        known = functions.SET_COLUMNS_NEVER_NULL.get(function.name, ())
+        return list(known) if function.builtin else []
