@@ -12,7 +12,7 @@ import statistics
 import time
 from pathlib import Path
 
-from todo_sql.compiler.check import check
+from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Compiler
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config, load_config
@@ -66,7 +66,8 @@ def saved(config: Config) -> list[float]:
         compiler = Compiler(connection, config)
         for number in range(10):
             start = time.perf_counter()
-            analysis = check(compiler, load_text(Source("queries/saved.sql", filtered(number))))
+            saved = load_text(Source("queries/saved.sql", filtered(number)))
+            analysis = compiler.analyse(saved, [examine])
             times.append(time.perf_counter() - start)
             assert analysis.described[0].variants == 512 and not analysis.findings
     return times[1:]
@@ -87,7 +88,7 @@ def main() -> None:
         start, used = time.perf_counter(), time.process_time()
         queries = load_text(Source("queries/benchmark.sql", text))
         with connect_migrated(config) as connection:
-            analysis = check(Compiler(connection, config), queries)
+            analysis = Compiler(connection, config).analyse(queries, [examine])
         times.append(time.perf_counter() - start)
         work.append(time.process_time() - used)
         assert not analysis.findings, analysis.findings[0]

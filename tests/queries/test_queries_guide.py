@@ -19,7 +19,7 @@ from support.sessions import add_users
 
 import todo_sql.compiler
 from todo_sql import Database
-from todo_sql.compiler.check import check
+from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Compiler
 from todo_sql.compiler.generating import generate
 from todo_sql.compiler.models import misnamed
@@ -52,7 +52,7 @@ def package(
     types = tomllib.loads(section)["tool"]["todo-sql"]["types"]
     config = replace(packaged_config({}), types=types)
     with psycopg.connect(todo_database, autocommit=True) as connection:
-        analysis = check(Compiler(connection, config), load_text(source))
+        analysis = Compiler(connection, config).analyse(load_text(source), [examine])
     findings = [*analysis.findings, *misnamed(analysis.described)]
     assert not findings, "\n".join(finding.render() for finding in findings)
     files = generate.render(analysis.described, [source], config)

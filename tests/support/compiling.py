@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 
-from todo_sql.compiler.check import check
+from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Analysis, Compiler
 from todo_sql.config import Config, Tenant
 from todo_sql.queries.loader import load_text
@@ -43,7 +43,7 @@ def checked(
     known = _compilers.setdefault(connection, {})
     if repr(config) not in known:
         known[repr(config)] = Compiler(connection, config)
-    return check(known[repr(config)], load_text(Source("queries/test.sql", text)))
+    return known[repr(config)].analyse(load_text(Source("queries/test.sql", text)), [examine])
 
 
 def codes(analysis: Analysis) -> list[str]:

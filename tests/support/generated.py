@@ -15,7 +15,7 @@ import psycopg
 
 from support.checkers import MYPY, PYRIGHT, passes
 from support.compiling import config_of
-from todo_sql.compiler.check import check
+from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Compiler
 from todo_sql.compiler.generating import generate
 from todo_sql.compiler.generating.naming import wrong_names
@@ -38,7 +38,7 @@ def make(
     config = replace(config_of(folder, types=types), generate=folder / name, **settings)
     source = Source("queries/q.sql", queries)
     with psycopg.connect(url, autocommit=True) as connection:
-        analysis = check(Compiler(connection, config), load_text(source))
+        analysis = Compiler(connection, config).analyse(load_text(source), [examine])
     findings = [
         *analysis.errors,
         *misnamed(analysis.described),

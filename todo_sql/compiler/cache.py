@@ -105,8 +105,10 @@ def write(folder: Path, examined: Iterable[Examined], config: Config) -> list[st
         if one.described is None:
             continue
         name = f"{one.query.name}.json"
-        content = _plain(_content(one, one.described, basis))
-        text = json.dumps(content, indent=2, ensure_ascii=False)
+        content: dict[str, Any] = {"basis": replace(basis, query=_hash_of(one.query))}
+        content |= {field: getattr(one.described, field) for field in _kept()}
+        content["findings"] = tuple(_relative(finding, one.query) for finding in one.findings)
+        text = json.dumps(_plain(content), indent=2, ensure_ascii=False)
         data = f"{text}\n".encode()
         stale.discard(name)
         path = folder / name
@@ -135,10 +137,8 @@ def _read(path: Path, query: NamedQuery, basis: _Basis, config: Config) -> Exami
     except ValidationError:
         return _unreadable(query, path)
     wanted = replace(basis, query=_hash_of(query))
-    changed = [
-        words for name, words in _WHAT.items() if getattr(found, name) != getattr(wanted, name)
-    ]
-    if changed:
+    differs = [name for name in _WHAT if getattr(found, name) != getattr(wanted, name)]
+    if changed := [_WHAT[name] for name in differs]:
         cause = f"since it was written, {' and '.join(changed)} changed"
         return _unknown(query, f"the cache of `{query.name}` is stale", cause)
     try:
@@ -161,13 +161,6 @@ def _unknown(query: NamedQuery, message: str, cause: str) -> Examined:
     return Examined(query, None, (Finding("C120", "error", message, query.place(), cause, _FIX),))
 
 
-def _content(one: Examined, described: Described, basis: _Basis) -> dict[str, Any]:
-    """Return the description of a query without the query, and the findings."""
-    values = {name: getattr(described, name) for name in _kept()}
-    findings = tuple(_relative(finding, one.query) for finding in one.findings)
-    return {"basis": replace(basis, query=_hash_of(one.query)), **values, "findings": findings}
-
-
 def _relative(finding: Finding, query: NamedQuery) -> _Finding:
     words = finding.code, finding.severity, finding.message, finding.cause, finding.fix
     place = finding.place
@@ -184,9 +177,8 @@ def _placed(finding: _Finding, query: NamedQuery) -> Finding:
         text = query.source.line_text(line)
         column, width = (max(1, min(n, len(text) + 1)) for n in (finding.column, finding.width))
         place = Place(query.source.file, line, column, text, width)
-    return Finding(
-        finding.code, finding.severity, finding.message, place, finding.cause, finding.fix
-    )
+    words = finding.code, finding.severity, finding.message
+    return Finding(*words, place, finding.cause, finding.fix)
 
 
 def _basis(config: Config) -> _Basis:
@@ -211,9 +203,7 @@ def _hash(text: str) -> str:
 def _plain(value: Any) -> Any:
     """Return a value in the terms of JSON, sets in order."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
+        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
     if isinstance(value, frozenset):
         return [_plain(item) for item in sorted(value)]
     if isinstance(value, dict):

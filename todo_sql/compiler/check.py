@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.checks import session_state, stars, tenancy, unstable_order, wording, writes
 from todo_sql.compiler.checks.equalities import Equalities
-from todo_sql.compiler.describe import Analysis, Compiler
+from todo_sql.compiler.describe import Compiler
 from todo_sql.errors import Finding
-from todo_sql.queries.named import NamedQuery
-
-
-def check(compiler: Compiler, queries: Iterable[NamedQuery]) -> Analysis:
-    """Describe queries and examine each; findings waived by `-- allow:` are left out."""
-    return compiler.analyse(queries, [examine])
 
 
 def examine(checked: Checked, compiler: Compiler) -> Iterator[Finding]:

@@ -235,14 +235,13 @@ def _accepted(
 @contextmanager
 def _without_collecting() -> Iterator[None]:
     """Leave garbage until the end: thousands of trees live on, and would be gone through often."""
-    if not gc.isenabled():
-        yield
-        return
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def refused(query: NamedQuery, variant: Variant, answer: Refused) -> Finding:

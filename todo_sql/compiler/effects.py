@@ -26,11 +26,6 @@ def tables(trees: Iterable[Tree], schema: Schema) -> list[Relation]:
     return sorted(found.values(), key=lambda relation: (relation.schema, relation.name))
 
 
-def needs_tenant(relations: list[Relation], parameter: str, exempt: tuple[str, ...]) -> bool:
-    """Whether one of the tables holds rows of tenants."""
-    return any(is_tenant_table(relation, parameter, exempt) for relation in relations)
-
-
 def is_tenant_table(relation: Relation, parameter: str, exempt: tuple[str, ...]) -> bool:
     """Whether a table has the tenant's column under row security and isn't exempt."""
     return (

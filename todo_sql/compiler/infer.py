@@ -291,14 +291,12 @@ class Inference:
         return Finding("C104", "error", message, query.place(), cause, fix)
 
     def _tenant(self, query: NamedQuery, relations: list[Relation]) -> bool:
-        tenant = self.config.tenant
+        tenant, exempt = self.config.tenant, self.config.exempt
         if tenant is None or query.tenant == "none":
             return False
-        return (
-            query.tenant == "required"
-            or tenant.parameter in query.names
-            or effects.needs_tenant(relations, tenant.parameter, self.config.exempt)
-        )
+        if query.tenant == "required" or tenant.parameter in query.names:
+            return True
+        return any(effects.is_tenant_table(one, tenant.parameter, exempt) for one in relations)
 
 
 def directives(query: NamedQuery) -> list[ParameterDirective | ColumnDirective]:

@@ -133,13 +133,6 @@ _BASE = {
     "cidr": _from("ipaddress", "IPv4Network", "IPv6Network"),
     "void": PythonType("None"),
 }
-# What an annotation may hold beside the class of an enum, which is called otherwise then.
-_IN_ANNOTATIONS = frozenset(
-    {
-        *("Any", "AsText", "Float", "Literal", "Multirange", "Range", "Sequence"),
-        *(name for python in _BASE.values() for _, name in python.imports),
-    }
-)
 # Every class that the type of a column or a parameter may name, but for those of the project.
 IMPORTED = frozenset(
     (
@@ -150,6 +143,8 @@ IMPORTED = frozenset(
         ("psycopg.types.multirange", "Multirange"),
     )
 )
+# What an annotation may hold beside the class of an enum, which is called otherwise then.
+_IN_ANNOTATIONS = frozenset({"AsText", "Float", *(name for _, name in IMPORTED)})
 # Of PostgreSQL's own extensions, whose values are texts on both sides.
 _EXTENSIONS = frozenset(("citext", "ltree", "lquery", "ltxtquery"))
 _RANGES = {"r": "Range", "m": "Multirange"}

@@ -39,9 +39,6 @@ class Condition:
     around: frozenset[str] = frozenset()
     cases: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
 
-    def __bool__(self) -> bool:
-        return bool(self.needs or self.around or self.cases)
-
 
 @dataclass
 class Line:

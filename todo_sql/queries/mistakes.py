@@ -58,9 +58,8 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
 def not_a_name(word: str) -> str | None:
     """Return why a word cannot name something in Python, or None if it can."""
     if not _IDENTIFIER.match(word):
-        if word.isidentifier():
-            return "has letters beyond those of ASCII"
-        return "is not a Python identifier"
+        beyond = word.isidentifier()
+        return "has letters beyond those of ASCII" if beyond else "is not a Python identifier"
     if keyword.iskeyword(word) or word == "__debug__":  # which no one may assign, either
         return "is a keyword of Python"
     return None

@@ -31,11 +31,11 @@ FINGERPRINT_SIZE = 6
 _SIZES = re.compile(r"\s*\([^()]*\)")
 # Types that begin with one of these words are the grammar's own, aliases among them.
 _WORDS = frozenset(
-    {
+    (
         *("bigint", "bit", "boolean", "char", "character", "dec", "decimal", "double", "float"),
         *("int", "integer", "interval", "national", "nchar", "numeric", "real", "smallint"),
         *("time", "timestamp", "varchar"),
-    }
+    )
 )
 
 

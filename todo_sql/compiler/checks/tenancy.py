@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from todo_sql.compiler.checks.equalities import Equalities, joined
-from todo_sql.compiler.effects import is_tenant_table, needs_tenant, tables
+from todo_sql.compiler.effects import is_tenant_table
 from todo_sql.compiler.proof.nesting import Level
 from todo_sql.compiler.proof.nodes import Node, name_of
 from todo_sql.compiler.schema import Relation, Schema
@@ -21,9 +21,6 @@ def find(
     """Return a finding for each table of tenants that isn't held to one tenant."""
     tenant = config.tenant
     if tenant is None or query.tenant == "none":
-        return []
-    touched = tables([equalities.tree], schema)
-    if not needs_tenant(touched, tenant.parameter, config.exempt):
         return []
     number = 0
     if tenant.parameter in variant.parameters:

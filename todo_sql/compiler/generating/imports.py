@@ -93,19 +93,16 @@ class Imports:
     def future(self) -> str:
         """Return the line that leaves annotations unevaluated."""
         local = self.free("annotations")
-        return "from __future__ import annotations" + (
-            f" as {local}" if local != "annotations" else ""
-        )
+        renamed = f" as {local}" if local != "annotations" else ""
+        return f"from __future__ import annotations{renamed}"
 
-    def lines(self) -> list[str]:
-        """Return the import lines: standard library, other packages, ours, this package."""
-        return self._lines(self._lasting)
+    def lines(self, *, typing: bool = False) -> list[str]:
+        """Return the import lines: standard library, other packages, ours, this package.
 
-    def typing_lines(self) -> list[str]:
-        """Return the lines of what only a type checker has to know."""
-        return self._lines(self._local.keys() - self._lasting)
-
-    def _lines(self, origins: Collection[tuple[str, str]]) -> list[str]:
+        Args:
+            typing: Whether of what only a type checker has to know, or of the rest.
+        """
+        origins = self._local.keys() - self._lasting if typing else self._lasting
         names: dict[str, list[str]] = defaultdict(list)
         for module, name in sorted(origins, key=lambda origin: _order(origin[1])):
             local = self._local[module, name]

@@ -46,13 +46,7 @@ def lay_out(group: ModelGroup, indent: str = "", suffix: str = "") -> list[str]:
         return [indent + group.head, together, indent + group.tail + suffix]
     lines = [indent + group.head]
     for item in group.items:
-        if isinstance(item, str):
-            lines.append(f"{inner}{item}" if item == "*" else f"{inner}{item},")
-        else:
-            lines += lay_out(item, inner, ",")
-    if lines[-1] == f"{inner}*":
-        lines[-1] += ","
-    lines = [line + "," if line.strip() == "*" else line for line in lines]
+        lines += [f"{inner}{item},"] if isinstance(item, str) else lay_out(item, inner, ",")
     return [*lines, indent + group.tail + suffix]
 
 

@@ -17,19 +17,8 @@ from todo_sql.sql.source import Source
 if TYPE_CHECKING:
     from todo_sql.wire.loaders import Form
 
-_METHODS = {
-    Cardinality.ONE: "one",
-    Cardinality.OPTIONAL: "optional",
-    Cardinality.MANY: "many",
-    Cardinality.EXEC: "execute",
-    Cardinality.EXECROWS: "execrows",
-    Cardinality.PAGE: "page",
-    Cardinality.STREAM: "stream",
-    Cardinality.COPYFROM: "copyfrom",
-    Cardinality.BATCH: "batch_execute",
-}
-
-
+# The other methods of a session are called as their cardinality is.
+_METHODS = {Cardinality.EXEC: "execute", Cardinality.BATCH: "batch_execute"}
 # What a function may call its own arguments, beside those of the query.
 _ARGUMENTS = ("session", "params", "rows", "cursor")
 
@@ -54,7 +43,7 @@ def render(
     file = module.file(f"{stem}.sql", config.tenant)
     lines = [*header(source.file), *layout.docstring(layout.summarised(doc), ""), ""]
     lines += [imports.future(), "", *imports.lines()]
-    if guarded := imports.typing_lines():
+    if guarded := imports.lines(typing=True):
         checking = imports.name("typing", "TYPE_CHECKING")
         lines += ["", f"if {checking}:", *(f"    {line}" if line else "" for line in guarded)]
     return "\n".join([*lines, "", *file, *body[1:]]) + "\n"
@@ -210,7 +199,7 @@ class _Module:
         items: tuple[str | ModelGroup, ...] = (self._handles[entry.query.name], values)
         if entry.query.cardinality is Cardinality.PAGE:
             items = (*items, own["cursor"])
-        method = _METHODS[entry.query.cardinality]
+        method = _METHODS.get(entry.query.cardinality, entry.query.cardinality.value)
         return ModelGroup(f"return {own['session']}.{method}(", items, ")")
 
     def _defaults(self, parameters: list[DescribedParameter]) -> list[str]:
