@@ -30,22 +30,19 @@ class Checked:
     @classmethod
     def of(cls, query: NamedQuery, prepared: Iterable[tuple[Variant, PreparedQuery]]) -> Checked:
         """Read the trees as they come; variants that differ in their order only share one."""
-        variants, answers, texts, where = [], [], [], []
+        read = [(variant, answer, canonical(answer.tree)) for variant, answer in prepared]
+        variants = tuple(variant for variant, *_ in read)
+        texts = [text for *_, text in read]
         many = count_variants(query.groups, {}, query.choices) > _FEW
-        for variant, answer in prepared:
-            text = canonical(answer.tree)
-            variants.append(variant)
-            answers.append(answer)
-            texts.append(text)
-            where.append(conditions(text, variant.parameters) if many else None)
+        where = [conditions(text, one.parameters) if many else None for one, _, text in read]
         trees: dict[str, Tree] = {}
         known = []
         for index in sorted(_telling(query, variants, texts, where)):
-            text = texts[index]
+            variant, answer, text = read[index]
             if text not in trees:
                 trees[text] = parse(text)
-            known.append((variants[index], answers[index], trees[text]))
-        return cls(query, tuple(variants), tuple(answers), tuple(known))
+            known.append((variant, answer, trees[text]))
+        return cls(query, variants, tuple(answer for _, answer, _ in read), tuple(known))
 
     @property
     def shapes(self) -> list[PreparedQuery]:

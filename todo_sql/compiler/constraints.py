@@ -146,11 +146,10 @@ def _column(node: Any) -> str | None:
 
 
 def _length_of(node: Any) -> str | None:
-    if node.WhichOneof("node") != "func_call" or len(node.func_call.args) != 1:
+    call = node.func_call if node.WhichOneof("node") == "func_call" else None
+    if call is None or len(call.args) != 1 or call.funcname[-1].string.sval not in _LENGTHS:
         return None
-    if node.func_call.funcname[-1].string.sval not in _LENGTHS:
-        return None
-    return _column(node.func_call.args[0])
+    return _column(call.args[0])
 
 
 def _constant(node: Any) -> str | int | float | None:

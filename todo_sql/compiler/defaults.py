@@ -7,10 +7,10 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 from psycopg.adapt import Transformer
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
@@ -24,9 +24,6 @@ from todo_sql.queries.named import ParameterDirective
 from todo_sql.wire.call_errors import BadParameter
 from todo_sql.wire.loaders import Form, transformer_for
 from todo_sql.wire.parameters import Encoder, Parameter
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 _MOMENTS = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 # By these names alone, SQL means types of one character.

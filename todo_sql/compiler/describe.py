@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
+from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
 from todo_sql.compiler import models, prepare, schema
@@ -26,9 +27,6 @@ from todo_sql.errors import Finding, FindingsError
 from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
 from todo_sql.queries.variants import Variant, count_variants, variants
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 UNDEFINED_PARAMETER = ("42P18", "42P08")
 
@@ -74,7 +72,7 @@ def describe(
     """Return the types of every query, in the order given; executes nothing.
 
     Raises:
-        FindingsError: Some query is wrong; carries what is wrong with each.
+        FindingsError: Carries what is wrong with each.
     """
     analysis = Compiler(connection, config).analyse(queries.values())
     if analysis.errors:

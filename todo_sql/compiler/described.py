@@ -10,7 +10,6 @@ from typing import Any
 
 from todo_sql.compiler.constraints import UNCONSTRAINED, Constraint
 from todo_sql.compiler.python_types import PythonType, quoted
-from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
 from todo_sql.wire.loaders import Form
 
@@ -251,12 +250,6 @@ class Described:
         if self.takes_model:
             return self.query.params_model
         return pascal(self.query.name) + "Params" if self.is_bulk else None
-
-    @property
-    def settled_keys(self) -> list[str]:
-        """The keys of a ``:page`` query that never are NULL."""
-        keys = {key for variant in page_variants(self.query) for key in variant.keys}
-        return sorted(keys & self.not_null)
 
     @property
     def forms(self) -> dict[str, Form]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from todo_sql.compiler import effects, feeds, nested, python_types
@@ -195,7 +195,7 @@ class Inference:
             return ((), ()) if parameters is not None else None
         names = [column.name for column in described]
         nests = query.cardinality.returns_rows and nested.nests(names)
-        claims = self._claims(checked, parameters, len(described), sides=nests)
+        claims = self._claims(checked, parameters, sides=nests)
         wrong: list[Finding] = nested.wrong_names(query, names) if nests or query.models else []
         nesting = nested.Nesting((), {})
         if nests and not wrong:
@@ -252,14 +252,10 @@ class Inference:
         )
 
     def _claims(
-        self,
-        checked: Checked,
-        parameters: tuple[DescribedParameter, ...],
-        count: int,
-        *,
-        sides: bool,
+        self, checked: Checked, parameters: Iterable[DescribedParameter], *, sides: bool
     ) -> list[Claims]:
         """Return what the variants prove of the columns."""
+        count = len(checked.answers[0].columns)
         nullable = {parameter.name for parameter in parameters if parameter.nullable}
         holed = {parameter.name for parameter in parameters if parameter.null_elements}
         known: dict[tuple[int, tuple[str, ...]], Claims] = {}

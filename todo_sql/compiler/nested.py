@@ -60,7 +60,8 @@ def nesting(
         directive = query.models.get(path)
         called[path] = directive.model if directive else called[outer] + pascal(last)
         own = [index for index, name in enumerate(names) if name.rpartition(".")[0] == path]
-        told = [_told(query, own, names, columns, arm) for columns, arm in arms]
+        said = {at: one.nullable for at in own if (one := query.columns.get(names[at]))}
+        told = [_told(own, said, columns, arm) for columns, arm in arms]
         missing = any(one.missing for one in told)
         inside |= {index: all(index in one.values for one in told) for index in own}
         witnesses = [index for index in own if all(index in one.witnesses for one in told)]
@@ -85,15 +86,9 @@ class _Facts(NamedTuple):
 
 
 def _told(
-    query: NamedQuery,
-    own: Sequence[int],
-    names: Sequence[str],
-    columns: Sequence[bool],
-    arm: Sequence[Side],
+    own: list[int], said: dict[int, bool | None], columns: Sequence[bool], arm: Sequence[Side]
 ) -> _Facts:
     plain = {index for index in own if columns[index] or (index < len(arm) and arm[index].plain)}
-    overrides = {index: query.columns.get(names[index]) for index in own}
-    said = {index: one.nullable for index, one in overrides.items() if one}
     sure = {index for index, nullable in said.items() if nullable is False}
     unsure = {index for index, nullable in said.items() if nullable}
     sides = {index: arm[index] for index in own} if len(arm) == len(columns) else {}

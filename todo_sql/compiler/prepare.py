@@ -11,16 +11,13 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from psycopg import errors, postgres
+from psycopg import Connection, errors, postgres
 from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGresult
 
 from todo_sql.compiler.proof import nodes
-
-if TYPE_CHECKING:
-    from psycopg import Connection
-    from psycopg.pq.abc import PGresult
 
 _BATCH = 64
 

@@ -9,15 +9,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from psycopg import postgres
 
 from todo_sql.compiler.schema import Schema, Type
 from todo_sql.queries.mistakes import not_a_name
-
-if TYPE_CHECKING:
-    from todo_sql.wire.loaders import Form
+from todo_sql.wire.loaders import Form
 
 
 @dataclass(frozen=True, slots=True)

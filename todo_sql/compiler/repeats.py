@@ -10,6 +10,7 @@ What triggers do belongs to the schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from todo_sql.compiler.effects import HARMLESS
 from todo_sql.compiler.proof.levels import INSERT, RELATION, SELECT, VALUES
@@ -48,20 +49,18 @@ def repeat_keys(tree: Tree, names: Sequence[str], schema: Schema) -> frozenset[s
     return frozenset(names[number - 1] for number in upsert.parameters())
 
 
-class _Upsert:
+class _Upsert(NamedTuple):
     """One ``insert … values … on conflict (…) do update``, in the statement that holds it."""
 
-    def __init__(self, main: Node, conflict: Node, schema: Schema, whole: Node) -> None:
-        self._main = main
-        self._whole = whole
-        self._conflict = conflict
-        self._schema = schema
-        self._excluded = conflict["exclRelIndex"]
+    insert: Node
+    conflict: Node
+    schema: Schema
+    whole: Node
 
     def parameters(self) -> set[int]:
         """Return the numbers of the parameters that make a repeat harmless, or none."""
         stored = self._stored()
-        arbiters = [one["expr"] for one in self._conflict["arbiterElems"] or ()]
+        arbiters = [one["expr"] for one in self.conflict["arbiterElems"] or ()]
         if stored is None or not arbiters or any(one["node"] != "VAR" for one in arbiters):
             return set()
         columns = {int(one["varattno"]) for one in arbiters}
@@ -77,12 +76,12 @@ class _Upsert:
         if not self._writes_the_same(stored, columns) or not self._finds_it_again(stored):
             return set()
         ignored = {id(node) for node in unread}
-        return set() if self._is_volatile(self._whole, ignored) else found
+        return set() if self._is_volatile(self.whole, ignored) else found
 
     def _stored(self) -> dict[int, list[Node]] | None:
         """Return what is inserted by column, a value for each row; None: rows of a query."""
-        entries = self._main["rtable"] or ()
-        sources = (self._main["jointree"] or {}).get("fromlist") or ()
+        entries = self.insert["rtable"] or ()
+        sources = (self.insert["jointree"] or {}).get("fromlist") or ()
         rows: Node | None = None
         for source in sources:
             if source["node"] != "RANGETBLREF" or rows is not None:
@@ -93,7 +92,7 @@ class _Upsert:
         if any(int(entry["rtekind"]) not in (RELATION, VALUES) for entry in entries):
             return None
         stored = {}
-        for target in self._main["targetList"] or ():
+        for target in self.insert["targetList"] or ():
             value = target["expr"]
             inner = uncast(value)
             if rows is not None and inner["node"] == "VAR":
@@ -105,11 +104,12 @@ class _Upsert:
 
     def _writes_the_same(self, stored: dict[int, list[Node]], keys: set[int]) -> bool:
         """Whether each column is updated to what a second insert would hold, the same as now."""
-        for target in self._conflict["onConflictSet"] or ():
+        for target in self.conflict["onConflictSet"] or ():
             column, value = int(target["resno"]), target["expr"]
             values = stored.get(column, [])
             if value["node"] == "VAR":
-                same = value["varno"] == self._excluded and int(value["varattno"]) == column
+                excluded = value["varno"] == self.conflict["exclRelIndex"]
+                same = excluded and int(value["varattno"]) == column
             else:
                 number = parameter(uncast(value))
                 same = number is not None and [parameter(uncast(one)) for one in values] == [number]
@@ -119,7 +119,7 @@ class _Upsert:
 
     def _finds_it_again(self, stored: dict[int, list[Node]]) -> bool:
         """Whether the condition of the update, if any, holds for the row that was inserted."""
-        condition = self._conflict["onConflictWhere"]
+        condition = self.conflict["onConflictWhere"]
         parts = [condition] if isinstance(condition, dict) else list(condition or ())
         while parts:
             part = parts.pop()
@@ -129,7 +129,7 @@ class _Upsert:
             if part["node"] != "NULLTEST" or part["nulltesttype"] != _IS_NULL:
                 return False
             column = part["arg"]
-            if column["node"] != "VAR" or column["varno"] != self._main["resultRelation"]:
+            if column["node"] != "VAR" or column["varno"] != self.insert["resultRelation"]:
                 return False
             if int(column["varattno"]) in stored:  # else it is NULL, having no default
                 return False
@@ -138,7 +138,7 @@ class _Upsert:
     def _is_settled(self, value: Node) -> bool:
         """Whether an expression gives the same when it is evaluated again."""
         for node in walk(value):
-            function = self._schema.called(node)
+            function = self.schema.called(node)
             settled = ("i", "s") if function and function.builtin else ("i",)
             if node["node"] in ("SUBLINK", "NEXTVALUEEXPR"):
                 return False
@@ -151,7 +151,7 @@ class _Upsert:
         for node in walk(whole, ignored):
             if node["node"] not in CALLS or not int(node[CALLS[node["node"]]]):
                 continue
-            function = self._schema.called(node)
+            function = self.schema.called(node)
             if function is None:
                 return True
             is_default = node.get("location") == "-1" and function.builtin

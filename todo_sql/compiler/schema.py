@@ -10,14 +10,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg import Connection
 
 from todo_sql.catalog.read import ours
 from todo_sql.queries.own import named_queries
 from todo_sql.queries.variants import choose
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +181,9 @@ class Schema:
     def is_array(self, oid: int) -> bool:
         """Whether a type is an array, or a domain over one."""
         found = self.types.get(oid)
-        return found is not None and bool(
-            found.element or (found.kind == "d" and self.is_array(found.base))
-        )
+        if found is not None and found.kind == "d":
+            return self.is_array(found.base)
+        return found is not None and found.element != 0
 
     @cached_property
     def types_by_name(self) -> dict[str, Type]:

@@ -114,13 +114,11 @@ def _try(url: DatabaseUrl) -> None:
     try:
         psycopg.connect(url.text).close()
     except psycopg.OperationalError as error:
-        raise ConfigError(
-            f"the scratch server does not let the role {ROLE} in",
-            code="P204",
-            cause=f"migrations run there as a role that is no superuser: {error}",
-            fix="name a login with createdb and createrole in TODO_SQL_SCRATCH_URL, or a superuser "
-            "that has a password",
-        ) from None
+        message = f"the scratch server does not let the role {ROLE} in"
+        cause = f"migrations run there as a role that is no superuser: {error}"
+        fix = "name a login with createdb and createrole in TODO_SQL_SCRATCH_URL, or a superuser "
+        fix += "that has a password"
+        raise ConfigError(message, code="P204", cause=cause, fix=fix) from None
 
 
 def refusal(error: psycopg.Error | DatabaseError, found: Finding, user: str) -> Finding | None:
@@ -199,24 +197,21 @@ def _prepare(connection: Connection) -> str | None:
         makes_roles = connection.execute(_MAY_MAKE_ROLES).fetchone()
         if modern:  # the password is a random one, and slow rounds protect those that are not
             connection.execute("set local scram_iterations = 1")
-        connection.execute(
-            sql.SQL(
-                "{} role {} login nosuperuser nocreatedb noreplication bypassrls inherit {} "
-                "password {} valid until 'infinity'"
-            ).format(
-                sql.SQL("alter" if found else "create"),
-                sql.Identifier(ROLE),
-                sql.SQL("createrole" if makes_roles == (True,) else "nocreaterole"),
-                sql.Literal(password),
-            )
+        made = sql.SQL(
+            "{} role {} login nosuperuser nocreatedb noreplication bypassrls inherit {} "
+            "password {} valid until 'infinity'"
+        ).format(
+            sql.SQL("alter" if found else "create"),
+            sql.Identifier(ROLE),
+            sql.SQL("createrole" if makes_roles == (True,) else "nocreaterole"),
+            sql.Literal(password),
         )
+        connection.execute(made)
         if found and connection.execute(leads_out).fetchone() == (True,):
-            raise ConfigError(
-                f"the role {ROLE} of the scratch server may do too much",
-                code="P204",
-                cause="it is a member of a role that may start programs, read files or replicate",
-                fix=f"revoke that role from {ROLE}",
-            )
+            message = f"the role {ROLE} of the scratch server may do too much"
+            cause = "it is a member of a role that may start programs, read files or replicate"
+            fix = f"revoke that role from {ROLE}"
+            raise ConfigError(message, code="P204", cause=cause, fix=fix)
         connection.execute(f"alter role {ROLE} reset all")
         if modern:  # what it makes it may act as, like a superuser
             connection.execute(f"alter role {ROLE} set createrole_self_grant = 'set, inherit'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from todo_sql.compiler import constraints, feeds, python_types
@@ -11,13 +12,13 @@ from todo_sql.config import Config
 from todo_sql.queries.named import ColumnDirective, NamedQuery, ParameterDirective
 
 
+@dataclass(eq=False)
 class ValueTypes:
     """What the types and columns of one schema are in Python, as a project has it."""
 
-    def __init__(self, schema: Schema, config: Config) -> None:
-        self.schema = schema
-        self.config = config
-        self._origins: dict[tuple[int, str], Origin] = {}
+    schema: Schema
+    config: Config
+    _origins: dict[tuple[int, str], Origin] = field(default_factory=dict)
 
     def depth(
         self,

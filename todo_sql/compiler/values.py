@@ -44,9 +44,8 @@ def parse_arguments(entry: Described, words: list[str]) -> dict[str, Any]:
 
 def defaults(entry: Described) -> dict[str, Any]:
     """Return the values that parameters have when a call leaves them out."""
-    return {
-        one.name: resolve(one.default_value) for one in entry.parameters if one.default is not None
-    }
+    given = [one for one in entry.parameters if one.default is not None]
+    return {one.name: resolve(one.default_value) for one in given}
 
 
 def parse_value(parameter: DescribedParameter, text: str) -> Any:
@@ -73,11 +72,9 @@ def parse_value(parameter: DescribedParameter, text: str) -> Any:
         return adapter.validate_python(value)
     except (ValidationError, ValueError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise UsageError(
-            f"parameter `{parameter.name}` takes {parameter.python.text}, not {text!r}",
-            cause=reason,
-            fix=f"its type in PostgreSQL is {parameter.pg_type or 'a choice of lines'}",
-        ) from None
+        message = f"parameter `{parameter.name}` takes {parameter.python.text}, not {text!r}"
+        fix = f"its type in PostgreSQL is {parameter.pg_type or 'a choice of lines'}"
+        raise UsageError(message, cause=reason, fix=fix) from None
 
 
 def resolve(python: PythonType) -> Any:
@@ -90,8 +87,6 @@ def _json(parameter: DescribedParameter, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise UsageError(
-            f"parameter `{parameter.name}` takes JSON, not {text!r}",
-            cause=str(error),
-            fix="""quote it for the shell, as in 'ids=[1, 2]' or 'data={"a": 1}'""",
-        ) from None
+        message = f"parameter `{parameter.name}` takes JSON, not {text!r}"
+        fix = """quote it for the shell, as in 'ids=[1, 2]' or 'data={"a": 1}'"""
+        raise UsageError(message, cause=str(error), fix=fix) from None

@@ -66,11 +66,8 @@ class Cursor:
 
 def encode(query: NamedQuery, cursor: Cursor) -> str:
     """Return the text that a caller passes on."""
-    payload = json.dumps(
-        [int(cursor.back), cursor.keys, dict(cursor.cases)],
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
+    content = [int(cursor.back), cursor.keys, dict(cursor.cases)]
+    payload = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     name = query.fingerprint
     return _written(name + _digest(name, payload) + payload)
 

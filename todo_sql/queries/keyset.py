@@ -104,9 +104,8 @@ def page_size(variant: PageVariant, arguments: Mapping[str, object]) -> int:
         return size
     value = arguments[size]
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise BadParameter(
-            f"a page holds 1 row or more, not {value!r}", size, fix="pass a number from 1"
-        )
+        message = f"a page holds 1 row or more, not {value!r}"
+        raise BadParameter(message, size, fix="pass a number from 1")
     return value
 
 

@@ -168,8 +168,7 @@ def _uncommented(
 ) -> list[Line]:
     """Return the line of SQL that a comment holds."""
     text = report.source.text
-    while start < end and text[start] == "-":
-        start += 1
+    start = end - len(text[start:end].lstrip("-"))
     try:
         tokens = scan(text, start, end)
     except ScanError as error:

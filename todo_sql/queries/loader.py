@@ -75,11 +75,8 @@ def read_folder(path: Path, root: Path | None = None) -> QuerySet:
         UsageError: The folder does not exist.
     """
     if not path.is_dir():
-        raise UsageError(
-            f"there is no folder {path}",
-            code="Q120",
-            fix="name the folder of queries in [tool.todo-sql], or make it",
-        )
+        fix = "name the folder of queries in [tool.todo-sql], or make it"
+        raise UsageError(f"there is no folder {path}", code="Q120", fix=fix)
     return together(read_one(file, root) for file in sorted(path.rglob("*.sql")))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from todo_sql.queries.clauses import Words
+from todo_sql.queries.copy_target import copy_target
 from todo_sql.queries.entries import entries
 from todo_sql.queries.header import (
     HEADER,
@@ -20,11 +22,13 @@ from todo_sql.queries.header import (
 from todo_sql.queries.lines import Line, read_lines, segments
 from todo_sql.queries.mistakes import Report, Where, did_you_mean, not_a_name
 from todo_sql.queries.named import Cardinality, Case, NamedQuery
-from todo_sql.queries.shape import check_shape
-from todo_sql.queries.variants import count_variants
+from todo_sql.queries.order import plan
+from todo_sql.queries.query_errors import ShapeError
+from todo_sql.queries.variants import Variant, cases_of, compose, count_variants
 from todo_sql.sql.scanner import COMMENTS, Kind, Token
 
 MOST_VARIANTS = 1024
+_READS = ("select", "with", "values", "table")
 
 
 def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> NamedQuery | None:
@@ -95,7 +99,7 @@ def read_section(report: Report, header: Token, tokens: Sequence[Token]) -> Name
         tenant=directives.tenant,
         allow=directives.allow,
     )
-    check_shape(report, query)
+    _check_shape(report, query)
     return query if len(report) == mistakes else None
 
 
@@ -277,3 +281,43 @@ class _Body:
                 fix = f"use `:{name}` in the query, or drop the directive"
                 case = "is a `case` parameter: its default is the uncommented line"
                 self._unknown(name, directive.place, fix, case)
+
+
+def _check_shape(report: Report, query: NamedQuery) -> None:
+    """Report where a query has not the form that its cardinality asks for."""
+    check = _SHAPES.get(query.cardinality)
+    if check is None:
+        return
+    if query.cardinality is Cardinality.COPYFROM and (query.groups or query.cases):
+        message = "a :copyfrom query has one text only"
+        report.add("Q119", message, query.place(), "leave out `if` and `case`")
+        return
+    for cases in cases_of(query):
+        variant = compose(query, query.optional, cases)
+        try:
+            check(query, variant)
+        except ShapeError as error:
+            start = variant.source_offset(error.start)
+            report.add("Q119", str(error), (start, start + error.end - error.start), error.fix)
+
+
+def _check_page(query: NamedQuery, variant: Variant) -> None:
+    """A cursor keeps its cases, but not which arguments were given."""
+    parts = plan(variant)
+    order = variant.source_offset(parts.order)
+    if any(one.needs and one.pieces[-1].end > order for one in query.segments):
+        message, end = "the order of a :page query cannot depend on an `if`", len("order by")
+        raise ShapeError(message, parts.order, parts.order + end, "use a `case`")
+
+
+def _check_stream(_: NamedQuery, variant: Variant) -> None:
+    words = Words.of(variant.sql)
+    if words.texts[0] not in _READS:
+        raise words.wrong(0, "a :stream query is a select", "use :many")
+
+
+_SHAPES: dict[Cardinality, Callable[[NamedQuery, Variant], object]] = {
+    Cardinality.PAGE: _check_page,
+    Cardinality.STREAM: _check_stream,
+    Cardinality.COPYFROM: lambda _, variant: copy_target(variant),
+}

@@ -52,7 +52,9 @@ def unmatched(
     for key in config.types:
         owner, _, column = key.rpartition(".")
         theirs = columns.get(owner, set())
-        if key in types or _is_of(key, unknown) or _is_column(key, columns):
+        halves = [(key[:at], key[at + 1 :]) for at, one in enumerate(key) if one == "."]
+        is_known = any(own in unknown or name in columns.get(own, ()) for own, name in halves)
+        if key in types or is_known:  # what follows a dot may hold one, too
             continue
         names = [f"{owner}.{one}" for one in theirs]
         names = names or [f"{one}.{column}" for one, own in columns.items() if column in own]
@@ -65,17 +67,6 @@ def unmatched(
         message = f"[tool.todo-sql.types] names `{key}`, which does not exist"
         found.append(Finding("C118", "warning", message, _place(config, key), cause, fix))
     return found
-
-
-def _is_of(key: str, owners: set[str | None]) -> bool:
-    """Tell whether it begins with one of these names; what follows may hold a dot."""
-    return any(key[:index] in owners for index, one in enumerate(key) if one == ".")
-
-
-def _is_column(key: str, columns: dict[str, set[str]]) -> bool:
-    """Tell whether some table or query has it; a column's name may hold a dot."""
-    dots = [index for index, character in enumerate(key) if character == "."]
-    return any(key[dot + 1 :] in columns.get(key[:dot], set()) for dot in dots)
 
 
 def _place(config: Config, key: str) -> Place:

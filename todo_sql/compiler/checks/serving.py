@@ -12,9 +12,10 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import Connection
 
 from todo_sql.catalog.read import ours
 from todo_sql.compiler.coordinator import act_as
@@ -25,14 +26,11 @@ from todo_sql.compiler.scratch import migrated_database
 from todo_sql.config import Config
 from todo_sql.errors import Finding
 from todo_sql.migrations.seeds import SCALE_FILE, seed
-from todo_sql.queries.keyset import page_variants
+from todo_sql.queries.keyset import PageVariant, page_variants
 from todo_sql.queries.named import Cardinality, NamedQuery
 from todo_sql.queries.own import bound
 from todo_sql.queries.variants import Variant, variants
 from todo_sql.sql.source import read_bytes
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 MANY_ROWS = 1_000
 _SORTED_ROWS = 100
@@ -117,17 +115,12 @@ def judged(
 def planned_texts(entry: Described) -> Iterator[Variant]:
     """Yield the texts that are planned: of pages, those without NULL in the cursor."""
     query = entry.query
-    if query.cardinality is not Cardinality.PAGE:
-        yield from (one for one in variants(query) if _is_plain(one, query))
-        return
-    for page in page_variants(query, entry.not_null):
-        keys = sum(name.startswith("cursor.") for name in page.parameters)
-        if keys in (0, len(page.keys)) and _is_plain(page, query):
-            yield page
-
-
-def _is_plain(variant: Variant, query: NamedQuery) -> bool:
-    return query.is_bare(variant.given, but=1)
+    is_page = query.cardinality is Cardinality.PAGE
+    for one in page_variants(query, entry.not_null) if is_page else variants(query):
+        keys = sum(name.startswith("cursor.") for name in one.parameters)
+        without_null = not isinstance(one, PageVariant) or keys in (0, len(one.keys))
+        if without_null and query.is_bare(one.given, but=1):
+            yield one
 
 
 def _plan(connection: Connection[Any], variant: Variant, entry: Described, config: Config) -> Node:

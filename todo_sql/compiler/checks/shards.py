@@ -9,10 +9,10 @@ value of its type, since Citus finds the shard by the values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 
 from todo_sql.catalog.read import ours
 from todo_sql.compiler.checks.serving import judged, variant_words
@@ -27,9 +27,6 @@ from todo_sql.queries.own import bound
 from todo_sql.queries.variants import Variant
 from todo_sql.sql.grammar import parse
 from todo_sql.wire.call_errors import is_behind
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 _FIX = (
     "write it so that all it reads is joined by the tenant's column; `migrate` first, if the "

@@ -29,7 +29,9 @@ def find(
     for level, index, relation in equalities.tables():
         if not is_tenant_table(relation, tenant.parameter, config.exempt):
             continue
-        if not _held(equalities, level, index, relation, tenant.parameter, number):
+        columns = relation.columns.items()
+        column = next(key for key, one in columns if one.name == tenant.parameter)
+        if not _held(equalities, level, index, column, number):
             message = f"`{query.name}` uses `{relation.name}` without its tenant"
             place = _place(query, variant, equalities, level.entry(index), relation)
             cause = "row security would filter the rows, but no index can: "
@@ -42,22 +44,14 @@ def find(
     return found
 
 
-def _held(
-    equalities: Equalities,
-    level: Level,
-    index: int,
-    relation: Relation,
-    column: str,
-    parameter: int,
-) -> bool:
-    numbers = [key for key, one in relation.columns.items() if one.name == column]
+def _held(equalities: Equalities, level: Level, index: int, column: int, parameter: int) -> bool:
     query = level.query
     written = int(query["resultRelation"]) == index
     if query["commandType"] == "3" and written:
         return True  # an insert: row security checks the value, and NOT NULL demands one
     if not written and index not in joined(query["jointree"]):
         return True  # not read from: a view's own entry, or `excluded`
-    term = (id(level), index, numbers[0])
+    term = (id(level), index, column)
     return parameter > 0 and equalities.same(term, ("parameter", parameter))
 
 

@@ -129,8 +129,5 @@ def _sorted_terms(
 
 
 def _by_reference(query: Node, key: Node) -> Node | None:
-    for target in query["targetList"] or ():
-        if target["ressortgroupref"] == key["tleSortGroupRef"]:
-            found: Node = target["expr"]
-            return found
-    return None
+    targets, number = query["targetList"] or (), key["tleSortGroupRef"]
+    return next((one["expr"] for one in targets if one["ressortgroupref"] == number), None)

@@ -71,15 +71,13 @@ def stale(files: Mapping[str, str], folder: Path) -> list[str]:
         name for name in changed & present if not _is_ours(folder / name, overwritten=name in files)
     )
     if foreign:
-        raise FindingsError(
-            f"{folder.name} holds {len(foreign)} file{'s' if len(foreign) > 1 else ''} that "
-            "`generate` did not make",
-            [_foreign(folder / name) for name in foreign[:_SHOWN]],
-            code="C130",
-            cause="the folder of the generated package is `generate`'s own: what it does not make "
-            "would be overwritten or deleted; nothing was written",
-            fix="move them elsewhere, or name a folder of its own as `generate` in [tool.todo-sql]",
-        )
+        files_shown = f"{len(foreign)} file{'s' if len(foreign) > 1 else ''}"
+        message = f"{folder.name} holds {files_shown} that `generate` did not make"
+        cause = "the folder of the generated package is `generate`'s own: what it does not make "
+        cause += "would be overwritten or deleted; nothing was written"
+        fix = "move them elsewhere, or name a folder of its own as `generate` in [tool.todo-sql]"
+        findings = [_foreign(folder / name) for name in foreign[:_SHOWN]]
+        raise FindingsError(message, findings, code="C130", cause=cause, fix=fix)
     return sorted(changed)
 
 

@@ -206,10 +206,10 @@ def _parameters(name: str, entry: Described, imports: Imports) -> list[str]:
     lines = _head(name, doc, fields, 'extra="forbid"', imports)
     for parameter in entry.model_parameters:
         text: str | ModelGroup = imports.type(parameter.python.sequence())
-        bounds = _bounds(parameter)
-        if bounds:
-            field = f"{imports.name('pydantic', 'Field')}({', '.join(bounds)})"
-            text = _with(imports, text, field)
+        target = parameter.target if parameter.python.text in _CONSTRAINED else None
+        if target and (bounds := target.constraint.arguments()):
+            shown = ", ".join(f"{name}={value!r}" for name, value in bounds.items())
+            text = _with(imports, text, f"{imports.name('pydantic', 'Field')}({shown})")
         lines += _constrained_field(parameter, text, imports)
         if parameter.target and parameter.target.comment:
             lines += layout.docstring(parameter.target.comment, "    ")
@@ -244,14 +244,6 @@ def _constrained_field(
     if isinstance(text, str) or len(line) <= WIDTH:
         return [line]
     return _annotated(name, text, f"{union}{end}")
-
-
-def _bounds(parameter: DescribedParameter) -> list[str]:
-    """Return what CHECK constraints say of the column that a parameter is stored in."""
-    if parameter.target is None or parameter.python.text not in _CONSTRAINED:
-        return []
-    arguments = parameter.target.constraint.arguments()
-    return [f"{name}={value!r}" for name, value in arguments.items()]
 
 
 def _set_of_parameters(name: str, entry: Described, imports: Imports) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING
+from itertools import takewhile
 
 from todo_sql.compiler.described import Described, DescribedParameter
 from todo_sql.compiler.generating import layout
@@ -11,11 +11,10 @@ from todo_sql.compiler.generating.imports import RUNTIME, Imports
 from todo_sql.compiler.generating.layout import ModelGroup, header, lay_out
 from todo_sql.compiler.python_types import PythonType, quoted
 from todo_sql.config import Config, Tenant
+from todo_sql.queries.keyset import page_variants
 from todo_sql.queries.named import Cardinality
 from todo_sql.sql.source import Source
-
-if TYPE_CHECKING:
-    from todo_sql.wire.loaders import Form
+from todo_sql.wire.loaders import Form
 
 # The other methods of a session are called as their cardinality is.
 _METHODS = {Cardinality.EXEC: "execute", Cardinality.BATCH: "batch_execute"}
@@ -87,7 +86,8 @@ class _Module:
             items.append(_form("written=", entry.written))
         items.append(_list("nullable", nullable))
         if query.cardinality is Cardinality.PAGE:
-            items.append(_list("not_null", map(quoted, entry.settled_keys)))
+            keys = {key for variant in page_variants(query) for key in variant.keys}
+            items.append(_list("not_null", map(quoted, sorted(keys & entry.not_null))))
         if entry.forms:
             items.append(_form("forms=", entry.forms))
         if query.cardinality is Cardinality.COPYFROM and (pairs := self._defaults(sent)):
@@ -261,9 +261,9 @@ def _documentation(entry: Described, parameters: list[DescribedParameter]) -> st
 
 def _file_comment(source: Source) -> str:
     """Return the comment at the head of a query file."""
-    lines = []
-    for line in source.text.splitlines():
-        if not line.startswith("--") or line.replace(" ", "").startswith("--name:"):
-            break
-        lines.append(line[2:].strip())
-    return "\n".join(lines).strip()
+
+    def is_remark(line: str) -> bool:
+        return line.startswith("--") and not line.replace(" ", "").startswith("--name:")
+
+    lines = takewhile(is_remark, source.text.splitlines())
+    return "\n".join(line[2:].strip() for line in lines).strip()

@@ -77,14 +77,10 @@ def _aggregate(node: Node, scope: QueryLevel, never_null: Value) -> bool:
         return False
     if node["agglevelsup"] != "0" or scope.grouping_sets or "anynonarray" not in function.arguments:
         return False
-    known, closed = scope.known, scope.closed
-    scope.known, scope.closed = set(scope.rows_known), set(scope.rows_closed)
-    try:
+    with scope.supposing(set(scope.rows_known), set(scope.rows_closed)):
         if node["aggfilter"]:
             scope.prove(conditions.if_true(node["aggfilter"], scope))
         return never_null(node["args"][0]["expr"], scope)
-    finally:
-        scope.known, scope.closed = known, closed
 
 
 def _call(node: Node, scope: QueryLevel, never_null: Value) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from todo_sql.compiler.proof import conditions, functions, levels
 from todo_sql.compiler.proof.elements import all_values
-from todo_sql.compiler.proof.levels import Hole, Key, QueryLevel
+from todo_sql.compiler.proof.levels import Key, QueryLevel
 from todo_sql.compiler.proof.nodes import Node
 from todo_sql.compiler.proof.one_row import exactly_one_row
 from todo_sql.compiler.schema import Function
@@ -32,7 +32,7 @@ def never_null(node: Node | None, scope: QueryLevel) -> bool:
     """Whether an expression has a value in every row that its query returns."""
     if node is None:
         return False
-    if scope.grouping_sets and not scope.marks_grouped and _may_be_grouped(node, scope):
+    if scope.grouping_sets and _may_be_grouped(node, scope.query):
         return False  # whatever equals a grouping expression is NULL in a subtotal
     if scope.is_known(scope.key(node)):
         return True
@@ -45,10 +45,17 @@ def never_null(node: Node | None, scope: QueryLevel) -> bool:
     return rule(node, scope) if rule else False
 
 
-def _may_be_grouped(node: Node, scope: QueryLevel) -> bool:
+def _may_be_grouped(node: Node, query: Node) -> bool:
     """Whether an expression may equal one that is grouped by, in whole or in part."""
+    if query.get("hasGroupRTE") == "true":  # PostgreSQL 18: those are columns of their own
+        return False
     if node["node"] == "COALESCEEXPR":
-        return not scope.grouping_kinds().isdisjoint(("COALESCEEXPR", "CONST"))
+        references = {clause["tleSortGroupRef"] for clause in query["groupClause"] or ()}
+        return any(
+            target["expr"]["node"] in ("COALESCEEXPR", "CONST")
+            for target in query["targetList"] or ()
+            if target["ressortgroupref"] in references
+        )
     return node["node"] not in ("AGGREF", "GROUPINGFUNC", "CONST")
 
 
@@ -61,27 +68,16 @@ def _any(nodes: list[Node] | None, scope: QueryLevel) -> bool:
 
 
 def _coalesce(node: Node, scope: QueryLevel) -> bool:
-    if _any(node["args"], scope):
-        return True
+    def with_side(index: int, side: str) -> bool:
+        with scope.supposing(scope.known, scope.closed | {(index, side)}):
+            return _any(node["args"], scope)
+
     # A row of a FULL JOIN has one of its sides: then it is enough if each has a good argument.
-    return any(
-        all(
-            _with_closed({(index, side)}, lambda: _any(node["args"], scope), scope)
-            for side in ("left", "right")
-        )
+    return _any(node["args"], scope) or any(
+        with_side(index, "left") and with_side(index, "right")
         for index, join in scope.joins.items()
         if int(join["jointype"]) == levels.FULL
     )
-
-
-def _with_closed(holes: set[Hole], look: Callable[[], bool], scope: QueryLevel) -> bool:
-    """Look again, supposing that some holes are closed."""
-    added = holes - scope.closed
-    scope.closed |= added
-    try:
-        return look()
-    finally:
-        scope.closed -= added
 
 
 def _parameter(node: Node, scope: QueryLevel) -> bool:
@@ -135,8 +131,8 @@ def _join_column(index: int, number: int, scope: QueryLevel) -> bool:
     if not full or alias is None or alias["node"] != "COALESCEEXPR":
         return False
     # USING of a FULL JOIN: one side is always real, so each must be good on its own.
-    holes = {(index, "left"), (index, "right")}
-    return _with_closed(holes, lambda: _all(alias["args"], scope), scope)
+    with scope.supposing(scope.known, scope.closed | {(index, "left"), (index, "right")}):
+        return _all(alias["args"], scope)
 
 
 def _call(node: Node, scope: QueryLevel) -> bool:
@@ -213,17 +209,10 @@ def _case(node: Node, scope: QueryLevel) -> bool:
     def with_facts(facts: set[Key], expression: Node) -> bool:
         """Look at a branch knowing what brought a row there."""
         news = {key for key in facts if key not in scope.known and key[0] != "outer"}
-        closed: set[Hole] = set()
-        for key in news:
-            if key[0] == "column":
-                closed |= scope.holes.get(key[1], frozenset()) - scope.closed
-        scope.known |= news
-        scope.closed |= closed
-        try:
+        columns = [key[1] for key in news if key[0] == "column"]
+        closed = scope.closed.union(*(scope.holes.get(one, ()) for one in columns))
+        with scope.supposing(scope.known | news, closed):
             return never_null(expression, scope)
-        finally:
-            scope.known -= news
-            scope.closed -= closed
 
     before: set[Key] = set()
     for branch in node["args"]:

@@ -9,7 +9,8 @@ expression has a value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -126,30 +127,9 @@ class QueryLevel(AnyLevel):
         return bool(self.query["groupingSets"])
 
     @property
-    def marks_grouped(self) -> bool:
-        """Whether grouped expressions are columns of an entry of their own (PostgreSQL 18)."""
-        return bool(self.query.get("hasGroupRTE") == "true")
-
-    def grouping_kinds(self) -> set[str]:
-        """Return the kinds of node that are grouped by."""
-        references = {clause["tleSortGroupRef"] for clause in self.query["groupClause"] or ()}
-        return {
-            target["expr"]["node"]
-            for target in self.query["targetList"] or ()
-            if target["ressortgroupref"] in references
-        }
-
-    @property
     def grouped(self) -> bool:
         """Whether every output row stands for a group that has at least one row."""
         return bool(self.query["groupClause"]) and not self.grouping_sets
-
-    @property
-    def one_group(self) -> bool:
-        """Whether a row comes out though no row went in."""
-        return not self.query["groupClause"] and (
-            self.query["hasAggs"] == "true" or bool(self.query["havingQual"])
-        )
 
     def behind(self, index: int, *, recursive: bool = False) -> Node | None:
         """Return the subquery or WITH query that a range table entry stands for."""
@@ -240,13 +220,21 @@ class QueryLevel(AnyLevel):
             if key[0] == "column":
                 self.closed |= self.holes.get(key[1], frozenset()) - holes
 
+    @contextmanager
+    def supposing(self, known: set[Key], closed: set[Hole]) -> Iterator[None]:
+        """Suppose for a while that these expressions have values, and these holes are closed."""
+        before = self.known, self.closed
+        self.known, self.closed = known, closed
+        try:
+            yield
+        finally:
+            self.known, self.closed = before
+
     def is_known(self, key: Key | None) -> bool:
         """Whether an expression was proven to have a value, and no hole voids the proof."""
-        return (
-            key is not None
-            and key in self.known
-            and all(self.is_present(index) for index in relations_of(key))
-        )
+        if key is None or key not in self.known:
+            return False
+        return all(map(self.is_present, relations_of(key)))
 
     def is_present(self, index: int) -> bool:
         """Whether a relation's part of the row is real, never filled up by a join."""

@@ -64,11 +64,7 @@ def output(level: Level | None, number: int) -> Node | None:
     if level is None:
         return None
     targets = level.query["targetList" if level.query["commandType"] == "1" else "returningList"]
-    for target in targets or ():
-        if int(target["resno"]) == number:
-            found: Node = target["expr"]
-            return found
-    return None
+    return next((one["expr"] for one in targets or () if int(one["resno"]) == number), None)
 
 
 def own_nodes(query: Node) -> Iterator[Node]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -59,19 +60,17 @@ _STAND_INS = {character: chr(number) for number, character in enumerate("{}() ",
 _ESCAPED = {ord(mark): "\\" + character for character, mark in _STAND_INS.items()}
 
 
+@dataclass(eq=False, slots=True)
 class Tree:
-    """The trees of one statement.
+    """The trees of one statement; compared by identity.
 
     Attributes:
         queries: The query nodes; a rewrite rule can make several, or none.
         kinds: Every node by its kind, in order of their ends in the text.
     """
 
-    __slots__ = ("kinds", "queries")
-
-    def __init__(self, queries: list[Node], kinds: dict[str, list[Node]]) -> None:
-        self.queries = queries
-        self.kinds = kinds
+    queries: list[Node]
+    kinds: Kinds
 
     def of(self, *kinds: str) -> Iterator[Node]:
         """Yield every node of these kinds."""
@@ -238,7 +237,6 @@ def conditions(text: str, parameters: Sequence[str]) -> tuple[str, frozenset[str
     """Take the conditions that the outermost WHERE joins by AND out of a canonical text.
 
     Args:
-        text: Of one statement.
         parameters: Their names, which are the same in texts that number them differently.
 
     Returns:

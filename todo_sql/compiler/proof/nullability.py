@@ -8,6 +8,7 @@ first order, a missed one of the second: whatever isn't understood counts as nul
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from todo_sql.compiler.proof import conditions, functions, levels, one_row
@@ -66,20 +67,14 @@ def prove_all(
     return Claims(columns, elements, found, prover.depths.get(key, []))
 
 
+@dataclass
 class _Prover:
-    def __init__(
-        self,
-        schema: Schema,
-        nullable_parameters: frozenset[int],
-        null_elements: frozenset[int] | None,
-        sides: Sides | None,
-    ) -> None:
-        self.schema = schema
-        self.sides = sides
-        self.nullable_parameters = nullable_parameters
-        self.null_elements = null_elements
-        self.elements: dict[int, list[bool]] = {}
-        self.depths: dict[int, list[int]] = {}
+    schema: Schema
+    nullable_parameters: frozenset[int]
+    null_elements: frozenset[int] | None
+    sides: Sides | None
+    elements: dict[int, list[bool]] = field(default_factory=dict)
+    depths: dict[int, list[int]] = field(default_factory=dict)
 
     def outputs(self, query: Node, parent: QueryLevel | None) -> list[bool]:
         """Return the output columns of a query node."""
@@ -148,11 +143,13 @@ class _Prover:
         scope.walk_joins(visit)
         scope.closed.update(one_row.sides(scope))
         scope.rows_known, scope.rows_closed = set(scope.known), set(scope.closed)
-        if scope.one_group or scope.grouping_sets:  # a row may come out though none went in
+        query = scope.query
+        one_group = not query["groupClause"] and (query["hasAggs"] == "true" or query["havingQual"])
+        if one_group or scope.grouping_sets:  # a row may come out though none went in
             scope.known.clear()
             scope.closed.clear()
         if not scope.grouping_sets:
-            scope.prove(conditions.if_true(scope.query["havingQual"], scope))
+            scope.prove(conditions.if_true(query["havingQual"], scope))
 
     def _with(self, cte: Node, scope: QueryLevel) -> None:
         name = name_of(cte["ctename"])

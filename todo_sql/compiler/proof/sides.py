@@ -82,16 +82,12 @@ def _is_plain(node: Node) -> bool:
 
 def _with(holes: Open, node: Node, scope: QueryLevel) -> bool:
     """Whether an expression has a value where none of some holes is open."""
-    known, closed = scope.known, scope.closed
     own = {hole for query, hole in holes if query == id(scope.query)}
-    scope.known, scope.closed = set(known), closed | own
-    try:
+    with scope.supposing(set(scope.known), scope.closed | own):
         for theirs, condition, around in scope.conditions:
             if theirs <= scope.closed:
                 scope.prove(conditions.if_true(condition, scope), around)
         return never_null(node, scope)
-    finally:
-        scope.known, scope.closed = known, closed
 
 
 def _columns(node: Node) -> Iterator[Node | None]:
