@@ -15,8 +15,7 @@ from todo_sql.queries.named import (
     NestedDirective,
     ParameterDirective,
 )
-from todo_sql.sql.comments import ScanError
-from todo_sql.sql.scanner import COMMENTS, Kind, Token, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
 from todo_sql.sql.source import Source
 
 HEADER = re.compile(r"--[ \t]*name[ \t]*:[ \t]*(?P<rest>.*)")
