@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import chain, count
 from pathlib import Path
 
 from todo_sql import writing
@@ -14,16 +13,14 @@ from todo_sql.adoption.old_ledger import LEDGER_KEY
 from todo_sql.adoption.placeholders import comments_in
 from todo_sql.adoption.revisions import READ_ROWS, REPLACES, History, Revision, refusal
 from todo_sql.adoption.tools import Tool
-from todo_sql.adoption.versions import slug, versions
+from todo_sql.adoption.versions import slug, unlike, versions
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import REPEATABLE, files_of
 from todo_sql.sql.source import open_file
 
 _FROM = re.compile(r"^-- From ([\w-]+): (.+)$", re.MULTILINE)
-_CHECKSUM = re.compile(r"^-- Its checksum there: (\S+)$", re.MULTILINE)
-_UNDER = re.compile(r"^-- There it stands on: (.+)$", re.MULTILINE)
-_REPLACES = re.compile(rf"^-- {REPLACES}(.+)$", re.MULTILINE)
+_CHECKSUM, _DEPENDS = "Its checksum there: ", "There it stands on: "
 _HEAD = 4096  # bytes of a file that may hold these lines
 _FIRST = "00000000000000"
 _NO_WAY_BACK = ("A112", "M121")  # of a rollback: it is left out, and the migration comes over
@@ -124,7 +121,7 @@ def convert(
     files = []
     for one in fresh:
         if one.repeatable:
-            ids[one.key] = _unlike(slug(one.name), ids.values())
+            ids[one.key] = unlike(slug(one.name), set(ids.values()))
         found, wrong = _file(tool.name, one, ids, placeholder=one.key in left)
         files.append(found)
         findings += wrong
@@ -146,13 +143,6 @@ def _twice(revisions: Iterable[Revision]) -> Iterator[Finding]:
                 fix="give one of the two another, or move it elsewhere",
             )
         seen[one.key] = one.file
-
-
-def _unlike(name: str, others: Iterable[str]) -> str:
-    """Return a name that no other has: with a number behind it, if need be."""
-    taken = set(others)
-    numbered = (f"{name}_{number}" for number in count(2))
-    return next(one for one in chain([name], numbered) if one not in taken)
 
 
 def _own_ledger(tool: Tool, revisions: Iterable[Revision]) -> NewFile | None:
@@ -186,10 +176,10 @@ def _file(
 ) -> tuple[NewFile, list[Finding]]:
     text = [f"-- From {tool}: {_line(one.key)}", f"-- It was {_line(one.file)}."]
     if one.checksum:
-        text.append(f"-- Its checksum there: {one.checksum}")
+        text.append(f"-- {_CHECKSUM}{one.checksum}")
     text += [f"-- {remark}" for remark in one.remarks]
     if one.depends:
-        text.append(f"-- There it stands on: {' '.join(one.depends)}")
+        text.append(f"-- {_DEPENDS}{' '.join(one.depends)}")
     notes = list(one.notes)
     name = f"{ids[one.key]}.sql"
     if one.up is None or placeholder:
@@ -199,39 +189,31 @@ def _file(
             notes.append("is a placeholder: what it does is to be written as SQL")
         return NewFile(one, name, f"{chr(10).join(text)}\n\n{body}", None, tuple(notes)), []
     up = body_of(one.up)
-    down = body_of(one.down) if one.down else None
-    back = down is not None and not down.empty and not one.repeatable
+    down = body_of(one.down) if one.down and not one.repeatable else None
+    unread = [f for f in down.findings if f.code in _NO_WAY_BACK] if down else []
     wrong = list(up.findings)
-    unread = [f for f in (down.findings if down and back else ()) if f.code in _NO_WAY_BACK]
-    if unread:
-        back = False
-        wrong += [
-            replace(f, severity="warning", cause=f"its way back did not come over: {f.cause}")
-            for f in unread
-        ]
-    notes += [*up.notes, *_about(one.up.transactional, up)]
+    wrong += [
+        replace(f, severity="warning", cause=f"its way back did not come over: {f.cause}")
+        for f in unread
+    ]
+    notes += up.notes
+    if not up.transactional and one.up.transactional is not False:
+        notes.append("runs outside a transaction: PostgreSQL asks that of a statement in it")
     _say(text, up, tool)
-    if not back and not one.repeatable:
-        reason = one.irreversible or f"{tool} has no way back for it"
-        if unread:
-            reason = f"its way back in {tool} did not come over: {unread[0].message}"
-        elif down is not None and down.empty:
-            reason = f"its way back in {tool} holds no statement"
-        text.append(f"-- irreversible: {_line(reason)}")
     rollback = None
-    if back and down:
+    if down and not down.empty and not unread:
         undo = [f"-- Undoes {ids[one.key]}."]
         _say(undo, down, tool)
         rollback = _joined(undo, down)
         notes += [f"way back: {note}" for note in down.notes]
         wrong += down.findings
+    elif not one.repeatable:
+        reason = one.irreversible or f"{tool} has no way back for it"
+        if down:
+            words = f"did not come over: {unread[0].message}" if unread else "holds no statement"
+            reason = f"its way back in {tool} {words}"
+        text.append(f"-- irreversible: {_line(reason)}")
     return NewFile(one, name, _joined(text, up), rollback, tuple(notes)), wrong
-
-
-def _about(said: bool | None, body: Body) -> list[str]:
-    if body.transactional or said is False:
-        return []
-    return ["runs outside a transaction: PostgreSQL asks that of a statement in it"]
 
 
 def _say(text: list[str], body: Body, tool: str) -> None:
@@ -293,15 +275,20 @@ def adopted(folder: Path, tool: str) -> list[Adopted]:
         origin = _FROM.search(head)
         if origin is None or origin[1] != tool:
             continue
-        checksum, under = _CHECKSUM.search(head), _UNDER.search(head)
         found.append(
             Adopted(
                 Path(name).stem,
                 origin[2],
-                checksum[1] if checksum else None,
-                tuple(under[1].split()) if under else (),
+                next(iter(_said(head, _CHECKSUM)), None),
+                _said(head, _DEPENDS),
                 _UNWRITTEN in head or READ_ROWS in head,
-                tuple(replaced[1].split()) if (replaced := _REPLACES.search(head)) else (),
+                _said(head, REPLACES),
             )
         )
     return sorted(found, key=lambda one: one.id)
+
+
+def _said(head: str, remark: str) -> tuple[str, ...]:
+    """Return the words behind a remark of ours on top of a file."""
+    found = re.search(rf"^-- {remark}(.+)$", head, re.MULTILINE)
+    return tuple(found[1].split()) if found else ()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from todo_sql.adoption.versions import unlike
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import names, quoted
 from todo_sql.catalog.snapshot import Snapshot
@@ -86,10 +87,7 @@ def _field(name: str, taken: set[str]) -> str:
     """Return a name for a column that no other column of its table has, nor an argument."""
     word = field_name(name)
     word = f"{word}_" if word in ("limit", "cursor") else word
-    number, found = 1, word
-    while found in taken:
-        number += 1
-        found = f"{word}_{number}"
+    found = unlike(word, taken)
     taken.add(found)
     return found
 

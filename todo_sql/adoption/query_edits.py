@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from todo_sql.adoption.versions import unlike
 from todo_sql.errors import Finding, Severity
 from todo_sql.queries.header import HEADER, LINE_DIRECTIVE, means_directive
 from todo_sql.queries.mistakes import not_a_name
@@ -84,12 +85,7 @@ class EditedQuery:
     def parameter(self, key: str, wanted: str) -> str:
         """Return the name of a parameter, the same for the same key, unlike all others."""
         if key not in self.parameters:
-            name, number = python_name(wanted), 1
-            found = name
-            while found in self.parameters.values():
-                number += 1
-                found = f"{name}_{number}"
-            self.parameters[key] = found
+            self.parameters[key] = unlike(python_name(wanted), set(self.parameters.values()))
         return self.parameters[key]
 
     def left(
@@ -135,7 +131,8 @@ def queries_in(
             tokens = scan(source.text, head.end, stop)
         except ScanError as error:
             tokens = []
-            head = _unreadable(head, error.message)
+            fix = "correct it, and run this again"
+            head = replace(head, cardinality=None, reason=error.message, fix=fix)
         query = EditedQuery(source, head, called[source.file, head.name], tokens, stop)
         for token in tokens:
             if token.kind is Kind.LINE_COMMENT and reads_as_ours(source.text, token):
@@ -143,12 +140,6 @@ def queries_in(
         if head.cardinality is None:
             query.left("A150", f"{head.name}: {head.reason}", head.start, head.fix, "error")
         yield query
-
-
-def _unreadable(head: QueryHead, message: str) -> QueryHead:
-    return QueryHead(
-        head.name, head.start, head.end, None, reason=message, fix="correct it, and run this again"
-    )
 
 
 def reads_as_ours(text: str, token: Token) -> bool:
@@ -183,14 +174,10 @@ def names_of(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """
     found: dict[tuple[str, str], str] = {}
     for file, name in keys:
-        stem = PurePosixPath(file).stem
-        ours = plain = python_name(name)
-        if ours in found.values():
-            ours = plain = python_name(f"{stem}_{name}")
-        number = 1
-        while ours in found.values():
-            number += 1
-            ours = f"{plain}_{number}"
+        taken = set(found.values())
+        ours = python_name(name)
+        if ours in taken:
+            ours = unlike(python_name(f"{PurePosixPath(file).stem}_{name}"), taken)
         found[file, name] = ours
     return found
 

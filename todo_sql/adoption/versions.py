@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import chain, count
 
 _FORMAT = "%Y%m%d%H%M%S"
 _LATEST = 99_999_999_999_999
@@ -64,6 +65,12 @@ def slug(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name)
     words = re.sub(r"[^A-Za-z0-9]+", "_", plain.encode("ascii", "ignore").decode())
     return words.strip("_").lower()[:100].rstrip("_") or "migration"
+
+
+def unlike(name: str, taken: Container[str]) -> str:
+    """Return a name that is not taken: with a number behind it, if need be."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if one not in taken)
 
 
 _NUMBER = re.compile(r"\d+|\D+")

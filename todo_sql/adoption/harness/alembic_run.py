@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from capture import Capture, sent, told  # type: ignore[import-not-found]
+from capture import Capture, main, sent, told  # type: ignore[import-not-found]
 
 _CREATED = re.compile(r"Create Date:\s*(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)")
 
@@ -177,19 +174,12 @@ class _AlembicRun:
         }
 
 
-def main() -> None:
-    """Run what the orders say."""
-    orders = json.load(sys.stdin)
-    os.chdir(orders["root"])
-    for place in orders["path"]:
-        sys.path.insert(0, place)
+def _run(orders: dict[str, Any]) -> dict[str, Any]:
     run = _AlembicRun(orders)
     if orders["pass"] != "offline":
         run.listen()
-    with contextlib.redirect_stdout(sys.stderr):
-        run.go(offline=orders["pass"] == "offline", down=orders["pass"] == "down")
-    found = run.found()
-    Path(orders["out"]).write_text(json.dumps(found), encoding="utf-8")
+    run.go(offline=orders["pass"] == "offline", down=orders["pass"] == "down")
+    return run.found()
 
 
-main()
+main(_run)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import json
 import math
+import os
 import re
+import sys
 import traceback
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +78,21 @@ class Capture:
             "read_rows": self.read_rows,
             "asked_catalog": self.asked_catalog,
         }
+
+
+def main(run_of: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Run what the orders say, in the project, and write what was found.
+
+    Args:
+        run_of: Makes the pass of the orders; what it prints goes to standard error.
+    """
+    orders = json.load(sys.stdin)
+    os.chdir(orders["root"])
+    for place in orders["path"]:
+        sys.path.insert(0, place)
+    with contextlib.redirect_stdout(sys.stderr):
+        found = run_of(orders)
+    Path(orders["out"]).write_text(json.dumps(found), encoding="utf-8")
 
 
 def told(error: BaseException, root: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import json
 import os
 import sys
 from pathlib import Path
@@ -13,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from capture import Capture, sent, told  # type: ignore[import-not-found]
+from capture import Capture, main, sent, told  # type: ignore[import-not-found]
 
 
 class _DjangoRun:
@@ -136,17 +134,11 @@ def _ordered(graph: Any) -> list[Any]:
     return list(found)
 
 
-def main() -> None:
-    """Run what the orders say."""
-    orders = json.load(sys.stdin)
-    os.chdir(orders["root"])
-    for place in orders["path"]:
-        sys.path.insert(0, place)
+def _run(orders: dict[str, Any]) -> dict[str, Any]:
     run = _DjangoRun(orders)
-    with contextlib.redirect_stdout(sys.stderr):
-        run.settle()
-        run.go(down=orders["pass"] == "down")
-    found: dict[str, Any] = {
+    run.settle()
+    run.go(down=orders["pass"] == "down")
+    return {
         "revisions": run.revisions,
         "before": [],
         "after": [],
@@ -154,7 +146,6 @@ def main() -> None:
         "failed": run.failed,
         "ledger": (None, "django_migrations"),
     }
-    Path(orders["out"]).write_text(json.dumps(found), encoding="utf-8")
 
 
-main()
+main(_run)
