@@ -36,9 +36,8 @@ from todo_sql.embedded.temporary import temporary_server
 from todo_sql.migrations.files.folder import load
 from todo_sql.migrations.migrator import Migrator
 from todo_sql.review.locks import MODES, Lock
-from todo_sql.rewriting.pending_rewrites import rewrites
 from todo_sql.rewriting.recipe import Recipe, all_recipes
-from todo_sql.rewriting.rewrite import Rewrite
+from todo_sql.rewriting.rewrite import Rewrite, rewrites
 from todo_sql.rewriting.sequence_files import write
 
 TABLES = """

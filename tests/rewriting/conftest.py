@@ -11,8 +11,7 @@ from support.database import Server
 
 from todo_sql.config import load_config
 from todo_sql.migrations.files.folder import load
-from todo_sql.rewriting.pending_rewrites import rewrites
-from todo_sql.rewriting.rewrite import Rewrite
+from todo_sql.rewriting.rewrite import Rewrite, rewrites
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import psycopg
 from todo_sql.config import load_config
 from todo_sql.migrations import migrate
 from todo_sql.migrations.files.folder import load
-from todo_sql.rewriting.pending_rewrites import rewrites
+from todo_sql.rewriting.rewrite import rewrites
 from todo_sql.rewriting.sequence_files import write
 
 WRITERS = 3

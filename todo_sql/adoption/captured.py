@@ -96,15 +96,18 @@ def _revision(
     notes = [one[0].lower() + one[1:] for one in remarks if not one.startswith(REPLACES)]
     if text is not None and not _same(text, found):
         notes.append("its offline text is another; this is what its run sent")
-    outside = bool(found["outside"])
     sets = [one for one in before if _SETS.match(one)]
-    empty = not statements and not (back and back["statements"])
+    down = None
+    if back is not None and irreversible is None:
+        down = _half(file, sets, back)
+        if not statements and not back["statements"]:
+            down = Half(file, "select 1; -- there is nothing to undo")
     return Revision(
         key,
         found["name"],
         file,
-        Half(file, _joined([*sets, *statements]) if statements else "", transactional=not outside),
-        _half(file, sets, back, nothing=empty) if irreversible is None else None,
+        _half(file, sets, found),
+        down,
         version=found["created"],
         irreversible=irreversible,
         depends=tuple(found["depends"]),
@@ -118,14 +121,9 @@ def _shown(path: str, asked: Asked) -> str:
     return asked.shown(Path(path)).rpartition("site-packages/")[2]
 
 
-def _half(
-    file: str, sets: Sequence[str], back: Mapping[str, Any] | None, *, nothing: bool
-) -> Half | None:
-    if nothing:
-        return Half(file, "select 1; -- there is nothing to undo")
-    if back is None:
-        return None
-    return Half(file, _joined([*sets, *back["statements"]]), transactional=not back["outside"])
+def _half(file: str, sets: Sequence[str], found: Mapping[str, Any]) -> Half:
+    text = _joined([*sets, *found["statements"]]) if found["statements"] else ""
+    return Half(file, text, transactional=not found["outside"])
 
 
 def _same(text: Mapping[str, Any], found: Mapping[str, Any]) -> bool:

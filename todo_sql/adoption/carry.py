@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from todo_sql.adoption.files import Adopted
 from todo_sql.adoption.old_ledger import OldLedger, Row, Standing, standing
+from todo_sql.catalog.names import dotted, plain, quoted
 from todo_sql.errors import Finding, FindingsError, UsageError
 from todo_sql.migrations import vetting
-from todo_sql.migrations.ledger import quoted
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.sql.trust import SAFE_LOCALLY
 from todo_sql.wire.flight import FlightCommand
@@ -111,8 +112,11 @@ def carry_over(
         times = {id: found.standing.applied[by_id[id]].applied_at for id in found.recorded}
         return times, _locked(ledger, schema, name, rows)
 
+    # The old ids by ours, where both tools keep their rows in one table.
+    shared = files if ledger.table == "_yoyo_migration" else ()
+    replaced = {one.id: one.key for one in shared if one.id != one.key}
     try:
-        migrator.adopt(decide, replaced=_replaced(ledger, files), wait=wait)
+        migrator.adopt(decide, replaced=replaced, wait=wait)
     except LedgerError as error:
         if error.sqlstate != _CHANGED:
             raise
@@ -125,13 +129,6 @@ def carry_over(
     return plans[0]
 
 
-def _replaced(ledger: OldLedger, files: Sequence[Adopted]) -> dict[str, str]:
-    """Return the old ids by ours where both tools keep their rows in one table."""
-    if ledger.table != "_yoyo_migration":
-        return {}
-    return {one.id: one.key for one in files if one.id != one.key}
-
-
 def _place(link: MigrationLink, tool: str, ledger: OldLedger, table: str | None) -> tuple[str, str]:
     schema, name = _named(table or "")
     name, wanted = name or ledger.table, schema or (None if table else ledger.schema)
@@ -141,8 +138,6 @@ def _place(link: MigrationLink, tool: str, ledger: OldLedger, table: str | None)
         FlightCommand(_FIND, (name, wanted)),
         FlightCommand("commit"),
     ]
-    import json
-
     found = [
         (str(row[0]), str(row[1]))
         for row in link.fly(commands)[2].rows
@@ -174,33 +169,25 @@ def _named(table: str) -> tuple[str, str]:
     if found is None or '"' not in table:
         schema, _, name = table.rpartition(".")
         return schema, name
-    plain = (
-        part[1:-1].replace('""', '"') if part[:1] == '"' else part for part in found.groups("")
-    )
-    schema, name = plain
+    schema, name = map(plain, found.groups(""))
     return schema, name
 
 
 def _query(ledger: OldLedger, schema: str, name: str) -> str:
     columns = ledger.select.replace("{schema}", quoted(schema))
     rest = ledger.rest.replace("{schema}", quoted(schema))
-    return f"select {columns} from {quoted(schema)}.{quoted(name)} {rest}"
-
-
-def _trusted(schema: str, name: str) -> FlightCommand:
-    """Return the command that fails unless a table is plain: whose it is matters not then."""
-    literal = f"{quoted(schema)}.{quoted(name)}".replace("'", "''")
-    return vetting.readable(literal)
+    return f"select {columns} from {dotted(schema, name)} {rest}"
 
 
 def _rows(link: MigrationLink, ledger: OldLedger, schema: str, name: str) -> list[Row]:
     import psycopg
 
+    table = dotted(schema, name)
     commands = [
         FlightCommand("begin read only"),
         FlightCommand(SAFE_LOCALLY),
-        FlightCommand(f"lock table {quoted(schema)}.{quoted(name)} in access share mode"),
-        _trusted(schema, name),
+        FlightCommand(f"lock table {table} in access share mode"),
+        vetting.readable(table.replace("'", "''")),  # a plain table: whose it is matters not then
         FlightCommand(_query(ledger, schema, name)),
         FlightCommand("commit"),
     ]
@@ -222,7 +209,7 @@ def _locked(ledger: OldLedger, schema: str, name: str, rows: list[Row]) -> list[
     text = _query(ledger, schema, name)
     count = f"select 1 / (pg_catalog.count(*) = $1::int8)::int4 from ({text}) as ledger"
     return [
-        FlightCommand(f"lock table {quoted(schema)}.{quoted(name)} in share mode"),
+        FlightCommand(f"lock table {dotted(schema, name)} in share mode"),
         FlightCommand(count, (str(len(rows)),)),
     ]
 
@@ -240,75 +227,61 @@ def _plan(
     rows = [row for row in rows if row[0] not in ours or row[0] in by_key]
     depends = {one.key: one.depends for one in files}
     replaces = {one.key: one.replaces for one in files if one.replaces}
-    found = standing(ledger, rows, [one.key for one in files], depends, replaces)
+    found = standing(ledger, rows, list(by_key), depends, replaces)
     done = link.ledger.by_id
     applied = [by_key[key].id for key in found.applied]
-    recorded = [id for id in applied if id not in done]
-    warnings = []
-    for key, row in found.applied.items():
-        one = by_key[key]
-        if row.checksum and one.checksum and row.checksum.lstrip("0") != one.checksum.lstrip("0"):
-            warnings.append(
-                Finding(
-                    "A122",
-                    "warning",
-                    f"{key} ran with another text than the file that came over",
-                    cause=f"the checksum in {table} is {row.checksum}, the file's {one.checksum}; "
-                    "it counts as applied",
-                    fix="see what was edited since: `todo-sql drift` shows what the database lacks",
-                )
-            )
-    if found.guessed:
-        warnings.append(
-            Finding(
-                "A124",
-                "warning",
-                f"{len(found.guessed)} count as applied because a later one is",
-                cause=f"{tool} keeps the last version only",
-                fix="see that none of them was added late: `todo-sql drift` shows what is missing",
-            )
-        )
     pending = [one for one in files if one.key not in found.applied]
     return CarryPlan(
         table,
         found,
-        tuple(recorded),
+        tuple(id for id in applied if id not in done),
         tuple(one.id for one in pending),
         tuple(id for id in applied if id in done),
-        tuple(warnings),
+        tuple(_warnings(tool, table, found, by_key)),
         tuple(one.id for one in pending if one.placeholder),
     )
 
 
-def _refuse(plan: CarryPlan, tool: str, ignore_missing: bool) -> None:
-    findings = [
-        Finding(
-            "A120",
-            "error",
-            f"{key}: {why}",
-            cause=f"{plan.table} says so: how far it came is not known",
-            fix=f"bring it to an end with {tool}, then run this again",
+def _warnings(
+    tool: str, table: str, found: Standing, by_key: Mapping[str, Adopted]
+) -> Iterator[Finding]:
+    for key, row in found.applied.items():
+        there, here = row.checksum, by_key[key].checksum
+        if there and here and there.lstrip("0") != here.lstrip("0"):
+            yield Finding(
+                "A122",
+                "warning",
+                f"{key} ran with another text than the file that came over",
+                cause=f"the checksum in {table} is {there}, the file's {here}; "
+                "it counts as applied",
+                fix="see what was edited since: `todo-sql drift` shows what the database lacks",
+            )
+    if found.guessed:
+        yield Finding(
+            "A124",
+            "warning",
+            f"{len(found.guessed)} count as applied because a later one is",
+            cause=f"{tool} keeps the last version only",
+            fix="see that none of them was added late: `todo-sql drift` shows what is missing",
         )
+
+
+def _refuse(plan: CarryPlan, tool: str, ignore_missing: bool) -> None:
+    halfway = f"bring it to an end with {tool}, then run this again"
+    cause = f"{plan.table} says so: how far it came is not known"
+    findings = [
+        Finding("A120", "error", f"{key}: {why}", cause=cause, fix=halfway)
         for key, why in plan.standing.failed
     ]
-    if not ignore_missing:
-        findings += [
-            Finding(
-                "A121",
-                "error",
-                f"{key} is applied and has no file",
-                cause=f"{plan.table} names it",
-                fix="import its file, too, or pass over such rows with `--ignore-missing`",
-            )
-            for key in plan.standing.missing
-        ]
+    fix = "import its file, too, or pass over such rows with `--ignore-missing`"
+    named = f"{plan.table} names it"
     findings += [
-        Finding(
-            "A102",
-            "error",
-            f"{id} was code of {tool} and is not applied here",
-            fix="write it as SQL in the file, then run this again",
-        )
+        Finding("A121", "error", f"{key} is applied and has no file", cause=named, fix=fix)
+        for key in (() if ignore_missing else plan.standing.missing)
+    ]
+    write = "write it as SQL in the file, then run this again"
+    findings += [
+        Finding("A102", "error", f"{id} was code of {tool} and is not applied here", fix=write)
         for id in plan.unwritten
     ]
     if findings:

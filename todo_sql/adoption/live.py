@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from todo_sql import writing
 from todo_sql.adoption.table_queries import TableQueries, queries_of
 from todo_sql.catalog.ddl import BY_HAND
-from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import block, literal, names, plain, quoted, role
 from todo_sql.catalog.schema_sql import create_role, roles
 from todo_sql.catalog.snapshot import Snapshot, take
@@ -38,6 +37,7 @@ _HEAD = """\
 -- irreversible: it was there before the project: undoing it would drop everything
 """
 _SETTING = re.compile(r"current_setting\('(?P<name>[^']+)'")
+_SCHEMA = re.compile(r'("(?:[^"]|"")*"|[^".(]+)\.')  # of a qualified name
 _SESSION = re.compile(r"\A[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\Z")
 
 
@@ -104,15 +104,11 @@ def _roles(live: Snapshot) -> Iterator[str]:
     for name in roles(live):
         yield create_role(name)
         if name in owners:
-            yield _membership(name)
-
-
-def _membership(name: str) -> str:
-    text = block(
-        f"if not pg_has_role(current_user, {literal(name)}, 'member') then"
-        f" execute format('grant %I to current_user', {literal(name)}); end if;"
-    )
-    return f"{text};"
+            text = block(
+                f"if not pg_has_role(current_user, {literal(name)}, 'member') then"
+                f" execute format('grant %I to current_user', {literal(name)}); end if;"
+            )
+            yield f"{text};"
 
 
 def _letting_owners_create(statements: list[str], live: Snapshot) -> list[str]:
@@ -121,13 +117,14 @@ def _letting_owners_create(statements: list[str], live: Snapshot) -> list[str]:
     A superuser needs no such thing; whoever runs the migration elsewhere may be none.
     """
     places = {
-        (item.name.rpartition(".")[0] if item.kind != "function" else _schema_of(item), owner)
+        (found[1], owner)
         for item in live.items.values()
         if (owner := item.attributes.get("owner")) not in (None, "current_user")
         and item.kind not in ("schema", "extension", "default_privilege", "publication")
         and item.kind not in ("event_trigger", "other")
+        and (found := _SCHEMA.match(item.name))
     }
-    pairs = sorted((schema, str(owner)) for schema, owner in places if schema)
+    pairs = sorted((schema, str(owner)) for schema, owner in places)
     if not pairs:
         return statements
     kept = {
@@ -153,11 +150,6 @@ def _letting_owners_create(statements: list[str], live: Snapshot) -> list[str]:
     return [*statements[:at], why, *given, *statements[at:], *end, *taken]
 
 
-def _schema_of(function: Item) -> str:
-    found = re.match(r'(?:"(?:[^"]|"")*"|[^".(]+)(?=\.)', function.name)
-    return found[0] if found else ""
-
-
 def tenancy(live: Snapshot) -> Tenancy | None:
     """Return what the policies of a catalog say of tenants, if they all say the same of most.
 
@@ -172,12 +164,13 @@ def tenancy(live: Snapshot) -> Tenancy | None:
     seen: Counter[tuple[str, str, str]] = Counter()
     for policy in live.of("policy"):
         text = f"{policy['using'] or ''} {policy['check'] or ''}"
-        found = _SETTING.search(text)
-        setting = found["name"] if found else None
-        for name, through in functions.items():
-            if setting is None and re.search(rf"(?<![\w.]){re.escape(name)}\(", text):
-                setting = through
-        if setting is None or not _SESSION.match(setting):
+        said = [found["name"]] if (found := _SETTING.search(text)) else []
+        said += [
+            through
+            for name, through in functions.items()
+            if re.search(rf"(?<![\w.]){re.escape(name)}\(", text)
+        ]
+        if not said or not _SESSION.match(said[0]):
             continue
         columns = [
             column["name"]
@@ -186,7 +179,7 @@ def tenancy(live: Snapshot) -> Tenancy | None:
         ]
         named = [plain(name) for name in names(policy["roles"]) if name != "public"]
         if len(columns) == 1 and named and columns[0].isidentifier():
-            seen[(columns[0], setting, named[0])] += 1
+            seen[(columns[0], said[0], named[0])] += 1
     if not seen:
         return None
     return Tenancy(*seen.most_common(1)[0][0])

@@ -8,7 +8,7 @@ a person has to look first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
@@ -104,7 +104,7 @@ def standing(
     rows: Iterable[Row],
     keys: Sequence[str],
     depends: Mapping[str, Sequence[str]],
-    replaces: Mapping[str, Sequence[str]] | None = None,
+    replaces: Mapping[str, Sequence[str]],
 ) -> Standing:
     """Read the rows of an old ledger.
 
@@ -126,15 +126,11 @@ def standing(
             carried[key] = Carried(key, at, checksum)
         elif state and state != UNDONE:
             failed.append((key, state))
-    known = {*keys, *chain.from_iterable((replaces or {}).values())}
+    known = {*keys, *chain.from_iterable(replaces.values())}
     missing = [key for key in carried if key not in known and found[key][2] != BASELINE]
-    covered = {key for key in keys if key.startswith("(")}
-    for key, some in (replaces or {}).items():
-        there = sum(one in carried for one in some)
-        if there and there == len(some):  # as Django has it: all of them are it
-            covered.add(key)
-        elif there and key not in carried:
-            failed.append((key, f"{there} of the {len(some)} that it replaces are applied"))
+    whole, torn = _replacing(replaces, carried)
+    failed += torn
+    covered = {key for key in keys if key.startswith("(")} | whole
     for key in carried:
         if ledger.means == "heads":
             covered |= _under(key, depends)
@@ -145,6 +141,20 @@ def standing(
     }
     guessed = [key for key in applied if key not in carried and ledger.means == "upto"]
     return Standing(applied, tuple(missing), tuple(failed), tuple(guessed))
+
+
+def _replacing(
+    replaces: Mapping[str, Sequence[str]], carried: Container[str]
+) -> tuple[set[str], list[tuple[str, str]]]:
+    """Return the keys for which all that they replace is applied, and those for which some is."""
+    whole, torn = set(), []
+    for key, some in replaces.items():
+        there = sum(one in carried for one in some)
+        if there and there == len(some):  # as Django has it: all of them are it
+            whole.add(key)
+        elif there and key not in carried:
+            torn.append((key, f"{there} of the {len(some)} that it replaces are applied"))
+    return whole, torn
 
 
 def _before(last: str, keys: Sequence[str]) -> Sequence[str]:

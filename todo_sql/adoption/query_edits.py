@@ -88,6 +88,20 @@ class EditedQuery:
             self.parameters[key] = unlike(python_name(wanted), set(self.parameters.values()))
         return self.parameters[key]
 
+    def renamed(self, token: Token) -> None:
+        """Give a parameter a name that it can have here, if its own cannot be."""
+        word = self.word(token)
+        name = self.parameter(word[1:], word[1:])
+        if name != word[1:]:
+            self.replace(token.start, token.end, f":{name}")
+            self.notes.append(f"{word} is :{name} here")
+
+    def in_array(self, code: Sequence[Token], at: int, end: int, name: str) -> None:
+        """Write ``in`` or ``not in``, at a token of the code, up to an end as an array."""
+        negated = at > 0 and self.word(code[at - 1]).lower() == "not"
+        start = code[at - 1 if negated else at].start
+        self.replace(start, end, f"{'<> all' if negated else '= any'}(:{name})")
+
     def left(
         self, code: str, message: str, at: int, fix: str, severity: Severity = "warning"
     ) -> None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePosixPath
+from posixpath import commonpath
 from typing import TYPE_CHECKING, Any
 
 from todo_sql import writing
@@ -97,7 +98,7 @@ def bring(config: Config, tool: KnownTool, folder: Path, asked: Asked) -> Brough
             f"there is no query of {tool.title} in {folder}", code="A101", fix="name its folder"
         )
     called = names_of(keys)
-    base = _base(sources)
+    base = commonpath([PurePosixPath(one.file).parent for one in sources])
     files = []
     with ExitStack() as stack:
         schema: list[Schema] = []
@@ -122,15 +123,6 @@ def bring(config: Config, tool: KnownTool, folder: Path, asked: Asked) -> Brough
             to = _target(PurePosixPath(source.file).relative_to(base))
             files.append(ImportedFile(source, to, queries, text.rstrip() + "\n"))
     return BroughtQueries(tuple(files), tuple(findings))
-
-
-def _base(sources: Sequence[Source]) -> PurePosixPath:
-    """Return the folder that all files are below."""
-    folders = [PurePosixPath(one.file).parent for one in sources]
-    base = folders[0]
-    while any(not one.is_relative_to(base) for one in folders):
-        base = base.parent
-    return base
 
 
 def _target(path: PurePosixPath) -> PurePosixPath:

@@ -49,8 +49,9 @@ def queries_of(
     for kind in ("table", "view", "materialized_view"):
         for item in snapshot.of(kind):
             relation = relations.get(item.name)
-            left_out = item.attributes.get("partition_bound") or relation is None
-            if left_out or relation is None or relation.name in old_ledger.TABLES:
+            if relation is None or relation.name in old_ledger.TABLES:
+                continue
+            if item.attributes.get("partition_bound"):
                 continue
             stem, one, model = naming.of(relation)
             table = QueriedTable(item, relation, snapshot, schema, tenant)
@@ -63,47 +64,41 @@ def _head(table: QueriedTable) -> str:
     why = ""
     if table.kind == "table" and not table.key:
         why = "\n-- It has no key, so no row can be named: there is no get, update or delete."
-    return f"-- {_one_line(table.name)}. From `todo-sql init --from`; the file is yours.{why}\n"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    name = " ".join(table.name.split())
+    return f"-- {name}. From `todo-sql init --from`; the file is yours.{why}\n"
 
 
 def _queries(table: QueriedTable, one: str, many: str, model: str) -> Iterator[tuple[str, str]]:
     """Yield each query of a table with its name."""
     if not table.columns:
         return
-    what = _one_line(table.name)
+    what = " ".join(table.name.split())
     shown = [column.shown for column in table.columns.values()]
+    row = f"one -> {model}"
     if table.key:
-        name = f"get_{one}"
-        body = [f"-- name: {name} :one -> {model}", f"-- Return the row of {what} with this key."]
-        body += ["select", *_listed(shown), f"from {table.rows}", *_where(table.named_by)]
-        yield name, _ended(body)
-    name = f"list_{many}"
-    yield name, _ended(list(_list(table, name, model, shown)))
+        body = ["select", *_listed(shown), f"from {table.rows}", *_where(table.named_by)]
+        yield _query(f"get_{one}", row, f"Return the row of {what} with this key.", body)
+    walked = "by its key, a page at a time" if table.is_paged else "in no order"
+    kind = f"{'page' if table.is_paged else 'many'} -> {model}"
+    body = list(_list(table, shown))
+    yield _query(f"list_{many}", kind, f"List the rows of {what}, {walked}.", body)
     if table.kind != "table":
         return
-    name = f"create_{one}"
-    body = list(_create(table, shown))
-    if body:
-        head = f"-- Make a row of {what}. What is left out gets its default."
-        yield name, _ended([f"-- name: {name} :one -> {model}", head, *body])
-    name = f"update_{one}"
-    body = list(_update(table, shown)) if table.key else []
-    if body:
-        head = f"-- Change a row of {what}. What is left out stays; None is NULL."
-        yield name, _ended([f"-- name: {name} :one -> {model}", head, *body])
-    if table.key:
-        name = f"delete_{one}"
-        head = f"-- Delete the row of {what} with this key; 0 if there was none."
-        body = [f"delete from {table.rows}", *_where(table.named_by)]
-        yield name, _ended([f"-- name: {name} :execrows", head, *body])
+    if body := list(_create(table, shown)):
+        head = f"Make a row of {what}. What is left out gets its default."
+        yield _query(f"create_{one}", row, head, body)
+    if not table.key:
+        return
+    if body := list(_update(table, shown)):
+        head = f"Change a row of {what}. What is left out stays; None is NULL."
+        yield _query(f"update_{one}", row, head, body)
+    head = f"Delete the row of {what} with this key; 0 if there was none."
+    body = [f"delete from {table.rows}", *_where(table.named_by)]
+    yield _query(f"delete_{one}", "execrows", head, body)
 
 
-def _ended(lines: list[str]) -> str:
-    return "\n".join(lines) + ";\n"
+def _query(name: str, kind: str, head: str, body: Sequence[str]) -> tuple[str, str]:
+    return name, "\n".join([f"-- name: {name} :{kind}", f"-- {head}", *body]) + ";\n"
 
 
 def _listed(entries: Sequence[str]) -> list[str]:
@@ -116,11 +111,7 @@ def _where(columns: Sequence[QueriedColumn]) -> list[str]:
     return lines + [f"    and {one.sql} = {one.parameter}" for one in rest]
 
 
-def _list(table: QueriedTable, name: str, model: str, shown: list[str]) -> Iterator[str]:
-    what = _one_line(table.name)
-    walked = ", by its key, a page at a time" if table.is_paged else ", in no order"
-    yield f"-- name: {name} :{'page' if table.is_paged else 'many'} -> {model}"
-    yield f"-- List the rows of {what}{walked}."
+def _list(table: QueriedTable, shown: list[str]) -> Iterator[str]:
     yield "-- param: limit = 50"
     if not table.is_paged:
         yield "-- allow: C115 there is no key to order by"

@@ -13,7 +13,7 @@ from todo_sql.catalog.columns import (
 )
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, index_name, literal, names, split_name, table_of
-from todo_sql.rewriting.piece_view import changed, helper, plain
+from todo_sql.rewriting.piece_view import changed, helper, is_partitioned, plain
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.shadow import Shadows
 from todo_sql.rewriting.single_commands import lowered
@@ -79,45 +79,34 @@ class Additions(Shadows):
         """Return how a new column gets its values."""
         if item["generated"]:
             return "column_generated"
-        sequences = [
-            s for s in self.after.of("sequence", item.parent) if s["owned_by"] == item.name
-        ]
-        if item["identity"]:
-            (sequence,) = sequences
-            schema, table = split_name(table_of(item))
-            counter = f"{schema}.{helper(table, item['name'], 'counter', self.after)}"
-            words |= {
-                "identity": identity(item, self.after),
-                "sequence": sequence.name,
-                "helper": counter,
-                "helper_literal": literal(counter),
-                "sequence_literal": literal(sequence.name),
-                "options": f"as {sequence['type']} {sequence_options(sequence)}".strip(),
-                "default": f"nextval({literal(counter)}::regclass)",
-            }
-            return "column_identity"
-        if sequences:
-            words |= {
-                "sequence": sequences[0].name,
-                "options": f"as {sequences[0]['type']} {sequence_options(sequences[0])}".strip(),
-            }
+        owned = self.after.of("sequence", item.parent)
+        sequence = next((one for one in owned if one["owned_by"] == item.name), None)
+        if sequence is None:
+            return "column_filled" if item["default"] is not None else "column_generated"
+        options = f"as {sequence['type']} {sequence_options(sequence)}".strip()
+        words |= {"sequence": sequence.name, "options": options}
+        if not item["identity"]:
             return "column_serial"
-        return "column_filled" if item["default"] is not None else "column_generated"
+        schema, table = split_name(table_of(item))
+        counter = f"{schema}.{helper(table, item['name'], 'counter', self.after)}"
+        words |= {
+            "identity": identity(item, self.after),
+            "helper": counter,
+            "helper_literal": literal(counter),
+            "sequence_literal": literal(sequence.name),
+            "default": f"nextval({literal(counter)}::regclass)",
+        }
+        return "column_identity"
 
     def not_nulls(self) -> Iterator[Hazard]:
         """Yield the columns that may no longer be null."""
-        for change in self.changes:
-            if change.kind != "column" or change.before is None or change.after is None:
-                continue
-            if "not_null" not in change.changes or change.after["not_null"] != "yes":
-                continue
-            table = self.after.items[change.after.parent or ""]
-            above = [
-                f"column {name}.{column_name(change.after)}" for name in names(table["inherits"])
-            ]
-            if any(d.item.key in above and "not_null" in d.changes for d in self.changes):
-                continue
-            yield self.not_null(change.after, self.age(change.after))
+        columns = [item for _, item in self.altered("column", "not_null")]
+        keys = {item.key for item in columns}
+        for item in columns:
+            table = self.after.items[item.parent or ""]
+            above = {f"column {name}.{column_name(item)}" for name in names(table["inherits"])}
+            if item["not_null"] == "yes" and keys.isdisjoint(above):
+                yield self.not_null(item, self.age(item))
 
     def not_null(self, item: Item, flags: frozenset[str]) -> Hazard:
         """Return that a column may no longer be null."""
@@ -131,7 +120,12 @@ class Additions(Shadows):
 
     def _keys(self) -> Iterator[Hazard]:
         for item in self.new("constraint"):
-            if item["form"] in ("primary key", "unique"):
+            if item["form"] == "exclude":
+                yield self.shadow(item.parent)
+            elif item["form"] in ("primary key", "unique"):
+                if "WITHOUT OVERLAPS" in item["definition"]:
+                    yield self.shadow(item.parent)
+                    continue
                 index = self.after.items[f"index {index_name(item)}"]
                 deferrable = _DEFERRABLE.search(item["definition"])
                 words = {
@@ -142,16 +136,12 @@ class Additions(Shadows):
                     **self.index_words(index),
                 }
                 flags = self.age(item)
-                if "WITHOUT OVERLAPS" in item["definition"]:
-                    yield self.shadow(item.parent)
-                elif self.is_partitioned(item.parent):
-                    if self.after.version >= 180000 and list(self.not_nulls()):
-                        yield Hazard("key_partitioned_nullable", words)
-                    yield Hazard("key_partitioned", words, flags, self.index_leaves(index, item))
-                else:
+                if not is_partitioned(self.after, item.parent):
                     yield Hazard("key", words, flags)
-            elif item["form"] == "exclude":
-                yield self.shadow(item.parent)
+                    continue
+                if self.after.version >= 180000 and list(self.not_nulls()):
+                    yield Hazard("key_partitioned_nullable", words)
+                yield Hazard("key_partitioned", words, flags, self.index_leaves(index, item))
 
     def _constraints(self) -> Iterator[Hazard]:
         for item in self.new("constraint"):
@@ -162,17 +152,16 @@ class Additions(Shadows):
             lists: dict[str, Sequence[Words]] = {}
             if item["form"] == "foreign key":
                 flags |= {"foreign"}
-                if self.is_partitioned(item.parent):
+                if is_partitioned(self.after, item.parent):
                     flags |= set() if self.after.version >= 180000 else {"leafwise"}
-                    leaves = self.leaves(table_of(item))
-                    lists = {"leaves": [{"leaf": name} for name in leaves]}
+                    lists = {"leaves": [{"leaf": name} for name in self.leaves(table_of(item))]}
             yield Hazard("constraint", words, flags, lists)
 
     def _indexes(self) -> Iterator[Hazard]:
         for item in self.new("index"):
             if item["constraint"] is None:
                 words = {**self.of(item), **self.index_words(item)}
-                if self.is_partitioned(item.parent):
+                if is_partitioned(self.after, item.parent):
                     yield Hazard("index_partitioned", words, frozenset(), self.index_leaves(item))
                 else:
                     yield Hazard("index", words)

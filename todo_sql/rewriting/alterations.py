@@ -9,7 +9,7 @@ from todo_sql.catalog.columns import not_null_name
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, quoted, table_of
 from todo_sql.review.linting.tree import enum
-from todo_sql.rewriting.piece_view import plain
+from todo_sql.rewriting.piece_view import is_below, is_partitioned, plain
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.shadow import Shadows
 from todo_sql.rewriting.single_commands import lowered
@@ -30,12 +30,8 @@ class Alterations(Shadows):
     def type_changed(self) -> Iterator[Hazard]:
         """Yield another type of a column."""
         piece = self.piece
-        for change in self.changes:
-            if change.kind != "column" or not {"type", "collation"} & change.changes.keys():
-                continue
-            old, new = change.before, change.after
-            assert old is not None and new is not None
-            if self.is_below(new):
+        for old, new in self.altered("column", "type", "collation"):
+            if is_below(self.after, new):
                 continue
             words = {**self.of(new), "type": _type(new), "former": _type(old)}
             built = {index for index, _ in piece.trace.built}
@@ -48,10 +44,18 @@ class Alterations(Shadows):
             ]
             words["statement"] = piece.statement.text
             unique = any(item["constraint"] or item["unique"] for item in indexes)
-            if unique or self.is_partitioned(new.parent):  # without it rows come twice meanwhile
+            if unique or is_partitioned(self.after, new.parent):
+                # Without it rows come twice meanwhile.
                 yield self.shadow(new.parent)
                 return
-            lists: dict[str, Sequence[Words]] = {"indexes": [self._index_again(i) for i in indexes]}
+            # An index is dropped and made again, for both ways.
+            former = [self.index_words(self.before.items[index.key]) for index in indexes]
+            lists: dict[str, Sequence[Words]] = {
+                "indexes": [
+                    self.index_words(now) | {"former_concurrently_if": was["concurrently_if"]}
+                    for now, was in zip(indexes, former, strict=True)
+                ]
+            }
             flags: set[str] = {"indexed"} if indexes else set()
             if any(not _NAME.fullmatch(name) for item in indexes for name in item["columns"]):
                 flags.add("expressions")
@@ -63,43 +67,34 @@ class Alterations(Shadows):
                 else:
                     yield self.shadow(new.parent)
                 return
-            checks = [
-                item
-                for item in self.after.of("constraint", new.parent)
-                if item["form"] == "check" and new["name"] in (item["columns"] or ())
-            ]
-            if checks and piece.trace.scanned:
+            lists["checks"] = self._checks_of(new) if piece.trace.scanned else []
+            if lists["checks"]:
                 flags.add("checked")
-            lists["checks"] = [
-                {
-                    "check": quoted(item["name"]),
-                    "definition": lowered(item["definition"]),
-                    "former_definition": lowered(self.before.items[item.key]["definition"]),
-                }
-                for item in checks
-                if "checked" in flags
-            ]
             yield Hazard("type", words, frozenset(flags), lists)
 
-    def _index_again(self, index: Item) -> dict[str, str]:
-        """Return the words of an index that is dropped and made again, for both ways."""
-        was = self.index_words(self.before.items[index.key])
-        return self.index_words(index) | {"former_concurrently_if": was["concurrently_if"]}
+    def _checks_of(self, column: Item) -> list[Words]:
+        """Return the checks that name a column, for both ways."""
+        return [
+            {
+                "check": quoted(item["name"]),
+                "definition": lowered(item["definition"]),
+                "former_definition": lowered(self.before.items[item.key]["definition"]),
+            }
+            for item in self.after.of("constraint", column.parent)
+            if item["form"] == "check" and column["name"] in (item["columns"] or ())
+        ]
 
     def dropped_column(self) -> Iterator[Hazard]:
         """Yield a column that goes."""
-        for change in self.changes:
-            if change.kind != "column" or change.after is not None or change.before is None:
-                continue
-            item = change.before
-            if self.was_below(item) or not (item.parent or "").startswith("table "):
+        for item in self.gone("column"):
+            if is_below(self.before, item) or not (item.parent or "").startswith("table "):
                 continue
             indexes = [
                 self.index_words(index)
                 for index in self.before.of("index", item.parent)
                 if index.key not in self.after.items
                 and index["constraint"] is None
-                and not self.was_partitioned(item.parent)
+                and not is_partitioned(self.before, item.parent)
             ]
             needed = item["not_null"] == "yes" and item["default"] is None and not item["identity"]
             keyed = any(
@@ -120,9 +115,9 @@ class Alterations(Shadows):
         """Yield tables and indexes that go; with more than those, such as a schema, none."""
         if enum(self.piece.node, "remove_type") not in ("OBJECT_TABLE", "OBJECT_INDEX"):
             return
-        gone = [c.before for c in self.changes if c.after is None and c.before is not None]
-        tables = [item for item in gone if item.kind == "table" and item.key not in self.made]
-        for table in tables:
+        for table in self.gone("table"):
+            if table.key in self.made:
+                continue
             keys = [
                 {"owner": table_of(item), "key": quoted(item["name"])}
                 for item in self.before.of("constraint")
@@ -134,8 +129,8 @@ class Alterations(Shadows):
             cascade = " cascade" * (enum(self.piece.node, "behavior") == "DROP_CASCADE")
             words = {"table": table.name, "statement": f"drop table {table.name}{cascade}"}
             yield Hazard("drop_table", words, frozenset(), {"keys": keys})
-        for item in gone:
-            plain = item.kind == "index" and not (item["constraint"] or item["partition_of"])
-            known = plain and (item.parent or "") not in self.made
-            if known and not self.piece.node.concurrent and not self.was_partitioned(item.parent):
+        for item in self.gone("index"):
+            part = item["constraint"] or item["partition_of"] or (item.parent or "") in self.made
+            divided = is_partitioned(self.before, item.parent)
+            if not (part or divided or self.piece.node.concurrent):
                 yield Hazard("drop_index", self.index_words(item))

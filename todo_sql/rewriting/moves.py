@@ -9,17 +9,18 @@ from todo_sql.catalog.ddl import create
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import (
     column_name,
+    dotted,
     index_name,
     quoted,
     relation_name,
     split_name,
     table_of,
 )
-from todo_sql.catalog.snapshot import Snapshot
+from todo_sql.catalog.names import plain as unquoted
 from todo_sql.migrations.files.batched import NotBatched, batched
 from todo_sql.migrations.files.directives import BatchBy
-from todo_sql.review.linting.tree import enum, of_type, option, relation
-from todo_sql.rewriting.piece_view import PieceView, helper, plain
+from todo_sql.review.linting.tree import enum, of_type, relation
+from todo_sql.rewriting.piece_view import PieceView, helper, is_below, plain, table_named
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.single_commands import lowered
 
@@ -38,15 +39,9 @@ class Moves(PieceView):
         elif kind == "OBJECT_COLUMN" and enum(node, "relation_type") == "OBJECT_TABLE":
             yield from self._renamed_column()
 
-    def _item(self, snapshot: Snapshot, name: str) -> Item | None:
-        for item in snapshot.of("table"):
-            if plain(item.name) == name:
-                return item
-        return None
-
     def _renamed_table(self) -> Iterator[Hazard]:
         for old, new in self.piece.trace.renamed:
-            was, now = self._item(self.before, old), self._item(self.after, new)
+            was, now = table_named(self.before, old), table_named(self.after, new)
             if was is None or now is None or was["form"] == "foreign":
                 continue
             view = _view(was.name, f"select * from {now.name}", self._rights(was.name, was))
@@ -64,12 +59,11 @@ class Moves(PieceView):
         if len(changes) != 1:
             return
         ((old, new),) = changes
-        gone = [c.before for c in self.changes if c.kind == "column" and c.after is None]
-        found = [one for one in gone if one is not None and one["name"] == old["name"]]
-        table = next((one for one in found if not self.was_below(one)), None)
-        if table is None or table.parent in self.made:
+        found = (one for one in self.gone("column") if one["name"] == old["name"])
+        column = next((one for one in found if not is_below(self.before, one)), None)
+        if column is None or column.parent in self.made:
             return
-        item = self.after.items.get(table.parent or "")
+        item = self.after.items.get(column.parent or "")
         if item is None or item.kind != "table" or item["form"] == "foreign":
             return
         schema, bare = split_name(item.name)
@@ -120,14 +114,14 @@ class Moves(PieceView):
     def attached(self) -> Iterator[Hazard]:
         """Yield a table that becomes a partition."""
         command = getattr(self.piece.command, "def").partition_cmd
-        child = self._item(self.after, relation(command.name))
-        parent = self._item(self.after, relation(self.piece.node.relation))
+        child = table_named(self.after, relation(command.name))
+        parent = table_named(self.after, relation(self.piece.node.relation))
         rule = self.piece.rules.get(child.name) if child else None
         if child is None or parent is None or rule is None:
             yield Hazard("other", {"statement": self.piece.statement.text})
             return
         table = self.renamed.get(plain(child.name))
-        former = self._quoted_former(table) if table else child.name
+        former = dotted(*table.split(".", 1)) if table else child.name
         words = {
             "statement": self.piece.statement.text,
             "child": child.name,
@@ -137,22 +131,21 @@ class Moves(PieceView):
             "rule": lowered(rule),
             "helper": helper(split_name(former)[1], "", "bound", self.after),
         }
-        flags = set()
+        flags = frozenset[str]()
         for name, other in self.piece.rules.items():
             if name != child.name:
-                flags.add("default")
+                flags = frozenset({"default"})
                 words |= {
                     "default": name,
                     "default_rule": lowered(other),
                     "default_helper": helper(split_name(name)[1], "", "bound", self.after),
                 }
         if parent.key in self.made:
-            yield Hazard("attach_former", words, frozenset(flags))
+            yield Hazard("attach_former", words, flags)
             return
         lists: dict[str, list[Words]] = {"indexes": [], "keys": [], "references": []}
-        for change in self.changes:
-            item = change.item
-            if change.before is not None or item.parent != child.key:
+        for item in (change.item for change in self.changes if change.before is None):
+            if item.parent != child.key:
                 continue
             if item.kind == "index" and item["constraint"] is None:
                 lists["indexes"].append(self.index_words(item))
@@ -160,23 +153,15 @@ class Moves(PieceView):
                 index = self.after.items[f"index {index_name(item)}"]
                 lists["keys"].append({**self.index_words(index), "form": item["form"]})
             elif item.kind == "constraint" and item["form"] == "foreign key":
-                definition = lowered(item["definition"])
-                name = quoted(item["name"])
-                lists["references"].append({"name": name, "definition": definition})
-        yield Hazard("attach", words, frozenset(flags), lists)
-
-    def _quoted_former(self, name: str) -> str:
-        schema, _, table = name.partition(".")
-        return f"{quoted(schema)}.{quoted(table)}"
+                lists["references"].append(self.defined(item))
+        yield Hazard("attach", words, flags, lists)
 
     # Rows and storage.
 
     def refreshed(self) -> Iterator[Hazard]:
         """Yield a materialized view that is filled anew."""
-        wanted = relation(self.piece.node.relation)
-        view = next(
-            (one for one in self.after.of("materialized_view") if plain(one.name) == wanted), None
-        )
+        name = relation(self.piece.node.relation)
+        view = table_named(self.after, name, "materialized_view")
         if view is None or self.piece.node.skip_data:
             return
         schema, bare = split_name(view.name)
@@ -185,7 +170,8 @@ class Moves(PieceView):
         if any(_is_plain_unique(index) for index in indexes):
             yield Hazard("refresh", words)
             return
-        if self._standing_on(view.key):
+        standing = [part for part, needs in self.after.needs.items() if view.key in needs]
+        if any(part.startswith("query ") and part != f"query {view.key}" for part in standing):
             yield Hazard("refresh_blocked", words)
             return
         fresh = helper(bare, "", "fresh", self.after)
@@ -193,18 +179,17 @@ class Moves(PieceView):
         made = made.replace(
             f"create materialized view {view.name}", f"create materialized view {schema}.{fresh}", 1
         )
-        parts = [one for one in self.after.parts(view.key) if one.kind in ("grant", "comment")]
-        parts += [
-            one
-            for column in self.after.of("column", view.key)
-            for one in self.after.parts(column.key)
-            if one.kind in ("grant", "comment")
+        keys = [view.key, *(column.key for column in self.after.of("column", view.key))]
+        parts = [one for key in keys for one in self.after.parts(key)]
+        rights = [
+            f"{text};"
+            for part in parts
+            if part.kind in ("grant", "comment")
+            for text in create(part, self.after)
         ]
-        rights = [f"{text};" for part in parts for text in create(part, self.after)]
         if view["owner"] != "current_user":
-            rights.insert(
-                0, f"alter materialized view {view.name} owner to {quoted(view['owner'])};"
-            )
+            owner = quoted(view["owner"])
+            rights.insert(0, f"alter materialized view {view.name} owner to {owner};")
         words |= {"fresh": fresh, "create": made, "rights": "\n".join(rights)}
         again = [self._fresh_index(index, view.name, f"{schema}.{fresh}") for index in indexes]
         yield Hazard("refresh_swap", words, frozenset(), {"indexes": again})
@@ -215,26 +200,13 @@ class Moves(PieceView):
         made = words["create"].replace(f" {words['name']} on {view} ", f" {name} on {fresh} ", 1)
         return {**words, "fresh_index": name, "create_fresh": made}
 
-    def _standing_on(self, key: str) -> list[str]:
-        return [
-            part
-            for part, needs in self.after.needs.items()
-            if key in needs and part != f"query {key}" and part.startswith("query ")
-        ]
-
     def clustered(self) -> Iterator[Hazard]:
         """Yield a table whose rows are put in the order of an index."""
-        for change in self.changes:
-            if change.kind == "index" and change.after and change.after["clustered"]:
-                item = change.after
-                words = {"table": table_of(item), "name": quoted(item["name"])}
-                yield Hazard("cluster", words)
+        for _, item in self.altered("index", "clustered"):
+            if item["clustered"]:
+                yield Hazard("cluster", {"table": table_of(item), "name": quoted(item["name"])})
                 return
         yield Hazard("cluster_again", {"statement": self.piece.statement.text})
-
-    def is_full_vacuum(self) -> bool:
-        """Whether the command is VACUUM FULL."""
-        return option(self.piece.node.options, "full") not in (None, "false", "off")
 
     def vacuumed(self) -> Iterator[Hazard]:
         """Yield a table that is packed."""
@@ -253,7 +225,7 @@ class Moves(PieceView):
             if len(sources) != 1:
                 return
             (named,) = sources
-        item = self._item(self.after, relation(named))
+        item = table_named(self.after, relation(named))
         if item is None or item.key in self.made or item.key not in self.before.items:
             return
         key = self.batch_key(item.key)
@@ -262,7 +234,7 @@ class Moves(PieceView):
         table = relation_name(named)
         schema = named.schemaname or None
         primary = any(one["form"] == "primary key" for one in self.after.of("constraint", item.key))
-        by = tuple(name.strip('"').replace('""', '"') for name in key)
+        by = tuple(map(unquoted, key))
         try:
             batched(piece.statement, BatchBy(named.relname, schema, () if primary else by))
         except NotBatched:

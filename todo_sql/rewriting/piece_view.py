@@ -7,9 +7,10 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from todo_sql.catalog.diff import Difference, compare
+from todo_sql.catalog.diff import compare
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, names, quoted, split_name, table_of
+from todo_sql.catalog.names import plain as unquoted
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.rewriting.recipe import Words
 from todo_sql.rewriting.rehearsal import Rehearsed
@@ -36,6 +37,19 @@ class PieceView:
             if change.before is None and change.kind == kind and not self._from_above(change.item):
                 yield change.item
 
+    def gone(self, kind: str) -> Iterator[Item]:
+        """Yield the objects of a kind that are no more."""
+        for change in self.changes:
+            if change.before is not None and change.after is None and change.kind == kind:
+                yield change.before
+
+    def altered(self, kind: str, *attributes: str) -> Iterator[tuple[Item, Item]]:
+        """Yield the objects of a kind with another value of an attribute, before and after."""
+        for change in self.changes:
+            if change.kind == kind and not change.changes.keys().isdisjoint(attributes):
+                assert change.before is not None and change.after is not None
+                yield change.before, change.after
+
     def _from_above(self, item: Item) -> bool:
         """Whether a partition has it from its parent, where it is new as well."""
         if item.attributes.get("of_partition") or item.attributes.get("partition_of"):
@@ -43,14 +57,13 @@ class PieceView:
         table = self.after.items.get(item.parent or "")
         if table is None or table.kind != "table" or not table["inherits"]:
             return False
-        for parent in names(table["inherits"]):
-            if item.kind == "column":
-                twin = f"column {parent}.{column_name(item)}"
-            else:
-                twin = f"{item.kind} {item.name.removesuffix(table.name)}{parent}"
-            if twin in self.after.items and twin not in self.before.items:
-                return True
-        return False
+        stem = item.name.removesuffix(table.name)
+        own = column_name(item) if item.kind == "column" else ""
+        twins = (
+            f"column {parent}.{own}" if own else f"{item.kind} {stem}{parent}"
+            for parent in names(table["inherits"])
+        )
+        return any(twin in self.after.items and twin not in self.before.items for twin in twins)
 
     def index_words(self, index: Item) -> dict[str, str]:
         """Return the words of an index, with the statements that make it."""
@@ -88,7 +101,7 @@ class PieceView:
                     "leaf": table_of(item),
                     "form": key["form"] if key else "",
                 }
-                if self.is_partitioned(item.parent):
+                if is_partitioned(self.after, item.parent):
                     mids.append(words)
                     waiting.append(item)
                 else:
@@ -105,6 +118,11 @@ class PieceView:
             words["name"] = quoted(item["name"])
         return words
 
+    def defined(self, constraint: Item) -> dict[str, str]:
+        """Return the name and the definition of a constraint."""
+        definition = lowered(constraint["definition"])
+        return {"name": quoted(constraint["name"]), "definition": definition}
+
     def age(self, item: Item) -> frozenset[str]:
         """Return `new` where no older release can know what an object is about."""
         columns = [item["name"]] if item.kind == "column" else item.attributes.get("columns") or ()
@@ -112,24 +130,6 @@ class PieceView:
         made = self.made | {one.key for one in self.new("column")}
         fresh = item.parent in made or any(key in made for key in keys)
         return frozenset({"new"} if fresh else ())
-
-    def is_partitioned(self, key: str | None) -> bool:
-        """Whether the table of a key is partitioned."""
-        table = self.after.items.get(key or "")
-        return table is not None and bool(table.attributes.get("partition_by"))
-
-    def was_partitioned(self, key: str | None) -> bool:
-        """Whether it was before the command."""
-        table = self.before.items.get(key or "")
-        return table is not None and bool(table.attributes.get("partition_by"))
-
-    def was_below(self, column: Item) -> bool:
-        """Whether a column was a partition's, which had it from its parent."""
-        table = self.before.items[column.parent or ""]
-        return any(
-            f"column {name}.{column_name(column)}" in self.before.items
-            for name in names(table.attributes.get("inherits"))
-        )
 
     def leaves(self, table: str) -> list[str]:
         """Return the partitions of a table that hold rows."""
@@ -139,14 +139,6 @@ class PieceView:
                 below = self.leaves(item.name) if item["partition_by"] else [item.name]
                 found += below
         return found
-
-    def is_below(self, column: Item) -> bool:
-        """Whether a column is a partition's, which has it from its parent."""
-        table = self.after.items[column.parent or ""]
-        return any(
-            f"column {name}.{column_name(column)}" in self.after.items
-            for name in names(table.attributes.get("inherits"))
-        )
 
     def batch_key(self, key: str | None) -> list[str]:
         """Return the columns of a key by which a table can be walked through, if it has one."""
@@ -170,14 +162,32 @@ def changed(item: Item, **attributes: Any) -> Item:
 
 def plain(name: str) -> str:
     """Return a qualified name without quotes."""
-    return ".".join(
-        part[1:-1].replace('""', '"') if part.startswith('"') else part for part in split_name(name)
+    return ".".join(map(unquoted, split_name(name)))
+
+
+def is_partitioned(snapshot: Snapshot, key: str | None) -> bool:
+    """Whether the table of a key is partitioned."""
+    table = snapshot.items.get(key or "")
+    return table is not None and bool(table.attributes.get("partition_by"))
+
+
+def is_below(snapshot: Snapshot, column: Item) -> bool:
+    """Whether a column is a partition's, which has it from its parent."""
+    table = snapshot.items[column.parent or ""]
+    return any(
+        f"column {name}.{column_name(column)}" in snapshot.items
+        for name in names(table.attributes.get("inherits"))
     )
+
+
+def table_named(snapshot: Snapshot, name: str, kind: str = "table") -> Item | None:
+    """Return the table, or the view of a kind, that a plain qualified name means."""
+    return next((item for item in snapshot.of(kind) if plain(item.name) == name), None)
 
 
 def helper(table: str, column: str, what: str, snapshot: Snapshot) -> str:
     """Return a name for a helper that nothing has yet, and that of no other is cut off to."""
-    bare = table.strip('"').replace('""', '"')
+    bare = unquoted(table)
     taken = {item.attributes.get("name") for item in snapshot.items.values()}
     taken |= {item.name.rsplit(".", 1)[-1].strip('"') for item in snapshot.items.values()}
     whole = "_".join(part for part in (bare, column) if part)
@@ -190,15 +200,3 @@ def helper(table: str, column: str, what: str, snapshot: Snapshot) -> str:
         if stem + tail not in taken:
             return quoted(stem + tail)
         number = f"{int(number or 1) + 1}"
-
-
-def lost(changes: Sequence[Difference]) -> bool:
-    """Whether a change loses what tables hold."""
-    return any(
-        c.after is None and c.kind in ("table", "column", "materialized_view") for c in changes
-    )
-
-
-def keys_made(before: Snapshot, after: Snapshot) -> frozenset[str]:
-    """Return the keys of what is there after a command and was not before it."""
-    return frozenset(after.items.keys() - before.items.keys())

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Words = Mapping[str, str]
 Phase = Literal["expand", "contract"]
+_OF_STEPS = ("when", "each")
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ class Recipe:
         name: Its own, that of its file.
         title: What is changed.
         on: The kind of hazard.
-        when: The flags that must be there, or with ``!`` must not.
         why: What the hazard is.
+        when: The flags that must be there, or with ``!`` must not.
         limits: What it costs and what it does not do.
         asks: Where no sequence has the same catalog: what a person decides; else None.
         nearest: What comes nearest to it then.
@@ -91,6 +92,7 @@ class Recipe:
         schema: What the example stands on.
         bad: The example.
         good: The sequence that is made of it.
+        needs: The versions of PostgreSQL that it is for, where not for all.
         steps: The templates.
     """
 
@@ -98,17 +100,17 @@ class Recipe:
     name: str
     title: str
     on: str
-    when: tuple[str, ...]
     why: str
-    limits: str
-    asks: str | None
-    nearest: str | None
-    warns: str | None
-    schema: str
-    bad: str
-    good: str
-    needs: str
-    steps: tuple[Mapping[str, Any], ...]
+    when: Sequence[str] = ()
+    limits: str = ""
+    asks: str | None = None
+    nearest: str | None = None
+    warns: str | None = None
+    schema: str = ""
+    bad: str = ""
+    good: str = ""
+    needs: str = ""
+    steps: Sequence[Mapping[str, Any]] = ()
 
     def takes(self, hazard: Hazard) -> bool:
         """Whether it is for a hazard."""
@@ -124,29 +126,16 @@ class Recipe:
 
 
 def _filled(step: Mapping[str, Any], hazard: Hazard) -> StepFile:
-    def said(name: str) -> str | None:
-        return step[name].format_map(hazard.words) if name in step else None
-
-    phase = step.get("phase")
-    if phase == "contract" and "new" in hazard.flags and not step.get("always"):
-        phase = None  # no older release knows what it is about
-    return StepFile(
-        step["slug"],
-        said("says") or "",
-        _text(step["sql"], hazard),
-        _text(step["rollback"], hazard) if "rollback" in step else None,
-        step.get("alone", False),
-        step.get("rollback_alone", False),
-        phase,
-        said("nothing"),
-        said("irreversible"),
-        said("batch"),
-        step.get("lock_timeout"),
-        step.get("allow", {}),
-        stands=step.get("stands", ""),
-        serves=step.get("serves", False),
-        always=step.get("always", False),
-    )
+    given = {"says": "", **step}
+    for name in ("says", "nothing", "irreversible", "batch"):
+        if name in step:
+            given[name] = step[name].format_map(hazard.words)
+    for name in ("sql", "rollback"):
+        if name in step:
+            given[name] = _text(step[name], hazard)
+    if given.get("phase") == "contract" and "new" in hazard.flags and not step.get("always"):
+        given["phase"] = None  # no older release knows what it is about
+    return StepFile(**{name: value for name, value in given.items() if name not in _OF_STEPS})
 
 
 def _text(template: str | Sequence[Any], hazard: Hazard) -> str:
@@ -169,7 +158,7 @@ def all_recipes() -> tuple[Recipe, ...]:
     """Return the recipes of ``rewriting/recipes/``, one per file, by number."""
     folder = resources.files("todo_sql.rewriting") / "recipes"
     found = [
-        _read(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")))
+        Recipe(name=file.name.removesuffix(".toml"), **tomllib.loads(file.read_text("utf-8")))
         for file in folder.iterdir()
         if file.name.endswith(".toml")
     ]
@@ -179,26 +168,6 @@ def all_recipes() -> tuple[Recipe, ...]:
 def _rank(number: str) -> tuple[int, str]:
     digits = "".join(sign for sign in number if sign.isdigit())
     return int(digits or 99), number
-
-
-def _read(name: str, data: dict[str, Any]) -> Recipe:
-    return Recipe(
-        number=data["number"],
-        name=name,
-        title=data["title"],
-        on=data["on"],
-        when=tuple(data.get("when", ())),
-        why=data["why"],
-        limits=data.get("limits", ""),
-        asks=data.get("asks"),
-        nearest=data.get("nearest"),
-        warns=data.get("warns"),
-        schema=data.get("schema", ""),
-        bad=data.get("bad", ""),
-        good=data.get("good", ""),
-        needs=data.get("needs", ""),
-        steps=tuple(data.get("steps", ())),
-    )
 
 
 def recipe_for(hazard: Hazard) -> Recipe | None:

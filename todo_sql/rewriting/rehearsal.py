@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.names import quoted
+from todo_sql.catalog.names import dotted
 from todo_sql.catalog.read import ours, rows
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding, Place
@@ -22,8 +23,12 @@ from todo_sql.sql.grammar import Statement
 if TYPE_CHECKING:
     from psycopg import Connection
 
-SLOW = ("P102", "P103", "P104")
-"""What holds up reads or writes for as long as a table is large."""
+_SLOW = ("P102", "P103", "P104")
+
+
+def slow(place: Place, trace: Trace) -> list[Finding]:
+    """Return what holds up reads or writes for as long as a table is large."""
+    return [one for one in hazards(PlanStep(place, trace), {}) if one.code in _SLOW]
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,7 @@ class Rehearsed:
     @property
     def slow(self) -> bool:
         """Whether it holds up reads or writes for as long as a table is large."""
-        step = PlanStep(self.place, self.trace)
-        return any(finding.code in SLOW for finding in hazards(step, {}))
+        return bool(slow(self.place, self.trace))
 
     @property
     def is_setting(self) -> bool:
@@ -87,18 +91,42 @@ class Rehearsed:
         )
 
 
-def run(tracer: Tracer, statement: Statement, *, alone: bool) -> Trace:
-    """Run one statement in a transaction of its own, or in none."""
+@contextmanager
+def transaction(tracer: Tracer, *, alone: bool = False) -> Iterator[None]:
+    """Run what is within in a transaction, or outside of one."""
     if alone:
-        return tracer.run_alone(statement, named_relations(statement))
+        yield
+        return
     tracer.begin()
     try:
-        done = tracer.run(statement)
+        yield
+        tracer.commit()
     except BaseException:
         tracer.roll_back()
         raise
-    tracer.commit()
-    return done
+
+
+def traced(
+    tracer: Tracer,
+    statements: Sequence[Statement],
+    *,
+    alone: bool,
+    settings: Sequence[Statement] = (),
+) -> list[Trace]:
+    """Run statements as a file does, and trace them.
+
+    Args:
+        tracer: Of the copy.
+        statements: In one transaction.
+        alone: Whether they run outside of one.
+        settings: What is set before them in their transaction.
+    """
+    if alone:
+        return [tracer.run_alone(one, named_relations(one)) for one in statements]
+    with transaction(tracer):
+        for setting in settings:
+            tracer.execute(setting)
+        return [tracer.run(one) for one in statements]
 
 
 def rehearse(tracer: Tracer, script: Script, foresight: Foresight) -> Iterator[Rehearsed]:
@@ -113,10 +141,11 @@ def rehearse(tracer: Tracer, script: Script, foresight: Foresight) -> Iterator[R
         place = script.source.place(statement.start)
         parts = split(statement)
         for part in parts:
-            if part.kind == "variable_set_stmt":
-                settings.append(part)
             alone = not script.directives.transactional
-            trace = _run_with(tracer, part, settings, alone=alone)
+            if part.kind == "variable_set_stmt":  # also for those after it
+                settings.append(part)
+                alone = True
+            (trace,) = traced(tracer, [part], alone=alone, settings=settings)
             after = take(tracer.connection)
             step = PlanStep(place, trace, answers=tuple(foresight.look(trace)))
             unfit = tuple(found for found in hazards(step, {}) if found.code == "P114")
@@ -134,24 +163,6 @@ def rehearse(tracer: Tracer, script: Script, foresight: Foresight) -> Iterator[R
             before = after
 
 
-def _run_with(
-    tracer: Tracer, statement: Statement, settings: Sequence[Statement], *, alone: bool
-) -> Trace:
-    """Run a statement after what was set before it, also for its transaction only."""
-    if alone or statement.kind == "variable_set_stmt":
-        return run(tracer, statement, alone=True)
-    tracer.begin()
-    try:
-        for setting in settings:
-            tracer.execute(setting)
-        done = tracer.run(statement)
-    except BaseException:
-        tracer.roll_back()
-        raise
-    tracer.commit()
-    return done
-
-
 def _rules(connection: Connection[Any], statement: Statement) -> dict[str, str]:
     """Return, of a partition that was just attached and of the default one, what binds them."""
     if statement.kind != "alter_table_stmt" or "ATTACH" not in statement.text.upper():
@@ -159,13 +170,11 @@ def _rules(connection: Connection[Any], statement: Statement) -> dict[str, str]:
     found = {}
     with ours(connection):
         for node in of_type(statement.node, "RangeVar"):
-            for row in rows(connection, "bound_partitions", partition=_quoted(relation(node))):
+            for row in rows(
+                connection, "bound_partitions", partition=dotted(*relation(node).split(".", 1))
+            ):
                 found[str(row["name"])] = str(row["rule"])
     return found
-
-
-def _quoted(name: str) -> str:
-    return ".".join(quoted(part) for part in name.split(".", 1))
 
 
 def writes(piece: Rehearsed) -> bool:

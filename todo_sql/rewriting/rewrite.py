@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from todo_sql.catalog.names import split_name
-from todo_sql.errors import Finding
+from todo_sql.errors import ConfigError, Finding, UsageError
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
-from todo_sql.migrations.files.migration import Migration
+from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.migrations.files.rerun import is_rerunnable
+from todo_sql.migrations.migrator import Migrator
+from todo_sql.migrations.pending import State, find
 from todo_sql.queries.copy_target import copy_target
+from todo_sql.queries.loader import read_folder
 from todo_sql.queries.named import Cardinality
 from todo_sql.queries.variants import variants
+from todo_sql.review.copy import copies
 from todo_sql.review.foresight import Foresight
 from todo_sql.review.locks import MODES, Lock, Trace
+from todo_sql.review.plan import distrust
 from todo_sql.rewriting.numbering import NoRoom, Numbers, Renumbered
 from todo_sql.rewriting.recipe import Recipe, StepFile
-from todo_sql.rewriting.rehearsal import rehearse, run
+from todo_sql.rewriting.rehearsal import rehearse, traced
 from todo_sql.rewriting.sequence import Composed, compose
 from todo_sql.rewriting.sequence_proof import Ground, Trial, prove
 from todo_sql.sql.grammar import deparse, parse
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+    from todo_sql.config import Config
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,13 @@ class Rewrite:
     copied: tuple[str, ...] = ()
     renumbered: Renumbered = ()
 
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and the text of each file of the sequence."""
+        for file in self.files:
+            yield f"{file.id}.sql", file.text
+            if file.rollback is not None:
+                yield f"{file.id}.rollback.sql", file.rollback
+
 
 def rewrite(
     ground: Ground,
@@ -101,20 +115,31 @@ def rewrite(
     if given.batch is not None or given.replaces:
         return Rewrite(migration)  # it runs in batches already, or on an empty database only
     if migration.forward.rows:
-        return Rewrite(migration, asks=(_with_data(migration),))
+        return _unrewritten(
+            migration,
+            "P301",
+            "a migration that carries data behind COPY is not taken apart",
+            fix="move the data into a migration of its own",
+        )
     try:
-        with ground.tracer() as (tracer, _):
+        with ground.tracer() as tracer:
             foresight = Foresight(live, tracer, silent=silent)
             for before in ground.preceding:
+                alone = not before.forward.directives.transactional
                 for statement in before.forward.statements:
-                    foresight.look(
-                        run(tracer, statement, alone=not before.forward.directives.transactional)
-                    )
+                    foresight.look(*traced(tracer, [statement], alone=alone))
             if adopts:
                 tracer.adopt()
             pieces = list(rehearse(tracer, migration.forward, foresight))
     except psycopg.Error as error:
-        return Rewrite(migration, asks=(_fails(migration, error),))
+        return _unrewritten(
+            migration,
+            "P101",
+            f"fails on a copy of the live schema: {error.diag.message_primary or error}",
+            cause=f"PostgreSQL {error.sqlstate}; each of its commands was tried in a transaction "
+            "of its own",
+            fix=error.diag.message_hint or "see what `todo-sql plan` says of it",
+        )
     composed = compose(migration, pieces, in_part=in_part)
     if composed.refused or _as_it_was(migration, composed):
         return Rewrite(migration, asks=tuple(composed.asks))
@@ -125,7 +150,15 @@ def rewrite(
     try:
         ids, renumbered = numbers.place(migration, [file.slug for file in trial.files])
     except NoRoom as error:
-        return Rewrite(migration, asks=(*composed.asks, _no_room(migration, trial, error.id)))
+        found = _unrewritten(
+            migration,
+            "P304",
+            f"{migration.id} becomes {len(trial.files)} migrations, and {error.id} is in the way",
+            cause="each has a version of its own, and what was applied keeps the one that it has",
+            fix=f"give {migration.id} a version with room after it first (rename both of its "
+            "files)",
+        )
+        return replace(found, asks=(*composed.asks, *found.asks))
     return Rewrite(
         migration,
         tuple(_written(ids, migration, trial)),
@@ -176,50 +209,114 @@ def _as_it_was(migration: Migration, composed: Composed) -> bool:
     return [deparse(one.node) for one in old] == [deparse(one.node) for one in new]
 
 
-def _with_data(migration: Migration) -> Finding:
-    return Finding(
-        "P301",
-        "error",
-        "a migration that carries data behind COPY is not taken apart",
-        migration.forward.source.place(0),
-        fix="move the data into a migration of its own",
-    )
-
-
-def _fails(migration: Migration, error: psycopg.Error) -> Finding:
-    return Finding(
-        "P101",
-        "error",
-        f"fails on a copy of the live schema: {error.diag.message_primary or error}",
-        migration.forward.source.place(0),
-        cause=f"PostgreSQL {error.sqlstate}; each of its commands was tried in a transaction "
-        "of its own",
-        fix=error.diag.message_hint or "see what `todo-sql plan` says of it",
-    )
-
-
-def _no_room(migration: Migration, trial: Trial, other: str) -> Finding:
-    return Finding(
-        "P304",
-        "error",
-        f"{migration.id} becomes {len(trial.files)} migrations, and {other} is in the way",
-        migration.forward.source.place(0),
-        cause="each has a version of its own, and what was applied keeps the one that it has",
-        fix=f"give {migration.id} a version with room after it first (rename both of its files)",
-    )
+def _unrewritten(
+    migration: Migration, code: str, message: str, *, fix: str, cause: str | None = None
+) -> Rewrite:
+    """Return that nothing becomes of a migration, and why."""
+    place = migration.forward.source.place(0)
+    return Rewrite(migration, asks=(Finding(code, "error", message, place, cause, fix),))
 
 
 def _strongest(traces: Sequence[Trace]) -> tuple[Lock, ...]:
+    locks = [lock for trace in traces for lock in trace.locks if lock.kind in "rpmvf"]
     found: dict[str, Lock] = {}
-    for lock in (lock for trace in traces for lock in trace.locks if lock.kind in "rpmvf"):
-        other = found.get(lock.relation)
-        if other is None or MODES.index(other.mode) < MODES.index(lock.mode):
-            found[lock.relation] = lock
+    for lock in sorted(locks, key=lambda lock: MODES.index(lock.mode), reverse=True):
+        found.setdefault(lock.relation, lock)
     return tuple(found[name] for name in sorted(found))
 
 
 def _copied(traces: Sequence[Trace]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for trace in traces for name in trace.rewritten))
+
+
+# What is pending.
+
+
+def chosen(migrations: MigrationSet, pending: Sequence[Migration], id: str) -> Migration:
+    """Return a pending migration by its id or version.
+
+    Raises:
+        PlanError: There is none of that name.
+        UsageError: It is applied.
+    """
+    migration = find(migrations, id)
+    if migration not in pending:
+        raise UsageError(
+            f"{migration.id} is not pending: it is applied to this database",
+            code="P303",
+            cause="what was applied is never rewritten",
+            fix="`todo-sql status` shows what is pending",
+        )
+    return migration
+
+
+def rewrites(
+    config: Config,
+    url: str,
+    migrations: MigrationSet,
+    pending: Sequence[Migration],
+    wanted: Sequence[Migration],
+    *,
+    asks: bool = True,
+    across_majors: bool = False,
+    adopts: bool = True,
+    in_part: bool = False,
+) -> Iterator[Rewrite]:
+    """Yield what becomes of some pending migrations, in order.
+
+    Args:
+        config: Of the project.
+        url: Of the target.
+        migrations: All of the project's.
+        pending: Those that are pending, in order.
+        wanted: Which of them to rewrite.
+        asks: Whether the rows of the target are asked.
+        across_majors: Whether to try on another major version than the target's.
+        adopts: Whether tables that pending migrations make count as being in use.
+        in_part: Whether what no recipe does stays as it is, in a file of its own.
+    """
+    settings = migrations.outside.resolved().values
+    queries = read_folder(config.queries, config.root) if config.queries.is_dir() else {}
+    entries = Migrator(url, migrations, ledger=config.ledger).status().entries
+    begun = {entry.id for entry in entries if entry.state is State.FAILED}
+    with psycopg.connect(url, autocommit=True) as live:
+        live.execute("set lock_timeout = '5s'")
+        silent = distrust(live) or (None if asks else "--no-data-checks")
+
+        def tried(*, alone: bool) -> Iterator[Rewrite]:
+            copying = copies(config, live, pending, across_majors=across_majors, alone=alone)
+            numbers = Numbers(migrations, {one.id for one in pending} - begun)
+            with copying as make:
+                for migration in wanted:
+                    if migration.id in begun:
+                        yield _unrewritten(
+                            migration,
+                            "P303",
+                            f"{migration.id} is half done on this database",
+                            cause="the ledger knows how far it came, by its statements",
+                            fix="finish it (`todo-sql migrate`) or undo it (`todo-sql rollback`) "
+                            "first",
+                        )
+                        continue
+                    preceding = pending[: list(pending).index(migration)]
+                    ground = Ground(make, preceding, settings, queries)
+                    yield rewrite(
+                        ground,
+                        numbers,
+                        migration,
+                        live,
+                        silent=silent,
+                        adopts=adopts,
+                        in_part=in_part,
+                    )
+
+        try:
+            found = list(tried(alone=False))
+        except ConfigError as error:
+            if error.finding.code != "P201" or config.scratch_url is not None:
+                raise
+            found = list(tried(alone=True))
+    yield from found
 
 
 # The files.

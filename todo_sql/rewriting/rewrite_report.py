@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from todo_sql.catalog.markdown import code
@@ -24,14 +24,6 @@ def text(found: Rewrite) -> str:
     lines += [f"  {old} gets a later version: {new}" for old, new in found.renumbered]
     lines += ["", f"  {proved(found)}"]
     return "\n".join(lines)
-
-
-def files(found: Rewrite, folder: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each file of a sequence."""
-    for file in found.files:
-        yield f"{folder}/{file.id}.sql", file.text
-        if file.rollback is not None:
-            yield f"{folder}/{file.id}.rollback.sql", file.rollback
 
 
 def proved(found: Rewrite) -> str:

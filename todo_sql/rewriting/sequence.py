@@ -11,13 +11,20 @@ from todo_sql.catalog.names import quoted
 from todo_sql.errors import Finding
 from todo_sql.migrations.files.directives import KNOWN, leading_comments
 from todo_sql.migrations.files.migration import Migration, Script
+from todo_sql.review.linting.tree import option
 from todo_sql.review.row_writes import WRITES
-from todo_sql.rewriting.facts import hazards_of
-from todo_sql.rewriting.piece_view import keys_made
+from todo_sql.rewriting.additions import Additions
+from todo_sql.rewriting.alterations import Alterations
+from todo_sql.rewriting.moves import Moves
 from todo_sql.rewriting.recipe import Hazard, Recipe, StepFile, Words, recipe_for
 from todo_sql.rewriting.rehearsal import Rehearsed, writes
 from todo_sql.rewriting.single_commands import unrenamed
 
+_OFF = (None, "false", "off")
+_REINDEX = re.compile(
+    r"(reindex\s*(?:\([^)]*\)\s*)?(?:table|index|schema|database))\s+(?!concurrently\b)(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
 _DIRECTIVE = re.compile(r"--[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:(?!:|//)")
 
 
@@ -56,6 +63,45 @@ def compose(
     return _Composer(migration, pieces).run() if in_part and not done.recipes else done
 
 
+class _Effects(Additions, Alterations, Moves):
+    """What a command does to tables in use, read from the copy it was tried on."""
+
+    def hazards(self) -> Iterator[Hazard]:
+        piece = self.piece
+        words = {"statement": piece.statement.text}
+        match piece.statement.kind, piece.subtype:
+            case "alter_table_stmt", "AT_AttachPartition" if piece.slow:
+                yield from self.attached()
+            case "alter_table_stmt", "AT_DropColumn":
+                yield from self.dropped_column()
+            case "alter_table_stmt", "AT_AlterColumnType" if piece.slow:
+                yield from self.type_changed()
+            case "alter_table_stmt", "AT_ValidateConstraint":
+                yield Hazard("validate", words)
+            case ("alter_table_stmt" | "index_stmt", _) if piece.slow:
+                yield from self.added()
+            case "rename_stmt", _:
+                yield from self.renamed_relation()
+            case "drop_stmt", _:
+                yield from self.dropped()
+            case "alter_enum_stmt", _ if piece.node.new_val and not piece.node.old_val:
+                yield Hazard("enum_value", words)
+            case "reindex_stmt", _:
+                found = _REINDEX.fullmatch(piece.statement.text)
+                if found:
+                    yield Hazard("reindex", {"head": found[1], "target": found[2]})
+            case "refresh_mat_view_stmt", _ if not piece.node.concurrent:
+                yield from self.refreshed()
+            case "cluster_stmt", _:
+                yield from self.clustered()
+            case "vacuum_stmt", _ if option(piece.node.options, "full") not in _OFF:
+                yield from self.vacuumed()
+            case (("update_stmt" | "delete_stmt" | "insert_stmt"), _):
+                yield from self.written()
+            case _ if piece.slow:
+                yield Hazard("other", words)
+
+
 class _Composer:
     def __init__(
         self, migration: Migration, pieces: Sequence[Rehearsed], *, in_part: bool = False
@@ -65,7 +111,6 @@ class _Composer:
         self.group: list[Rehearsed] = []
         self.settings: list[str] = []
         self.comments = _comments(migration.forward)
-        self.told: set[int] = set()
         self.together = False  # whether names change within a group
         self.instead: dict[int, StepFile] = {}  # by the place of a piece in its group
         self.after: list[StepFile] = []
@@ -84,8 +129,9 @@ class _Composer:
                 self._keep(piece)
                 continue
             self._flush()
-            if self.in_part and not self.together and self._is_asked(hazards):
-                self._leave(piece, hazards)
+            asked = [one for one in hazards if _asks(recipe_for(one))]
+            if self.in_part and not self.together and asked:
+                self._leave(piece, asked)
                 continue
             for hazard in hazards:
                 self._apply(piece, hazard)
@@ -96,20 +142,23 @@ class _Composer:
         return self.done
 
     def _hazards(self) -> Iterator[list[Hazard] | None]:
+        """Yield what each command does, part by part; None: it may stay as it is."""
         made: frozenset[str] = frozenset()
         renamed: dict[str, str] = {}
         for piece in self.pieces:
-            hazards = hazards_of(piece, made, renamed)
+            found = _Effects(piece, made, renamed).hazards()
+            of_version = {f"from{n}" for n in (16, 17, 18) if piece.after.version >= n * 10000}
+            hazards = [replace(one, flags=one.flags | of_version) for one in found] or None
             if hazards and hazards[0].kind == "enum_value" and len(self.pieces) == 1:
                 hazards = None
             yield hazards
-            made |= keys_made(piece.before, piece.after)
+            made |= piece.after.items.keys() - piece.before.items.keys()
             renamed |= {new: renamed.pop(old, old) for old, new in piece.trace.renamed}
 
     def _apply(self, piece: Rehearsed, hazard: Hazard) -> None:
         recipe = recipe_for(hazard)
-        if recipe is None or recipe.asks is not None:
-            self.done.asks.append(_ask(piece, hazard, recipe))
+        if recipe is None or _asks(recipe):
+            self.done.asks.append(_ask(piece, recipe))
             return
         if recipe not in self.done.recipes:
             self.done.recipes.append(recipe)
@@ -121,32 +170,23 @@ class _Composer:
                 Finding("P307", "warning", recipe.warns, piece.place, cause=_named(recipe))
             )
         self.done.asks += [_fired(piece, words) for words in hazard.lists.get("triggers", ())]
-        if files and piece.number not in self.told:
-            self.told.add(piece.number)
-            comment = self.comments.get(piece.number, "")
-            files[0] = replace(files[0], sql=f"{comment}{files[0].sql}")
+        if files:
+            files[0] = replace(files[0], sql=f"{self._comment(piece)}{files[0].sql}")
         self.done.files += [self._set(file) for file in files]
 
-    def _is_asked(self, hazards: Sequence[Hazard]) -> bool:
-        found = [recipe_for(hazard) for hazard in hazards]
-        return any(recipe is None or recipe.asks is not None for recipe in found)
+    def _comment(self, piece: Rehearsed) -> str:
+        """Return what is said of a statement, for the first of its commands."""
+        return self.comments.pop(piece.number, "")
 
-    def _leave(self, piece: Rehearsed, hazards: Sequence[Hazard]) -> None:
+    def _leave(self, piece: Rehearsed, asked: Sequence[Hazard]) -> None:
         """Let a command stay as it is, in a file of its own, and ask."""
-        for hazard in hazards:
-            recipe = recipe_for(hazard)
-            if recipe is None or recipe.asks is not None:
-                ask = replace(_ask(piece, hazard, recipe), severity="warning")
-                self.done.asks.append(ask)
-        comment = ""
-        if piece.number not in self.told:
-            self.told.add(piece.number)
-            comment = self.comments.get(piece.number, "")
+        asks = [_ask(piece, recipe_for(hazard)) for hazard in asked]
+        self.done.asks += [replace(one, severity="warning") for one in asks]
         alone = not self.migration.forward.directives.transactional
         file = StepFile(
             "asked",
             "as it was, since no recipe does it: it holds up who reads or writes",
-            f"{comment}{piece.statement.text};",
+            f"{self._comment(piece)}{piece.statement.text};",
             alone=alone,
             rollback_alone=alone,
             asked=True,
@@ -189,7 +229,7 @@ class _Composer:
         back = None if self.together else unrenamed(piece.statement)
         if back is not None:
             self._flush()
-            text = self.comments.get(piece.number, "") + f"{piece.statement.text};"
+            text = f"{self._comment(piece)}{piece.statement.text};"
             self.done.files.append(self._set(StepFile("name", "", text, f"{back};")))
             return
         if self.group:
@@ -201,24 +241,21 @@ class _Composer:
 
     def _flush(self) -> None:
         group, self.group = self.group, []
-        if not [piece for piece in group if not piece.is_setting]:
-            for piece in group:
-                self.settings.append(f"{piece.statement.text};")
+        settings = [f"{piece.statement.text};" for piece in group if piece.is_setting]
+        if len(settings) == len(group):
+            self.settings += settings
             return
         lines: list[str] = []
         instead, self.instead = self.instead, {}
         for place, piece in enumerate(group):
-            if piece.number not in self.told:
-                self.told.add(piece.number)
-                lines.append(self.comments.get(piece.number, "").rstrip("\n"))
+            lines.append(self._comment(piece).rstrip("\n"))
             inner = instead.get(place)
             lines.append(f"{piece.statement.text};" if inner is None else inner.sql)
         sql = "\n".join(line for line in lines if line)
-        written = [piece for piece in group if piece.statement.kind in WRITES]
-        rollback = None
-        nothing = None
-        if written:
-            rollback = _undoing_rows(self.migration, group)
+        rollback = nothing = None
+        if any(piece.statement.kind in WRITES for piece in group):
+            undo = self.migration.rollback.statements if self.migration.rollback else ()
+            rollback = "\n".join(f"{one.text};" for one in undo if one.kind in WRITES) or None
             if not compare(group[0].before, group[-1].after) and rollback is None:
                 nothing = "the rows that it wrote go with what the migration made, or stay"
         alone = not self.migration.forward.directives.transactional
@@ -228,37 +265,25 @@ class _Composer:
         file = StepFile(slug, "", sql, rollback, alone, alone, None, nothing)
         self.done.files += [self._set(file), *self.after]
         self.after = []
-        self.settings += [f"{p.statement.text};" for p in group if p.is_setting]
+        self.settings += settings
 
 
-def _undoing_rows(migration: Migration, group: Sequence[Rehearsed]) -> str | None:
-    """Return the statements of the original's rollback that write rows, if a group does."""
-    if migration.rollback is None:
-        return None
-    texts = [f"{one.text};" for one in migration.rollback.statements if one.kind in WRITES]
-    return "\n".join(texts) or None
+def _asks(recipe: Recipe | None) -> bool:
+    """Whether no recipe does it: a person has to decide."""
+    return recipe is None or recipe.asks is not None
 
 
-def _ask(piece: Rehearsed, hazard: Hazard, recipe: Recipe | None) -> Finding:
+def _ask(piece: Rehearsed, recipe: Recipe | None) -> Finding:
     text = " ".join(piece.statement.text.split())
     shown = text if len(text) < 80 else text[:78] + " …"
     if recipe is None:
-        return Finding(
-            "P301",
-            "error",
-            f"no recipe does this safely with the same catalog: {shown}",
-            piece.place,
-            cause="it holds up who reads or writes for as long as the table is large",
-            fix="write the steps by hand (docs/zero-downtime.md), or run it in a window",
-        )
-    return Finding(
-        "P301",
-        "error",
-        f"no sequence of safe steps has the same catalog: {shown}",
-        piece.place,
-        cause=f"{recipe.why} {recipe.asks}".strip(),
-        fix=recipe.nearest,
-    )
+        message = "no recipe does this safely with the same catalog"
+        cause = "it holds up who reads or writes for as long as the table is large"
+        fix: str | None = "write the steps by hand (docs/zero-downtime.md), or run it in a window"
+    else:
+        message = "no sequence of safe steps has the same catalog"
+        cause, fix = f"{recipe.why} {recipe.asks}".strip(), recipe.nearest
+    return Finding("P301", "error", f"{message}: {shown}", piece.place, cause, fix)
 
 
 def _fired(piece: Rehearsed, words: Words) -> Finding:

@@ -33,14 +33,9 @@ def write(config: Config, migrations: MigrationSet, found: Sequence[Rewrite]) ->
         folder = one.original.forward.path.parent
         written = []
         with writing.folder(folder, config.root) as place:
-            for file in one.files:
-                for name, text in (
-                    (f"{file.id}.sql", _depending(file.text, instead)),
-                    (f"{file.id}.rollback.sql", file.rollback),
-                ):
-                    if text is not None:
-                        place.write(name, text)
-                        written.append(folder / name)
+            for name, text in one.texts():
+                place.write(name, _depending(text, instead))
+                written.append(folder / name)
             for script in one.original.scripts:
                 if os.path.lexists(script.path):
                     place.delete(script.path.name)

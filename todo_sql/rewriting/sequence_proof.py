@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -15,24 +14,19 @@ from todo_sql.catalog.diff import Difference, compare
 from todo_sql.catalog.mend import mend
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.errors import Finding
-from todo_sql.migrations.files.migration import Migration, Script
+from todo_sql.migrations.files.migration import Migration
 from todo_sql.migrations.files.rerun import needs_no_transaction
 from todo_sql.queries.named import NamedQuery
 from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy
-from todo_sql.review.hazards import PlanStep, hazards
 from todo_sql.review.locks import Trace, Tracer
-from todo_sql.review.row_writes import named_relations
-from todo_sql.rewriting.piece_view import lost
 from todo_sql.rewriting.recipe import StepFile
-from todo_sql.rewriting.rehearsal import SLOW
+from todo_sql.rewriting.rehearsal import slow, traced, transaction
 from todo_sql.rewriting.single_commands import lowered
 from todo_sql.sql.grammar import Statement, parse
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
 _SHOWN = 5
+_HOLD_ROWS = ("table", "column", "materialized_view")
 
 
 @dataclass
@@ -67,68 +61,47 @@ class Ground:
         queries: The named queries of the project.
     """
 
-    make: Any
+    make: Callable[[], AbstractContextManager[Copy]]
     preceding: Sequence[Migration]
     settings: Mapping[str, str]
     queries: Mapping[str, NamedQuery] = field(default_factory=dict)
 
     @contextmanager
-    def tracer(self) -> Iterator[tuple[Tracer, Copy]]:
-        """Yield a tracer of a copy on which all that precedes was run."""
-        making: AbstractContextManager[Copy] = self.make()
-        with making as copy:
-            tracer = Tracer(copy.url, copy.path)
-            try:
-                for name, value in self.settings.items():
-                    tracer.connection.execute(
-                        "select pg_catalog.set_config(%s, %s, false)", (name, value)
-                    )
-                yield tracer, copy
-            finally:
-                tracer.close()
+    def tracer(self) -> Iterator[Tracer]:
+        """Yield a tracer of a copy."""
+        with self.make() as copy, closing(Tracer(copy.url, copy.path)) as tracer:
+            for name, value in self.settings.items():
+                tracer.connection.execute(
+                    "select pg_catalog.set_config(%s, %s, false)", (name, value)
+                )
+            yield tracer
 
     @contextmanager
     def ready(self) -> Iterator[Tracer]:
         """Yield a tracer that counts what precedes as having been there before."""
-        with self.tracer() as (tracer, _):
+        with self.tracer() as tracer:
             for migration in self.preceding:
-                apply(tracer, migration.forward)
+                together(tracer, *_as_written(migration))
             tracer.adopt()
             yield tracer
 
+    def after(self, files: Iterable[tuple[Sequence[Statement], bool]]) -> Snapshot:
+        """Return the catalog after files: the statements of each, and whether they run alone."""
+        with self.ready() as tracer:
+            for statements, alone in files:
+                together(tracer, statements, alone)
+            return take(tracer.connection)
 
-def apply(tracer: Tracer, script: Script) -> None:
-    """Run a file without a look at what it does."""
-    together(tracer, script.statements, alone=not script.directives.transactional)
+
+def _as_written(migration: Migration) -> tuple[Sequence[Statement], bool]:
+    return migration.forward.statements, not migration.forward.directives.transactional
 
 
-def together(tracer: Tracer, statements: Sequence[Statement], *, alone: bool) -> None:
+def together(tracer: Tracer, statements: Sequence[Statement], alone: bool) -> None:
     """Run statements in one transaction, or outside of one."""
-    if not alone:
-        tracer.begin()
-    try:
+    with transaction(tracer, alone=alone):
         for statement in statements:
             tracer.execute(statement)
-        if not alone:
-            tracer.commit()
-    except psycopg.Error:
-        if not alone:
-            tracer.connection.execute("rollback")
-        raise
-
-
-def traced(tracer: Tracer, statements: Sequence[Statement], *, alone: bool) -> list[Trace]:
-    """Run statements as a file does, and trace them."""
-    if alone:
-        return [tracer.run_alone(one, named_relations(one)) for one in statements]
-    tracer.begin()
-    try:
-        found = [tracer.run(one) for one in statements]
-        tracer.commit()
-    except psycopg.Error:
-        tracer.roll_back()
-        raise
-    return found
 
 
 def prove(ground: Ground, migration: Migration, files: Sequence[StepFile]) -> Trial:
@@ -137,7 +110,9 @@ def prove(ground: Ground, migration: Migration, files: Sequence[StepFile]) -> Tr
     Where a view stands in for a table, what waits for the release comes last, if it can.
     """
     ordered = _by_phase(files)
-    if ordered != list(files) and _may_wait(files):
+    serves = any(file.serves for file in files)
+    batched = any(file.batch for file in files)  # a view has no key to go by
+    if ordered != list(files) and serves and not batched:
         top = "\n".join(file.comments for file in files if file.comments)
         bare = [replace(file, comments="") for file in ordered]
         trial = _prove(ground, migration, [replace(bare[0], comments=top), *bare[1:]])
@@ -146,29 +121,27 @@ def prove(ground: Ground, migration: Migration, files: Sequence[StepFile]) -> Tr
     return _prove(ground, migration, files)
 
 
-def _may_wait(files: Sequence[StepFile]) -> bool:
-    """Whether a view stands in for a table, and nothing runs in batches: it has no key."""
-    return any(file.serves for file in files) and not any(file.batch for file in files)
-
-
 def _prove(ground: Ground, migration: Migration, files: Sequence[StepFile]) -> Trial:
     trial = Trial(list(files))
     place = migration.forward.source.place(0)
     with ground.ready() as tracer:
-        alone = not migration.forward.directives.transactional
-        trial.original = traced(tracer, migration.forward.statements, alone=alone)
+        statements, alone = _as_written(migration)
+        trial.original = traced(tracer, statements, alone=alone)
         wanted = take(tracer.connection)
     try:
         with ground.ready() as tracer:
             found = _Sequence(tracer, trial, migration, Queries(ground.queries)).run()
-        shaky = _shaky(ground, migration, wanted) if compare(wanted, found) else frozenset()
+        shaky: set[str] = set()  # what the migration makes otherwise when it runs again
+        if compare(wanted, found):
+            again = ground.after([_as_written(migration)])
+            shaky = {change.item.key for change in compare(wanted, again)}
         if shaky:
             trial.verdict["catalog"] = "equal but for what is another each time"
         said = "the sequence makes another"
         _told(trial, "catalog", said, wanted, found, but=lambda change: change.item.key in shaky)
-        if any(file.serves for file in trial.files) and _reordered(trial.files):
-            trial.files = in_order(trial.files)
-        if not trial.findings and _reordered(trial.files) and _differs(ground, trial, wanted):
+        serves = any(file.serves for file in trial.files)
+        reordered = trial.files != _by_phase(trial.files)
+        if reordered and (serves or (not trial.findings and _differs(ground, trial, wanted))):
             trial.files = in_order(trial.files)
         trial.verdict.setdefault("phases", "equal")
     except psycopg.Error as error:
@@ -232,7 +205,8 @@ class _Sequence:
         reason = self.migration.forward.directives.irreversible
         if file.rollback is not None and file.slug != "rest":
             return file
-        if reason and (lost(changes) or not changes):
+        loses = any(c.after is None and c.kind in _HOLD_ROWS for c in changes)
+        if reason and (loses or not changes):
             return replace(file, irreversible=reason)
         lines = [
             # One that a column owns goes with the column.
@@ -251,10 +225,8 @@ class _Sequence:
 
     def _slow(self, file: StepFile, traces: Sequence[Trace]) -> None:
         place = self.migration.forward.source.place(0)
-        for trace in traces:
-            for found in hazards(PlanStep(place, trace), {}):
-                if found.code in SLOW:
-                    self.trial.findings.append(_finding(f"step {file.slug} {found.message}"))
+        held = [found for trace in traces for found in slow(place, trace)]
+        self.trial.findings += [_finding(f"step {file.slug} {one.message}") for one in held]
 
     def _back_and_forth(self, *, again: bool = True) -> None:
         """Undo what was applied since the last start, compare, and do it again."""
@@ -265,7 +237,7 @@ class _Sequence:
             file = self.trial.files[number]
             if file.rollback is not None:
                 try:
-                    together(self.tracer, parse(file.rollback), alone=file.rollback_alone)
+                    together(self.tracer, parse(file.rollback), file.rollback_alone)
                 except psycopg.Error as error:
                     said = error.diag.message_primary or str(error)
                     self.trial.findings.append(
@@ -282,15 +254,8 @@ class _Sequence:
         if again:
             for number in self.since:
                 file = self.trial.files[number]
-                together(self.tracer, parse(file.sql), alone=file.alone)
+                together(self.tracer, parse(file.sql), file.alone)
             self.tracer.look_again()
-
-
-def _shaky(ground: Ground, migration: Migration, wanted: Snapshot) -> frozenset[str]:
-    """Return what the migration as it was makes otherwise when it runs again."""
-    with ground.ready() as tracer:
-        apply(tracer, migration.forward)
-        return frozenset(change.item.key for change in compare(wanted, take(tracer.connection)))
 
 
 def in_order(files: Sequence[StepFile]) -> list[StepFile]:
@@ -309,16 +274,10 @@ def in_order(files: Sequence[StepFile]) -> list[StepFile]:
 def _differs(ground: Ground, trial: Trial, wanted: Snapshot) -> bool:
     """Whether running the files for before a release first ends elsewhere, or fails."""
     try:
-        with ground.ready() as tracer:
-            for file in _by_phase(trial.files):
-                together(tracer, parse(file.sql), alone=file.alone)
-            return bool(compare(wanted, take(tracer.connection)))
+        files = ((parse(file.sql), file.alone) for file in _by_phase(trial.files))
+        return bool(compare(wanted, ground.after(files)))
     except psycopg.Error:
         return True
-
-
-def _reordered(files: Sequence[StepFile]) -> bool:
-    return list(files) != _by_phase(files)
 
 
 def _by_phase(files: Sequence[StepFile]) -> list[StepFile]:

@@ -9,12 +9,13 @@ from todo_sql.catalog.columns import not_null_name
 from todo_sql.catalog.ddl import create
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, index_name, literal, quoted, split_name, table_of
+from todo_sql.catalog.names import plain as unquoted
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.rewriting.piece_view import PieceView, changed, helper
 from todo_sql.rewriting.recipe import Hazard, Words
-from todo_sql.rewriting.single_commands import lowered
 
 _KEYS = ("primary key", "unique", "exclude")
+_USERS = ("view", "materialized_view", "function", "rule", "policy", "trigger")
 _LATER = ("grant", "comment", "policy", "trigger", "statistics", "security_label")
 
 
@@ -25,9 +26,8 @@ class Shadows(PieceView):
         """Return what makes the table of a key anew in the shape that it has after the command."""
         words = {"statement": self.piece.statement.text}
         table = self.after.items.get(key or "")
-        if table is None or table.kind != "table" or table.key not in self.before.items:
-            return Hazard("shadow_refused", words)
-        if self._obstacles(table):
+        known = table is not None and table.kind == "table" and table.key in self.before.items
+        if table is None or not known or self._obstacles(table):
             return Hazard("shadow_refused", words)
         return self._shadow(table)
 
@@ -40,26 +40,27 @@ class Shadows(PieceView):
             return True
         if table.name in self.after.parents or not self._key(table):
             return True
-        for item in self.after.of("publication"):
-            if item["all_tables"] or table.name in (item["tables"] or "") or item["schemas"]:
-                return True
+        if any(
+            item["all_tables"] or item["schemas"] or table.name in (item["tables"] or "")
+            for item in self.after.of("publication")
+        ):
+            return True
         for item in self.after.of("constraint"):
             itself = item["references"] == table.name and table_of(item) == table.name
             if item["form"] == "foreign key" and (itself or item["of_partition"]):
                 return True
-        own = {part.key for part in self.after.parts(table.key)}
+        return self._is_used(table) or any(self.after.of("rule", table.key))
+
+    def _is_used(self, table: Item) -> bool:
+        own = {table.key, *(part.key for part in self.after.parts(table.key))}
         own |= {part.key for key in own for part in self.after.parts(key)}
         for part, needs in self.after.needs.items():
             kind, _, name = part.partition(" ")
             user = name if kind in ("query", "attach", "default", "owned") else part
             stands = self.after.items.get(user)
-            touches = any(key == table.key or key in own for key in needs)
-            if not touches or stands is None or stands.key in own or stands.key == table.key:
-                continue
-            kinds = ("view", "materialized_view", "function", "rule", "policy", "trigger")
-            if stands.kind in kinds:
+            if stands and stands.kind in _USERS and user not in own and not own.isdisjoint(needs):
                 return True
-        return any(self.after.of("rule", table.key))
+        return False
 
     def _key(self, table: Item) -> list[str]:
         """Return the columns of a key by which a row is found on both sides."""
@@ -79,10 +80,9 @@ class Shadows(PieceView):
         using = self.piece.trace.using
         listed = ", ".join(column_name(column) for column in columns)
         values = ", ".join(using.get(c["name"], column_name(c)) for c in columns)
-        free = [column_name(c) for c in columns if c["identity"] != "always"]
-        wanted = ", ".join(
-            using.get(c["name"], column_name(c)) for c in columns if c["identity"] != "always"
-        )
+        settable = [column for column in columns if column["identity"] != "always"]
+        free = [column_name(column) for column in settable]
+        wanted = ", ".join(using.get(c["name"], column_name(c)) for c in settable)
         others = [column for column in free if column not in keys]
         renewed = ", ".join(f"{column} = excluded.{column}" for column in others)
         words = {
@@ -93,7 +93,7 @@ class Shadows(PieceView):
             "shadow_bare": split_name(name)[1],
             "mirror": mirror,
             # By name it comes before `RI_ConstraintTrigger…`, which fires in that order.
-            "first": helper("0_" + bare.strip(chr(34)), "", "mirror", after),
+            "first": helper("0_" + unquoted(bare), "", "mirror", after),
             "assigned": f"({', '.join(free)}) = (select {wanted} from (select new.*) as written)",
             "cleared": helper(bare, "", "cleared", after),
             "key": ", ".join(keys),
@@ -104,16 +104,7 @@ class Shadows(PieceView):
             "create": self._create(table, name),
             "statement": self.piece.statement.text,
         }
-        lists: dict[str, list[Words]] = {
-            "keys": list(self._keys_of(table)),
-            "indexes": list(self._indexes_of(table, name)),
-            "outgoing": list(self._outgoing(table)),
-            "incoming": list(self._incoming(table)),
-            "sequences": list(self._sequences(table, name)),
-            "identities": list(self._identities(table, name)),
-            "later": [{"text": f"{text};"} for text in self._later(table)],
-        }
-        return Hazard("shadow", words, frozenset(), lists)
+        return Hazard("shadow", words, frozenset(), self._lists(table, name))
 
     def _create(self, table: Item, name: str) -> str:
         """Return what makes the table under another name, without keys, indexes and rights."""
@@ -140,66 +131,76 @@ class Shadows(PieceView):
         snapshot: Snapshot = replace(self.after, items={made.key: made, **items})
         return ";\n".join(create(made, snapshot, apart))
 
-    def _keys_of(self, table: Item) -> Iterator[Words]:
-        for item in self.after.of("constraint", table.key):
-            if item["form"] in _KEYS:
-                name = helper(split_name(index_name(item))[1], "", "shadow", self.after)
-                yield {
-                    "name": quoted(item["name"]),
-                    "helper": name,
-                    "definition": lowered(item["definition"]),
-                }
-
-    def _indexes_of(self, table: Item, name: str) -> Iterator[Words]:
-        for index in self.after.of("index", table.key):
-            if index["constraint"] is None:
-                words = self.index_words(index)
-                made = helper(split_name(index.name)[1], "", "shadow", self.after)
-                concurrently = words["concurrently"].replace(
-                    f" {words['name']} on {table.name} ", f" {made} on {name} ", 1
-                )
-                yield {"name": words["name"], "helper": made, "concurrently": concurrently}
-
-    def _outgoing(self, table: Item) -> Iterator[Words]:
-        for item in self.after.of("constraint", table.key):
-            if item["form"] == "foreign key":
-                yield {"name": quoted(item["name"]), "definition": lowered(item["definition"])}
-
-    def _incoming(self, table: Item) -> Iterator[Words]:
-        for item in self.after.of("constraint"):
-            if item["form"] == "foreign key" and item["references"] == table.name:
-                definition = lowered(item["definition"])
-                yield {
-                    "child": table_of(item),
-                    "name": quoted(item["name"]),
-                    "helper": helper(quoted(item["name"]), "", "shadow", self.after),
-                    "before": definition.partition(f"references {table.name}")[0],
-                    "rest": definition.partition(f"references {table.name}")[2],
-                }
-
-    def _sequences(self, table: Item, name: str) -> Iterator[Words]:
-        for item in self.after.of("sequence", table.key):
-            if not item["identity"] and item["owned_by"]:
-                column = item["owned_by"].removeprefix(f"{table.name}.")
-                yield {"sequence": item.name, "owner": f"{name}.{column}"}
-
-    def _identities(self, table: Item, name: str) -> Iterator[Words]:
-        for item in self.after.of("sequence", table.key):
-            if item["identity"]:
-                column = item["owned_by"].removeprefix(f"{table.name}.")
-                yield {
+    def _lists(self, table: Item, name: str) -> dict[str, list[Words]]:
+        """Return what hangs on a table, for one that is made under another name."""
+        own = list(self.after.of("constraint", table.key))
+        others = [one for one in self.after.of("constraint") if one["references"] == table.name]
+        sequences = [
+            (item, item["owned_by"].removeprefix(f"{table.name}."))
+            for item in self.after.of("sequence", table.key)
+            if item["owned_by"]
+        ]
+        return {
+            "keys": [
+                {**self.defined(item), "helper": self._beside(index_name(item))}
+                for item in own
+                if item["form"] in _KEYS
+            ],
+            "indexes": [
+                self._index(index, table, name)
+                for index in self.after.of("index", table.key)
+                if index["constraint"] is None
+            ],
+            "outgoing": [self.defined(item) for item in own if item["form"] == "foreign key"],
+            "incoming": [
+                self._reference(item, table) for item in others if item["form"] == "foreign key"
+            ],
+            "sequences": [
+                {"sequence": item.name, "owner": f"{name}.{column}"}
+                for item, column in sequences
+                if not item["identity"]
+            ],
+            "identities": [
+                {
                     "sequence": literal(item.name),
                     "column": column,
-                    "column_literal": literal(column.strip('"').replace('""', '"')),
+                    "column_literal": literal(unquoted(column)),
                     "shadow_literal": literal(name),
                     "name": split_name(item.name)[1],
                     "shadow_sequence": self._counter(item),
                 }
+                for item, column in sequences
+                if item["identity"]
+            ],
+            "later": [{"text": f"{text};"} for text in self._later(table)],
+        }
+
+    def _beside(self, name: str) -> str:
+        """Return a name for what stands beside an object until it takes its place."""
+        return helper(split_name(name)[1], "", "shadow", self.after)
+
+    def _index(self, index: Item, table: Item, name: str) -> Words:
+        words = self.index_words(index)
+        made = self._beside(index.name)
+        here, there = f" {words['name']} on {table.name} ", f" {made} on {name} "
+        concurrently = words["concurrently"].replace(here, there, 1)
+        return {"name": words["name"], "helper": made, "concurrently": concurrently}
+
+    def _reference(self, item: Item, table: Item) -> Words:
+        words = self.defined(item)
+        before, _, rest = words["definition"].partition(f"references {table.name}")
+        made = helper(words["name"], "", "shadow", self.after)
+        return {
+            "child": table_of(item),
+            "name": words["name"],
+            "helper": made,
+            "before": before,
+            "rest": rest,
+        }
 
     def _counter(self, item: Item) -> str:
         """Return the sequence that the second table's identity gets: named in its definition."""
-        schema, _ = split_name(item.name)
-        return f"{schema}.{helper(split_name(item.name)[1], '', 'shadow', self.after)}"
+        return f"{split_name(item.name)[0]}.{self._beside(item.name)}"
 
     def _later(self, table: Item) -> Iterator[str]:
         """Yield what the table has besides rows, keys and indexes, under its own name."""
@@ -215,10 +216,5 @@ class Shadows(PieceView):
                 yield f"alter table {table.name} replica identity using index {name}"
 
     def _is_of(self, item: Item, table: Item) -> bool:
-        parent = item.parent
-        while parent:
-            if parent == table.key:
-                return True
-            above = self.after.items.get(parent)
-            parent = above.parent if above else None
-        return False
+        above = self.after.items.get(item.parent or "")
+        return item.parent == table.key or (above is not None and self._is_of(above, table))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from todo_sql.review.linting.tree import enum
 from todo_sql.sql.grammar import Statement, deparse, parse, scan
 
@@ -21,10 +23,8 @@ def split(statement: Statement) -> list[Statement]:
     if statement.kind != "alter_table_stmt" or len(statement.node.alter_table_stmt.cmds) < 2:
         return [statement]
     found = []
-    for number in range(len(statement.node.alter_table_stmt.cmds)):
-        node = type(statement.node)()
-        node.CopyFrom(statement.node)
-        command = statement.node.alter_table_stmt.cmds[number]
+    for number, command in enumerate(statement.node.alter_table_stmt.cmds):
+        node = deepcopy(statement.node)
         del node.alter_table_stmt.cmds[:]
         node.alter_table_stmt.cmds.append(command)
         (one,) = parse(lowered(deparse(node)))
@@ -36,9 +36,9 @@ def _pass(command: object) -> int:
     subtype = enum(command, "subtype")
     if subtype == "AT_ColumnDefault":  # one is dropped before another type, and set after it
         return len(_PASSES) + 1 if getattr(command, "def").WhichOneof("node") else 0
-    for number, names in enumerate(_PASSES):
-        if subtype in names:
-            return number
+    first = next((number for number, names in enumerate(_PASSES) if subtype in names), None)
+    if first is not None:
+        return first
     if subtype == "AT_AddConstraint":
         constraint = getattr(command, "def").constraint
         return len(_PASSES) + (enum(constraint, "contype") not in _KEYS)
@@ -49,8 +49,7 @@ def unrenamed(statement: Statement) -> str | None:
     """Return what takes another name, or another schema, back; None: it is no such statement."""
     if statement.kind not in ("rename_stmt", "alter_object_schema_stmt"):
         return None
-    node = type(statement.node)()
-    node.CopyFrom(statement.node)
+    node = deepcopy(statement.node)
     if statement.kind == "alter_object_schema_stmt":
         moved = node.alter_object_schema_stmt
         if not moved.HasField("relation"):
@@ -59,12 +58,12 @@ def unrenamed(statement: Statement) -> str | None:
         moved.relation.schemaname, moved.newschema = moved.newschema, former
         return lowered(deparse(node))
     renamed = node.rename_stmt
-    if renamed.subname:
-        renamed.subname, renamed.newname = renamed.newname, renamed.subname
-    elif renamed.HasField("relation"):
-        renamed.relation.relname, renamed.newname = renamed.newname, renamed.relation.relname
-    else:
+    if not renamed.subname and not renamed.HasField("relation"):
         return None
+    named, field = (renamed, "subname") if renamed.subname else (renamed.relation, "relname")
+    former = getattr(named, field)
+    setattr(named, field, renamed.newname)
+    renamed.newname = former
     return lowered(deparse(node))
 
 

@@ -70,10 +70,7 @@ def edit(query: EditedQuery, columns: Columns) -> None:
                 query.replace(token.start, code[at + 2].end, f":{name}")
                 query.notes.append(f":{word[1:]}.{after[1]} is :{name} here")
             else:
-                name = query.parameter(word[1:], word[1:])
-                if name != word[1:]:
-                    query.replace(token.start, token.end, f":{name}")
-                    query.notes.append(f"{word} is :{name} here")
+                query.renamed(token)
         elif word == ":" and at + 1 < len(code) and query.word(code[at + 1]) in declared:
             name = query.word(code[at + 1])
             seen.add(name)

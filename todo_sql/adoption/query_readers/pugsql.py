@@ -45,16 +45,14 @@ def heads(source: Source) -> list[QueryHead]:
             else:
                 lines.append(f"-- {more['value'].strip()}")
             end = more.end()
-        body = source.text[end : _next(source.text, end)]
-        if kind in _KINDS:
-            cardinality: str | None = _KINDS[kind]
-        elif kind == "insert":
+        following = HEADERS.search(source.text, end)
+        body = source.text[end : following.start() if following else None]
+        cardinality = _KINDS.get(kind)
+        if kind == "insert":
             cardinality = "one" if re.search(r"\breturning\b", body, re.IGNORECASE) else "exec"
         elif kind in (None, "raw"):
             reads = re.match(r"\s*(?:--[^\n]*\n\s*)*(select|with|values)\b", body, re.IGNORECASE)
             cardinality = "many" if reads else "execrows"
-        else:
-            cardinality = None
         found.append(
             QueryHead(
                 one["name"],
@@ -67,11 +65,6 @@ def heads(source: Source) -> list[QueryHead]:
             )
         )
     return found
-
-
-def _next(text: str, at: int) -> int:
-    found = HEADERS.search(text, at)
-    return found.start() if found else len(text)
 
 
 def edit(query: EditedQuery, columns: Columns) -> None:
@@ -96,18 +89,11 @@ def edit(query: EditedQuery, columns: Columns) -> None:
             "add `returning id` and make it :one, where the id is wanted",
         )
     for at, token in enumerate(code):
-        word = query.word(token)
         if token.kind is Kind.PARAMETER:
-            name = query.parameter(word[1:], word[1:])
-            before = query.word(code[at - 1]).lower() if at else ""
-            if before == "in":
-                negated = at > 1 and query.word(code[at - 2]).lower() == "not"
-                first = code[at - 2] if negated else code[at - 1]
-                query.replace(
-                    first.start, token.end, f"{'<> all' if negated else '= any'}(:{name})"
-                )
-            elif name != word[1:]:
-                query.replace(token.start, token.end, f":{name}")
-                query.notes.append(f"{word} is :{name} here")
+            word = query.word(token)[1:]
+            if at and query.word(code[at - 1]).lower() == "in":
+                query.in_array(code, at - 1, token.end, query.parameter(word, word))
+            else:
+                query.renamed(token)
     if query.head.cardinality == "optional":
         query.notes.append("more than one row is an error here; there the first one came")

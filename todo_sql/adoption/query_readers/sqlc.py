@@ -29,6 +29,12 @@ _KINDS = {
     "batchone": "batch",
     "batchmany": "batch",
 }
+# What may stand behind a table and is no alias of it.
+_KEYWORDS = {
+    *("on", "where", "set", "values", "join", "left", "inner", "cross", "right", "full"),
+    *("order", "group", "limit", "returning", "using", "for", "union", "default"),
+    *("natural", "lateral", "select", "offset", "having", "window", "tablesample"),
+}
 _MACROS = ("arg", "narg", "slice", "embed")
 _PLAIN_GO = ("string", "[]byte", "bool", "int", "uuid.UUID", "time.Time", "json.RawMessage")
 
@@ -134,20 +140,17 @@ def _about(source: Source, message: str, fix: str | None = None, at: int = 0) ->
 
 def heads(source: Source) -> list[QueryHead]:
     """Return the headers of a file."""
-    found = []
-    for one in HEADERS.finditer(source.text):
-        kind = _KINDS.get(one["kind"])
-        found.append(
-            QueryHead(
-                one["name"],
-                one.start(),
-                one.end(),
-                kind,
-                reason=f"there is no :{one['kind']} for PostgreSQL",
-                fix="write it with `returning`, as :one",
-            )
+    return [
+        QueryHead(
+            one["name"],
+            one.start(),
+            one.end(),
+            _KINDS.get(one["kind"]),
+            reason=f"there is no :{one['kind']} for PostgreSQL",
+            fix="write it with `returning`, as :one",
         )
-    return found
+        for one in HEADERS.finditer(source.text)
+    ]
 
 
 def edit(query: EditedQuery, columns: Columns) -> None:
@@ -192,14 +195,12 @@ def _macro(query: EditedQuery, code: Sequence[Token], at: int, columns: Columns)
     if kind != "slice":
         query.replace(start, end, f":{name}")
         return 6
-    before = [query.word(one).lower() for one in code[max(at - 3, 0) : at]]
+    before = [query.word(one).lower() for one in code[max(at - 2, 0) : at]]
     closes = at + 6 < len(code) and query.word(code[at + 6]) == ")"
-    if before[-2:] != ["in", "("] or not closes:
+    if before != ["in", "("] or not closes:
         query.replace(start, end, f"any(:{name})" if before[-1:] == ["="] else f":{name}")
         return 6
-    negated = before[-3:-2] == ["not"]
-    first = code[at - 3 if negated else at - 2]
-    query.replace(first.start, code[at + 6].end, f"{'<> all' if negated else '= any'}(:{name})")
+    query.in_array(code, at - 2, code[at + 6].end, name)
     return 7
 
 
@@ -232,8 +233,8 @@ def _embedded(
         )
         return f"{alias}.*"
     field = snake_case(alias)
-    indent = ",\n    "
-    return indent.join(f'{alias}.{quoted(one)} as "{field}.{field_name(one)}"' for one in found)
+    listed = (f'{alias}.{quoted(one)} as "{field}.{field_name(one)}"' for one in found)
+    return ",\n    ".join(listed)
 
 
 def _stars(query: EditedQuery, code: Sequence[Token], columns: Columns) -> None:
@@ -265,9 +266,6 @@ def _stars(query: EditedQuery, code: Sequence[Token], columns: Columns) -> None:
 def _tables(query: EditedQuery, code: Sequence[Token]) -> dict[str, tuple[str | None, str]]:
     """Return the tables that a statement names, by their aliases."""
     found: dict[str, tuple[str | None, str]] = {}
-    keywords = {"on", "where", "set", "values", "join", "left", "inner", "cross", "right", "full"}
-    keywords |= {"order", "group", "limit", "returning", "using", "for", "union", "default"}
-    keywords |= {"natural", "lateral", "select", "offset", "having", "window", "tablesample"}
     words = [query.word(one) for one in code]
     for at, word in enumerate(words):
         if word.lower() not in ("from", "join", "into", "update") or at + 1 >= len(words):
@@ -289,7 +287,7 @@ def _tables(query: EditedQuery, code: Sequence[Token]) -> dict[str, tuple[str | 
         if following and following[0].lower() == "as" and len(following) > 1:
             alias = following[1]
         elif following and re.match(r'[A-Za-z_"]', following[0]):
-            alias = following[0] if following[0].lower() not in keywords else name
+            alias = following[0] if following[0].lower() not in _KEYWORDS else name
         found[alias.strip('"').lower()] = (schema and schema.strip('"'), name.strip('"'))
     return found
 

@@ -92,7 +92,7 @@ def _sequences(
     across_majors: bool,
 ) -> dict[str, str]:
     """Return what `todo-sql rewrite` would make of each migration that it is named for."""
-    from todo_sql.rewriting.pending_rewrites import rewrites
+    from todo_sql.rewriting.rewrite import rewrites
     from todo_sql.rewriting.rewrite_report import markdown
 
     named = {

@@ -54,7 +54,7 @@ def command(
     from todo_sql.migrations.files.statements import check
     from todo_sql.migrations.migrator import Migrator
     from todo_sql.rewriting import rewrite_report
-    from todo_sql.rewriting.pending_rewrites import chosen, rewrites
+    from todo_sql.rewriting.rewrite import chosen, rewrites
     from todo_sql.rewriting.sequence_files import write
 
     output = context.output
@@ -111,7 +111,7 @@ def _tell(context: Context, found: Rewrite, *, dry_run: bool) -> None:
 
     output = context.output
     if dry_run:
-        folder = found.original.forward.path.parent
-        for name, text in rewrite_report.files(found, shown_path(folder, context.config.root)):
-            output.data(f"-- {name}\n{text}", verbatim=True)
+        folder = shown_path(found.original.forward.path.parent, context.config.root)
+        for name, text in found.texts():
+            output.data(f"-- {folder}/{name}\n{text}", verbatim=True)
     output.message(rewrite_report.text(found))
