@@ -114,6 +114,8 @@ class _Composer:
         self.together = False  # whether names change within a group
         self.instead: dict[int, StepFile] = {}  # by the place of a piece in its group
         self.after: list[StepFile] = []
+        self.alone = not migration.forward.directives.transactional
+        self.undo = migration.rollback.statements if migration.rollback else ()
 
     def run(self) -> Composed:
         found = list(self._hazards())
@@ -166,13 +168,13 @@ class _Composer:
         if hazard.kind == "rows":
             files = [self._undone_in_batches(file, hazard) for file in files]
         if recipe.warns:
-            self.done.asks.append(
-                Finding("P307", "warning", recipe.warns, piece.place, cause=_named(recipe))
-            )
+            title = f"{recipe.title[0].lower()}{recipe.title[1:]}"
+            cause = f"recipe {recipe.number}, {title}"
+            self.done.asks.append(Finding("P307", "warning", recipe.warns, piece.place, cause))
         self.done.asks += [_fired(piece, words) for words in hazard.lists.get("triggers", ())]
         if files:
             files[0] = replace(files[0], sql=f"{self._comment(piece)}{files[0].sql}")
-        self.done.files += [self._set(file) for file in files]
+        self._add(*files)
 
     def _comment(self, piece: Rehearsed) -> str:
         """Return what is said of a statement, for the first of its commands."""
@@ -182,16 +184,10 @@ class _Composer:
         """Let a command stay as it is, in a file of its own, and ask."""
         asks = [_ask(piece, recipe_for(hazard)) for hazard in asked]
         self.done.asks += [replace(one, severity="warning") for one in asks]
-        alone = not self.migration.forward.directives.transactional
-        file = StepFile(
-            "asked",
-            "as it was, since no recipe does it: it holds up who reads or writes",
-            f"{self._comment(piece)}{piece.statement.text};",
-            alone=alone,
-            rollback_alone=alone,
-            asked=True,
-        )
-        self.done.files.append(self._set(file))
+        says = "as it was, since no recipe does it: it holds up who reads or writes"
+        sql = f"{self._comment(piece)}{piece.statement.text};"
+        alone = self.alone
+        self._add(StepFile("asked", says, sql, alone=alone, rollback_alone=alone, asked=True))
 
     def _within(self, piece: Rehearsed, hazard: Hazard) -> None:
         """Put what a hazard needs around the statements that it stays together with."""
@@ -200,29 +196,30 @@ class _Composer:
         self.done.recipes.append(recipe)
         for file in recipe.sequence(hazard):
             if file.stands == "before":
-                self.done.files.append(self._set(file))
+                self._add(file)
             elif file.stands == "within":
                 self.instead[len(self.group)] = file
                 self.group.append(piece)
             else:
-                self.after.append(self._set(file))
+                self.after.append(file)
 
     def _undone_in_batches(self, file: StepFile, hazard: Hazard) -> StepFile:
         """Return a file that runs in batches with what the original's rollback does about it."""
         table = hazard.words["table"]
-        rollback = self.migration.rollback
-        for one in rollback.statements if rollback else ():
+        for one in self.undo:
             if one.kind in ("update_stmt", "delete_stmt", "insert_stmt"):
                 node = one.root.relation
                 if table.rsplit(".", 1)[-1] == quoted(node.relname):
                     return replace(file, rollback=f"{one.text};", rollback_alone=True, nothing=None)
         return file
 
-    def _set(self, file: StepFile) -> StepFile:
-        if not self.settings:
-            return file
-        kept = [one for one in self.settings if not (file.alone and one.startswith("set local"))]
-        return replace(file, sql="\n".join([*kept, file.sql]))
+    def _add(self, *files: StepFile) -> None:
+        """Take files into the sequence, each with what was set before it."""
+        for file in files:
+            kept = [
+                one for one in self.settings if not (file.alone and one.startswith("set local"))
+            ]
+            self.done.files.append(replace(file, sql="\n".join([*kept, file.sql])))
 
     def _keep(self, piece: Rehearsed) -> None:
         """Let a command stay with those before it, unless its lock would outlast theirs."""
@@ -230,13 +227,11 @@ class _Composer:
         if back is not None:
             self._flush()
             text = f"{self._comment(piece)}{piece.statement.text};"
-            self.done.files.append(self._set(StepFile("name", "", text, f"{back};")))
+            self._add(StepFile("name", "", text, f"{back};"))
             return
-        if self.group:
-            held = frozenset[str]().union(*(one.exclusive for one in self.group))
-            more = piece.exclusive - held
-            if held and (writes(piece) or more):
-                self._flush()
+        held = frozenset[str]().union(*(one.exclusive for one in self.group))
+        if held and (writes(piece) or piece.exclusive - held):
+            self._flush()
         self.group.append(piece)
 
     def _flush(self) -> None:
@@ -254,16 +249,15 @@ class _Composer:
         sql = "\n".join(line for line in lines if line)
         rollback = nothing = None
         if any(piece.statement.kind in WRITES for piece in group):
-            undo = self.migration.rollback.statements if self.migration.rollback else ()
-            rollback = "\n".join(f"{one.text};" for one in undo if one.kind in WRITES) or None
+            undo = [f"{one.text};" for one in self.undo if one.kind in WRITES]
+            rollback = "\n".join(undo) or None
             if not compare(group[0].before, group[-1].after) and rollback is None:
                 nothing = "the rows that it wrote go with what the migration made, or stay"
-        alone = not self.migration.forward.directives.transactional
         slug = "rest"
         for inner in instead.values():
             slug, rollback = inner.slug, inner.rollback
-        file = StepFile(slug, "", sql, rollback, alone, alone, None, nothing)
-        self.done.files += [self._set(file), *self.after]
+        self._add(StepFile(slug, "", sql, rollback, self.alone, self.alone, None, nothing))
+        self._add(*self.after)
         self.after = []
         self.settings += settings
 
@@ -299,10 +293,6 @@ def _fired(piece: Rehearsed, words: Words) -> Finding:
         "`coalesce(to_jsonb(new) ->> 'new name', to_jsonb(new) ->> 'old name')`, or rename in a "
         "window",
     )
-
-
-def _named(recipe: Recipe) -> str:
-    return f"recipe {recipe.number}, {recipe.title[0].lower()}{recipe.title[1:]}"
 
 
 def _comments(script: Script) -> dict[int, str]:

@@ -180,17 +180,17 @@ class _Sequence:
                 broken = self.queries.broken(self.tracer.connection)
                 self.trial.notes += [_unserved(one) for one in broken if one.fails]
             self.now = take(self.tracer.connection)
-            if not file.asked:
-                self._slow(file, traces)
+            place = self.migration.forward.source.place(0)
+            held = [] if file.asked else [one for trace in traces for one in slow(place, trace)]
+            self.trial.findings += [_finding(f"step {file.slug} {one.message}") for one in held]
             file = self.trial.files[number] = self._undoing(file, before)
             if file.irreversible is None:
                 self.since.append(number)
             else:
                 self.since = []
                 self.start = self.now
-        found = self.now
         self._back_and_forth(again=False)
-        return found
+        return self.now
 
     def _is_moved(self, change: Difference) -> bool:
         """Whether a column has another place since one that was dropped comes back as the last."""
@@ -223,11 +223,6 @@ class _Sequence:
         alone = any(map(needs_no_transaction, parse(rollback)))
         return replace(file, rollback=rollback, rollback_alone=alone)
 
-    def _slow(self, file: StepFile, traces: Sequence[Trace]) -> None:
-        place = self.migration.forward.source.place(0)
-        held = [found for trace in traces for found in slow(place, trace)]
-        self.trial.findings += [_finding(f"step {file.slug} {one.message}") for one in held]
-
     def _back_and_forth(self, *, again: bool = True) -> None:
         """Undo what was applied since the last start, compare, and do it again."""
         if not self.since:
@@ -246,9 +241,9 @@ class _Sequence:
                     self.trial.verdict["rollback"] = "failed"
                     raise
         back = take(self.tracer.connection)
-        verdict = self.trial.verdict
         if self.shrunk and any(map(self._is_moved, compare(self.start, back))):
-            verdict.setdefault("rollback", "equal but for the place of a dropped column")
+            words = "equal but for the place of a dropped column"
+            self.trial.verdict.setdefault("rollback", words)
         said = "the rollbacks do not restore"
         _told(self.trial, "rollback", said, self.start, back, but=self._is_moved)
         if again:
