@@ -120,11 +120,9 @@ class Asked:
     config: Config | None = None
     findings: list[Finding] = field(default_factory=list)
 
-    def refuse(
-        self, code: str, message: str, where: Path | Place, *, fix: str, cause: str | None = None
-    ) -> None:
+    def refuse(self, code: str, message: str, where: Path | Place, *, fix: str) -> None:
         """Note what cannot come over, at a place or on top of a file."""
-        self.findings.append(refusal(code, message, self._place(where), fix=fix, cause=cause))
+        self.findings.append(refusal(code, message, self._place(where), fix=fix))
 
     def leave_out(self, words: str, where: Path | Place, fix: str | None = None) -> None:
         """Warn of what is no migration, or none that is wanted."""
