@@ -23,7 +23,7 @@ _FROM = re.compile(r"^-- From ([\w-]+): (.+)$", re.MULTILINE)
 _CHECKSUM, _DEPENDS = "Its checksum there: ", "There it stands on: "
 _HEAD = 4096  # bytes of a file that may hold these lines
 _FIRST = "00000000000000"
-_NO_WAY_BACK = ("A112", "M121")  # of a rollback: it is left out, and the migration comes over
+_NO_WAY_BACK = ("A112", "M121", "M122")  # of a rollback: it is left out, and the migration comes over
 _UNWRITTEN = "Code that came over as a placeholder"
 
 
@@ -193,7 +193,7 @@ def _file(
     unread = [f for f in down.findings if f.code in _NO_WAY_BACK] if down else []
     wrong = list(up.findings)
     wrong += [
-        replace(f, severity="warning", cause=f"its way back did not come over: {f.cause}")
+        replace(f, severity="warning", cause=f"its way back did not come over: {f.cause or f.message}")
         for f in unread
     ]
     notes += up.notes
