@@ -23,7 +23,7 @@ _FROM = re.compile(r"^-- From ([\w-]+): (.+)$", re.MULTILINE)
 _CHECKSUM, _DEPENDS = "Its checksum there: ", "There it stands on: "
 _HEAD = 4096  # bytes of a file that may hold these lines
 _FIRST = "00000000000000"
-_NO_WAY_BACK = ("A112", "M121", "M122")  # of a rollback: it is left out, and the migration comes over
+_NO_WAY_BACK = ("A112", "M121", "M122")  # of a rollback, which is left out then
 _UNWRITTEN = "Code that came over as a placeholder"
 
 
@@ -192,9 +192,9 @@ def _file(
     down = body_of(one.down) if one.down and not one.repeatable else None
     unread = [f for f in down.findings if f.code in _NO_WAY_BACK] if down else []
     wrong = list(up.findings)
+    left_out = "its way back did not come over: "
     wrong += [
-        replace(f, severity="warning", cause=f"its way back did not come over: {f.cause or f.message}")
-        for f in unread
+        replace(f, severity="warning", cause=left_out + (f.cause or f.message)) for f in unread
     ]
     notes += up.notes
     if not up.transactional and one.up.transactional is not False:
