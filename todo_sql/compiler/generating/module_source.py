@@ -93,7 +93,9 @@ class _Module:
         if query.cardinality is Cardinality.COPYFROM and (pairs := self._defaults(sent)):
             items.append(_dict("defaults", pairs))
         if entry.nested:
-            witnesses = {one.path: one.witness and quoted(one.witness) for one in entry.nested}
+            witnesses = {
+                one.path: quoted(one.witness) if one.witness else None for one in entry.nested
+            }
             items.append(_dict("nested", (f"{quoted(k)}: {v}" for k, v in witnesses.items())))
         flags = {
             "validated": bool(entry.row.mapped or entry.row.enums),
