@@ -22,6 +22,15 @@ def of_type(message: Any, name: str, *, skip: tuple[str, ...] = ()) -> Iterator[
     return (inner for inner in walk(message, skip=skip) if type(inner).__name__ == name)
 
 
+def conjuncts(condition: Any) -> Iterator[Any]:
+    """Yield the conditions that an expression joins by AND."""
+    if condition.HasField("bool_expr") and enum(condition.bool_expr, "boolop") == "AND_EXPR":
+        for part in condition.bool_expr.args:
+            yield from conjuncts(part)
+    else:
+        yield condition
+
+
 def enum(message: Any, field: str) -> str:
     """Return the name of an enumeration's value, such as ``CONSTR_UNIQUE``."""
     described = message.DESCRIPTOR.fields_by_name[field].enum_type

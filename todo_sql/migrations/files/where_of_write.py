@@ -9,12 +9,12 @@ those that are left.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from todo_sql.sql.grammar import Statement, scan
-from todo_sql.sql.walking import enum, of_type, shape, strings
+from todo_sql.sql.walking import conjuncts, enum, of_type, shape, strings
 
 _OPENING, _CLOSING = ("ASCII_40", "ASCII_91"), ("ASCII_41", "ASCII_93")
 _AFTER = ("ORDER", "FOR", "RETURNING", "LIMIT", "OFFSET", "FETCH")
@@ -78,7 +78,7 @@ def excludes_done(statement: Statement) -> bool:
     if statement.kind == "insert_stmt":
         select = node.select_stmt.select_stmt
         return select.HasField("where_clause") and any(
-            _is_missing(part, node.relation) for part in _conjuncts(select.where_clause)
+            _is_missing(part, node.relation) for part in conjuncts(select.where_clause)
         )
     if not node.HasField("where_clause") or _moves(node.where_clause):
         return False
@@ -91,21 +91,13 @@ def excludes_done(statement: Statement) -> bool:
         if not target.res_target.indirection
         and not target.res_target.val.HasField("multi_assign_ref")
     }
-    return any(_false_after(part, assigned, alias) for part in _conjuncts(node.where_clause))
+    return any(_false_after(part, assigned, alias) for part in conjuncts(node.where_clause))
 
 
 def _moves(where: Any) -> bool:
     """Tell whether a condition may become true by waiting."""
     calls = {strings(call.funcname)[-1] for call in of_type(where, "FuncCall")}
     return not _MOVING.isdisjoint(calls) or any(of_type(where, "SQLValueFunction"))
-
-
-def _conjuncts(node: Any) -> Iterator[Any]:
-    if node.HasField("bool_expr") and enum(node.bool_expr, "boolop") == "AND_EXPR":
-        for part in node.bool_expr.args:
-            yield from _conjuncts(part)
-    else:
-        yield node
 
 
 def _is_missing(part: Any, target: Any) -> bool:

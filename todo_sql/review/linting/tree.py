@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
+from todo_sql.sql.walking import conjuncts as conjuncts
 from todo_sql.sql.walking import enum as enum
 from todo_sql.sql.walking import of_type as of_type
 from todo_sql.sql.walking import shape as shape
@@ -58,15 +58,6 @@ def option(nodes: Any, name: str) -> str | None:
         return None if argument is None else "true"
     found = re.search(r"(?:sval|ival|boolval): \"?(\w+)\"?", str(argument))
     return found[1] if found else ""
-
-
-def conjuncts(condition: Any) -> Iterator[Any]:
-    """Yield the conditions that an expression joins by AND."""
-    if condition.HasField("bool_expr") and enum(condition.bool_expr, "boolop") == "AND_EXPR":
-        for part in condition.bool_expr.args:
-            yield from conjuncts(part)
-    else:
-        yield condition
 
 
 def volatility(command: Any) -> str:
