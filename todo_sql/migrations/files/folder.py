@@ -277,7 +277,8 @@ def in_order(
             if other not in known
         ]
     ordered = topological(scripts, depends, ranks)
-    if circle := [name for name in scripts if name not in set(ordered)]:
+    placed = set(ordered)
+    if circle := [name for name in scripts if name not in placed]:
         message = f"these {what} depend on each other: {', '.join(circle)}"
         place = scripts[circle[0]].place_of_directive("depends")
         problems.append(Finding("M109", "error", message, place, fix="break the circle"))
