@@ -67,7 +67,10 @@ class Writer:
 
 def measure(version: int, rows: int, text: str) -> str:
     """Return what one way took, and what others felt of it."""
-    with temporary_server(version) as server, tempfile.TemporaryDirectory() as name:
+    with (
+        temporary_server(version, in_memory=False) as server,
+        tempfile.TemporaryDirectory() as name,
+    ):
         url, folder = server.url("postgres"), Path(name)
         for id, forward in (
             ("20260101000000_make", MAKE.format(rows)),

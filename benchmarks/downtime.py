@@ -341,7 +341,7 @@ def main() -> None:
         "| recipe | strongest lock | seconds | slowest read, ms | slowest write, ms | old release |"
     )
     print("|---|---|---|---|---|---|")
-    with temporary_server(arguments.postgres) as server:
+    with temporary_server(arguments.postgres, in_memory=False) as server:
         for recipe in all_recipes():
             fits = recipe.needs != ("from 18" if old else "before 18")
             wanted = not arguments.recipes or recipe.name in arguments.recipes

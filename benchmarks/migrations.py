@@ -422,7 +422,7 @@ def main(words: Sequence[str] | None = None) -> None:
         floor(Path(options.floor[0]), options.floor[1])
         return
     with (
-        temporary_server(18, settings=_AS_BY_DEFAULT) as server,
+        temporary_server(18, settings=_AS_BY_DEFAULT, in_memory=False) as server,
         psycopg.connect(server.url("postgres"), autocommit=True) as admin,
     ):
         _sign_in_as_usual(admin)

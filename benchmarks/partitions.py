@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--calls", type=int, default=600)
     given = parser.parse_args()
-    with temporary_server(18, settings=SETTINGS) as server:
+    with temporary_server(18, settings=SETTINGS, in_memory=False) as server:
         with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
             admin.execute("create database one")
             migrations = load_project(load_config(ROOT))

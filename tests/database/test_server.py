@@ -406,7 +406,7 @@ def test_an_interrupted_destroy_does_no_harm(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_temporary_server_ends_with_its_killed_owner(folder: Path) -> None:
-    """A test run that is killed leaves neither a server nor a folder."""
+    """A test run that is killed leaves neither a server nor a folder, wherever TMPDIR leads."""
     code = """
 import sys
 from todo_sql.embedded.temporary import temporary_server
@@ -415,10 +415,15 @@ with temporary_server(18) as server:
     sys.stdin.read()
 """
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(folder)},
     ) as owner:
         assert owner.stdout is not None
         pid, place = owner.stdout.readline().split()
+        assert Path(place).parent == folder
         owner.kill()
         await_end(int(pid))
     deadline = time.monotonic() + 30
@@ -428,8 +433,14 @@ with temporary_server(18) as server:
 
 
 def test_a_temporary_server_of_an_older_version_with_settings() -> None:
-    """Settings on top of the defaults hold; an older version speaks Unicode, too."""
+    """Settings on top of the defaults hold; an older version speaks Unicode, too.
+
+    It lies in memory where there is plenty of it.
+    """
+    memory = Path("/dev/shm")
+    plenty = memory.is_dir() and shutil.disk_usage(memory).free > 8 << 30
     with temporary_server(16, settings={"wal_level": "replica", "max_wal_senders": "4"}) as one:
+        assert one.folder.is_relative_to(memory) or not plenty or "TMPDIR" in os.environ
         assert one.status().version == 16
         assert ask(one.url(), "select lower('ÄÉ')") == "äé"
         assert ask(one.url(), "show wal_level") == "replica"

@@ -41,7 +41,6 @@ from todo_sql.wire.url import DatabaseUrl
 PREFIX = "todo_sql_scratch_"
 _KEEP = 6
 _FORMAT = "1"
-FILE_COPY = " strategy file_copy"
 
 
 def scratch_server(config: Config) -> ScratchServer:
@@ -84,7 +83,7 @@ def migrated_database(
             with _alone(there.connection, name):
                 if not _exists(there.connection, name):
                     draft = f"{name}_{secrets.token_hex(4)}"
-                    there.create(draft, template, FILE_COPY)
+                    there.create(draft, template)
                     if fill is not None:
                         with telling(there.owner):
                             fill(there.url(draft))
