@@ -32,7 +32,8 @@ with holders as (
     inner join pg_class as c on a.attrelid = c.oid
     inner join pg_namespace as n on c.relnamespace = n.oid
     where
-        a.attacl is not null and not a.attisdropped
+        a.attrelid >= 16384 -- what initdb made is not read
+        and a.attacl is not null and not a.attisdropped
         and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
         and c.relname !~ '^(_yoyo_|yoyo_lock|_todo_sql_)'
         and not exists (
@@ -54,7 +55,8 @@ with holders as (
     inner join pg_namespace as n on p.pronamespace = n.oid
     cross join lateral pg_identify_object('pg_proc'::regclass, p.oid, 0) as i
     where
-        p.proacl is not null
+        p.oid >= 16384
+        and p.proacl is not null
         and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
         and not exists (
             select from pg_depend as e

@@ -240,7 +240,8 @@ cross join
         where a.attrelid = i.oid
     ) as keys
 where
-    c.relkind in ('r', 'p', 'm')
+    x.indexrelid >= 16384 -- else those that initdb made are rendered before they are left out
+    and c.relkind in ('r', 'p', 'm')
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and c.relname !~ '^(_yoyo_|yoyo_lock|_todo_sql_)'
     and not exists (
