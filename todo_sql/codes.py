@@ -100,6 +100,7 @@ def places(code: str | None = None) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys(where)) for name, where in lines.items()}
 
 
+@cache
 def modules() -> Mapping[str, tuple[str, ...]]:
     """Return the modules that raise each code, relative to the package."""
     return {

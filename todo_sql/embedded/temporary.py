@@ -18,6 +18,14 @@ from todo_sql.embedded.server import EmbeddedServer, binaries
 
 _MEMORY = Path("/dev/shm")
 _ENOUGH = 4 << 30
+# What it needs it reads when it is needed: mostly it is ended before.
+_GUARD = f"""
+import sys
+sys.stdin.read()
+from pathlib import Path
+from {__name__} import remove
+remove(*map(Path, sys.argv[1:]))
+"""
 
 
 @contextmanager
@@ -36,7 +44,7 @@ def temporary_server(
     folder = Path(tempfile.mkdtemp(prefix="todo-sql-", dir=_memory() if in_memory else None))
     folder.chmod(0o755)  # the account that the server runs as passes through
     server = EmbeddedServer(folder / "server", programs, durable=False, settings=settings)
-    command = [sys.executable, "-m", __name__, str(folder), str(programs)]
+    command = [sys.executable, "-c", _GUARD, str(folder), str(programs)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, cwd="/") as guard:
         try:
             server.start()
@@ -65,8 +73,3 @@ def remove(folder: Path, programs: Path) -> None:
     EmbeddedServer(folder / "server", programs).destroy()
     if folder.is_dir():
         folder.rmdir()
-
-
-if __name__ == "__main__":
-    sys.stdin.read()
-    remove(Path(sys.argv[1]), Path(sys.argv[2]))
