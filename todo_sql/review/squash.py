@@ -21,6 +21,7 @@ from todo_sql.catalog import schema_sql
 from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.mend import mend
+from todo_sql.catalog.read import keep_prepared
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler.scratch import empty_database, scratch_server
 from todo_sql.config import Config
@@ -152,6 +153,7 @@ class _Rehearsal:
     def __init__(self, stack: ExitStack, config: Config, migrations: MigrationSet) -> None:
         self.url = stack.enter_context(empty_database(scratch_server(config)))
         self._connection = stack.enter_context(psycopg.connect(self.url, autocommit=True))
+        keep_prepared(self._connection)
         self.migrator = Migrator(self.url, migrations)
 
     def take(self) -> Snapshot:

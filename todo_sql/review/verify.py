@@ -19,6 +19,7 @@ from psycopg import Connection
 
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.mend import mend
+from todo_sql.catalog.read import keep_prepared
 from todo_sql.catalog.snapshot import Snapshot, take
 from todo_sql.compiler import scratch_role
 from todo_sql.errors import DatabaseError, Finding, TodoSqlError
@@ -78,6 +79,7 @@ def verify(
             if rest is None:
                 again = Migrator(url, migrations)
                 with psycopg.connect(url, autocommit=True) as connection, again.held():
+                    keep_prepared(connection)
                     for script in migrations.repeatables:
                         tell(_repeated(again, connection, script))
     findings = phase_order.differing(scratch, migrations)
@@ -108,6 +110,7 @@ def _prove_versioned(
     """Prove what is left; return what cannot be proved in this database."""
     migrator = Migrator(url, replace(migrations, repeatables=(), hooks={}))
     with psycopg.connect(url, autocommit=True) as connection, migrator.held() as link:
+        keep_prepared(connection)
         trial = _Trial(migrator, link, connection, rest)
         after = rest.after
         for number, migration in enumerate(rest.migrations):
