@@ -44,6 +44,23 @@ def users_of(snapshot: Snapshot) -> dict[str, list[str]]:
     return users
 
 
+def belongs(item: Item, key: str, snapshot: Snapshot) -> bool:
+    """Whether an item is one of the object of a key, or of something that is."""
+    above = snapshot.items.get(item.parent or "")
+    return item.parent == key or (above is not None and belongs(above, key, snapshot))
+
+
+def twins_above(item: Item, snapshot: Snapshot) -> list[str]:
+    """Return the keys of what an item of a child or a partition is in the tables above it."""
+    table = snapshot.items.get(item.parent or "")
+    if table is None or table.kind != "table":
+        return []
+    if item.kind == "column":
+        return [f"column {name}.{column_name(item)}" for name in names(table["inherits"])]
+    stem = f"{item.kind} {item.name.removesuffix(table.name)}"
+    return [f"{stem}{name}" for name in names(table["inherits"])]
+
+
 def inheriting(column: Item, snapshot: Snapshot) -> Iterator[str]:
     """Yield the tables that inherit a column, and their columns."""
     parent = table_of(column)

@@ -14,7 +14,15 @@ from todo_sql.catalog.columns import (
 )
 from todo_sql.catalog.ddl import BY_HAND, again, create
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, literal, quoted, role, table_of
+from todo_sql.catalog.names import (
+    alter_holder,
+    column_name,
+    listed,
+    literal,
+    quoted,
+    role,
+    table_of,
+)
 from todo_sql.catalog.names import target as named
 from todo_sql.catalog.privileges import grants
 from todo_sql.catalog.snapshot import Snapshot
@@ -27,19 +35,15 @@ def drop(item: Item, snapshot: Snapshot) -> Iterator[str]:
         case "column":
             if item.parent and item.parent.startswith("table "):
                 yield f"alter table {table_of(item)} drop column {column_name(item)}"
-        case "constraint" if (item.parent or "").startswith("domain "):
-            yield f"alter domain {table_of(item)} drop constraint {quoted(item['name'])}"
         case "constraint":
             if not (item["of_partition"] or item["inherited"]):
-                yield f"alter table {table_of(item)} drop constraint {quoted(item['name'])}"
+                yield f"{alter_holder(item)} drop constraint {quoted(item['name'])}"
         case "index":
             if item["constraint"] is None and item["partition_of"] is None:
                 yield f"drop index {item.name}"
-        case "trigger":
-            if not item["of_partition"]:
-                yield f"drop trigger {quoted(item['name'])} on {table_of(item)}"
-        case "policy" | "rule":
-            yield f"drop {item.kind} {quoted(item['name'])} on {table_of(item)}"
+        case "policy" | "rule" | "trigger":
+            if not item.attributes.get("of_partition"):
+                yield f"drop {item.kind} {quoted(item['name'])} on {table_of(item)}"
         case "sequence":
             if not item["identity"]:  # that one goes with its column
                 yield f"drop sequence {item.name}"
@@ -179,8 +183,7 @@ def _constraint(old: Item, new: Item, changed: Set[str]) -> list[str] | None:
     newly = new["validated"] and not old["validated"]
     same = old["definition"].removesuffix(" NOT VALID") == new["definition"]
     if newly and same and changed <= {"validated", "definition"}:
-        verb = "domain" if (new.parent or "").startswith("domain ") else "table"
-        return [f"alter {verb} {table_of(new)} validate constraint {name}"]
+        return [f"{alter_holder(new)} validate constraint {name}"]
     if changed == {"definition"} and _defers(old) == _defers(new):
         words = new["definition"][len(_defers(new)) :] or " NOT DEFERRABLE"
         return [f"alter table {table_of(new)} alter constraint {name}{words.lower()}"]
@@ -212,11 +215,8 @@ def _defers(constraint: Item) -> str:
 def change_grant(old: Item, new: Item, after: Snapshot) -> Iterator[str]:
     """Yield what grants and revokes until one grantee has what it should."""
 
-    def parts(text: str | None) -> set[str]:
-        return {part for part in (text or "").split(", ") if part}
-
-    held, wanted = parts(old["granted"]), parts(new["granted"])
-    lost, kept = parts(old["revoked"]), parts(new["revoked"])
+    held, wanted = (set(listed(side["granted"])) for side in (old, new))
+    lost, kept = (set(listed(side["revoked"])) for side in (old, new))
     suffix = " with grant option"
     revoked = {part.removesuffix(suffix) for part in held - wanted} | (kept - lost)
     granted = (wanted - held) | (lost - kept)

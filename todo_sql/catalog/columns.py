@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 
+from todo_sql.catalog.belonging import twins_above
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import (
     BY_HAND,
     column_name,
-    names,
+    listed,
     options,
     plain,
     quoted,
@@ -111,12 +112,8 @@ def overridden(column: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[st
 
 def above(column: Item, snapshot: Snapshot) -> Item | None:
     """Return the column of a parent that one of a child or a partition continues."""
-    table = snapshot.items[column.parent or ""]
-    for name in names(table["inherits"]):
-        found = snapshot.items.get(f"column {name}.{column_name(column)}")
-        if found is not None:
-            return found
-    return None
+    found = map(snapshot.items.get, twins_above(column, snapshot))
+    return next((item for item in found if item is not None), None)
 
 
 def usual_name(column: Item) -> str:
@@ -338,9 +335,9 @@ def _not_null(alter: str, old: Item, new: Item, before: Snapshot, after: Snapsho
 
 def set_options(alter: str, old: str | None, new: str | None, prefix: str = "") -> Iterator[str]:
     """Yield what changes storage parameters."""
-    before, after = (side.split(", ") if side else [] for side in (old, new))
-    names = [option.split("=")[0] for option in after]
-    gone = [part for part in (option.split("=")[0] for option in before) if part not in names]
+    before, after = listed(old), listed(new)
+    kept = [option.split("=")[0] for option in after]
+    gone = [part for part in (option.split("=")[0] for option in before) if part not in kept]
     if gone:
         yield f"{alter} reset ({', '.join(prefix + part for part in gone)})"
     added = [option for option in after if option not in before]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 
 from todo_sql.catalog.changes import change_sequence
 from todo_sql.catalog.item import Item
@@ -10,55 +10,52 @@ from todo_sql.catalog.names import literal, plain, quoted, split_name
 from todo_sql.catalog.snapshot import Snapshot
 
 
-@dataclass(slots=True)
-class Recounted:
-    """What goes around the statements of a column, so that its numbers go on where they were.
+def recount(
+    old: Item,
+    new: Item,
+    before: Snapshot,
+    after: Snapshot,
+    make: Callable[[Iterable[str]], Iterable[str]],
+) -> tuple[list[str], list[str], str | None]:
+    """Return what goes around the statements of a column, so that its numbers go on.
 
-    Attributes:
-        first: Statements before all others.
-        made: The key of the sequence that is to be made after those.
-        next: Statements between that and the column's own.
-        last: Statements after the column's own.
-        settled: The key of the sequence that needs nothing else.
+    The sequence of an identity is one of its own.
+
+    Args:
+        make: Returns the statements that make the sequences of some keys.
+
+    Returns:
+        The statements before the column's own, those after them, and the key of the sequence
+        that needs nothing else.
     """
-
-    first: list[str] = field(default_factory=list)
-    made: str | None = None
-    next: list[str] = field(default_factory=list)
-    last: list[str] = field(default_factory=list)
-    settled: str | None = None
-
-
-def recount(old: Item, new: Item, before: Snapshot, after: Snapshot) -> Recounted:
-    """Return what keeps the numbers of a column: the sequence of an identity is one of its own."""
-    found = Recounted()
+    first: list[str] = []
+    last: list[str] = []
+    settled = None
     source, target = _sequence_of(old, before), _sequence_of(new, after)
     if old["identity"] and new["identity"]:
         if source and target and source.name != target.name:
-            found.first = [_rename(source, target.name), *change_sequence(source, target)]
+            first = [_rename(source, target.name), *change_sequence(source, target)]
     elif new["identity"] and target:
         aside = None
         if target.key in before.items:
-            aside = _aside(target, before)
-            found.first.append(_rename(target, aside))
-            found.settled = target.key
+            aside, settled = _aside(target, before), target.key
+            first.append(_rename(target, aside))
         held = aside if source and target.name == source.name else source and source.name
         if held:
-            found.last.append(_go_on(target, held))
+            last.append(_go_on(target, held))
         if aside:
-            found.last.append(f"drop sequence {aside}")
+            last.append(f"drop sequence {aside}")
     elif old["identity"] and source:
         wanted = target or after.items.get(source.key)
         if wanted is None or (wanted.key in before.items and wanted.key != source.key):
-            return found
+            return first, last, settled
         held = source.name
         if wanted.key == source.key:
-            held = _aside(source, before)
-            found.first.append(_rename(source, held))
-            found.settled = found.made = wanted.key
+            held, settled = _aside(source, before), wanted.key
+            first += [_rename(source, held), *make([settled])]
         # Else its own difference makes it, before the default that names it.
-        found.next.append(_go_on(wanted, held))
-    return found
+        first.append(_go_on(wanted, held))
+    return first, last, settled
 
 
 def _sequence_of(column: Item, snapshot: Snapshot) -> Item | None:

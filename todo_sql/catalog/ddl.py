@@ -10,6 +10,7 @@ from todo_sql.catalog.names import BY_HAND as BY_HAND
 from todo_sql.catalog.names import (
     FIRING,
     column_name,
+    listed,
     literal,
     names,
     on_this_database,
@@ -184,15 +185,13 @@ def set_index(name: str, old: Item | None, new: Item) -> Iterator[str]:
             index = quoted(new["name"])
             yield f"alter table {table_of(new)} replica identity using index {index}"
         case "statistics":
-            amounts = _amounts(before)
-            for number, amount in (dict.fromkeys(amounts, "-1") | _amounts(value)).items():
+            were, amounts = (
+                dict(one.split(": ") for one in listed(side)) for side in (before, value)
+            )
+            for number, amount in (dict.fromkeys(were, "-1") | amounts).items():
                 yield f"{alter} alter column {number} set statistics {amount}"
         case "valid" if value:
             yield f"reindex index concurrently {new.name}"
-
-
-def _amounts(statistics: str | None) -> dict[str, str]:
-    return dict(entry.split(": ") for entry in (statistics or "").split(", ") if entry)
 
 
 def _view(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
@@ -270,7 +269,7 @@ def _policy(item: Item) -> str:
 def _event_trigger(item: Item) -> str:
     tags = ""
     if item["tags"]:
-        tags = f" when tag in ({', '.join(literal(tag) for tag in item['tags'].split(', '))})"
+        tags = f" when tag in ({', '.join(map(literal, listed(item['tags'])))})"
     what = f"{item['event']}{tags} execute function {item['function']}"
     return f"create event trigger {item.name} on {what}"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from todo_sql.catalog.read import Reader
+from todo_sql.catalog.read import many, reading
 from todo_sql.errors import Finding, Severity
 from todo_sql.queries.own import named_queries
 
@@ -101,16 +101,16 @@ def examine(
     calls = _calls(config, thresholds)
     skipped: list[tuple[str, str]] = []
     found: dict[str, list[dict[str, Any]]] = {}
-    with Reader(connection) as reader:
+    with reading(connection):
         hidden = {"tenant_role": config.tenant.role if config.tenant else None}
-        blind = reader.many({"not_looked_at": hidden})["not_looked_at"]
+        blind = many(connection, {"not_looked_at": hidden})["not_looked_at"]
         skipped += [(row["name"], row["reason"]) for row in blind if row["name"] in calls]
-        if not reader.many({"statistics_installed": {}})["statistics_installed"]:
+        if not many(connection, {"statistics_installed": {}})["statistics_installed"]:
             del calls["slow_queries"]
         for name, arguments in calls.items():
             try:
                 with connection.transaction():  # a savepoint: one check that fails ends no other
-                    found |= reader.many({name: arguments})
+                    found |= many(connection, {name: arguments})
             except Error as error:
                 skipped.append((name, str(error).strip().splitlines()[0]))
         if any(found.get(name) for name in _DROPPING):
@@ -120,8 +120,9 @@ def examine(
                 reason = f"the migrated schema cannot be had: {error.finding.message}"
                 skipped += [(name, reason) for name in _DROPPING if found.pop(name, None)]
             else:
-                again = {name: {**calls[name], "migrated": made} for name in _DROPPING}
-                found |= reader.many({name: again[name] for name in _DROPPING if name in found})
+                for name in _DROPPING:
+                    if name in found:
+                        found |= many(connection, {name: {**calls[name], "migrated": made}})
     unseen = {name for name, _ in skipped}
     return Examination(
         tuple(_finding(name, row) for name in CHECKS for row in found.get(name, ())),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from todo_sql.catalog.belonging import closure, family, index_of, object_of, relation_of, users_of
+from todo_sql.catalog.belonging import (
+    belongs,
+    closure,
+    family,
+    index_of,
+    object_of,
+    relation_of,
+    twins_above,
+    users_of,
+)
 from todo_sql.catalog.changes import bound_changes, change, change_grant, drop, let_go
 from todo_sql.catalog.columns import alter_column, rename_not_nulls, set_default
 from todo_sql.catalog.counting import recount
@@ -137,17 +146,11 @@ class _Mending:
                 continue
             if not (unit.statements or old["identity"]) or not (old["identity"] or new["identity"]):
                 continue
-            counted = recount(old, new, self._before, self._after)
-            made: list[str] = []
-            if counted.made:
-                for step in steps(self._after, closure([counted.made], self._after)):
-                    made += self._run_of(step)
-            unit.statements[:0] = [*counted.first, *made, *counted.next]
-            unit.statements += counted.last
-            if counted.settled:
-                other = self._made.get(counted.settled, self._dropped.get(counted.settled))
-                self._absorb(other, number)
-                self._made[counted.settled] = number
+            first, last, settled = recount(old, new, self._before, self._after, self._made_of)
+            unit.statements[:] = [*first, *unit.statements, *last]
+            if settled:
+                self._absorb(self._made.get(settled, self._dropped.get(settled)), number)
+                self._made[settled] = number
 
     def _leave(self) -> None:
         """Say nothing of what belongs to objects that have to be made again by hand."""
@@ -166,20 +169,12 @@ class _Mending:
 
     def _with_parent(self, difference: Difference) -> bool:
         """Whether the same is said of the parent that a child or partition has it from."""
-        item = difference.item
-        if item.kind not in ("column", "constraint") or not item.parent:
+        if difference.kind not in ("column", "constraint"):
             return False
-        side = self._before if difference.after is None else self._after
-        table = side.items.get(item.parent)
-        above = table.attributes.get("inherits") if table else None
-        table_name = item.parent.split(" ", 1)[1]
-        twin = (
-            f"column {above}{item.name.removeprefix(table_name)}"
-            if item.kind == "column"
-            else f"constraint {item.name.removesuffix(table_name)}{above}"
-        )
-        other = self._after if difference.after is None else self._before
-        return bool(above) and twin in side.items and twin not in other.items
+        sides = [self._before, self._after]
+        side, other = sides if difference.after is None else reversed(sides)
+        twins = twins_above(difference.item, side)
+        return any(twin in side.items and twin not in other.items for twin in twins)
 
     def _make_again(self, number: int) -> None:
         unit = self._units[number]
@@ -204,17 +199,15 @@ class _Mending:
             if one["owned_by"] == new.name and one.key not in self._before.items
         ]
         keys = closure([*kept, *([new.key, *owned] if whole else [])], self._after)
-        unit.statements[:0] = drops
-        for step in steps(self._after, keys):
-            unit.statements += self._run_of(step)
-        unit.statements += self._restored(columns, [old.key, *kept])
+        restored = self._restored(columns, [old.key, *kept])
+        unit.statements[:] = [*drops, *unit.statements, *self._made_of(keys), *restored]
         for key in keys:
             self._absorb(self._made.get(key), number)
             self._made[key] = number
         for unit in self._units if whole else ():
             lost = unit.difference.before if unit.difference.after is None else None
             tied = lost is not None and lost.attributes.get("owned_by") == old.name
-            if lost is not None and (tied or self._gone_with(lost, old.key)):
+            if lost is not None and (tied or belongs(lost, old.key, self._before)):
                 unit.statements.clear()
 
     def _restored(self, columns: Iterable[str], keys: Iterable[str]) -> Iterator[str]:
@@ -237,7 +230,7 @@ class _Mending:
             for part in self._users.get(at, ()):
                 user = part.split(" ", 1)[1] if part.startswith(("query ", "attach ")) else part
                 item = self._before.items.get(user)
-                if item is None or user in seen or self._gone_with(item, key):
+                if item is None or user in seen or belongs(item, key, self._before):
                     continue
                 if at == key and not whole and item.kind not in _BLOCKING:
                     continue  # PostgreSQL itself makes indexes and constraints again
@@ -247,15 +240,6 @@ class _Mending:
 
         visit(key)
         return list(found)
-
-    def _gone_with(self, item: Item, key: str) -> bool:
-        parent = item.parent
-        while parent:
-            if parent == key:
-                return True
-            above = self._before.items.get(parent)
-            parent = above.parent if above else None
-        return False
 
     def _defaults_on(self, keys: Collection[str]) -> Iterator[str]:
         """Yield the columns whose default names one of some objects."""
@@ -300,6 +284,11 @@ class _Mending:
             self._units[self._chain[place]].statements += self._run_of(step)
         for key, number in numbers.items():
             self._made.setdefault(key, number)
+
+    def _made_of(self, keys: Iterable[str]) -> Iterator[str]:
+        """Yield what makes the objects of some keys, with all that belongs to them."""
+        for step in steps(self._after, closure(keys, self._after)):
+            yield from self._run_of(step)
 
     def _run_of(self, step: CatalogStep) -> Iterator[str]:
         yield from step.statements

@@ -120,6 +120,17 @@ def names(text: str | None) -> list[str]:
     return [name.strip() for name in re.findall(r'(?:"(?:[^"]|"")*"|[^",])+', text or "")]
 
 
+def listed(text: str | None) -> list[str]:
+    """Return the parts of a list such as ``select, insert``, in none of which a comma stands."""
+    return text.split(", ") if text else []
+
+
+def alter_holder(item: Item) -> str:
+    """Return how a statement begins that changes a table or a domain by one of its parts."""
+    kind = "domain" if (item.parent or "").startswith("domain ") else "table"
+    return f"alter {kind} {table_of(item)}"
+
+
 def options(given: dict[str, str | None] | None) -> str:
     """Return options of foreign objects as statements list them, without the secret ones."""
     return ", ".join(

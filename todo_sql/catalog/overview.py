@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from todo_sql.catalog.item import Item
+from todo_sql.catalog.names import listed
 from todo_sql.catalog.snapshot import Snapshot
 
 
@@ -82,10 +83,10 @@ def _grants(table: Item, snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
         if not item["granted"]:
             continue
         if item.parent == table.key:
-            found.setdefault(item["grantee"], []).extend(item["granted"].split(", "))
+            found.setdefault(item["grantee"], []).extend(listed(item["granted"]))
         elif (item.parent or "").startswith(f"column {table.name}."):
             owner = snapshot.items[item.parent or ""]
-            for privilege in item["granted"].split(", "):
+            for privilege in listed(item["granted"]):
                 columns.setdefault((item["grantee"], privilege), []).append(owner["name"])
     for (role, privilege), names in sorted(columns.items()):
         in_order = [c["name"] for c in snapshot.of("column", table.key) if c["name"] in names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, on_this_database, role, table_of
+from todo_sql.catalog.names import column_name, listed, on_this_database, role, table_of
 from todo_sql.catalog.snapshot import Snapshot
 
 
@@ -44,8 +44,8 @@ def _verbs(
 ) -> Iterator[tuple[str, list[str], str]]:
     """Yield each verb that is needed, its privileges, and how its statement ends."""
     passing, who = " with grant option", role(item["grantee"])
-    given = [part for part in (granted or "").split(", ") if part]
-    taken = [part.removesuffix(passing) for part in (revoked or "").split(", ") if part]
+    given = listed(granted)
+    taken = [part.removesuffix(passing) for part in listed(revoked)]
     plain = [part for part in given if not part.endswith(passing)]
     passed = [part.removesuffix(passing) for part in given if part.endswith(passing)]
     for verb, privileges, end in (

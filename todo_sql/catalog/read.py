@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from todo_sql.queries.own import named_queries
@@ -48,39 +48,26 @@ def keep_prepared(connection: Connection[Any]) -> None:
     _KEPT[connection] = {}
 
 
-class Reader:
-    """A read-only transaction (or savepoint) under our own search path.
+@contextmanager
+def reading(connection: Connection[Any]) -> Iterator[None]:
+    """Read within the block in a transaction (or savepoint), under our own search path.
 
     On leaving, the session is as it was: what the caller had begun goes on.
     """
-
-    def __init__(self, connection: Connection[Any]) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> Self:
-        from psycopg.pq import TransactionStatus
-
-        self._nested = self._connection.info.transaction_status != TransactionStatus.IDLE
-        begin = "begin isolation level repeatable read, read only"
-        with self._connection.pipeline():
-            self._run("savepoint todo_sql_catalog" if self._nested else begin)
-            self._run(SAFE_LOCALLY)
-            for setting, value in _SETTINGS.items():
-                self._run(f"set local {setting} = '{value}'")
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    nested = _is_nested(connection)
+    begin = "begin isolation level repeatable read, read only"
+    with connection.pipeline():
+        connection.execute("savepoint todo_sql_catalog" if nested else begin)
+        connection.execute(SAFE_LOCALLY)
+        for setting, value in _SETTINGS.items():
+            connection.execute(f"set local {setting} = '{value}'".encode())
+    try:
+        yield
+    finally:
         # A lost connection has nothing left to restore. Commit: at a rollback psycopg would
         # forget its prepared statements, and planning these takes longer than running them.
-        if not self._connection.closed:
-            self._run("rollback to savepoint todo_sql_catalog" if self._nested else "commit")
-
-    def many(self, calls: Mapping[str, Mapping[str, object]]) -> dict[str, list[dict[str, Any]]]:
-        """Run queries by name with their arguments; return each one's rows as dicts."""
-        return many(self._connection, calls)
-
-    def _run(self, statement: str) -> None:
-        self._connection.execute(statement.encode())
+        if not connection.closed:
+            connection.execute("rollback to savepoint todo_sql_catalog" if nested else "commit")
 
 
 def many(
@@ -130,21 +117,20 @@ def many(
 
 def rows(connection: Connection[Any], name: str, **arguments: object) -> list[dict[str, Any]]:
     """Run one of the queries under our own search path, in whatever the caller has begun."""
-    from psycopg import RawCursor
-    from psycopg.rows import dict_row
-
-    variant = choose(named_queries(__package__)[name], arguments)
-    with ours(connection), RawCursor(connection, row_factory=dict_row) as cursor:
-        cursor.execute(variant.sql.encode(), [arguments[p] for p in variant.parameters])
-        return cursor.fetchall()
+    with ours(connection):
+        return many(connection, {name: arguments})[name]
 
 
 @contextmanager
 def ours(connection: Connection[Any]) -> Iterator[None]:
     """Run what is ours within the block; the path of what the caller has begun comes back."""
-    from psycopg.pq import TransactionStatus
-
-    nested = connection.info.transaction_status != TransactionStatus.IDLE
-    with connection.transaction(force_rollback=nested):
+    with connection.transaction(force_rollback=_is_nested(connection)):
         connection.execute(SAFE_LOCALLY)
         yield
+
+
+def _is_nested(connection: Connection[Any]) -> bool:
+    """Whether the caller has begun a transaction."""
+    from psycopg.pq import TransactionStatus
+
+    return connection.info.transaction_status != TransactionStatus.IDLE

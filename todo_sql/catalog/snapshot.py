@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from todo_sql.catalog.item import KINDS, Item
 from todo_sql.catalog.names import names, quoted, role
 from todo_sql.catalog.needs import resolve
-from todo_sql.catalog.read import Reader
+from todo_sql.catalog.read import many, reading
 from todo_sql.catalog.settled import settled
 
 if TYPE_CHECKING:
@@ -92,28 +92,20 @@ def take(connection: Connection[Any]) -> Snapshot:
 
     Works on an idle connection and inside a transaction, whose search_path it leaves as it was.
     """
-    with Reader(connection) as reader:
-        found = reader.many({kind: {} for kind in (*KINDS, "role", "migrator", "dependency")})
+    with reading(connection):
+        found = many(connection, {kind: {} for kind in (*KINDS, "role", "migrator", "dependency")})
     migrator = found["migrator"][0]["migrator"]
-    ids = {kind: [_ids(row) for row in found[kind]] for kind in KINDS}
-    items = {kind: [_item(kind, row, migrator) for row in found[kind]] for kind in KINDS}
-    roles = (_item("role", row, migrator) for row in found["role"])
-    every = sorted((item for kind in KINDS for item in items[kind]), key=rank)
-    known = [pair for kind in KINDS for pair in zip(items[kind], ids[kind], strict=True)]
+    known = [_item(kind, row, migrator) for kind in KINDS for row in found[kind]]
+    roles = [_item("role", row, migrator)[0] for row in found["role"]]
     return Snapshot(
         connection.info.server_version,
-        {item.key: item for item in every},
+        {item.key: item for item in sorted((item for item, _ in known), key=rank)},
         {item.name: item for item in sorted(roles, key=lambda item: item.name)},
         (known, found["dependency"]),
     )
 
 
-def _ids(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: row.pop(name) for name in ("class", "oid", "attnum", "default_oid") if name in row
-    }
-
-
+_PLACE = ("class", "oid", "attnum", "default_oid")
 _ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -124,7 +116,9 @@ def rank(item: Item) -> tuple[int, str, int, str]:
     return _ORDER[item.kind], "", 0, item.name
 
 
-def _item(kind: str, row: dict[str, Any], migrator: str) -> Item:
+def _item(kind: str, row: dict[str, Any], migrator: str) -> tuple[Item, dict[str, Any]]:
+    """Return an object, and its place in PostgreSQL's catalogs."""
+    place = {name: row.pop(name) for name in _PLACE if name in row}
     row.update({attribute: settled(value) for attribute, value in row.items()})
     name, parent = row.pop("object"), row.pop("parent", None)
     for attribute in ("owner", "grantee"):
@@ -142,4 +136,4 @@ def _item(kind: str, row: dict[str, Any], migrator: str) -> Item:
         name = f"{row['name']} of {row['grantee']}"
     elif kind == "default_privilege":  # two roles may have one each
         name = f"of {row['owner']} on {name}{row['grantee']}"
-    return Item(kind, name, parent, row)
+    return Item(kind, name, parent, row), place

@@ -21,29 +21,14 @@ from todo_sql.catalog.table_ddl import in_table
 
 T = TypeVar("T", int, str)
 
-_GROUPS = {
-    "schema": "schema",
-    "extension": "extension",
-    "attach table": "partitions",
-    "index": "index",
-    "constraint": "constraint",
-    "attach index": "indexes of partitions",
-    "foreign key": "foreign key",
-    "statistics": "statistics",
-    "trigger": "trigger",
-    "rule": "rule",
-    "policy": "policy",
-    "publication": "publication",
-    "grant": "grant",
-    "default_privilege": "default privilege",
-    "comment": "comment",
-    "security_label": "security label",
-    "database_setting": "database setting",
-    "refresh": "materialized views, filled",
-    "event_trigger": "event trigger",
-}
 _MAIN = "types, functions, sequences, tables and views, each after what it needs"
-_GROUP_ORDER = ("schema", "extension", _MAIN, *list(_GROUPS.values())[2:])
+_GROUPS = (
+    *("schema", "extension", _MAIN, "partitions", "index", "constraint", "indexes of partitions"),
+    *("foreign key", "statistics", "trigger", "rule", "policy", "publication", "grant"),
+    *("default privilege", "comment", "security label", "database setting"),
+    *("materialized views, filled", "event trigger"),
+)
+_PARTS = {"table": "partitions", "index": "indexes of partitions"}  # by what is attached
 _SHELL = 3  # what it costs to make a type in two steps
 _MAIN_ORDER = ("other", "shell", "type", "domain", "function", "sequence", "table", "owned", "view")
 
@@ -228,7 +213,7 @@ class _Plan:
         if kind == "constraint" and item["form"] == "check":
             # A table's adds itself to its children, and takes one that stands there already.
             number -= len(self._number) * self._depth(item.parent)
-        return _GROUP_ORDER.index(group), main, number
+        return _GROUPS.index(group), main, number
 
     def _depth(self, key: str | None) -> int:
         """Return how many generations a table has above it."""
@@ -239,14 +224,16 @@ class _Plan:
     def group(self, node: str) -> str:
         """Return what a script says above a step."""
         item = self.items[node]
-        kind = item.kind
-        if node.startswith(("attach ", "refresh ")):
-            kind = node.split(" ")[0] if node[0] == "r" else f"attach {kind}"
+        kind = item.kind.replace("_", " ")
+        if node.startswith("attach "):
+            kind = _PARTS[kind]
+        elif node.startswith("refresh "):
+            kind = "materialized views, filled"
         elif kind == "constraint" and item["form"] == "foreign key":
             kind = "foreign key"
         elif (item.parent or "").startswith("event trigger "):
-            kind = "event_trigger"
-        return _GROUPS.get(kind, _MAIN)
+            kind = "event trigger"
+        return kind if kind in _GROUPS else _MAIN
 
     def statements(self, node: str) -> tuple[str, ...]:
         """Return what a step runs."""

@@ -8,7 +8,17 @@ from dataclasses import replace
 
 from todo_sql.catalog import columns
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import BY_HAND, FIRING, block, literal, names, options, quoted, table_of
+from todo_sql.catalog.names import (
+    BY_HAND,
+    FIRING,
+    block,
+    listed,
+    literal,
+    names,
+    options,
+    quoted,
+    table_of,
+)
 from todo_sql.catalog.snapshot import Snapshot
 
 
@@ -161,7 +171,7 @@ def fire(constraint: Item) -> str:
 
     They are told apart by their functions: those of a foreign key stand on both its tables.
     """
-    states = [state.split() for state in (constraint["triggers"] or "").split(", ") if state]
+    states = [state.split() for state in listed(constraint["triggers"])]
     cases = "".join(f" when {literal(name)} then '{FIRING[state]}'" for name, state in states)
     verb = f"case p.proname{cases} else 'enable' end" if cases else "'enable'"
     return block(

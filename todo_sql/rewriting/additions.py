@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from todo_sql.catalog.belonging import twins_above
 from todo_sql.catalog.columns import (
     column_definition,
     identity,
@@ -12,7 +13,7 @@ from todo_sql.catalog.columns import (
     sequence_options,
 )
 from todo_sql.catalog.item import Item
-from todo_sql.catalog.names import column_name, index_name, literal, names, split_name, table_of
+from todo_sql.catalog.names import index_name, literal, split_name, table_of
 from todo_sql.rewriting.piece_view import changed, helper, is_partitioned, plain
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.shadow import Shadows
@@ -103,9 +104,7 @@ class Additions(Shadows):
         columns = [item for _, item in self.altered("column", "not_null")]
         keys = {item.key for item in columns}
         for item in columns:
-            table = self.after.items[item.parent or ""]
-            above = {f"column {name}.{column_name(item)}" for name in names(table["inherits"])}
-            if item["not_null"] == "yes" and keys.isdisjoint(above):
+            if item["not_null"] == "yes" and keys.isdisjoint(twins_above(item, self.after)):
                 yield self.not_null(item, self.age(item))
 
     def not_null(self, item: Item, flags: frozenset[str]) -> Hazard:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from todo_sql.catalog.columns import not_null_name
+from todo_sql.catalog.columns import above, not_null_name
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, quoted, table_of
 from todo_sql.review.linting.tree import enum
-from todo_sql.rewriting.piece_view import is_below, is_partitioned, plain
+from todo_sql.rewriting.piece_view import is_partitioned, plain
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.shadow import Shadows
 from todo_sql.rewriting.single_commands import lowered
@@ -31,7 +31,7 @@ class Alterations(Shadows):
         """Yield another type of a column."""
         piece = self.piece
         for old, new in self.altered("column", "type", "collation"):
-            if is_below(self.after, new):
+            if above(new, self.after):
                 continue
             words = {**self.of(new), "type": _type(new), "former": _type(old)}
             built = {index for index, _ in piece.trace.built}
@@ -87,7 +87,7 @@ class Alterations(Shadows):
     def dropped_column(self) -> Iterator[Hazard]:
         """Yield a column that goes."""
         for item in self.gone("column"):
-            if is_below(self.before, item) or not (item.parent or "").startswith("table "):
+            if above(item, self.before) or not (item.parent or "").startswith("table "):
                 continue
             indexes = [
                 self.index_words(index)

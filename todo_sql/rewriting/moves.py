@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from todo_sql.catalog.ddl import create
+from todo_sql.catalog.columns import above
+from todo_sql.catalog.ddl import create, give
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import (
     column_name,
@@ -20,7 +21,7 @@ from todo_sql.catalog.names import plain as unquoted
 from todo_sql.migrations.files.batched import NotBatched, batched
 from todo_sql.migrations.files.directives import BatchBy
 from todo_sql.review.linting.tree import enum, of_type, relation
-from todo_sql.rewriting.piece_view import PieceView, helper, is_below, plain, table_named
+from todo_sql.rewriting.piece_view import PieceView, helper, plain, table_named
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.single_commands import lowered
 
@@ -60,7 +61,7 @@ class Moves(PieceView):
             return
         ((old, new),) = changes
         found = (one for one in self.gone("column") if one["name"] == old["name"])
-        column = next((one for one in found if not is_below(self.before, one)), None)
+        column = next((one for one in found if above(one, self.before) is None), None)
         if column is None or column.parent in self.made:
             return
         item = self.after.items.get(column.parent or "")
@@ -181,24 +182,14 @@ class Moves(PieceView):
         )
         keys = [view.key, *(column.key for column in self.after.of("column", view.key))]
         parts = [one for key in keys for one in self.after.parts(key)]
-        rights = [
-            f"{text};"
-            for part in parts
-            if part.kind in ("grant", "comment")
-            for text in create(part, self.after)
-        ]
-        if view["owner"] != "current_user":
-            owner = quoted(view["owner"])
-            rights.insert(0, f"alter materialized view {view.name} owner to {owner};")
-        words |= {"fresh": fresh, "create": made, "rights": "\n".join(rights)}
-        again = [self._fresh_index(index, view.name, f"{schema}.{fresh}") for index in indexes]
+        rights = [*give(view)]
+        for part in parts:
+            rights += create(part, self.after) if part.kind in ("grant", "comment") else ()
+        said = "\n".join(f"{text};" for text in rights)
+        words |= {"fresh": fresh, "create": made, "rights": said}
+        beside = f"{schema}.{fresh}"
+        again = [self.index_beside(index, view.name, beside, "fresh") for index in indexes]
         yield Hazard("refresh_swap", words, frozenset(), {"indexes": again})
-
-    def _fresh_index(self, index: Item, view: str, fresh: str) -> Words:
-        words = self.index_words(index)
-        name = helper(split_name(index.name)[1], "", "fresh", self.after)
-        made = words["create"].replace(f" {words['name']} on {view} ", f" {name} on {fresh} ", 1)
-        return {**words, "fresh_index": name, "create_fresh": made}
 
     def clustered(self) -> Iterator[Hazard]:
         """Yield a table whose rows are put in the order of an index."""

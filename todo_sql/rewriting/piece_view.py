@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from todo_sql.catalog.belonging import twins_above
 from todo_sql.catalog.diff import compare
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, names, quoted, split_name, table_of
@@ -54,15 +55,7 @@ class PieceView:
         """Whether a partition has it from its parent, where it is new as well."""
         if item.attributes.get("of_partition") or item.attributes.get("partition_of"):
             return True
-        table = self.after.items.get(item.parent or "")
-        if table is None or table.kind != "table" or not table["inherits"]:
-            return False
-        stem = item.name.removesuffix(table.name)
-        own = column_name(item) if item.kind == "column" else ""
-        twins = (
-            f"column {parent}.{own}" if own else f"{item.kind} {stem}{parent}"
-            for parent in names(table["inherits"])
-        )
+        twins = twins_above(item, self.after)
         return any(twin in self.after.items and twin not in self.before.items for twin in twins)
 
     def index_words(self, index: Item) -> dict[str, str]:
@@ -84,6 +77,14 @@ class PieceView:
             "concurrently": f"{word}concurrently {rest}",
             "concurrently_if": f"{word}concurrently if not exists {rest}",
         }
+
+    def index_beside(self, index: Item, table: str, beside: str, what: str) -> dict[str, str]:
+        """Return the words of an index for one that is made on a table beside its own."""
+        words = self.index_words(index)
+        name = helper(split_name(index.name)[1], "", what, self.after)
+        here, there = f" {words['name']} on {table} ", f" {name} on {beside} "
+        made = {key: words[key].replace(here, there, 1) for key in ("create", "concurrently")}
+        return {**words, **made, "helper": name}
 
     def index_leaves(self, top: Item, key: Item | None = None) -> dict[str, Sequence[Words]]:
         """Return the indexes of the partitions: of those that are divided again, and of leaves."""
@@ -169,15 +170,6 @@ def is_partitioned(snapshot: Snapshot, key: str | None) -> bool:
     """Whether the table of a key is partitioned."""
     table = snapshot.items.get(key or "")
     return table is not None and bool(table.attributes.get("partition_by"))
-
-
-def is_below(snapshot: Snapshot, column: Item) -> bool:
-    """Whether a column is a partition's, which has it from its parent."""
-    table = snapshot.items[column.parent or ""]
-    return any(
-        f"column {name}.{column_name(column)}" in snapshot.items
-        for name in names(table.attributes.get("inherits"))
-    )
 
 
 def table_named(snapshot: Snapshot, name: str, kind: str = "table") -> Item | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from todo_sql.catalog.belonging import belongs, object_of
 from todo_sql.catalog.columns import not_null_name
-from todo_sql.catalog.ddl import create
+from todo_sql.catalog.ddl import create, set_index
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, index_name, literal, quoted, split_name, table_of
 from todo_sql.catalog.names import plain as unquoted
@@ -55,10 +56,8 @@ class Shadows(PieceView):
         own = {table.key, *(part.key for part in self.after.parts(table.key))}
         own |= {part.key for key in own for part in self.after.parts(key)}
         for part, needs in self.after.needs.items():
-            kind, _, name = part.partition(" ")
-            user = name if kind in ("query", "attach", "default", "owned") else part
-            stands = self.after.items.get(user)
-            if stands and stands.kind in _USERS and user not in own and not own.isdisjoint(needs):
+            user = self.after.items.get(object_of(part))
+            if user and user.kind in _USERS and user.key not in own and not own.isdisjoint(needs):
                 return True
         return False
 
@@ -147,7 +146,7 @@ class Shadows(PieceView):
                 if item["form"] in _KEYS
             ],
             "indexes": [
-                self._index(index, table, name)
+                self.index_beside(index, table.name, name, "shadow")
                 for index in self.after.of("index", table.key)
                 if index["constraint"] is None
             ],
@@ -179,13 +178,6 @@ class Shadows(PieceView):
         """Return a name for what stands beside an object until it takes its place."""
         return helper(split_name(name)[1], "", "shadow", self.after)
 
-    def _index(self, index: Item, table: Item, name: str) -> Words:
-        words = self.index_words(index)
-        made = self._beside(index.name)
-        here, there = f" {words['name']} on {table.name} ", f" {made} on {name} "
-        concurrently = words["concurrently"].replace(here, there, 1)
-        return {"name": words["name"], "helper": made, "concurrently": concurrently}
-
     def _reference(self, item: Item, table: Item) -> Words:
         words = self.defined(item)
         before, _, rest = words["definition"].partition(f"references {table.name}")
@@ -206,15 +198,8 @@ class Shadows(PieceView):
         """Yield what the table has besides rows, keys and indexes, under its own name."""
         for kind in _LATER:
             for item in self.after.of(kind):
-                if item.parent is not None and self._is_of(item, table):
+                if belongs(item, table.key, self.after):
                     yield from create(item, self.after)
         for index in self.after.of("index", table.key):
-            if index["clustered"]:
-                yield f"alter table {table.name} cluster on {quoted(index['name'])}"
-            if index["replica_identity"]:
-                name = quoted(index["name"])
-                yield f"alter table {table.name} replica identity using index {name}"
-
-    def _is_of(self, item: Item, table: Item) -> bool:
-        above = self.after.items.get(item.parent or "")
-        return item.parent == table.key or (above is not None and self._is_of(above, table))
+            for name in ("clustered", "replica_identity"):
+                yield from set_index(name, None, index) if index[name] else ()
