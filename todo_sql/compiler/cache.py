@@ -108,7 +108,7 @@ def write(folder: Path, examined: Iterable[Examined], config: Config) -> list[st
         content: dict[str, Any] = {"basis": replace(basis, query=_hash_of(one.query))}
         content |= {field: getattr(one.described, field) for field in _kept()}
         content["findings"] = tuple(_relative(finding, one.query) for finding in one.findings)
-        text = json.dumps(_plain(content), indent=2, ensure_ascii=False)
+        text = json.dumps(content, indent=2, ensure_ascii=False, default=_plain)
         data = f"{text}\n".encode()
         stale.discard(name)
         path = folder / name
@@ -201,11 +201,7 @@ def _hash(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value in the terms of JSON, sets in order."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+    """Return what JSON has no word for in its terms, sets in order."""
     if isinstance(value, frozenset):
-        return [_plain(item) for item in sorted(value)]
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+        return sorted(value)
+    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}

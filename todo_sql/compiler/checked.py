@@ -89,13 +89,13 @@ def _telling(
             alike[parts[0]].setdefault(parts[1], index)
     for group in alike.values():
         ordered = sorted(group, key=len)
-        fewest: list[frozenset[str]] = []
-        most: list[frozenset[str]] = []
-        for one in ordered:
-            if not any(other <= one for other in fewest):
-                fewest.append(one)
-        for one in reversed(ordered):
-            if not any(other >= one for other in most):
-                most.append(one)
-        found |= {group[one] for one in fewest + most}
+        for ranked, covers in (
+            (ordered, frozenset.issubset),
+            (ordered[::-1], frozenset.issuperset),
+        ):
+            kept: list[frozenset[str]] = []
+            for one in ranked:
+                if not any(covers(other, one) for other in kept):
+                    kept.append(one)
+            found |= {group[one] for one in kept}
     return found

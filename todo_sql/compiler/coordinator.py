@@ -1,11 +1,13 @@
-"""What planning asks of a server with Citus: whether it is one, the tenant, the shards."""
+"""What planning asks of a server: a plan, as the tenant, and of one with Citus the shards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, LiteralString
 
+from todo_sql.compiler.prepare import signature
 from todo_sql.config import Tenant
+from todo_sql.queries.variants import Variant
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -36,6 +38,35 @@ def act_as(connection: Connection[Any], tenant: Tenant, value: str, *, citus: bo
         connection.execute(
             sql.SQL("set local {} to {}").format(sql.Identifier(tenant.setting), sql.Literal(value))
         )
+
+
+def explained(
+    connection: Connection[Any],
+    variant: Variant,
+    types: Mapping[str, str | None],
+    values: Sequence[object],
+    *,
+    generic: bool,
+    options: LiteralString = "format json",
+) -> Any:
+    """Return what EXPLAIN says of a text with its parameters, in a transaction.
+
+    Args:
+        types: Of the parameters, by name; None: unknown.
+        values: Of each parameter of the text.
+        generic: Whether the plan is one for any values.
+    """
+    from psycopg import sql
+
+    mode = "force_generic_plan" if generic else "force_custom_plan"
+    connection.execute("select pg_catalog.set_config('plan_cache_mode', %s, true)", [mode])
+    declared = signature(types.get(name) for name in variant.parameters)
+    connection.execute(f"prepare todo_sql_planned{declared} as {variant.sql}".encode())
+    given = sql.SQL(" ({})" if values else "").format(sql.SQL(", ").join(map(sql.Literal, values)))
+    call = sql.SQL("explain ({}) execute todo_sql_planned").format(sql.SQL(options)) + given
+    row = connection.execute(call).fetchone()
+    connection.execute("deallocate todo_sql_planned")
+    return row[0] if row else []
 
 
 def shard_counts(plan: object) -> Iterator[int]:

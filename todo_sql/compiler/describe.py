@@ -18,7 +18,7 @@ from todo_sql.compiler.checked import Checked
 from todo_sql.compiler.defaults import Defaults
 from todo_sql.compiler.described import Described
 from todo_sql.compiler.infer import Inference, directives
-from todo_sql.compiler.prepare import PreparedQuery, Refused
+from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.schema import Schema
 from todo_sql.compiler.workers import share_out
 from todo_sql.config import Config
@@ -167,7 +167,7 @@ class Compiler:
         ]
         answers = prepare.prepare_all(self.connection, self._statements(pages))
         for (query, variant), answer in zip(pages, answers, strict=True):
-            if isinstance(answer, Refused):
+            if isinstance(answer, psycopg.Error):
                 finding = refused(query, variant, answer)
                 if finding not in findings[query]:
                     findings[query].append(finding)
@@ -218,13 +218,13 @@ class Compiler:
 def _accepted(
     query: NamedQuery,
     texts: Iterable[Variant],
-    answers: Iterator[PreparedQuery | Refused],
+    answers: Iterator[PreparedQuery | psycopg.Error],
     refusals: dict[Finding, None],
 ) -> Iterator[tuple[Variant, PreparedQuery]]:
     """Yield the variants that PostgreSQL accepts; note what is wrong with the other ones."""
     for variant in texts:
         answer = next(answers)
-        if isinstance(answer, Refused):
+        if isinstance(answer, psycopg.Error):
             refusals[refused(query, variant, answer)] = None
         else:
             yield variant, answer
@@ -242,21 +242,22 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def refused(query: NamedQuery, variant: Variant, answer: Refused) -> Finding:
+def refused(query: NamedQuery, variant: Variant, answer: psycopg.Error) -> Finding:
     """Return the finding for a variant that PostgreSQL rejects."""
+    said, text = answer.diag, query.source.text
     offset = query.start
-    if answer.offset is not None:
-        offset = variant.source_offset(answer.offset)
-    text = query.source.text
+    if said.statement_position:
+        offset = variant.source_offset(int(said.statement_position) - 1)
     end = offset
     while end < len(text) and (text[end].isalnum() or text[end] in "_:$."):
         end += 1
-    cause = f"PostgreSQL {answer.sqlstate} in query `{query.name}`"
-    if answer.detail:
-        cause += f": {answer.detail}"
-    fix = answer.hint or "correct the query, or the migrations that it relies on"
-    if answer.sqlstate in UNDEFINED_PARAMETER:
+    cause = f"PostgreSQL {said.sqlstate} in query `{query.name}`"
+    if said.message_detail:
+        cause += f": {said.message_detail}"
+    fix = said.message_hint or "correct the query, or the migrations that it relies on"
+    if said.sqlstate in UNDEFINED_PARAMETER:
         fix = "cast its first use, as in :name::text, or declare it: -- param: name text"
     if text[offset - 1 : offset] == ":" and text[offset - 2 : offset - 1] != ":":
         fix = "in a subscript the colon is the slice's: write [(:name)] for a parameter"
-    return Finding("C101", "error", answer.message, query.source.place(offset, end), cause, fix)
+    place = query.source.place(offset, end)
+    return Finding("C101", "error", said.message_primary or "", place, cause, fix)

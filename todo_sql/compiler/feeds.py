@@ -8,12 +8,12 @@ from itertools import permutations
 
 from todo_sql.compiler.proof import levels
 from todo_sql.compiler.proof.nesting import Level, levels_of, output, own_nodes
-from todo_sql.compiler.proof.nodes import COERCIONS, Node, Tree, parameter, uncast
+from todo_sql.compiler.proof.nodes import COERCIONS, Node, Tree, parameter, returned, uncast
 from todo_sql.compiler.schema import Column, Relation, Schema
 
 _TESTS = ("NULLTEST", "BOOLEANTEST", "DISTINCTEXPR", "COALESCEEXPR", "FUNCEXPR")
 _COUNTERS = frozenset(("num_nulls", "num_nonnulls"))
-_EXPRESSION, _MULTIPLE = "4", "5"
+
 _UNNEST = "2331"  # unnest(anyarray)
 
 
@@ -199,7 +199,7 @@ def _written(query: Node) -> list[Node]:
         targets += query["onConflict"]["onConflictSet"] or ()
     for action in query["mergeActionList"] or ():
         targets += action["targetList"] or ()
-    return [target for target in targets if target["resjunk"] == "false"]
+    return returned(targets)
 
 
 def _stores(level: Level, schema: Schema) -> Iterator[tuple[Flow, Relation, Column]]:
@@ -268,12 +268,12 @@ def _parts(node: Node, level: Level) -> list[tuple[Node | None, Level, bool]]:
             return [
                 (*one, True)
                 for link, inner in level.sublinks
-                if link["subLinkType"] == _MULTIPLE and int(link["subLinkId"]) == number >> 16
+                if link["subLinkType"] == levels.MULTIPLE and int(link["subLinkId"]) == number >> 16
                 for one in _columns(inner, number & 0xFFFF)
             ]
         case "VAR":
             return [(*one, True) for one in _behind(*level.column(node))]
-        case "SUBLINK" if node["subLinkType"] == _EXPRESSION:
+        case "SUBLINK" if node["subLinkType"] == levels.EXPRESSION:
             inners = (inner for link, inner in level.sublinks if link is node)
             return [(*one, True) for inner in inners for one in _columns(inner, 1)]
         case "COALESCEEXPR":

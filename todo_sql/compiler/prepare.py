@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from psycopg import Connection, errors, postgres
+from psycopg import Connection, Error, errors, postgres
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -65,17 +65,6 @@ class PreparedQuery:
         return nodes.parse(self.tree)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """What PostgreSQL says of a statement that it rejects; `offset` is 0-based, or None."""
-
-    sqlstate: str
-    message: str
-    detail: str | None
-    hint: str | None
-    offset: int | None
-
-
 def configure(connection: Connection[Any]) -> None:
     """Make the server send the tree of every statement that this connection prepares."""
     connection.execute(
@@ -103,7 +92,7 @@ def signature(types: Iterable[str | None]) -> str:
 
 def prepare_all(
     connection: Connection[Any], statements: Sequence[tuple[str, Sequence[int]]]
-) -> Generator[PreparedQuery | Refused, None, None]:
+) -> Generator[PreparedQuery | Error, None, None]:
     """Yield what the server says of each pair of text and parameter types, in order.
 
     The server works on the next statements meanwhile: until the last answer the connection
@@ -145,32 +134,17 @@ def prepare_all(
         pgconn.notice_handler = handler
 
 
-def _read(connection: Connection[Any], trees: deque[str]) -> PreparedQuery | Refused:
+def _read(connection: Connection[Any], trees: deque[str]) -> PreparedQuery | Error:
     pgconn = connection.pgconn
     refusal = described = None
     while (result := pgconn.get_result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
         if result is None:
             continue
         if result.status == ExecStatus.FATAL_ERROR:
-            refusal = refusal or _refused(result)
+            refusal = refusal or errors.error_from_result(result)
         described = result
     if refusal is not None:
         return refusal
     assert described is not None
     parameters = tuple([described.param_type(index) for index in range(described.nparams)])
     return PreparedQuery(parameters, trees.popleft() if trees else "", described)
-
-
-def _refused(result: PGresult) -> Refused:
-    def text(field: DiagnosticField) -> str | None:
-        value = result.error_field(field)
-        return value.decode(errors="replace") if value is not None else None
-
-    position = text(DiagnosticField.STATEMENT_POSITION)
-    return Refused(
-        text(DiagnosticField.SQLSTATE) or "",
-        text(DiagnosticField.MESSAGE_PRIMARY) or "",
-        text(DiagnosticField.MESSAGE_DETAIL),
-        text(DiagnosticField.MESSAGE_HINT),
-        int(position) - 1 if position else None,
-    )

@@ -79,15 +79,14 @@ def migrated_database(
     with administering(scratch_server(config)) as there:
         template = _template(there, config)
         name = template.replace("_template", f"_{kind}")
-        if not _exists(there.connection, name):
-            with _alone(there.connection, name):
-                if not _exists(there.connection, name):
-                    draft = f"{name}_{secrets.token_hex(4)}"
-                    there.create(draft, template)
-                    if fill is not None:
-                        with telling(there.owner):
-                            fill(there.url(draft))
-                    _rename(there.connection, draft, name)
+
+        def make(draft: str) -> None:
+            there.create(draft, template)
+            if fill is not None:
+                with telling(there.owner):
+                    fill(there.url(draft))
+
+        _make_once(there.connection, name, make)
         return there.url(name)
 
 
@@ -124,24 +123,22 @@ def _template(there: Administration, config: Config) -> str:
     made_by = "_owned" if there.owner else ""
     hashed = fingerprint(config, connection.info.server_version)
     name = f"{PREFIX}{hashed}{made_by}_template"
-    if _exists(connection, name):
-        return name
-    with _alone(connection, name):
-        if not _exists(connection, name):
-            draft = f"{name}_{secrets.token_hex(4)}"
-            there.create(draft)
-            try:
-                with telling(there.owner):
-                    Migrator(there.url(draft), load_project(config)).migrate()
-            except BaseException as error:
-                drop(connection, draft)
-                if isinstance(error, TodoSqlError):
-                    raise _on_scratch(error, there.base) from error
-                raise
-            mark = sql.SQL("comment on database {} is {}")
-            connection.execute(mark.format(sql.Identifier(draft), _owner(config)))
-            _rename(connection, draft, name)
-            _forget(there, config)
+
+    def make(draft: str) -> None:
+        there.create(draft)
+        try:
+            with telling(there.owner):
+                Migrator(there.url(draft), load_project(config)).migrate()
+        except BaseException as error:
+            drop(connection, draft)
+            if isinstance(error, TodoSqlError):
+                raise _on_scratch(error, there.base) from error
+            raise
+        mark = sql.SQL("comment on database {} is {}")
+        connection.execute(mark.format(sql.Identifier(draft), _owner(config)))
+        _forget(there, config)
+
+    _make_once(connection, name, make)
     return name
 
 
@@ -167,24 +164,24 @@ def _on_scratch(error: TodoSqlError, server: DatabaseUrl) -> TodoSqlError:
     return error
 
 
-@contextmanager
-def _alone(connection: Connection, name: str) -> Iterator[None]:
-    """Keep other commands from making the same database."""
+def _make_once(connection: Connection, name: str, make: Callable[[str], None]) -> None:
+    """Make a database unless it is there, alone and under another name until it is whole."""
+
+    def exists() -> bool:
+        found = connection.execute("select 1 from pg_database where datname = %s", [name])
+        return found.fetchone() is not None
+
+    if exists():
+        return
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
     connection.execute("select pg_advisory_lock(%s)", [key])
     try:
-        yield
+        if not exists():
+            draft = f"{name}_{secrets.token_hex(4)}"
+            make(draft)
+            execute(connection, "alter database {} rename to {}", draft, name)
     finally:
         connection.execute("select pg_advisory_unlock(%s)", [key])
-
-
-def _exists(connection: Connection, name: str) -> bool:
-    found = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
-    return found is not None
-
-
-def _rename(connection: Connection, draft: str, name: str) -> None:
-    execute(connection, "alter database {} rename to {}", draft, name)
 
 
 def _owner(config: Config) -> str:

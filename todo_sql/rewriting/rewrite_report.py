@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from todo_sql.catalog.markdown import code
+from todo_sql.catalog.markdown import block, code
 from todo_sql.review.linting.tree import shown
 from todo_sql.review.locks import MODES, Lock
 from todo_sql.review.plan_report import mode
@@ -77,20 +77,14 @@ def markdown(found: Rewrite) -> str:
         [
             f"#### {code(f'todo-sql rewrite {found.original.id}')} would make of it",
             "<table><tr><th>as it is</th><th>as a sequence</th></tr><tr><td>",
-            _fenced(original),
+            block("sql", original),
             "</td><td>",
-            _fenced(sequence),
+            block("sql", sequence),
             "</td></tr></table>",
             "\n".join(rows),
             f"{proved(found).capitalize()}.",
         ]
     )
-
-
-def _fenced(text: str) -> str:
-    longest = max((len(run) for run in text.split() if set(run) == {"`"}), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}sql\n{text}\n{fence}"
 
 
 def _effect(locks: Sequence[Lock], copied: Sequence[str]) -> str:

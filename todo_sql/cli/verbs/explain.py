@@ -128,10 +128,7 @@ def _explain(
     """Plan the query inside a transaction that is rolled back."""
     import json
 
-    from psycopg import sql
-
-    from todo_sql.compiler.coordinator import act_as, is_citus
-    from todo_sql.compiler.prepare import signature
+    from todo_sql.compiler.coordinator import act_as, explained, is_citus
     from todo_sql.compiler.values import defaults
     from todo_sql.queries.variants import choose
 
@@ -152,19 +149,15 @@ def _explain(
                     f"{entry.query.name} needs a tenant", fix=f"add {tenant.parameter}=VALUE"
                 )
             act_as(connection, tenant, str(value), citus=on_citus)
-        mode = "force_generic_plan" if generic else "force_custom_plan"
-        connection.execute(f"set local plan_cache_mode = {mode}")
-        declared = signature(types.get(one) or "text" for one in variant.parameters)
-        connection.execute(f"prepare todo_sql_explained{declared} as {variant.sql}")
-        options = "analyze, buffers, format json" if runs else "format json"
-        chosen = (given[one] for one in variant.parameters)
-        literals = sql.SQL(", ").join(
-            sql.Literal(json.dumps(one) if isinstance(one, dict) else one) for one in chosen
-        )
-        call = sql.SQL("explain ({}) execute todo_sql_explained").format(sql.SQL(options))
-        if variant.parameters:
-            call += sql.SQL(" ({})").format(literals)
-        row = connection.execute(call).fetchone()
-        connection.execute("deallocate todo_sql_explained")
-    plan: dict[str, Any] = row[0][0]
+        types = {name: types.get(name) or "text" for name in variant.parameters}
+        chosen = [given[name] for name in variant.parameters]
+        written = [json.dumps(one) if isinstance(one, dict) else one for one in chosen]
+        plan: dict[str, Any] = explained(
+            connection,
+            variant,
+            types,
+            written,
+            generic=generic,
+            options="analyze, buffers, format json" if runs else "format json",
+        )[0]
     return plan

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from todo_sql.compiler.proof.levels import GROUP, INSERT, JOIN, RELATION
+from todo_sql.compiler.proof.levels import ANY, EXPRESSION, GROUP, INSERT, JOIN, RELATION
 from todo_sql.compiler.proof.nesting import Level, levels_of, output
 from todo_sql.compiler.proof.nodes import Node, Tree
 from todo_sql.compiler.schema import Relation, Schema
@@ -136,7 +136,7 @@ class Equalities:
             return ("parameter", int(node["paramid"]))
         if node["node"] == "CONST":
             return ("constant", node["consttype"], str(node["constvalue"]))
-        if node["node"] == "SUBLINK" and node["subLinkType"] == "4":
+        if node["node"] == "SUBLINK" and node["subLinkType"] == EXPRESSION:
             inner = next((one for one in self.levels if one.query is node["subselect"]), None)
             return self.term(output(inner, 1), inner) if inner else None
         if node["node"] == "FUNCEXPR":
@@ -193,8 +193,8 @@ def _equalities(query: Node, schema: Schema) -> Iterator[tuple[Node, Node]]:
         elif condition["node"] == "OPEXPR" and schema.operators.get(int(condition["opno"])) == "=":
             left, right = condition["args"]
             yield left, right
-        elif condition["node"] == "SUBLINK" and condition["subLinkType"] == "2":
+        elif condition["node"] == "SUBLINK" and condition["subLinkType"] == ANY:
             test = condition["testexpr"]
             inner = condition["subselect"]["targetList"]
             if test and test["node"] == "OPEXPR" and inner:
-                yield test["args"][0], {**condition, "subLinkType": "4"}
+                yield test["args"][0], {**condition, "subLinkType": EXPRESSION}

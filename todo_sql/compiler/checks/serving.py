@@ -18,10 +18,9 @@ import psycopg
 from psycopg import Connection
 
 from todo_sql.catalog.read import ours
-from todo_sql.compiler.coordinator import act_as
+from todo_sql.compiler.coordinator import act_as, explained
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described
-from todo_sql.compiler.prepare import signature
 from todo_sql.compiler.scratch import migrated_database
 from todo_sql.config import Config
 from todo_sql.errors import Finding
@@ -126,18 +125,11 @@ def planned_texts(entry: Described) -> Iterator[Variant]:
 def _plan(connection: Connection[Any], variant: Variant, entry: Described, config: Config) -> Node:
     """Return the generic plan of a text; nothing is executed."""
     types = {one.name: one.pg_type for one in entry.parameters}
-    declared = [types.get(name) for name in variant.parameters]
-    nulls = f" ({', '.join(['null'] * len(declared))})" if declared else ""
+    nulls = [None for _ in variant.parameters]
     with connection.transaction(force_rollback=True):
-        connection.execute("set local plan_cache_mode = force_generic_plan")
         if config.tenant is not None and entry.tenant:
             act_as(connection, config.tenant, "x", citus=False)
-        text = f"prepare todo_sql_planned{signature(declared)} as {variant.sql}"
-        connection.execute(text.encode())
-        text = f"explain (format json) execute todo_sql_planned{nulls}"
-        row = connection.execute(text.encode()).fetchone()
-        connection.execute("deallocate todo_sql_planned")
-    plan: Node = row[0][0]["Plan"] if row else {}
+        plan: Node = explained(connection, variant, types, nulls, generic=True)[0]["Plan"]
     return plan
 
 

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from todo_sql.catalog.read import ours
 from todo_sql.compiler.checks.serving import judged, variant_words
-from todo_sql.compiler.coordinator import act_as, is_citus, shard_counts
+from todo_sql.compiler.coordinator import act_as, explained, is_citus, shard_counts
 from todo_sql.compiler.describe import Examined
 from todo_sql.compiler.described import Described
-from todo_sql.compiler.prepare import signature
 from todo_sql.config import Config
 from todo_sql.errors import Finding
 from todo_sql.queries.named import NamedQuery
@@ -141,19 +140,12 @@ def _plan(
     tenant = config.tenant
     if tenant is not None and tenant.parameter not in types:
         types[tenant.parameter] = "text"
-    declared = [types.get(name) for name in variant.parameters]
-    given = [samples.get(kind or "") for kind in declared]
-    values = sql.SQL(" ({})" if given else "").format(sql.SQL(", ").join(map(sql.Literal, given)))
-    call = sql.SQL("explain (format json) execute todo_sql_planned") + values
+    given = [samples.get(types.get(name) or "") for name in variant.parameters]
     try:
         with connection.transaction(force_rollback=True):
             if tenant is not None and entry.tenant:
                 value = samples.get(types[tenant.parameter] or "") or "x"
                 act_as(connection, tenant, value, citus=True)
-            connection.execute("set local plan_cache_mode = force_custom_plan")
-            text = f"prepare todo_sql_planned{signature(declared)} as {variant.sql}"
-            connection.execute(text.encode())
-            row = connection.execute(call).fetchone()
+            return explained(connection, variant, types, given, generic=False)
     finally:
         connection.execute("deallocate all")  # no transaction takes it back
-    return row[0] if row else []

@@ -13,7 +13,7 @@ from todo_sql.compiler.checks.equalities import Equalities, TableInFrom, Term
 from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.levels import SELECT
 from todo_sql.compiler.proof.nesting import Level
-from todo_sql.compiler.proof.nodes import Node, plain_order
+from todo_sql.compiler.proof.nodes import Node, plain_order, returned
 from todo_sql.compiler.schema import Schema
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
@@ -55,11 +55,7 @@ def find(
 
 def _is_alike(query: Node) -> bool:
     """Whether every row is the same: constants only, as in `select 1 … limit 1`."""
-    return all(
-        target["expr"]["node"] in ("CONST", "PARAM")
-        for target in query["targetList"] or ()
-        if target["resjunk"] == "false"
-    )
+    return all(one["expr"]["node"] in ("CONST", "PARAM") for one in returned(query["targetList"]))
 
 
 def _is_queue(query: Node) -> bool:

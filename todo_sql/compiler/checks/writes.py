@@ -5,7 +5,7 @@ from __future__ import annotations
 from todo_sql.compiler.checks.equalities import Equalities
 from todo_sql.compiler.prepare import PreparedQuery
 from todo_sql.compiler.proof.levels import DELETE, SELECT, UPDATE
-from todo_sql.compiler.proof.nodes import Node
+from todo_sql.compiler.proof.nodes import Node, returned
 from todo_sql.compiler.schema import Schema
 from todo_sql.errors import Finding
 from todo_sql.queries.named import Cardinality, NamedQuery
@@ -65,6 +65,6 @@ def _for_effect(main: Node | None, schema: Schema) -> bool:
     """
     if main is None or int(main["commandType"]) != SELECT:
         return False
-    targets = [one["expr"] for one in main["targetList"] or () if one["resjunk"] == "false"]
-    called = [schema.functions.get(int(one.get("funcid") or 0)) for one in targets]
+    made = [one["expr"] for one in returned(main["targetList"])]
+    called = [schema.functions.get(int(one.get("funcid") or 0)) for one in made]
     return bool(main["rowMarks"]) or all(one and one.volatility == "v" for one in called)

@@ -79,13 +79,13 @@ class Imports:
         """Return what the module calls a built-in function or type."""
         return name if self.free(name) == name else self.name("builtins", name)
 
-    def type(self, python: PythonType, *, typing: bool = False) -> str:
+    def type(self, python: PythonType) -> str:
         """Note the names of a type, and return its annotation."""
         origins = {name: module for module, name in python.imports}
 
         def local(word: str) -> str:
             if word in origins:
-                return self.name(origins[word], word, typing=typing)
+                return self.name(origins[word], word)
             return self.builtin(word) if hasattr(builtins, word) else word
 
         return python.renamed(local)

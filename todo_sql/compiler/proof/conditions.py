@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import permutations
 
-from todo_sql.compiler.proof.levels import Key, QueryLevel
+from todo_sql.compiler.proof.levels import ANY, Key, QueryLevel
 from todo_sql.compiler.proof.nodes import Node
 
 IS_NULL, IS_NOT_NULL = "0", "1"
 IS_TRUE, IS_NOT_TRUE, IS_FALSE, IS_NOT_FALSE, IS_UNKNOWN, IS_NOT_UNKNOWN = "012345"
-ANY_SUBLINK = "2"
 
 
 Facts = Callable[[Node | None, QueryLevel], set[Key]]
@@ -42,7 +41,7 @@ def if_true(node: Node | list[Node] | None, scope: QueryLevel) -> set[Key]:
                 return array | of_value(node["args"][0], scope)
             return array  # `x <> all ('{}')` is true for a NULL x
         case "SUBLINK":
-            return if_true(node["testexpr"], scope) if node["subLinkType"] == ANY_SUBLINK else set()
+            return if_true(node["testexpr"], scope) if node["subLinkType"] == ANY else set()
         case "ROWCOMPAREEXPR":  # later pairs may not have been looked at
             return of_value(node["largs"][0], scope) | of_value(node["rargs"][0], scope)
     return of_value(node, scope)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from todo_sql.compiler.proof.levels import RELATION, VALUES, QueryLevel
-from todo_sql.compiler.proof.nodes import Node, type_of
+from todo_sql.compiler.proof.levels import ARRAY, EXPRESSION, RELATION, VALUES, QueryLevel
+from todo_sql.compiler.proof.nodes import Node, octets, type_of
 
-_EXPRESSION, _ARRAY = "4", "6"
 _AS_ITS_ARGUMENT = frozenset(("RELABELTYPE", "COLLATEEXPR", "COERCETODOMAIN", "ARRAYCOERCEEXPR"))
 _ARGUMENTS = frozenset(("COALESCEEXPR", "MINMAXEXPR", "NULLIFEXPR"))
 _AS_DEEP = frozenset(
@@ -33,7 +32,9 @@ def depth(node: Node | None, scope: QueryLevel) -> int:
         case "CONST":
             if node["constisnull"] == "true":
                 return 1
-            return _dimensions(node) if scope.schema.is_array(int(node["consttype"])) else 1
+            is_array = scope.schema.is_array(int(node["consttype"]))
+            # The number of dimensions stands behind the length.
+            return max(1, int.from_bytes(octets(node)[4:8], sys.byteorder)) if is_array else 1
         case "CASEEXPR":
             results = [branch["result"] for branch in node["args"]]
             return _deepest([*results, node["defresult"]], scope)
@@ -60,19 +61,14 @@ def _deepest(nodes: list[Node | None] | None, scope: QueryLevel) -> int:
     return max([1, *(depth(node, scope) for node in nodes or ())])
 
 
-def _dimensions(constant: Node) -> int:
-    octets = bytes(int(octet) & 0xFF for octet in constant["constvalue"] or ())
-    return max(1, int.from_bytes(octets[4:8], sys.byteorder))  # after its length
-
-
 def _sublink(node: Node, scope: QueryLevel) -> int:
     query = node["subselect"]
-    if node["subLinkType"] not in (_EXPRESSION, _ARRAY):
+    if node["subLinkType"] not in (EXPRESSION, ARRAY):
         return 1
     if not scope.depths_of(query):
         scope.outputs(query, scope)
     inner = (scope.depths_of(query) or [1])[0]
-    if node["subLinkType"] == _EXPRESSION:
+    if node["subLinkType"] == EXPRESSION:
         return inner
     return inner + 1 if _is_array(query, scope) else 1
 
@@ -84,7 +80,7 @@ def _is_array(query: Node, scope: QueryLevel) -> bool:
         return False
     if made["node"] != "SUBLINK":
         return made["node"] == "ARRAYEXPR" or scope.schema.is_array(type_of(made))
-    return made["subLinkType"] == _ARRAY or _is_array(made["subselect"], scope)
+    return made["subLinkType"] == ARRAY or _is_array(made["subselect"], scope)
 
 
 def _field(node: Node, scope: QueryLevel) -> int:

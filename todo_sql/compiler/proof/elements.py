@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from todo_sql.compiler.proof import conditions
-from todo_sql.compiler.proof.levels import QueryLevel
-from todo_sql.compiler.proof.nodes import Node, type_of
+from todo_sql.compiler.proof.levels import ARRAY, EXPRESSION, QueryLevel
+from todo_sql.compiler.proof.nodes import Node, octets, type_of
 
-_EXPRESSION, _ARRAY = "4", "6"
 _AS_ITS_ARGUMENT = frozenset(("RELABELTYPE", "COLLATEEXPR", "COERCETODOMAIN"))
 
 Value = Callable[[Node | None, QueryLevel], bool]
@@ -39,9 +38,9 @@ def all_values(node: Node | None, scope: QueryLevel, never_null: Value) -> bool:
             return all(good(one) for one in (*results, node["defresult"]) if one is not None)
         case "SUBLINK":
             query = node["subselect"]
-            if node["subLinkType"] == _ARRAY:
+            if node["subLinkType"] == ARRAY:
                 return scope.outputs(query, scope)[:1] == [True] and not _may_be_array(query, scope)
-            if node["subLinkType"] == _EXPRESSION:
+            if node["subLinkType"] == EXPRESSION:
                 scope.outputs(query, scope)
                 return scope.elements_of(query)[:1] == [True]
         case "AGGREF":
@@ -60,8 +59,7 @@ def all_values(node: Node | None, scope: QueryLevel, never_null: Value) -> bool:
 
 def _constant(node: Node) -> bool:
     """Whether a constant array says that it holds no NULL: its header has no bitmap."""
-    octets = bytes(int(octet) & 0xFF for octet in node["constvalue"] or ())
-    return len(octets) >= 12 and not any(octets[8:12])
+    return len(octets(node)) >= 12 and not any(octets(node)[8:12])
 
 
 def _may_be_array(query: Node, scope: QueryLevel) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from todo_sql.compiler.proof import conditions, functions, levels
 from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.levels import Key, QueryLevel
-from todo_sql.compiler.proof.nodes import Node
+from todo_sql.compiler.proof.nodes import Node, octets
 from todo_sql.compiler.proof.one_row import exactly_one_row
 from todo_sql.compiler.schema import Function
 
-EXISTS, _, ANY, _, EXPRESSION, _, ARRAY = "0123456"
 NEW, OLD = "2", "1"
 CURRENT_SCHEMA = "14"
 JSON_OBJECT, JSON_ARRAY = "12"
@@ -227,12 +226,12 @@ def _case(node: Node, scope: QueryLevel) -> bool:
 
 def _sublink(node: Node, scope: QueryLevel) -> bool:
     kind = node["subLinkType"]
-    if kind in (EXISTS, ARRAY):
+    if kind in (levels.EXISTS, levels.ARRAY):
         return True
     query = node["subselect"]
-    if kind == EXPRESSION:
+    if kind == levels.EXPRESSION:
         return exactly_one_row(query, scope) and all(scope.outputs(query, scope))
-    if kind == ANY:
+    if kind == levels.ANY:
         before = scope.sublink
         scope.sublink = all(scope.outputs(query, scope))
         try:
@@ -304,8 +303,7 @@ def _text_constant(node: Node) -> str | None:
     """Return the value of a constant of type text."""
     if node["node"] != "CONST" or node["consttype"] != "25" or node["constisnull"] == "true":
         return None
-    octets = bytes(int(octet) & 0xFF for octet in node["constvalue"])
-    return octets[4:].decode(errors="replace").lower()
+    return octets(node)[4:].decode(errors="replace").lower()
 
 
 _RULES: dict[str, Callable[[Node, QueryLevel], bool]] = {

@@ -327,6 +327,16 @@ def type_of(node: Node) -> int:
     return int(node.get(_TYPE_FIELDS.get(node["node"], ""), 0))
 
 
+def octets(constant: Node) -> bytes:
+    """Return the bytes of a constant's value."""
+    return bytes(int(octet) & 0xFF for octet in constant["constvalue"] or ())
+
+
+def returned(targets: list[Node] | None) -> list[Node]:
+    """Return the targets that are columns of what comes out; others are sorted by, say."""
+    return [one for one in targets or () if one["resjunk"] == "false"]
+
+
 def parameter(node: Node) -> int | None:
     """Return the number of the parameter that a node is, or None."""
     return int(node["paramid"]) if node["node"] == "PARAM" and node["paramkind"] == "0" else None

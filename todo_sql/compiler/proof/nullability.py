@@ -16,7 +16,7 @@ from todo_sql.compiler.proof.depth import depth
 from todo_sql.compiler.proof.elements import all_values
 from todo_sql.compiler.proof.expressions import never_null, set_element
 from todo_sql.compiler.proof.levels import Confined, Hole, QueryLevel
-from todo_sql.compiler.proof.nodes import Node, name_of, type_of, walk
+from todo_sql.compiler.proof.nodes import Node, name_of, returned, type_of, walk
 from todo_sql.compiler.proof.sides import Side, Sides, side
 from todo_sql.compiler.schema import Schema
 
@@ -108,7 +108,7 @@ class _Prover:
                 for target in targets
                 for node in walk(target)
             )
-        columns = [one["expr"] for one in targets or () if one["resjunk"] == "false"]
+        columns = [one["expr"] for one in returned(targets)]
         self.elements[id(query)] = [all_values(one, scope, never_null) for one in columns]
         self.depths[id(query)] = [depth(one, scope) for one in columns]
         if (sides := self.sides) is not None:
@@ -184,8 +184,7 @@ class _Prover:
         wanted = [int(oid) for oid in node["colTypes"][1:]]
         if arm["node"] == "RANGETBLREF":
             subquery = scope.entry(int(arm["rtindex"]))["subquery"]
-            targets = [one for one in subquery["targetList"] or () if one["resjunk"] == "false"]
-            types = [type_of(target["expr"]) for target in targets]
+            types = [type_of(target["expr"]) for target in returned(subquery["targetList"])]
         else:
             types = [int(oid) for oid in arm["colTypes"][1:]]
         return [

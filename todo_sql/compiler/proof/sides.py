@@ -51,15 +51,12 @@ Sides = dict[int, list[list[Side]]]
 def side(node: Node, scope: QueryLevel, known: Sides) -> Side:
     """Return where an output column of a query comes from; `known` are the queries in it."""
     plain = never_null(node, scope)
-    if scope.grouping_sets:
-        return Side(_NONE, _NONE, plain, plain)
-    columns = list(_columns(node))
+    columns = [] if scope.grouping_sets else list(_columns(node))
     if None in columns:  # of many rows, whichever they are
-        return Side(None, _NONE, plain, plain)
-    made_of = [_holes(one, scope, known) for one in columns]
-    if None in made_of:
+        columns = []
+    found = [one for column in columns if (one := _holes(column, scope, known)) is not None]
+    if scope.grouping_sets or len(found) < len(columns):
         return Side(_NONE, _NONE, plain, plain)
-    found = [one for one in made_of if one is not None]
     if not found:
         return Side(None, _NONE, plain, plain)
     holes = frozenset.intersection(*(one.holes for one in found))
