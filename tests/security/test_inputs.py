@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import clean_environment
-
-from todo_sql.config import load_config
-from todo_sql.embedded.server import server_for
+from support.commands import started, todo_sql
+from support.database import Server
 
 NAME = "20260101000000_first"
+NO_DATABASE = ("--database", "postgresql://u@127.0.0.1:1/x")
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Path]:
+def project(tmp_path: Path) -> Path:
     """A project in a folder of its own, and a file beside it that is none of its business."""
     root = tmp_path / "project"
     for folder in ("migrations", "queries"):
         (root / folder).mkdir(parents=True)
     (root / "pyproject.toml").write_text("[tool.todo-sql]\n")
     (tmp_path / "secret.sql").write_text("token = hush\n")
-    yield root
-    server_for(load_config(root, environment={})).destroy()  # `check` begins with one
+    return root
 
 
-def run(root: Path, *words: str) -> str:
+def run(root: Path, *words: str, scratch: str = "") -> str:
     """Run a command that has to refuse, soon and in words."""
-    result = subprocess.run(
-        [sys.executable, "-m", "todo_sql", *words, "--database", "postgresql://u@127.0.0.1:1/x"],
-        cwd=root, capture_output=True, text=True, timeout=60,
-        env=clean_environment(),
-    )  # fmt: skip
+    result = todo_sql(*words, *NO_DATABASE, cwd=root, TODO_SQL_SCRATCH_URL=scratch)
     assert result.returncode in (1, 2), result.stdout + result.stderr
     return result.stdout + result.stderr
 
@@ -44,7 +35,7 @@ def run(root: Path, *words: str) -> str:
 @pytest.mark.parametrize("kind", ["link", "device", "pipe"])
 @pytest.mark.parametrize("place", [f"migrations/{NAME}.sql", "queries/q.sql"])
 def test_only_files_of_the_project_are_read(
-    words: list[str], kind: str, place: str, project: Path
+    words: list[str], kind: str, place: str, project: Path, server: Server
 ) -> None:
     """A link out of the project, a device and a pipe are refused at their name."""
     if words == ["status"] and place.startswith("queries"):
@@ -54,7 +45,7 @@ def test_only_files_of_the_project_are_read(
         os.mkfifo(file)
     else:
         file.symlink_to(project.parent / "secret.sql" if kind == "link" else "/dev/zero")
-    said = run(project, *words)
+    said = run(project, *words, scratch=server.url())
     assert "S103" in said
     assert f"{place}:1" in said
     assert "hush" not in said
@@ -64,14 +55,14 @@ def test_only_files_of_the_project_are_read(
 @pytest.mark.parametrize("target", ["{place}", "other.sql", "absent.sql"])
 @pytest.mark.parametrize("place", [f"migrations/{NAME}.sql", "queries/q.sql"])
 def test_a_link_that_leads_nowhere_is_told(
-    words: list[str], target: str, place: str, project: Path
+    words: list[str], target: str, place: str, project: Path, server: Server
 ) -> None:
     """In a circle or to nothing: which file it is, and why it cannot be read."""
     file = project / place
     file.symlink_to(target.format(place=file.name))
     if target == "other.sql":
         (file.parent / target).symlink_to(file.name)
-    said = run(project, *words)
+    said = run(project, *words, scratch=server.url())
     assert file.parent.name in said
     assert any(why in said.lower() for why in ("symbolic links", "no such file"))
 
@@ -87,7 +78,9 @@ def test_a_link_within_the_project_is_read(project: Path) -> None:
 def test_the_working_directory_is_not_imported_from(module: str, project: Path) -> None:
     """`python -m todo_sql` imports what is installed, as `todo-sql` does."""
     (project / f"{module}.py").write_text("raise SystemExit('imported from the checkout')\n")
-    assert "imported from the checkout" not in run(project, "migrate", "--dry-run", "--bad")
+    result = started("migrate", "--dry-run", "--bad", *NO_DATABASE, cwd=project)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "imported from the checkout" not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["closed", "open"])

@@ -13,6 +13,7 @@ import gc
 import importlib
 import os
 import pkgutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 
 _NOT_READ = ("todo_sql.__main__", "todo_sql.adoption.harness", "todo_sql.testing", "todo_sql.todo")
 _LIBRARIES = ("sqlfluff.core", "rich.table", "rich.text", "psycopg", "psycopg_binary", "pydantic")
+_SECONDS = 300  # after which a command that hangs is ended, and fails its test
 
 
 @cache
@@ -70,6 +72,7 @@ def _serve(line: socket.socket) -> None:
             os.chdir(cwd)
             os.environ.clear()
             os.environ.update(environment)
+            signal.alarm(_SECONDS)
             from todo_sql.cli.app import main
 
             sys.exit(main(words))
