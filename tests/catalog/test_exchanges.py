@@ -15,6 +15,7 @@ from support.exchanges import BASE, GROUPS, SINCE
 
 from todo_sql.catalog.ddl import BY_HAND
 from todo_sql.catalog.diff import compare
+from todo_sql.catalog.read import keep_prepared
 from todo_sql.catalog.snapshot import take
 from todo_sql.review.drift import drift
 
@@ -39,6 +40,7 @@ def test_one_takes_the_place_of_another(
 ) -> None:
     """The mending of each pair runs from top to bottom, and leaves what is said to need a hand."""
     connection = connect(superuser_database, autocommit=True)
+    keep_prepared(connection)
     connection.execute(BASE.encode())
     forms = {}
     for name, form in GROUPS[group].items():

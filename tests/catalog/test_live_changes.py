@@ -13,6 +13,7 @@ from support.live_changes import CHANGES, SCHEMA
 from support.migrations import migrator, write
 
 from todo_sql.catalog.diff import compare
+from todo_sql.catalog.read import keep_prepared
 from todo_sql.catalog.snapshot import take
 from todo_sql.errors import TodoSqlError
 from todo_sql.review.draft import draft
@@ -31,6 +32,7 @@ def test_changes_by_hand(
     migration leads from the migrated schema to the live one, and back.
     """
     connection = connect(superuser_database, autocommit=True)
+    keep_prepared(connection)
     connection.execute(SCHEMA.encode())
     wanted = take(connection)
     wrong: dict[str, object] = {}
