@@ -340,6 +340,64 @@ def test_what_stands_twice_is_refused(
     assert not (project / "ours").exists()
 
 
+@pytest.mark.parametrize(
+    ("tool", "names", "told", "key", "id", "undone"),
+    [
+        ("sqlx", "7_b.up 7_a.down 7_b.down", "A116 7_a.down", "7", "7_b", "7_b.down"),
+        ("sqlx", "7_b.up 7_b.down 7_c.down", "A116 7_c.down", "7", "7_b", "7_b.down"),
+        ("sqlx", "7_b 7_c.down 07_d.down", "A116 07_d.down", "7", "7_b", "7_c.down"),
+        ("sqlx", "7_b.up 07_c.up", "A114 7_b.up", "", "", ""),
+        ("sqlx", "7_b.down 7_c.down", "A114 7_b.down A114 7_c.down", "", "", ""),
+        ("golang-migrate", "7_b.up 07_a.down", "", "7", "7_b", "07_a.down"),
+        ("golang-migrate", "7_b.up 7_b.down 7_c.down", "A114 7_c.down", "", "", ""),
+    ],
+)
+def test_the_files_of_a_number(
+    tool: str, names: str, told: str, key: str, id: str, undone: str, project: Path
+) -> None:
+    """A migration is called like its up file; of several ways back that of its name counts."""
+    lay(project, {f"m/{name}.sql": f"select '{name}'" for name in names.split()})
+    code, document = run(project, tool, "m")
+    findings = [*document["refused"], *document["warnings"]]
+    assert " ".join(f"{one['code']} {Path(one['file']).stem}" for one in findings) == told
+    assert code == ("A114" in told)
+    if code == 0:
+        (made,) = document["files"]
+        assert (made["key"], Path(made["to"]).stem.lstrip("0")) == (key, id)
+        assert f"select '{undone}'" in (project / made["rollback"]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("tool", "files", "place"),
+    [
+        ("diesel", {"m/1_a/up.sql": ""}, "m/1_a/down.sql"),
+        ("diesel", {"m/1_a/down.sql": ""}, "m/1_a/up.sql"),
+        ("diesel", {"m/1_a/up.sql": ""}, "m/1_a/metadata.toml"),
+        ("prisma", {"m/1_a/migration.sql": ""}, "m/1_a/down.sql"),
+        ("prisma", {"m/1_a/down.sql": ""}, "m/1_a/migration.sql"),
+        ("yoyo", {"m/1_a.sql": ""}, "m/1_a.rollback.sql"),
+        ("sqlx", {"m/1_a.up.sql": ""}, "m/1_a.down.sql"),
+        ("flyway", {"m/V1__a.sql": ""}, "m/V1__a.sql.conf"),
+        ("sqitch", {"sqitch.plan": "a 2024-01-02T03:04:05Z", "deploy/a.sql": ""}, "revert/a.sql"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder", "link to nothing"])
+def test_what_lies_in_the_place_of_a_file(
+    tool: str, files: dict[str, str], place: str, kind: str, project: Path
+) -> None:
+    """A folder, or a link that leads nowhere, is told and not passed over."""
+    lay(project, files)
+    (project / place).parent.mkdir(parents=True, exist_ok=True)
+    if kind == "folder":
+        (project / place).mkdir()
+    else:
+        (project / place).symlink_to("nothing")
+    code, document = run(project, tool, "deploy" if tool == "sqitch" else "m")
+    assert (code, document["error"]["code"]) == (2, "S103" if kind == "folder" else "U301")
+    assert Path(place).name in document["error"]["message"]
+    assert not (project / "ours").exists()
+
+
 def test_repeatable_files_of_like_names(project: Path) -> None:
     """Names that differ in signs alone are two files; the ledger's words name the right one."""
     lay(project, {f"sql/R__{name}.sql": f"select '{name}'" for name in ("a_b", "a-b", "A b")})

@@ -125,7 +125,23 @@ grant create on schema owned to "live Owner";
 create table owned.things (id int primary key);
 alter table owned.things owner to "live Owner";
 revoke create on schema owned from "live Owner";
+create schema "dot.ted";
+create type "dot.ted"."en.um" as enum ('a.b');
+create function "dot.ted"."f.g"(a "dot.ted"."en.um") returns int language sql as 'select 1';
+create schema words;
+create collation words."co.ll" (locale = 'C');
+create text search dictionary words."di.ct" (template = pg_catalog.simple);
+alter type "dot.ted"."en.um" owner to live_app;
+alter function "dot.ted"."f.g"("dot.ted"."en.um") owner to "live Owner";
+alter collation words."co.ll" owner to "live Owner";
+alter text search dictionary words."di.ct" owner to live_app;
 """
+MAY_CREATE = """\
+grant create on schema "dot.ted" to "live Owner";
+grant create on schema "dot.ted" to live_app;
+grant create on schema owned to "live Owner";
+grant create on schema words to "live Owner";
+grant create on schema words to live_app;"""
 
 
 @pytest.fixture(autouse=True)
@@ -248,6 +264,9 @@ def test_tenants_and_owners(tmp_path: Path, superuser_database: str, server: Ser
             assert begun(root, superuser_database)["tenant"] == "tenant_id"
         text = (root / "pyproject.toml").read_text()
         assert 'setting = "app.tenant", role = "live_app"' in text
+        (migration,) = (root / "migrations").iterdir()
+        made = re.sub(r";\n+", ";\n", migration.read_text())
+        assert MAY_CREATE in made and MAY_CREATE.count(";") == made.count("grant create on schema ")
         for query in (root / "queries" / "docs.sql").read_text().split("-- name: ")[1:]:
             assert ":tenant_id" in query
         with package(root) as db, Database.connect(superuser_database) as database:

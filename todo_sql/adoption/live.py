@@ -37,7 +37,9 @@ _HEAD = """\
 -- irreversible: it was there before the project: undoing it would drop everything
 """
 _SETTING = re.compile(r"current_setting\('(?P<name>[^']+)'")
-_SCHEMA = re.compile(r'("(?:[^"]|"")*"|[^".(]+)\.')  # of a qualified name
+# Of a qualified name, with what kind of thing it is of before it or without.
+_SCHEMA = re.compile(r'(?:[a-z ]+ )?("(?:[^"]|"")*"|[^".( ]+)\.')
+_IN_NO_SCHEMA = ("schema", "extension", "default_privilege", "publication", "event_trigger")
 _SESSION = re.compile(r"\A[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\Z")
 
 
@@ -120,8 +122,7 @@ def _letting_owners_create(statements: list[str], live: Snapshot) -> list[str]:
         (found[1], owner)
         for item in live.items.values()
         if (owner := item.attributes.get("owner")) not in (None, "current_user")
-        and item.kind not in ("schema", "extension", "default_privilege", "publication")
-        and item.kind not in ("event_trigger", "other")
+        and item.kind not in _IN_NO_SCHEMA
         and (found := _SCHEMA.match(item.name))
     }
     pairs = sorted((schema, str(owner)) for schema, owner in places)

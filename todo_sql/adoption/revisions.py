@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -175,8 +176,8 @@ class Asked:
         return half_of(self.source(path), transactional)
 
     def half_there(self, path: Path, transactional: bool | None = None) -> Half | None:
-        """Read a file as one direction, if it is there."""
-        return self.half(path, transactional) if path.is_file() else None
+        """Read a file as one direction, if there is anything of its name."""
+        return self.half(path, transactional) if os.path.lexists(path) else None
 
     def above(self, folder: Path) -> Iterator[Path]:
         """Yield a folder and those that it lies in, up to the root."""
@@ -233,13 +234,14 @@ def named(
 
 
 NO_UP = "a down file without its up file"
+RENUMBER = "give one of the two another number"
 WRITE_UP = "write its up file (empty, where it did nothing), or move this one elsewhere"
 
 
 def pairs(
     folder: Path, pattern: re.Pattern[str], asked: Asked, files: str = "*.sql"
-) -> Iterator[tuple[re.Match[str], Path, Path | None]]:
-    """Yield the up files of a folder by their numbers: the name, the path, that of its down file.
+) -> Iterator[tuple[re.Match[str], Path, list[Path]]]:
+    """Yield the up files of a folder by their numbers: the name, the path, those of down files.
 
     Args:
         folder: Of the tool.
@@ -247,20 +249,19 @@ def pairs(
         asked: Is told of files that are of no pair.
         files: As of `Path.glob`.
     """
-    found: dict[int, dict[str, tuple[re.Match[str], Path]]] = {}
+    found: dict[int, tuple[list[tuple[re.Match[str], Path]], list[Path]]] = {}
     for path, name in named(folder, pattern, files):
-        number, way = int(name["number"]), name["way"] or "up"
-        if way in found.setdefault(number, {}):
-            words = f"a second {way} file of {number}"
-            asked.refuse("A114", words, path, fix="give one of the two another number")
+        ups, downs = found.setdefault(int(name["number"]), ([], []))
+        if name["way"] == "down":
+            downs.append(path)
+        elif ups:
+            asked.refuse("A114", f"a second up file of {int(name['number'])}", path, fix=RENUMBER)
         else:
-            found[number][way] = name, path
-    for _, ways in sorted(found.items()):
-        down = ways["down"][1] if "down" in ways else None
-        if "up" in ways:
-            yield *ways["up"], down
-        elif down:
-            asked.refuse("A114", NO_UP, down, fix=WRITE_UP)
+            ups.append((name, path))
+    for _, (ups, downs) in sorted(found.items()):
+        yield from ((name, path, downs) for name, path in ups)
+        for path in () if ups else downs:
+            asked.refuse("A114", NO_UP, path, fix=WRITE_UP)
 
 
 def by_marks(

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.revisions import NO_UP, WRITE_UP, Asked, Revision, code_instead, named
+from todo_sql.adoption.revisions import NO_UP, WRITE_UP, Asked, Half, Revision, code_instead, named
 from todo_sql.adoption.tools import tool
 
 _FOLDER = re.compile(r"([\d-]+)_?(.*)")
@@ -19,24 +19,23 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
         (name[1].replace("-", ""), name[2], path) for path, name in named(folder, _FOLDER, "*/")
     ]
     for key, name, path in sorted(found):
-        up, down = path / "up.sql", path / "down.sql"
-        if up.exists():
-            inside = _in_transaction(path / "metadata.toml", asked)
-            halves = asked.half(up, inside), asked.half_there(down, inside)
-            yield Revision(key, name, asked.shown(up), *halves, version=key)
-        elif down.exists():
-            asked.refuse("A114", NO_UP, down, fix=WRITE_UP)
+        inside = _in_transaction(asked.half_there(path / "metadata.toml"), asked)
+        up, down = (asked.half_there(path / f"{way}.sql", inside) for way in ("up", "down"))
+        if up:
+            yield Revision(key, name, up.file, up, down, version=key)
+        elif down:
+            asked.refuse("A114", NO_UP, path / "down.sql", fix=WRITE_UP)
         elif any(path.iterdir()):
             yield code_instead(key, name, path, asked, "in Rust", key)
 
 
-def _in_transaction(path: Path, asked: Asked) -> bool:
-    if path.exists():
-        source = asked.source(path)
+def _in_transaction(metadata: Half | None, asked: Asked) -> bool:
+    if metadata:
         try:
-            return bool(tomllib.loads(source.text).get("run_in_transaction", True))
-        except tomllib.TOMLDecodeError as error:
-            asked.refuse("A114", f"is no TOML: {error}", source.place(0), fix="correct the file")
+            return bool(tomllib.loads(metadata.text).get("run_in_transaction", True))
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            place = metadata.place(0, 1)
+            asked.refuse("A114", f"is no TOML: {error}", place, fix="correct the file")
     return True
 
 

@@ -134,7 +134,8 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
 def _half(path: Path, settings: _Settings, asked: Asked) -> tuple[Half | None, str]:
     """Return a file, unless its .conf says that it is not to be run, and its text."""
     own = path.with_name(f"{path.name}.conf")
-    said = dict(_properties(asked.source(own).text)) if own.is_file() else {}
+    conf = asked.half_there(own)
+    said = dict(_properties(conf.text)) if conf else {}
     source = asked.source(path, said.get("encoding", settings.encoding))
     run = said.get("shouldExecute", "true").strip().lower()
     if run not in ("true", "false"):

@@ -26,14 +26,14 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
             asked.refuse("A113", f"these are for {provider[1]}", place, fix=fix)
     for path, name in named(folder, _FOLDER, "*/"):
         file = path / "migration.sql"
-        if not file.is_file():
+        up, down = asked.half_there(file), asked.half_there(path / "down.sql")
+        if up is None:
             continue
-        down = asked.half_there(path / "down.sql")
         yield Revision(
             path.name,
             name[2],
-            asked.shown(file),
-            asked.half(file),
+            up.file,
+            up,
             down,
             version=name[1],
             checksum=hashlib.sha256(asked.data(file)).hexdigest(),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from todo_sql.adoption.revisions import Asked, Half, Revision, half_of, pairs
+from todo_sql.adoption.revisions import RENUMBER, Asked, Half, Revision, half_of, pairs
 from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(?P<number>\d+)_(?P<name>.*?)(?:\.(?P<way>up|down))?\.sql")
@@ -16,13 +16,18 @@ _OUTSIDE = "-- no-transaction"
 
 def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     """Read a folder of sqlx's; its keys are the numbers."""
-    for name, path, down in pairs(folder, _FILE, asked):
+    for name, path, downs in pairs(folder, _FILE, asked):
+        # sqlx bears several down files of a number; that of the up file's name is its own.
+        downs.sort(key=lambda one: one.name.startswith(f"{name['number']}_{name['name']}."))
+        for other in downs[:-1]:
+            words = f"was left out: {downs[-1].name} is the way back of {path.name}"
+            asked.leave_out(words, other, RENUMBER)
         yield Revision(
             str(int(name["number"])),
             name["name"],
             asked.shown(path),
             _half(path, asked),
-            _half(down, asked) if down else None,
+            _half(downs[-1], asked) if downs else None,
             version=name["number"],
             checksum=hashlib.sha384(asked.data(path)).hexdigest(),
         )

@@ -12,7 +12,6 @@ from todo_sql.adoption.revisions import Asked, Half, Revision, code_instead
 from todo_sql.adoption.tools import tool
 from todo_sql.migrations.files.directives import leading_comments
 from todo_sql.migrations.files.folder import topological
-from todo_sql.sql.source import Source
 
 _DIRECTIVE = re.compile(r"--[ \t]*([\w-]+)[ \t]*:[ \t]*(.*)")
 
@@ -48,18 +47,17 @@ def _name(key: str) -> tuple[str, str]:
 
 def _from_sql(path: Path, asked: Asked) -> Revision:
     version, name = _name(path.stem)
-    up, said = _half(asked.source(path))
-    other = path.with_name(f"{path.stem}.rollback.sql")
-    down = _half(asked.source(other))[0] if other.exists() else None
+    up, said = _half(asked.half(path))
+    back = asked.half_there(path.with_name(f"{path.stem}.rollback.sql"))
+    down = _half(back)[0] if back else None
     depends = tuple(said.get("depends", "").split())
     return Revision(path.stem, name, up.file, up, down, version=version, depends=depends)
 
 
-def _half(source: Source) -> tuple[Half, dict[str, str]]:
+def _half(half: Half) -> tuple[Half, dict[str, str]]:
     """Return a file without its directives, and what these say."""
     said: dict[str, str] = {}
-    text = source.text
-    taken = 0
+    text, taken = half.text, 0
     for offset, comment in leading_comments(text):
         match = _DIRECTIVE.fullmatch(comment.rstrip())
         if match is None:
@@ -70,7 +68,7 @@ def _half(source: Source) -> tuple[Half, dict[str, str]]:
             text = text[:at] + text[at + len(comment) :]
             taken += len(comment)
     inside = said.get("transactional", "true").lower() != "false"
-    return Half(source.file, text, transactional=inside), said
+    return replace(half, text=text, transactional=inside), said
 
 
 def _from_python(path: Path, asked: Asked) -> Revision:
