@@ -60,9 +60,7 @@ def find(word: str) -> Code | None:
 
 def is_code(word: str) -> bool:
     """Return whether a word looks like a code or the name of a rule, and not like a query's."""
-    return bool(_CODE.fullmatch(word.upper()) or re.fullmatch(r"[A-Z]{2}\d{2}", word.upper())) or (
-        "-" in word or "." in word
-    )
+    return bool(re.fullmatch(r"[A-Z]\d{3}|[A-Z]{2}\d{2}", word.upper()) or re.search("[-.]", word))
 
 
 def elsewhere(word: str) -> str | None:

@@ -335,7 +335,10 @@ def _from_section(
         seeds=root / found.seeds,
         ledger=found.ledger,
         more_migrations=tuple(root / folder for folder in found.folders[1:]),
-        settings={name: _as_text(value) for name, value in found.settings.items()},
+        settings={
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in found.settings.items()
+        },
         role=found.role,
         tenant=Tenant(**found.tenant.model_dump()) if found.tenant else None,
         types=found.types,
@@ -356,7 +359,3 @@ def _from_section(
         ),
         environment=_with_dotenv(root, environment),
     )
-
-
-def _as_text(value: str | int | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

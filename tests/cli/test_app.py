@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,6 @@ def test_overview_lists_every_verb(words: list[str], capsys: pytest.CaptureFixtu
         assert f"  {verb.name} " in shown
         assert verb.summary in shown
         assert f"\n{verb.group}:\n" in shown
-        assert verb.example.startswith(f"todo-sql {verb.name}")
     for option in ("--project", "--database", "--json", "-q, --quiet", "-v, --verbose"):
         assert option in shown
     assert max(map(len, shown.splitlines())) <= 80
@@ -65,7 +65,7 @@ def test_overview_lists_every_verb(words: list[str], capsys: pytest.CaptureFixtu
 
 def test_every_file_of_a_verb_has_a_line_in_the_table() -> None:
     """A verb that is in the folder is in the table."""
-    names = {verb.module for verb in table.VERBS}
+    names = {verb.name + "_" * iskeyword(verb.name) for verb in table.VERBS}
     folder = Path(table.__file__).parent / "verbs"
     for path in folder.glob("*.py"):
         if "\ndef command(" in path.read_text(encoding="utf-8"):
@@ -80,7 +80,7 @@ def test_help_of_each_verb(verb: table.Verb, capsys: pytest.CaptureFixture[str])
     assert main([verb.name, "--help"]) == ExitCode.OK
     shown = capsys.readouterr().out
     assert f"Usage: todo-sql {verb.name}" in shown
-    assert f"Example: {verb.example}" in shown
+    assert f"Example: todo-sql {verb.name} {verb.arguments}".rstrip() in shown
     assert max(map(len, shown.splitlines())) <= 110
 
 

@@ -59,11 +59,8 @@ def body_of(half: Half) -> Body:
         if cut is None:
             return Body(half.text, findings=tuple(_torn(half, statements)))
         half, statements = cut, [one for one in statements if one not in own]
-        inside, notes = (
-            True,
-            ("its own BEGIN and COMMIT were taken out: the file is one transaction",),
-        )
-        half = trimmed(half)
+        notes = ("its own BEGIN and COMMIT were taken out: the file is one transaction",)
+        inside, half = True, trimmed(half)
     if any(needs_no_transaction(one) for one in statements):
         inside = False
     inside = inside is not False or not statements
@@ -91,8 +88,9 @@ def _unwrapped(half: Half, statements: list[Statement]) -> Half | None:
     if not paired or not (around or all(map(_goes_with_others, statements))):
         return None
     text = half.text
-    for one in reversed(own):
-        text = text[: one.start] + _kept_lines(text[one.start : one.end]) + _after(text, one.end)
+    for one in reversed(own):  # its lines stay, its semicolon goes
+        lines, rest = "\n" * one.text.count("\n"), text[one.end :]
+        text = text[: one.start] + lines + re.sub(r"\A(\s*);", r"\1", rest)
     return replace(half, text=text)
 
 
@@ -100,16 +98,6 @@ def _goes_with_others(one: Statement) -> bool:
     """Tell whether what follows a statement may be in its transaction."""
     adds_value = one.kind == "alter_enum_stmt" and "add value" in " ".join(one.text.lower().split())
     return not adds_value and not needs_no_transaction(one)
-
-
-def _kept_lines(text: str) -> str:
-    return "\n" * text.count("\n")
-
-
-def _after(text: str, at: int) -> str:
-    """Return the text after a statement, without its semicolon."""
-    rest = text[at:]
-    return re.sub(r"\A(\s*);", r"\1", rest)
 
 
 def _torn(half: Half, statements: list[Statement]) -> list[Finding]:

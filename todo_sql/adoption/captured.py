@@ -7,17 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from todo_sql.adoption.revisions import (
-    READ_ROWS,
-    REPLACES,
-    Asked,
-    Half,
-    History,
-    Revision,
-    left_out,
-    refusal,
-)
-from todo_sql.errors import Finding, Place
+from todo_sql.adoption.revisions import READ_ROWS, REPLACES, Asked, Half, History, Revision
+from todo_sql.errors import Place
 
 _DJANGO = "django_migrations"
 _SETS = re.compile(r"(?i)\s*set\s")
@@ -34,7 +25,7 @@ def history_of(
     """Return the history of the passes of a harness.
 
     Args:
-        asked: How files are shown.
+        asked: How files are shown; is told of what ended the way up.
         up: What was sent from nothing to the newest.
         undone: What was sent on the way back, by key.
         reasons: Why there is no way back, by key; of those that were not reached by "".
@@ -59,11 +50,12 @@ def history_of(
         half = Half("env.py", _joined(made))
         reason = "env.py makes it before the first revision"
         revisions.insert(0, Revision("(env)", "env", "env.py", half, irreversible=reason))
+    _tell(up, asked)
     schema, table = up["ledger"]
     own = table if table not in ("alembic_version", _DJANGO) else None
     return History(
         tuple(revisions),
-        tuple(_findings(up, asked)),
+        tuple(asked.findings),
         own and f"{schema}.{own}" if schema else own,
     )
 
@@ -81,11 +73,16 @@ def _revision(
 ) -> Revision:
     file = _shown(found["path"], asked)
     statements = found["statements"]
-    irreversible = None
+    sets = [one for one in before if _SETS.match(one)]
+    irreversible = down = None
     if back is None:
         irreversible = f"its downgrade did not run: {_line(reason)}"
-    elif statements and not back["statements"]:
+    elif back["statements"]:
+        down = _half(file, sets, back)
+    elif statements:
         irreversible = "its downgrade does nothing"
+    else:
+        down = Half(file, "select 1; -- there is nothing to undo")
     remarks = []
     if found.get("replaces"):
         remarks.append(f"{REPLACES}{' '.join(found['replaces'])}")
@@ -96,12 +93,6 @@ def _revision(
     notes = [one[0].lower() + one[1:] for one in remarks if not one.startswith(REPLACES)]
     if text is not None and not _same(text, found):
         notes.append("its offline text is another; this is what its run sent")
-    sets = [one for one in before if _SETS.match(one)]
-    down = None
-    if back is not None and irreversible is None:
-        down = _half(file, sets, back)
-        if not statements and not back["statements"]:
-            down = Half(file, "select 1; -- there is nothing to undo")
     return Revision(
         key,
         found["name"],
@@ -140,28 +131,28 @@ def _joined(statements: Sequence[str]) -> str:
     return "\n\n".join(ended)
 
 
-def _findings(up: Mapping[str, Any], asked: Asked) -> list[Finding]:
+def _tell(up: Mapping[str, Any], asked: Asked) -> None:
+    """Tell what ended the way up, or what it did besides."""
     if up["error"] is None:
-        words = "does more once the revisions ran, which is none of them: " + "; ".join(
-            _line(one)[:80] for one in up["after"] if not _SETS.match(one)
-        )
+        after = [_line(one)[:80] for one in up["after"] if not _SETS.match(one)]
+        words = f"does more once the revisions ran, which is none of them: {'; '.join(after)}"
         fix = "write what is still needed into migrations/hooks/after.sql, or a migration"
-        return [left_out(words, Place("env.py", 1), fix)] if not words.endswith(": ") else []
-    *words, at = up["error"].split("\n")
+        if after:
+            asked.leave_out(words, Place("env.py", 1), fix)
+        return
+    *words_of, at = up["error"].split("\n")
     file, _, line = at.rpartition(":")
     failed = up["failed"]
     path = Path(file or (failed["path"] if failed else "env.py"))
     which = failed["key"] if failed else "env.py" if up["ledger"][1] != _DJANGO else "the project"
-    more = f"; {_line(' '.join(words[1:]))}" if words[1:] else ""
-    return [
-        refusal(
-            "A133",
-            f"{which} raised {words[0]}",
-            Place(_shown(str(path), asked), int(line) if line.isdigit() else 1),
-            cause=f"the whole history is run on an empty scratch database, as it is for you{more}",
-            fix="give it what it needs as environment variables: `--set NAME=VALUE`, where {url} "
-            "is the scratch database, and {host}, {port}, {user}, {password}, {database} its "
-            "parts; or correct the revision; where all databases are at head, "
-            "`todo-sql init DIR --from URL` is the short way",
-        )
-    ]
+    more = f"; {_line(' '.join(words_of[1:]))}" if words_of[1:] else ""
+    asked.refuse(
+        "A133",
+        f"{which} raised {words_of[0]}",
+        Place(_shown(str(path), asked), int(line) if line.isdigit() else 1),
+        cause=f"the whole history is run on an empty scratch database, as it is for you{more}",
+        fix="give it what it needs as environment variables: `--set NAME=VALUE`, where {url} "
+        "is the scratch database, and {host}, {port}, {user}, {password}, {database} its "
+        "parts; or correct the revision; where all databases are at head, "
+        "`todo-sql init DIR --from URL` is the short way",
+    )

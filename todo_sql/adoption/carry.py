@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from todo_sql.adoption.files import Adopted
@@ -57,7 +57,7 @@ class CarryPlan:
     recorded: tuple[str, ...]
     pending: tuple[str, ...]
     known: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[Finding, ...] = ()
     unwritten: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, list[str]]:

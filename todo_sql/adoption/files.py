@@ -10,13 +10,14 @@ from pathlib import Path
 from todo_sql import writing
 from todo_sql.adoption.body import Body, body_of, without_directives
 from todo_sql.adoption.old_ledger import LEDGER_KEY
-from todo_sql.adoption.placeholders import comments_in
+from todo_sql.adoption.placeholders import Stretches, stretches_in
 from todo_sql.adoption.revisions import READ_ROWS, REPLACES, History, Revision, refusal
 from todo_sql.adoption.tools import Tool
 from todo_sql.adoption.versions import slug, unlike, versions
 from todo_sql.errors import Finding, Place
 from todo_sql.migrations.files.directives import UNKNOWN_FATE
 from todo_sql.migrations.files.folder import REPEATABLE, files_of
+from todo_sql.sql.scanner import COMMENTS
 from todo_sql.sql.source import open_file
 
 _FROM = re.compile(r"^-- From ([\w-]+): (.+)$", re.MULTILINE)
@@ -67,6 +68,11 @@ class NewFile:
     notes: tuple[str, ...] = ()
 
     @property
+    def path(self) -> str:
+        """The file's path in the folder of migrations."""
+        return f"{REPEATABLE}/{self.name}" if self.revision.repeatable else self.name
+
+    @property
     def rollback_name(self) -> str:
         """The name of the file that undoes it."""
         return self.name.removesuffix(".sql") + ".rollback.sql"
@@ -112,21 +118,20 @@ def convert(
     versioned = [one for one in fresh if not one.repeatable]
     own = None if before else _own_ledger(tool, fresh)
     last = max((one.id[:14] for one in before), default=_FIRST if own else "")
-    findings = [one for one in history.findings if not _belongs(one, fresh, left)]
+    by_hand = {one.file for one in fresh if one.key in left}
+    findings = [f for f in history.findings if f.place is None or f.place.file not in by_hand]
     if twice := list(_twice(history.revisions)):
         return Conversion((), (*findings, *twice))
     numbers = versions((one.version for one in versioned), last)
     ids = {one.key: f"{n}_{slug(one.name)}" for n, one in zip(numbers, versioned, strict=True)}
     ids |= {one.key: one.id for one in before}
-    files = []
+    files = [own] if own else []
     for one in fresh:
         if one.repeatable:
             ids[one.key] = unlike(slug(one.name), set(ids.values()))
         found, wrong = _file(tool.name, one, ids, placeholder=one.key in left)
         files.append(found)
         findings += wrong
-    if own:
-        files.insert(0, own)
     return Conversion(tuple(files), tuple(findings), len(history.revisions) - len(fresh))
 
 
@@ -165,12 +170,6 @@ def _own_ledger(tool: Tool, revisions: Iterable[Revision]) -> NewFile | None:
     return NewFile(revision, name, text, None, (f"uses {ledger.table}, so {name} makes it",))
 
 
-def _belongs(finding: Finding, revisions: Iterable[Revision], left: Set[str]) -> bool:
-    """Tell whether a finding is about a revision that is left to be written by hand."""
-    file = finding.place.file if finding.place else None
-    return any(one.key in left and file == one.file for one in revisions)
-
-
 def _file(
     tool: str, one: Revision, ids: Mapping[str, str], *, placeholder: bool
 ) -> tuple[NewFile, list[Finding]]:
@@ -184,10 +183,12 @@ def _file(
     name = f"{ids[one.key]}.sql"
     if one.up is None or placeholder:
         text.append(f"-- irreversible: {_line(one.irreversible or f'{tool} ran it')}")
-        body = _placeholder(tool, one)
+        words = f"{one.key} of {tool} did more than SQL says: write it here".replace("'", "''")
+        warns = f"do $placeholder$ begin raise warning '{words}'; end $placeholder$;"
         if placeholder:
             notes.append("is a placeholder: what it does is to be written as SQL")
-        return NewFile(one, name, f"{chr(10).join(text)}\n\n{body}", None, tuple(notes)), []
+        text += ["", f"-- {_UNWRITTEN}.", warns, ""]
+        return NewFile(one, name, "\n".join(text), None, tuple(notes)), []
     up = body_of(one.up)
     down = body_of(one.down) if one.down and not one.repeatable else None
     unread = [f for f in down.findings if f.code in _NO_WAY_BACK] if down else []
@@ -228,22 +229,14 @@ def _joined(text: list[str], body: Body) -> str:
     return without_directives("\n".join(text) + (f"\n\n{sql}\n" if sql else "\n"), len(text))
 
 
-def _placeholder(tool: str, one: Revision) -> str:
-    words = f"{one.key} of {tool} did more than SQL says: write it here".replace("'", "''")
-    return f"-- {_UNWRITTEN}.\ndo $placeholder$ begin raise warning '{words}'; end $placeholder$;\n"
-
-
 def _line(text: str) -> str:
     return " ".join(text.split())
 
 
 def _holds(text: str, pattern: re.Pattern[str]) -> bool:
     """Tell whether a pattern is found outside of comments."""
-    comments = list(comments_in(text))
-    return any(
-        not any(start <= found.start() < end for start, end in comments)
-        for found in pattern.finditer(text)
-    )
+    comments = Stretches(stretches_in(text, COMMENTS))
+    return any(found.start() not in comments for found in pattern.finditer(text))
 
 
 def write(files: Iterable[NewFile], folder: Path, within: Path) -> None:
@@ -253,8 +246,7 @@ def write(files: Iterable[NewFile], folder: Path, within: Path) -> None:
         ConfigError: The folder lies outside of the project.
     """
     for one in files:
-        place = folder / REPEATABLE if one.revision.repeatable else folder
-        with writing.folder(place, within) as open_folder:
+        with writing.folder((folder / one.path).parent, within) as open_folder:
             open_folder.write(one.name, one.text)
             if one.rollback is not None:
                 open_folder.write(one.rollback_name, one.rollback)
@@ -264,9 +256,8 @@ def adopted(folder: Path, tool: str) -> list[Adopted]:
     """Return what came over from a tool, by what its files say, in the order of the ids."""
     found = []
     names = files_of(folder) if folder.is_dir() else []
-    repeatable = folder / REPEATABLE
-    if repeatable.is_dir():
-        names += [f"{REPEATABLE}/{path.name}" for path in sorted(repeatable.glob("*.sql"))]
+    repeatables = sorted((folder / REPEATABLE).glob("*.sql"))
+    names += [f"{REPEATABLE}/{path.name}" for path in repeatables]
     for name in names:
         if not name.endswith(".sql") or name.endswith(".rollback.sql"):
             continue

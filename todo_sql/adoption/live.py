@@ -22,6 +22,7 @@ from todo_sql.errors import Finding, Place, UsageError
 from todo_sql.migrations.files.migration import MigrationSet
 from todo_sql.review.compared import both
 from todo_sql.review.squash import forced, schema_of
+from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -181,9 +182,7 @@ def tenancy(live: Snapshot) -> Tenancy | None:
         named = [plain(name) for name in names(policy["roles"]) if name != "public"]
         if len(columns) == 1 and named and columns[0].isidentifier():
             seen[(columns[0], said[0], named[0])] += 1
-    if not seen:
-        return None
-    return Tenancy(*seen.most_common(1)[0][0])
+    return next((Tenancy(*most) for most, _ in seen.most_common(1)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +220,7 @@ def offer(config: Config, tenant: str | None) -> Offered:
             wrong.setdefault((place.file, _query_at(files, place)), finding)
     kept = []
     for one in files:
-        file = _path(config, one)
+        file = shown_path(config.queries / f"{one.stem}.sql", config.root)
         good = {name: text for name, text in one.queries.items() if (file, name) not in wrong}
         kept.append(one if len(good) == len(one.queries) else replace(one, queries=good))
     _write(config, [one for one in kept if one not in files])
@@ -239,10 +238,6 @@ def offer(config: Config, tenant: str | None) -> Offered:
     return Offered(tuple(kept), queries, analysis, left_out)
 
 
-def _path(config: Config, one: TableQueries) -> str:
-    return (config.queries / f"{one.stem}.sql").relative_to(config.root).as_posix()
-
-
 def _write(config: Config, files: Sequence[TableQueries]) -> None:
     with writing.folder(config.queries, config.root) as place:
         for one in files:
@@ -252,9 +247,6 @@ def _write(config: Config, files: Sequence[TableQueries]) -> None:
 def _query_at(files: Sequence[TableQueries], place: Place) -> str | None:
     """Return the name of the query that a place is in."""
     stem = PurePosixPath(place.file).stem
-    for one in files:
-        if one.stem == stem:
-            above = "\n".join(one.text.split("\n")[: place.line])
-            names = re.findall(r"^-- name: (\S+) :", above, re.MULTILINE)
-            return str(names[-1]) if names else None
-    return None
+    text = next((one.text for one in files if one.stem == stem), "")
+    above = "\n".join(text.split("\n")[: place.line])
+    return next(iter(re.findall(r"^-- name: (\S+) :", above, re.MULTILINE)[::-1]), None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from todo_sql.adoption.revisions import Asked, Half
 from todo_sql.errors import UsageError
-from todo_sql.sql.scanner import COMMENTS, ScanError, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, scan
 
 MOST = 20_000_000
 A_FILE = 2_000  # for what it costs to open one
@@ -33,7 +33,7 @@ def filled(
         comments: Whether those in comments count, too.
     """
     given = {**(values or {}), **asked.values}
-    spared = Stretches([] if comments else comments_in(half.text))
+    spared = Stretches([] if comments else stretches_in(half.text, COMMENTS))
     room = Room(half.file)
 
     def value(found: re.Match[str]) -> str:
@@ -98,10 +98,9 @@ class Room:
         return text
 
 
-def comments_in(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the comments of a text stand; a text that is not lexical has none."""
+def stretches_in(text: str, kinds: Collection[Kind]) -> list[tuple[int, int]]:
+    """Return where tokens of some kinds stand; a text that is not lexical has none."""
     try:
-        tokens = scan(text)
+        return [(one.start, one.end) for one in scan(text) if one.kind in kinds]
     except ScanError:
-        return
-    yield from ((one.start, one.end) for one in tokens if one.kind in COMMENTS)
+        return []

@@ -8,8 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,16 +53,6 @@ def python_of(asked: Asked, module: str) -> str:
     )
 
 
-@contextmanager
-def on_scratch(asked: Asked) -> Iterator[str]:
-    """Yield the URL of an empty scratch database, for a project's own code to fill."""
-    from todo_sql.compiler.scratch import empty_database, scratch_server
-
-    assert asked.config is not None
-    with empty_database(scratch_server(asked.config)) as url:
-        yield url
-
-
 @dataclass(frozen=True, slots=True)
 class ProjectCode:
     """A tool whose history is code, which is run.
@@ -91,6 +80,9 @@ class ProjectCode:
 
         Where one has no way back, those before it are undone in a database that only they made.
         """
+        from todo_sql.compiler.scratch import empty_database, scratch_server
+
+        assert asked.config is not None
         python = python_of(asked, self.module)
         up: dict[str, Any] = {}
         text = None
@@ -98,7 +90,7 @@ class ProjectCode:
         reasons: dict[str, str] = {}
         stop: str | None = ""
         while stop is not None:
-            with on_scratch(asked) as url:
+            with empty_database(scratch_server(asked.config)) as url:
                 orders = {**self.orders(folder, asked, python, url), "stop": stop}
                 made = self._run(python, {**orders, "pass": "up"}, asked, url)
                 if not up:
@@ -118,64 +110,49 @@ class ProjectCode:
     def _run(
         self, python: str, orders: Mapping[str, str], asked: Asked, url: str
     ) -> dict[str, Any]:
-        return run(_HARNESS / f"{self.module}_run.py", python, orders, asked, url)
+        """Run the program and return what it found.
 
+        The person's values become environment variables, with ``{url}`` of the scratch database
+        and its parts, such as ``{host}``, filled in.
 
-def run(
-    program: Path, python: str, orders: Mapping[str, str], asked: Asked, url: str
-) -> dict[str, Any]:
-    """Run a program of `harness` and return what it found.
-
-    Args:
-        program: Its file.
-        python: The interpreter.
-        orders: What it is told; `root`, `url`, `database`, `path` and `out` are added.
-        asked: Whose values become environment variables, with ``{url}`` and its parts, such as
-            ``{host}``, filled in.
-        url: Of the scratch database.
-
-    Raises:
-        UsageError: It ended without an answer.
-    """
-    database = DatabaseUrl.parse(url)
-    with tempfile.TemporaryDirectory(prefix="todo-sql-") as folder:
-        out = Path(folder) / "found.json"
-        shown = str(orders.get("url") or url)
-        told = {
-            **orders,
-            "root": str(asked.root),
-            "path": [
-                *filter(None, [orders.get("folder")]),
-                str(asked.root),
-                str(asked.root / "src"),
-            ],
-            "url": shown,
-            "database": database.parameters["dbname"],
-            "stop": str(orders.get("stop") or ""),
-            "out": str(out),
-        }
-        parts = {"url": shown, "database": database.parameters["dbname"]}
-        for part in ("host", "port", "user", "password"):
-            parts[part] = database.parameters.get(part, "")
+        Raises:
+            UsageError: It ended without an answer.
+        """
+        known = DatabaseUrl.parse(url).parameters
+        shown, database = orders.get("url") or url, known["dbname"]
+        parts = {part: known.get(part, "") for part in ("host", "port", "user", "password")}
+        parts |= {"url": shown, "database": database}
         values = {name: _PART.sub(lambda f: parts[f[1]], v) for name, v in asked.values.items()}
-        done = subprocess.run(
-            [python, str(program)],
-            input=json.dumps(told),
-            env={**os.environ, "DATABASE_URL": shown, **values},
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=asked.root,
-        )
-        if not out.exists():
-            words = [line for line in done.stderr.splitlines() if line.strip()]
-            raise UsageError(
-                f"the project's code ended with {words[-1] if words else done.returncode}",
-                code="A132",
-                cause="\n".join(words[-8:-1]) or "it was run in the project's own environment",
-                fix="make it run there as it does for you: its settings, as environment "
-                "variables, with `--set NAME=VALUE`, where {url} is the scratch database, and "
-                "{host}, {port}, {user}, {password}, {database} its parts",
+        places = [orders.get("folder"), str(asked.root), str(asked.root / "src")]
+        with tempfile.TemporaryDirectory(prefix="todo-sql-") as folder:
+            out = Path(folder) / "found.json"
+            told = {
+                **orders,
+                "root": str(asked.root),
+                "path": [place for place in places if place],
+                "url": shown,
+                "database": database,
+                "stop": orders.get("stop", ""),
+                "out": str(out),
+            }
+            done = subprocess.run(
+                [python, str(_HARNESS / f"{self.module}_run.py")],
+                input=json.dumps(told),
+                env={**os.environ, "DATABASE_URL": shown, **values},
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=asked.root,
             )
-        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-        return found
+            if out.exists():
+                found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+                return found
+        words = [line for line in done.stderr.splitlines() if line.strip()]
+        raise UsageError(
+            f"the project's code ended with {words[-1] if words else done.returncode}",
+            code="A132",
+            cause="\n".join(words[-8:-1]) or "it was run in the project's own environment",
+            fix="make it run there as it does for you: its settings, as environment "
+            "variables, with `--set NAME=VALUE`, where {url} is the scratch database, and "
+            "{host}, {port}, {user}, {password}, {database} its parts",
+        )

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from todo_sql.adoption.placeholders import A_FILE, Room, Stretches
+from todo_sql.adoption.placeholders import A_FILE, Room, Stretches, stretches_in
 from todo_sql.adoption.revisions import Asked, Half
-from todo_sql.sql.scanner import Kind, ScanError, scan
+from todo_sql.sql.scanner import COMMENTS, Kind
 
 _COMMAND = re.compile(r"^[ \t]*\\(?P<name>[A-Za-z!?]+)(?P<rest>[^\n]*)$", re.MULTILINE)
 _SILENT = {"echo", "qecho", "warn", "timing", "pset", "unset", "restrict", "unrestrict", "encoding"}
 _INCLUDES = {"i", "ir", "include", "include_relative"}
 _STOPS = re.compile(r"\s*ON_ERROR_(?:STOP|ROLLBACK)\b|\s*(?:AUTOCOMMIT|VERBOSITY|QUIET)\b", re.I)
 _VALUE = re.compile(r":(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
+_QUOTED = (Kind.STRING, Kind.QUOTED, *COMMENTS)
 _DEPTH = 16
 
 
@@ -40,7 +41,8 @@ def _commands(
     room: Room,
     depth: int = 0,
 ) -> str:
-    inside = Stretches(_quoted(half.text))
+    blank = _COMMAND.sub(lambda found: " " * len(found[0]), half.text)
+    inside = Stretches(stretches_in(blank, _QUOTED))
 
     def taken(found: re.Match[str]) -> str:
         if found.start() in inside:
@@ -82,21 +84,12 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _quoted(text: str) -> list[tuple[int, int]]:
-    """Return where strings and comments stand; a text that is not lexical has none."""
-    try:
-        tokens = scan(_COMMAND.sub(lambda found: " " * len(found[0]), text))
-    except ScanError:
-        return []
-    kinds = (Kind.STRING, Kind.QUOTED, Kind.LINE_COMMENT, Kind.BLOCK_COMMENT)
-    return [(one.start, one.end) for one in tokens if one.kind in kinds]
-
-
 def _with_values(half: Half, text: str, values: Mapping[str, str], asked: Asked) -> str:
     """Put variables in their places: ``:name``, ``:'name'``, ``:"name"``."""
     if not _VALUE.search(text):
         return text
-    inside = Stretches(_quoted(_VALUE.sub(lambda found: "x" * len(found[0]), text)))
+    plain = _VALUE.sub(lambda found: "x" * len(found[0]), text)
+    inside = Stretches(stretches_in(plain, _QUOTED))
     room = Room(half.file)
 
     def value(found: re.Match[str]) -> str:

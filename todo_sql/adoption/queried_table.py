@@ -135,11 +135,6 @@ class QueriedColumn:
         default = self.item["default"] or ""
         return bool(self.item["identity"]) or default.startswith("nextval(")
 
-    @property
-    def has_default(self) -> bool:
-        """Whether it may be left out of an insert, and is not NULL then."""
-        return self.item["default"] is not None or bool(self.item["identity"])
-
 
 class QueriedTable:
     """A table or view with what its queries are made of."""
@@ -190,19 +185,15 @@ class QueriedTable:
             if one["form"] == "primary key":
                 numbers = self._numbers(one["definition"])
         if not numbers and self.kind == "table":
+            not_null = {n for n, column in self._relation.columns.items() if column.not_null}
             keys = [
                 index
                 for index in self._relation.indexes
-                if frozenset(index) in self._relation.unique
-                and all(self._refuses_null(number) for number in index)
+                if frozenset(index) in self._relation.unique and not_null.issuperset(index)
             ]
             numbers = min(keys, key=len, default=())
         found = [self.columns[number] for number in numbers]
         return [] if any(one.sent for one in found) else found
-
-    def _refuses_null(self, number: int) -> bool:
-        column = self._relation.columns.get(number)
-        return column is not None and column.not_null
 
     def _numbers(self, definition: str) -> list[int]:
         found = _KEY.match(definition)

@@ -31,6 +31,8 @@ from todo_sql.sql.source import Source, has_text, shown_path
 if TYPE_CHECKING:
     from todo_sql.config import Config
 
+_FIRST_ROW = "more than one row is an error here; there the first one came"
+
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
@@ -117,6 +119,8 @@ def bring(config: Config, tool: KnownTool, folder: Path, asked: Asked) -> Brough
             for query in queries:
                 if query.head.cardinality is not None:
                     reader.edit(query, columns)
+                if query.head.cardinality == "optional":
+                    query.notes.append(_FIRST_ROW)
                 findings += query.findings
             head = without_directives(source.text[: heads[source.file][0].start])
             text = head + "".join(query.text for query in queries)

@@ -121,13 +121,15 @@ class Asked:
     config: Config | None = None
     findings: list[Finding] = field(default_factory=list)
 
-    def refuse(self, code: str, message: str, where: Path | Place, *, fix: str) -> None:
+    def refuse(
+        self, code: str, message: str, where: Path | Place, *, fix: str, cause: str | None = None
+    ) -> None:
         """Note what cannot come over, at a place or on top of a file."""
-        self.findings.append(refusal(code, message, self._place(where), fix=fix))
+        self.findings.append(refusal(code, message, self._place(where), fix=fix, cause=cause))
 
     def leave_out(self, words: str, where: Path | Place, fix: str | None = None) -> None:
         """Warn of what is no migration, or none that is wanted."""
-        self.findings.append(left_out(words, self._place(where), fix))
+        self.findings.append(Finding("A116", "warning", words, self._place(where), fix=fix))
 
     def _place(self, where: Path | Place) -> Place:
         return where if isinstance(where, Place) else self.source(where).place(0)
@@ -196,11 +198,6 @@ def refusal(
 ) -> Finding:
     """Return the finding for what cannot come over."""
     return Finding(code, "error", message, place, cause, fix)
-
-
-def left_out(words: str, place: Place, fix: str | None = None) -> Finding:
-    """Return the warning about what is no migration, or none that is wanted."""
-    return Finding("A116", "warning", words, place, fix=fix)
 
 
 def code_instead(

@@ -136,7 +136,11 @@ def _create(table: QueriedTable, shown: list[str]) -> Iterator[str]:
         for one in table.columns.values()
         if one.is_settable and not (one.counts and one in table.key)
     ]
-    optional = [one for one in settable if one.has_default and one is not table.tenant]
+    optional = [
+        one
+        for one in settable
+        if (one.counts or one.item["default"] is not None) and one is not table.tenant
+    ]
     always = [one for one in settable if one not in optional]
     entries = [(one.sql, one.parameter, one.field) for one in optional]
     if always:

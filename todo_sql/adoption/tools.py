@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from todo_sql.adoption.old_ledger import OldLedger, RowKey, same_key
+from todo_sql.adoption.old_ledger import OldLedger, same_key
 from todo_sql.adoption.revisions import Asked, History, Revision
 from todo_sql.errors import UsageError
 
@@ -83,28 +83,8 @@ def known(name: str) -> KnownTool:
     return KnownTool(name, data["title"], tuple(Sign(**one) for one in data["signs"]))
 
 
-def tool(
-    name: str,
-    read: Callable[[Path, Asked], Iterable[Revision] | History],
-    *,
-    key: RowKey = same_key,
-    make: Callable[[Path, Asked, str], tuple[str | None, str]] | None = None,
-) -> Tool:
-    """Return a tool with its reader.
-
-    Args:
-        name: As in `tools.toml`.
-        read: See `Tool`.
-        key: See `OldLedger`.
-        make: See `Tool`.
-    """
-    plain = known(name)
-    ledger = OldLedger(**_table()[name]["ledger"], key=key)
-    return Tool(name, plain.title, plain.signs, read, ledger, make)
-
-
 NAMES = tuple(name for name, data in _table().items() if "ledger" in data)
-"""The tools of migrations: one module of `readers/` each."""
+"""The tools of migrations: one module of `readers/` each, with its `read`; see `Tool`."""
 
 QUERY_TOOLS = {name: known(name) for name in _table() if name not in NAMES}
 """The tools of queries: one module of `query_readers/` each."""
@@ -138,8 +118,12 @@ def tool_of(name: str) -> Tool:
             code="A101",
             fix=f"one of {', '.join(_table())}",
         )
-    found: Tool = import_module(f"todo_sql.adoption.readers.{name.replace('-', '_')}").TOOL
-    return found
+    reader: Any = import_module(f"todo_sql.adoption.readers.{name.replace('-', '_')}")
+    key = getattr(reader, "key_of_row", same_key)
+    ledger = OldLedger(**_table()[name]["ledger"], key=key)
+    plain = known(name)
+    make = getattr(reader, "make", None)
+    return Tool(name, plain.title, plain.signs, reader.read, ledger, make)
 
 
 def recognise(root: Path) -> list[Recognised]:

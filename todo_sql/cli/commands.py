@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from itertools import groupby
+from keyword import iskeyword
 from typing import Any
 
 import typer
@@ -12,7 +13,7 @@ from typer.main import get_command
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.output import Output
-from todo_sql.cli.table import VERBS, Verb
+from todo_sql.cli.table import PROGRAM, VERBS, Verb
 
 
 class _WhenGiven:
@@ -145,7 +146,7 @@ class Verbs(Group):
 
 def load(verb: Verb) -> Any:
     """Return the command of a verb: its module's `app`, or one made of its `command`."""
-    module = import_module(f"todo_sql.cli.verbs.{verb.module}")
+    module = import_module(f"todo_sql.cli.verbs.{verb.name}{'_' * iskeyword(verb.name)}")
     app: typer.Typer | None = getattr(module, "app", None)
     if app is None:
         app = typer.Typer(add_completion=False)
@@ -154,5 +155,6 @@ def load(verb: Verb) -> Any:
         text = "\n\n".join(" ".join(line.split()) for line in lines)
         app.command(verb.name, cls=Command, help=text)(module.command)
     command = get_command(app)
-    command.name, command.epilog = verb.name, f"Example: {verb.example}"
+    example = f"Example: {PROGRAM} {verb.name} {verb.arguments}"
+    command.name, command.epilog = verb.name, example.rstrip()
     return command

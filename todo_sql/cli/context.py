@@ -15,6 +15,7 @@ from todo_sql.errors import UsageError
 if TYPE_CHECKING:
     from todo_sql.config import Config
     from todo_sql.embedded.server import EmbeddedServer
+    from todo_sql.wire.url import DatabaseUrl
 
 
 def environment_for(url: str | None) -> dict[str, str]:
@@ -82,27 +83,20 @@ class Context(typer.Context):
 
         The embedded server is started when it does not run.
         """
-        return self._url(self.config.database_url, direct=False)
+        return self._parsed(self.config.database_url).text
 
     def direct_url(self) -> str:
         """Return the URL for migrations: past a pooler, so that a session is a session.
 
         Its sessions run as the role of the configuration.
         """
-        url = self._url(self.config.direct_url, direct=True)
-        if self.config.role is None:
-            return url
+        url, role = self._parsed(self.config.direct_url).direct(), self.config.role
+        return (url if role is None else url.as_role(role)).text
+
+    def _parsed(self, given: str | None) -> DatabaseUrl:
         from todo_sql.wire.url import DatabaseUrl
 
-        return DatabaseUrl.parse(url).as_role(self.config.role).text
-
-    def _url(self, given: str | None, *, direct: bool) -> str:
-        if given is None:
-            return self.start_server()
-        from todo_sql.wire.url import DatabaseUrl
-
-        url = DatabaseUrl.parse(given)
-        return (url.direct() if direct else url).text
+        return DatabaseUrl.parse(given or self.start_server())
 
     def start_server(self) -> str:
         """Start the embedded server unless it runs, and return the URL of its database."""

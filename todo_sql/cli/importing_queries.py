@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.screen import count_of
@@ -12,9 +12,7 @@ from todo_sql.paths import real_path
 from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
-    from todo_sql.adoption.query_import import BroughtQueries
     from todo_sql.adoption.tools import KnownTool
-    from todo_sql.compiler.describe import Analysis
 
 _SHOWN = 20  # notes
 
@@ -48,7 +46,31 @@ def import_queries(
     shown = shown_path(target, root)
     serious = [f for f in (analysis.findings if analysis else ()) if f.severity != "info"]
     if output.json:
-        output.document(_document(tool, found, shown, analysis))
+        output.document(
+            {
+                "tool": tool.name,
+                "files": [
+                    {
+                        "from": one.source.file,
+                        "to": f"{shown}/{one.to}",
+                        "queries": [
+                            {
+                                "from": query.head.name,
+                                "name": query.name if query.head.cardinality else None,
+                                "cardinality": query.head.cardinality,
+                                "notes": query.notes,
+                            }
+                            for query in one.queries
+                        ],
+                    }
+                    for one in found.files
+                ],
+                "refused": found.refused,
+                "warnings": [one for one in found.findings if one.severity != "error"],
+                "check": analysis
+                and {"queries": len(analysis.described), "findings": analysis.findings},
+            }
+        )
     else:
         if findings := [*found.findings, *serious]:
             output.findings(findings)
@@ -68,30 +90,3 @@ def import_queries(
                 "`todo-sql init DIR --from URL`), then run `todo-sql check`"
             )
     return ExitCode.FINDINGS if found.refused or serious else ExitCode.OK
-
-
-def _document(
-    tool: KnownTool, found: BroughtQueries, shown: str, analysis: Analysis | None
-) -> dict[str, Any]:
-    return {
-        "tool": tool.name,
-        "files": [
-            {
-                "from": one.source.file,
-                "to": f"{shown}/{one.to}",
-                "queries": [
-                    {
-                        "from": query.head.name,
-                        "name": query.name if query.head.cardinality else None,
-                        "cardinality": query.head.cardinality,
-                        "notes": query.notes,
-                    }
-                    for query in one.queries
-                ],
-            }
-            for one in found.files
-        ],
-        "refused": found.refused,
-        "warnings": [one for one in found.findings if one.severity != "error"],
-        "check": analysis and {"queries": len(analysis.described), "findings": analysis.findings},
-    }

@@ -32,6 +32,10 @@ _DONE = {"apply": "applied", "rollback": "rolled back"}
 _DOING = {"apply": "applying", "rollback": "rolling back"}
 
 
+class OnlyShown(Exception):
+    """Ends a dry run once what would be done was shown."""
+
+
 def load_migrations(context: Context, folder: str | None = None) -> MigrationSet:
     """Return the project's migrations, or those of another folder."""
     from dataclasses import replace

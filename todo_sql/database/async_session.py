@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar, overload
 
 from todo_sql.database import results
-from todo_sql.database.base_session import Handle, InTransaction, Turn
+from todo_sql.database.base_session import Handle, InTransaction
 from todo_sql.database.batch import AsyncBatch
 from todo_sql.database.copyfrom import Row
 from todo_sql.database.executor import Shape
@@ -132,7 +132,7 @@ class AsyncTransaction(InTransaction, AsyncSession):
     An error that leaves the ``async with`` block rolls back. Tasks that share it take turns.
     """
 
-    _new_turn = Turn.of_tasks
+    _of_tasks = True
 
     async def __aenter__(self) -> Self:
         self._turn.check()

@@ -152,24 +152,16 @@ class Turn:
     itself: an error at once.
 
     Args:
+        tasks: Whether tasks share it, and not threads.
+
+    Attributes:
         lock: Taken first, as in ``with turn.lock, turn:``.
-        me: Returns who asks: a thread or a task.
     """
 
-    def __init__(self, lock: Any, me: Callable[[], object]) -> None:
-        self.lock = lock
-        self._me = me
+    def __init__(self, *, tasks: bool) -> None:
+        self.lock: Any = asyncio.Lock() if tasks else threading.Lock()
+        self._me: Callable[[], object] = asyncio.current_task if tasks else threading.get_ident
         self._holder: object = None
-
-    @classmethod
-    def of_threads(cls) -> Turn:
-        """Return a turn that threads take."""
-        return cls(threading.Lock(), threading.get_ident)
-
-    @classmethod
-    def of_tasks(cls) -> Turn:
-        """Return a turn that tasks take."""
-        return cls(asyncio.Lock(), asyncio.current_task)
 
     def check(self) -> None:
         """Refuse whoever would wait for itself: it is this thread's or task's turn already."""
@@ -194,7 +186,7 @@ class Turn:
 class InTransaction(Handle):
     """A handle whose calls are one transaction, made one after the other."""
 
-    _new_turn: Callable[[], Turn]
+    _of_tasks: bool
 
     def __init__(
         self,
@@ -207,7 +199,7 @@ class InTransaction(Handle):
         super().__init__(engine, scope, freshness)
         self._unit = unit
         self._outer = outer
-        self._turn: Turn = outer._turn if outer is not None else type(self)._new_turn()
+        self._turn: Turn = Turn(tasks=self._of_tasks) if outer is None else outer._turn
         self._savepoint: Savepoint | None = None
         self._entered = False
 

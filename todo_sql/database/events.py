@@ -73,12 +73,9 @@ class Watch:
         self._tell(None, getattr(error, "sqlstate", None), type(error).__name__)
 
     def _tell(self, rows: int | None, sqlstate: str | None, error: str | None) -> None:
-        name, file, took = (
-            self._query.name,
-            self._query.file.file,
-            time.perf_counter() - self._began,
-        )
-        event = QueryEvent(name, file, self._started_at, took, rows, sqlstate, error)
+        query, took = self._query, time.perf_counter() - self._began
+        facts = query.name, query.file.file, self._started_at, took
+        event = QueryEvent(*facts, rows, sqlstate, error)
         for listener in tuple(self._listeners):
             try:
                 listener(event)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar, overload
 
 from todo_sql.database import results
-from todo_sql.database.base_session import Handle, InTransaction, Turn
+from todo_sql.database.base_session import Handle, InTransaction
 from todo_sql.database.batch import Batch
 from todo_sql.database.copyfrom import Row
 from todo_sql.database.executor import Shape
@@ -177,7 +177,7 @@ class Transaction(InTransaction, Session):
     An error that leaves the ``with`` block rolls back. Threads that share it take turns.
     """
 
-    _new_turn = Turn.of_threads
+    _of_tasks = False
 
     def __enter__(self) -> Self:
         self._turn.check()

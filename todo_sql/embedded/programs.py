@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,12 +155,10 @@ class Account:
         if data.exists() and data.stat().st_uid != 0:
             return cls(data.stat().st_uid, data.stat().st_gid)
         for name in ACCOUNTS:
-            try:
+            with suppress(KeyError):
                 entry = pwd.getpwnam(name)
-            except KeyError:
-                continue
-            if entry.pw_uid != 0:
-                return cls(entry.pw_uid, entry.pw_gid)
+                if entry.pw_uid != 0:
+                    return cls(entry.pw_uid, entry.pw_gid)
         raise DatabaseError(
             "PostgreSQL does not run as root, and there is no account to run it as",
             code="E107",

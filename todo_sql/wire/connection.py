@@ -70,7 +70,9 @@ class Prepared:
             make = self._makers[row] = maker(row, column_names(result), self._types(result))
             self._learn(result, forms)
             if not forms:
-                self.result_format = self._best_format(result)
+                find, oids = self.transformer.adapters.get_loader, set(_oids(result))
+                known = all(find(oid, pq.Format.BINARY) for oid in oids)
+                self.result_format = pq.Format.BINARY if known else pq.Format.TEXT
         return load(result, self.transformer, make, label)
 
     def _learn(self, result: pq.abc.PGresult, forms: Mapping[str, Form]) -> None:
@@ -85,11 +87,6 @@ class Prepared:
         """Return the only class of each column's values, where that is known."""
         adapters = self.transformer.adapters
         return tuple(loaded(adapters, oid) for oid in _oids(result))
-
-    def _best_format(self, result: pq.abc.PGresult) -> pq.Format:
-        adapters, oids = self.transformer.adapters, set(_oids(result))
-        known = all(adapters.get_loader(oid, pq.Format.BINARY) for oid in oids)
-        return pq.Format.BINARY if known else pq.Format.TEXT
 
 
 def _oids(result: pq.abc.PGresult) -> tuple[int, ...]:

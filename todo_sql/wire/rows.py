@@ -71,7 +71,7 @@ def maker(row: Any, names: Sequence[str], types: Sequence[type | None] = ()) -> 
         _distinct(names)
     is_model = isinstance(row, type) and issubclass(row, BaseModel)
     if is_model and not (len(names) == 1 and names[0] not in row.model_fields):
-        slow = _models(row, names)
+        slow = _mapper(len(names))(row.__pydantic_validator__.validate_python, *names)
         return instances(row, tuple(names), tuple(types), slow) if types else slow
     if isinstance(row, type) and dataclasses.is_dataclass(row):
         return _dataclasses(row, names)
@@ -106,11 +106,6 @@ def _checked(row: CheckedType, names: Sequence[str]) -> Make:
     if len(names) == 1 and not row.takes_tuple:
         return lambda rows: [validate(value) for (value,) in rows]
     return lambda rows: [validate(values) for values in rows]
-
-
-def _models(row: type[BaseModel], names: Sequence[str]) -> Make:
-    make: Make = _mapper(len(names))(row.__pydantic_validator__.validate_python, *names)
-    return make
 
 
 @lru_cache(maxsize=256)

@@ -26,7 +26,7 @@ class _AlembicRun:
         self.revisions: dict[str, dict[str, Any]] = {}
         self.error: str | None = None
         self.failed: dict[str, str] | None = None
-        self._positions: dict[int, str] = {}
+        self._position: str | None = None
 
     def listen(self) -> None:
         from sqlalchemy import event
@@ -71,7 +71,7 @@ class _AlembicRun:
             cursor.close()
         except Exception:  # a driver that cannot have two cursors: the statement counts as a read
             return False
-        before, self._positions[0] = self._positions.get(0), place
+        before, self._position = self._position, place
         words = statement.lower()
         return before is not None and place != before and "(" in words and " from " not in words
 

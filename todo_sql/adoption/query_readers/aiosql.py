@@ -84,5 +84,3 @@ def edit(query: EditedQuery, columns: Columns) -> None:
             query.head.start,
             "leave it out of the calls",
         )
-    if query.head.cardinality == "optional":
-        query.notes.append("more than one row is an error here; there the first one came")

@@ -95,5 +95,3 @@ def edit(query: EditedQuery, columns: Columns) -> None:
                 query.in_array(code, at - 1, token.end, query.parameter(word, word))
             else:
                 query.renamed(token)
-    if query.head.cardinality == "optional":
-        query.notes.append("more than one row is an error here; there the first one came")

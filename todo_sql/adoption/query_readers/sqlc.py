@@ -11,7 +11,6 @@ from typing import Any
 from todo_sql.adoption.documents import document, listed, text_of
 from todo_sql.adoption.queried_table import field_name
 from todo_sql.adoption.query_edits import EditedQuery, QueryHead, snake_case
-from todo_sql.adoption.query_names import named_after
 from todo_sql.adoption.revisions import Asked
 from todo_sql.catalog.names import quoted
 from todo_sql.errors import Finding, UsageError
@@ -36,6 +35,8 @@ _KEYWORDS = {
     *("natural", "lateral", "select", "offset", "having", "window", "tablesample"),
 }
 _MACROS = ("arg", "narg", "slice", "embed")
+_COMPARES = re.compile(r"[<>=!~]+\Z")
+_LIKE = ("like", "ilike", "in", "any", "all", "similar")
 _PLAIN_GO = ("string", "[]byte", "bool", "int", "uuid.UUID", "time.Time", "json.RawMessage")
 
 Columns = Callable[[str | None, str], Sequence[str] | None]
@@ -43,12 +44,16 @@ Columns = Callable[[str | None, str], Sequence[str] | None]
 
 def files(folder: Path, asked: Asked) -> list[Path]:
     """Return the query files: those of a sqlc.yaml, or of a folder."""
-    found = _configuration(folder)
+    places = [folder] if folder.is_file() else [folder / name for name in CONFIGURATIONS]
+    found = next((one for one in places if one.name in CONFIGURATIONS and one.is_file()), None)
     if found is None:
-        return sorted(folder.rglob("*.sql"))
+        return places if folder.is_file() else sorted(folder.rglob("*.sql"))
     source = asked.source(found)
     chosen: dict[Path, None] = {}
-    for block in _blocks(_document(source)):
+    given = _document(source)
+    for block in listed(given.get("sql") or given.get("packages")):  # of version 2, of version 1
+        if not isinstance(block, Mapping):
+            continue
         engine = text_of(block.get("engine")) or "postgresql"
         names = [text_of(one) for one in listed(block.get("queries"))]
         if engine != "postgresql":
@@ -88,12 +93,6 @@ def _named(name: str, folder: Path, source: Source, asked: Asked) -> list[Path]:
     return sorted(path for path in paths if path.suffix == ".sql" and path.is_file())
 
 
-def _configuration(folder: Path) -> Path | None:
-    if folder.is_file():
-        return folder if folder.name in CONFIGURATIONS else None
-    return next((folder / name for name in CONFIGURATIONS if (folder / name).is_file()), None)
-
-
 def _document(source: Source) -> Mapping[str, Any]:
     try:
         found = document(source)
@@ -104,12 +103,6 @@ def _document(source: Source) -> Mapping[str, Any]:
             fix="correct it, or name the folder of the query files",
         ) from None
     return found if isinstance(found, Mapping) else {}
-
-
-def _blocks(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the blocks of version 2, or the packages of version 1."""
-    found = listed(given.get("sql") or given.get("packages"))
-    return [one for one in found if isinstance(one, Mapping)]
 
 
 def _overrides(source: Source, block: Mapping[str, Any]) -> Iterator[Finding]:
@@ -170,7 +163,7 @@ def edit(query: EditedQuery, columns: Columns) -> None:
         used = _macro(query, code, at, columns) or _at_name(query, code, at)
         if not used and code[at].kind is Kind.POSITIONAL:
             number = query.word(code[at])
-            wanted = named_after(query, code, at) or f"p{number[1:]}"
+            wanted = _named_after(query, code, at) or f"p{number[1:]}"
             query.replace(code[at].start, code[at].end, f":{query.parameter(number, wanted)}")
         at += used or 1
     _stars(query, code, columns)
@@ -296,3 +289,66 @@ def _shown(name: str) -> str:
     """Return a column as a select list has it, under a name that a field can have."""
     field = field_name(name)
     return quoted(name) if field == name else f"{quoted(name)} as {quoted(field)}"
+
+
+def _named_after(query: EditedQuery, code: Sequence[Token], at: int) -> str | None:
+    """Return the column that a parameter is compared with or stored in, or None."""
+    words = [query.word(one) for one in code]
+    before = at - 1
+    while before > 0 and words[before].lower() in ("(", "any", "all", "not", "lower", "upper"):
+        before -= 1
+    if before <= 0:
+        return _stored(code, words, at)
+    if words[before].lower() in ("limit", "offset"):
+        return words[before].lower()
+    if _COMPARES.match(words[before]) or words[before].lower() in _LIKE:
+        if words[before - 1].lower() == "not":
+            before -= 1
+        return _column(code, words, before - 1)
+    if words[before].lower() == "between":
+        found = _column(code, words, before - 1)
+        return f"{found}_from" if found else None
+    after = at + 1
+    while after + 1 < len(words) and words[after] == "::":
+        after += 2
+    if after + 1 < len(words) and _COMPARES.match(words[after]):
+        return _column(code, words, after + 1, forward=True)
+    return _stored(code, words, at)
+
+
+def _column(
+    code: Sequence[Token], words: Sequence[str], at: int, *, forward: bool = False
+) -> str | None:
+    """Return the last part of the name that ends, or begins, at a token."""
+    if forward:
+        while at + 2 < len(words) and words[at + 1] == ".":
+            at += 2
+    elif words[at] == ")" and at >= 2:  # lower(name)
+        at -= 1
+    if not 0 <= at < len(words) or code[at].kind not in (Kind.WORD, Kind.QUOTED):
+        return None
+    return words[at].strip('"')
+
+
+def _stored(code: Sequence[Token], words: Sequence[str], at: int) -> str | None:
+    """Return the column of an INSERT whose value a parameter is part of."""
+    lower = [word.lower() for word in words]
+    if "into" not in lower or "values" not in lower:
+        return None
+    values = lower.index("values")
+    opening = next((n for n in range(lower.index("into"), values) if words[n] == "("), None)
+    if opening is None or at < values:
+        return None
+    columns = [
+        words[n].strip('"')
+        for n in range(opening + 1, values)
+        if code[n].kind in (Kind.WORD, Kind.QUOTED) and words[n - 1] in ("(", ",")
+    ]
+    depth, place = 0, 0
+    for n in range(values + 1, at):
+        depth += (words[n] in "([") - (words[n] in ")]")
+        if depth == 0 and words[n] == ",":
+            place = 0
+        elif depth == 1 and words[n] == ",":
+            place += 1
+    return columns[place] if depth and place < len(columns) else None

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from todo_sql.adoption.project_code import ProjectCode, has
 from todo_sql.adoption.revisions import Asked
-from todo_sql.adoption.tools import tool
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
 
@@ -16,6 +15,7 @@ _DRIVERS = ("psycopg2", "psycopg", "asyncpg", "pg8000")
 _ASYNC_DRIVERS = ("asyncpg", "psycopg")
 _DRIVER = re.compile(r"^[^#\n]*\bpostgres(?:ql)?\+(\w+)", re.MULTILINE)
 _ASYNC = re.compile(r"\b(?:async_engine_from_config|create_async_engine|AsyncEngine|run_sync)\b")
+_SECTION = "[tool.alembic]"
 _LOCATION = re.compile(r"^\s*script_location\s*=\s*[\"']?([^\"'\n]+)", re.MULTILINE)
 
 
@@ -24,7 +24,9 @@ def _orders(folder: Path, asked: Asked, python: str, url: str) -> dict[str, str]
     tomls = (here / "pyproject.toml" for here in asked.above(folder))
     ini = next((path for path in inis if path.is_file()), None)
     ini = folder if folder.suffix == ".ini" else ini
-    toml = next((path for path in tomls if _configures(path, asked)), None)
+    # Alembic looks there since 1.16.
+    configured = (one for one in tomls if one.is_file() and _SECTION in asked.source(one).text)
+    toml = next(configured, None)
     places = (folder, folder.parent)  # the folder of the versions may be named
     location = next((place for place in places if (place / "env.py").is_file()), None)
     if ini is None and toml is None and location is None:
@@ -35,11 +37,6 @@ def _orders(folder: Path, asked: Asked, python: str, url: str) -> dict[str, str]
         )
     orders = {"ini": str(ini or ""), "toml": str(toml or ""), "location": str(location or "")}
     return {**orders, "url": _url(url, python, orders, asked)}
-
-
-def _configures(pyproject: Path, asked: Asked) -> bool:
-    """Tell whether a pyproject.toml holds what Alembic since 1.16 looks for there."""
-    return pyproject.is_file() and "[tool.alembic]" in asked.source(pyproject).text
 
 
 def _url(url: str, python: str, orders: Mapping[str, str], asked: Asked) -> str:
@@ -70,4 +67,4 @@ def _texts(orders: Mapping[str, str], asked: Asked) -> Iterator[str]:
 # Its keys are the revisions. What a revision that read rows did to them is what an empty
 # database needed; such a file says so, and is refused where it is still pending.
 _CODE = ProjectCode("alembic", _orders, printed=True)
-TOOL = tool("alembic", _CODE.history, make=_CODE.make)
+read, make = _CODE.history, _CODE.make

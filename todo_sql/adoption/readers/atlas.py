@@ -8,7 +8,6 @@ from pathlib import Path
 
 from todo_sql.adoption.readers import golang_migrate
 from todo_sql.adoption.revisions import Asked, Revision, half_of, named
-from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"([^_.]+)(?:_(.*))?\.sql")
 _DIRECTIVE = re.compile(r"^--[ \t]*atlas:(\w+)(?:[ \t]+(.*?))?[ \t]*\r?$", re.MULTILINE)
@@ -38,6 +37,3 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
         half = half_of(source, "txmode" not in said or said["txmode"][2] != "none")
         yield Revision(name[1], name[2] or "migration", source.file, half, version=name[1])
         first = False
-
-
-TOOL = tool("atlas", read)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from todo_sql.adoption.revisions import Asked, Revision, by_marks, named
-from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(\d+)_?(.*)\.sql")
 _MARK = re.compile(r"^--[ \t]*migrate:(?P<way>up|down)\b(?P<options>.*)$", re.MULTILINE)
@@ -34,6 +33,3 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
         if "up" in halves:
             up, down = halves["up"], halves.get("down")
             yield Revision(name[1], name[2], source.file, up, down, version=name[1])
-
-
-TOOL = tool("dbmate", read)

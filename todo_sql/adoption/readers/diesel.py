@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.revisions import NO_UP, WRITE_UP, Asked, Half, Revision, code_instead, named
-from todo_sql.adoption.tools import tool
 
 _FOLDER = re.compile(r"([\d-]+)_?(.*)")
 
@@ -37,6 +36,3 @@ def _in_transaction(metadata: Half | None, asked: Asked) -> bool:
             place = metadata.place(0, 1)
             asked.refuse("A114", f"is no TOML: {error}", place, fix="correct the file")
     return True
-
-
-TOOL = tool("diesel", read)

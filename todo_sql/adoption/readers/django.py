@@ -7,7 +7,6 @@ from pathlib import Path
 
 from todo_sql.adoption.project_code import ProjectCode
 from todo_sql.adoption.revisions import Asked
-from todo_sql.adoption.tools import tool
 from todo_sql.errors import UsageError
 from todo_sql.wire.url import DatabaseUrl
 
@@ -33,4 +32,4 @@ def _orders(folder: Path, asked: Asked, python: str, url: str) -> dict[str, str]
 # Its keys are ``app.name``. Apps of others (auth, contenttypes, …) come along, since tables
 # refer to theirs; rows that Django makes after a run (permissions) do not.
 _CODE = ProjectCode("django", _orders, printed=False)
-TOOL = tool("django", _CODE.history, make=_CODE.make)
+read, make = _CODE.history, _CODE.make

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from todo_sql.adoption.placeholders import filled
 from todo_sql.adoption.revisions import Asked, Half, Revision, code_instead, half_of
-from todo_sql.adoption.tools import tool
 from todo_sql.adoption.versions import natural
 from todo_sql.errors import Place
 
@@ -210,13 +209,10 @@ def _flat(tree: object, name: str) -> Iterator[tuple[str, str]]:
         yield name, str(tree).lower() if isinstance(tree, bool) else str(tree)
 
 
-def _of_row(key: str, keys: Sequence[str]) -> str:
+def key_of_row(key: str, keys: Sequence[str]) -> str:
     """Return the key of a row: a version, or ``R__`` and the words of a repeatable file."""
     if not key.startswith("R:"):
         return version_key(key)
     words = key[2:]
     said = (one for one in keys if one.startswith("R__") and one[3:].replace("_", " ") == words)
     return next(said, f"R__{words.replace(' ', '_')}")
-
-
-TOOL = tool("flyway", read, key=_of_row)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.revisions import RENUMBER, Asked, Revision, code_instead, pairs
-from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(?P<number>\d+)_(?P<name>.*)\.(?P<way>up|down)\.(?P<kind>[^.]+)")
 
@@ -23,6 +22,3 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
             continue
         halves = asked.half(up), asked.half(downs[0]) if downs else None
         yield Revision(key, name["name"], asked.shown(up), *halves, version=key)
-
-
-TOOL = tool("golang-migrate", read)

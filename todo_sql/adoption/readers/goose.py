@@ -17,7 +17,6 @@ from todo_sql.adoption.revisions import (
     named,
     split_at,
 )
-from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(\d+)_?(.*)\.(sql|go)")
 _MARK = re.compile(
@@ -83,6 +82,3 @@ def _unmarked(half: Half, asked: Asked) -> Half:
         return ""
 
     return replace(half, text=_WORD.sub(taken, half.text))
-
-
-TOOL = tool("goose", read)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from todo_sql.adoption.placeholders import filled
 from todo_sql.adoption.revisions import Asked, Half, Revision, named
-from todo_sql.adoption.tools import tool
 from todo_sql.migrations.files.directives import is_empty
 
 _FILE = re.compile(r"(\d+)(?:-(.*))?\.sql")
@@ -71,6 +70,3 @@ def _configured(folder: Path, asked: Asked) -> dict[str, str]:
         for name, value in (given if isinstance(given, dict) else {}).items()
         if not str(value).startswith("!ENV")
     }
-
-
-TOOL = tool("graphile-migrate", read)

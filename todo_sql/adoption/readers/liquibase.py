@@ -16,7 +16,6 @@ from xml.etree import ElementTree
 from todo_sql.adoption.documents import document, listed, text_of
 from todo_sql.adoption.placeholders import filled
 from todo_sql.adoption.revisions import Asked, Half, Revision, split_at
-from todo_sql.adoption.tools import tool
 from todo_sql.sql.source import Source
 
 _FORMATTED = re.compile(r"\A\s*--[ \t]*liquibase formatted sql(?P<rest>[^\r\n]*)", re.IGNORECASE)
@@ -67,7 +66,7 @@ def _plain(file: str) -> str:
     return _WHERE.sub("", file.replace("\\", "/"))
 
 
-def _of_row(key: str, keys: Sequence[str]) -> str:
+def key_of_row(key: str, keys: Sequence[str]) -> str:
     """Return the key of a row, whose path is as Liquibase was started; its end tells which."""
     author, id, file = key.split("\n")
     changeset, file = f"{author}:{id}", _plain(file)
@@ -128,8 +127,10 @@ def _included(path: Path, asked: Asked, seen: dict[str, bool], depth: int = 0) -
 def _targets(kind: str, file: str, path: Path, asked: Asked) -> list[Path] | None:
     """Return the files that an include of a changelog means; None: it is not in the project."""
     try:
-        near = path.parent / file
-        target = near if near.exists() else next(_search(file, path, asked), near)
+        # Below each folder from the changelog's up to the root, too.
+        name = file.removeprefix("classpath:").lstrip("/")
+        places = [path.parent / file, *(here / name for here in asked.above(path.parent))]
+        target = next((one for one in places if one.exists()), places[0])
         if not asked.holds(target):
             return None
         if kind == "includeAll" and target.is_dir():
@@ -137,12 +138,6 @@ def _targets(kind: str, file: str, path: Path, asked: Asked) -> list[Path] | Non
         return [target] if kind == "include" and target.is_file() else None
     except (OSError, ValueError):  # a name that no file can have
         return None
-
-
-def _search(file: str, path: Path, asked: Asked) -> Iterator[Path]:
-    """Yield where an include may lie: below each folder from the changelog's up to the root."""
-    name = file.removeprefix("classpath:").lstrip("/")
-    yield from (here / name for here in asked.above(path.parent) if (here / name).exists())
 
 
 def _entries(source: Source, asked: Asked) -> Iterator[tuple[str, str]]:
@@ -220,8 +215,10 @@ def _changesets(path: Path, asked: Asked) -> Iterator[Revision]:
 
 def _attributes(rest: str) -> tuple[str, dict[str, str]]:
     """Return ``author:id`` and the attributes of a changeset."""
+    lexer = shlex.shlex(rest, posix=True)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""  # `\nGO` stays it
     try:
-        words = shlex.split(rest)
+        words = list(lexer)
     except ValueError:
         words = rest.split()
     name, *others = words or [""]
@@ -294,6 +291,3 @@ def _delimited(text: str, said: Mapping[str, str]) -> str:
     plain = delimiter if _SIMPLE.fullmatch(delimiter) else re.escape(delimiter)
     pattern = re.compile(rf"(?<![ \t])[ \t]*(?:{plain})[ \t]*$", re.MULTILINE)
     return pattern.sub(";", text)
-
-
-TOOL = tool("liquibase", read, key=_of_row)

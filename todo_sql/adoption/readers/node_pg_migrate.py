@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.revisions import Asked, Half, Revision, code_instead, named, split_at
-from todo_sql.adoption.tools import tool
 from todo_sql.adoption.versions import natural
 
 _FILE = re.compile(r"((\d+)[-_](.+?))(\.up|\.down)?\.(sql|js|ts|cjs|mjs|cts|mts)")
@@ -46,6 +45,3 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
             version=version,
             irreversible=_NO_WAY_BACK,
         )
-
-
-TOOL = tool("node-pg-migrate", read)

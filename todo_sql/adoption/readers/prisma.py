@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.revisions import Asked, Revision, named
-from todo_sql.adoption.tools import tool
 
 _FOLDER = re.compile(r"(\d*)[_-]?(.*)")
 _PROVIDER = re.compile(r'^\s*provider\s*=\s*"([^"]*)"', re.MULTILINE)
@@ -39,6 +38,3 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
             checksum=hashlib.sha256(asked.data(file)).hexdigest(),
             notes=("its way back is a hand-made down.sql",) if down else (),
         )
-
-
-TOOL = tool("prisma", read)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.revisions import Asked, Revision, code_instead, named
-from todo_sql.adoption.tools import tool
 from todo_sql.adoption.versions import natural
 
 _FILE = re.compile(r"[UV](\d+(?:\.\d+)?)__(\w+)\.(sql|rs)")
@@ -25,6 +24,3 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
         else:
             half = asked.half(path, transactional=True)
             yield Revision(key, name[2], half.file, half, version=key)
-
-
-TOOL = tool("refinery", read)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from todo_sql.adoption.psql import expanded
 from todo_sql.adoption.revisions import Asked, Revision, half_of
-from todo_sql.adoption.tools import tool
 from todo_sql.errors import ConfigError
 
 _ENTRY = re.compile(
@@ -67,6 +66,3 @@ def _top(folder: Path) -> Path:
     raise ConfigError(
         f"there is no sqitch.plan in {folder}", fix="name the folder that holds sqitch.plan"
     )
-
-
-TOOL = tool("sqitch", read)

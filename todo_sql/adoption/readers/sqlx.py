@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.revisions import RENUMBER, Asked, Half, Revision, half_of, pairs
-from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(?P<number>\d+)_(?P<name>.*?)(?:\.(?P<way>up|down))?\.sql")
 _OUTSIDE = "-- no-transaction"
@@ -36,6 +35,3 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
 def _half(path: Path, asked: Asked) -> Half:
     source = asked.source(path)
     return half_of(source, not source.text.startswith(_OUTSIDE))
-
-
-TOOL = tool("sqlx", read)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from todo_sql.adoption.revisions import Asked, Half, Revision, named
-from todo_sql.adoption.tools import tool
 
 _FILE = re.compile(r"(\d+)_(.*)\.sql")
 _MADE_THERE = Path(__file__).with_name("supabase_platform.sql")
@@ -49,6 +48,3 @@ def read(folder: Path, asked: Asked) -> Iterator[Revision]:
     for file, fix in _BESIDE.items():
         if (folder.parent / file).is_file():
             asked.leave_out("is no migration", folder.parent / file, fix)
-
-
-TOOL = tool("supabase", read)

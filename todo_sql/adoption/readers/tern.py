@@ -10,7 +10,6 @@ from pathlib import Path
 
 from todo_sql.adoption.placeholders import A_FILE, Room, filled
 from todo_sql.adoption.revisions import Asked, Half, Revision, named
-from todo_sql.adoption.tools import tool
 from todo_sql.adoption.versions import natural
 from todo_sql.sql.source import lies_in
 
@@ -71,6 +70,3 @@ def _data(folder: Path, asked: Asked) -> dict[str, str]:
     except configparser.Error:
         return {}
     return dict(parser["data"]) if parser.has_section("data") else {}
-
-
-TOOL = tool("tern", read)

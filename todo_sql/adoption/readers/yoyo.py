@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from todo_sql.adoption.revisions import Asked, Half, Revision, code_instead
-from todo_sql.adoption.tools import tool
 from todo_sql.migrations.files.directives import leading_comments
 from todo_sql.migrations.files.folder import topological
 
@@ -128,6 +127,3 @@ def _literal(node: ast.AST) -> object:
 
 def _joined(texts: list[str]) -> str:
     return "\n\n".join(text.strip().rstrip(";") + ";" for text in texts if text.strip())
-
-
-TOOL = tool("yoyo", read)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from todo_sql import writing
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import OnlyCheck
-from todo_sql.cli.written import tell
+from todo_sql.cli.verbs.generate import tell
 from todo_sql.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -65,9 +65,8 @@ def live_and_migrated(context: Context) -> tuple[Snapshot, Snapshot, int]:
     migrator = Migrator(url, migrations, ledger=config.ledger)
     status = migrator.status()
     done = (State.APPLIED, State.MODIFIED)
-    applied = tuple(
-        entry.migration for entry in status.entries if entry.state in done and entry.migration
-    )
+    there = [entry for entry in status.entries if entry.state in done]
+    applied = tuple(entry.migration for entry in there if entry.migration)
     current = all(entry.state is State.APPLIED for entry in status.repeatables)
     ran = migrations.repeatables if current else in_order(migrator.texts().values())
     chosen = replace(migrations, migrations=applied, repeatables=ran)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
 from todo_sql.cli.options import WaitForMigrator, Yes
 from todo_sql.cli.screen import count_of
+from todo_sql.config import FILE
 from todo_sql.errors import ExitCode, UsageError
 from todo_sql.paths import real_path
 from todo_sql.sql.source import lies_in, shown_path
@@ -21,13 +22,10 @@ if TYPE_CHECKING:
     from todo_sql.adoption.files import Conversion
     from todo_sql.adoption.revisions import Asked
     from todo_sql.adoption.tools import KnownTool, Tool
+    from todo_sql.catalog.diff import Difference
+    from todo_sql.cli.output import Output
 
 _SHOWN = 20  # notes on files
-_CONFIGURATION = "todo-sql.toml"
-
-
-class _ShownPlan(Exception):
-    """Ends a dry run once the plan was shown."""
 
 
 def command(
@@ -188,6 +186,7 @@ def _convert(
     prove: bool,
     dry_run: bool,
 ) -> ExitCode:
+    from todo_sql import writing
     from todo_sql.adoption import files
     from todo_sql.adoption.proof import differences as differing
 
@@ -202,69 +201,62 @@ def _convert(
             f"`--leave {unknown[0]}` is no migration of this folder",
             fix="name it as the other tool's ledger does; the notes and findings show the keys",
         )
-    before = files.adopted(target, tool.name)
-    found = files.convert(tool, history, before=before, left=left)
+    found = files.convert(tool, history, before=files.adopted(target, tool.name), left=left)
     write = not found.refused and not dry_run
+    configuration = root / FILE
     if write:
         files.write(found.files, target, root)
-        _configure(context, root, target)
+        if context.is_new and not configuration.exists():  # the next command finds the files
+            name = target.relative_to(root).as_posix()
+            writing.write(configuration, f'migrations = "{name}"\n', root)
+            output.message(f"wrote {FILE}: migrations = {name}")
     proof = "not run"
-    differences: list[Any] = []
+    differences: list[Difference] = []
     if prove and write:
         output.message("making both databases …")
         differences = differing(context.config, tool, history, target, source, asked)
         proof = "different" if differences else "equal"
     shown = shown_path(target, root)
     if output.json:
-        document = _document(tool, found, shown, proof, differences)
-        output.document(document | {"table": history.table})
+        output.document(
+            {
+                "tool": tool.name,
+                "files": [
+                    {
+                        "from": one.revision.file,
+                        "key": one.revision.key,
+                        "to": f"{shown}/{one.path}",
+                        "rollback": one.rollback and f"{shown}/{one.rollback_name}",
+                        "notes": one.notes,
+                    }
+                    for one in found.files
+                ],
+                "kept": found.kept,
+                "refused": found.refused,
+                "warnings": [one for one in found.findings if one.severity != "error"],
+                "ledger": None,
+                "proof": proof,
+                "differences": [one.item.key for one in differences],
+                "table": history.table,
+            }
+        )
     else:
-        _show(context, tool, found, shown, proof, differences, history.table, dry_run=dry_run)
+        _show(output, found, shown, dry_run=dry_run)
+        for one in differences[:_SHOWN]:
+            mark = "+" if one.before is None else "-" if one.after is None else "~"
+            output.data(f"{mark} {one.item.key}")
+        if proof == "equal":
+            output.message("proof: both ways make the same catalog")
+        elif differences:
+            output.message(f"proof: the two ways differ in {count_of(len(differences), 'object')}")
+        if write:
+            named = f" --table {history.table}" if history.table else ""
+            words = f"`todo-sql import {tool.name} --ledger{named} --dry-run`"
+            output.message(f"next, for each database: {words}")
     return ExitCode.FINDINGS if found.refused or differences else ExitCode.OK
 
 
-def _document(
-    tool: Tool, found: Conversion, shown: str, proof: str, differences: list[Any]
-) -> dict[str, Any]:
-    return {
-        "tool": tool.name,
-        "files": [
-            {
-                "from": one.revision.file,
-                "key": one.revision.key,
-                "to": f"{shown}/{_name(one)}",
-                "rollback": None if one.rollback is None else f"{shown}/{one.rollback_name}",
-                "notes": one.notes,
-            }
-            for one in found.files
-        ],
-        "kept": found.kept,
-        "refused": found.refused,
-        "warnings": [one for one in found.findings if one.severity != "error"],
-        "ledger": None,
-        "proof": proof,
-        "differences": [one.item.key for one in differences],
-    }
-
-
-def _name(one: Any) -> str:
-    from todo_sql.migrations.files.folder import REPEATABLE
-
-    return f"{REPEATABLE}/{one.name}" if one.revision.repeatable else str(one.name)
-
-
-def _show(
-    context: Context,
-    tool: Tool,
-    found: Conversion,
-    shown: str,
-    proof: str,
-    differences: list[Any],
-    table: str | None,
-    *,
-    dry_run: bool,
-) -> None:
-    output = context.output
+def _show(output: Output, found: Conversion, shown: str, *, dry_run: bool) -> None:
     if found.findings:
         output.findings(found.findings)
     if found.refused:
@@ -274,36 +266,13 @@ def _show(
         )
         return
     for one in found.files:
-        output.data(f"{one.revision.file} -> {shown}/{_name(one)}")
+        output.data(f"{one.revision.file} -> {shown}/{one.path}")
     notes = [f"{one.revision.file}: {note}" for one in found.files for note in one.notes]
     output.some(notes, _SHOWN, "notes", output.message)
     kept = f"; {found.kept} came over before" if found.kept else ""
     backs = sum(one.rollback is not None for one in found.files)
     would = "would come over" if dry_run else "came over"
     output.message(f"{count_of(len(found.files))} {would}, {backs} with a way back{kept}")
-    for one in differences[:_SHOWN]:
-        output.data(
-            f"{'+' if one.before is None else '-' if one.after is None else '~'} {one.item.key}"
-        )
-    if proof == "equal":
-        output.message("proof: both ways make the same catalog")
-    elif proof == "different":
-        output.message(f"proof: the two ways differ in {count_of(len(differences), 'object')}")
-    if not dry_run:
-        named = f" --table {table}" if table else ""
-        words = f"`todo-sql import {tool.name} --ledger{named} --dry-run`"
-        output.message(f"next, for each database: {words}")
-
-
-def _configure(context: Context, root: Path, target: Path) -> None:
-    """Write a configuration where there is none, so that the next command finds the files."""
-    from todo_sql import writing
-
-    if not context.is_new or (root / _CONFIGURATION).exists():
-        return
-    name = target.relative_to(root).as_posix()
-    writing.write(root / _CONFIGURATION, f'migrations = "{name}"\n', root)
-    context.output.message(f"wrote {_CONFIGURATION}: migrations = {name}")
 
 
 def _carry_over(
@@ -319,7 +288,7 @@ def _carry_over(
 ) -> ExitCode:
     from todo_sql.adoption.carry import carry_over
     from todo_sql.adoption.files import adopted
-    from todo_sql.cli.migrating import migrator_of
+    from todo_sql.cli.migrating import OnlyShown, migrator_of
 
     output = context.output
     files = [one for one in adopted(target, tool.name) if one.id[:14].isdigit()]
@@ -334,13 +303,21 @@ def _carry_over(
     def confirm(plan: CarryPlan) -> None:
         shown.append(plan)
         if not output.json:
-            _show_plan(context, plan)
+            for word, ids in (("applied", plan.recorded), ("pending", plan.pending)):
+                for id in ids:
+                    output.data(f"{word}  {id}")
+            for finding in plan.findings:
+                output.warn_of(finding)
+            output.message(
+                f"{plan.table}: {len(plan.recorded)} applied, {len(plan.pending)} pending, "
+                f"{len(plan.known)} recorded here before"
+            )
         if dry_run:
-            raise _ShownPlan
+            raise OnlyShown
         if plan.recorded:
             output.confirm("Record these in the ledger?", yes=yes)
 
-    with migrator_of(context, str(target)) as migrator, suppress(_ShownPlan):
+    with migrator_of(context, str(target)) as migrator, suppress(OnlyShown):
         carry_over(
             migrator,
             tool.name,
@@ -372,16 +349,3 @@ def _carry_over(
             f'`ignore = ["table {plan.table}"]` into the configuration, for `drift`'
         )
     return ExitCode.OK
-
-
-def _show_plan(context: Context, plan: CarryPlan) -> None:
-    output = context.output
-    for word, ids in (("applied", plan.recorded), ("pending", plan.pending)):
-        for id in ids:
-            output.data(f"{word}  {id}")
-    for finding in plan.findings:
-        output.warn_of(finding)
-    output.message(
-        f"{plan.table}: {len(plan.recorded)} applied, {len(plan.pending)} pending, "
-        f"{len(plan.known)} recorded here before"
-    )

@@ -6,6 +6,7 @@ import json
 import keyword
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,18 +18,15 @@ from typer import Argument, Option
 from todo_sql import writing
 from todo_sql.cli.all_or_nothing import all_or_nothing
 from todo_sql.cli.context import Context, environment_for
-from todo_sql.errors import (
-    ConfigError,
-    DatabaseError,
-    ExitCode,
-    Finding,
-    FindingsError,
-    UsageError,
-)
+from todo_sql.errors import ConfigError, DatabaseError, ExitCode, FindingsError, UsageError
 from todo_sql.paths import real_path
+from todo_sql.sql.source import shown_path
 
 if TYPE_CHECKING:
-    from todo_sql.adoption.live import Live
+    from todo_sql.adoption.live import Live, Offered
+    from todo_sql.compiler.describe import Analysis
+    from todo_sql.config import Config
+    from todo_sql.queries.loader import QuerySet
 
 TEMPLATE = Path(__file__).parents[1] / "template"
 _EXAMPLE = ("migrations/", "queries/", "seeds/", "tests/", ".sqlfluff")  # of notes
@@ -129,12 +127,10 @@ def _files(package: str) -> dict[str, str]:
 
 def _generate(context: Context, root: Path) -> list[str]:
     """Write the typed package; say how to do it later where there is no PostgreSQL."""
-    from todo_sql.compiler.generating import generate
     from todo_sql.compiler.project import analyse_folder
     from todo_sql.config import load_config
 
     config = load_config(root)
-    assert config.generate is not None
     context.output.message("checking the queries on the embedded PostgreSQL …")
     try:
         queries, analysis = analyse_folder(config)
@@ -143,9 +139,18 @@ def _generate(context: Context, root: Path) -> list[str]:
             f"no typed package yet: {error.finding.message}; run `todo-sql generate` later"
         )
         return []
+    return _write_package(config, analysis, queries)
+
+
+def _write_package(config: Config, analysis: Analysis, queries: QuerySet) -> list[str]:
+    """Write the typed package; return the paths of its files in the project."""
+    from todo_sql.compiler.generating import generate
+
+    folder = config.generate
+    assert folder is not None
     files = generate.render(analysis.described, queries.files, config)
-    folder = config.generate.relative_to(config.root)
-    return [(folder / name).as_posix() for name in generate.write(files, config.generate, root)]
+    written = generate.write(files, folder, config.root)
+    return [shown_path(folder / name, config.root) for name in written]
 
 
 def _from_live(
@@ -162,17 +167,20 @@ def _from_live(
     if different is not None:
         output.message(f"the project stands in {folder}: correct {made.id}.sql, and record it then")
         raise different
+    offered, objects = made.offered, len(made.live.snapshot)
+    tables, left_out = (offered.files, offered.left_out) if offered else ((), ())
+    count = sum(len(one.queries) for one in tables)
     if output.json:
         output.document(
             {
                 "project": str(root),
                 "migration": made.id,
                 "written": sorted(made.written),
-                "objects": len(made.live.snapshot),
-                "tables": made.tables,
-                "queries": made.queries,
+                "objects": objects,
+                "tables": len(tables),
+                "queries": count,
                 "tenant": made.tenant,
-                "left_out": made.left_out,
+                "left_out": left_out,
                 "by_hand": made.live.by_hand,
                 "recorded": made.recorded,
             }
@@ -181,15 +189,12 @@ def _from_live(
     output.some([f"{folder / path}" for path in sorted(made.written)], _SHOWN, "files", output.data)
     for text in made.live.by_hand:
         output.warning(f"{made.id}.sql lacks a statement that would {text}")
-    for finding in made.left_out:
+    for finding in left_out:
         output.warn_of(finding)
     tenants = f", each for one {made.tenant} where the table has it" if made.tenant else ""
-    output.message(
-        f"{len(made.live.snapshot)} objects in {made.id}; "
-        f"{made.queries} queries for {made.tables} tables and views{tenants}"
-    )
-    if context.config.generate is not None:
-        output.message(f"next: cd {folder}, set DATABASE_URL, `todo-sql drift`")
+    said = f"{count} queries for {len(tables)} tables and views{tenants}"
+    output.message(f"{objects} objects in {made.id}; {said}")
+    output.message(f"next: cd {folder}, set DATABASE_URL, `todo-sql drift`")
     return ExitCode.OK
 
 
@@ -234,10 +239,12 @@ def _begin(
     for path, text in files.items():
         writing.write(root / path, text, root)
     context.config = load_config(root, environment=environment)
-    made = _Begun(id, database, [*files], found, column)
+    made = _Begun(id, database, found, column, [*files])
     if queries:
         output.message("checking the queries on the scratch server …")
-        _offer(context, made, column)
+        made.offered = offered = live.offer(context.config, column)
+        made.written += [f"queries/{one.stem}.sql" for one in offered.files]
+        made.written += _write_package(context.config, offered.analysis, offered.queries)
     return made
 
 
@@ -246,11 +253,9 @@ def _refuse_project(root: Path, folder: Path) -> None:
     from todo_sql.config import NoProject, load_config
 
     there = [path for name in ("migrations", "queries") for path in (root / name).rglob("*.sql")]
-    try:
+    with suppress(NoProject):
         if root.is_dir():
             there.append(load_config(root, environment={}).file)
-    except NoProject:
-        pass
     if there:
         raise UsageError(
             f"{there[0].relative_to(root)} exists in {folder}",
@@ -286,45 +291,15 @@ def _quoted(text: str) -> str:
 
 @dataclass
 class _Begun:
-    """What `init --from` made.
+    """What `init --from` made."""
 
-    Attributes:
-        id: Of the migration.
-        database: Whose schema it makes.
-        written: The files, by their paths in the project.
-        live: What the database held.
-        tenant: The column that tells tenants apart.
-        tables: How many have queries.
-        queries: How many there are.
-        left_out: Why a query is not there.
-        recorded: What was recorded in the database.
-    """
-
-    id: str
-    database: str
-    written: list[str]
+    id: str  # of the migration
+    database: str  # whose schema it makes
     live: Live
-    tenant: str | None
-    tables: int = 0
-    queries: int = 0
-    left_out: tuple[Finding, ...] = ()
+    tenant: str | None  # the column that tells tenants apart
+    written: list[str]
+    offered: Offered | None = None
     recorded: list[str] = field(default_factory=list)
-
-
-def _offer(context: Context, made: _Begun, tenant: str | None) -> None:
-    from todo_sql.adoption.live import offer
-    from todo_sql.compiler.generating import generate
-
-    config = context.config
-    found = offer(config, tenant)
-    made.tables, made.left_out = len(found.files), found.left_out
-    made.queries = sum(len(one.queries) for one in found.files)
-    made.written += [f"queries/{one.stem}.sql" for one in found.files]
-    if config.generate is not None:
-        files = generate.render(found.analysis.described, found.queries.files, config)
-        place = config.generate.relative_to(config.root)
-        written = generate.write(files, config.generate, config.root)
-        made.written += [(place / name).as_posix() for name in written]
 
 
 def _record(context: Context, made: _Begun, folder: Path, *, yes: bool) -> FindingsError | None:

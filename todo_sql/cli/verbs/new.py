@@ -61,7 +61,15 @@ def command(
         for path in shown:
             context.output.data(path)
     if drafted:
-        _name_hazards(context, frozenset((real_path(forward), real_path(rollback))), document)
+        from todo_sql.review.linting.lint import lint
+
+        files = frozenset((real_path(forward), real_path(rollback)))
+        every = lint(context.config, files, each=False).findings
+        hazards = [one for one in every if not (one.cause or "").startswith("style: ")]
+        document["findings"] = hazards
+        for one in hazards:
+            place = f"{one.place.file}:{one.place.line}: " if one.place else ""
+            context.output.message(f"{one.severity}[{one.code}] {place}{one.message}")
         if schema is None:
             context.output.message(
                 "the database that it was drafted from has all of it: once it is read and kept, "
@@ -81,18 +89,6 @@ def _draft(context: Context, schema: Path | None) -> Draft:
     else:
         wanted, migrated, _ = live_and_migrated(context)
     return draft(migrated, wanted, context.config.ignore)
-
-
-def _name_hazards(context: Context, files: frozenset[Path], document: dict[str, object]) -> None:
-    """Say what `lint` finds in a draft."""
-    from todo_sql.review.linting.lint import lint
-
-    every = lint(context.config, files, each=False).findings
-    found = [one for one in every if not (one.cause or "").startswith("style: ")]
-    document["findings"] = found
-    for one in found:
-        place = f"{one.place.file}:{one.place.line}: " if one.place else ""
-        context.output.message(f"{one.severity}[{one.code}] {place}{one.message}")
 
 
 def _description(name: str) -> str:

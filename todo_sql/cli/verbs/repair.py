@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from todo_sql.cli.context import Context
-from todo_sql.cli.migrating import migrator_of
+from todo_sql.cli.migrating import OnlyShown, migrator_of
 from todo_sql.cli.options import Migrations, WaitForMigrator, Yes, migration_ids
 from todo_sql.errors import UsageError
 
 if TYPE_CHECKING:
     from todo_sql.migrations.repair import Change, Fate
-
-
-class _ShownChange(Exception):
-    """Ends a dry run once the changes were shown."""
 
 
 def command(
@@ -61,10 +57,10 @@ def command(
             for change in changes:
                 output.message(f"{change.id}: {change.words}")
         if dry_run:
-            raise _ShownChange
+            raise OnlyShown
         output.confirm("Apply these changes to the ledger?", yes=yes)
 
-    with migrator_of(context, migrations) as migrator, suppress(_ShownChange):
+    with migrator_of(context, migrations) as migrator, suppress(OnlyShown):
         fate: Fate | None = "done" if done else "redo" if redo else None
         if move_ledger:
             migrator.move_ledger(confirm=confirm, wait=wait)

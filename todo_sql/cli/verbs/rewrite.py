@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
@@ -11,9 +11,6 @@ from todo_sql.cli.options import AcrossMajors, NoDataChecks, Yes, migration_ids
 from todo_sql.cli.screen import count_of
 from todo_sql.errors import ExitCode, UsageError
 from todo_sql.sql.source import shown_path
-
-if TYPE_CHECKING:
-    from todo_sql.rewriting.rewrite import Rewrite
 
 
 def command(
@@ -89,7 +86,10 @@ def command(
     if not output.json:
         for one in found:
             if one.files or id is not None:
-                _tell(context, one, dry_run=dry_run)
+                folder = shown_path(one.original.forward.path.parent, config.root)
+                for name, text in one.texts() if dry_run else ():
+                    output.data(f"-- {folder}/{name}\n{text}", verbatim=True)
+                output.message(rewrite_report.text(one))
         output.findings(findings)
     if done and not dry_run:
         moved = {id for one in done for id, _ in one.renumbered}
@@ -104,14 +104,3 @@ def command(
     failed = any(finding.severity == "error" for finding in findings)
     output.message(f"{len(done)} of {len(found)} rewritten" + (", as a trial" * dry_run))
     return ExitCode.FINDINGS if failed else ExitCode.OK
-
-
-def _tell(context: Context, found: Rewrite, *, dry_run: bool) -> None:
-    from todo_sql.rewriting import rewrite_report
-
-    output = context.output
-    if dry_run:
-        folder = shown_path(found.original.forward.path.parent, context.config.root)
-        for name, text in found.texts():
-            output.data(f"-- {folder}/{name}\n{text}", verbatim=True)
-    output.message(rewrite_report.text(found))

@@ -34,7 +34,14 @@ def command(context: Context, format: Format = "text") -> ExitCode:
 
     def told(proof: Proof) -> None:
         proofs.append(proof)
-        _tell(context, proof)
+        if proof.outcome in ("reversible", "repeatable", "ordered"):
+            output.detail(f"{proof.outcome:<12} {proof.id}")
+        else:
+            style = "cyan" if proof.outcome == "irreversible" else "bold red"
+            line = f" {proof.id}  {proof.reason or ''}".rstrip()
+            output.message((f"{proof.outcome:<12}", style), line)
+        for note in proof.notes:
+            output.detail(f"  {note}")
 
     stopped: TodoSqlError | None = None
     try:
@@ -60,15 +67,3 @@ def command(context: Context, format: Format = "text") -> ExitCode:
         raise stopped
     wrong = any(finding.severity == "error" for finding in findings)
     return ExitCode.FINDINGS if wrong else ExitCode.OK
-
-
-def _tell(context: Context, proof: Proof) -> None:
-    output = context.output
-    style = "cyan" if proof.outcome == "irreversible" else "bold red"
-    if proof.outcome in ("reversible", "repeatable", "ordered"):
-        output.detail(f"{proof.outcome:<12} {proof.id}")
-    else:
-        line = f" {proof.id}  {proof.reason or ''}".rstrip()
-        output.message((f"{proof.outcome:<12}", style), line)
-    for note in proof.notes:
-        output.detail(f"  {note}")
