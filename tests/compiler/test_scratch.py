@@ -11,6 +11,9 @@ import pytest
 from support.compiling import config_of
 from support.database import Owner, Server
 
+from todo_sql.catalog.diff import compare
+from todo_sql.catalog.names import literal
+from todo_sql.catalog.snapshot import take
 from todo_sql.compiler.scratch import (
     PREFIX,
     connect_migrated,
@@ -19,6 +22,9 @@ from todo_sql.compiler.scratch import (
 )
 from todo_sql.config import Config
 from todo_sql.errors import TodoSqlError
+from todo_sql.migrations.files.beside import load_project
+from todo_sql.migrations.migrator import Migrator
+from todo_sql.testing import TestServer
 
 pytestmark = pytest.mark.database
 
@@ -81,3 +87,37 @@ def test_wrong_migration_leaves_nothing(config: Config, server: Server) -> None:
     with pytest.raises(TodoSqlError, match="nonsense"):
         migrated_database(config)
     assert databases(server, config.root) == []
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [
+            "alter database %I set search_path = app, public",
+            "alter database %I set timezone = 'Asia/Tokyo'",
+            "alter role current_user in database %I set work_mem = '7MB'",
+        ],
+        ["alter database %I set search_path = ''"],
+        ["""alter database %I set search_path = '$user', 'With "Quote', public"""],
+        ["revoke connect on database %I from public"],
+        ["revoke all on database %I from public"],
+        ["grant create, temporary on database %I to pg_monitor with grant option"],
+    ],
+)
+def test_what_belongs_to_the_database(
+    statements: list[str], config: Config, empty_database: str, todo_sql_server: TestServer
+) -> None:
+    """A copy has the settings and privileges, which `create database` leaves behind."""
+    made = [f"execute format({literal(text)}, current_database());" for text in statements]
+    write(config.root, f"do $$ begin {' '.join(made)} end $$;\n")
+    Migrator(empty_database, load_project(config)).migrate()
+    with psycopg.connect(empty_database) as connection:
+        live = take(connection)
+        template = connection.info.dbname
+    with connect_migrated(config) as connection:
+        assert [str(difference) for difference in compare(live, take(connection))] == []
+    with (
+        todo_sql_server.database(template) as name,
+        psycopg.connect(todo_sql_server.url(name)) as connection,
+    ):
+        assert [str(difference) for difference in compare(live, take(connection))] == []

@@ -60,6 +60,17 @@ ODD_SCHEMAS = {
         alter table t alter b drop not null;
         alter table t alter b set not null;
     """,
+    "a view that reads itself": """
+        create view recent as select 1 as id;
+        create or replace view recent as select id from recent;
+    """,
+    "settings of the database": """
+        do $$ begin
+            execute format('alter database %I set "app.user" = ''u1''', current_database());
+            execute format('alter database %I set request.jwt.id = ''-1''', current_database());
+            execute format('alter database %I set "TimeZone" = ''UTC''', current_database());
+        end $$;
+    """,
     "circular foreign keys": """
         create table a (id integer primary key, b_id integer);
         create table b (id integer primary key, a_id integer references a deferrable);

@@ -17,6 +17,7 @@ from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import (
     alter_holder,
     column_name,
+    dotted,
     listed,
     literal,
     quoted,
@@ -55,7 +56,7 @@ def drop(item: Item, snapshot: Snapshot) -> Iterator[str]:
         case "comment":
             yield f"comment on {item.name} is null"
         case "database_setting":
-            yield ddl.database_setting(item, f"reset {item['name']}")
+            yield ddl.database_setting(item, f"reset {dotted(*item['name'].split('.'))}")
         case "security_label":
             yield f"{BY_HAND}drop {item.key}"
         case _:

@@ -10,6 +10,7 @@ from todo_sql.catalog.names import BY_HAND as BY_HAND
 from todo_sql.catalog.names import (
     FIRING,
     column_name,
+    dotted,
     listed,
     literal,
     names,
@@ -85,7 +86,7 @@ def _made(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
         case "other":
             yield from _other(item)
         case "database_setting":
-            yield _database_setting(item)
+            yield database_setting(item, f"set {assigned(item['name'], item['value'])}")
         case _:
             yield from _defined(item)
 
@@ -307,11 +308,12 @@ def _other(item: Item) -> Iterator[str]:
 _LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
 
 
-def _database_setting(item: Item) -> str:
-    value = literal(item["value"])
-    if item["name"] in _LISTS:
-        value = ", ".join(literal(plain(name)) for name in names(item["value"])) or "''"
-    return database_setting(item, f"set {item['name']} = {value}")
+def assigned(name: str, value: str) -> str:
+    """Return what follows `set`: a setting and its value, as `pg_db_role_setting` has it."""
+    text = literal(value)
+    if name in _LISTS:
+        text = ", ".join(literal(plain(one)) for one in names(value)) or "''"
+    return f"{dotted(*name.split('.'))} = {text}"
 
 
 def database_setting(item: Item, change: str) -> str:

@@ -54,7 +54,12 @@ class CatalogStep:
 def steps(snapshot: Snapshot, keys: Collection[str] | None = None) -> list[CatalogStep]:
     """Return how to make the objects of some keys (default: all), in an order that works."""
     chosen = snapshot.items.keys() if keys is None else set(keys)
-    apart: set[str] = set()
+    apart = {  # a view that reads itself
+        part
+        for part, needed in snapshot.needs.items()
+        if part.startswith("query view ")
+        and any(need.startswith(f"column {part[11:]}.") for need in needed)
+    }
     ignored: set[tuple[str, str]] = set()
     while True:
         plan = _Plan(snapshot, chosen, apart)

@@ -81,7 +81,7 @@ def migrated_database(
         name = template.replace("_template", f"_{kind}")
 
         def make(draft: str) -> None:
-            there.create(draft, template)
+            there.copy(template, draft)
             if fill is not None:
                 with telling(there.owner):
                     fill(there.url(draft))

@@ -19,6 +19,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from todo_sql.catalog.ddl import assigned
 from todo_sql.errors import ConfigError, DatabaseError, Finding
 from todo_sql.sql.trust import SAFE_ALWAYS
 from todo_sql.wire.url import DatabaseUrl
@@ -67,14 +68,17 @@ class Administration:
     owner: str | None
     durable: bool
 
-    def create(self, name: str, template: str | None = None) -> None:
-        """Make a database that belongs to whoever replays: empty, or a copy of a full one."""
-        # To copy files needs two checkpoints, which cost nothing where there is no disk to
-        # wait for; the other way would write every page of a full template to the log.
-        copies = template is not None or not self.durable
-        names = [name, template or "template0", *([self.owner] if self.owner else [])]
-        text = "create database {} template {}" + (" owner {}" if self.owner else "")
-        execute(self.connection, text + (" strategy file_copy" if copies else ""), *names)
+    def create(self, name: str) -> None:
+        """Make an empty database that belongs to whoever replays."""
+        text: LiteralString = "create database {} template template0"
+        text += " owner {}" if self.owner else ""
+        # To copy files needs two checkpoints, which cost nothing where no disk is waited for.
+        text += "" if self.durable else " strategy file_copy"
+        execute(self.connection, text, name, *([self.owner] if self.owner else []))
+
+    def copy(self, template: str, name: str) -> None:
+        """Make a copy of a database that belongs to whoever replays."""
+        copy_database(self.connection, template, name, self.owner or self.connection.info.user)
 
     def url(self, name: str, options: str = "") -> str:
         """Return the URL of a database, of the login that owns it."""
@@ -84,6 +88,50 @@ class Administration:
 def execute(connection: Connection, text: LiteralString, *names: str) -> None:
     """Run a statement with names in the places of ``{}``."""
     connection.execute(sql.SQL(text).format(*map(sql.Identifier, names)))
+
+
+_SETTINGS = """
+select r.rolname::text, pg_catalog.split_part(s.one, '=', 1),
+    pg_catalog.substr(s.one, pg_catalog.strpos(s.one, '=') + 1)
+from pg_catalog.pg_db_role_setting as c
+inner join pg_catalog.pg_database as d on c.setdatabase = d.oid
+cross join lateral pg_catalog.unnest(c.setconfig) as s (one)
+left join pg_catalog.pg_roles as r on c.setrole = r.oid
+where d.datname = %s and not d.datistemplate
+"""
+_PRIVILEGES = """
+select r.rolname::text, a.privilege_type,
+    case when a.is_grantable then ' with grant option' else '' end
+from pg_catalog.pg_database as d
+cross join lateral pg_catalog.aclexplode(d.datacl) as a
+left join pg_catalog.pg_roles as r on a.grantee = r.oid
+where d.datname = %s and not d.datistemplate
+"""
+
+
+def copy_database(connection: Connection, template: str, name: str, owner: str) -> None:
+    """Copy a database with its settings and privileges, which `create database` leaves behind.
+
+    Args:
+        connection: In autocommit mode, to another database; of a superuser or the owner.
+        template: Which to copy; nobody may be connected to it. What `template1` and its like
+            have is about themselves, and stays there.
+    """
+    # Measured without fsync: file_copy 25 ms, wal_log 75 ms, which writes each page to the log.
+    copied = "create database {} template {} owner {} strategy file_copy"
+    execute(connection, copied, name, template, owner)
+    target = sql.Identifier(name)
+    for role, setting, value in connection.execute(_SETTINGS, [template]).fetchall():
+        whose = sql.SQL("role {} in ").format(sql.Identifier(role)) if role else sql.SQL("")
+        text = sql.SQL("alter {}database {} set {}")
+        connection.execute(text.format(whose, target, sql.SQL(assigned(setting, value))))
+    given = connection.execute(_PRIVILEGES, [template]).fetchall()
+    if given:
+        execute(connection, "revoke all on database {} from public", name)
+    for role, privilege, option in given:
+        grantee = sql.Identifier(role) if role else sql.SQL("public")
+        text = sql.SQL("grant {} on database {} to {}{}")
+        connection.execute(text.format(sql.SQL(privilege), target, grantee, sql.SQL(option)))
 
 
 def drop(connection: Connection, name: str) -> None:
