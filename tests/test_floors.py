@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -57,8 +58,13 @@ def modules() -> Iterator[Path]:
             yield path
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Yield the dotted names that a module imports anywhere, late imports included."""
+@cache
+def imported(path: Path) -> Sequence[str]:
+    """Return the dotted names that a module imports anywhere, late imports included."""
+    return list(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -255,6 +255,42 @@ select
     ) as schemas
 from pg_publication as p;
 
+-- name: has_other :one
+-- Whether `other` can find anything.
+select exists(
+    select from pg_collation as c where c.oid >= 16384
+    union all
+    select from pg_conversion as c where c.oid >= 16384
+    union all
+    select from pg_operator as c where c.oid >= 16384
+    union all
+    select from pg_opfamily as c where c.oid >= 16384
+    union all
+    select from pg_opclass as c where c.oid >= 16384
+    union all
+    select from pg_cast as c where c.oid >= 16384
+    union all
+    select from pg_ts_parser as c where c.oid >= 16384
+    union all
+    select from pg_ts_template as c where c.oid >= 16384
+    union all
+    select from pg_ts_dict as c where c.oid >= 16384
+    union all
+    select from pg_ts_config as c where c.oid >= 16384
+    union all
+    select from pg_language as c where c.oid >= 16384
+    union all
+    select from pg_transform as c where c.oid >= 16384
+    union all
+    select from pg_foreign_data_wrapper as c where c.oid >= 16384
+    union all
+    select from pg_foreign_server as c where c.oid >= 16384
+    union all
+    select from pg_am as c where c.oid >= 16384
+    union all
+    select from pg_user_mappings as m where m.umid >= 16384
+) as found;
+
 -- name: other :many
 -- The rarer kinds, each with the statement that makes it. Options are told apart, since
 -- those that look like a secret are not shown.
