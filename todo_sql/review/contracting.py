@@ -13,12 +13,12 @@ from itertools import islice
 from typing import Any
 
 from todo_sql.errors import Finding
-from todo_sql.migrations.files.migration import Migration
+from todo_sql.migrations.files.migration import Migration, Script
 from todo_sql.queries.named import NamedQuery
 from todo_sql.queries.variants import variants
+from todo_sql.review.linting.schema_model import placed, schema_of
 from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shown, strings
 from todo_sql.sql.grammar import GrammarError, Statement, parse
-from todo_sql.sql.source import Source
 
 _MOST_VARIANTS = 16
 _RELATIONS = ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW")
@@ -39,7 +39,7 @@ def taken_from_queries(
     migrations: Iterable[Migration], queries: Mapping[str, NamedQuery]
 ) -> list[Finding]:
     """Return what contract files among pending migrations, in order, take away from queries."""
-    gone: dict[Gone, tuple[Source, Statement]] = {}
+    gone: dict[Gone, tuple[Script, Statement]] = {}
     for script in (migration.forward for migration in migrations):
         counts = script.directives.contracts and "M218" not in script.directives.allow
         for statement in script.statements:
@@ -47,19 +47,17 @@ def taken_from_queries(
             for one in given:
                 gone.pop(one, None)
             if counts:
-                gone |= dict.fromkeys(taken, (script.source, statement))
+                gone |= dict.fromkeys(taken, (script, statement))
     found = []
-    for one, (source, statement) in gone.items():
+    for one, (script, statement) in gone.items():
         for name, query in queries.items():
             if _reads(query, one):
-                line = statement.text.split("\n", 1)[0].rstrip()
-                place = source.place(statement.start, statement.start + len(line))
                 found.append(
                     Finding(
                         "M218",
                         "error",
                         f"{one} is taken away, and the query {name} reads it",
-                        place,
+                        script.place_of(statement),
                         cause=f"the query stands at {query.place()}; nothing was changed",
                         fix="change the query and release that first; where the query is not in "
                         "use any more, delete it, or say `-- allow: M218 reason`",
@@ -95,7 +93,7 @@ def _moved(statement: Statement) -> tuple[list[Gone], list[Gone]]:
                 given.append(Gone(table, node.newname))
             elif kind in _RELATIONS:
                 taken.append(Gone(table))
-                given.append(Gone(f"{table.split('.', 1)[0]}.{node.newname}"))
+                given.append(Gone(placed(schema_of(table), node.newname)))
     return taken, given
 
 

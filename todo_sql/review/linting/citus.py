@@ -9,12 +9,17 @@ from typing import Any, NamedTuple
 
 from todo_sql.review.linting.reviewed import Spot, spot_of
 from todo_sql.review.linting.rule import Hit, Project
-from todo_sql.review.linting.schema_model import Table
-from todo_sql.review.linting.tree import function_name, options
+from todo_sql.review.linting.schema_model import Table, placed, schema_of
+from todo_sql.review.linting.tree import function_name, options, qualified, relation
 from todo_sql.sql.walking import enum, of_type, strings, walk
 
 _DISTRIBUTES = ("create_distributed_table", "create_distributed_table_concurrently")
 _ARGUMENTS = ("table_name", "distribution_column", "distribution_type", "colocate_with")
+_OF_PLACES = ("select_stmt", "drop_stmt", "rename_stmt")
+_OF_TYPES = {
+    *("create_range_stmt", "define_stmt", "create_domain_stmt", "composite_type_stmt"),
+    "drop_stmt",
+}
 _MENTIONED = re.compile(r"\bcreate_(distributed|reference)_table")
 
 
@@ -130,24 +135,27 @@ def writes(project: Project, *kinds: str) -> Iterator[tuple[Hit, Any]]:
 def types_missing(project: Project) -> frozenset[str]:
     """Return the types that no other node has: ranges, base types, and what is made of them."""
     found: set[str] = set()
-    for _, command in project.commands("create_range_stmt"):
-        name = strings(command.type_name)[-1]
-        usual = name.replace("range", "multirange") if "range" in name else f"{name}_multirange"
-        many = options(command.params).get("multirange_type_name")
-        found |= {name, strings(many.type_name.names)[-1] if many else usual}
-    for _, command in project.commands("define_stmt"):
-        if enum(command, "kind") == "OBJECT_TYPE":
-            found.add(strings(command.defnames)[-1])
     if told(project):  # a row of a table that only the coordinator has
         local = project.schema.tables.keys() - names_on_nodes(project)
         found |= {name.rsplit(".", 1)[1] for name in local}
-    for _, command in project.commands("create_domain_stmt"):
-        if strings(command.type_name.names)[-1] in found:
-            found.add(strings(command.domainname)[-1])
-    for _, command in project.commands("composite_type_stmt"):
-        parts = {strings(one.column_def.type_name.names)[-1] for one in command.coldeflist}
-        if parts & found:
-            found.add(command.typevar.relname)
+    for _, statement in project.statements():
+        command: Any = statement.root if statement.kind in _OF_TYPES else None
+        match statement.kind:
+            case "create_range_stmt":
+                name = strings(command.type_name)[-1]
+                usual = name.replace("range", "multirange")
+                many = options(command.params).get("multirange_type_name")
+                usual = usual if "range" in name else f"{name}_multirange"
+                found |= {name, strings(many.type_name.names)[-1] if many else usual}
+            case "define_stmt" if enum(command, "kind") == "OBJECT_TYPE":
+                found.add(strings(command.defnames)[-1])
+            case "create_domain_stmt" if strings(command.type_name.names)[-1] in found:
+                found.add(strings(command.domainname)[-1])
+            case "composite_type_stmt":
+                parts = {strings(one.column_def.type_name.names)[-1] for one in command.coldeflist}
+                found |= {command.typevar.relname} if parts & found else set()
+            case "drop_stmt" if enum(command, "remove_type") in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
+                found -= {strings(one.type_name.names)[-1] for one in command.objects}
     return frozenset(found)
 
 
@@ -155,20 +163,32 @@ def types_missing(project: Project) -> frozenset[str]:
 def _said(project: Project) -> dict[str, _Said]:
     """Return what migrations tell Citus of tables, in plain statements."""
     found: dict[str, _Said] = {}
-    for _, command in project.commands("select_stmt"):
-        for call in of_type(command, "FuncCall"):
-            name, given = function_name(call), _arguments(call)
-            table = _full(given["table_name"]) if given.get("table_name") else None
-            if table is None:
-                continue
-            if name in _DISTRIBUTES and given.get("distribution_column"):
-                column = _name(given["distribution_column"])
-                found[table] = _Said(column, given.get("colocate_with"))
-            elif name == "create_reference_table":
-                found[table] = _Said(None)
-            elif name == "undistribute_table":
-                found.pop(table, None)
+    for _, statement in project.statements():
+        command: Any = statement.root if statement.kind in _OF_PLACES else None
+        match statement.kind:
+            case "select_stmt":
+                for call in of_type(command, "FuncCall"):
+                    _hear(call, found)
+            case "drop_stmt" if enum(command, "remove_type") == "OBJECT_TABLE":
+                for one in command.objects:
+                    found.pop(qualified(one.list.items), None)
+            case "rename_stmt" if enum(command, "rename_type") == "OBJECT_TABLE":
+                if said := found.pop(old := relation(command.relation), None):
+                    found[placed(schema_of(old), command.newname)] = said
     return found
+
+
+def _hear(call: Any, found: dict[str, _Said]) -> None:
+    name, given = function_name(call), _arguments(call)
+    if not given.get("table_name"):
+        return
+    table = _full(given["table_name"])
+    if name in _DISTRIBUTES and given.get("distribution_column"):
+        found[table] = _Said(_name(given["distribution_column"]), given.get("colocate_with"))
+    elif name == "create_reference_table":
+        found[table] = _Said(None)
+    elif name == "undistribute_table":
+        found.pop(table, None)
 
 
 def _arguments(call: Any) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from todo_sql.review.linting.reviewed import File
 from todo_sql.review.linting.rule import Project
+from todo_sql.review.linting.schema_model import placed, schema_of
 from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shown, strings
 from todo_sql.sql.grammar import Statement
 
@@ -125,6 +126,8 @@ def _judged(file: File, statement: Statement, known: _Known, views: set[str]) ->
                 name = f"{shown(table)}.{node.subname}" if kind == "OBJECT_COLUMN" else shown(table)
                 contracts.append(f"renames {name}")
             expands = table in views
+            if kind == "OBJECT_TABLE" and table in known.tables:
+                known.tables.add(placed(schema_of(table), node.newname))
     return Phased(file, statement, contracts[0] if contracts else None, expands)
 
 
@@ -134,8 +137,8 @@ def _learn_column(table: str, column: Any, known: _Known) -> set[str]:
     known.types[key] = _type(column.type_name)
     known.columns.add(key)
     kinds = {enum(one.constraint, "contype") for one in column.constraints}
-    if known.types[key][0] in _SERIAL or kinds & _GIVEN:
-        known.given.add(key)
+    given = known.types[key][0] in _SERIAL or kinds & _GIVEN
+    (known.given.add if given else known.given.discard)(key)
     return kinds
 
 

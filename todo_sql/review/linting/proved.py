@@ -8,12 +8,14 @@ Nobody's program knows the name of an index.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from todo_sql.errors import Finding
 from todo_sql.review.linting.reviewed import File
+from todo_sql.review.linting.schema_model import placed, schema_of
 from todo_sql.review.linting.tree import enum, relation, strings
 from todo_sql.sql.grammar import Statement
 
@@ -28,6 +30,15 @@ _EACH = (
     "an index on a partitioned table cannot be created concurrently: create it `on only` the "
     "table, one concurrently on each partition, and attach them (alter index … attach partition)"
 )
+
+
+@dataclass(slots=True)
+class _TableFacts:
+    """A table: by the name of a CHECK its column, and the columns proved to have no nulls."""
+
+    partitioned: bool = False
+    claims: dict[str, str] = field(default_factory=dict)
+    proved: set[str] = field(default_factory=set)
 
 
 def unproved(findings: Iterable[Finding], files: Iterable[File]) -> list[Finding]:
@@ -52,53 +63,52 @@ def unproved(findings: Iterable[Finding], files: Iterable[File]) -> list[Finding
 
 def _untrue(files: Iterable[File]) -> Iterator[tuple[File, Statement, tuple[str, ...]]]:
     """Yield the statements of which squawk says something untrue, and its codes; "": the fix."""
-    claims: dict[tuple[str, str], str] = {}  # the column of a CHECK, by table and name
-    proved: set[tuple[str, str]] = set()
-    partitioned: set[str] = set()
+    tables: dict[str, _TableFacts] = defaultdict(_TableFacts)
     for file in files:
         for statement in file.statements if file.kind == "migration" else ():
             kind = statement.kind
             if kind not in ("create_stmt", "alter_table_stmt", "index_stmt", "rename_stmt"):
                 continue
             command = getattr(statement.node, kind)
-            table = relation(command.relation)
+            known = tables[table := relation(command.relation)]
             if kind == "create_stmt":
-                (partitioned.add if command.HasField("partspec") else partitioned.discard)(table)
+                tables[table] = _TableFacts(command.HasField("partspec"))
             elif kind == "rename_stmt":
                 if enum(command, "rename_type") == "OBJECT_INDEX":
                     yield file, statement, (_RENAMED,)
-                elif table in partitioned and enum(command, "rename_type") == "OBJECT_TABLE":
-                    partitioned.add(f"{table.rsplit('.', 1)[0]}.{command.newname}")
-            elif table in partitioned and not command.relation.inh:
+                elif enum(command, "rename_type") == "OBJECT_TABLE":
+                    tables[placed(schema_of(table), command.newname)] = tables.pop(table)
+            elif known.partitioned and not command.relation.inh:
                 yield file, statement, _OF_ROWS
-            elif kind == "index_stmt" and table in partitioned:
+            elif kind == "index_stmt" and known.partitioned:
                 yield file, statement, ("",)
             elif kind == "alter_table_stmt":
                 changes = [node.alter_table_cmd for node in command.cmds]
                 if all(
-                    enum(change, "subtype") == "AT_SetNotNull" and (table, change.name) in proved
+                    enum(change, "subtype") == "AT_SetNotNull" and change.name in known.proved
                     for change in changes
                 ):
                     yield file, statement, (_NOT_NULL,)
                 for change in changes:
-                    _follow(table, change, claims, proved)
+                    _follow(change, known)
 
 
-def _follow(
-    table: str, change: Any, claims: dict[tuple[str, str], str], proved: set[tuple[str, str]]
-) -> None:
+def _follow(change: Any, known: _TableFacts) -> None:
     match enum(change, "subtype"):
         case "AT_AddConstraint":
             constraint = getattr(change, "def").constraint
             column = _claimed(constraint)
             if column is not None:
-                claims[table, constraint.conname] = column
+                known.claims[constraint.conname] = column
                 if not constraint.skip_validation:
-                    proved.add((table, column))
-        case "AT_ValidateConstraint" if (table, change.name) in claims:
-            proved.add((table, claims[table, change.name]))
-        case "AT_DropConstraint" if (table, change.name) in claims:
-            proved.discard((table, claims.pop((table, change.name))))
+                    known.proved.add(column)
+        case "AT_ValidateConstraint" if change.name in known.claims:
+            known.proved.add(known.claims[change.name])
+        case "AT_DropConstraint" if change.name in known.claims:
+            known.proved.discard(known.claims.pop(change.name))
+        case "AT_DropColumn":
+            known.proved.discard(change.name)
+            known.claims = {name: of for name, of in known.claims.items() if of != change.name}
 
 
 def _claimed(constraint: Any) -> str | None:

@@ -6,9 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from todo_sql.review.linting import replay_tables
-from todo_sql.review.linting.replay_tables import ReplayStep, part
+from todo_sql.review.linting.replay_tables import FUNCTIONS, RELATIONS, ReplayStep, part
 from todo_sql.review.linting.reviewed import File
-from todo_sql.review.linting.schema_model import ModelFunction, Policy, SchemaModel, Table, View
+from todo_sql.review.linting.schema_model import (
+    ModelFunction,
+    Policy,
+    SchemaModel,
+    Table,
+    View,
+    schema_of,
+)
 from todo_sql.review.linting.tree import option, qualified, relation, roles, search_path
 from todo_sql.sql.walking import enum, strings
 
@@ -28,26 +35,20 @@ def _drop(step: ReplayStep, command: Any) -> None:
     schema = step.schema
     kind = enum(command, "remove_type")
     for node in command.objects:
-        if kind in ("OBJECT_TABLE", "OBJECT_FOREIGN_TABLE"):
-            name = qualified(node.list.items)
-            schema.tables.pop(name, None)
-            for index in schema.indexes_of(name):
-                schema.drop_index(index.name)
+        if kind in RELATIONS:
+            schema.drop_relation(qualified(node.list.items))
+        elif kind == "OBJECT_SCHEMA":
+            schema.drop_schema(node.string.sval)
         elif kind == "OBJECT_INDEX":
             schema.drop_index(qualified(node.list.items))
-        elif kind in ("OBJECT_VIEW", "OBJECT_MATVIEW"):
-            schema.views.pop(qualified(node.list.items), None)
-        elif kind in _FUNCTIONS:
+        elif kind in FUNCTIONS:
             schema.functions.pop(qualified(node.object_with_args.objname), None)
         elif kind in ("OBJECT_POLICY", "OBJECT_TRIGGER"):
-            parts = strings(node.list.items)
-            table = schema.tables.get(
-                ".".join(parts[:-1]) if len(parts) > 2 else f"public.{parts[0]}"
-            )
-            if table is not None:
+            *_, last = parts = node.list.items
+            if table := schema.tables.get(qualified(parts[:-1])):
                 trigger = kind == "OBJECT_TRIGGER"
                 held: dict[str, Any] = table.triggers if trigger else table.policies
-                held.pop(parts[-1], None)
+                held.pop(last.string.sval, None)
 
 
 def _create_policy(step: ReplayStep, command: Any) -> None:
@@ -78,7 +79,6 @@ def _alter_policy(step: ReplayStep, command: Any) -> None:
         policy.spot = step.whole
 
 
-_FUNCTIONS = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE")
 _ALL = {"select", "insert", "update", "delete", "truncate", "references", "trigger"}
 
 
@@ -90,7 +90,7 @@ def _grant(step: ReplayStep, command: Any) -> None:
     if kind == "OBJECT_TABLE":
         if of_schemas:
             schemas = strings(command.objects)
-            named = [name for name in schema.tables if name.rsplit(".", 1)[0] in schemas]
+            named = [name for name in schema.tables if schema_of(name) in schemas]
         else:
             named = [relation(node.range_var) for node in command.objects]
         for table in (schema.tables[name] for name in named if name in schema.tables):
@@ -98,7 +98,7 @@ def _grant(step: ReplayStep, command: Any) -> None:
                 before = table.grants.setdefault(role, set())
                 granted = before | privileges if command.is_grant else before - privileges
                 table.grants[role] = granted
-    elif kind in _FUNCTIONS and "public" in who:
+    elif kind in FUNCTIONS and "public" in who:
         if of_schemas:
             named = list(schema.functions)
         else:
@@ -123,10 +123,12 @@ def _create_view(step: ReplayStep, command: Any) -> None:
 
 def _create_materialized(step: ReplayStep, command: Any) -> None:
     name = relation(command.into.rel)
+    if command.if_not_exists and name in step.schema.tables.keys() | step.schema.views.keys():
+        return
     if enum(command, "objtype") == "OBJECT_MATVIEW":
         step.schema.views[name] = View(name, False, True, step.spot(command.into.rel))
     else:
-        step.schema.tables[name] = Table(name, step.spot(command.into.rel))
+        step.schema.add_table(Table(name, step.spot(command.into.rel)))
 
 
 def _create_function(step: ReplayStep, command: Any) -> None:
@@ -171,14 +173,13 @@ def _path_of_session(step: ReplayStep, command: Any) -> None:
 
 
 def _comment(step: ReplayStep, command: Any) -> None:
-    kind = enum(command, "objtype")
-    parts = strings(command.object.list.items)
-    there = bool(command.comment)
-    if kind == "OBJECT_TABLE":
-        step.schema.comment(qualified(command.object.list.items), there=there)
-    elif kind == "OBJECT_COLUMN":
-        table = parts[:-1] if len(parts) > 2 else ("public", *parts[:-1])
-        step.schema.comment(".".join(table), parts[-1], there=there)
+    kind, names = enum(command, "objtype"), command.object.list.items
+    of_table = {"OBJECT_TABLE": names, "OBJECT_COLUMN": names[:-1]}.get(kind)
+    table = step.schema.tables.get(qualified(of_table)) if of_table else None
+    if table and kind == "OBJECT_TABLE":
+        table.commented = bool(command.comment)
+    elif table and (column := table.columns.get(names[-1].string.sval)):
+        column.commented = bool(command.comment)
 
 
 _READERS = {
@@ -186,6 +187,7 @@ _READERS = {
     "index_stmt": replay_tables.create_index,
     "alter_table_stmt": replay_tables.alter_table,
     "rename_stmt": replay_tables.rename,
+    "alter_object_schema_stmt": replay_tables.move,
     "drop_stmt": _drop,
     "create_policy_stmt": _create_policy,
     "alter_policy_stmt": _alter_policy,

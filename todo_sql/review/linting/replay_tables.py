@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from todo_sql.review.linting.schema_model import (
     ModelKey,
     SchemaModel,
     Table,
+    placed,
+    schema_of,
 )
-from todo_sql.review.linting.tree import enum, relation, shape, strings
+from todo_sql.review.linting.tree import enum, of_type, qualified, relation, shape, strings
 from todo_sql.sql.grammar import Statement
 
 
@@ -49,32 +52,33 @@ def create_table(step: ReplayStep, command: Any) -> None:
     name = relation(command.relation)
     if command.if_not_exists and name in step.schema.tables:
         return
-    table = step.schema.tables[name] = Table(
-        name, step.spot(command.relation), partitioned=command.HasField("partspec")
-    )
+    made = Table(name, step.spot(command.relation), partitioned=command.HasField("partspec"))
+    table = step.schema.add_table(made)
     for node in command.inh_relations:
         parent = relation(node.range_var)
         if command.HasField("partbound"):
             table.partition_of = parent
-        _copy(step.schema.tables.get(parent), table, step.spot(command.relation))
+        _copy(step.schema.tables.get(parent), table)
     for element in command.table_elts:
         if element.HasField("column_def"):
             _add_column(step, table, element.column_def)
         elif element.HasField("constraint"):
             _add_constraint(step, table, element.constraint)
         elif element.HasField("table_like_clause"):
-            source = relation(element.table_like_clause.relation)
-            _copy(step.schema.tables.get(source), table, step.spot(command.relation))
-            for column in step.schema.commented(source) - {""}:
-                step.schema.comment(name, column)
+            source = step.table(element.table_like_clause.relation)
+            _copy(source, table)
+            for column in source.columns.values() if source else ():
+                table.columns[column.name].commented = column.commented
 
 
-def _copy(source: Table | None, table: Table, spot: Spot) -> None:
+def _copy(source: Table | None, table: Table) -> None:
     if source is not None:
         for name, one in source.columns.items():
-            table.columns[name] = ModelColumn(name, one.type, one.not_null, spot)
+            table.columns[name] = ModelColumn(name, one.type, one.not_null, table.spot)
         if source.primary:
-            table.primary = ModelKey(None, source.primary.columns, spot)
+            columns = source.primary.columns
+            name = f"{table.name.split('.')[-1]}_pkey"
+            table.constraints.append(ModelKey("pkey", name, True, columns, table.spot))
 
 
 def _add_column(step: ReplayStep, table: Table, definition: Any) -> None:
@@ -86,63 +90,53 @@ def _add_column(step: ReplayStep, table: Table, definition: Any) -> None:
         form = enum(node.constraint, "contype")
         if form in ("CONSTR_NOTNULL", "CONSTR_PRIMARY", "CONSTR_IDENTITY"):
             column.not_null = True
-        _add_constraint(step, table, node.constraint, name)
+        _add_constraint(step, table, node.constraint, (name,))
 
 
-_NAMED = ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_CHECK", "CONSTR_FOREIGN", "CONSTR_EXCLUSION")
+_FORMS = {
+    "CONSTR_PRIMARY": "pkey",
+    "CONSTR_UNIQUE": "key",
+    "CONSTR_FOREIGN": "fkey",
+    "CONSTR_EXCLUSION": "excl",
+    "CONSTR_CHECK": "check",
+}
 
 
 def _add_constraint(
-    step: ReplayStep, table: Table, constraint: Any, column: str | None = None
+    step: ReplayStep, table: Table, constraint: Any, column: tuple[str, ...] = ()
 ) -> None:
-    form = enum(constraint, "contype")
-    name = constraint.conname or None
-    spot = step.spot(constraint)
-    if name is None and form in _NAMED:
-        table.unnamed.append(spot)
-    if form == "CONSTR_CHECK":
-        table.checks.append(constraint)
-    if form == "CONSTR_FOREIGN":
-        columns = strings(constraint.fk_attrs) or ((column,) if column else ())
-        target = relation(constraint.pktable)
-        actions = (constraint.fk_del_action or "a", constraint.fk_upd_action or "a")
-        referenced = strings(constraint.pk_attrs)
-        table.foreign_keys.append(ModelKey(name, columns, spot, target, referenced, actions))
+    form = _FORMS.get(enum(constraint, "contype"))
+    if form is None:
         return
-    if form == "CONSTR_EXCLUSION":
+    columns = strings(constraint.keys) or strings(constraint.fk_attrs) or column
+    if form == "excl":
         compared = (node.list.items for node in constraint.exclusions)
-        equal = tuple(
+        columns = tuple(
             one.index_elem.name
             for one, operator in compared
             if one.index_elem.name and strings(operator.list.items)[-1:] == ("=",)
         )
-        table.exclusions.append(ModelKey(name, equal, spot))
-    if form not in ("CONSTR_PRIMARY", "CONSTR_UNIQUE"):
-        return
-    columns = strings(constraint.keys) or ((column,) if column else ())
-    unique = form == "CONSTR_UNIQUE"
-    if constraint.indexname:
-        index = step.schema.indexes.get(index_name(table.name, constraint.indexname))
+    elif form == "check":
+        read = (strings(one.fields)[-1:] for one in of_type(constraint.raw_expr, "ColumnRef"))
+        columns = tuple(dict.fromkeys(name for names in read for name in names))
+    elif constraint.indexname:
+        index = step.schema.indexes.get(placed(schema_of(table.name), constraint.indexname))
         if index is not None:
             columns, index.of_constraint = index.keys, True
-    key = ModelKey(name, columns, spot)
-    suffix = "_".join((*columns, "key")) if unique else "pkey"
-    called = index_name(table.name, name or f"{table.name.split('.')[-1]}_{suffix}")
-    if unique:
-        table.uniques.append(key)
-    else:
-        table.primary = key
-        for part in columns:
+    said = () if form == "pkey" or (form == "check" and len(columns) > 1) else columns
+    name = constraint.conname or "_".join((table.name.split(".")[-1], *said, form))
+    key = ModelKey(form, name, bool(constraint.conname), columns, step.spot(constraint))
+    table.constraints.append(key)
+    if form == "fkey":
+        key.target = relation(constraint.pktable)
+        key.actions = (constraint.fk_del_action or "a", constraint.fk_upd_action or "a")
+        key.referenced = strings(constraint.pk_attrs)
+    elif form in ("pkey", "key"):
+        for part in columns if form == "pkey" else ():
             if part in table.columns:
                 table.columns[part].not_null = True
-    step.schema.add_index(
-        ModelIndex(called, table.name, columns, (), True, "btree", None, spot, of_constraint=True)
-    )
-
-
-def index_name(table: str, name: str) -> str:
-    """Return the name of what stands in the schema of a table."""
-    return f"{table.rsplit('.', 1)[0]}.{name}"
+        called, how = placed(schema_of(table.name), name), (True, "btree", None, key.spot)
+        step.schema.add_index(ModelIndex(called, table.name, columns, (), *how, of_constraint=True))
 
 
 def create_index(step: ReplayStep, command: Any) -> None:
@@ -152,7 +146,7 @@ def create_index(step: ReplayStep, command: Any) -> None:
     keys = tuple(element.name or shape(element.expr) for element in elements)
     parts = [key if key.isidentifier() else "expr" for key in keys]
     name = command.idxname or "_".join([table.split(".")[-1], *parts, "idx"])
-    full = index_name(table, name)
+    full = placed(schema_of(table), name)
     if command.if_not_exists and full in step.schema.indexes:
         return
     index = ModelIndex(
@@ -187,7 +181,8 @@ def alter_table(step: ReplayStep, command: Any) -> None:
             case "AT_DropColumn":
                 _drop_column(step.schema, table, change.name)
             case "AT_DropConstraint":
-                _drop_constraint(step.schema, table, change.name)
+                table.constraints = [key for key in table.constraints if key.name != change.name]
+                step.schema.drop_index(placed(schema_of(table.name), change.name))
             case "AT_AlterColumnType" if column is not None:
                 column.type = strings(made.column_def.type_name.names)[-1]
                 column.typed = step.spot(change)
@@ -201,39 +196,63 @@ def alter_table(step: ReplayStep, command: Any) -> None:
 
 
 def _drop_column(schema: SchemaModel, table: Table, name: str) -> None:
+    keyed = table.primary.columns if table.primary else ()
+    for other in schema.tables.values():
+        other.constraints = [
+            key
+            for key in other.constraints
+            if key.target != table.name or name not in (key.referenced or keyed)
+        ]
     table.columns.pop(name, None)
-    table.uniques = [key for key in table.uniques if name not in key.columns]
-    table.foreign_keys = [key for key in table.foreign_keys if name not in key.columns]
+    table.constraints = [key for key in table.constraints if name not in key.columns]
     for index in schema.indexes_of(table.name):
-        if name in index.keys:
+        if name in (*index.keys, *index.include):
             schema.drop_index(index.name)
 
 
-def _drop_constraint(schema: SchemaModel, table: Table, name: str) -> None:
-    def others(keys: list[ModelKey], form: str) -> list[ModelKey]:
-        bare = table.name.split(".")[-1]
-        return [key for key in keys if (key.name or "_".join([bare, *key.columns, form])) != name]
-
-    table.uniques = others(table.uniques, "key")
-    table.foreign_keys = others(table.foreign_keys, "fkey")
-    table.exclusions = others(table.exclusions, "excl")
-    schema.drop_index(index_name(table.name, name))
+RELATIONS = ("OBJECT_TABLE", "OBJECT_FOREIGN_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW")
+FUNCTIONS = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE")
 
 
 def rename(step: ReplayStep, command: Any) -> None:
     """Follow `alter … rename`."""
-    schema = step.schema
-    old = relation(command.relation)
-    kind = enum(command, "rename_type")
-    if kind == "OBJECT_TABLE" and old in schema.tables:
-        schema.rename_table(old, index_name(old, command.newname))
-    elif kind == "OBJECT_COLUMN" and old in schema.tables:
-        _rename_column(schema, schema.tables[old], command.subname, command.newname)
-    elif kind == "OBJECT_INDEX" and old in schema.indexes:
-        index = schema.drop_index(old)
-        assert index is not None
-        index.name = index_name(old, command.newname)
-        schema.add_index(index)
+    schema, kind, new = step.schema, enum(command, "rename_type"), command.newname
+    old, table = relation(command.relation), step.table(command.relation)
+    _relocate(schema, kind, command, lambda name: placed(schema_of(name), new))
+    match kind:
+        case "OBJECT_SCHEMA":
+            schema.rename_schema(command.subname, new)
+        case "OBJECT_COLUMN" if table:
+            _rename_column(schema, table, command.subname, new)
+        case "OBJECT_INDEX" | "OBJECT_TABCONSTRAINT":
+            called = placed(schema_of(old), command.subname or old)
+            index = schema.drop_index(called)
+            table = schema.tables.get(index.table) if index else table
+            for key in table.constraints if table else ():
+                if placed(schema_of(old), key.name) == called:
+                    key.name, key.named = new, True
+            if index is not None:
+                index.name = placed(schema_of(old), new)
+                schema.add_index(index)
+        case "OBJECT_POLICY" if table and (policy := table.policies.pop(command.subname, None)):
+            policy.name, table.policies[new] = new, policy
+        case "OBJECT_TRIGGER" if table and (spot := table.triggers.pop(command.subname, None)):
+            table.triggers[new] = spot
+
+
+def move(step: ReplayStep, command: Any) -> None:
+    """Follow `alter … set schema`."""
+    kind, schema = enum(command, "object_type"), command.newschema
+    _relocate(step.schema, kind, command, lambda name: placed(schema, name))
+
+
+def _relocate(schema: SchemaModel, kind: str, command: Any, place: Callable[[str], str]) -> None:
+    if kind in FUNCTIONS:
+        name = qualified(command.object.object_with_args.objname)
+        schema.rename_function(name, place(name))
+    elif kind in RELATIONS:
+        name = relation(command.relation)
+        schema.rename_relation(name, place(name))
 
 
 def _rename_column(schema: SchemaModel, table: Table, old: str, new: str) -> None:
@@ -244,11 +263,10 @@ def _rename_column(schema: SchemaModel, table: Table, old: str, new: str) -> Non
         return
     table.columns = {new if name == old else name: column for name, column in table.columns.items()}
     table.columns[new].name = new
-    primary = [table.primary] if table.primary else []
-    for key in (*table.uniques, *table.foreign_keys, *table.exclusions, *primary):
+    for key in table.constraints:
         key.columns = renamed(key.columns)
     for index in schema.indexes_of(table.name):
-        index.keys = renamed(index.keys)
-    if old in schema.commented(table.name):
-        schema.comment(table.name, old, there=False)
-        schema.comment(table.name, new)
+        index.keys, index.include = renamed(index.keys), renamed(index.include)
+    for other in schema.tables.values():
+        for key in other.constraints:
+            key.referenced = renamed(key.referenced) if key.target == table.name else key.referenced

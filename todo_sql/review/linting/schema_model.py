@@ -7,6 +7,7 @@ look at real databases.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,18 +27,24 @@ class ModelColumn:
     not_null: bool
     spot: Spot
     typed: Spot | None = None
+    commented: bool = False
 
 
 @dataclass(slots=True)
 class ModelKey:
-    """A primary key, unique key or foreign key; of an exclusion the columns compared by `=`.
+    """A constraint.
 
     Attributes:
+        form: As the names end that PostgreSQL gives: pkey, key, fkey, excl, check.
+        name: The one that it gives, where it is not `named`.
+        columns: Of an exclusion those compared by `=`, of a check those that it reads.
         target: Of a foreign key: its table, and `referenced` its columns where they are said.
         actions: Of a foreign key: what it does on a delete and on an update, as one letter each.
     """
 
-    name: str | None
+    form: str
+    name: str
+    named: bool
     columns: tuple[str, ...]
     spot: Spot
     target: str | None = None
@@ -81,18 +88,23 @@ class Table:
     name: str
     spot: Spot
     columns: dict[str, ModelColumn] = field(default_factory=dict)
-    primary: ModelKey | None = None
-    uniques: list[ModelKey] = field(default_factory=list)
-    foreign_keys: list[ModelKey] = field(default_factory=list)
-    exclusions: list[ModelKey] = field(default_factory=list)
-    unnamed: list[Spot] = field(default_factory=list)
-    checks: list[Any] = field(default_factory=list)
+    constraints: list[ModelKey] = field(default_factory=list)
     policies: dict[str, Policy] = field(default_factory=dict)
     triggers: dict[str, Spot] = field(default_factory=dict)
     grants: dict[str, set[str]] = field(default_factory=dict)
     row_security: bool = False
     partition_of: str | None = None
     partitioned: bool = False
+    commented: bool = False
+
+    def of(self, form: str) -> list[ModelKey]:
+        """Return the constraints of a form."""
+        return [key for key in self.constraints if key.form == form]
+
+    @property
+    def primary(self) -> ModelKey | None:
+        """The primary key."""
+        return next(reversed(self.of("pkey")), None)
 
 
 @dataclass(slots=True)
@@ -133,7 +145,6 @@ class SchemaModel:
     creators: dict[str, dict[str, Spot]] = field(default_factory=dict)
     on_path: set[str] = field(default_factory=lambda: {"public"})
     _indexes: dict[str, dict[str, ModelIndex]] = field(default_factory=dict)  # by table
-    _comments: dict[str, set[str]] = field(default_factory=dict)  # by table; "": its own
 
     def indexes_of(self, table: str) -> list[ModelIndex]:
         """Return the indexes of a table, those of its keys too."""
@@ -152,23 +163,73 @@ class SchemaModel:
             del self._indexes[index.table][name]
         return index
 
-    def rename_table(self, old: str, new: str) -> None:
-        """Let everything that hangs on a table follow its name."""
-        self.tables[new] = self.tables.pop(old)
-        self.tables[new].name = new
-        self._indexes[new] = self._indexes.pop(old, {})
-        for index in self._indexes[new].values():
-            index.table = new
+    def add_table(self, table: Table) -> Table:
+        """Take up a table and return it; nothing of one that had its name is left."""
+        for index in self.indexes_of(table.name):
+            self.drop_index(index.name)
+        self.tables[table.name] = table
+        return table
+
+    def drop_relation(self, name: str) -> None:
+        """Forget a table or view with all that goes with it: what refers to it, and its parts."""
+        self.views.pop(name, None)
+        if self.tables.pop(name, None) is None:
+            return
+        for index in self.indexes_of(name):
+            self.drop_index(index.name)
+        for table in list(self.tables.values()):
+            table.constraints = [key for key in table.constraints if key.target != name]
+            if table.partition_of == name:
+                self.drop_relation(table.name)
+
+    def drop_schema(self, schema: str) -> None:
+        """Forget a schema with all that is in it."""
+        for name in self._within(schema, self.tables, self.views):
+            self.drop_relation(name)
+        for name in self._within(schema, self.functions):
+            del self.functions[name]
+        self.creators.pop(schema, None)
+
+    def rename_schema(self, old: str, new: str) -> None:
+        """Let all that is in a schema follow its name."""
+        for name in self._within(old, self.tables, self.views):
+            self.rename_relation(name, placed(new, name))
+        for name in self._within(old, self.functions):
+            self.rename_function(name, placed(new, name))
+        if old in self.creators:
+            self.creators[new] = self.creators.pop(old)
+
+    def rename_relation(self, old: str, new: str) -> None:
+        """Let everything that hangs on a table or view follow its name."""
+        if view := self.views.pop(old, None):
+            view.name, self.views[new] = new, view
+        if (renamed := self.tables.pop(old, None)) is None:
+            return
+        renamed.name, self.tables[new] = new, renamed
+        for index in self.indexes_of(old):
+            self.drop_index(index.name)
+            index.table, index.name = new, placed(schema_of(new), index.name)
+            self.add_index(index)
         for table in self.tables.values():
-            for key in table.foreign_keys:
+            table.partition_of = new if table.partition_of == old else table.partition_of
+            for key in table.constraints:
                 key.target = new if key.target == old else key.target
-        self._comments[new] = self._comments.pop(old, set())
 
-    def comment(self, table: str, column: str = "", *, there: bool = True) -> None:
-        """Take up or forget the comment on a table or on one of its columns."""
-        said = self._comments.setdefault(table, set())
-        (said.add if there else said.discard)(column)
+    def rename_function(self, old: str, new: str) -> None:
+        """Let a function follow its name."""
+        if function := self.functions.pop(old, None):
+            function.name, self.functions[new] = new, function
 
-    def commented(self, table: str) -> set[str]:
-        """Return the columns of a table that have a comment, "" for the table itself."""
-        return self._comments.get(table, set())
+    @staticmethod
+    def _within(schema: str, *held: Iterable[str]) -> list[str]:
+        return [name for names in held for name in names if schema_of(name) == schema]
+
+
+def schema_of(name: str) -> str:
+    """Return the schema of a qualified name."""
+    return name.rsplit(".", 1)[0]
+
+
+def placed(schema: str, name: str) -> str:
+    """Return a name, bare or of another schema, as one of a schema."""
+    return f"{schema}.{name.rsplit('.', 1)[-1]}"

@@ -16,7 +16,7 @@ def _check(project: Project) -> Hits:
                 continue
             name = relation(getattr(change, "def").partition_cmd.name)
             partition = project.schema.tables.get(name)
-            if partition is None or not (partition.checks or partition.spot.file is spot.file):
+            if partition is None or not (partition.of("check") or partition.spot.file is spot.file):
                 words = {"partition": shown(name), "table": shown(relation(command.relation))}
                 yield Hit(spot, words, rewritable=True)
 

@@ -11,7 +11,7 @@ from todo_sql.review.linting.tree import shown
 def _check(project: Project) -> Hits:
     columns, everywhere = by_name(project), references(project)
     for table in project.schema.tables.values():
-        for key in table.foreign_keys:
+        for key in table.of("fkey"):
             target = project.schema.tables.get(key.target or "")
             if target is None:
                 continue

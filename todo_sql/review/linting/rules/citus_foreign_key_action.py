@@ -14,7 +14,7 @@ def _check(project: Project) -> Hits:
     tables, columns = project.schema.tables, by_name(project)
     whole = {name for name in columns if tables[name].partition_of is None}
     for table, column in ((tables[name], column) for name, column in columns.items()):
-        for key in table.foreign_keys:
+        for key in table.of("fkey"):
             if column not in key.columns or key.target not in whole | references(project):
                 continue
             for event, action, refused in zip(

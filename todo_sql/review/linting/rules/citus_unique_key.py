@@ -10,7 +10,7 @@ from todo_sql.review.linting.tree import shown
 def _check(project: Project) -> Hits:
     for name, column in by_name(project).items():
         table = project.schema.tables[name]
-        keys = [(key.columns, key.spot) for key in table.exclusions]
+        keys = [(key.columns, key.spot) for key in table.of("excl")]
         said = project.tenant is not None and column == project.tenant.parameter
         if not said or table.partition_of is not None:  # else R302 says it
             indexes = project.schema.indexes_of(table.name)

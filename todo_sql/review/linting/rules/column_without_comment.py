@@ -10,9 +10,8 @@ def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
         if table.partition_of:
             continue  # as its parent's
-        commented = project.schema.commented(table.name)
         for column in table.columns.values():
-            if column.name not in commented:
+            if not column.commented:
                 yield Hit(column.spot, {"table": shown(table.name), "column": column.name})
 
 

@@ -8,7 +8,7 @@ from todo_sql.review.linting.tree import shown
 
 def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
-        for spot in table.unnamed:
+        for spot in (key.spot for key in table.constraints if not key.named):
             yield Hit(spot, {"table": shown(table.name), "short": table.name.split(".")[-1]})
 
 

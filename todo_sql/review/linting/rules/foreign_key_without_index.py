@@ -12,7 +12,7 @@ def _check(project: Project) -> Hits:
         if table.partition_of:
             continue
         indexes = project.schema.indexes_of(table.name)
-        for key in table.foreign_keys:
+        for key in table.of("fkey"):
             if key.columns and not any(_serves(index, key.columns) for index in indexes):
                 words = {
                     "table": shown(table.name),

@@ -8,7 +8,7 @@ from todo_sql.review.linting.tree import shown
 
 def _check(project: Project) -> Hits:
     for table in project.schema.tables.values():
-        if "" not in project.schema.commented(table.name):
+        if not table.commented:
             yield Hit(table.spot, {"table": shown(table.name)})
 
 

@@ -12,7 +12,7 @@ def _check(project: Project) -> Hits:
         return
     column = project.tenant.parameter
     for table in project.tenant_tables():
-        for key in table.foreign_keys:
+        for key in table.of("fkey"):
             target = project.schema.tables.get(key.target or "")
             if target is not None and project.has_tenant(target) and column not in key.columns:
                 words = {"table": shown(table.name), "target": shown(target.name), "column": column}
