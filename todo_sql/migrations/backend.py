@@ -13,7 +13,7 @@ import re
 import socket
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from yoyo import internalmigrations
@@ -25,14 +25,6 @@ from todo_sql.wire.flight import FlightCommand
 
 # Where no name in quotes holds it.
 _PARAMETER = re.compile(r'"(?:[^"]|"")*"|(?<!:):(\w+)')
-
-
-@dataclass(frozen=True, slots=True)
-class _Marked:
-    """What yoyo asks of a migration to mark it."""
-
-    id: str
-    hash: str
 
 
 class Expression(str):
@@ -98,7 +90,7 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
         v2.create_migration_table(self)
         self.execute(
             f"INSERT INTO {self.version_table_quoted} VALUES (:version, :when)",
-            {"version": newest_version(), "when": now},
+            {"version": int(max(internalmigrations.schema_versions)), "when": now},
         )
         return self._take()
 
@@ -111,17 +103,17 @@ class YoyoBackend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo is un
             now: When, in UTC.
             row: The id of the row in the log; default: a new one.
         """
-        self._row = row
-        return self._recorded(self.mark_migration_sql, migration, now, log)
+        return self._recorded(self.mark_migration_sql, migration, now, log, row)
 
     def unmark(self, migration: str, now: str, *, log: str = "rollback") -> list[FlightCommand]:
         """Return the commands that record a migration as no longer applied."""
-        self._row = None
         return self._recorded(self.unmark_migration_sql, migration, now, log)
 
-    def _recorded(self, sql: str, migration: str, now: str, log: str) -> list[FlightCommand]:
-        self._now = now
-        marked = _Marked(migration, hash_of(migration))
+    def _recorded(
+        self, sql: str, migration: str, now: str, log: str, row: str | None = None
+    ) -> list[FlightCommand]:
+        self._now, self._row = now, row
+        marked = SimpleNamespace(id=migration, hash=hash_of(migration))
         self.execute(
             self.format_sql(sql),
             {"migration_hash": marked.hash, "migration_id": marked.id, "when": now},
@@ -142,11 +134,6 @@ def new_row() -> str:
 def hash_of(migration: str) -> str:
     """Return yoyo's key of a migration: a hash of its id."""
     return str(get_migration_hash(migration))
-
-
-def newest_version() -> int:
-    """Return the version of its tables that the installed yoyo makes."""
-    return int(max(internalmigrations.schema_versions))
 
 
 def _user() -> str:

@@ -62,21 +62,12 @@ class MigrationLock:
         return cls(int.from_bytes(digest[:8], "big", signed=True))
 
     @property
-    def _in_pg_locks(self) -> str:
-        unsigned = self.key % 2**64
-        return (
-            "l.locktype = 'advisory' and l.granted and l.objsubid = 1 "
-            f"and l.classid = {unsigned >> 32} and l.objid = {unsigned % 2**32} and l.database = "
-            "(select d.oid from pg_catalog.pg_database as d "
-            "where d.datname = pg_catalog.current_database())"
-        )
-
-    @property
     def _try(self) -> str:
         return f"pg_catalog.pg_try_advisory_lock({self.key})"
 
     def take(self) -> tuple[FlightCommand, ...]:
         """Return the commands that try for the lock and say who holds it."""
+        unsigned = self.key % 2**64
         return (
             FlightCommand(
                 f"select case when {self._try} then {self._try} else false end", sync=True
@@ -87,7 +78,10 @@ class MigrationLock:
                 "a.backend_start at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS') "
                 "from pg_catalog.pg_locks as l "
                 "left join pg_catalog.pg_stat_activity as a on a.pid = l.pid "
-                f"where {self._in_pg_locks} limit 1",
+                "where l.locktype = 'advisory' and l.granted and l.objsubid = 1 "
+                f"and l.classid = {unsigned >> 32} and l.objid = {unsigned % 2**32} "
+                "and l.database = (select d.oid from pg_catalog.pg_database as d "
+                "where d.datname = pg_catalog.current_database()) limit 1",
                 sync=True,
             ),
         )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from todo_sql.catalog.names import dotted, quoted, relation_name
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
-from todo_sql.migrations.files.directives import Directives
 from todo_sql.migrations.files.migration import Migration
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.migration_errors import PlanError
@@ -53,25 +52,19 @@ class Loss:
         return f"{self.what} ({number} {'row' if number == '1' else 'rows'})"
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """A quoted table name, and a quoted column of it or None."""
-
-    table: str
-    column: str | None = None
-
-
 def find(link: MigrationLink, migrations: Sequence[Migration]) -> list[Loss]:
     """Return what rolling these back would lose, where there is anything to lose; read-only."""
     scripts = [migration.rollback for migration in migrations if migration.rollback]
     statements = (statement for script in scripts for statement in script.statements)
     losses = []
-    for target in dict.fromkeys(one for each in statements for one in _targets(link, each)):
-        what = target.table if target.column is None else f"{target.table}.{target.column}"
-        where = f" where {target.column} is not null" if target.column else ""
+    targets = dict.fromkeys(one for each in statements for one in _targets(link, each))
+    for table, column in targets:
+        what, where = table, ""
+        if column is not None:
+            what, where = f"{table}.{column}", f" where {column} is not null"
         # What is no table, or may not be read, has nothing that we could count; a view put
         # in a table's place would run whatever its maker likes.
-        named = Flight(link.connection, [FlightCommand(_QUALIFIED, (target.table,))]).fly()[0].rows
+        named = Flight(link.connection, [FlightCommand(_QUALIFIED, (table,))]).fly()[0].rows
         if not named:
             continue
         count = (
@@ -85,25 +78,26 @@ def find(link: MigrationLink, migrations: Sequence[Migration]) -> list[Loss]:
     return losses
 
 
-def _targets(link: MigrationLink, statement: Statement) -> Iterator[_Target]:
+def _targets(link: MigrationLink, statement: Statement) -> Iterator[tuple[str, str | None]]:
+    """Yield the tables that a statement empties or drops, or a column of one; all quoted."""
     node = statement.root
     if statement.kind == "truncate_stmt":
         for relation in node.relations:
-            yield _Target(relation_name(relation.range_var))
+            yield relation_name(relation.range_var), None
     elif statement.kind == "delete_stmt":
-        yield _Target(relation_name(node.relation))
+        yield relation_name(node.relation), None
     elif statement.kind == "alter_table_stmt":
         for item in node.cmds:
             if enum(item.alter_table_cmd, "subtype") == "AT_DropColumn":
-                yield _Target(relation_name(node.relation), quoted(item.alter_table_cmd.name))
+                yield relation_name(node.relation), quoted(item.alter_table_cmd.name)
     elif statement.kind == "drop_stmt" and enum(node, "remove_type") == "OBJECT_TABLE":
         for dropped in node.objects:
-            yield _Target(dotted(*strings(dropped.list.items)))
+            yield dotted(*strings(dropped.list.items)), None
     elif statement.kind == "drop_stmt" and enum(node, "remove_type") == "OBJECT_SCHEMA":
         for dropped in node.objects:
             answers = link.fly([OURS, FlightCommand(_IN_SCHEMA, (dropped.string.sval,))])
             for row in answers[-1].rows:
-                yield _Target(str(row[0]))
+                yield str(row[0]), None
 
 
 def refuse_half_done(chosen: Iterable[Migration], ledger: Ledger) -> None:
@@ -115,7 +109,8 @@ def refuse_half_done(chosen: Iterable[Migration], ledger: Ledger) -> None:
         if progress is None or progress.direction != "apply" or script is None:
             continue
         state = progress.batch
-        along = _goes_along(migration.forward.directives, script.directives)
+        there, back = migration.forward.directives.batch, script.directives.batch
+        along = there is not None and back is not None and there.table == back.table
         if state is None or not state.begun or along:
             continue
         for statement in script.statements:
@@ -128,11 +123,6 @@ def refuse_half_done(chosen: Iterable[Migration], ledger: Ledger) -> None:
                     fix="let the rollback run in batches along the same key (`-- batch:`), so that "
                     "it ends where the migration did; or finish with `todo-sql migrate` first",
                 )
-
-
-def _goes_along(forward: Directives, back: Directives) -> bool:
-    one, other = forward.batch, back.batch
-    return one is not None and other is not None and one.table == other.table
 
 
 def _depends_on_rows(statement: Statement) -> bool:

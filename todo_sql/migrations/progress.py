@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from todo_sql.errors import Finding
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.files.from_outside import Settings
@@ -45,27 +49,15 @@ class Discreet(Events):
     """Passes on what happens, without the secrets of a run."""
 
     def __init__(self, events: Events, settings: Settings) -> None:
-        self._events = events
-        self._settings = settings
+        hides: dict[str, Callable[[Any], Any]] = {
+            **dict.fromkeys(("waiting", "note", "blocked"), settings.hide),
+            **dict.fromkeys(("warning", "notice"), settings.hidden),
+        }
+        for name, hide in hides.items():
+            setattr(self, name, partial(_pass_on, getattr(events, name), hide))
         for name in ("started", "at_work", "batched", "finished"):  # they hold none
             setattr(self, name, getattr(events, name))
 
-    def waiting(self, reason: str) -> None:
-        """Pass it on."""
-        self._events.waiting(self._settings.hide(reason))
 
-    def note(self, text: str) -> None:
-        """Pass it on."""
-        self._events.note(self._settings.hide(text))
-
-    def warning(self, finding: Finding) -> None:
-        """Pass it on."""
-        self._events.warning(self._settings.hidden(finding))
-
-    def notice(self, finding: Finding) -> None:
-        """Pass it on."""
-        self._events.notice(self._settings.hidden(finding))
-
-    def blocked(self, by: str) -> None:
-        """Pass it on."""
-        self._events.blocked(self._settings.hide(by))
+def _pass_on(told: Callable[[Any], None], hide: Callable[[Any], Any], what: object) -> None:
+    told(hide(what))

@@ -182,8 +182,7 @@ class StepwiseRun:
         given_up = self._given_up_by(run.walk.table, run.walk.key.columns)
         state = self._begun_batch(number, run) or run.start()
         if given_up is not None:
-            last = given_up.done_to if given_up.begun else None
-            state = replace(state, last=last, limited=True)
+            state = replace(state, last=given_up.done_to, limited=True)
         self._record(record(state))
         state = run.run(state)
         self._save((*self._done, replace(_step(statement, done=True), batch=state)))
