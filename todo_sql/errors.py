@@ -97,6 +97,11 @@ class Finding:
     cause: str | None = None
     fix: str | None = None
 
+    @classmethod
+    def error(cls, code: str, message: str, place: Place | None = None, **more: str | None) -> Self:
+        """Return one of severity error; `more` are its cause and its fix."""
+        return cls(code, "error", message, place, **more)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form: code, severity, file, line, column, message, cause, fix."""
         return {

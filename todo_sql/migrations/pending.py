@@ -189,9 +189,8 @@ def _mismatch(entry: Entry, migrations: MigrationSet) -> Finding | None:
     at = recorded.applied_at
     since = f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "a failed run"
     if entry.state is State.MODIFIED and entry.migration:
-        return Finding(
+        return Finding.error(
             "M201",
-            "error",
             f"{entry.id} was modified after it was applied ({since})",
             Place(entry.migration.forward.source.file, 1),
             cause=f"the ledger has checksum {(recorded.checksum or '')[:12]}, "
@@ -200,9 +199,8 @@ def _mismatch(entry: Entry, migrations: MigrationSet) -> Finding | None:
             "if the change is meant and harmless, `todo-sql repair` takes the file's checksum",
         )
     if entry.state is State.MISSING:
-        return Finding(
+        return Finding.error(
             "M202",
-            "error",
             f"{entry.id} is applied ({since}), but its file is missing",
             Place(f"{migrations.shown}/{entry.id}.sql", 1),
             fix="restore the file from version control; if it is gone for good, "
@@ -216,9 +214,8 @@ def _out_of_order(entry: Entry, entries: Sequence[Entry]) -> Finding:
     rank = entry.migration.rank
     recorded = (one for one in entries if one.migration and one.recorded)
     newest = max(one.id for one in recorded if one.migration and one.migration.rank == rank)
-    return Finding(
+    return Finding.error(
         "M203",
-        "error",
         f"{entry.id} is out of order: {newest} is applied already",
         Place(entry.migration.forward.source.file, 1),
         fix="give it a later version (rename both of its files), or run "

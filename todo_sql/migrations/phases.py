@@ -9,6 +9,7 @@ from todo_sql.migrations.files.directives import Phase
 from todo_sql.migrations.files.migration import Migration, MigrationSet
 from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.migration_errors import PlanError
+from todo_sql.migrations.succession import some
 
 
 def held(
@@ -82,10 +83,9 @@ def of_phase(
     if phase == "expand":
         return first
     if first:
-        names = ", ".join(migration.id for migration in first[:5])
-        more = f" and {len(first) - 5} more" if len(first) > 5 else ""
+        names = some([migration.id for migration in first])
         raise PlanError(
-            f"the contract phase cannot begin: {names}{more} of the expand phase "
+            f"the contract phase cannot begin: {names} of the expand phase "
             f"{'is' if len(first) == 1 else 'are'} pending",
             code="M217",
             cause="what contracts waits for the release that the expand phase comes before; "

@@ -124,7 +124,8 @@ class MigrationRun:
         """Apply or roll back migrations; those that are one transaction each go together."""
         left = list(migrations)
         while left:
-            chain = list(takewhile(self._is_plain(direction), left))
+            runs = self.runs() if direction == "rollback" else []
+            chain = list(takewhile(partial(_is_plain, runs, direction), left))
             before = len(migrations) - len(left)
             if chain:
                 self._together(chain, direction, before, total)
@@ -133,18 +134,6 @@ class MigrationRun:
                 with self._cutting_off(left[:1], direction):
                     self._timed(one.id, direction, before + 1, total, partial(work, one))
             del left[: len(chain) or 1]
-
-    def _is_plain(self, direction: Direction) -> Callable[[Migration], bool]:
-        """Return what tells whether a migration is one transaction of its file and its mark."""
-        runs = self.runs() if direction == "rollback" else []
-
-        def is_plain(migration: Migration) -> bool:
-            script = migration.forward if direction == "apply" else migration.rollback
-            assert script
-            whole = script.directives.transactional
-            return whole and not (runs and repeating.returning(runs, {migration.id}))
-
-        return is_plain
 
     def _together(
         self, chain: Sequence[Migration], direction: Direction, before: int, total: int
@@ -348,24 +337,28 @@ class MigrationRun:
             told = [one.id for one in self.done]
             last = chain[-1].id  # told as well, where the end of the flight alone was missing
             ids = [one.id for one in chain if one.id not in told] or [last]
-            before = [id for id in told if id != last]
-            raise self._cut_off(ids, before, direction, error) from None
+            before = [id for id in told if id != last] if self.link.unsettled else []
+            self.link.connection.close()
+            state = aftermath.of(self.url, self.schema, ids, direction, self.events, before)
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(state) from None
+            verb = "migrate" if direction == "apply" else "rollback"
+            raise MigrationFailed(
+                f"the connection was lost at {self.at}: {error}",
+                code="M330",
+                cause=state,
+                fix=beyond(error, f"run `todo-sql {verb}` again"),
+            ) from None
 
-    def _cut_off(
-        self, ids: Sequence[str], told: Sequence[str], direction: Direction, error: BaseException
-    ) -> BaseException:
-        self.link.connection.close()
-        before = told if self.link.unsettled else []
-        state = aftermath.of(self.url, self.schema, ids, direction, self.events, before)
-        if isinstance(error, KeyboardInterrupt):
-            return KeyboardInterrupt(state)
-        verb = "migrate" if direction == "apply" else "rollback"
-        return MigrationFailed(
-            f"the connection was lost at {self.at}: {error}",
-            code="M330",
-            cause=state,
-            fix=beyond(error, f"run `todo-sql {verb}` again"),
-        )
+
+def _is_plain(
+    runs: Sequence[ledger_of.RecordedRepeatable], direction: Direction, migration: Migration
+) -> bool:
+    """Tell whether a migration is one transaction of its file and its mark."""
+    script = migration.forward if direction == "apply" else migration.rollback
+    assert script
+    whole = script.directives.transactional
+    return whole and not (runs and repeating.returning(runs, {migration.id}))
 
 
 def _facts(migration: Migration) -> tuple[tuple[str, str], ...]:

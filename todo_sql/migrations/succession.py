@@ -51,7 +51,7 @@ class Succession:
         """Say whose place it takes."""
         count, first, last = len(self.former), self.former[0].id, self.former[-1].id
         whom = first if count == 1 else f"{count} migrations, {first} to {last}"
-        other = f"; {_some(self.changed)} ran with another text" if self.changed else ""
+        other = f"; {some(self.changed)} ran with another text" if self.changed else ""
         return f"it takes the place of {whom}{other}"
 
     def findings(self) -> Iterator[Finding]:
@@ -63,20 +63,18 @@ class Succession:
             way = f"`todo-sql migrate --migrations {aside}`"
             if self.several:
                 way = "`todo-sql migrate` of the release before the squash"
-            yield Finding(
+            yield Finding.error(
                 "M204",
-                "error",
                 f"{self.migration.id} replaces {replaced} migrations, of which this database has "
-                f"{len(self.former)}: {_some(self.lacking)} not applied",
+                f"{len(self.former)}: {some(self.lacking)} not applied",
                 Place(file, 1),
                 cause="what is there would be made once more, so neither it nor anything after it "
                 "is run",
                 fix=f"apply the rest as it was: {way}, then run the command again",
             )
         for id in self.changed:
-            yield Finding(
+            yield Finding.error(
                 "M205",
-                "error",
                 f"{id}, which {self.migration.id} replaces, was applied with another text",
                 Place(file, 1),
                 cause="the schema may be another than the squashed file makes",
@@ -85,7 +83,8 @@ class Succession:
             )
 
 
-def _some(ids: Sequence[str]) -> str:
+def some(ids: Sequence[str]) -> str:
+    """Return the first of some ids, and how many more there are."""
     more = len(ids) - _NAMED
     return ", ".join(ids[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 

@@ -53,9 +53,8 @@ def taken_from_queries(
         for name, query in queries.items():
             if _reads(query, one):
                 found.append(
-                    Finding(
+                    Finding.error(
                         "M218",
-                        "error",
                         f"{one} is taken away, and the query {name} reads it",
                         script.place_of(statement),
                         cause=f"the query stands at {query.place()}; nothing was changed",

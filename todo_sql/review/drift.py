@@ -46,9 +46,8 @@ class Drift:
             "+": ("K102", "is in no migration"),
             "~": ("K103", "differs from what the migrations make"),
         }[self.mark]
-        return Finding(
+        return Finding.error(
             code,
-            "error",
             f"{self.difference.item.key} {said}",
             cause="; ".join(self.sides()) or None,
             fix=" ".join(ended(map(_line, self.statements))) or None,

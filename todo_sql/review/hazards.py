@@ -90,7 +90,7 @@ def hazards(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:
         if answer.fails is not None:
             said = f"will fail on the live rows: {answer.demand}"
             fix = "correct the rows first, in a migration that comes before this one"
-            yield Finding("P114", "error", said, step.place, cause=answer.fails, fix=fix)
+            yield Finding.error("P114", said, step.place, cause=answer.fails, fix=fix)
     for code, severity, said in (*_held_up(step, sizes), *_lost(step, sizes), *_renamed(step)):
         cause, fix = _ADVICE[code]
         yield Finding(code, severity, said, step.place, cause=cause, fix=fix)

@@ -103,9 +103,8 @@ def _told(
         cause = "in phases, and by id: " + "; ".join(map(str, differences[:_SHOWN]))
         if len(differences) > _SHOWN:
             cause += f"; and {len(differences) - _SHOWN} more"
-    return Finding(
+    return Finding.error(
         "R908",
-        "error",
         f"{late.id} comes before {early.id} by id and after it in phases: {what}",
         late.forward.place_of_directive("phase"),
         cause=cause,

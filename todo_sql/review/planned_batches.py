@@ -11,8 +11,8 @@ from psycopg import Connection, RawCursor
 from todo_sql.catalog.read import ours
 from todo_sql.errors import Finding
 from todo_sql.migrations.batch_state import FIRST_SIZE
-from todo_sql.migrations.engine.walk import NO_KEY, key_among
-from todo_sql.migrations.files.batched import NotBatched, batched_of, refuse_assigned
+from todo_sql.migrations.engine.walk import key_among
+from todo_sql.migrations.files.batched import batched_of
 from todo_sql.migrations.files.migration import Script
 from todo_sql.queries.own import bound
 
@@ -63,7 +63,6 @@ def planned_batches(
     made = None if batch is None else batched_of(script)
     if batch is None or made is None:
         return None, None
-    place = script.place_of_directive("batch")
     row = copy.execute(
         "select pg_catalog.to_regclass(%s)::pg_catalog.oid", (made.table,)
     ).fetchone()
@@ -72,19 +71,11 @@ def planned_batches(
     with ours(copy), RawCursor(copy) as cursor:
         (name,) = cursor.execute(*_bound("batch_table", row[0])).fetchone() or ("",)
         rows = cursor.execute(*_bound("batch_keys", row[0])).fetchall()
-    chosen, why = key_among(rows, batch)
-    if not name or chosen is None:
-        fix = f"write `-- batch: {batch.named} by COLUMN`, with the columns of such an index"
-        message = NO_KEY.format(batch.named)
-        return None, Finding("M342", "error", message, place, cause=why, fix=fix)
+    chosen, wrong = key_among(rows if name else (), script, batch, made)
     key = tuple(str(column["name"]) for column in chosen)
     size = sizes.get(str(name))
     found = PlannedBatches(batch.named, key, size.rows if size else 0)
-    try:
-        refuse_assigned(made, key)
-    except NotBatched as error:
-        return found, Finding("M130", "error", error.message, place, fix=error.fix)
-    return found, None
+    return found if key else None, wrong
 
 
 def _bound(name: str, oid: int) -> tuple[bytes, tuple[str | None, ...]]:

@@ -158,7 +158,7 @@ class Reference:
 
     def _refuse(self, message: str, cause: str) -> None:
         fix = "squash up to the migration before the one that inserts them (`--to`)"
-        self.problems.append(Finding("M251", "error", message, cause=cause, fix=fix))
+        self.problems.append(Finding.error("M251", message, cause=cause, fix=fix))
 
     def statements(self) -> Iterator[str]:
         """Yield the statements that insert the rows, past triggers, and set the sequences."""

@@ -109,9 +109,8 @@ def squash(config: Config, migrations: MigrationSet, to: str) -> Squash:
         problems = reference.problems
         written = schema_of(empty, made, list(_roles(chosen, made)))
         problems += [
-            Finding(
+            Finding.error(
                 "M252",
-                "error",
                 f"no statement is known that would {text.removeprefix(BY_HAND)}",
                 fix="squash up to the migration before the one that makes it (`--to`)",
             )
@@ -261,10 +260,10 @@ def _prove(
     id: str, what: str, wanted: Snapshot, found: Snapshot, others: Sequence[str] = ()
 ) -> None:
     problems = [
-        Finding("M253", "error", f"the pair {what} another {one.item.key}", cause=str(one))
+        Finding.error("M253", f"the pair {what} another {one.item.key}", cause=str(one))
         for one in compare(wanted, found)
     ]
-    problems += [Finding("M253", "error", f"the pair {what} other data: {one}") for one in others]
+    problems += [Finding.error("M253", f"the pair {what} other data: {one}") for one in others]
     _refuse(problems, id)
 
 
@@ -272,9 +271,8 @@ def _hides_nothing(migrations: MigrationSet, pair: Squash) -> None:
     text, said = pair.forward + pair.rollback, [one.source.text for one in scripts_of(migrations)]
     secrets = migrations.outside.resolved().secrets
     if any(one in text and one not in "\n".join(said) for one in secrets):
-        problem = Finding(
+        problem = Finding.error(
             "M251",
-            "error",
             "the history writes a value from outside into the database",
             cause="the squashed file would hold it in plain text",
             fix="squash up to the migration before the one that does (`--to`)",

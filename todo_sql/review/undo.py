@@ -64,9 +64,8 @@ def _again(tracer: Tracer, script: Script) -> None:
 
 def _finding(script: Script, said: str, statement: object) -> Finding:
     start = getattr(statement, "start", script.statements[0].start if script.statements else 0)
-    return Finding(
+    return Finding.error(
         "P111",
-        "error",
         said,
         script.source.place(start),
         cause="the schema after the rollback is not the one before the migration",

@@ -254,9 +254,8 @@ class _Trial:
     ) -> Iterator[Finding]:
         after = sample_rows.read(self._connection, catalogs[-1])
         for table in sample_rows.lost(before, after, _kept_columns(*catalogs)):
-            yield Finding(
+            yield Finding.error(
                 "R905",
-                "error",
                 f"the rollback loses or changes rows of {table}",
                 script.source.place(0),
                 cause="rows that were there before the migration are not the same after its "
@@ -304,9 +303,8 @@ _SAID = {
 def _differences(script: Script, code: str, found: Snapshot, wanted: Snapshot) -> Iterator[Finding]:
     first = script.statements[0].start if script.statements else 0
     for mended in mend(compare(found, wanted), found, wanted):
-        yield Finding(
+        yield Finding.error(
             code,
-            "error",
             f"{_SAID[code]} {mended.difference.item.key}",
             script.source.place(first),
             cause=f"before and after: {mended.difference}",

@@ -87,10 +87,6 @@ class BatchRun:
         self.walk = walk_of(self.link, self.script, self.made, self.before)
         self.mark = time.monotonic()
 
-    def start(self) -> BatchState:
-        """Return the state before the first batch, which goes to the greatest key of now."""
-        return first_state(self.link, self.walk)
-
     def run(self, state: BatchState) -> BatchState:
         """Run to the end, and once more where rows still match; return the last state."""
         again = False
@@ -112,7 +108,7 @@ class BatchRun:
                 )
             self.events.note(f"rows of {state.table} match still: another round")
             again = True
-            last = state.last if state.limited else self.start().last
+            last = state.last if state.limited else first_state(self.link, self.walk).last
             state = replace(state, round=state.round + 1, position=None, keys=0, last=last)
 
     def _round(self, state: BatchState) -> BatchState:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine import watch
-from todo_sql.migrations.engine.batches import BatchRun
+from todo_sql.migrations.engine.batches import BatchRun, first_state
 from todo_sql.migrations.engine.concurrent import Catalog, Fate
 from todo_sql.migrations.engine.failure import Failure
 from todo_sql.migrations.engine.lock_retry import give_way, pauses
@@ -180,7 +180,7 @@ class StepwiseRun:
             self.events,
         )
         given_up = self._given_up_by(run.walk.table, run.walk.key.columns)
-        state = self._begun_batch(number, run) or run.start()
+        state = self._begun_batch(number, run) or first_state(self.link, run.walk)
         if given_up is not None:
             state = replace(state, last=given_up.done_to, limited=True)
         self._record(record(state))

@@ -60,19 +60,14 @@ def settings(
         then: Expressions to evaluate afterwards, every name in them qualified.
     """
     directives = script.directives
-    values = {
-        "lock_timeout": _milliseconds(directives.lock_timeout or LOCK_TIMEOUT),
-        "row_security": "off",
-        "client_min_messages": "notice",
-    }
+    values = _values(link, directives.lock_timeout or LOCK_TIMEOUT)
+    values["client_min_messages"] = "notice"
     if directives.statement_timeout is not None:
         values["statement_timeout"] = _milliseconds(directives.statement_timeout)
     if unbounded:
         values |= {"lock_timeout": "0", "statement_timeout": "0"}
     if local:
         values["search_path"] = SAFE_PATH
-    if link.target.notices_death:
-        values[CHECK_INTERVAL] = "500ms"
     scope = "true" if local else "false"
     calls = (f"pg_catalog.set_config('{name}', '{v}', {scope})" for name, v in values.items())
     given = link.settings.values
@@ -83,19 +78,18 @@ def settings(
     return FlightCommand("select " + ", ".join((*calls, *names, *then)), tuple(given.values()))
 
 
+def _values(link: MigrationLink, lock_timeout: float) -> dict[str, str]:
+    values = {"lock_timeout": _milliseconds(lock_timeout), "row_security": "off"}
+    return values | ({CHECK_INTERVAL: "500ms"} if link.target.notices_death else {})
+
+
 def ending(link: MigrationLink, proof: str, *, waits: bool) -> FlightCommand:
     """Return the command that sets what our own statements at a transaction's end run under.
 
     Args:
         waits: Whether the commit waits for the disk.
     """
-    values = {
-        "search_path": SAFE_PATH,
-        "row_security": "off",
-        "lock_timeout": _milliseconds(LOCK_TIMEOUT),
-    }
-    if link.target.notices_death:
-        values[CHECK_INTERVAL] = "500ms"
+    values = _values(link, LOCK_TIMEOUT) | {"search_path": SAFE_PATH}
     calls = [f"pg_catalog.set_config('{name}', '{v}', true)" for name, v in values.items()]
     if not waits:
         # Citus' other nodes do what this one has committed, so it must not be forgotten here.

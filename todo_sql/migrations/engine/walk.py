@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from todo_sql.catalog.names import quoted
+from todo_sql.errors import Finding
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.engine.settings import OURS
@@ -98,57 +99,51 @@ def walk_of(
     oids = (f"pg_catalog.to_regclass(${n})::pg_catalog.oid::pg_catalog.text" for n in (1, 2))
     asked = FlightCommand(f"select {', '.join(oids)}", (made.table, batch.named))
     ((oid, named),) = link.fly([READING, *before, asked, COMMIT])[-2].rows
-    place = script.place_of_directive("batch")
     nothing = "nothing was changed"
     if oid is None or oid != named:
         other = f"the statement's {made.table} is not the directive's {batch.named}"
         raise MigrationFailed(
             f"there is no table {batch.named}" if named is None else other,
             code="M342",
-            place=place,
+            place=script.place_of_directive("batch"),
             cause=f"along the search path of the migration; {nothing}",
             fix="name the table with its schema, in both",
         )
     table, keys = (bound(__package__, name, table=oid) for name in ("batch_table", "batch_keys"))
     looking = [READING, OURS, FlightCommand(*table), FlightCommand(*keys), COMMIT]
     *_, one, found, _ = link.fly(looking)
-    chosen, why = key_among(found.rows, batch)
-    if not one.rows or chosen is None:
+    chosen, wrong = key_among(found.rows if one.rows else (), script, batch, made)
+    if wrong is not None:
+        cause = f"{wrong.cause}; {nothing}" if wrong.cause else nothing
         raise MigrationFailed(
-            NO_KEY.format(batch.named),
-            code="M342",
-            place=place,
-            cause=f"{why}; {nothing}",
-            fix=f"write `-- batch: {batch.named} by COLUMN`, with the columns of such an index",
+            wrong.message, code=wrong.code, place=wrong.place, cause=cause, fix=wrong.fix
         )
     first, *others = {column["schema"] for column in chosen}
-    names = tuple(str(column["name"]) for column in chosen)
-    key = BatchKey(names, None if others else first)
-    try:
-        refuse_assigned(made, names)
-    except NotBatched as error:
-        raise MigrationFailed(
-            error.message, code="M130", place=place, cause=nothing, fix=error.fix
-        ) from None
+    key = BatchKey(tuple(str(column["name"]) for column in chosen), None if others else first)
     columns = tuple(KeyColumn(str(column["name"]), bool(column["date"])) for column in chosen)
     return Walk(str(one.rows[0][0]), key, columns)
 
 
-NO_KEY = "{} has no such key to go along in batches"
-
-
 def key_among(
-    found: Iterable[Sequence[object]], batch: BatchBy
-) -> tuple[list[dict[str, Any]] | None, str]:
-    """Return the columns of the key that a directive means, or None; and which keys there are."""
+    found: Iterable[Sequence[object]], script: Script, batch: BatchBy, made: BatchedStatement
+) -> tuple[list[dict[str, Any]], Finding | None]:
+    """Return the columns of the key that a directive means, and what is wrong with it."""
     every = [(row[0] in ("t", True), json.loads(str(row[1]))) for row in found]
     known = "; ".join(", ".join(quoted(c["name"]) for c in columns) for _, columns in every)
-    why = (
-        "batches go along the primary key, or a unique btree index on plain columns that are "
-        f"NOT NULL, in their order; {f'there is: {known}' if known else 'there is none'}"
-    )
+    place = script.place_of_directive("batch")
     for primary, columns in every:
         names = [column["name"] for column in columns]
         if names == list(batch.by) or (primary and not batch.by):
-            return columns, why
-    return None, why
+            try:
+                refuse_assigned(made, names)
+            except NotBatched as error:
+                return columns, Finding.error("M130", error.message, place, fix=error.fix)
+            return columns, None
+    return [], Finding.error(
+        "M342",
+        f"{batch.named} has no such key to go along in batches",
+        place,
+        cause="batches go along the primary key, or a unique btree index on plain columns that are "
+        f"NOT NULL, in their order; {f'there is: {known}' if known else 'there is none'}",
+        fix=f"write `-- batch: {batch.named} by COLUMN`, with the columns of such an index",
+    )

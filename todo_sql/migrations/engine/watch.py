@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Self
 
@@ -39,21 +38,6 @@ class HoldExceeded(Exception):
         super().__init__()
         self.script = script
         self.waiting = waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at the server's locks showed.
-
-    Attributes:
-        holds: Whether we hold an exclusive lock on something that others can see.
-        waits: Whether we wait for a lock.
-        blocked_by: Who blocks us, in words, or None.
-    """
-
-    holds: bool
-    waits: bool
-    blocked_by: str | None
 
 
 def fly(
@@ -178,14 +162,14 @@ class Watcher:
         )
         if now < self._next_look and not hold_ends:
             return
-        seen = self._look(now)
+        waits, blocked_by = self._look(now)
         if hold_ends:
-            raise HoldExceeded(self._script, seen is not None and seen.waits)
-        if seen is not None and seen.blocked_by:
-            self._events.blocked(seen.blocked_by)
+            raise HoldExceeded(self._script, waits)
+        if blocked_by:
+            self._events.blocked(blocked_by)
 
-    def _look(self, now: float) -> Look | None:
-        """Return what is to be seen, or None if nothing is."""
+    def _look(self, now: float) -> tuple[bool, str | None]:
+        """Return whether we wait for a lock and, in words, who blocks us, if that is to be seen."""
         try:
             if self._connection is None:
                 self._connection = self._link.second_connection()
@@ -200,15 +184,15 @@ class Watcher:
             rows, why = None, said.split("\n", 1)[0]
         if not rows:
             self._see_nothing(now, why)
-            return None
+            return False, None
         self._next_look = now + self._interval
-        seen = Look(rows[0][0] == "t", rows[0][1] == "t", rows[0][2])
-        if not seen.holds or self._blind:
+        holds, waits, blocked_by = rows[0]  # what others can see, by an exclusive lock
+        if holds != "t" or self._blind:
             self._free_at = now
-        if seen.holds and self._held_since is None:
+        if holds == "t" and self._held_since is None:
             self._held_since = self._free_at  # it was taken after that, we don't know when
         self._blind = False
-        return seen
+        return waits == "t", blocked_by
 
     def _see_nothing(self, now: float, why: str) -> None:
         """Say once in a run that nobody looks; try again later."""

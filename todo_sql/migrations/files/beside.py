@@ -89,18 +89,16 @@ def _scripts(
 def _meaningless(script: Script, below: str) -> Iterator[Finding]:
     of_hooks = ("depends",) if below == HOOKS else ()
     for name in script.directives.said(*_OF_VERSIONED, *of_hooks):
-        yield Finding(
+        yield Finding.error(
             "M114",
-            "error",
             f"`{name}` has no meaning in {below}/",
             script.place_of_directive(name),
             cause=_MEANINGLESS[below],
             fix="remove it; what needs it is a versioned migration",
         )
     if below == REPEATABLE and script.rows:
-        yield Finding(
+        yield Finding.error(
             "M114",
-            "error",
             "data behind COPY has no meaning in repeatable/",
             script.source.place(0),
             cause="each run would put the rows there once more",
@@ -109,7 +107,7 @@ def _meaningless(script: Script, below: str) -> Iterator[Finding]:
 
 
 def _misplaced(script: Script, message: str, fix: str) -> Finding:
-    return Finding("M113", "error", message, Place(script.source.file, 1), fix=fix)
+    return Finding.error("M113", message, Place(script.source.file, 1), fix=fix)
 
 
 def _repeatables(folders: Iterable[Path], root: Path, problems: list[Finding]) -> dict[str, Script]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from todo_sql.catalog.names import dotted, quoted
@@ -34,23 +34,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 _DURATIONS = ("lock-timeout", "max-lock-hold", "statement-timeout", "batch-time")
 _REASONS = ("irreversible", "nothing-to-undo")
+_SEVERAL = ("depends", "allow", "replaces")
 OF_BATCH = ("batch-time", "batch-pause", "max-lag")
 """What says how a batch runs, beside `batch` itself."""
-
-KNOWN = (
-    "depends",
-    "transactional",
-    *_REASONS,
-    "phase",
-    "batch",
-    "batch-pause",
-    "max-lag",
-    "allow",
-    "replaces",
-    *_DURATIONS,
-)
-MENTIONED = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
-"""A comment that reads as a directive, wherever it stands."""
 
 _REPLACED = re.compile(r"(\S+)[ \t]+([0-9a-f]{64})(?:[ \t]+in[ \t]+(\S+))?")
 
@@ -123,14 +109,14 @@ class Directives:
         nothing_to_undo: Why a rollback has nothing to do, or None.
         phase: When it runs, or None where the file says nothing: expand.
         batch: By the key of which table its statement runs in batches, or None: at once.
-        batch_time: How long a batch should take, in seconds.
         batch_pause: The pause after a batch, as a share of its time.
         max_lag: How many bytes a standby may be behind before the next batch.
+        allow: Rules that this file waives, each with its reason.
+        replaces: The migrations that it stands for.
         lock_timeout: Longest wait for a lock, in seconds, or None: the default.
         max_lock_hold: Longest time from the first exclusive lock to COMMIT, in seconds.
         statement_timeout: Longest time for one statement, in seconds; 0 is no limit.
-        allow: Rules that this file waives, each with its reason.
-        replaces: The migrations that it stands for.
+        batch_time: How long a batch should take, in seconds.
     """
 
     depends: tuple[str, ...] = ()
@@ -139,14 +125,14 @@ class Directives:
     nothing_to_undo: str | None = None
     phase: Phase | None = None
     batch: BatchBy | None = None
-    batch_time: float | None = None
     batch_pause: float | None = None
     max_lag: int | None = None
+    allow: dict[str, str] = field(default_factory=dict)
+    replaces: tuple[Replaced, ...] = ()
     lock_timeout: float | None = None
     max_lock_hold: float | None = None
     statement_timeout: float | None = None
-    allow: dict[str, str] = field(default_factory=dict)
-    replaces: tuple[Replaced, ...] = ()
+    batch_time: float | None = None
 
     @property
     def contracts(self) -> bool:
@@ -160,6 +146,10 @@ class Directives:
 
 
 _NONE = Directives()
+
+KNOWN = tuple(one.name.replace("_", "-") for one in fields(Directives))
+MENTIONED = re.compile(rf"--[ \t]*({'|'.join(KNOWN)})[ \t]*:(?!:)")
+"""A comment that reads as a directive, wherever it stands."""
 
 
 def leading_comments(text: str) -> Iterator[tuple[int, str]]:
@@ -206,20 +196,20 @@ def read(source: Source) -> tuple[Directives, list[Finding]]:
         name, value = match.group(1), match.group(2).strip()
         if name not in KNOWN:
             wrong: tuple[str, str] | None = _unknown(name)
-        elif name in seen and name not in ("depends", "allow", "replaces"):
+        elif name in seen and name not in _SEVERAL:
             wrong = f"directive `{name}` stands twice", "keep one of them"
         else:
             seen.add(name)
             found, wrong = _add(found, name, value)
         place = source.place(offset + match.start(1), offset + match.end())
         if wrong:
-            problems.append(Finding("M111", "error", wrong[0], place, fix=wrong[1]))
+            problems.append(Finding.error("M111", wrong[0], place, fix=wrong[1]))
         elif name in OF_BATCH:
             of_batch[name] = place
     if found.batch is None and "batch" not in seen:
         fix = "say `-- batch: TABLE`, or remove the line"
         problems += [
-            Finding("M111", "error", f"`{name}` has no meaning without `batch`", place, fix=fix)
+            Finding.error("M111", f"`{name}` has no meaning without `batch`", place, fix=fix)
             for name, place in of_batch.items()
         ]
     return found, problems
@@ -250,37 +240,27 @@ def _unknown(name: str) -> tuple[str, str]:
 
 def _add(found: Directives, name: str, value: str) -> tuple[Directives, tuple[str, str] | None]:
     """Return the directives with one more, or what is wrong with it and how to correct it."""
-    if name == "depends":
-        return replace(found, depends=(*found.depends, *value.split())), None
-    if name == "replaces":
-        match = _REPLACED.fullmatch(value)
-        if match is None:
-            return found, (
-                "`replaces` names no migration with the checksum of its file",
-                "leave the line as `todo-sql squash` writes it: `-- replaces: ID CHECKSUM`",
-            )
-        one = Replaced(match[1], match[2], match[3])
-        return replace(found, replaces=(*found.replaces, one)), None
-    if name in _REASONS:
-        if not value:
-            return found, (f"`{name}` gives no reason", f"write `-- {name}: reason`")
-        return _with(found, name, value), None
-    if name in _READ:
-        parsed = _READ[name][0](value)
-        if parsed is None:
-            return found, (f"`{name}` is {value!r}", _READ[name][1])
-        return _with(found, name, parsed), None
-    if name == "allow":
-        rule, _, reason = value.partition(" ")
-        if not rule or not reason.strip():
-            return found, ("`allow` gives no reason", "write `-- allow: RULE reason`")
-        return replace(found, allow={**found.allow, rule: reason.strip()}), None
-    seconds = duration(value)
-    if seconds is None:
-        return found, (f"`{name}` is {value!r}, not a duration", "write it like 500ms, 2s or 5min")
-    if name != "statement-timeout" and seconds == 0:
+    read, wrong, fix = _READ[name]
+    parsed = read(value)
+    if parsed is None:
+        return found, (wrong.format(name=name, value=value), fix.format(name=name))
+    if name in _DURATIONS and name != "statement-timeout" and parsed == 0:
         return found, (f"`{name}` is 0, which would be no limit", "write how long is acceptable")
-    return _with(found, name, seconds), None
+    field = name.replace("-", "_")
+    if name in _SEVERAL:
+        before = getattr(found, field)
+        parsed = before | parsed if isinstance(before, dict) else before + parsed
+    return replace(found, **{field: parsed}), None
+
+
+def _waiver(value: str) -> dict[str, str] | None:
+    rule, _, reason = value.partition(" ")
+    return {rule: reason.strip()} if rule and reason.strip() else None
+
+
+def _replaced(value: str) -> tuple[Replaced] | None:
+    match = _REPLACED.fullmatch(value)
+    return (Replaced(match[1], match[2], match[3]),) if match else None
 
 
 def read_batch(value: str) -> BatchBy | None:
@@ -309,29 +289,45 @@ def read_bytes(value: str) -> int | None:
     return round(float(match[1]) * _UNITS[match[2].lower()]) if match else None
 
 
-_READ: dict[str, tuple[Callable[[str], object], str]] = {
-    "transactional": (
-        lambda value: {"true": True, "false": False}.get(value.lower()),
-        "write true or false",
-    ),
-    "phase": (lambda value: value if value in PHASES else None, "write expand or contract"),
-    "batch": (
-        read_batch,
-        "name the table, and the columns of its key where it is not the primary key: "
-        "`-- batch: orders by id`",
-    ),
-    "batch-pause": (read_share, "write the share of the time of a batch, such as 25%"),
-    "max-lag": (read_bytes, "write how far a standby may be behind, such as 16MB"),
-}
-
-
-def _with(found: Directives, name: str, value: Any) -> Directives:
-    return replace(found, **{name.replace("-", "_"): value})
-
-
 def duration(value: str) -> float | None:
     """Return the seconds of ``500ms``, ``2s``, ``5min`` or ``1h``, or None for anything else."""
     match = _DURATION.fullmatch(value)
     if match is None or (match.group(2) is None and float(match.group(1)) != 0):
         return None
     return float(match.group(1)) * _SECONDS[match.group(2) or "s"]
+
+
+_OTHER = "`{name}` is {value!r}"
+# By name, what reads the value; and what is wrong where there is none, and how to correct it.
+_READ: dict[str, tuple[Callable[[str], Any], str, str]] = {
+    "depends": (lambda value: tuple(value.split()), "", ""),
+    "transactional": (
+        lambda value: {"true": True, "false": False}.get(value.lower()),
+        *(_OTHER, "write true or false"),
+    ),
+    **dict.fromkeys(
+        _REASONS,
+        (lambda value: value or None, "`{name}` gives no reason", "write `-- {name}: reason`"),
+    ),
+    "phase": (
+        lambda value: value if value in PHASES else None,
+        *(_OTHER, "write expand or contract"),
+    ),
+    "batch": (
+        read_batch,
+        _OTHER,
+        "name the table, and the columns of its key where it is not the primary key: "
+        "`-- batch: orders by id`",
+    ),
+    "batch-pause": (read_share, _OTHER, "write the share of the time of a batch, such as 25%"),
+    "max-lag": (read_bytes, _OTHER, "write how far a standby may be behind, such as 16MB"),
+    "allow": (_waiver, "`allow` gives no reason", "write `-- allow: RULE reason`"),
+    "replaces": (
+        _replaced,
+        "`replaces` names no migration with the checksum of its file",
+        "leave the line as `todo-sql squash` writes it: `-- replaces: ID CHECKSUM`",
+    ),
+    **dict.fromkeys(
+        _DURATIONS, (duration, f"{_OTHER}, not a duration", "write it like 500ms, 2s or 5min")
+    ),
+}

@@ -115,7 +115,7 @@ def _read_scripts(
             continue
         if wrong := _wrong_name(last):
             place = Place(prefix + name, 1)
-            strange[name] = Finding("M101", "error", wrong[0], place, fix=wrong[1])
+            strange[name] = Finding.error("M101", wrong[0], place, fix=wrong[1])
         elif script := read_script(folder / name, prefix + name, folder, root, problems):
             scripts[name] = script
     named = {name for script in scripts.values() for name, _ in script.included}
@@ -134,7 +134,7 @@ def read_script(
         return None
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
-        problems.append(Finding("M102", "error", message, Place(shown, 1)))
+        problems.append(Finding.error("M102", message, Place(shown, 1)))
         return None
     directives, wrong = read_directives(file.source)
     problems.extend(wrong)
@@ -164,7 +164,7 @@ def _pair(scripts: dict[str, Script], names: Set[str], problems: list[Finding]) 
                 place = Place(script.source.file, 1)
                 fix = f"add {name.removesuffix(ROLLBACK)}.sql beside it or delete it"
                 message = "a rollback file without its migration"
-                problems.append(Finding("M103", "error", message, place, fix=fix))
+                problems.append(Finding.error("M103", message, place, fix=fix))
             continue
         stem = name.removesuffix(".sql")
         rollback = scripts.get(stem + ROLLBACK)
@@ -190,9 +190,8 @@ def _wrong_pair(
 ) -> Iterator[Finding]:
     said = script.directives.said("irreversible", "nothing-to-undo")
     if not there and not said:
-        yield Finding(
+        yield Finding.error(
             "M104",
-            "error",
             "the rollback file is missing",
             Place(script.source.file, 1),
             fix=f"write {stem}{ROLLBACK}, or `-- irreversible: reason` in this file",
@@ -200,12 +199,12 @@ def _wrong_pair(
     other = "`irreversible`" if rollback is None else "has a rollback file"
     for name in said if rollback is not None else said[1:]:
         message, place = f"the migration says `{name}` and {other}", script.place_of_directive(name)
-        yield Finding("M105", "error", message, place, fix="remove one of the two")
+        yield Finding.error("M105", message, place, fix="remove one of the two")
     if rollback is not None:
         for name in rollback.directives.said("irreversible", "depends", "replaces", "phase"):
             message = f"`{name}` has no meaning in a rollback file"
             place, fix = rollback.place_of_directive(name), "move it to the migration's own file"
-            yield Finding("M106", "error", message, place, fix=fix)
+            yield Finding.error("M106", message, place, fix=fix)
 
 
 def _wrong_versions(migrations: list[Migration]) -> Iterator[Finding]:
@@ -216,7 +215,7 @@ def _wrong_versions(migrations: list[Migration]) -> Iterator[Finding]:
             message = f"version {migration.version} is taken by {other.id}"
             fix = "give one of the two a later version (rename both of its files)"
             place = Place(migration.forward.source.file, 1)
-            yield Finding("M107", "error", message, place, fix=fix)
+            yield Finding.error("M107", message, place, fix=fix)
 
 
 def _wrongly_replaced(migrations: list[Migration]) -> Iterator[Finding]:
@@ -229,9 +228,8 @@ def _wrongly_replaced(migrations: list[Migration]) -> Iterator[Finding]:
             still = by_id.get(one.id)
             if other is migration and still is None:
                 continue
-            yield Finding(
+            yield Finding.error(
                 "M115",
-                "error",
                 f"{one.id} is replaced by {migration.id}, and "
                 + ("by " + other.id if other is not migration else "is still there"),
                 Place((still or migration).forward.source.file, 1),
@@ -272,7 +270,7 @@ def in_order(
         place, named = script.place_of_directive("depends"), script.directives.depends
         depends[name] = {known[other] for other in named if other in known}
         problems += [
-            Finding("M108", "error", f"depends on {other}, which does not exist", place, fix=fix)
+            Finding.error("M108", f"depends on {other}, which does not exist", place, fix=fix)
             for other in named
             if other not in known
         ]
@@ -281,7 +279,7 @@ def in_order(
     if circle := [name for name in scripts if name not in placed]:
         message = f"these {what} depend on each other: {', '.join(circle)}"
         place = scripts[circle[0]].place_of_directive("depends")
-        problems.append(Finding("M109", "error", message, place, fix="break the circle"))
+        problems.append(Finding.error("M109", message, place, fix="break the circle"))
     return ordered
 
 

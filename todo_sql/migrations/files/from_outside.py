@@ -8,7 +8,7 @@ shows it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from todo_sql.errors import ConfigError, Finding, FindingsError, TodoSqlError
@@ -96,18 +96,14 @@ class FromOutside:
 
             values[name] = _REFERENCE.sub(found, text)
         if missing:
-            raise _missing(missing)
+            (name, variable), *others = missing
+            more = ", ".join(f"`{other}` needs {needed}" for other, needed in others)
+            raise ConfigError(
+                f"`{name}` in [tool.todo-sql.settings] needs {variable}, which the environment "
+                "does not set",
+                code="U209",
+                cause="nothing was run" + (f"; missing as well: {more}" if more else ""),
+                fix=f"set {variable}, or give it a default: ${{{variable}:-…}}",
+            )
         ordered = sorted(secrets.items(), key=lambda one: -len(one[0]))
         return Settings(values, dict(ordered))
-
-
-def _missing(missing: Iterable[tuple[str, str]]) -> ConfigError:
-    (name, variable), *others = missing
-    more = ", ".join(f"`{other}` needs {needed}" for other, needed in others)
-    return ConfigError(
-        f"`{name}` in [tool.todo-sql.settings] needs {variable}, which the environment does not "
-        "set",
-        code="U209",
-        cause="nothing was run" + (f"; missing as well: {more}" if more else ""),
-        fix=f"set {variable}, or give it a default: ${{{variable}:-…}}",
-    )

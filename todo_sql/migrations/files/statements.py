@@ -28,6 +28,7 @@ _TRANSACTION = re.compile(
     r"|prepare\s+transaction)\b",
     re.IGNORECASE,
 )
+_ALLOW = f"`-- allow: {UNKNOWN_FATE} REASON`"
 _UNLOCK = re.compile(r"\bpg_advisory_unlock", re.IGNORECASE)
 
 
@@ -76,9 +77,8 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
     if not found:
         yield from _nothing(script)
     elif script.directives.nothing_to_undo is not None and script.is_rollback:
-        yield Finding(
+        yield Finding.error(
             "M105",
-            "error",
             "the rollback says `nothing-to-undo` and holds a statement",
             script.place_of_directive("nothing-to-undo"),
             fix="remove one of the two",
@@ -88,7 +88,10 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
     for number, statement in enumerate(found):
         wrong = _forbidden(statement, script.data.get(number))
         if wrong is None and script.directives.transactional:
-            wrong = _needs_no_transaction(statement)
+            if needs_no_transaction(statement):
+                allow = "" if is_rerunnable(statement) else f" and {_ALLOW}"
+                fix = f"put it alone into a migration that says `-- transactional: false`{allow}"
+                wrong = "M128", "this statement cannot run inside a transaction", fix
         elif wrong is None and number in script.data:
             wrong = (
                 "M123",
@@ -99,7 +102,7 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
             wrong = _unsafe_outside_a_transaction(script, statement)
         if wrong:
             code, message, fix = wrong
-            yield Finding(code, "error", message, script.place_of(statement), fix=fix)
+            yield Finding.error(code, message, script.place_of(statement), fix=fix)
 
 
 def may_be_in_doubt(script: Script) -> bool:
@@ -118,7 +121,7 @@ def _not_batched(script: Script) -> Iterator[Finding]:
         batched_of(script)
     except NotBatched as error:
         place = script.place_of_directive("batch")
-        yield Finding("M130", "error", error.message, place, fix=error.fix)
+        yield Finding.error("M130", error.message, place, fix=error.fix)
 
 
 def unexamined(source: Source, statements: Iterable[Statement]) -> Iterator[Finding]:
@@ -152,17 +155,15 @@ def _nothing(script: Script) -> Iterator[Finding]:
         return
     unwritten = script.source.text.find(UNWRITTEN)
     if unwritten >= 0:
-        yield Finding(
+        yield Finding.error(
             "M120",
-            "error",
             "the migration is still the template that `todo-sql new` wrote",
             script.source.place(unwritten, unwritten + len(UNWRITTEN)),
             fix="write it, or delete its files",
         )
     elif script.is_rollback:
-        yield Finding(
+        yield Finding.error(
             "M104",
-            "error",
             "the rollback file holds no statement: it would undo nothing",
             script.source.place(0),
             fix="write what undoes the migration (`select 1;` where nothing has to be), or delete "
@@ -179,9 +180,8 @@ def _directives_too_late(script: Script) -> Iterator[Finding]:
     for token in scan(source.text):
         match = MENTIONED.match(source.text, token.start, token.end)
         if token.kind == "SQL_COMMENT" and token.start > begin and match:
-            yield Finding(
+            yield Finding.error(
                 "M112",
-                "error",
                 f"the directive `{match.group(1)}` stands after the first statement, "
                 "where it has no effect",
                 source.place(token.start, token.end),
@@ -204,27 +204,24 @@ def explain(source: Source, error: GrammarError) -> Finding:
             continue
         start = command.end() - 2
         end = start + len(source.text[start:].split("\n", 1)[0].rstrip("\r"))
-        return Finding(
+        return Finding.error(
             "M122",
-            "error",
             "psql's meta-commands are not SQL",
             source.place(start, end),
             fix="remove the line; of these, `\\i` and `\\ir` are read: the name of a file beside, "
             "alone in its line",
         )
     if behind := _SENDING.match(source.text, error.offset):
-        return Finding(
+        return Finding.error(
             "M122",
-            "error",
             "psql's meta-commands are not SQL",
             source.place(*behind.span()),
             fix=f"end the statement with a semicolon in place of `{behind[0]}`; what psql would "
             "make of its rows, `do $$ begin … execute …; end $$` can do",
         )
     word = re.compile(r"\w+|.|$", re.DOTALL).match(source.text, error.offset)
-    return Finding(
+    return Finding.error(
         "M121",
-        "error",
         error.message,
         source.place(error.offset, word.end() if word else None),
         cause="PostgreSQL 18's grammar does not know this",
@@ -287,18 +284,9 @@ def _unsafe_outside_a_transaction(
 ) -> tuple[str, str, str] | None:
     if not script.directives.allow.keys().isdisjoint(OF_FATE) or is_rerunnable(statement):
         return None
-    allow = f"`-- allow: {UNKNOWN_FATE} REASON`"
     if needs_no_transaction(statement):
-        fix = f"PostgreSQL runs it in no transaction, so say {allow} at the top of the file"
+        fix = f"PostgreSQL runs it in no transaction, so say {_ALLOW} at the top of the file"
     else:
-        fix = f"move it to a transactional migration, write IF [NOT] EXISTS, or {allow}"
+        fix = f"move it to a transactional migration, write IF [NOT] EXISTS, or {_ALLOW}"
     message = "outside a transaction this statement could not be run again after a crash"
     return ("M127", message, fix)
-
-
-def _needs_no_transaction(statement: Statement) -> tuple[str, str, str] | None:
-    if not needs_no_transaction(statement):
-        return None
-    allow = "" if is_rerunnable(statement) else f" and `-- allow: {UNKNOWN_FATE} REASON`"
-    fix = f"put it alone into a migration that says `-- transactional: false`{allow}"
-    return "M128", "this statement cannot run inside a transaction", fix

@@ -228,7 +228,7 @@ def _read_outside(config: Config, paths: Iterable[Path]) -> Outside:
             except GrammarError as error:
                 place = query.source.place(query.start, query.end)
                 fix = "correct the SQL"
-                found.findings.append(Finding("C101", "error", error.message, place, fix=fix))
+                found.findings.append(Finding.error("C101", error.message, place, fix=fix))
     return found
 
 
