@@ -7,14 +7,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DOCS := $(VENV)/.docs
 POSTGRES ?= 18
-# For two processors: a test also waits, for servers and other programs.
-WORKERS ?= 3
+# One more than there are processors: a test also waits, for servers and other programs.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(6, 1 + (os.cpu_count() or 1)))')
+# What runs side by side is shown piece by piece, where make can.
+ORDERLY := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # The demo, the checks and the suite never touch a database that the environment names, and
 # keep what Python compiled: each of their hundreds of processes would compile it again.
 LOCAL := env -u DATABASE_URL -u TODO_SQL_DIRECT_URL -u TODO_SQL_REPLICA_URL -u TODO_SQL_SCRATCH_URL \
 	-u PGHOST -u PGHOSTADDR -u PGDATABASE -u PGSERVICE -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint project pages docs suite suite-on security example clean
+.PHONY: demo test checks lint project pages docs suite suite-on security example clean
 
 demo: $(READY)
 	@$(LOCAL) $(BIN)/todo-sql migrate --quiet
@@ -26,7 +28,11 @@ demo: $(READY)
 	@echo "                   $(BIN)/todo-sql db stop    stop it; the data stays in .todo-sql/"
 	@echo "                   README.md, docs/           guides; migrations/, queries/: the SQL"
 
-test: lint project suite example
+test: checks suite
+
+# All but the suite, side by side: each waits, too, for a server or a package index.
+checks: $(READY)
+	@$(MAKE) --no-print-directory --jobs 3 $(ORDERLY) lint project example
 
 # The code.
 lint: $(READY)

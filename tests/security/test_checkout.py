@@ -75,20 +75,20 @@ def test_programs_in_a_checkout_do_not_run(
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("module", ["sitecustomize", "sqlfluff", "dotenv", "yoyo", "queries", "q"])
+@pytest.mark.parametrize("verb", [["lint"], ["check"]], ids=" ".join)
 def test_modules_in_a_checkout_are_not_imported(
-    project: Path, mark: Path, module: str, server: Server
+    project: Path, mark: Path, verb: list[str], server: Server
 ) -> None:
-    """A module of a library's name in the project's folder is not imported by the command."""
-    (project / f"{module}.py").write_text(f"open({str(mark)!r}, 'w')\n")
+    """Modules of libraries' names in the project's folder are not imported by the command."""
+    for module in ("sitecustomize", "sqlfluff", "dotenv", "yoyo", "queries", "q"):
+        (project / f"{module}.py").write_text(f"open({str(mark)!r}, 'a').write({module!r})\n")
     command = Path(sys.executable).parent / "todo-sql"
-    for verb in (["lint"], ["check"]):
-        os.spawnve(
-            os.P_WAIT,
-            "/bin/sh",
-            ["sh", "-c", f"cd {project} && exec {command} {' '.join(verb)} >/dev/null 2>&1"],
-            {"PATH": os.environ["PATH"], "TODO_SQL_SCRATCH_URL": server.url()},
-        )
+    os.spawnve(
+        os.P_WAIT,
+        "/bin/sh",
+        ["sh", "-c", f"cd {project} && exec {command} {' '.join(verb)} >/dev/null 2>&1"],
+        {"PATH": os.environ["PATH"], "TODO_SQL_SCRATCH_URL": server.url()},
+    )
     assert not mark.exists()
 
 
