@@ -139,6 +139,16 @@ GROUPS = {
         "checked both": "create table p (a integer constraint k check (a > 0), b text); "
         "create table c (a integer constraint k check (a > 0), b text)",
     },
+    "child of two": {
+        "plain": "create table p (a integer); create table q (a integer, i integer); "
+        "create table c () inherits (q, p)",
+        "one has more": "create table p (a integer, n text); create table q (a integer, "
+        "i integer); create table c () inherits (q, p)",
+        "both have more": "create table p (a integer, n text); create table q (a integer, "
+        "i integer, n text); create table c () inherits (q, p)",
+        "checked": "create table p (a integer constraint k check (a > 0)); create table q "
+        "(a integer constraint k check (a > 0), i integer); create table c () inherits (q, p)",
+    },
     "detached": {
         "keyed": "create table p (a bigint primary key, b text) partition by list (a); "
         "create table c partition of p for values in (1); create index i on p (b)",

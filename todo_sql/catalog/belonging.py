@@ -72,15 +72,11 @@ def inheriting(column: Item, snapshot: Snapshot) -> Iterator[str]:
 
 def family(keys: Iterable[str], snapshot: Snapshot) -> list[str]:
     """Return some objects with all that belongs to them, and the tables that inherit from them."""
-    found = [key for key in keys if key in snapshot.items]
-    for key in found:
-        heirs = (
-            table.key
-            for table in snapshot.of("table")
-            if key.removeprefix("table ") in names(table["inherits"])
-        )
-        more = [*(item.key for item in snapshot.parts(key)), *heirs]
-        found += [new for new in more if new not in found]
+    found = closure((key for key in keys if key in snapshot.items), snapshot)
+    for key in found:  # grows
+        name = key.removeprefix("table ")
+        heirs = [one.key for one in snapshot.of("table") if name in names(one["inherits"])]
+        found += [new for new in closure(heirs, snapshot) if new not in found]
     return found
 
 

@@ -34,8 +34,12 @@ def code(text: str) -> str:
 
 def link(name: str) -> str:
     """Return a link to the heading of that name, as GitHub makes its anchor."""
-    anchor = re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-")
-    return f"[{prose(name)}](#{anchor})"
+    return f"[{prose(name)}](#{anchor(name)})"
+
+
+def anchor(heading: str) -> str:
+    """Return what a link to a heading ends with."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def block(language: str, text: str) -> str:

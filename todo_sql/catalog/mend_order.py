@@ -51,10 +51,6 @@ class Order:
 
     def __post_init__(self) -> None:
         self._edges: dict[int, set[int]] = {number: set() for number in range(len(self.units))}
-        self._bind()
-
-    def _bind(self) -> None:
-        """Note which difference has to be ended before which."""
         for a, b in zip(self.chain, self.chain[1:], strict=False):
             self._edges[b].add(a)
         for part, needs in self.before.needs.items():
@@ -149,9 +145,6 @@ class Order:
                 pairs = list(zip(circle[1:], circle, strict=False))
                 then, first = next((pair for pair in pairs if pair not in chained), pairs[0])
                 self._edges[then].discard(first)
-        return in_turn(sorter, self._rank)
-
-    def _rank(self, number: int) -> tuple[int, ...]:
-        """Return a sort key: drops first, the last one first."""
-        is_drop = self.units[number].difference.after is None
-        return (0, -number) if is_drop else (1, number)
+        drops = {number for number, (_, made) in enumerate(self._ends()) if made is None}
+        # Drops come first, the last one before all others.
+        return in_turn(sorter, lambda number: (0, -number) if number in drops else (1, number))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Set
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
+from math import inf
 from typing import TypeVar
 
 from todo_sql.catalog import ddl
@@ -178,23 +179,19 @@ class _Plan:
 
     def splittable(self, edges: list[tuple[str, str]]) -> set[str]:
         """Return the parts to make apart, so that one of the edges of a circle is gone."""
-        best: tuple[int, set[str]] | None = None
+        best: tuple[float, set[str]] = inf, set()
         for node, need in edges:
             parts = self.needs[node].get(need, {node})
-            costs = [self._cost(part, node, need) for part in parts]
-            if None in costs:
-                continue
-            cost = max(cost for cost in costs if cost is not None)
-            if best is None or cost < best[0]:
-                shell = cost == _SHELL
-                best = cost, {f"shell {need}"} if shell else set(parts)
-        return best[1] if best else set()
+            cost = max(self._cost(part, node, need) for part in parts)
+            if cost < best[0]:
+                best = cost, {f"shell {need}"} if cost == _SHELL else set(parts)
+        return best[1]
 
-    def _cost(self, part: str, node: str, need: str) -> int | None:
+    def _cost(self, part: str, node: str, need: str) -> float:
         items = self._snapshot.items
         if part.startswith("default "):
             column = items[part.replace("default", "column", 1)]
-            return None if column["generated"] or part == node else 0
+            return inf if column["generated"] or part == node else 0
         if part.startswith("query view ") and part != node:
             return 2
         item = items.get(part)
@@ -202,17 +199,15 @@ class _Plan:
             return 1
         other = self.items[need]
         if self.items[node].kind == "function" and need == other.key and other.kind == "type":
-            return _SHELL if other["form"] in ("base", "range") else None
-        return None
+            return _SHELL if other["form"] in ("base", "range") else inf
+        return inf
 
     def rank(self, node: str) -> tuple[int, int, int]:
         """Return a sort key for steps that do not need each other."""
         group = self.group(node)
         item = self.items[node]
-        kind = item.kind
-        for part in ("shell", "owned"):
-            if node.startswith(f"{part} "):
-                kind = part
+        part = node.split(" ")[0]
+        kind = part if part in ("shell", "owned") else item.kind
         main = _MAIN_ORDER.index(kind) if kind in _MAIN_ORDER else len(_MAIN_ORDER)
         number = self._number[item.key]
         if kind == "constraint" and item["form"] == "check":

@@ -91,10 +91,9 @@ def set_table(name: str, old: Item, new: Item) -> Iterator[str]:
             yield f"{alter} {'' if value else 'no '}force row level security"
         case "persistence":
             yield f"{alter} set {value}"
-        case "options":
-            yield from columns.set_options(alter, old[name], value)
-        case "toast_options":
-            yield from columns.set_options(alter, old[name], value, "toast.")
+        case "options" | "toast_options":
+            prefix = "toast." if name == "toast_options" else ""
+            yield from columns.set_options(alter, old[name], value, prefix)
         case "replica_identity":
             if value != "index":  # else said with the index
                 yield f"{alter} replica identity {value or 'default'}"

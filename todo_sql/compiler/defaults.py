@@ -51,7 +51,7 @@ class Defaults:
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, str], _Constant | _Wrong] = {}
+        self._known: dict[tuple[str, str], _Constant] = {}
 
     def typed(self, entry: Described, findings: list[Finding]) -> Described:
         """Return the query with defaults as values of its parameters' types.
@@ -87,14 +87,8 @@ class Defaults:
     def _constant(self, parameter: DescribedParameter, text: str) -> _Constant:
         key = str(parameter.pg_type), text
         if key not in self._known:
-            try:
-                self._known[key] = self._read(parameter, text)
-            except _Wrong as error:
-                self._known[key] = error
-        found = self._known[key]
-        if isinstance(found, _Wrong):
-            raise found
-        return found
+            self._known[key] = self._read(parameter, text)
+        return self._known[key]
 
     def _read(self, parameter: DescribedParameter, text: str) -> _Constant:
         known = Parameter(parameter.name, parameter.pg_type, form=parameter.form)

@@ -120,7 +120,9 @@ class Compiler:
             return self._examine(part, rules)
 
         def there(part: Sequence[NamedQuery]) -> list[Examined]:
-            with self._elsewhere() as other:
+            other = copy(self)
+            with psycopg.connect(self._target, autocommit=True) as other.connection:
+                prepare.configure(other.connection)
                 return other._examine(part, rules)
 
         with _without_collecting():
@@ -128,15 +130,6 @@ class Compiler:
                 return share_out(queries, counts, here, there)
             except RecursionError:  # an expression of hundreds of levels
                 return deeply(lambda: there(queries))
-
-    @contextmanager
-    def _elsewhere(self) -> Iterator[Compiler]:
-        """Yield a compiler that knows the same and has a connection of its own."""
-        with psycopg.connect(self._target, autocommit=True) as connection:
-            prepare.configure(connection)
-            other = copy(self)
-            other.connection = connection
-            yield other
 
     def _examine(self, queries: Sequence[NamedQuery], rules: Sequence[Rule]) -> list[Examined]:
         findings: dict[NamedQuery, list[Finding]] = {}
@@ -188,8 +181,12 @@ class Compiler:
     def _statements(
         self, pairs: Iterable[tuple[NamedQuery, Variant]]
     ) -> list[tuple[str, list[int]]]:
+        def declared(query: NamedQuery, name: str) -> int:
+            directive = query.parameters.get(name)
+            return self._named_types.get((directive and directive.pg_type) or "") or 0
+
         return [
-            (variant.sql, [self._declared_type(query, name) for name in variant.parameters])
+            (variant.sql, [declared(query, name) for name in variant.parameters])
             for query, variant in pairs
         ]
 
@@ -207,12 +204,6 @@ class Compiler:
                 [sorted(names)],
             )
             self._named_types.update(dict(rows.fetchall()))
-
-    def _declared_type(self, query: NamedQuery, name: str) -> int:
-        directive = query.parameters.get(name)
-        if directive is None or directive.pg_type is None:
-            return 0
-        return self._named_types.get(directive.pg_type) or 0
 
 
 def _accepted(

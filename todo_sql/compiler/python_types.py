@@ -319,11 +319,6 @@ def quoted(text: str) -> str:
     return f'"{shown[1:-1]}"' if shown.startswith("'") and '"' not in shown else shown
 
 
-def is_json(found: Type | None) -> bool:
-    """Whether a type is json or jsonb."""
-    return found is not None and found.schema == "pg_catalog" and found.name in ("json", "jsonb")
-
-
 def modifier(found: Type, typmod: int) -> str:
     """Return a type modifier as `format_type` writes it, such as ``(10,2)``."""
     if typmod < 0 or found.schema != "pg_catalog":

@@ -119,12 +119,10 @@ class Additions(Shadows):
 
     def _keys(self) -> Iterator[Hazard]:
         for item in self.new("constraint"):
-            if item["form"] == "exclude":
+            keyed = item["form"] in ("primary key", "unique")
+            if item["form"] == "exclude" or (keyed and "WITHOUT OVERLAPS" in item["definition"]):
                 yield self.shadow(item.parent)
-            elif item["form"] in ("primary key", "unique"):
-                if "WITHOUT OVERLAPS" in item["definition"]:
-                    yield self.shadow(item.parent)
-                    continue
+            elif keyed:
                 index = self.after.items[f"index {index_name(item)}"]
                 deferrable = _DEFERRABLE.search(item["definition"])
                 words = {

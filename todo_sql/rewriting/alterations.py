@@ -9,12 +9,11 @@ from todo_sql.catalog.columns import above, not_null_name
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import column_name, quoted, table_of
 from todo_sql.review.linting.tree import enum
-from todo_sql.rewriting.piece_view import is_partitioned, plain
+from todo_sql.rewriting.piece_view import NAME, is_partitioned, plain
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.shadow import Shadows
 from todo_sql.rewriting.single_commands import lowered
 
-_NAME = re.compile(r'"(?:[^"]|"")*"|[\w$]+')
 # With a precision the values would be rounded, one by one.
 _ZONES = ("timestamp without time zone", "timestamp with time zone")
 
@@ -57,7 +56,7 @@ class Alterations(Shadows):
                 ]
             }
             flags: set[str] = {"indexed"} if indexes else set()
-            if any(not _NAME.fullmatch(name) for item in indexes for name in item["columns"]):
+            if any(not NAME.fullmatch(name) for item in indexes for name in item["columns"]):
                 flags.add("expressions")
             if piece.trace.rewritten:
                 at_utc = re.search(r"at time zone '(utc|etc/utc|zulu)'", piece.statement.text, re.I)

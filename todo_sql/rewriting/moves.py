@@ -21,7 +21,7 @@ from todo_sql.catalog.names import plain as unquoted
 from todo_sql.migrations.files.batched import NotBatched, batched
 from todo_sql.migrations.files.directives import BatchBy
 from todo_sql.review.linting.tree import enum, of_type, relation
-from todo_sql.rewriting.piece_view import PieceView, helper, plain, table_named
+from todo_sql.rewriting.piece_view import NAME, PieceView, helper, plain, table_named
 from todo_sql.rewriting.recipe import Hazard, Words
 from todo_sql.rewriting.single_commands import lowered
 
@@ -243,7 +243,7 @@ def _is_plain_unique(index: Item) -> bool:
     return (
         bool(index["unique"])
         and index["predicate"] is None
-        and all(re.fullmatch(r'"(?:[^"]|"")*"|[\w$]+', name) for name in index["columns"])
+        and all(map(NAME.fullmatch, index["columns"]))
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -137,8 +138,7 @@ class PieceView:
         found = []
         for item in self.after.of("table"):
             if table in names(item["inherits"]) and item["partition_bound"]:
-                below = self.leaves(item.name) if item["partition_by"] else [item.name]
-                found += below
+                found += self.leaves(item.name) if item["partition_by"] else [item.name]
         return found
 
     def batch_key(self, key: str | None) -> list[str]:
@@ -154,6 +154,10 @@ class PieceView:
             if item["form"] in ("primary key", "unique") and filled and not new:
                 found.append((item["form"] != "primary key", columns))
         return min(found, default=(False, []))[1]
+
+
+NAME = re.compile(r'"(?:[^"]|"")*"|[\w$]+')
+"""A name, of a column say, as statements write it: no expression."""
 
 
 def changed(item: Item, **attributes: Any) -> Item:

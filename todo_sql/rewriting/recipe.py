@@ -119,18 +119,13 @@ class Recipe:
     def sequence(self, hazard: Hazard) -> Iterator[StepFile]:
         """Yield the files that do what a hazard does."""
         for step in self.steps:
-            if not _holds(step.get("when", ()), hazard.flags):
-                continue
-            for words in hazard.lists.get(step["each"], ()) if "each" in step else ({},):
-                yield _filled(step, replace(hazard, words={**hazard.words, **words}))
+            for words in _turns(step, hazard):
+                yield _filled(step, replace(hazard, words=words))
 
 
 def _filled(step: Mapping[str, Any], hazard: Hazard) -> StepFile:
     given = {"says": "", **step}
-    for name in ("says", "nothing", "irreversible", "batch"):
-        if name in step:
-            given[name] = step[name].format_map(hazard.words)
-    for name in ("sql", "rollback"):
+    for name in ("says", "nothing", "irreversible", "batch", "sql", "rollback"):
         if name in step:
             given[name] = _text(step[name], hazard)
     if given.get("phase") == "contract" and "new" in hazard.flags and not step.get("always"):
@@ -141,12 +136,16 @@ def _filled(step: Mapping[str, Any], hazard: Hazard) -> StepFile:
 def _text(template: str | Sequence[Any], hazard: Hazard) -> str:
     lines: list[str] = []
     for line in [template] if isinstance(template, str) else template:
-        if isinstance(line, str):
-            lines.append(line.format_map(hazard.words))
-        elif _holds(line.get("when", ()), hazard.flags):
-            lists = hazard.lists.get(line["each"], ()) if "each" in line else ({},)
-            lines += [line["sql"].format_map({**hazard.words, **words}) for words in lists]
+        part = {"sql": line} if isinstance(line, str) else line
+        lines += [part["sql"].format_map(words) for words in _turns(part, hazard)]
     return "\n".join(line.strip("\n") for line in lines)
+
+
+def _turns(part: Mapping[str, Any], hazard: Hazard) -> Iterator[Words]:
+    """Yield the words of a step or a line, for each time that it is said."""
+    if _holds(part.get("when", ()), hazard.flags):
+        for words in hazard.lists.get(part["each"], ()) if "each" in part else ({},):
+            yield {**hazard.words, **words}
 
 
 def _holds(conditions: Sequence[str], flags: Set[str]) -> bool:

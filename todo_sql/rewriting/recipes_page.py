@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from todo_sql.catalog.markdown import anchor
 from todo_sql.rewriting.recipe import Recipe, StepFile, all_recipes
 
 
@@ -47,7 +48,7 @@ def render() -> str:
     """Return docs/recipes.md."""
     done = [one for one in all_recipes() if one.asks is None]
     asked = [one for one in all_recipes() if one.asks is not None]
-    links = [f"| {one.number} | [{one.title}](#{_anchor(one)}) |" for one in done]
+    links = [f"| {one.number} | [{one.title}](#{anchor(_heading(one))}) |" for one in done]
     nearest = [f"| {one.title} | {one.asks} | {one.nearest} |" for one in asked]
     parts = [
         _TOP,
@@ -61,11 +62,6 @@ def render() -> str:
 
 def _heading(recipe: Recipe) -> str:
     return f"{recipe.number}. {recipe.title}"
-
-
-def _anchor(recipe: Recipe) -> str:
-    kept = "".join(sign for sign in _heading(recipe).lower() if sign.isalnum() or sign in " -_")
-    return kept.strip().replace(" ", "-")
 
 
 def _section(recipe: Recipe) -> str:

@@ -16,7 +16,7 @@ from todo_sql.review.foresight import Foresight
 from todo_sql.review.hazards import PlanStep, hazards
 from todo_sql.review.linting.tree import enum, of_type, relation
 from todo_sql.review.locks import Trace, Tracer
-from todo_sql.review.row_writes import WRITES, named_relations
+from todo_sql.review.row_writes import named_relations
 from todo_sql.rewriting.single_commands import split
 from todo_sql.sql.grammar import Statement
 
@@ -175,8 +175,3 @@ def _rules(connection: Connection[Any], statement: Statement) -> dict[str, str]:
             ):
                 found[str(row["name"])] = str(row["rule"])
     return found
-
-
-def writes(piece: Rehearsed) -> bool:
-    """Whether a command writes or reads rows of its own accord."""
-    return piece.statement.kind in (*WRITES, "select_stmt", "do_stmt", "call_stmt")

@@ -90,27 +90,17 @@ class Rewrite:
                 yield f"{file.id}.rollback.sql", file.rollback
 
 
-def rewrite(
+def _rewritten(
     ground: Ground,
     numbers: Numbers,
     migration: Migration,
     live: Connection[Any],
     *,
     silent: str | None,
-    adopts: bool = True,
-    in_part: bool = False,
+    adopts: bool,
+    in_part: bool,
 ) -> Rewrite:
-    """Return the sequence that a pending migration becomes, proved on copies.
-
-    Args:
-        ground: What the trials start from.
-        numbers: The versions that are taken.
-        migration: The one.
-        live: The target.
-        silent: Why its rows are not asked, or None.
-        adopts: Whether tables that pending migrations make count as being in use.
-        in_part: Whether what no recipe does stays as it is, in a file of its own.
-    """
+    """Return the sequence that a migration becomes; `silent`: why no rows are asked, or None."""
     given = migration.forward.directives
     if given.batch is not None or given.replaces:
         return Rewrite(migration)  # it runs in batches already, or on an empty database only
@@ -300,15 +290,8 @@ def rewrites(
                         continue
                     preceding = pending[: list(pending).index(migration)]
                     ground = Ground(make, preceding, settings, queries)
-                    yield rewrite(
-                        ground,
-                        numbers,
-                        migration,
-                        live,
-                        silent=silent,
-                        adopts=adopts,
-                        in_part=in_part,
-                    )
+                    how = {"adopts": adopts, "in_part": in_part}
+                    yield _rewritten(ground, numbers, migration, live, silent=silent, **how)
 
         try:
             found = list(tried(alone=False))

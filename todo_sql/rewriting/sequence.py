@@ -17,10 +17,11 @@ from todo_sql.rewriting.additions import Additions
 from todo_sql.rewriting.alterations import Alterations
 from todo_sql.rewriting.moves import Moves
 from todo_sql.rewriting.recipe import Hazard, Recipe, StepFile, Words, recipe_for
-from todo_sql.rewriting.rehearsal import Rehearsed, writes
+from todo_sql.rewriting.rehearsal import Rehearsed
 from todo_sql.rewriting.single_commands import unrenamed
 
 _OFF = (None, "false", "off")
+_TOUCH_ROWS = (*WRITES, "select_stmt", "do_stmt", "call_stmt")
 _REINDEX = re.compile(
     r"(reindex\s*(?:\([^)]*\)\s*)?(?:table|index|schema|database))\s+(?!concurrently\b)(.+)",
     re.IGNORECASE | re.DOTALL,
@@ -230,7 +231,7 @@ class _Composer:
             self._add(StepFile("name", "", text, f"{back};"))
             return
         held = frozenset[str]().union(*(one.exclusive for one in self.group))
-        if held and (writes(piece) or piece.exclusive - held):
+        if held and (piece.statement.kind in _TOUCH_ROWS or piece.exclusive - held):
             self._flush()
         self.group.append(piece)
 

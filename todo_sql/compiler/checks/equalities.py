@@ -15,7 +15,7 @@ from todo_sql.compiler.proof.nesting import Level, levels_of, output
 from todo_sql.compiler.proof.nodes import Node, Tree
 from todo_sql.compiler.schema import Relation, Schema
 
-Term = Hashable
+Term = tuple[Hashable, ...]
 _BINARY = frozenset(("RELABELTYPE", "COERCEVIAIO", "COLLATEEXPR"))
 
 
@@ -72,15 +72,13 @@ class Equalities:
     def fixed(self) -> set[Term]:
         """The classes that hold a parameter or a constant, or a column of a level around."""
         outermost = id(self.levels[0])
-        terms = [term for term in self._terms if isinstance(term, tuple)]
-        return self.given | {self.find(term) for term in terms if term[0] != outermost}
+        return self.given | {self.find(term) for term in self._terms if term[0] != outermost}
 
     @cached_property
     def given(self) -> set[Term]:
         """The classes that hold a parameter or a constant."""
         kinds = ("parameter", "constant", "call")
-        terms = [term for term in self._terms if isinstance(term, tuple)]
-        return {self.find(term) for term in terms if term[0] in kinds}
+        return {self.find(term) for term in self._terms if term[0] in kinds}
 
     def by_key(self, level: Level, index: int, relation: Relation) -> bool:
         """Whether each column of some unique key of a table equals something."""
@@ -112,13 +110,8 @@ class Equalities:
     def _classes(self) -> dict[tuple[Hashable, ...], set[Term]]:
         classes: dict[tuple[Hashable, ...], set[Term]] = {}
         for term in self._terms:
-            if isinstance(term, tuple):
-                classes.setdefault(term[:2], set()).add(self.find(term))
+            classes.setdefault(term[:2], set()).add(self.find(term))
         return classes
-
-    def same(self, one: Term, other: Term) -> bool:
-        """Whether two terms are equal in every row."""
-        return self.find(one) == self.find(other)
 
     def find(self, term: Term) -> Term:
         """Return the representative of a term's class."""

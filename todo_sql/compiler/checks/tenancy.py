@@ -51,8 +51,8 @@ def _held(equalities: Equalities, level: Level, index: int, column: int, paramet
         return True  # an insert: row security checks the value, and NOT NULL demands one
     if not written and index not in joined(query["jointree"]):
         return True  # not read from: a view's own entry, or `excluded`
-    term = (id(level), index, column)
-    return parameter > 0 and equalities.same(term, ("parameter", parameter))
+    term = equalities.find((id(level), index, column))
+    return parameter > 0 and equalities.find(("parameter", parameter)) == term
 
 
 def _place(

@@ -83,9 +83,10 @@ def _settled(keys: Sequence[Node | None], equalities: Equalities) -> bool | None
         return None
     clause = level.query["groupClause"] or level.query["distinctClause"]
     if clause:
-        grouped = [equalities.term(_by_reference(level.query, key), level) for key in clause]
-        constant = known | equalities.fixed
-        return None if None in grouped else constant.issuperset(map(equalities.find, grouped))
+        grouped = _sorted_terms(
+            [_by_reference(level.query, key) for key in clause], level, equalities
+        )
+        return None if grouped is None else grouped <= known | equalities.fixed
     if not _unsettled(sources, set(known), partial=False):
         return True
     return None if not _unsettled(sources, known, partial=True) else False

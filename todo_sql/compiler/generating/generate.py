@@ -76,7 +76,9 @@ def stale(files: Mapping[str, str], folder: Path) -> list[str]:
         cause = "the folder of the generated package is `generate`'s own: what it does not make "
         cause += "would be overwritten or deleted; nothing was written"
         fix = "move them elsewhere, or name a folder of its own as `generate` in [tool.todo-sql]"
-        findings = [_foreign(folder / name) for name in foreign[:_SHOWN]]
+        places = [Place(str(folder / name), 1) for name in foreign[:_SHOWN]]
+        what = "`generate` did not make this file"
+        findings = [Finding("C130", "error", what, place) for place in places]
         raise FindingsError(message, findings, code="C130", cause=cause, fix=fix)
     return sorted(changed)
 
@@ -90,10 +92,6 @@ def _is_ours(path: Path, *, overwritten: bool) -> bool:
         return False
     with module.open("rb") as file:
         return file.read(len(_MARK)) == _MARK
-
-
-def _foreign(path: Path) -> Finding:
-    return Finding("C130", "error", "`generate` did not make this file", Place(str(path), 1))
 
 
 def write(files: Mapping[str, str], folder: Path, within: Path) -> list[str]:
