@@ -12,7 +12,7 @@ from todo_sql.catalog.columns import (
     set_options,
     set_storing,
 )
-from todo_sql.catalog.ddl import BY_HAND, again, create
+from todo_sql.catalog.ddl import BY_HAND, again, create, grants
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import (
     alter_holder,
@@ -25,7 +25,6 @@ from todo_sql.catalog.names import (
     table_of,
 )
 from todo_sql.catalog.names import target as named
-from todo_sql.catalog.privileges import grants
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.table_ddl import fire, set_table
 

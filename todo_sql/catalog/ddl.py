@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 
 from todo_sql.catalog import columns
 from todo_sql.catalog.item import Item
@@ -22,7 +22,6 @@ from todo_sql.catalog.names import (
     table_of,
     target,
 )
-from todo_sql.catalog.privileges import default_privilege, grants
 from todo_sql.catalog.snapshot import Snapshot
 from todo_sql.catalog.table_ddl import add_constraint, constraints_of, make_table
 
@@ -55,43 +54,13 @@ def create(item: Item, snapshot: Snapshot, apart: Set[str] = frozenset()) -> lis
         snapshot: What it belongs to.
         apart: Keys of parts that statements of their own make later: see `steps`.
     """
-    made = list(_made(item, snapshot, apart))
+    made = list(_MAKERS.get(item.kind, _defined)(item, snapshot, apart))
     if item.attributes.get("enabled", "enabled") != "enabled":
         made.append(fire(item, snapshot))
     return made + list(give(item))
 
 
-def _made(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
-    match item.kind:
-        case "table":
-            yield from make_table(item, snapshot, apart)
-        case "domain":
-            yield _domain(item, snapshot, apart)
-        case "view" | "materialized_view":
-            yield from _view(item, snapshot, apart)
-        case "column":
-            yield from columns.add_column(item, snapshot, apart)
-        case "constraint":
-            yield from add_constraint(item, snapshot)
-        case "grant":
-            yield from grants(item, item["granted"], item["revoked"], snapshot)
-        case "default_privilege":
-            yield from default_privilege(item)
-        case "index":
-            yield from _index(item)
-        case "policy":
-            yield _policy(item)
-        case "event_trigger":
-            yield _event_trigger(item)
-        case "other":
-            yield from _other(item)
-        case "database_setting":
-            yield database_setting(item, f"set {assigned(item['name'], item['value'])}")
-        case _:
-            yield from _defined(item)
-
-
-def _defined(item: Item) -> Iterator[str]:
+def _defined(item: Item, *_: object) -> Iterator[str]:
     """Yield what makes an object that is little more than its definition."""
     match item.kind:
         case "schema":
@@ -141,7 +110,7 @@ def give(item: Item) -> Iterator[str]:
     yield f"alter {target(item)} owner to {role(owner)}"
 
 
-def _domain(item: Item, snapshot: Snapshot, apart: Set[str]) -> str:
+def _domain(item: Item, snapshot: Snapshot, apart: Set[str]) -> Iterator[str]:
     parts = [f"create domain {item.name} as {item['type']}"]
     if item["collation"]:
         parts.append(f"collate {item['collation']}")
@@ -150,7 +119,7 @@ def _domain(item: Item, snapshot: Snapshot, apart: Set[str]) -> str:
     if item["not_null"]:
         parts.append("not null")
     parts += constraints_of(item, snapshot, apart)
-    return " ".join(parts)
+    yield " ".join(parts)
 
 
 def define(function: Item) -> str:
@@ -160,7 +129,7 @@ def define(function: Item) -> str:
     return f"create aggregate {function.name} ({text})" if is_aggregate else text.rstrip()
 
 
-def _index(item: Item) -> Iterator[str]:
+def _index(item: Item, *_: object) -> Iterator[str]:
     names = ["tablespace", "clustered", "replica_identity", "statistics"]
     if item["constraint"] is None:
         yield item["definition"]
@@ -255,7 +224,7 @@ def fire(item: Item, snapshot: Snapshot) -> str:
     return f"alter table {only}{table_of(item)} {verb} {item.kind} {quoted(item['name'])}"
 
 
-def _policy(item: Item) -> str:
+def _policy(item: Item, *_: object) -> Iterator[str]:
     text = f"create policy {quoted(item['name'])} on {table_of(item)}"
     if not item["permissive"]:
         text += " as restrictive"
@@ -264,15 +233,15 @@ def _policy(item: Item) -> str:
         text += f"\nusing ({item['using']})"
     if item["check"] is not None:
         text += f"\nwith check ({item['check']})"
-    return text
+    yield text
 
 
-def _event_trigger(item: Item) -> str:
+def _event_trigger(item: Item, *_: object) -> Iterator[str]:
     tags = ""
     if item["tags"]:
         tags = f" when tag in ({', '.join(map(literal, listed(item['tags'])))})"
     what = f"{item['event']}{tags} execute function {item['function']}"
-    return f"create event trigger {item.name} on {what}"
+    yield f"create event trigger {item.name} on {what}"
 
 
 def published(item: Item) -> str:
@@ -291,7 +260,7 @@ def publication_options(item: Item, changed: Set[str] = frozenset()) -> str:
     return ", ".join(said)
 
 
-def _other(item: Item) -> Iterator[str]:
+def _other(item: Item, *_: object) -> Iterator[str]:
     text = f"create {item.name}" if item["definition"] == "create" else item["definition"]
     if item["version"]:
         text = text.replace(" foreign data", f" version {literal(item['version'])} foreign data", 1)
@@ -316,7 +285,76 @@ def assigned(name: str, value: str) -> str:
     return f"{dotted(*name.split('.'))} = {text}"
 
 
+def _database_setting(item: Item, *_: object) -> Iterator[str]:
+    yield database_setting(item, f"set {assigned(item['name'], item['value'])}")
+
+
 def database_setting(item: Item, change: str) -> str:
     """Return the statement that changes a setting of the database, or of a role in it."""
     who = f"role {role(item['grantee'])} in " if item["grantee"] else ""
     return on_this_database(f"alter {who}database", change)
+
+
+def grants(
+    item: Item, granted: str | None, revoked: str | None, snapshot: Snapshot
+) -> Iterator[str]:
+    """Yield the grant and revoke statements for lists of privileges on a grant's object."""
+    column, on = "", item["target"]
+    if on.startswith("column "):
+        owner = snapshot.items.get(on)
+        if owner is None:
+            return
+        column, on = f" ({column_name(owner)})", f"table {table_of(owner)}"
+    on = on.removeprefix("table ")
+    for verb, privileges, end in _verbs(granted, revoked, item):
+        what = ", ".join(privilege + column for privilege in privileges)
+        if on == "database":
+            yield on_this_database(f"{verb} {what} on database", end)
+        else:
+            yield f"{verb} {what} on {on} {end}"
+
+
+def _default_privilege(item: Item, *_: object) -> Iterator[str]:
+    head = "alter default privileges"
+    if item["owner"] != "current_user":
+        head += f" for role {role(item['owner'])}"
+    if item["schema"]:
+        head += f" in schema {item['schema']}"
+    for verb, privileges, end in _verbs(item["granted"], item["revoked"], item):
+        yield f"{head} {verb} {', '.join(privileges)} on {item['target']} {end}"
+
+
+def _verbs(
+    granted: str | None, revoked: str | None, item: Item
+) -> Iterator[tuple[str, list[str], str]]:
+    """Yield each verb that is needed, its privileges, and how its statement ends."""
+    passing, who = " with grant option", role(item["grantee"])
+    given = listed(granted)
+    taken = [part.removesuffix(passing) for part in listed(revoked)]
+    plain = [part for part in given if not part.endswith(passing)]
+    passed = [part.removesuffix(passing) for part in given if part.endswith(passing)]
+    for verb, privileges, end in (
+        ("revoke", taken, f"from {who}"),
+        ("grant", plain, f"to {who}"),
+        ("grant", passed, f"to {who}{passing}"),
+    ):
+        if privileges:
+            yield verb, privileges, end
+
+
+# Of each kind what makes it, but for those that are little more than their definition.
+_MAKERS: dict[str, Callable[[Item, Snapshot, Set[str]], Iterator[str]]] = {
+    "table": make_table,
+    "domain": _domain,
+    "view": _view,
+    "materialized_view": _view,
+    "column": columns.add_column,
+    "constraint": lambda item, snapshot, _: add_constraint(item, snapshot),
+    "grant": lambda item, snapshot, _: grants(item, item["granted"], item["revoked"], snapshot),
+    "default_privilege": _default_privilege,
+    "index": _index,
+    "policy": _policy,
+    "event_trigger": _event_trigger,
+    "other": _other,
+    "database_setting": _database_setting,
+}

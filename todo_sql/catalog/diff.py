@@ -78,8 +78,9 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
     exchanged = _exchanged(before, after)
     lost = before.items.keys() - after.items.keys() | exchanged
     new = after.items.keys() - before.items.keys() | exchanged
-    found = [Difference(before.items[key], None) for key in lost if _alone(before.items[key], lost)]
-    found += [Difference(None, after.items[key]) for key in new if _alone(after.items[key], new)]
+    gone, made = (before.items[key] for key in lost), (after.items[key] for key in new)
+    found = [Difference(item, None) for item in gone if item.parent not in lost]
+    found += [Difference(None, item) for item in made if item.parent not in new]
     common = before.items.keys() & after.items.keys() - exchanged
     other = {
         before.items[key].parent
@@ -114,10 +115,6 @@ def _exchanged(before: Snapshot, after: Snapshot) -> set[str]:
     while more := {key for key in pairs if key not in found and belongs(key)}:
         found |= more
     return found
-
-
-def _alone(item: Item, side: Set[str]) -> bool:
-    return item.parent is None or item.parent not in side
 
 
 def _ranked(snapshot: Snapshot, common: Set[str], other: Set[str | None]) -> dict[str, Item]:

@@ -158,8 +158,7 @@ class Compiler:
             if entry.query.cardinality is Cardinality.PAGE
             for variant in page_variants(entry.query, entry.not_null)
         ]
-        answers = prepare.prepare_all(self.connection, self._statements(pages))
-        for (query, variant), answer in zip(pages, answers, strict=True):
+        for (query, variant), answer in zip(pages, self._answers(pages), strict=True):
             if isinstance(answer, psycopg.Error):
                 finding = refused(query, variant, answer)
                 if finding not in findings[query]:
@@ -171,24 +170,25 @@ class Compiler:
         """Prepare every variant of every query; yield what is wrong with those that are refused."""
         pairs = [(query, tuple(variants(query))) for query in queries]
         flat = [(query, variant) for query, texts in pairs for variant in texts]
-        answers = prepare.prepare_all(self.connection, self._statements(flat))
+        answers = self._answers(flat)
         for query, texts in pairs:
             refusals: dict[Finding, None] = {}
             checked = Checked.of(query, _accepted(query, texts, answers, refusals))
             yield query, tuple(refusals) if refusals else checked
         assert next(answers, None) is None  # the connection is free again
 
-    def _statements(
+    def _answers(
         self, pairs: Iterable[tuple[NamedQuery, Variant]]
-    ) -> list[tuple[str, list[int]]]:
+    ) -> Iterator[PreparedQuery | psycopg.Error]:
         def declared(query: NamedQuery, name: str) -> int:
             directive = query.parameters.get(name)
             return self._named_types.get((directive and directive.pg_type) or "") or 0
 
-        return [
+        statements = [
             (variant.sql, [declared(query, name) for name in variant.parameters])
             for query, variant in pairs
         ]
+        return prepare.prepare_all(self.connection, statements)
 
     def _look_up_types(self, queries: Sequence[NamedQuery]) -> None:
         names = {

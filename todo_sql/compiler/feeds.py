@@ -56,31 +56,19 @@ class Feed:
     tested_elements: bool = False
     compared: list[tuple[int, int]] = field(default_factory=list)
 
-    @property
-    def stored_only(self) -> bool:
-        """Whether it feeds columns only."""
-        return 0 < self.uses <= self.stored
-
-    @property
-    def nullable(self) -> bool:
-        """Whether it feeds nullable columns only."""
-        return 0 < self.uses <= len(self.targets) and not self.strict
-
 
 def nullable(feeds: list[Feed]) -> bool:
     """Whether a parameter takes NULL, by where the variants of a query take it."""
-    if any(feed.tested for feed in feeds):
-        return not any(feed.strict for feed in feeds)
-    return bool(feeds) and all(feed.nullable for feed in feeds)
+    stored = bool(feeds) and all(0 < feed.uses <= len(feed.targets) for feed in feeds)
+    tested = any(feed.tested for feed in feeds)
+    return (stored or tested) and not any(feed.strict for feed in feeds)
 
 
 def nullable_elements(feeds: list[Feed]) -> bool:
     """Whether a parameter that is an array takes NULL among its elements."""
-    if any(feed.strict_elements for feed in feeds):
-        return False
-    return bool(feeds) and (
-        any(feed.tested_elements for feed in feeds) or all(feed.stored_only for feed in feeds)
-    )
+    stored = bool(feeds) and all(0 < feed.uses <= feed.stored for feed in feeds)
+    tested = any(feed.tested_elements for feed in feeds)
+    return (stored or tested) and not any(feed.strict_elements for feed in feeds)
 
 
 def feeds(tree: Tree, schema: Schema, listed: Container[tuple[int, int]]) -> dict[int, Feed]:
@@ -148,23 +136,18 @@ def _comparisons(
     tree: Tree, whole: list[Level], schema: Schema, listed: Container[tuple[int, int]]
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """Yield each parameter that is compared with a listed column, and the column."""
-    found = [
-        (node, pair)
+    nodes = [
+        node
         for node in tree.of("OPEXPR", "SCALARARRAYOPEXPR")
         if schema.operators.get(int(node["opno"])) in ("=", "<>")
-        for pair in _column_and_parameter(node)
-        if any(_key(level.query, pair[0]) in listed for level in whole)
     ]
-    if len(whole) == 1:
-        yield from ((number, _key(whole[0].query, column)) for _, (column, number) in found)
-        return
-    candidates = {id(node): pair for node, pair in found}
-    for level in whole if candidates else ():
-        for node in own_nodes(level.query):
-            if id(node) in candidates:
-                column, number = candidates[id(node)]
-                key = _key(level.query, column)
-                if key in listed:
+    pairs = {id(node): pair for node in nodes for pair in _column_and_parameter(node)}
+    keys = (_key(level.query, column) for column, _ in pairs.values() for level in whole)
+    for level in whole if any(key in listed for key in keys) else ():
+        for node in own_nodes(level.query) if len(whole) > 1 else nodes:
+            if id(node) in pairs:
+                column, number = pairs[id(node)]
+                if (key := _key(level.query, column)) in listed:
                     yield number, key
 
 

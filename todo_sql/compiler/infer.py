@@ -197,23 +197,22 @@ class Inference:
         nests = query.cardinality.returns_rows and nested.nests(names)
         claims = self._claims(checked, parameters, sides=nests)
         wrong: list[Finding] = nested.wrong_names(query, names) if nests or query.models else []
-        nesting = nested.Nesting((), {})
-        if nests and not wrong:
-            nesting = nested.nesting(query, names, claims, wrong)
-        models = {one.path: one.model for one in nesting.models}
+        nests = nests and not wrong
+        found, inside = nested.nesting(query, names, claims, wrong) if nests else ((), {})
+        models = {one.path: one.model for one in found}
         columns = []
         for index, column in enumerate(described):
             path, _, last = column.name.rpartition(".")
             inner = f"{models[path]}.{last}" if path in models else None
-            found = self._column(query, column, index, claims, inner)
-            if isinstance(found, Finding):
-                wrong.append(found)
-            elif index in nesting.inside:
-                columns.append(replace(found, inside=not nesting.inside[index]))
+            one = self._column(query, column, index, claims, inner)
+            if isinstance(one, Finding):
+                wrong.append(one)
+            elif index in inside:
+                columns.append(replace(one, inside=not inside[index]))
             else:
-                columns.append(found)
+                columns.append(one)
         findings += wrong
-        return None if wrong else (tuple(columns), nesting.models)
+        return None if wrong else (tuple(columns), found)
 
     def _column(
         self,

@@ -13,18 +13,6 @@ from todo_sql.errors import Finding
 from todo_sql.queries.named import NamedQuery
 
 
-class Nesting(NamedTuple):
-    """The nested models of a query.
-
-    Attributes:
-        models: An outer one before those in it.
-        inside: By the index of a column, whether it has a value where its model is there.
-    """
-
-    models: tuple[NestedModel, ...]
-    inside: dict[int, bool]
-
-
 def nests(names: Sequence[str]) -> bool:
     """Whether columns of these names make a nested model."""
     return any("." in name for name in names) and (
@@ -44,12 +32,16 @@ def paths(names: Iterable[str]) -> list[str]:
 
 def nesting(
     query: NamedQuery, names: Sequence[str], claims: Iterable[Claims], findings: list[Finding]
-) -> Nesting:
+) -> tuple[tuple[NestedModel, ...], dict[int, bool]]:
     """Return the nested models of a query; what is wrong with one is added to `findings`.
 
     Args:
         names: Of its columns.
         claims: What is proved of each variant.
+
+    Returns:
+        The models, an outer one before those in it; and by the index of a column, whether it
+        has a value where its model is there.
     """
     arms = [(claim.columns, arm) for claim in claims for arm in claim.sides or [[]]]
     found: list[NestedModel] = []
@@ -74,7 +66,7 @@ def nesting(
             missing = False
         witness = names[witnesses[0]] if missing else None
         found.append(NestedModel(path, called[path], missing, witness))
-    return Nesting(tuple(found), inside)
+    return tuple(found), inside
 
 
 class _Facts(NamedTuple):

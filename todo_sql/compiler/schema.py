@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from psycopg import Connection
@@ -185,20 +184,10 @@ class Schema:
             return self.is_array(found.base)
         return found is not None and found.element != 0
 
-    @cached_property
-    def types_by_name(self) -> dict[str, Type]:
-        """The types by how they are shown, or named."""
-        names: dict[str, Type] = {}
-        for entry in self.types.values():
-            names.setdefault(f"{entry.schema}.{entry.name}", entry)
-        for entry in self.types.values():
-            if entry.schema == "pg_catalog":
-                names[entry.name] = entry
-            else:
-                names.setdefault(entry.name, entry)
-        for entry in self.types.values():
-            names[entry.shown] = entry
-        return names
+    def type_named(self, name: str) -> Type | None:
+        """Return a type by its name without schema, one of PostgreSQL's own before others."""
+        found = (one for one in self.types.values() if one.name == name)
+        return min(found, key=lambda one: one.schema != "pg_catalog", default=None)
 
 
 def read(connection: Connection[Any]) -> Schema:

@@ -56,10 +56,6 @@ class Words:
         end = self.tokens[index if last is None else last].end
         return ShapeError(message, self.tokens[index].start, end, fix)
 
-    def first(self, *words: str) -> int | None:
-        """Return the index of the first such keyword outside brackets."""
-        return next(self.clauses(*words), None)
-
     def items(self, start: int, end: int) -> list[Sequence[int]]:
         """Split tokens ``start`` to ``end`` at the commas that stand outside brackets."""
         depth = self.depths[start] if start < end else 0

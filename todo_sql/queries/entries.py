@@ -8,6 +8,7 @@ out without touching what the others mean. So a text with ten of them need not b
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import count
 
 from todo_sql.queries.lines import Line
 from todo_sql.sql.scanner import COMMENTS, Kind
@@ -45,7 +46,7 @@ class _Lists:
 
     def __init__(self) -> None:
         self._depth = 0
-        self._number = 0
+        self._numbers = count()
         self._list: tuple[int, int] | None = None  # the depth of its entries, and its number
         self._expected: dict[int, str] = {}  # by depth, what may begin a list
 
@@ -61,7 +62,7 @@ class _Lists:
             self._depth += 1
             self._expected.pop(self._depth, None)
             if word == "(" and expected in ("columns", "values") and self._list is None:
-                self._begin()
+                self._list = self._depth, next(self._numbers)
         elif word in (")", "]"):
             if self.open:
                 self._list = None
@@ -75,10 +76,6 @@ class _Lists:
         elif word in ("update", "insert"):
             self._expected[self._depth] = word
         elif word == "set" and expected == "update" and self._list is None:
-            self._begin()
+            self._list = self._depth, next(self._numbers)
         else:
             self._expected[self._depth] = _NEXT.get((expected, word), expected)
-
-    def _begin(self) -> None:
-        self._number += 1
-        self._list = self._depth, self._number

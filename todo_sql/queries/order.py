@@ -60,7 +60,7 @@ def plan(variant: Variant) -> PageParts:
     texts, tokens = words.texts, words.tokens
     if texts[0] not in ("select", "with"):
         raise words.wrong(0, "a :page query is a select", "begin it with `select` or `with`")
-    body, order, limit = (words.first(word) for word in ("select", "order", "limit"))
+    body, order, limit = (next(words.clauses(one), None) for one in ("select", "order", "limit"))
     ending = "end it with `order by KEY, … limit :limit`; the last key is unique"
     if body is None or order is None:
         raise words.wrong(0, "a :page query has no `order by`", ending)

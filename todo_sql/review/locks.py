@@ -63,6 +63,10 @@ class Lock:
         found = (("reads", 7), ("writes", 4), ("schema changes", 3))
         return tuple(what for what, least in found if strength >= least)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"relation": self.relation, "mode": self.mode, "blocks": list(self.blocks)}
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:

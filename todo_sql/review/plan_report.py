@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from todo_sql.catalog.markdown import code, untagged
+from todo_sql.catalog.markdown import block, code, untagged
 from todo_sql.errors import Finding
 from todo_sql.review.hazards import PlanStep
 from todo_sql.review.linting.tree import shown
@@ -78,8 +78,7 @@ def markdown(plan: Plan, sequences: Mapping[str, str] = {}) -> str:
         parts.append(f"### {planned.migration.id}")
         parts.append(f"It {_undo(planned)}.")
         if planned.diff:
-            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", planned.diff)), default=0))
-            parts.append(f"{fence}diff\n{planned.diff}\n{fence}")
+            parts.append(block("diff", planned.diff))
         parts += [_cell(line.strip()) + "." for line in _remade(planned)]
         rows = [
             f"| {step.place.line} | {code(_head(step, _WIDTH)).replace('|', chr(92) + '|')} | "
@@ -127,14 +126,11 @@ def document(plan: Plan) -> dict[str, Any]:
 
 
 def _statement(step: PlanStep) -> dict[str, Any]:
-    locks = (
-        {"relation": lock.relation, "mode": lock.mode, "blocks": list(lock.blocks)}
-        for lock in step.trace.locks
-    )
+
     found: dict[str, Any] = {
         "line": step.place.line,
         "statement": _head(step),
-        "locks": list(locks),
+        "locks": [lock.as_dict() for lock in step.trace.locks],
         "rewritten": list(step.trace.rewritten),
         "built": [index for index, _ in step.trace.built],
         "scanned": list(step.trace.scanned),

@@ -12,11 +12,7 @@ Renumbered = tuple[tuple[str, str], ...]
 
 
 class NoRoom(Exception):
-    """A migration that was applied, or begun, has a version that a sequence needs."""
-
-    def __init__(self, id: str) -> None:
-        super().__init__(id)
-        self.id = id
+    """A migration that was applied, or begun, has a version that a sequence needs: its id."""
 
 
 class Numbers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -161,12 +162,11 @@ def all_recipes() -> tuple[Recipe, ...]:
         for file in folder.iterdir()
         if file.name.endswith(".toml")
     ]
-    return tuple(sorted(found, key=lambda recipe: (_rank(recipe.number), recipe.name)))
 
+    def rank(recipe: Recipe) -> tuple[int, str, str]:
+        return int(re.sub(r"\D", "", recipe.number) or 99), recipe.number, recipe.name
 
-def _rank(number: str) -> tuple[int, str]:
-    digits = "".join(sign for sign in number if sign.isdigit())
-    return int(digits or 99), number
+    return tuple(sorted(found, key=rank))
 
 
 def recipe_for(hazard: Hazard) -> Recipe | None:

@@ -77,11 +77,6 @@ class Rehearsed:
         return bool(slow(self.place, self.trace))
 
     @property
-    def is_setting(self) -> bool:
-        """Whether it sets something for the statements that follow."""
-        return self.statement.kind == "variable_set_stmt"
-
-    @property
     def exclusive(self) -> frozenset[str]:
         """The tables and views on which it took ACCESS EXCLUSIVE."""
         return frozenset(

@@ -143,7 +143,7 @@ def _rewritten(
         found = _unrewritten(
             migration,
             "P304",
-            f"{migration.id} becomes {len(trial.files)} migrations, and {error.id} is in the way",
+            f"{migration.id} becomes {len(trial.files)} migrations, and {error} is in the way",
             cause="each has a version of its own, and what was applied keeps the one that it has",
             fix=f"give {migration.id} a version with room after it first (rename both of its "
             "files)",

@@ -43,7 +43,7 @@ def document(found: Rewrite) -> dict[str, Any]:
                 "transactional": not file.step.alone,
                 "sql": file.text,
                 "rollback": file.rollback,
-                "locks": _locks(file.locks),
+                "locks": [lock.as_dict() for lock in file.locks],
                 "rewritten": list(file.copied),
             }
             for file in found.files
@@ -52,7 +52,10 @@ def document(found: Rewrite) -> dict[str, Any]:
         "asks": [finding.as_dict() for finding in found.asks],
         "renumbered": [{"from": old, "to": new} for old, new in found.renumbered],
         "recipes": [recipe.number for recipe in found.recipes],
-        "original": {"locks": _locks(found.locks), "rewritten": list(found.copied)},
+        "original": {
+            "locks": [lock.as_dict() for lock in found.locks],
+            "rewritten": list(found.copied),
+        },
     }
 
 
@@ -103,10 +106,3 @@ def _names(names: Sequence[str]) -> str:
 
 def _phase(file: RewrittenFile) -> str:
     return " (contract)" if file.step.phase == "contract" else ""
-
-
-def _locks(locks: Sequence[Lock]) -> list[dict[str, Any]]:
-    return [
-        {"relation": lock.relation, "mode": lock.mode, "blocks": list(lock.blocks)}
-        for lock in locks
-    ]

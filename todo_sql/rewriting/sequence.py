@@ -237,7 +237,8 @@ class _Composer:
 
     def _flush(self) -> None:
         group, self.group = self.group, []
-        settings = [f"{piece.statement.text};" for piece in group if piece.is_setting]
+        statements = [piece.statement for piece in group]
+        settings = [f"{one.text};" for one in statements if one.kind == "variable_set_stmt"]
         if len(settings) == len(group):
             self.settings += settings
             return
@@ -249,7 +250,7 @@ class _Composer:
             lines.append(f"{piece.statement.text};" if inner is None else inner.sql)
         sql = "\n".join(line for line in lines if line)
         rollback = nothing = None
-        if any(piece.statement.kind in WRITES for piece in group):
+        if any(one.kind in WRITES for one in statements):
             undo = [f"{one.text};" for one in self.undo if one.kind in WRITES]
             rollback = "\n".join(undo) or None
             if not compare(group[0].before, group[-1].after) and rollback is None:

@@ -62,14 +62,11 @@ def unmatched(
         fix = did_you_mean(key, names, "correct the name, or remove the line")
         if theirs:
             cause = f"`{owner}` has no column or parameter `{column}`"
-        elif other := schema.types_by_name.get(key):
+        elif other := schema.type_named(key):
             cause, fix = "a type goes by its whole name here", f"write `{other.shown}`"
         message = f"[tool.todo-sql.types] names `{key}`, which does not exist"
-        found.append(Finding("C118", "warning", message, _place(config, key), cause, fix))
+        source = Source.read(config.file, config.root)
+        line = re.search(rf"^[ \t]*([\"']?){re.escape(key)}\1[ \t]*=", source.text, re.MULTILINE)
+        place = source.place(*line.span()) if line else Place(source.file, 1)
+        found.append(Finding("C118", "warning", message, place, cause, fix))
     return found
-
-
-def _place(config: Config, key: str) -> Place:
-    source = Source.read(config.file, config.root)
-    line = re.search(rf"^[ \t]*([\"']?){re.escape(key)}\1[ \t]*=", source.text, re.MULTILINE)
-    return source.place(*line.span()) if line else Place(source.file, 1)

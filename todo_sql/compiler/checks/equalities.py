@@ -157,28 +157,23 @@ class Equalities:
             self._parent[one] = other
 
 
-def joined(item: Node | None) -> list[int]:
+def joined(tree: Node | None) -> list[int]:
     """Return what a jointree joins, as indexes of the range table."""
-    if item is None:
-        return []
-    if item["node"] == "RANGETBLREF":
-        return [int(item["rtindex"])]
-    if item["node"] == "FROMEXPR":
-        return [index for part in item["fromlist"] or () for index in joined(part)]
-    return [*joined(item["larg"]), *joined(item["rarg"])]
+    return [int(one["rtindex"]) for one in _items(tree) if one["node"] == "RANGETBLREF"]
+
+
+def _items(item: Node | None) -> Iterator[Node]:
+    """Yield what a jointree is made of: lists, joins, and what they join."""
+    if item is not None:
+        yield item
+        for part in item.get("fromlist") or (item.get("larg"), item.get("rarg")):
+            yield from _items(part)
 
 
 def _equalities(query: Node, schema: Schema) -> Iterator[tuple[Node, Node]]:
-    stack = [query["jointree"]] if query["jointree"] else []
-    conditions = [query["mergeJoinCondition"]] if query.get("mergeJoinCondition") else []
-    while stack:
-        item = stack.pop()
-        if item["node"] == "FROMEXPR":
-            stack += item["fromlist"] or ()
-        elif item["node"] == "JOINEXPR":
-            stack += [item["larg"], item["rarg"]]
-        if item.get("quals"):
-            conditions.append(item["quals"])
+    conditions = [item["quals"] for item in _items(query["jointree"]) if item.get("quals")]
+    if query.get("mergeJoinCondition"):
+        conditions.append(query["mergeJoinCondition"])
     while conditions:
         condition = conditions.pop()
         if condition["node"] == "BOOLEXPR" and condition["boolop"] == "and":

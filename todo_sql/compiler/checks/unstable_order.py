@@ -29,7 +29,8 @@ def find(
     node = equalities.tree.main
     if node is None or node["commandType"] != str(SELECT) or not node["limitCount"]:
         return []
-    if _is_null(node["limitCount"]) or node["setOperations"] or node["hasAggs"] == "true":
+    no_limit = node["limitCount"].get("constisnull") == "true"
+    if no_limit or node["setOperations"] or node["hasAggs"] == "true":
         return []
     paged = query.cardinality is Cardinality.PAGE
     if not paged and (_is_alike(node) or _is_queue(node) or _has_ties(node)):
@@ -66,10 +67,6 @@ def _is_queue(query: Node) -> bool:
 def _has_ties(query: Node) -> bool:
     """Whether rows equal to the last stay, too: `fetch first 5 rows with ties`."""
     return bool(query["limitOption"] == _WITH_TIES and not query["limitOffset"])
-
-
-def _is_null(count: Node) -> bool:
-    return bool(count["node"] == "CONST" and count["constisnull"] == "true")
 
 
 def _settled(keys: Sequence[Node | None], equalities: Equalities) -> bool | None:

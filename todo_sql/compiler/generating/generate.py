@@ -38,7 +38,9 @@ def render(
     title = f'"""Typed functions for the named queries in {folder}/."""\n'
     files = {"py.typed": "", "__init__.py": "\n".join([*header(f"{folder}/"), title])}
     everything = [entry for entries in by_file.values() for entry in entries]
-    own = _own_package(config)
+    package, own = config.generate, None  # the top package that the generated one lies in
+    if package is not None and package.is_relative_to(config.root):
+        own = package.relative_to(config.root).parts[0]
     models = model_source.render(everything, folder, own)
     if models:
         files["models.py"] = models
@@ -109,11 +111,3 @@ def write(files: Mapping[str, str], folder: Path, within: Path) -> list[str]:
             else:
                 place.delete(path.name)
     return changed
-
-
-def _own_package(config: Config) -> str | None:
-    """Return the top package that the generated one lies in."""
-    folder = config.generate
-    if folder is None or not folder.is_relative_to(config.root):
-        return None
-    return folder.relative_to(config.root).parts[0]

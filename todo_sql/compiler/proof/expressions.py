@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from todo_sql.compiler.proof import conditions, functions, levels
-from todo_sql.compiler.proof.elements import all_values
+from todo_sql.compiler.proof.arrays import all_values
 from todo_sql.compiler.proof.levels import Key, QueryLevel
 from todo_sql.compiler.proof.nodes import Node, octets
 from todo_sql.compiler.proof.one_row import exactly_one_row

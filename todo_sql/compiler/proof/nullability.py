@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from todo_sql.compiler.proof import conditions, functions, levels, one_row
-from todo_sql.compiler.proof.depth import depth
-from todo_sql.compiler.proof.elements import all_values
+from todo_sql.compiler.proof.arrays import all_values, depth
 from todo_sql.compiler.proof.expressions import never_null, set_element
 from todo_sql.compiler.proof.levels import Confined, Hole, QueryLevel
 from todo_sql.compiler.proof.nodes import Node, name_of, returned, type_of, walk
