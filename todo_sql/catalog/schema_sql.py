@@ -54,8 +54,5 @@ def roles(snapshot: Snapshot) -> list[str]:
 
 def create_role(name: str) -> str:
     """Return the statement that makes a role unless it exists."""
-    text = block(
-        f"create role {role(name)} nologin; "
-        "exception when duplicate_object or unique_violation then null;"
-    )
-    return f"{text};"
+    taken = "exception when duplicate_object or unique_violation then null;"
+    return block(f"create role {role(name)} nologin; {taken}") + ";"

@@ -270,14 +270,12 @@ def _source(value: Any, name: Callable[[str, str], str], *, lists: bool) -> str:
         case dt.timedelta():
             fields = {one: getattr(value, one) for one in ("days", "seconds", "microseconds")}
             return call(*(f"{one}={number}" for one, number in fields.items() if number))
+        case Range() if value.isempty:
+            return call("empty=True")
         case Range():
-            name("psycopg.types.range", "Range")
-            if value.isempty:
-                return "Range(empty=True)"
-            return f"Range({inner(value.lower)}, {inner(value.upper)}, {quoted(value.bounds)})"
+            return call(inner(value.lower), inner(value.upper), quoted(value.bounds))
         case Multirange():
-            name("psycopg.types.multirange", "Multirange")
-            return f"Multirange([{', '.join(map(inner, value))}])"
+            return call(f"[{', '.join(map(inner, value))}]")
         case Mapping():
             return f"{{{', '.join(f'{inner(key)}: {inner(one)}' for key, one in value.items())}}}"
         case list() | tuple():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import permutations
 
 from todo_sql.compiler.proof import levels
-from todo_sql.compiler.proof.nesting import Level, levels_of, output, own_nodes
+from todo_sql.compiler.proof.levels import Level, levels_of, output, own_nodes
 from todo_sql.compiler.proof.nodes import COERCIONS, Node, Tree, parameter, returned, uncast
 from todo_sql.compiler.schema import Column, Relation, Schema
 

@@ -10,8 +10,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from todo_sql.compiler.proof.levels import ANY, EXPRESSION, GROUP, INSERT, JOIN, RELATION
-from todo_sql.compiler.proof.nesting import Level, levels_of, output
+from todo_sql.compiler.proof import levels
+from todo_sql.compiler.proof.levels import Level, levels_of, output
 from todo_sql.compiler.proof.nodes import Node, Tree
 from todo_sql.compiler.schema import Relation, Schema
 
@@ -47,7 +47,7 @@ class Equalities:
                 one, other = self.term(left, level), self.term(right, level)
                 if one is not None and other is not None:
                     self._union(one, other)
-            inserts = level.query["commandType"] == str(INSERT)
+            inserts = level.query["commandType"] == str(levels.INSERT)
             for target in (level.query["targetList"] or ()) if inserts else ():
                 term = self.term(target["expr"], level)
                 if term is not None:
@@ -58,7 +58,7 @@ class Equalities:
         """Yield every use of a table: its level, range table index and relation."""
         for level in self.levels:
             for index, entry in enumerate(level.query["rtable"] or (), start=1):
-                if int(entry["rtekind"]) == RELATION:
+                if int(entry["rtekind"]) == levels.RELATION:
                     relation = self.schema.relations.get(int(entry["relid"]))
                     if relation is not None:
                         yield level, index, relation
@@ -95,14 +95,15 @@ class Equalities:
         for index in joined(level.query["jointree"]):
             entry, place = level.entry(index), (id(level), index)
             kind = int(entry["rtekind"])
-            relation = self.schema.relations.get(int(entry["relid"])) if kind == RELATION else None
+            known = self.schema.relations if kind == levels.RELATION else {}
+            relation = known.get(int(entry.get("relid") or 0))
             if relation is not None and relation.is_table:
                 keys, partial = (
                     [{self.find((*place, one)) for one in key} - self.fixed for key in unique]
                     for unique in (relation.unique, relation.partly_unique)
                 )
                 found.append(TableInFrom(keys, partial, self._classes.get(place, set())))
-            elif kind not in (JOIN, GROUP):
+            elif kind not in (levels.JOIN, levels.GROUP):
                 return None
         return found
 
@@ -129,7 +130,7 @@ class Equalities:
             return ("parameter", int(node["paramid"]))
         if node["node"] == "CONST":
             return ("constant", node["consttype"], str(node["constvalue"]))
-        if node["node"] == "SUBLINK" and node["subLinkType"] == EXPRESSION:
+        if node["node"] == "SUBLINK" and node["subLinkType"] == levels.EXPRESSION:
             inner = next((one for one in self.levels if one.query is node["subselect"]), None)
             return self.term(output(inner, 1), inner) if inner else None
         if node["node"] == "FUNCEXPR":
@@ -181,8 +182,8 @@ def _equalities(query: Node, schema: Schema) -> Iterator[tuple[Node, Node]]:
         elif condition["node"] == "OPEXPR" and schema.operators.get(int(condition["opno"])) == "=":
             left, right = condition["args"]
             yield left, right
-        elif condition["node"] == "SUBLINK" and condition["subLinkType"] == ANY:
+        elif condition["node"] == "SUBLINK" and condition["subLinkType"] == levels.ANY:
             test = condition["testexpr"]
             inner = condition["subselect"]["targetList"]
             if test and test["node"] == "OPEXPR" and inner:
-                yield test["args"][0], {**condition, "subLinkType": EXPRESSION}
+                yield test["args"][0], {**condition, "subLinkType": levels.EXPRESSION}

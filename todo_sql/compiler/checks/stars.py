@@ -27,9 +27,7 @@ def find(query: NamedQuery, variant: Variant) -> list[Finding]:
     byte = _star(_inner(statement.node), {})
     if byte is None:
         return []
-    offset = len(variant.sql.encode()[:byte].decode())
-    offset = variant.sql.index("*", offset)
-    start = variant.source_offset(offset)
+    start = variant.source_offset(variant.sql.index("*", statement.offset(byte)))
     message, place = f"`{query.name}` selects `*`", query.source.place(start, start + 1)
     cause = "a migration that adds a column changes what the query returns"
     return [Finding("C112", "warning", message, place, cause, "name the columns")]

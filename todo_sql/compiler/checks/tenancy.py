@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from todo_sql.compiler.checks.equalities import Equalities, joined
 from todo_sql.compiler.effects import is_tenant_table
-from todo_sql.compiler.proof.nesting import Level
+from todo_sql.compiler.proof.levels import Level
 from todo_sql.compiler.proof.nodes import Node, name_of
 from todo_sql.compiler.schema import Relation, Schema
 from todo_sql.config import Config

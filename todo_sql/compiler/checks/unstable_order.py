@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 from todo_sql.compiler.checks.equalities import Equalities, TableInFrom, Term
 from todo_sql.compiler.prepare import PreparedQuery
-from todo_sql.compiler.proof.levels import SELECT
-from todo_sql.compiler.proof.nesting import Level
+from todo_sql.compiler.proof.levels import SELECT, Level
 from todo_sql.compiler.proof.nodes import Node, plain_order, returned
 from todo_sql.compiler.schema import Schema
 from todo_sql.errors import Finding

@@ -1,4 +1,4 @@
-"""One level of a query: its relations, which joins can null them, what its rows prove. Pure.
+"""The levels of a statement: of each its relations, and what its rows prove. Pure.
 
 A join that finds no partner fills the columns of one side with NULL. Each such side of
 each outer join is a *hole*. A relation lies in the holes of every outer join above it; a
@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 
-from todo_sql.compiler.proof.nodes import Node, name_of
+from todo_sql.compiler.proof.nodes import Node, Tree, name_of
 from todo_sql.compiler.schema import Schema
 
 Hole = tuple[int, str]
@@ -294,3 +295,71 @@ def relations_of(key: Key) -> set[int]:
     if key[0] == "call":
         return set().union(*(relations_of(part) for part in key[2:] if isinstance(part, tuple)))
     return set()
+
+
+@dataclass(eq=False)
+class Level(AnyLevel):
+    """One query node with the levels around and below it.
+
+    Attributes:
+        subqueries: Those in FROM, by index in the range table.
+        ctes: Its WITH queries, by name.
+        sublinks: Those in expressions, each with its node.
+    """
+
+    subqueries: dict[int, Level] = field(default_factory=dict)
+    ctes: dict[str, Level] = field(default_factory=dict)
+    sublinks: list[tuple[Node, Level]] = field(default_factory=list)
+
+    def inner(self, index: int) -> Level | None:
+        """Return the level behind a subquery or WITH reference."""
+        entry = self.entry(index)
+        if int(entry["rtekind"]) == SUBQUERY:
+            return self.subqueries.get(index)
+        if int(entry["rtekind"]) == CTE:
+            return self.level(int(entry["ctelevelsup"])).ctes.get(name_of(entry["ctename"]))
+        return None
+
+
+@lru_cache(maxsize=4)  # asked by what describes a statement, then by what checks it
+def levels_of(tree: Tree) -> list[Level]:
+    """Return every level of a statement, an outer one before those that it holds."""
+    levels: list[Level] = []
+    has_sublinks = any(True for _ in tree.of("SUBLINK"))
+
+    def visit(query: Node, parent: Level | None) -> Level:
+        level = Level(query, parent)
+        levels.append(level)
+        for cte in query["cteList"] or ():
+            level.ctes[name_of(cte["ctename"])] = visit(cte["ctequery"], level)
+        for index, entry in enumerate(query["rtable"] or (), start=1):
+            if entry["rtekind"] == str(SUBQUERY) and entry["subquery"]:
+                level.subqueries[index] = visit(entry["subquery"], level)
+        for node in own_nodes(query) if has_sublinks else ():
+            if node["node"] == "SUBLINK":
+                level.sublinks.append((node, visit(node["subselect"], level)))
+        return level
+
+    for query in tree.queries:
+        visit(query, None)
+    return levels
+
+
+def output(level: Level | None, number: int) -> Node | None:
+    """Return the expression of an output column of a level."""
+    if level is None:
+        return None
+    targets = level.query["targetList" if level.query["commandType"] == "1" else "returningList"]
+    return next((one["expr"] for one in targets or () if int(one["resno"]) == number), None)
+
+
+def own_nodes(query: Node) -> Iterator[Node]:
+    """Yield the nodes of one level, not those of its subqueries."""
+    stack: list[Any] = list(query.values())
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, dict) and item["node"] != "QUERY":
+            yield item
+            stack.extend(item.values())
