@@ -66,6 +66,15 @@ SQLC = {
         "by_name :many",
         "select id from authors where name = :author_name and bio = :bio",
     ),
+    "in a subscript": (
+        "Last :many",
+        "select tags[2 - @from_tag:] as x, tags[1:$1] as y, array[@one::text, (tags)[$2]] as a, "
+        "(tags[@least::int:sqlc.arg(most)::int])[1] as b from books where id = $3",
+        "last :many",
+        "select tags[2 - (:from_tag):] as x, tags[1:(:p1)] as y, "
+        "array[:one::text, (tags)[(:p2)]] as a, "
+        "(tags[(:least)::int:(:most)::int])[1] as b from books where id = :id",
+    ),
     "@ as an operator stays": (
         "Tagged :many",
         "select id from books where tags @> @tags::text[] and @ id = 1",
@@ -143,6 +152,12 @@ SQLC = {
 }
 AIOSQL = {
     "many": ("all-books()", "select id from books", "all_books :many", "select id from books"),
+    "numbers, as Go's tools for such files have them": (
+        "get-book",
+        "select id from books where id = $1 and title = $2 and tags = tags[:$3]",
+        "get_book :many",
+        "select id from books where id = :id and title = :title and tags = tags[:(:p3)]",
+    ),
     "first row": (
         "get(id)^",
         "select id, title from books where id = :id",
@@ -326,6 +341,20 @@ def test_what_cannot_come_over(tool: str, text: str, line: int, tmp_path: Path) 
     kept = (tmp_path / "queries" / "q.sql").read_text()
     assert kept == "".join(f"-- # {one}\n" for one in text.rstrip("\n").split("\n"))
     assert (tmp_path / "queries" / "a.sql").is_file()
+
+
+@pytest.mark.parametrize("above", ["create table a (\n    b int\n);\n\n", "select 'a\n", "-- all"])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_stands_above_the_queries(tool: str, above: str, tmp_path: Path) -> None:
+    """Comments stay; SQL, which is no query for any tool, becomes a comment, and is told."""
+    query = "-- :name a :one\nselect 1;\n" if tool == "pugsql" else "-- name: a :one\nselect 1;\n"
+    lay(tmp_path, {"pyproject.toml": "[tool.todo-sql]\n", "old/q.sql": f"{above}\n{query}"})
+    code, document = run(tmp_path, tool, "old")
+    assert code == 0 and document["refused"] == []
+    assert [one["code"] for one in document["warnings"]] == ["A151"] * (above != "-- all")
+    head, _, _ = (tmp_path / "queries" / "q.sql").read_text().partition("-- name: a")
+    kept = head.replace("-- # ", "").replace("-- #", "") if above != "-- all" else head
+    assert kept.strip() == above.strip()
 
 
 def test_without_a_schema(tmp_path: Path) -> None:

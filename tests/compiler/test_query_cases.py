@@ -68,6 +68,7 @@ WANTED = {
     ),
     "many_operands": Wanted(),
     "names_of_the_module": Wanted(typed=True),
+    "nothing_comes_out": Wanted(prints=["0 [] 1 [None]"], typed=True),
     "sent_once": Wanted(prints=["True True", "True True", "True True", "[1]"]),
     "stars_over_unnest": Wanted(),
     "tested_for_null": Wanted(prints=["[] []", "0 0"]),

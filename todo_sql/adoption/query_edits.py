@@ -88,12 +88,27 @@ class EditedQuery:
             self.parameters[key] = unlike(python_name(wanted), set(self.parameters.values()))
         return self.parameters[key]
 
+    def put(self, start: int, end: int, name: str) -> None:
+        """Write a parameter; in a subscript, where a colon makes a slice, in brackets."""
+        opened: list[bool] = []
+        before = ""
+        for token in self.code:
+            if token.start >= start:
+                break
+            word = self.word(token)
+            if word in ("[", "("):
+                opened.append(word == "[" and before.lower() != "array")
+            elif word in ("]", ")") and opened:
+                opened.pop()
+            before = word
+        self.replace(start, end, f"(:{name})" if opened and opened[-1] else f":{name}")
+
     def renamed(self, token: Token) -> None:
         """Give a parameter a name that it can have here, if its own cannot be."""
         word = self.word(token)
         name = self.parameter(word[1:], word[1:])
         if name != word[1:]:
-            self.replace(token.start, token.end, f":{name}")
+            self.put(token.start, token.end, name)
             self.notes.append(f"{word} is :{name} here")
 
     def in_array(self, code: Sequence[Token], at: int, end: int, name: str) -> None:
@@ -113,8 +128,7 @@ class EditedQuery:
         """The query as it is here."""
         start, text = self.head.end, self.source.text
         if self.head.cardinality is None:
-            kept = text[self.head.start : self.stop].rstrip("\n")
-            return "".join(f"-- # {line}\n" for line in kept.split("\n"))
+            return commented(text[self.head.start : self.stop])
         arrow = self.model or self.head.model
         lines = [
             f"-- name: {self.name} :{self.head.cardinality}" + (f" -> {arrow}" if arrow else "")
@@ -196,12 +210,19 @@ def names_of(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     return found
 
 
-def without_directives(text: str) -> str:
-    """Return a text of comments none of which is a directive of ours: they get a ``#``."""
+def commented(text: str) -> str:
+    """Return a text as comments, none of which is a directive of ours."""
+    return "".join(f"-- # {line}\n" for line in text.rstrip("\n").split("\n"))
+
+
+def without_directives(text: str) -> str | None:
+    """Return a text of comments none of which is a directive of ours; None: it holds SQL."""
     try:
         tokens = scan(text)
     except ScanError:
-        return text
+        return None
+    if any(token.kind not in COMMENTS for token in tokens):
+        return None
     for token in reversed(tokens):
         if token.kind is Kind.LINE_COMMENT and reads_as_ours(text, token):
             text = f"{text[: token.start]}-- #{text[token.start + 2 :]}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from todo_sql import writing
 from todo_sql.adoption.query_edits import (
     EditedQuery,
+    commented,
     names_of,
     python_name,
     queries_in,
@@ -122,7 +123,12 @@ def bring(config: Config, tool: KnownTool, folder: Path, asked: Asked) -> Brough
                 if query.head.cardinality == "optional":
                     query.notes.append(_FIRST_ROW)
                 findings += query.findings
-            head = without_directives(source.text[: heads[source.file][0].start])
+            above = source.text[: heads[source.file][0].start]
+            head = without_directives(above)
+            if head is None:
+                head = commented(above)
+                words = "the SQL above the first query is none: it stands there as a comment"
+                findings.append(Finding("A151", "warning", words, Place(source.file, 1)))
             text = head + "".join(query.text for query in queries)
             to = _target(PurePosixPath(source.file).relative_to(base))
             files.append(ImportedFile(source, to, queries, text.rstrip() + "\n"))

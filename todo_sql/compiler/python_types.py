@@ -301,8 +301,8 @@ def _shape(oid: int, schema: Schema, *, deep: bool = False) -> Form:
 
 
 def literal(values: tuple[str, ...]) -> PythonType:
-    """Return a Literal of strings."""
-    body = ", ".join(quoted(value) for value in values)
+    """Return a Literal of strings; of None where there are none, as of an enum without labels."""
+    body = ", ".join(map(quoted, values)) or "None"
     return PythonType(f"Literal[{body}]", frozenset({("typing", "Literal")}))
 
 

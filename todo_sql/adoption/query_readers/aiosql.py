@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from todo_sql.adoption.query_edits import EditedQuery, QueryHead
-from todo_sql.adoption.query_readers.sqlc import Columns
+from todo_sql.adoption.query_readers.sqlc import Columns, positional
 from todo_sql.adoption.revisions import Asked
 from todo_sql.sql.scanner import Kind
 from todo_sql.sql.source import Source
@@ -71,6 +71,8 @@ def edit(query: EditedQuery, columns: Columns) -> None:
                 query.notes.append(f":{word[1:]}.{after[1]} is :{name} here")
             else:
                 query.renamed(token)
+        elif token.kind is Kind.POSITIONAL:  # as asyncpg, and Go's descendants, have them
+            positional(query, code, at)
         elif word == ":" and at + 1 < len(code) and query.word(code[at + 1]) in declared:
             name = query.word(code[at + 1])
             seen.add(name)

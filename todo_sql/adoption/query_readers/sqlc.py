@@ -162,11 +162,16 @@ def edit(query: EditedQuery, columns: Columns) -> None:
     while at < len(code):
         used = _macro(query, code, at, columns) or _at_name(query, code, at)
         if not used and code[at].kind is Kind.POSITIONAL:
-            number = query.word(code[at])
-            wanted = _named_after(query, code, at) or f"p{number[1:]}"
-            query.replace(code[at].start, code[at].end, f":{query.parameter(number, wanted)}")
+            positional(query, code, at)
         at += used or 1
     _stars(query, code, columns)
+
+
+def positional(query: EditedQuery, code: Sequence[Token], at: int) -> None:
+    """Write ``$1`` as ours, named after the column that it meets."""
+    number = query.word(code[at])
+    wanted = _named_after(query, code, at) or f"p{number[1:]}"
+    query.put(code[at].start, code[at].end, query.parameter(number, wanted))
 
 
 def _macro(query: EditedQuery, code: Sequence[Token], at: int, columns: Columns) -> int:
@@ -186,7 +191,7 @@ def _macro(query: EditedQuery, code: Sequence[Token], at: int, columns: Columns)
     if kind == "narg":
         query.nullable[name] = None
     if kind != "slice":
-        query.replace(start, end, f":{name}")
+        query.put(start, end, name)
         return 6
     before = [query.word(one).lower() for one in code[max(at - 2, 0) : at]]
     closes = at + 6 < len(code) and query.word(code[at + 6]) == ")"
@@ -206,7 +211,7 @@ def _at_name(query: EditedQuery, code: Sequence[Token], at: int) -> int:
     if name.kind is not Kind.WORD or name.start != sign.end:
         return 0
     word = query.word(name)
-    query.replace(sign.start, name.end, f":{query.parameter(word, word)}")
+    query.put(sign.start, name.end, query.parameter(word, word))
     return 2
 
 

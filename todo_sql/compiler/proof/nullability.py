@@ -100,7 +100,7 @@ class _Prover:
         self._read_conditions(scope)
         for index, entry in enumerate(query["rtable"] or (), start=1):
             scope.entry_columns[index] = self._entry(entry, scope)
-        targets = query["targetList" if scope.command == levels.SELECT else "returningList"]
+        targets = query["targetList" if scope.command == levels.SELECT else "returningList"] or ()
         if query["hasTargetSRFs"] == "true":
             scope.set_functions = sum(
                 node.get("funcretset") == "true" or node.get("opretset") == "true"
@@ -129,7 +129,7 @@ class _Prover:
         arms = self._arms(node["larg"], scope)
         if node["op"] == UNION:
             arms = arms + self._arms(node["rarg"], scope)
-        sure = [max(map(int, oids)) < _FIRST_USER_OID for oids in zip(node["colTypes"][1:])]
+        sure = [oid < _FIRST_USER_OID for oid in _column_types(node)]
         cast = Side(frozenset(), frozenset(), solid=False, plain=False)  # a user's may give NULL
         return [
             [one if good else cast for one, good in zip(arm, sure, strict=False)] for arm in arms
@@ -180,12 +180,12 @@ class _Prover:
         """Return an arm's columns; one that a user's cast converts can't be trusted."""
         arm = node[side]
         columns = self._set_operation(arm, scope)
-        wanted = [int(oid) for oid in node["colTypes"][1:]]
+        wanted = _column_types(node)
         if arm["node"] == "RANGETBLREF":
             subquery = scope.entry(int(arm["rtindex"]))["subquery"]
             types = [type_of(target["expr"]) for target in returned(subquery["targetList"])]
         else:
-            types = [int(oid) for oid in arm["colTypes"][1:]]
+            types = _column_types(arm)
         return [
             column and (found == want or (max(found, want) < _FIRST_USER_OID))
             for column, found, want in zip(columns, types, wanted, strict=False)
@@ -229,3 +229,8 @@ class _Prover:
             return [set_element(call, function, scope)]
         known = functions.SET_COLUMNS_NEVER_NULL.get(function.name, ())
         return list(known) if function.builtin else []
+
+
+def _column_types(operation: Node) -> list[int]:
+    """Return the OIDs of the types of a set operation's columns; there may be none."""
+    return [int(oid) for oid in (operation["colTypes"] or ())[1:]]
