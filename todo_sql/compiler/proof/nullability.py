@@ -100,7 +100,7 @@ class _Prover:
         self._read_conditions(scope)
         for index, entry in enumerate(query["rtable"] or (), start=1):
             scope.entry_columns[index] = self._entry(entry, scope)
-        targets = query["targetList" if scope.command == levels.SELECT else "returningList"] or ()
+        targets = query["targetList" if scope.command == levels.SELECT else "returningList"] or []
         if query["hasTargetSRFs"] == "true":
             scope.set_functions = sum(
                 node.get("funcretset") == "true" or node.get("opretset") == "true"
