@@ -66,10 +66,8 @@ def _events(config: Config) -> Events:
     try:
         from watchfiles import watch
     except ImportError:
-        raise UsageError(
-            "--watch needs watchfiles, which is not installed",
-            fix="pip install 'todo-sql[watch]'",
-        ) from None
+        message = "--watch needs watchfiles, which is not installed"
+        raise UsageError(message, fix="pip install 'todo-sql[watch]'") from None
     folders = [folder for folder in (config.queries, *config.migration_folders) if folder.is_dir()]
     return watch(
         *folders,

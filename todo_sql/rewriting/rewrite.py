@@ -105,12 +105,8 @@ def _rewritten(
     if given.batch is not None or given.replaces:
         return Rewrite(migration)  # it runs in batches already, or on an empty database only
     if migration.forward.rows:
-        return _unrewritten(
-            migration,
-            "P301",
-            "a migration that carries data behind COPY is not taken apart",
-            fix="move the data into a migration of its own",
-        )
+        message = "a migration that carries data behind COPY is not taken apart"
+        return _unrewritten(migration, "P301", message, "move the data into a migration of its own")
     try:
         with ground.tracer() as tracer:
             foresight = Foresight(live, tracer, silent=silent)
@@ -122,14 +118,11 @@ def _rewritten(
                 tracer.adopt()
             pieces = list(rehearse(tracer, migration.forward, foresight))
     except psycopg.Error as error:
-        return _unrewritten(
-            migration,
-            "P101",
-            f"fails on a copy of the live schema: {error.diag.message_primary or error}",
-            cause=f"PostgreSQL {error.sqlstate}; each of its commands was tried in a transaction "
-            "of its own",
-            fix=error.diag.message_hint or "see what `todo-sql plan` says of it",
-        )
+        message = f"fails on a copy of the live schema: {error.diag.message_primary or error}"
+        fix = error.diag.message_hint or "see what `todo-sql plan` says of it"
+        cause = "each of its commands was tried in a transaction of its own"
+        cause = f"PostgreSQL {error.sqlstate}; {cause}"
+        return _unrewritten(migration, "P101", message, fix, cause)
     composed = compose(migration, pieces, in_part=in_part)
     if composed.refused or _as_it_was(migration, composed):
         return Rewrite(migration, asks=tuple(composed.asks))
@@ -140,14 +133,11 @@ def _rewritten(
     try:
         ids, renumbered = numbers.place(migration, [file.slug for file in trial.files])
     except NoRoom as error:
-        found = _unrewritten(
-            migration,
-            "P304",
-            f"{migration.id} becomes {len(trial.files)} migrations, and {error} is in the way",
-            cause="each has a version of its own, and what was applied keeps the one that it has",
-            fix=f"give {migration.id} a version with room after it first (rename both of its "
-            "files)",
-        )
+        id, count = migration.id, len(trial.files)
+        message = f"{id} becomes {count} migrations, and {error} is in the way"
+        fix = f"give {id} a version with room after it first (rename both of its files)"
+        cause = "each has a version of its own, and what was applied keeps the one that it has"
+        found = _unrewritten(migration, "P304", message, fix, cause)
         return replace(found, asks=(*composed.asks, *found.asks))
     return Rewrite(
         migration,
@@ -173,14 +163,10 @@ def _copying(ground: Ground, files: Sequence[StepFile]) -> Iterator[Finding]:
         for name in names:
             text = query.text if name.startswith('"') else query.text.lower()
             if re.search(rf'(?<![\w$]){re.escape(name)}(?![\w$"])', text):
-                yield Finding(
-                    "P306",
-                    "warning",
-                    f"query {query.name} fails from this migration on: COPY loads no view",
-                    query.place(),
-                    cause="a view has the table's name until the contract step",
-                    fix="let no release run it between the two steps, or rename in a window",
-                )
+                message = f"query {query.name} fails from this migration on: COPY loads no view"
+                cause = "a view has the table's name until the contract step"
+                fix = "let no release run it between the two steps, or rename in a window"
+                yield Finding("P306", "warning", message, query.place(), cause, fix)
 
 
 _VIEW = re.compile(r"^create view (.+?) with \(security_invoker", re.MULTILINE | re.DOTALL)
@@ -200,7 +186,7 @@ def _as_it_was(migration: Migration, composed: Composed) -> bool:
 
 
 def _unrewritten(
-    migration: Migration, code: str, message: str, *, fix: str, cause: str | None = None
+    migration: Migration, code: str, message: str, fix: str, cause: str | None = None
 ) -> Rewrite:
     """Return that nothing becomes of a migration, and why."""
     place = migration.forward.source.place(0)
@@ -231,12 +217,10 @@ def chosen(migrations: MigrationSet, pending: Sequence[Migration], id: str) -> M
     """
     migration = find(migrations, id)
     if migration not in pending:
-        raise UsageError(
-            f"{migration.id} is not pending: it is applied to this database",
-            code="P303",
-            cause="what was applied is never rewritten",
-            fix="`todo-sql status` shows what is pending",
-        )
+        message = f"{migration.id} is not pending: it is applied to this database"
+        cause = "what was applied is never rewritten"
+        fix = "`todo-sql status` shows what is pending"
+        raise UsageError(message, code="P303", cause=cause, fix=fix)
     return migration
 
 
@@ -279,14 +263,12 @@ def rewrites(
             with copying as make:
                 for migration in wanted:
                     if migration.id in begun:
-                        yield _unrewritten(
-                            migration,
-                            "P303",
-                            f"{migration.id} is half done on this database",
-                            cause="the ledger knows how far it came, by its statements",
-                            fix="finish it (`todo-sql migrate`) or undo it (`todo-sql rollback`) "
-                            "first",
+                        message = f"{migration.id} is half done on this database"
+                        cause = "the ledger knows how far it came, by its statements"
+                        fix = (
+                            "finish it (`todo-sql migrate`) or undo it (`todo-sql rollback`) first"
                         )
+                        yield _unrewritten(migration, "P303", message, fix, cause)
                         continue
                     preceding = pending[: list(pending).index(migration)]
                     ground = Ground(make, preceding, settings, queries)

@@ -283,18 +283,13 @@ def _ask(piece: Rehearsed, recipe: Recipe | None) -> Finding:
 
 
 def _fired(piece: Rehearsed, words: Words) -> Finding:
-    return Finding(
-        "P306",
-        "warning",
-        f"trigger function {words['function']} fails from this migration on: it says "
-        f"{words['says']}",
-        piece.place,
-        cause="a trigger sees the row of the table, not that of the view, and the table has only "
-        "the new name",
-        fix="let a migration before this one make a function that takes both, as in "
-        "`coalesce(to_jsonb(new) ->> 'new name', to_jsonb(new) ->> 'old name')`, or rename in a "
-        "window",
-    )
+    message = f"trigger function {words['function']} fails from this migration on: it says "
+    cause = "a trigger sees the row of the table, not that of the view, and the table has only the "
+    cause += "new name"
+    fix = "let a migration before this one make a function that takes both, as in "
+    fix += "`coalesce(to_jsonb(new) ->> 'new name', to_jsonb(new) ->> 'old name')`, or rename in a "
+    fix += "window"
+    return Finding("P306", "warning", message + words["says"], piece.place, cause, fix)
 
 
 def _comments(script: Script) -> dict[int, str]:

@@ -280,15 +280,11 @@ def _by_phase(files: Sequence[StepFile]) -> list[StepFile]:
 
 
 def _unserved(broken: Broken) -> Finding:
-    return Finding(
-        "P306",
-        "warning",
-        f"query {broken.name} fails from this migration on: {broken.reason}",
-        broken.place,
-        cause="a view has the table's name until the contract step, and does not serve it",
-        fix="change the query first (`on conflict (columns)`, every column in `group by`), or "
-        "rename in a window",
-    )
+    message = f"query {broken.name} fails from this migration on: {broken.reason}"
+    cause = "a view has the table's name until the contract step, and does not serve it"
+    fix = "change the query first (`on conflict (columns)`, every column in `group by`), or rename "
+    fix += "in a window"
+    return Finding("P306", "warning", message, broken.place, cause, fix)
 
 
 def _told(
@@ -308,10 +304,5 @@ def _told(
 
 
 def _finding(said: str, cause: str | None = None) -> Finding:
-    return Finding(
-        "P302",
-        "error",
-        said,
-        cause=cause,
-        fix="write the steps by hand, by the recipe (docs/zero-downtime.md)",
-    )
+    fix = "write the steps by hand, by the recipe (docs/zero-downtime.md)"
+    return Finding("P302", "error", said, cause=cause, fix=fix)

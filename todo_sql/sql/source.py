@@ -53,20 +53,13 @@ class Source:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             before = data[: error.start].decode("utf-8-sig", errors="replace")
-            raise UsageError(
-                f"byte 0x{data[error.start]:02x} is not UTF-8",
-                code="S101",
-                place=Place(file, before.count("\n") + 1, len(before) - before.rfind("\n")),
-                fix="save the file as UTF-8",
-            ) from None
+            place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+            message, fix = f"byte 0x{data[error.start]:02x} is not UTF-8", "save the file as UTF-8"
+            raise UsageError(message, code="S101", place=place, fix=fix) from None
         source = cls(file, text)
         if (zero := text.find("\0")) >= 0:
-            raise UsageError(
-                "a text cannot hold the character U+0000",
-                code="S102",
-                place=source.place(zero),
-                fix="remove it",
-            )
+            message, place = "a text cannot hold the character U+0000", source.place(zero)
+            raise UsageError(message, code="S102", place=place, fix="remove it")
         return source
 
     @classmethod
@@ -148,12 +141,8 @@ def open_file(path: Path, root: Path | None = None) -> BinaryIO:
     os.close(descriptor)
     what = "leads to a file outside of the project" if regular else "is not a regular file"
     shown = shown_path(path, root)
-    raise UsageError(
-        f"{shown} {what}",
-        code="S103",
-        place=Place(shown, 1),
-        fix="put a copy of the file in its place" if regular else "remove it",
-    )
+    fix = "put a copy of the file in its place" if regular else "remove it"
+    raise UsageError(f"{shown} {what}", code="S103", place=Place(shown, 1), fix=fix)
 
 
 def _is_as_written(descriptor: int, path: Path) -> bool:

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import Connection
@@ -38,11 +38,8 @@ _SCANS = ("Seq Scan", *_INDEX_SCANS, "Bitmap Heap Scan")
 _EQUAL = re.compile(r"(?<![<>!=]) = (?:ANY )?\(?\$(\d+)")
 
 Node = Mapping[str, Any]
-
-
-class _Table(NamedTuple):
-    rows: int
-    is_tenants: bool
+Tables = Mapping[str, tuple[int, bool]]
+"""Of each table how many rows it has, and whether they are tenants'."""
 
 
 def loaded_database(config: Config, scale: int) -> str:
@@ -78,8 +75,7 @@ def find(
         text, values = bound(__package__, "sizes", column=parameter)
         sizes = psycopg.RawCursor(connection).execute(text.encode(), values).fetchall()
     tables = {
-        name: _Table(rows, is_tenants and name not in config.exempt)
-        for name, rows, is_tenants in sizes
+        name: (rows, is_tenants and name not in config.exempt) for name, rows, is_tenants in sizes
     }
 
     def judge(entry: Described, variant: Variant) -> Iterator[Finding]:
@@ -133,9 +129,7 @@ def _plan(connection: Connection[Any], variant: Variant, entry: Described, confi
     return plan
 
 
-def _judge(
-    plan: Node, variant: Variant, query: NamedQuery, tables: Mapping[str, _Table]
-) -> Iterator[Finding]:
+def _judge(plan: Node, variant: Variant, query: NamedQuery, tables: Tables) -> Iterator[Finding]:
     """Yield what is wrong with one plan."""
     which = variant_words(variant)
 
@@ -144,20 +138,20 @@ def _judge(
         return Finding(code, "warning", what, place, f"{which}{why}", fix)
 
     for node, limited in _nodes(plan, limited=False):
-        table = tables.get(node.get("Relation Name", ""), _Table(0, False))
+        rows, is_tenants = tables.get(node.get("Relation Name", ""), (0, False))
         name, kind = f"`{node.get('Relation Name')}`", node["Node Type"]
-        if kind in _SCANS and table.rows >= MANY_ROWS:
+        if kind in _SCANS and rows >= MANY_ROWS:
             for number in map(int, _EQUAL.findall(str(node.get("Filter", "")))):
                 parameter = variant.parameters[number - 1]
                 what = f"`:{parameter}` is compared with each row of {name}, not looked up"
                 fix = "add an index whose first columns are those compared by `=`"
                 why = f"PostgreSQL filters by {node['Filter']}"
                 yield warning("C122", what, why, fix, parameter)
-            if kind == "Seq Scan" and table.is_tenants:
+            if kind == "Seq Scan" and is_tenants:
                 what = f"`{query.name}` reads all of {name}, every tenant's rows"
                 fix = "add an index that begins with the tenant's column"
                 yield warning("C121", what, "no index serves its conditions", fix)
-            selects = table.is_tenants or "$" in str(node.get("Filter", ""))
+            selects = is_tenants or "$" in str(node.get("Filter", ""))
             if kind in _INDEX_SCANS and "Index Cond" not in node and selects:
                 what = f"`{query.name}` walks through all of {name} by `{node['Index Name']}`"
                 fix = "put the columns of the conditions before those of the order"
