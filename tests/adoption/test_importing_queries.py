@@ -357,6 +357,20 @@ def test_what_stands_above_the_queries(tool: str, above: str, tmp_path: Path) ->
     assert kept.strip() == above.strip()
 
 
+@pytest.mark.parametrize(
+    ("tool", "head"),
+    [("sqlc", "Get :one"), ("aiosql", "get()<!"), ("pugsql", "")],
+)
+def test_one_file_of_a_folder(tool: str, head: str, tmp_path: Path) -> None:
+    """It is named itself, and the others stay where they are."""
+    line = f"-- name: {head}\n" if head else "--- :name get :one\n"
+    lay(tmp_path, {"pyproject.toml": "[tool.todo-sql]\n"})
+    lay(tmp_path, {f"sql/{name}.sql": f"{line}select 1 as a;\n" for name in ("one", "two")})
+    code, document = run(tmp_path, tool, "sql/one.sql")
+    assert code == 0, document
+    assert [one["to"] for one in document["files"]] == ["queries/one.sql"]
+
+
 def test_without_a_schema(tmp_path: Path) -> None:
     """Embedded tables stay to be written, and nothing is checked."""
     text = "-- name: A :many\nselect sqlc.embed(books) from books;\n"

@@ -149,17 +149,16 @@ class AsyncTransaction(InTransaction, AsyncSession):
         try:
             self._turn.check()
             async with self._turn.lock:
-                await self._end(keep=kind is None)
+                with self._turn:
+                    if self._savepoint is not None:
+                        self._unit.end_nested(self._savepoint, keep=kind is None)
+                    else:
+                        await run_async(
+                            self._unit.commit() if kind is None else self._unit.rollback()
+                        )
         finally:
             if self._outer is None:
                 self._unit.abandon()
-
-    async def _end(self, *, keep: bool) -> None:
-        with self._turn:
-            if self._savepoint is not None:
-                self._unit.end_nested(self._savepoint, keep=keep)
-            else:
-                await run_async(self._unit.commit() if keep else self._unit.rollback())
 
     async def _run(self, work: Work[T]) -> T:
         if not self._entered:

@@ -271,10 +271,10 @@ def _keys(package: str, major: int, bound: Any) -> str:
     if major != 18:
         text += f"postgres = {major}\n"
     if bound is not None:
-        text += (
-            f'tenant = {{ parameter = "{bound.parameter}", setting = "{bound.setting}", '
-            f"role = {_quoted(bound.role)} }}\n"
-        )
+        # TOML escapes one sign more than JSON.
+        role = json.dumps(bound.role, ensure_ascii=False).replace("\x7f", "\\u007f")
+        named = f'parameter = "{bound.parameter}", setting = "{bound.setting}"'
+        text += f"tenant = {{ {named}, role = {role} }}\n"
     return text
 
 
@@ -282,11 +282,6 @@ def _configured(text: str, keys: str) -> str:
     """Return a pyproject.toml with other keys; in them no sign means anything to a pattern."""
     before, after = re.split(r"\[tool\.todo-sql\]\n(?:.+\n)*", text)
     return f"{before}[tool.todo-sql]\n{keys}{after}"
-
-
-def _quoted(text: str) -> str:
-    """Return a string of TOML, which escapes one sign more than JSON."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 @dataclass
