@@ -13,8 +13,8 @@ from support.commands import todo_sql
 from support.database import Server
 from support.migrations import fetch, write
 
+from todo_sql.catalog.names import quoted
 from todo_sql.migrations.files.folder import load
-from todo_sql.migrations.ledger import quoted
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.migrator import Migrator
 

@@ -170,6 +170,14 @@ def test_privileges_on_a_schema_go_with_it() -> None:
     assert not again.creators.get("s")
 
 
+def test_privileges_on_all_of_a_schema_are_on_no_other() -> None:
+    """What is revoked in one schema stays in the next."""
+    made = "create function {}f() returns int language sql as 'select 1';"
+    revoked = "revoke execute on all functions in schema public from public;"
+    found = build([migration(made.format("") + made.format("s.") + revoked)]).functions
+    assert (found["public.f"].public, found["s.f"].public) == (False, True)
+
+
 def test_partitions_go_with_their_parent() -> None:
     """They are dropped with it."""
     made = "create table p (id int) partition by list (id);"

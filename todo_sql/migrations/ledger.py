@@ -17,6 +17,7 @@ from typing import Literal
 
 import psycopg
 
+from todo_sql.catalog.names import quoted
 from todo_sql.migrations import vetting
 from todo_sql.migrations.batch_state import BatchState
 from todo_sql.migrations.migration_errors import LedgerError
@@ -156,11 +157,6 @@ class Ledger:
         return tuple(entry for entry in self.recorded if entry.progress is not None)
 
 
-def quoted(name: str) -> str:
-    """Return a quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def read_commands(schema: str | None = None) -> tuple[FlightCommand, ...]:
     """Return the commands that read the ledger; without a schema, along the search path.
 
@@ -235,8 +231,15 @@ def read(answers: Sequence[Reply]) -> Ledger:
             "brings old tables up to date",
         )
     details = {str(row[0]): row for row in own.rows}
-    for row in own.rows[:1]:
-        _refuse_newer(str(row[6]))
+    comment = str(own.rows[0][6]) if own.rows else ""
+    digits = comment.partition("format ")[2].partition(":")[0]
+    if digits.isdigit() and int(digits) > FORMAT:
+        raise LedgerError(
+            f"the ledger has format {digits}, this todo-sql knows format {FORMAT}",
+            code="M401",
+            cause="a newer todo-sql migrated this database; nothing was changed",
+            fix="upgrade todo-sql",
+        )
     applied = ((str(row[0]), str(row[1])) for row in yoyo.rows)
     recorded = [_recorded(id, when, details.pop(id, None)) for id, when in applied]
     begun = [
@@ -301,17 +304,6 @@ def _unreadable(error: psycopg.Error) -> LedgerError:
         fix="grant the migrating role the tables _yoyo_migration, _yoyo_log, _yoyo_version and "
         "_todo_sql_ledger, or migrate as their owner",
     )
-
-
-def _refuse_newer(comment: str) -> None:
-    digits = comment.partition("format ")[2].partition(":")[0]
-    if digits.isdigit() and int(digits) > FORMAT:
-        raise LedgerError(
-            f"the ledger has format {digits}, this todo-sql knows format {FORMAT}",
-            code="M401",
-            cause="a newer todo-sql migrated this database; nothing was changed",
-            fix="upgrade todo-sql",
-        )
 
 
 def _recorded(id: str, applied_at: str, row: tuple[str | None, ...] | None) -> Recorded:

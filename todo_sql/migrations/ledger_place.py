@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+from todo_sql.catalog.names import quoted
 from todo_sql.migrations import ledger as ledger_of
 from todo_sql.migrations import vetting
 from todo_sql.migrations.connecting import MigrationLink
 from todo_sql.migrations.files.migration import MigrationSet, scripts_of
-from todo_sql.migrations.ledger import Ledger, quoted
+from todo_sql.migrations.ledger import Ledger
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.repair import Change
 from todo_sql.sql.trust import SAFE_LOCALLY
@@ -121,7 +122,7 @@ def goes(link: MigrationLink, migrations: MigrationSet) -> bool:
     """
     source = link.target.schema
     named = re.compile(rf"(?<!\w){re.escape(source)}(?!\w)", re.IGNORECASE)
-    every = (*scripts_of(migrations), *migrations.repeatables, *migrations.hooks.values())
+    every = (*scripts_of(migrations), *migrations.beside)
     if any(named.search(script.source.text) for script in every):
         return False
     tables = [f"{quoted(source)}.{table}" for table in MOVED]

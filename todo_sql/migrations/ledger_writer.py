@@ -10,8 +10,9 @@ from importlib.metadata import version
 
 import psycopg
 
+from todo_sql.catalog.names import quoted
 from todo_sql.migrations import vetting
-from todo_sql.migrations.ledger import FORMAT, Ledger, Progress, quoted
+from todo_sql.migrations.ledger import FORMAT, Ledger, Progress
 from todo_sql.migrations.migration_errors import LedgerError
 from todo_sql.migrations.target import Target
 from todo_sql.wire.flight import FlightCommand

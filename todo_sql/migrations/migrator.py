@@ -136,7 +136,14 @@ class Migrator(Bookkeeper):
             MigrationFailed: A statement failed; its place, and the state of things, are told.
         """
         with self._open(writes=True, wait=wait) as link:
-            self._refuse_foreign(link)
+            if not (self._foreign or link.target.ledger or link.target.empty):
+                raise TargetRefused(
+                    f"database {link.target.database} is not empty and has no ledger",
+                    code="M505",
+                    cause="the Todo schema that todo-sql carries is not made among the tables of "
+                    "others; nothing was changed",
+                    fix="name an empty database, or your own project with `--project DIR`",
+                )
             self._warn(link)
             todo, repeatables = self._to_apply(link, to, allow_out_of_order, phase)
             if phase == "expand":
@@ -277,14 +284,3 @@ class Migrator(Bookkeeper):
         statements.check(self._migrations, scripts, link.takes)
         losses.refuse_half_done(chosen, seen)
         return chosen
-
-    def _refuse_foreign(self, link: MigrationLink) -> None:
-        if self._foreign or link.target.ledger or link.target.empty:
-            return
-        raise TargetRefused(
-            f"database {link.target.database} is not empty and has no ledger",
-            code="M505",
-            cause="the Todo schema that todo-sql carries is not made among the tables of others; "
-            "nothing was changed",
-            fix="name an empty database, or your own project with `--project DIR`",
-        )

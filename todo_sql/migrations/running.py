@@ -56,11 +56,11 @@ class MigrationRun:
         self.done: list[Done] = []
         self.at, self.began = "", 0.0  # what is at work, since when
 
-    def prepare(self, *, repeats: bool = False) -> Writer:
+    def prepare(self) -> Writer:
         """Make what is missing of the ledger's tables."""
         link = self.link
-        self.change_ledger(self.writer.create(link.ledger, repeats=repeats))
-        link.ledger = link.ledger.created(repeats=repeats)
+        self.change_ledger(self.writer.create(link.ledger))
+        link.ledger = link.ledger.created()
         return self.writer
 
     def change_ledger(self, commands: Sequence[FlightCommand]) -> None:

@@ -88,7 +88,9 @@ def copies(
             "select pg_catalog.replace(pg_catalog.current_setting('search_path'), '\"$user\"',"
             " pg_catalog.quote_ident(current_user))"
         )
-        made = {*schema_sql.roles(snapshot), *_made_roles(pending)} if kind == "kept" else set()
+        told = [one for each in pending for one in each.forward.statements]
+        roles = (str(s.node.create_role_stmt.role) for s in told if s.kind == "create_role_stmt")
+        made = {*schema_sql.roles(snapshot), *roles} if kind == "kept" else set()
 
         @contextmanager
         def make() -> Iterator[Copy]:
@@ -176,13 +178,6 @@ def _reaches(pending: Sequence[Migration]) -> Iterator[Place]:
             for statement in script.statements:
                 if _OF_CLUSTER.fullmatch(statement.kind) or _IN_TEXT.search(statement.text):
                     yield script.source.place(statement.start)
-
-
-def _made_roles(pending: Sequence[Migration]) -> Iterator[str]:
-    for migration in pending:
-        for statement in migration.forward.statements:
-            if statement.kind == "create_role_stmt":
-                yield str(statement.node.create_role_stmt.role)
 
 
 def _reaching(place: Place) -> ConfigError:

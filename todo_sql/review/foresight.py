@@ -119,6 +119,7 @@ class Foresight:
             above = self._tracer.shape.constraints.get(row["parent_oid"], {})
             if row["parent_oid"] in constraints or above.get("table_oid") == row["table_oid"]:
                 continue  # asked of the parent; or a hidden twin for a referenced partition
+            live = self._is_live(row["table_oid"])
             match row["form"]:
                 case "c" if row["domain_oid"]:
                     for column in self._tracer.shape.of_domain(row["domain_oid"]):
@@ -126,13 +127,14 @@ class Foresight:
                 case "c" if not self._told_above(row["table_oid"], row["name"], asked):
                     demand, unfit = f"constraint {row['name']} holds", f"({row['expression']})"
                     yield from self._question(row["table_oid"], demand, f"{unfit} is false")
-                case "f":
+                case "f" if live:
                     yield from self._reference(row)
-                case _ if row["excludes"]:
+                case _ if row["excludes"] and live:
                     yield from self._exclusion(row)
         indexes = {row["oid"] for row in change.indexes}
         for row in change.indexes:
-            if not row["excludes"] and row["parent_oid"] not in indexes:
+            asked_above = row["parent_oid"] in indexes
+            if self._is_live(row["table_oid"]) and not row["excludes"] and not asked_above:
                 yield from self._unique(row)
         for row in change.domains:
             for column in self._tracer.shape.of_domain(row["oid"]):
@@ -194,8 +196,6 @@ class Foresight:
     def _reference(self, row: Row) -> Iterator[Question]:
         here, there = row["table_oid"], row["references_oid"]
         other = self._images.get(there)
-        if not self._is_live(here):
-            return
         demand = f"constraint {row['name']} holds"
         if row["period"]:
             yield Question(demand, None, reason="periods are only compared when it runs")
@@ -216,8 +216,6 @@ class Foresight:
 
     def _unique(self, row: Row) -> Iterator[Question]:
         oid = row["table_oid"]
-        if not self._is_live(oid):
-            return
         keys = ", ".join(f"({key}) as k{number}" for number, key in enumerate(row["keys"]))
         tests = [f"({row['predicate']})"] if row["predicate"] else []
         if not row["nulls_equal"]:
@@ -233,7 +231,7 @@ class Foresight:
 
     def _exclusion(self, row: Row) -> Iterator[Question]:
         oid, index = row["table_oid"], self._tracer.shape.indexes.get(row["index_oid"])
-        if not self._is_live(oid) or index is None:
+        if index is None:
             return
         keys = ", ".join(f"{key} as todo_sql_{number}" for number, key in enumerate(index["keys"]))
         test = f"where {index['predicate']}" if index["predicate"] else ""

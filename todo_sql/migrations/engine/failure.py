@@ -64,7 +64,7 @@ class Failure:
         return MigrationFailed(
             message,
             sqlstate=error.sqlstate,
-            code=_code(error),
+            code=LACKING if lacking(str(error)) else _CODES.get(error.sqlstate or "", "M301"),
             place=_place(error, position, script, number) if statements else None,
             cause="\n".join(causes),
             fix=_AGAIN if there else _fix(error, again),
@@ -134,12 +134,7 @@ def _inside_do(error: psycopg.Error, statement: Statement) -> tuple[int, int] | 
     return start, start + len(line.strip())
 
 
-def _code(error: psycopg.Error) -> str:
-    if lacking(str(error)):
-        return LACKING
-    return {"55P03": "M302", "57014": "M303", "42501": "M304"}.get(error.sqlstate or "", "M301")
-
-
+_CODES = {"55P03": "M302", "57014": "M303", "42501": "M304"}
 LACKING = "M333"
 # What a build of PostgreSQL may lack: an extension or its library, what our stand-in for one
 # cannot do, ICU, XML, LZ4, a language, a dictionary, a locale of the system.

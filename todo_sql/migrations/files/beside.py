@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,7 +49,11 @@ def load_whole(
     every = [folders] if isinstance(folders, Path) else list(folders)
     migrations = load(every, root)
     problems: list[Finding] = []
-    repeatables = _ordered(_repeatables(every, root, problems), problems)
+    scripts = _repeatables(every, root, problems)
+    known = {name: name for name in scripts}
+    fix = "write the name of a repeatable file without `.sql`; every versioned migration comes "
+    ordered = in_order(scripts, known, "repeatable files", fix + "before them", problems)
+    repeatables = tuple(scripts[name] for name in ordered)
     hooks = _hooks(every, root, problems)
     refuse(problems, migrations.shown)
     outside = outside or FromOutside()
@@ -126,13 +130,6 @@ def _repeatables(folders: Iterable[Path], root: Path, problems: list[Finding]) -
             continue
         problems.append(_misplaced(script, *wrong))
     return found
-
-
-def _ordered(scripts: Mapping[str, Script], problems: list[Finding]) -> tuple[Script, ...]:
-    known = {name: name for name in scripts}
-    fix = "write the name of a repeatable file without `.sql`; every versioned migration comes "
-    ordered = in_order(scripts, known, "repeatable files", fix + "before them", problems)
-    return tuple(scripts[name] for name in ordered)
 
 
 def _hooks(folders: Iterable[Path], root: Path, problems: list[Finding]) -> dict[str, Script]:

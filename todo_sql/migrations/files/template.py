@@ -27,7 +27,6 @@ def write_pair(
     folder: Path,
     description: str,
     within: Path,
-    now: datetime | None = None,
     bodies: tuple[str, str] = (UNWRITTEN, UNWRITTEN),
 ) -> tuple[Path, Path]:
     """Write both files with a version after every other of the folder.
@@ -41,7 +40,7 @@ def write_pair(
     Returns:
         The paths of the migration and of its rollback file.
     """
-    id = f"{_next_version(folder, now or datetime.now(UTC))}_{description}"
+    id = f"{_next_version(folder)}_{description}"
     forward, rollback = folder / f"{id}.sql", folder / f"{id}.rollback.sql"
     words = description.replace("_", " ")
     with writing.folder(folder, within) as place:
@@ -50,11 +49,11 @@ def write_pair(
     return forward, rollback
 
 
-def _next_version(folder: Path, now: datetime) -> str:
+def _next_version(folder: Path) -> str:
     """Return the present as a version, or one second after the newest that is later."""
     versions = (path.name[:14] for path in folder.glob("*.sql"))
     newest = max(filter(str.isdigit, versions), default="")
-    version = f"{now:%Y%m%d%H%M%S}"
+    version = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
     if newest < version:
         return version
     try:

@@ -84,28 +84,24 @@ _ALL = {"select", "insert", "update", "delete", "truncate", "references", "trigg
 
 def _grant(step: ReplayStep, command: Any) -> None:
     kind, schema = enum(command, "objtype"), step.schema
-    of_schemas = enum(command, "targtype") == "ACL_TARGET_ALL_IN_SCHEMA"
     privileges = {node.access_priv.priv_name for node in command.privileges} or _ALL
-    who = roles(command.grantees)
+    who, named = roles(command.grantees), []
+    if enum(command, "targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
+        schemas, held = strings(command.objects), (*schema.tables, *schema.functions)
+        named = [name for name in held if schema_of(name) in schemas]
+    elif kind == "OBJECT_TABLE":
+        named = [relation(node.range_var) for node in command.objects]
+    elif kind in FUNCTIONS:
+        named = [qualified(node.object_with_args.objname) for node in command.objects]
     if kind == "OBJECT_TABLE":
-        if of_schemas:
-            schemas = strings(command.objects)
-            named = [name for name in schema.tables if schema_of(name) in schemas]
-        else:
-            named = [relation(node.range_var) for node in command.objects]
         for table in (schema.tables[name] for name in named if name in schema.tables):
             for role in who:
                 before = table.grants.setdefault(role, set())
                 granted = before | privileges if command.is_grant else before - privileges
                 table.grants[role] = granted
     elif kind in FUNCTIONS and "public" in who:
-        if of_schemas:
-            named = list(schema.functions)
-        else:
-            named = [qualified(node.object_with_args.objname) for node in command.objects]
-        for name in named:
-            if name in schema.functions:
-                schema.functions[name].public = command.is_grant
+        for function in (schema.functions[name] for name in named if name in schema.functions):
+            function.public = command.is_grant
     elif kind == "OBJECT_SCHEMA" and (not command.privileges or "create" in privileges):
         for name in strings(command.objects):
             creators = schema.creators.setdefault(name, {})
