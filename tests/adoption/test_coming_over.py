@@ -563,6 +563,28 @@ def test_a_history_that_begins_at_nought(project: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "tools"),
+    [
+        ("0001_a.sql", ["sqlx"]),
+        ("0001-a_b.sql", []),
+        ("1_a.up.sql", ["golang-migrate", "sqlx"]),
+        ("a_b.up.sql", []),
+        ("1-a_b.up.sql", []),
+        ("V1_a.sql", []),
+    ],
+)
+def test_whose_names_these_may_be(name: str, tools: list[str], tmp_path: Path) -> None:
+    """A tool is proposed for names that its reader takes."""
+    lay(tmp_path, {f"db/{name}": "select 1;"})
+    code, document = run(tmp_path)
+    found = document["recognised"]
+    assert [one["tool"] for one in found if not one["sure"]] == tools
+    assert code == (0 if tools else 1)
+    for tool in tools:
+        assert run(tmp_path, tool, "db", "--to", tool)[0] == 0
+
+
 def test_what_came_over_is_no_folder_of_another_tool(tmp_path: Path) -> None:
     """Only the old folder is named once more."""
     module = "module a\nrequire github.com/golang-migrate/migrate/v4 v4.17.0\n"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,14 @@ class Sign:
         why: What is said when it is found.
         holds: What one of the first must hold, or None: the names tell.
         sure: Whether no other tool's folder looks so.
+        named: What the files' names begin with, as of `re.match`.
     """
 
     files: str
     why: str
     holds: str | None = None
     sure: bool = True
+    named: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,8 @@ def _shows(sign: Sign, folder: Path) -> bool:
     place, pattern = folder, sign.files
     while pattern.startswith("../"):
         place, pattern = place.parent, pattern[3:]
-    for path in sorted(place.glob(pattern))[:_READ]:
+    there = (path for path in sorted(place.glob(pattern)) if re.match(sign.named, path.name))
+    for path in islice(there, _READ):
         if sign.holds is None:
             return True
         if path.is_file():
