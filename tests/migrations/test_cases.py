@@ -239,6 +239,17 @@ CASES = {
             Step("sql:do $$ begin assert to_regclass('app._yoyo_migration') is null; end $$"),
         ),
     ),
+    "a block and a procedure that commit are told to run in no transaction": Case(
+        {
+            FIRST: "create procedure p() language plpgsql as 'begin commit; end';",
+            SECOND: "call p();",
+            "20260103000000_third": "do 'begin commit; end';",
+        },
+        (
+            Step("migrate", 3, (r"20260102000000.*invalid.*termination", r"transactional: false")),
+            Step("sql:call p()"),
+        ),
+    ),
     "deep nesting is applied, reviewed and planned": Case(
         {
             FIRST: f"create table t (v text);\ninsert into t values ({DEEP});",

@@ -183,6 +183,8 @@ _ADVICE = {
     "55P03": "run it when the table is less busy, or raise `-- lock-timeout:` in the file; "
     "`select pid, query, xact_start from pg_stat_activity` shows what is running",
     "57014": "raise `-- statement-timeout:` in the file, or do the work in smaller steps",
+    "2D000": "what commits by itself runs in no transaction: say `-- transactional: false` at the "
+    "top of the file, then run `{}` again",
     "53": "make room on the server, then run `{}` again",
     "23": "correct the rows that violate the constraint, then run `{}` again",
     "": "correct the migration, then run `{}` again",
