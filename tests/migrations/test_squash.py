@@ -366,6 +366,12 @@ REFUSED = {
         "create table t as select n from generate_series(1, 10001) as g (n);",
         "M251",
     ),
+    "a block that makes a role and needs the schema": (
+        "create table t (); do $$ begin create role squashed_away; "
+        "grant select on t to squashed_away; drop owned by squashed_away; "
+        "drop role squashed_away; end $$;",
+        "M253",
+    ),
     "a value from outside": (
         "create table t (word text);insert into t values (current_setting('app.word'));",
         "M251",

@@ -253,7 +253,8 @@ def _try(run: Any, id: str) -> None:
         run()
     except TodoSqlError as error:
         found, said = error.finding, f"the pair does not run: {error.finding.message}"
-        _refuse([replace(found, code="M253", message=said)], id)
+        fix = "squash up to an earlier migration: what makes roles runs first, without the schema"
+        _refuse([replace(found, code="M253", message=said, fix=fix)], id)
 
 
 def _prove(
