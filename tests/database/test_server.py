@@ -445,6 +445,8 @@ def test_a_temporary_server_of_an_older_version_with_settings() -> None:
         assert ask(one.url(), "select lower('ÄÉ')") == "äé"
         assert ask(one.url(), "show wal_level") == "replica"
         assert ask(one.url(), "show fsync") == "off"
+        data = one.status().data
+        assert data is not None and list((data / "pg_dynshmem").iterdir())  # none is left elsewhere
 
 
 @as_root_only

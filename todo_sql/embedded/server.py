@@ -77,6 +77,7 @@ NOT_DURABLE = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "dynamic_shared_memory_type": "mmap",  # in the data, so that it is gone with it
 }
 
 
