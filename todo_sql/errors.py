@@ -102,6 +102,12 @@ class Finding:
         """Return one of severity error; `more` are its cause and its fix."""
         return cls(code, "error", message, place, **more)
 
+    @property
+    def position(self) -> tuple[str, int, int]:
+        """File, line and column, to sort by: what stands nowhere comes first."""
+        place = self.place
+        return (place.file, place.line, place.column) if place else ("", 0, 0)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form: code, severity, file, line, column, message, cause, fix."""
         return {

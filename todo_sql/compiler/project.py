@@ -17,7 +17,7 @@ from todo_sql.compiler.describe import Analysis, Compiler, Examined, Rule, gathe
 from todo_sql.compiler.generating.naming import wrong_names
 from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
-from todo_sql.errors import Finding, FindingsError
+from todo_sql.errors import FindingsError
 from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.wire.url import DatabaseUrl
 
@@ -119,11 +119,8 @@ def whole(queries: QuerySet, examined: list[Examined], config: Config) -> Analys
     findings += models.alike(analysis.described)
     findings += wrong_names(analysis.described, queries.files, config)
 
-    def position(finding: Finding) -> tuple[str, int, int]:
-        place = finding.place
-        return (place.file, place.line, place.column) if place else ("", 0, 0)
-
-    return Analysis(analysis.described, tuple(sorted(findings, key=position)))
+    findings.sort(key=lambda finding: finding.position)
+    return Analysis(analysis.described, tuple(findings))
 
 
 def demand_no_errors(analysis: Analysis) -> None:

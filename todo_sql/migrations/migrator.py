@@ -147,7 +147,10 @@ class Migrator(Bookkeeper):
             self._warn(link)
             todo, repeatables = self._to_apply(link, to, allow_out_of_order, phase)
             if phase == "expand":
-                self._tell_held(link)
+                for entry in pending.compare(self._migrations, self._seen(link)):
+                    if entry.holding:
+                        others = f"{', '.join(entry.holding)}, of the contract phase"
+                        self._events.note(f"{entry.id} waits with {others}, on which it depends")
             if not (todo or repeatables or succession.find(self._migrations, link.ledger)):
                 return []
             confirm(todo)
@@ -188,8 +191,7 @@ class Migrator(Bookkeeper):
             if not chosen:
                 return []
             self._warn(link)
-            lost = losses.find(link, chosen) if confirm else []
-            if confirm and lost:
+            if confirm and (lost := losses.find(link, chosen)):
                 confirm(lost)
             link.take_lock(wait, self._events)
             if self._to_roll_back(link, steps, to) != chosen:
@@ -267,13 +269,6 @@ class Migrator(Bookkeeper):
             statements.check(self._migrations, new, link.takes)
             self._checked.update(script.path for script in new)
         return todo, repeatables
-
-    def _tell_held(self, link: MigrationLink) -> None:
-        """Say which expand files wait with contract files that they depend on."""
-        for entry in pending.compare(self._migrations, self._seen(link)):
-            if entry.holding:
-                on = f"{', '.join(entry.holding)}, of the contract phase, on which it depends"
-                self._events.note(f"{entry.id} waits with {on}")
 
     def _to_roll_back(
         self, link: MigrationLink, steps: int | None, to: str | None

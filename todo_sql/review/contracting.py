@@ -48,21 +48,19 @@ def taken_from_queries(
                 gone.pop(one, None)
             if counts:
                 gone |= dict.fromkeys(taken, (script, statement))
-    found = []
-    for one, (script, statement) in gone.items():
-        for name, query in queries.items():
-            if _reads(query, one):
-                found.append(
-                    Finding.error(
-                        "M218",
-                        f"{one} is taken away, and the query {name} reads it",
-                        script.place_of(statement),
-                        cause=f"the query stands at {query.place()}; nothing was changed",
-                        fix="change the query and release that first; where the query is not in "
-                        "use any more, delete it, or say `-- allow: M218 reason`",
-                    )
-                )
-    return found
+    return [
+        Finding.error(
+            "M218",
+            f"{one} is taken away, and the query {name} reads it",
+            script.place_of(statement),
+            cause=f"the query stands at {query.place()}; nothing was changed",
+            fix="change the query and release that first; where the query is not in use any more, "
+            "delete it, or say `-- allow: M218 reason`",
+        )
+        for one, (script, statement) in gone.items()
+        for name, query in queries.items()
+        if _reads(query, one)
+    ]
 
 
 def _moved(statement: Statement) -> tuple[list[Gone], list[Gone]]:

@@ -34,9 +34,7 @@ class Drift:
         if difference.kind in _PRIVILEGES:
             gained, lost = _privileges(difference)
             return "~" if gained and lost else "+" if gained else "-"
-        if difference.before is None:
-            return "-"
-        return "+" if difference.after is None else "~"
+        return "-" if difference.before is None else "+" if difference.after is None else "~"
 
     @property
     def finding(self) -> Finding:

@@ -291,8 +291,7 @@ class Foresight:
         return any((parent, name) in asked for parent in self._under.get(oid, ()))
 
     def _names(self, oid: int, numbers: Sequence[int]) -> list[str]:
-        columns = self._tracer.shape.columns[oid]
-        return [quoted(columns[number]["name"]) for number in numbers]
+        return [quoted(self._tracer.shape.columns[oid][number]["name"]) for number in numbers]
 
     def _type(self, column: Row, *, bare: bool = False) -> str:
         """Return a column's type; of a domain unknown to the target, or of any, its base."""

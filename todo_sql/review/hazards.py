@@ -42,9 +42,7 @@ class PlanStep:
 def _weight(name: str, sizes: Mapping[str, Size]) -> Severity:
     """Return how bad it is to hold up a table, by its live size."""
     rows = sizes[name].rows if name in sizes else None
-    if rows is None:
-        return "warning"
-    return "info" if rows <= FEW else "error"
+    return "warning" if rows is None else "info" if rows <= FEW else "error"
 
 
 # By code, why it is dangerous, and what to do instead.
@@ -91,7 +89,7 @@ def hazards(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Finding]:
             said = f"will fail on the live rows: {answer.demand}"
             fix = "correct the rows first, in a migration that comes before this one"
             yield Finding.error("P114", said, step.place, cause=answer.fails, fix=fix)
-    for code, severity, said in (*_held_up(step, sizes), *_lost(step, sizes), *_renamed(step)):
+    for code, severity, said in (*_held_up(step, sizes), *_gone(step, sizes)):
         cause, fix = _ADVICE[code]
         yield Finding(code, severity, said, step.place, cause=cause, fix=fix)
 
@@ -145,7 +143,8 @@ def _told(name: str, sizes: Mapping[str, Size], what: str = "") -> str:
     return f"{what or shown(name)} ({'rows unknown' if rows is None else f'about {rows:,} rows'})"
 
 
-def _lost(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Hazard]:
+def _gone(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Hazard]:
+    """Yield what is lost, and what has another name."""
     trace = step.trace
     lost = [(f"drops table {shown(name)}", name) for name in trace.dropped]
     lost += [(f"empties table {shown(name)}", name) for name in trace.emptied]
@@ -155,12 +154,9 @@ def _lost(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Hazard]:
     for what, table in lost:
         is_empty = table in sizes and sizes[table].rows == 0
         yield "P107", "info" if is_empty else "warning", _told(table, sizes, what)
-
-
-def _renamed(step: PlanStep) -> Iterator[Hazard]:
-    for old, new in step.trace.renamed:
+    for old, new in trace.renamed:
         yield "P112", "warning", f"renames {shown(old)} to {shown(new)}"
-    for was, now in step.trace.change.renamed:
+    for was, now in trace.change.renamed:
         if table := step.tables.get(was["oid"]):
             renamed = f"renames column {shown(table)}.{was['name']} to {now['name']}"
             yield "P112", "warning", renamed

@@ -24,8 +24,6 @@ PHASES = "expand, then contract"
 _SHOWN = 5  # differences
 
 Scratch = Callable[[], AbstractContextManager[str]]  # the URL of an empty scratch database
-
-
 Swap = tuple[Migration, Migration]
 """Two neighbours: one that waits for the contract phase, and one that comes behind it by its id."""
 

@@ -78,9 +78,8 @@ class Plan:
     def findings(self) -> tuple[Finding, ...]:
         """Those of all migrations, and that the copy is not whole."""
         missing = tuple(
-            Finding(
+            Finding.error(
                 LACKING if lacking(what) else "P113",
-                "error",
                 f"not copied: {what}",
                 cause="a migration that meets it was tried on another schema than the live one",
                 fix=lacking(what)
@@ -267,9 +266,8 @@ def _failure(script: Script, statement: Statement | None, error: Any) -> Finding
     if statement is not None and position is not None:
         where += int(position) - 1
     lacks, detail = lacking(str(error)), error.diag.message_detail
-    return Finding(
+    return Finding.error(
         LACKING if lacks else "P101",
-        "error",
         f"fails on a copy of the live schema: {error.diag.message_primary or error}",
         script.source.place(where),
         cause=f"PostgreSQL {error.sqlstate}" + (f": {detail}" if detail else ""),

@@ -47,8 +47,7 @@ def prove(
     keys = [one.item.key for one in lost[:_SHOWN]]
     if len(lost) > _SHOWN:
         keys.append(f"{len(lost) - _SHOWN} more objects")
-    told = (f"the rollback does not restore {key}" for key in keys)
-    return [_finding(script, one, None) for one in told], True
+    return [_finding(script, f"the rollback does not restore {key}", None) for key in keys], True
 
 
 def _again(tracer: Tracer, script: Script) -> None:

@@ -168,7 +168,10 @@ class Moves(PieceView):
         schema, bare = split_name(view.name)
         indexes = list(self.after.of("index", view.key))
         words = {"view": view.name, "schema": schema, "bare": bare}
-        if any(_is_plain_unique(index) for index in indexes):
+        if any(
+            one["unique"] and one["predicate"] is None and all(map(NAME.fullmatch, one["columns"]))
+            for one in indexes
+        ):
             yield Hazard("refresh", words)
             return
         standing = [part for part, needs in self.after.needs.items() if view.key in needs]
@@ -237,14 +240,6 @@ class Moves(PieceView):
 def _view(name: str, query: str, rights: Sequence[str]) -> str:
     made = f"create view {name} with (security_invoker = true) as {query};"
     return "\n".join([made, *rights])
-
-
-def _is_plain_unique(index: Item) -> bool:
-    return (
-        bool(index["unique"])
-        and index["predicate"] is None
-        and all(map(NAME.fullmatch, index["columns"]))
-    )
 
 
 def _by_key(text: str, key: Sequence[str]) -> bool:

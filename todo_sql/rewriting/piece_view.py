@@ -122,8 +122,7 @@ class PieceView:
 
     def defined(self, constraint: Item) -> dict[str, str]:
         """Return the name and the definition of a constraint."""
-        definition = lowered(constraint["definition"])
-        return {"name": quoted(constraint["name"]), "definition": definition}
+        return {"name": quoted(constraint["name"]), "definition": lowered(constraint["definition"])}
 
     def age(self, item: Item) -> frozenset[str]:
         """Return `new` where no older release can know what an object is about."""

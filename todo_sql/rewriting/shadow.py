@@ -181,11 +181,10 @@ class Shadows(PieceView):
     def _reference(self, item: Item, table: Item) -> Words:
         words = self.defined(item)
         before, _, rest = words["definition"].partition(f"references {table.name}")
-        made = helper(words["name"], "", "shadow", self.after)
         return {
             "child": table_of(item),
             "name": words["name"],
-            "helper": made,
+            "helper": helper(words["name"], "", "shadow", self.after),
             "before": before,
             "rest": rest,
         }

@@ -97,6 +97,5 @@ def _is_open(source: Any, owner: str | None, known: Known) -> bool:
         if not item.schemaname and item.relname in known:
             return known[item.relname] is not None
         return True
-    if owner is not None and owner != alias:
-        return False
-    return kind == "range_subselect" and _star(_inner(item.subquery), known) is not None
+    of_it = owner in (None, alias) and kind == "range_subselect"
+    return of_it and _star(_inner(item.subquery), known) is not None

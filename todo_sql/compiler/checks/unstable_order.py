@@ -32,7 +32,7 @@ def find(
     if no_limit or node["setOperations"] or node["hasAggs"] == "true":
         return []
     paged = query.cardinality is Cardinality.PAGE
-    if not paged and (_is_alike(node) or _is_queue(node) or _has_ties(node)):
+    if not paged and _needs_no_order(node):
         return []
     keys: Sequence[Node | None] | None = plain_order(answer.tree)
     if keys is None:
@@ -53,19 +53,13 @@ def find(
     return [Finding("C115", "warning", message, query.place(), cause, fix)]
 
 
-def _is_alike(query: Node) -> bool:
-    """Whether every row is the same: constants only, as in `select 1 … limit 1`."""
-    return all(one["expr"]["node"] in ("CONST", "PARAM") for one in returned(query["targetList"]))
-
-
-def _is_queue(query: Node) -> bool:
-    """Whether rows are taken from a queue, whichever are free: `for update skip locked`."""
-    return any(mark["waitPolicy"] == _SKIP_LOCKED for mark in query["rowMarks"] or ())
-
-
-def _has_ties(query: Node) -> bool:
-    """Whether rows equal to the last stay, too: `fetch first 5 rows with ties`."""
-    return bool(query["limitOption"] == _WITH_TIES and not query["limitOffset"])
+def _needs_no_order(query: Node) -> bool:
+    """Whether rows are all the same, taken from a queue, or with those equal to the last."""
+    return (
+        all(one["expr"]["node"] in ("CONST", "PARAM") for one in returned(query["targetList"]))
+        or any(mark["waitPolicy"] == _SKIP_LOCKED for mark in query["rowMarks"] or ())
+        or bool(query["limitOption"] == _WITH_TIES and not query["limitOffset"])
+    )
 
 
 def _settled(keys: Sequence[Node | None], equalities: Equalities) -> bool | None:

@@ -121,16 +121,15 @@ class Catalog:
 
     def fate(self, statement: Statement) -> Fate:
         """Find out what became of a statement that was begun, and nothing more is known of."""
-        node = _built(statement)
-        if node is not None:
+        if (node := _built(statement)) is not None:
             index = self.index_of(statement)
             if index is None or not index.valid:
                 return Fate.NOT_DONE if node.idxname else Fate.UNKNOWN
             return Fate.DONE if self.matches(statement, index) else Fate.UNKNOWN
         if (dropped := _dropped(statement)) is not None:
             return Fate.NOT_DONE if self._oid(dropped) else Fate.DONE
-        if detached_partition(statement):
-            return Fate.DONE if self._detach_state(statement) is None else Fate.NOT_DONE
+        if names := detached_partition(statement):
+            return Fate.DONE if self._detach_state(*names) is None else Fate.NOT_DONE
         return Fate.NOT_DONE if is_rerunnable(statement) else Fate.UNKNOWN
 
     def leftovers(self, statement: Statement) -> Iterator[Index]:
@@ -146,29 +145,24 @@ class Catalog:
     def pending_detach(self, statement: Statement) -> str | None:
         """Return the statement that ends a detach which was begun, or None."""
         names = detached_partition(statement)
-        if names is None or self._detach_state(statement) != "t":
+        if names is None or self._detach_state(*names) != "t":
             return None
         parent, child = map(relation_name, names)
         return f"alter table {parent} detach partition {child} finalize"
 
-    def _detach_state(self, statement: Statement) -> str | None:
-        names = detached_partition(statement)
-        if names is None:
-            return None
+    def _detach_state(self, parent: Any, child: Any) -> str | None:
         rows = self._rows(
             "select h.inhdetachpending from pg_catalog.pg_inherits as h "
             "where h.inhparent = $1::pg_catalog.oid and h.inhrelid = $2::pg_catalog.oid",
-            self._oid(relation_name(names[0])),
-            self._oid(relation_name(names[1])),
+            *(self._oid(relation_name(one)) for one in (parent, child)),
         )
         return rows[0][0] if rows else None
 
     def _indexes(self, **arguments: str | None) -> list[Index]:
         sql, parameters = bound(__package__, "indexes", **arguments)
-        rows = self._rows(sql, *parameters)
         return [
             Index(str(name), valid == "t", part == "t", str(text), int(pid) if pid else None)
-            for name, valid, part, text, pid in rows
+            for name, valid, part, text, pid in self._rows(sql, *parameters)
         ]
 
     def _oid(self, name: str) -> str | None:

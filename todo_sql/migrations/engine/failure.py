@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -51,9 +50,11 @@ class Failure:
         error, diag, statements = self.error, self.error.diag, script.statements
         message = diag.message_primary or str(error).strip()
         number, position = self.number, None if self.rewritten else diag.statement_position
-        if number is None:
+        if number is None:  # in our own statement: the last that names the table, or the last
             pattern = _LEDGER if self.recording else re.escape(diag.table_name or "")
-            number, position = _last_naming(pattern, statements), None  # it is in our own statement
+            word = re.compile(rf"\b(?:{pattern})\b")
+            naming = [at for at, one in enumerate(statements) if pattern and word.search(one.text)]
+            number, position = naming[-1] if naming else max(0, len(statements) - 1), None
         if self.recording:
             message = f"the migration could not be recorded in the ledger: {message}"
         where = f"statement {number + 1} of {len(statements)}" if statements else "an empty file"
@@ -93,14 +94,6 @@ def _held_too_long(
         cause=f"others had to wait for it in statement {number + 1} of {len(statements)}; {state}",
         fix="do the work in steps that lock for less time, or allow it with `-- max-lock-hold:`",
     )
-
-
-def _last_naming(pattern: str, statements: Sequence[Statement]) -> int:
-    """Return the last statement in which a pattern stands as a word, else the last one."""
-    for number in range(len(statements) - 1, -1, -1):
-        if pattern and re.search(rf"\b(?:{pattern})\b", statements[number].text):
-            return number
-    return max(0, len(statements) - 1)
 
 
 def _place(error: psycopg.Error, position: str | None, script: Script, number: int) -> Place:
@@ -173,8 +166,7 @@ def _fix(error: psycopg.Error, again: str) -> str:
             "the policies would hide rows from this role: migrate as the owner or as a role with "
             "BYPASSRLS, or add a policy for the migrating role"
         )
-    advice = next(text for begin, text in _ADVICE.items() if state.startswith(begin))
-    return advice.format(again)
+    return next(text for begin, text in _ADVICE.items() if state.startswith(begin)).format(again)
 
 
 # By how the SQLSTATE begins.

@@ -92,8 +92,8 @@ class StepwiseRun:
     def _check_done(self) -> None:
         """Refuse a file of which a done statement was changed; later ones may be."""
         for number, step in enumerate(self._done):
-            if not self._is_same(number, step):
-                edited = self.statements[number : number + 1]
+            edited = self.statements[number : number + 1]
+            if step.hash not in map(statement_hash, edited):
                 raise PlanError(
                     f"statement {number + 1} of {self.migration.id} was done before it was edited",
                     code="M231",
@@ -101,9 +101,6 @@ class StepwiseRun:
                     cause=f"it was: {in_short(step.sql)}",
                     fix="restore it; what stands after the last statement done may be edited",
                 )
-
-    def _is_same(self, number: int, step: RecordedStep) -> bool:
-        return step.hash in map(statement_hash, self.statements[number : number + 1])
 
     def _settle_begun(self) -> None:
         """Find out what became of a statement that was begun when an earlier run died."""
@@ -253,8 +250,7 @@ class StepwiseRun:
         unbounded = is_concurrent(statement)
         ours = settings(self.script, self.link, local=False, unbounded=unbounded)
         theirs = [s for s in self.statements[:number] if is_session_setting(s)]
-        silence = quiet(self.link, local=False)
-        return [*silence, ours, *(FlightCommand(s.text) for s in theirs)]
+        return [*quiet(self.link, local=False), ours, *(FlightCommand(s.text) for s in theirs)]
 
     def _catalog(self, number: int, statement: Statement) -> Catalog:
         return Catalog(self.link, self._before(number, statement))

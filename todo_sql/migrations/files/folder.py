@@ -88,18 +88,13 @@ def files_of(folder: Path) -> list[str]:
 def refuse(problems: list[Finding], shown: str) -> None:
     """Raise `InvalidFiles` if there are problems."""
     if problems:
-        problems = sorted(problems, key=_by_place)
+        problems = sorted(problems, key=lambda finding: finding.position)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InvalidFiles(
             f"{count} in {shown}; the database was not touched",
             problems,
             fix="correct the files, then run the command again",
         )
-
-
-def _by_place(finding: Finding) -> tuple[str, int, int]:
-    place = finding.place or Place("", 0, 0)
-    return place.file, place.line, place.column
 
 
 def _read_scripts(

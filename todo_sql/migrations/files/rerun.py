@@ -70,11 +70,8 @@ def is_concurrent(statement: Statement) -> bool:
     if statement.kind in ("index_stmt", "drop_stmt"):
         return bool(statement.root.concurrent)
     if statement.kind == "reindex_stmt":
-        parameters = statement.root.params
-        return any(parameter.def_elem.defname == "concurrently" for parameter in parameters)
-    if statement.kind == "alter_table_stmt":
-        return detached_partition(statement) is not None
-    return False
+        return any(one.def_elem.defname == "concurrently" for one in statement.root.params)
+    return detached_partition(statement) is not None
 
 
 def detached_partition(statement: Statement) -> tuple[Any, Any] | None:

@@ -47,12 +47,8 @@ def check(
     Raises:
         InvalidFiles: With every finding.
     """
-    if scripts is None:
-        scripts = scripts_of(migrations)
-    problems: list[Finding] = []
-    for script in scripts:
-        problems += _wrong(script, takes)
-    refuse(problems, migrations.shown)
+    chosen = scripts_of(migrations) if scripts is None else scripts
+    refuse([one for script in chosen for one in _wrong(script, takes)], migrations.shown)
 
 
 def refuse_wrong(script: Script, takes: Callable[[str], bool]) -> None:
@@ -84,7 +80,11 @@ def wrong_statements(script: Script) -> Iterator[Finding]:
             fix="remove one of the two",
         )
     yield from _directives_too_late(script)
-    yield from _not_batched(script)
+    try:
+        batched_of(script)
+    except NotBatched as error:
+        place = script.place_of_directive("batch")
+        yield Finding.error("M130", error.message, place, fix=error.fix)
     for number, statement in enumerate(found):
         wrong = _forbidden(statement, script.data.get(number))
         if wrong is None and script.directives.transactional:
@@ -113,15 +113,6 @@ def may_be_in_doubt(script: Script) -> bool:
         return not all(is_rerunnable(statement) for statement in script.statements)
     except GrammarError:
         return True
-
-
-def _not_batched(script: Script) -> Iterator[Finding]:
-    """Yield why a file cannot run in batches, if it says that it does."""
-    try:
-        batched_of(script)
-    except NotBatched as error:
-        place = script.place_of_directive("batch")
-        yield Finding.error("M130", error.message, place, fix=error.fix)
 
 
 def unexamined(source: Source, statements: Iterable[Statement]) -> Iterator[Finding]:
@@ -288,5 +279,4 @@ def _unsafe_outside_a_transaction(
         fix = f"PostgreSQL runs it in no transaction, so say {_ALLOW} at the top of the file"
     else:
         fix = f"move it to a transactional migration, write IF [NOT] EXISTS, or {_ALLOW}"
-    message = "outside a transaction this statement could not be run again after a crash"
-    return ("M127", message, fix)
+    return "M127", "outside a transaction this statement could not be run again after a crash", fix

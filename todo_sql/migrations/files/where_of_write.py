@@ -125,9 +125,8 @@ def _false_after(part: Any, assigned: dict[str, Any], alias: str) -> bool:
         operator, parts = enum(part.bool_expr, "boolop"), part.bool_expr.args
         if operator == "NOT_EXPR":
             return _boolean(parts[0], assigned, alias) is True
-        if operator == "OR_EXPR":
-            return all(_false_after(one, assigned, alias) for one in parts)
-        return any(_false_after(one, assigned, alias) for one in parts)
+        enough = all if operator == "OR_EXPR" else any
+        return enough(_false_after(one, assigned, alias) for one in parts)
     if part.HasField("boolean_test"):
         value = _boolean(part.boolean_test.arg, assigned, alias)
         kept = {"IS_TRUE": True, "IS_NOT_FALSE": True, "IS_FALSE": False, "IS_NOT_TRUE": False}
@@ -135,9 +134,7 @@ def _false_after(part: Any, assigned: dict[str, Any], alias: str) -> bool:
         return value is not None and wanted is not None and value is not wanted
     if part.HasField("column_ref"):
         return _boolean(part, assigned, alias) is False
-    if part.HasField("a_expr"):
-        return _compared(part.a_expr, assigned, alias)
-    return False
+    return part.HasField("a_expr") and _compared(part.a_expr, assigned, alias)
 
 
 def _boolean(node: Any, assigned: dict[str, Any], alias: str) -> bool | None:

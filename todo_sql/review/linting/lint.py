@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from todo_sql.config import Config
-from todo_sql.errors import Finding, Place, UsageError
+from todo_sql.errors import Finding, UsageError
 from todo_sql.migrations.files import statements as told
 from todo_sql.migrations.files.beside import load_project
 from todo_sql.migrations.files.directives import OF_FATE
@@ -104,10 +104,11 @@ def lint(
     in_doubt = {one.source.file for one in scripts_of(migrations) if told.may_be_in_doubt(one)}
     kept, waived, unused = _waive(filter(is_asked, findings), reviewed, in_doubt)
     counted = wanted(_of_people(migrations, [*kept, *unused]), config.lint)
-    shown = sorted([*filter(is_asked, broken), *counted], key=_by_place)
+    shown = [*filter(is_asked, broken), *counted]
+    shown.sort(key=lambda one: (one.position, one.code))
     return Review(
         tuple(shown if each else gathered(shown)),
-        tuple(sorted(waived, key=_by_place)),
+        tuple(sorted(waived, key=lambda one: (one.position, one.code))),
         tuple((file, edit) for file, edit in edits if file.name in chosen),
         skipped,
         outside.sources,
@@ -307,8 +308,3 @@ def _waive(
         and not (waiver.rule in OF_FATE and file.name in in_doubt)
     ]
     return kept, waived, unused
-
-
-def _by_place(one: Finding) -> tuple[str, int, int, str]:
-    place = one.place or Place("", 0, 0)
-    return place.file, place.line, place.column, one.code

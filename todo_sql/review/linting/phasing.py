@@ -210,9 +210,8 @@ def _constraint(table: str, constraint: Any, known: _Known) -> tuple[str | None,
 
 def _are_new(table: str, names: set[str], known: _Known) -> bool:
     """Tell whether the release at work knows none of some columns."""
-    if table in known.tables:
-        return True
-    return bool(names) and all((table, name) in known.columns for name in names)
+    new = bool(names) and all((table, name) in known.columns for name in names)
+    return new or table in known.tables
 
 
 def _is_wider(old: Type, new: Type) -> bool:

@@ -108,8 +108,11 @@ class Style:
             seen[key] = known[key] if key in known else self._violations(source)
             for violation in seen[key]:
                 yield _finding(source, *violation)
-        if seen.keys() - known.keys():
-            self._store({**known, **seen} if len(known) < 2000 else seen)
+        if self._cache is not None and seen.keys() - known.keys():
+            entries = {**known, **seen} if len(known) < 2000 else seen
+            # A project that cannot be written to is linted all the same.
+            with suppress(OSError, ConfigError):
+                writing.write(self._cache, json.dumps(entries), self._root)
 
     def mended(self, source: Source) -> str:
         """Return the text as sqlfluff would write it."""
@@ -189,12 +192,6 @@ class Style:
             with suppress(OSError, ValueError):  # a damaged cache is made anew
                 found = json.loads(self._cache.read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
-
-    def _store(self, entries: dict[str, list[list[Any]]]) -> None:
-        if self._cache is not None:
-            # A project that cannot be written to is linted all the same.
-            with suppress(OSError, ConfigError):
-                writing.write(self._cache, json.dumps(entries), self._root)
 
 
 def _version(name: str) -> str | None:

@@ -36,14 +36,11 @@ def function_name(call: Any) -> str:
 
 def roles(nodes: Any) -> tuple[str, ...]:
     """Return the role names of a list of RoleSpec nodes, ``public`` for everyone."""
-    named = []
-    for node in nodes:
-        spec = node.role_spec
-        kind = enum(spec, "roletype")
-        named.append(
-            spec.rolename if kind == "ROLESPEC_CSTRING" else kind.removeprefix("ROLESPEC_").lower()
-        )
-    return tuple(named)
+    specs = [(node.role_spec, enum(node.role_spec, "roletype")) for node in nodes]
+    return tuple(
+        spec.rolename if kind == "ROLESPEC_CSTRING" else kind.removeprefix("ROLESPEC_").lower()
+        for spec, kind in specs
+    )
 
 
 def options(nodes: Any) -> dict[str, Any]:
