@@ -99,8 +99,7 @@ class MigrationLink:
             return
         whole = [*_READ_WRITE, *commands, FlightCommand("commit")]
         with suppress(psycopg.Error):  # the server itself sees to it within a second
-            answers = Flight(self.connection, whole).fly()
-            self.unsettled = any(answer.error for answer in answers)
+            self.unsettled = any(answer.error for answer in Flight(self.connection, whole).fly())
             if self.unsettled:
                 self.roll_back()
 

@@ -148,8 +148,7 @@ class Ledger:
 
     def created(self, *, repeats: bool = False) -> Ledger:
         """Return it with all its tables, and that of repeatable files where it is needed."""
-        repeats = repeats or self.repeats
-        return replace(self, complete=True, extended=True, repeats=repeats)
+        return replace(self, complete=True, extended=True, repeats=repeats or self.repeats)
 
     @property
     def unfinished(self) -> tuple[Recorded, ...]:

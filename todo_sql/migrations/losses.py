@@ -129,8 +129,7 @@ def _depends_on_rows(statement: Statement) -> bool:
     """Tell whether what a statement writes may be another for each row."""
     if statement.kind != "update_stmt":
         return statement.kind in _WRITES
-    targets = statement.node.update_stmt.target_list
-    values = (target.res_target.val for target in targets)
+    values = (target.res_target.val for target in statement.node.update_stmt.target_list)
     return any(
         not (value.type_cast.arg if value.HasField("type_cast") else value).HasField("a_const")
         for value in values

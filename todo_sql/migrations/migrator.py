@@ -110,8 +110,7 @@ class Migrator(Bookkeeper):
     def texts(self) -> dict[str, Script]:
         """Return the texts of repeatable files that ran last, by name; read-only."""
         with self._open(writes=False, wait=None) as link:
-            runs = self._run(link).runs()
-            return {run.name: repeating.of_text(run) for run in runs}
+            return {run.name: repeating.of_text(run) for run in self._run(link).runs()}
 
     def migrate(
         self,

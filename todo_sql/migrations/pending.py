@@ -248,8 +248,7 @@ def to_roll_back(
     for id in reversed(chosen):
         migration = migrations.by_id.get(id)
         if migration is None:
-            missing = Entry(id, State.MISSING, None, ledger.by_id[id])
-            finding = _mismatch(missing, migrations)
+            finding = _mismatch(Entry(id, State.MISSING, None, ledger.by_id[id]), migrations)
             raise LedgerMismatch("nothing was changed", [finding] if finding else [])
         if migration.rollback is None:
             raise PlanError(

@@ -23,8 +23,7 @@ def held(
         for name in migration.forward.directives.depends:
             other = migrations.by_id.get(name) or migrations.replaced.get(name)
             if other is not None and other.id not in done:
-                contracts = other.forward.directives.contracts
-                on += [other.id] if contracts else found.get(other.id, ())
+                on += [other.id] if other.forward.directives.contracts else found.get(other.id, ())
         if on and not migration.forward.directives.contracts and migration.id not in done:
             found[migration.id] = tuple(dict.fromkeys(on))
     return found
@@ -77,8 +76,7 @@ def of_phase(
     """
     if phase is None:
         return list(todo)
-    applied = {entry.id: entry for entry in ledger.applied}
-    holding = held(migrations, applied)
+    holding = held(migrations, {entry.id: entry for entry in ledger.applied})
     first = [m for m in todo if not m.forward.directives.contracts and m.id not in holding]
     if phase == "expand":
         return first

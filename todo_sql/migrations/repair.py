@@ -50,8 +50,7 @@ def changes(
         if not entries and not gone and not carried:
             message = f"neither the folder nor the ledger knows {id}"
             raise PlanError(message, code="M211", fix="see `todo-sql status`")
-    changed = (change for entry in entries for change in _change(entry, writer))
-    return [*carried, *changed, *gone]
+    return [*carried, *(change for entry in entries for change in _change(entry, writer)), *gone]
 
 
 def _change(entry: Entry, writer: Writer) -> Iterator[Change]:
@@ -79,8 +78,7 @@ def settle(ledger: Ledger, writer: Writer, id: str, fate: Fate) -> Change:
     steps = recorded.progress.steps if recorded and recorded.progress else ()
     last = steps[-1] if steps else None
     if recorded is None or recorded.progress is None or last is None or last.done or last.batch:
-        fix = "see `todo-sql status`"
-        raise PlanError(f"{id} has no statement in doubt", code="M213", fix=fix)
+        raise PlanError(f"{id} has no statement in doubt", code="M213", fix="see `todo-sql status`")
     kept = (*steps[:-1], replace(last, done=True)) if fate == "done" else steps[:-1]
     words = "is done" if fate == "done" else "was not done and runs again"
     return Change(

@@ -116,8 +116,7 @@ class MigrationRun:
 
     def bring_back(self, one: Return) -> Done:
         """Bring the former text of a repeatable file back."""
-        id = repeating.PREFIX + one.name
-        self._timed(id, "rollback", 1, 1, lambda: self._return((), [one]))
+        self._timed(repeating.PREFIX + one.name, "rollback", 1, 1, lambda: self._return((), [one]))
         return self.done[0]
 
     def _all(self, migrations: Sequence[Migration], direction: Direction, total: int) -> None:
@@ -287,8 +286,7 @@ class MigrationRun:
         def cure(failure: Failure) -> bool:
             from todo_sql.migrations.engine.remake import Remake
 
-            others = tuple(waiting)
-            remake = Remake(link, script, [script], self.events, record, others, creation)
+            remake = Remake(link, script, [script], self.events, record, tuple(waiting), creation)
             if not remake.takes(failure):
                 return False
             ran.extend(remake.run()[1:])

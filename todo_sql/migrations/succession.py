@@ -127,8 +127,7 @@ def _of(migration: Migration, ledger: Ledger, *, several: bool) -> Succession | 
 
 
 def _begun(id: str, within: dict[str | None, list[str]], ledger: Ledger) -> bool:
-    inner = within.get(id, ())
-    return id in ledger.by_id or any(_begun(one, within, ledger) for one in inner)
+    return id in ledger.by_id or any(_begun(one, within, ledger) for one in within.get(id, ()))
 
 
 def refuse_partial(found: Iterable[Succession]) -> None:

@@ -44,8 +44,7 @@ def with_schema(config: Config, path: Path) -> tuple[Snapshot, Snapshot]:
     Raises:
         UsageError: A statement of the file fails.
     """
-    shown = shown_path(path, config.root)
-    file = read_sql(path, shown, folder=path.parent, root=config.root)
+    file = read_sql(path, shown_path(path, config.root), folder=path.parent, root=config.root)
     source = file.source
     # What pg_dump and psql write for psql alone, and the rows of a dump.
     text = "\n".join("" if line.startswith("\\") else line for line in source.text.split("\n"))

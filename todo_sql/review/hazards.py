@@ -158,5 +158,4 @@ def _gone(step: PlanStep, sizes: Mapping[str, Size]) -> Iterator[Hazard]:
         yield "P112", "warning", f"renames {shown(old)} to {shown(new)}"
     for was, now in trace.change.renamed:
         if table := step.tables.get(was["oid"]):
-            renamed = f"renames column {shown(table)}.{was['name']} to {now['name']}"
-            yield "P112", "warning", renamed
+            yield "P112", "warning", f"renames column {shown(table)}.{was['name']} to {now['name']}"

@@ -147,8 +147,7 @@ def lookups(
     """
     schema = plan.get("Schema", schema)
     if "Index Cond" in plan and "Index Name" in plan:
-        where = (plan.get("Alias", ""), plan["Index Cond"])
-        yield f"{schema}.{quoted(plan['Index Name'])}", where
+        yield f"{schema}.{quoted(plan['Index Name'])}", (plan.get("Alias", ""), plan["Index Cond"])
     for name in plan.get("Conflict Arbiter Indexes", ()):
         yield f"{schema}.{quoted(name)}", ("", "conflict")
     for child in plan.get("Plans", ()):

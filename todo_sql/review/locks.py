@@ -149,6 +149,20 @@ class Tracer:
         """Make deferred constraints immediate."""
         self.connection.execute("set constraints all immediate")
 
+    @contextmanager
+    def transaction(self, *, alone: bool = False) -> Iterator[None]:
+        """Run what is within in a transaction, or outside of one."""
+        if alone:
+            yield
+            return
+        self.begin()
+        try:
+            yield
+            self.commit()
+        except BaseException:
+            self.roll_back()
+            raise
+
     def roll_back(self) -> None:
         """Roll back what is open."""
         if not self.connection.closed:

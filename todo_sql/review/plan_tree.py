@@ -50,8 +50,7 @@ def tree(plan: Mapping[str, Any]) -> Branch:
         for found in (part if isinstance(part, list) else [part])
         if "Plan" in found
     ]
-    text = "\n".join([_title(plan) + _numbers(plan), *conditions])
-    return text, [tree(node) for node in below]
+    return "\n".join([_title(plan) + _numbers(plan), *conditions]), [tree(node) for node in below]
 
 
 def _title(node: Mapping[str, Any]) -> str:

@@ -63,14 +63,12 @@ def planned_batches(
     made = None if batch is None else batched_of(script)
     if batch is None or made is None:
         return None, None
-    row = copy.execute(
-        "select pg_catalog.to_regclass(%s)::pg_catalog.oid", (made.table,)
-    ).fetchone()
-    if row is None or row[0] is None:
+    ((oid,),) = copy.execute("select pg_catalog.to_regclass(%s)::pg_catalog.oid", (made.table,))
+    if oid is None:
         return None, None  # its statement fails, and is told
     with ours(copy), RawCursor(copy) as cursor:
-        (name,) = cursor.execute(*_bound("batch_table", row[0])).fetchone() or ("",)
-        rows = cursor.execute(*_bound("batch_keys", row[0])).fetchall()
+        (name,) = cursor.execute(*_bound("batch_table", oid)).fetchone() or ("",)
+        rows = cursor.execute(*_bound("batch_keys", oid)).fetchall()
     chosen, wrong = key_among(rows if name else (), script, batch, made)
     key = tuple(str(column["name"]) for column in chosen)
     size = sizes.get(str(name))

@@ -88,11 +88,9 @@ def read(connection: Connection[Any], snapshot: Snapshot) -> Data:
             tables[table.name] = TableRows(table.name, columns, tuple(map(tuple, found)))
     sequences = {}
     for sequence in snapshot.of("sequence"):
-        row = connection.execute(
-            f"select last_value, is_called from {sequence.name}".encode()
-        ).fetchone()
-        assert row
-        sequences[sequence.name] = f"{row[0]}, {str(row[1]).lower()}"
+        asked = f"select last_value, is_called from {sequence.name}"
+        ((last, called),) = connection.execute(asked.encode())
+        sequences[sequence.name] = f"{last}, {str(called).lower()}"
     return Data(tables, sequences)
 
 
@@ -111,8 +109,7 @@ class Reference:
             for name, rows in data.tables.items()
         }
         self.tables = [name for name in data.tables if f"table {name}" in snapshot.items]
-        count = sum(len(data.tables[name].rows) for name in self.tables)
-        if count > MOST:
+        if sum(len(data.tables[name].rows) for name in self.tables) > MOST:
             self._refuse(f"the history leaves more than {MOST} rows", "that is no reference data")
         for name in {*data.tables, *again.tables}:
             self._check(name, again)

@@ -297,8 +297,7 @@ def moves(config: Config, found: Squash) -> Iterator[tuple[Path, Path]]:
         folder = _folder_of(migration, config)
         for script in migration.scripts:
             for path in (script.path, *(path for _, path in script.included)):
-                aside = folder / SQUASHED / found.id / path.relative_to(folder)
-                yield path, aside
+                yield path, folder / SQUASHED / found.id / path.relative_to(folder)
 
 
 def write(config: Config, found: Squash) -> None:

@@ -36,29 +36,19 @@ def prove(
         if together:
             tracer.connection.execute("rollback")
         else:
-            _again(tracer, forward)
+            with tracer.transaction(alone=not forward.directives.transactional):
+                for one in forward.statements:
+                    tracer.execute(one)
             tracer.look_again()
     except psycopg.Error as error:
         tracer.roll_back()
         said = error.diag.message_primary or str(error)
-        failed = _finding(script, f"the rollback fails on the copy: {said}", statement)
-        return [failed], together
+        return [_finding(script, f"the rollback fails on the copy: {said}", statement)], together
     lost = compare(back, before) if script.directives.nothing_to_undo is None else []
     keys = [one.item.key for one in lost[:_SHOWN]]
     if len(lost) > _SHOWN:
         keys.append(f"{len(lost) - _SHOWN} more objects")
     return [_finding(script, f"the rollback does not restore {key}", None) for key in keys], True
-
-
-def _again(tracer: Tracer, script: Script) -> None:
-    """Apply a migration once more."""
-    together = script.directives.transactional
-    if together:
-        tracer.begin()
-    for statement in script.statements:
-        tracer.execute(statement)
-    if together:
-        tracer.commit()
 
 
 def _finding(script: Script, said: str, statement: object) -> Finding:

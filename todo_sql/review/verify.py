@@ -243,8 +243,7 @@ class _Trial:
         return None
 
     def _failed(self, error: TodoSqlError, code: str) -> Finding:
-        said = f"{_SAID[code]}: {error.finding.message}"
-        told = replace(error.finding, code=code, message=said)
+        told = replace(error.finding, code=code, message=f"{_SAID[code]}: {error.finding.message}")
         if isinstance(error, DatabaseError):
             told = scratch_role.refusal(error, told, self._connection.info.user) or told
         return told

@@ -6,12 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from todo_sql.catalog.belonging import twins_above
-from todo_sql.catalog.columns import (
-    column_definition,
-    identity,
-    not_null_name,
-    sequence_options,
-)
+from todo_sql.catalog.columns import column_definition, identity, not_null_name, sequence_options
 from todo_sql.catalog.item import Item
 from todo_sql.catalog.names import index_name, literal, split_name, table_of
 from todo_sql.rewriting.piece_view import changed, helper, is_partitioned, plain
@@ -27,13 +22,8 @@ class Additions(Shadows):
 
     def added(self) -> Iterator[Hazard]:
         """Yield the columns, then what hangs on them."""
-        found = [
-            *self._columns(),
-            *self.not_nulls(),
-            *self._keys(),
-            *self._indexes(),
-            *self._constraints(),
-        ]
+        found = [*self._columns(), *self.not_nulls(), *self._keys()]
+        found += [*self._indexes(), *self._constraints()]
         whole = [one for one in found if one.kind.startswith("shadow")]
         if whole:
             yield whole[0]

@@ -60,8 +60,7 @@ class Alterations(Shadows):
                 flags.add("expressions")
             if piece.trace.rewritten:
                 at_utc = re.search(r"at time zone '(utc|etc/utc|zulu)'", piece.statement.text, re.I)
-                types = (old["type"], new["type"])
-                if types == _ZONES and at_utc:
+                if (old["type"], new["type"]) == _ZONES and at_utc:
                     yield Hazard("type_zone", words, frozenset(flags), lists)
                 else:
                     yield self.shadow(new.parent)

@@ -161,8 +161,7 @@ class Moves(PieceView):
 
     def refreshed(self) -> Iterator[Hazard]:
         """Yield a materialized view that is filled anew."""
-        name = relation(self.piece.node.relation)
-        view = table_named(self.after, name, "materialized_view")
+        view = table_named(self.after, relation(self.piece.node.relation), "materialized_view")
         if view is None or self.piece.node.skip_data:
             return
         schema, bare = split_name(view.name)

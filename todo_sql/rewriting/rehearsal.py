@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +66,7 @@ class Rehearsed:
     @property
     def subtype(self) -> str:
         """What that command is, such as ``AT_AddColumn``; empty for other statements."""
-        if self.statement.kind != "alter_table_stmt":
-            return ""
-        return enum(self.command, "subtype")
+        return enum(self.command, "subtype") if self.statement.kind == "alter_table_stmt" else ""
 
     @property
     def slow(self) -> bool:
@@ -84,21 +81,6 @@ class Rehearsed:
             for lock in self.trace.locks
             if lock.mode == "AccessExclusiveLock" and lock.kind in "rpmvf"
         )
-
-
-@contextmanager
-def transaction(tracer: Tracer, *, alone: bool = False) -> Iterator[None]:
-    """Run what is within in a transaction, or outside of one."""
-    if alone:
-        yield
-        return
-    tracer.begin()
-    try:
-        yield
-        tracer.commit()
-    except BaseException:
-        tracer.roll_back()
-        raise
 
 
 def traced(
@@ -118,7 +100,7 @@ def traced(
     """
     if alone:
         return [tracer.run_alone(one, named_relations(one)) for one in statements]
-    with transaction(tracer):
+    with tracer.transaction():
         for setting in settings:
             tracer.execute(setting)
         return [tracer.run(one) for one in statements]
@@ -143,18 +125,9 @@ def rehearse(tracer: Tracer, script: Script, foresight: Foresight) -> Iterator[R
             (trace,) = traced(tracer, [part], alone=alone, settings=settings)
             after = take(tracer.connection)
             step = PlanStep(place, trace, answers=tuple(foresight.look(trace)))
-            unfit = tuple(found for found in hazards(step, {}) if found.code == "P114")
-            yield Rehearsed(
-                part,
-                number,
-                len(parts) == 1,
-                place,
-                trace,
-                before,
-                after,
-                unfit,
-                _rules(tracer.connection, part),
-            )
+            said = tuple(found for found in hazards(step, {}) if found.code == "P114")
+            rules = _rules(tracer.connection, part)
+            yield Rehearsed(part, number, len(parts) == 1, place, trace, before, after, said, rules)
             before = after
 
 
@@ -165,8 +138,7 @@ def _rules(connection: Connection[Any], statement: Statement) -> dict[str, str]:
     found = {}
     with ours(connection):
         for node in of_type(statement.node, "RangeVar"):
-            for row in rows(
-                connection, "bound_partitions", partition=dotted(*relation(node).split(".", 1))
-            ):
+            name = dotted(*relation(node).split(".", 1))
+            for row in rows(connection, "bound_partitions", partition=name):
                 found[str(row["name"])] = str(row["rule"])
     return found

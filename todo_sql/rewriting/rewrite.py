@@ -128,8 +128,7 @@ def _rewritten(
         return Rewrite(migration, asks=tuple(composed.asks))
     trial = prove(ground, migration, composed.files)
     if trial.findings:
-        asks = (*composed.asks, *trial.findings)
-        return Rewrite(migration, proof=trial.verdict, asks=asks)
+        return Rewrite(migration, proof=trial.verdict, asks=(*composed.asks, *trial.findings))
     try:
         ids, renumbered = numbers.place(migration, [file.slug for file in trial.files])
     except NoRoom as error:

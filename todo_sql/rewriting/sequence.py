@@ -140,8 +140,7 @@ class _Composer:
                 self._apply(piece, hazard)
         self._flush()
         if self.done.files:
-            top = self.comments.get(-1, "")
-            self.done.files[0] = replace(self.done.files[0], comments=top)
+            self.done.files[0] = replace(self.done.files[0], comments=self.comments.get(-1, ""))
         return self.done
 
     def _hazards(self) -> Iterator[list[Hazard] | None]:
@@ -208,18 +207,15 @@ class _Composer:
         """Return a file that runs in batches with what the original's rollback does about it."""
         table = hazard.words["table"]
         for one in self.undo:
-            if one.kind in ("update_stmt", "delete_stmt", "insert_stmt"):
-                node = one.root.relation
-                if table.rsplit(".", 1)[-1] == quoted(node.relname):
-                    return replace(file, rollback=f"{one.text};", rollback_alone=True, nothing=None)
+            writes = one.kind in ("update_stmt", "delete_stmt", "insert_stmt")
+            if writes and table.rsplit(".", 1)[-1] == quoted(one.root.relation.relname):
+                return replace(file, rollback=f"{one.text};", rollback_alone=True, nothing=None)
         return file
 
     def _add(self, *files: StepFile) -> None:
         """Take files into the sequence, each with what was set before it."""
         for file in files:
-            kept = [
-                one for one in self.settings if not (file.alone and one.startswith("set local"))
-            ]
+            kept = [s for s in self.settings if not (file.alone and s.startswith("set local"))]
             self.done.files.append(replace(file, sql="\n".join([*kept, file.sql])))
 
     def _keep(self, piece: Rehearsed) -> None:

@@ -21,7 +21,7 @@ from todo_sql.review.broken import Broken, Queries
 from todo_sql.review.copy import Copy
 from todo_sql.review.locks import Trace, Tracer
 from todo_sql.rewriting.recipe import StepFile
-from todo_sql.rewriting.rehearsal import slow, traced, transaction
+from todo_sql.rewriting.rehearsal import slow, traced
 from todo_sql.rewriting.single_commands import lowered
 from todo_sql.sql.grammar import Statement, parse
 
@@ -99,7 +99,7 @@ def _as_written(migration: Migration) -> tuple[Sequence[Statement], bool]:
 
 def together(tracer: Tracer, statements: Sequence[Statement], alone: bool) -> None:
     """Run statements in one transaction, or outside of one."""
-    with transaction(tracer, alone=alone):
+    with tracer.transaction(alone=alone):
         for statement in statements:
             tracer.execute(statement)
 
@@ -235,15 +235,13 @@ class _Sequence:
                     together(self.tracer, parse(file.rollback), file.rollback_alone)
                 except psycopg.Error as error:
                     said = error.diag.message_primary or str(error)
-                    self.trial.findings.append(
-                        _finding(f"the rollback of step {file.slug} fails on a copy: {said}")
-                    )
+                    failed = f"the rollback of step {file.slug} fails on a copy: {said}"
+                    self.trial.findings.append(_finding(failed))
                     self.trial.verdict["rollback"] = "failed"
                     raise
         back = take(self.tracer.connection)
         if self.shrunk and any(map(self._is_moved, compare(self.start, back))):
-            words = "equal but for the place of a dropped column"
-            self.trial.verdict.setdefault("rollback", words)
+            self.trial.verdict.setdefault("rollback", "equal but for the place of a dropped column")
         said = "the rollbacks do not restore"
         _told(self.trial, "rollback", said, self.start, back, but=self._is_moved)
         if again:

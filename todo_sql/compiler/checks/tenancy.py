@@ -29,8 +29,7 @@ def find(
     for level, index, relation in equalities.tables():
         if not is_tenant_table(relation, tenant.parameter, config.exempt):
             continue
-        columns = relation.columns.items()
-        column = next(key for key, one in columns if one.name == tenant.parameter)
+        column = next(key for key, one in relation.columns.items() if one.name == tenant.parameter)
         if not _held(equalities, level, index, column, number):
             message = f"`{query.name}` uses `{relation.name}` without its tenant"
             place = _place(query, variant, equalities, level.entry(index), relation)

@@ -111,8 +111,7 @@ def _place(error: psycopg.Error, position: str | None, script: Script, number: i
 
 def _inside_do(error: psycopg.Error, statement: Statement) -> tuple[int, int] | None:
     """Return the line of a DO block that PL/pgSQL names in its context."""
-    context = error.diag.context or ""
-    lines = re.findall(r"inline_code_block line (\d+)", context)
+    lines = re.findall(r"inline_code_block line (\d+)", error.diag.context or "")
     body = re.search(r"\$\w*\$|'", statement.text)
     if not lines or body is None:
         return None
@@ -122,8 +121,7 @@ def _inside_do(error: psycopg.Error, statement: Statement) -> tuple[int, int] | 
         if offset == 0:
             return None
     line = statement.text[offset:].split("\n", 1)[0]
-    indent = len(line) - len(line.lstrip())
-    start = statement.start + offset + indent
+    start = statement.start + offset + len(line) - len(line.lstrip())
     return start, start + len(line.strip())
 
 

@@ -247,8 +247,7 @@ class StepwiseRun:
 
     def _before(self, number: int, statement: Statement) -> list[FlightCommand]:
         """Return what the session is set to before a statement: ours, then the file's own."""
-        unbounded = is_concurrent(statement)
-        ours = settings(self.script, self.link, local=False, unbounded=unbounded)
+        ours = settings(self.script, self.link, local=False, unbounded=is_concurrent(statement))
         theirs = [s for s in self.statements[:number] if is_session_setting(s)]
         return [*quiet(self.link, local=False), ours, *(FlightCommand(s.text) for s in theirs)]
 

@@ -125,8 +125,7 @@ class _Transaction:
     def _run(self) -> tuple[Failure, Script] | None:
         link, remake = self._link, self._remake
         proof = link.lock.require()
-        begin = FlightCommand("begin read write")
-        self._ours([begin, *quiet(link), settings(remake.first, link)])
+        self._ours([FlightCommand("begin read write"), *quiet(link), settings(remake.first, link)])
         self._prove(proof)
         self._ours(remake.creation)
         live = self._live = take(link.connection)

@@ -67,8 +67,7 @@ def making(snapshot: Snapshot, keys: Collection[str]) -> Iterator[str]:
 
 def belongings(snapshot: Snapshot, key: str, columns: Collection[str]) -> Iterator[str]:
     """Yield what gives an object, made anew, what belonged to it; its columns are quoted."""
-    item = snapshot.items[key]
-    yield from give(item)
+    yield from give(snapshot.items[key])
     below = [part.key for part in snapshot.parts(key)]
     for one in below:  # grows
         below += [part.key for part in snapshot.parts(one)]

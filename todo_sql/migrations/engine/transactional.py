@@ -232,8 +232,7 @@ def _why(
     """Return why a transaction failed at a command, and in what file."""
     work, command = sent.work, sent.commands[number]
     assert answer.error
-    ours = command in (sent.opening, sent.closing)
-    if ours and answer.error.sqlstate == NOT_HELD:
+    if command in (sent.opening, sent.closing) and answer.error.sqlstate == NOT_HELD:
         raise link.lock.lost()
     if command in work.creation:
         raise ledger_writer.unwritable(answer.error, link.target)

@@ -56,8 +56,7 @@ def load(folders: Path | Sequence[Path], root: Path | None = None) -> MigrationS
             )
         names = files_of(folder)
         scripts = _read_scripts(folder, root, shown_path(folder, root), names, problems)
-        pairs = _pair(scripts, set(names), problems)
-        migrations += [replace(one, rank=rank) for one in pairs]
+        migrations += [replace(one, rank=rank) for one in _pair(scripts, set(names), problems)]
     problems += [*_wrong_versions(migrations), *_wrongly_replaced(migrations)]
     ordered = _order(migrations, problems)
     shown = ", ".join(shown_path(folder, root) for folder in every)
@@ -109,8 +108,7 @@ def _read_scripts(
         if last.startswith(".") or not last.lower().endswith((".sql", ".py")):
             continue
         if wrong := _wrong_name(last):
-            place = Place(prefix + name, 1)
-            strange[name] = Finding.error("M101", wrong[0], place, fix=wrong[1])
+            strange[name] = Finding.error("M101", wrong[0], Place(prefix + name, 1), fix=wrong[1])
         elif script := read_script(folder / name, prefix + name, folder, root, problems):
             scripts[name] = script
     named = {name for script in scripts.values() for name, _ in script.included}
@@ -128,8 +126,7 @@ def read_script(
         problems.append(error.finding)
         return None
     except OSError as error:
-        message = f"cannot be read: {error.strerror}"
-        problems.append(Finding.error("M102", message, Place(shown, 1)))
+        problems.append(Finding.error("M102", f"cannot be read: {error.strerror}", Place(shown, 1)))
         return None
     directives, wrong = read_directives(file.source)
     problems.extend(wrong)
@@ -209,8 +206,7 @@ def _wrong_versions(migrations: list[Migration]) -> Iterator[Finding]:
         if other is not migration:
             message = f"version {migration.version} is taken by {other.id}"
             fix = "give one of the two a later version (rename both of its files)"
-            place = Place(migration.forward.source.file, 1)
-            yield Finding.error("M107", message, place, fix=fix)
+            yield Finding.error("M107", message, Place(migration.forward.source.file, 1), fix=fix)
 
 
 def _wrongly_replaced(migrations: list[Migration]) -> Iterator[Finding]:

@@ -35,8 +35,7 @@ class Settings:
             if len(secret) >= _SHORT:
                 text = text.replace(secret, shown)
             else:
-                word = rf"(?<!\w){re.escape(secret)}(?!\w)"
-                text = re.sub(word, shown, text)
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", shown, text)
         return text
 
     def hidden(self, finding: Finding) -> Finding:
@@ -105,5 +104,4 @@ class FromOutside:
                 cause="nothing was run" + (f"; missing as well: {more}" if more else ""),
                 fix=f"set {variable}, or give it a default: ${{{variable}:-…}}",
             )
-        ordered = sorted(secrets.items(), key=lambda one: -len(one[0]))
-        return Settings(values, dict(ordered))
+        return Settings(values, dict(sorted(secrets.items(), key=lambda one: -len(one[0]))))

@@ -154,8 +154,7 @@ def _command(table: str, command: Any, beside: Any, known: _Known) -> tuple[str 
     match enum(command, "subtype"):
         case "AT_AddColumn":
             column = defined.column_def
-            kinds = _learn_column(table, column, known)
-            strict = kinds & {"CONSTR_NOTNULL", "CONSTR_PRIMARY"}
+            strict = _learn_column(table, column, known) & {"CONSTR_NOTNULL", "CONSTR_PRIMARY"}
             lacks = strict and (table, column.colname) not in known.given
             if lacks and table not in known.tables:
                 return f"adds {name}.{column.colname}, not null and without a default", False

@@ -25,7 +25,6 @@ class Waiver:
     """One ``-- allow: RULE reason`` of a file."""
 
     rule: str
-    reason: str
     start: int
     end: int
 
@@ -64,7 +63,7 @@ class File:
     def waivers(self) -> tuple[Waiver, ...]:
         """The waivers in the leading comments."""
         return tuple(
-            Waiver(match[1], match[2].strip(), offset, offset + len(comment))
+            Waiver(match[1], offset, offset + len(comment))
             for offset, comment in leading_comments(self.source.text)
             if (match := _WAIVER.match(comment))
         )
