@@ -55,9 +55,9 @@ def body_of(half: Half) -> Body:
     notes: tuple[str, ...] = ()
     inside = half.transactional
     if own:
-        cut = _unwrapped(half, statements)
+        cut = _unwrapped(half, statements, own)
         if cut is None:
-            return Body(half.text, findings=tuple(_torn(half, statements)))
+            return Body(half.text, findings=tuple(_torn(half, own)))
         half, statements = cut, [one for one in statements if one not in own]
         notes = ("its own BEGIN and COMMIT were taken out: the file is one transaction",)
         inside, half = True, trimmed(half)
@@ -72,13 +72,11 @@ def body_of(half: Half) -> Body:
 
 
 def _wrong(half: Half, said: Directives) -> list[Finding]:
-    script = Script(Path(half.file), half.source, said)
-    return list(wrong_statements(script))
+    return list(wrong_statements(Script(Path(half.file), half.source, said)))
 
 
-def _unwrapped(half: Half, statements: list[Statement]) -> Half | None:
+def _unwrapped(half: Half, statements: list[Statement], own: list[Statement]) -> Half | None:
     """Return a text without its pairs of BEGIN and COMMIT; None: it cannot be one transaction."""
-    own = [one for one in statements if one.kind == "transaction_stmt"]
     pairs = zip(own[::2], own[1::2], strict=False)
     paired = len(own) % 2 == 0 and all(
         enum(first.root, "kind") in _BEGINS and enum(last.root, "kind") in _COMMITS
@@ -100,7 +98,7 @@ def _goes_with_others(one: Statement) -> bool:
     return not adds_value and not needs_no_transaction(one)
 
 
-def _torn(half: Half, statements: list[Statement]) -> list[Finding]:
+def _torn(half: Half, own: list[Statement]) -> list[Finding]:
     return [
         refusal(
             "A112",
@@ -109,8 +107,7 @@ def _torn(half: Half, statements: list[Statement]) -> list[Finding]:
             cause="a migration is one transaction, or runs statement by statement",
             fix="divide the file, or take the statement out",
         )
-        for one in statements
-        if one.kind == "transaction_stmt"
+        for one in own
     ]
 
 

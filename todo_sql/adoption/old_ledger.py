@@ -69,15 +69,13 @@ class OldLedger:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One key that counts as applied.
+    """What is known of a key that counts as applied.
 
     Attributes:
-        key: Of the other tool.
         applied_at: When, as a timestamp in UTC, where the tool knows it.
         checksum: Of the text that ran, where the tool keeps one.
     """
 
-    key: str
     applied_at: str | None = None
     checksum: str | None = None
 
@@ -123,7 +121,7 @@ def standing(
     failed, carried = [], {}
     for key, (_, at, state, checksum) in found.items():
         if state in (None, BASELINE):
-            carried[key] = Carried(key, at, checksum)
+            carried[key] = Carried(at, checksum)
         elif state and state != UNDONE:
             failed.append((key, state))
     known = {*keys, *chain.from_iterable(replaces.values())}
@@ -136,9 +134,7 @@ def standing(
             covered |= _under(key, depends)
         elif ledger.means == "upto" or found[key][2] == BASELINE:
             covered |= set(_before(key, keys))
-    applied = {
-        key: carried.get(key, Carried(key)) for key in keys if key in carried or key in covered
-    }
+    applied = {key: carried.get(key, Carried()) for key in keys if key in carried or key in covered}
     guessed = [key for key in applied if key not in carried and ledger.means == "upto"]
     return Standing(applied, tuple(missing), tuple(failed), tuple(guessed))
 
@@ -168,8 +164,7 @@ def _under(head: str, depends: Mapping[str, Sequence[str]]) -> set[str]:
     found: set[str] = set()
     waiting = [head]
     while waiting:
-        for one in depends.get(waiting.pop(), ()):
-            if one not in found:
-                found.add(one)
-                waiting.append(one)
+        news = {*depends.get(waiting.pop(), ())} - found
+        found |= news
+        waiting += news
     return found

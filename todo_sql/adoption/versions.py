@@ -27,10 +27,8 @@ def versions(given: Iterable[str], after: str = "") -> list[str]:
     last = after
     for digits in given:
         wanted = _natural(digits)
-        if not wanted or wanted <= last:
-            wanted = _next(last)
-        found.append(wanted)
-        last = wanted
+        last = wanted if wanted > last else _next(last)
+        found.append(last)
     return found
 
 

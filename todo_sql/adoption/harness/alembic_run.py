@@ -52,13 +52,10 @@ class _AlembicRun:
     ) -> None:
         raw = conn.connection
         # Rows that SQLAlchemy put into one INSERT come as one set, though they were many.
-        if many and isinstance(parameters, list):
-            texts = [sent(None, raw, statement, one) for one in parameters]
-        else:
-            texts = [sent(cursor, raw, statement, parameters)]
+        each = many and isinstance(parameters, list)
         wrote = self._wrote(raw, statement)
-        for text in texts:
-            self.now.add(text, wrote)
+        for one in parameters if each else [parameters]:
+            self.now.add(sent(None if each else cursor, raw, statement, one), wrote)
 
     def _wrote(self, raw: Any, statement: str) -> bool:
         """Tell whether the server's log went on since the statement before."""
@@ -103,10 +100,9 @@ class _AlembicRun:
         script = ScriptDirectory.from_config(config)
 
         def steps(rev: Any, context: Any) -> Any:
-            found = (
+            found = list(
                 script._downgrade_revs("base", rev) if down else script._upgrade_revs("heads", rev)
             )
-            found = list(found)
             keys = [step.revision.revision for step in found]
             if self.orders["stop"] in keys:  # only what comes before it
                 del found[keys.index(self.orders["stop"]) :]

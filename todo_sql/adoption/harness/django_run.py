@@ -52,12 +52,9 @@ class _DjangoRun:
         raw = connection.connection
         cursor = getattr(context["cursor"], "cursor", context["cursor"])
         text = sql if isinstance(sql, str) else sql.as_string(raw)
-        if many:
-            texts = [sent(None, raw, text, one) for one in parameters]
-        else:
-            texts = [sent(cursor, raw, text, parameters)]
-        for one in texts:
-            self.now.add(one, not one.lstrip().lower().startswith("select"))
+        for one in parameters if many else [parameters]:
+            said = sent(None if many else cursor, raw, text, one)
+            self.now.add(said, not said.lstrip().lower().startswith("select"))
         return found
 
     def go(self, *, down: bool) -> None:
@@ -66,11 +63,12 @@ class _DjangoRun:
 
         executor = MigrationExecutor(connection)
         graph = executor.loader.graph
-        plan = [
-            graph.nodes[key]
-            for key in _ordered(graph)
-            if key in executor.loader.applied_migrations or not down
-        ]
+        # Each stands after those that it depends on, apps in the order of their names.
+        ordered = dict.fromkeys(
+            key for leaf in sorted(graph.leaf_nodes()) for key in graph.forwards_plan(leaf)
+        )
+        applied = executor.loader.applied_migrations
+        plan = [graph.nodes[key] for key in ordered if key in applied or not down]
         keys = [f"{one.app_label}.{one.name}" for one in plan]
         if self.orders["stop"] in keys:  # only what comes before it
             del plan[keys.index(self.orders["stop"]) :]
@@ -123,15 +121,6 @@ def _nothing(migration: Any) -> bool:
     return all(
         one.code is RunPython.noop for one in migration.operations if isinstance(one, RunPython)
     )
-
-
-def _ordered(graph: Any) -> list[Any]:
-    """Return every node after those that it depends on, apps in the order of their names."""
-    found: dict[Any, None] = {}
-    for leaf in sorted(graph.leaf_nodes()):
-        for key in graph.forwards_plan(leaf):
-            found[key] = None
-    return list(found)
 
 
 def _run(orders: dict[str, Any]) -> dict[str, Any]:

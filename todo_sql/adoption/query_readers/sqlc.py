@@ -50,7 +50,15 @@ def files(folder: Path, asked: Asked) -> list[Path]:
         return places if folder.is_file() else sorted(folder.rglob("*.sql"))
     source = asked.source(found)
     chosen: dict[Path, None] = {}
-    given = _document(source)
+    try:
+        said = document(source)
+    except ValueError as error:
+        raise UsageError(
+            f"{source.file} cannot be read: {error}",
+            code="A101",
+            fix="correct it, or name the folder of the query files",
+        ) from None
+    given: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
     for block in listed(given.get("sql") or given.get("packages")):  # of version 2, of version 1
         if not isinstance(block, Mapping):
             continue
@@ -91,18 +99,6 @@ def _named(name: str, folder: Path, source: Source, asked: Asked) -> list[Path]:
             fix="correct it, or name the folder of the query files",
         ) from None
     return sorted(path for path in paths if path.suffix == ".sql" and path.is_file())
-
-
-def _document(source: Source) -> Mapping[str, Any]:
-    try:
-        found = document(source)
-    except ValueError as error:
-        raise UsageError(
-            f"{source.file} cannot be read: {error}",
-            code="A101",
-            fix="correct it, or name the folder of the query files",
-        ) from None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _overrides(source: Source, block: Mapping[str, Any]) -> Iterator[Finding]:
