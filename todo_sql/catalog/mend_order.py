@@ -122,9 +122,7 @@ class Order:
 
     def _at(self, part: str, gone: bool) -> int | None:
         key = object_of(part)
-        if gone and key in self.dropped:
-            return self.dropped[key]
-        return self.made.get(key)
+        return self.dropped[key] if gone and key in self.dropped else self.made.get(key)
 
     def _edge(self, first: int | None, then: int | None, one_of: Mapping[str, int] | None) -> None:
         if first is None or then is None or first == then:

@@ -7,7 +7,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import psycopg
 from psycopg import Connection, sql
@@ -37,11 +37,6 @@ class _Wrong(Exception):
     """A constant is none of its type; says why."""
 
 
-class _Constant(NamedTuple):
-    value: Any
-    text: str
-
-
 class Defaults:
     """Types the defaults of queries.
 
@@ -51,7 +46,7 @@ class Defaults:
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, str], _Constant] = {}
+        self._known: dict[tuple[str, str], Any] = {}
 
     def typed(self, entry: Described, findings: list[Finding]) -> Described:
         """Return the query with defaults as values of its parameters' types.
@@ -73,7 +68,7 @@ class Defaults:
         self, parameter: DescribedParameter, directive: ParameterDirective
     ) -> DescribedParameter:
         text = _text(directive.literal or "")
-        value = self._constant(parameter, text).value
+        value = self._constant(parameter, text)
         _hold(parameter, value)
         given = ast.literal_eval(directive.default or "None")
         if type(given) is type(value) and given == value and not parameter.python.enums:
@@ -84,37 +79,39 @@ class Defaults:
         python = source(value, lists=is_open, enums=parameter.python.enums)
         return replace(parameter, default=python.text, default_imports=python.imports)
 
-    def _constant(self, parameter: DescribedParameter, text: str) -> _Constant:
+    def _constant(self, parameter: DescribedParameter, text: str) -> Any:
         key = str(parameter.pg_type), text
         if key not in self._known:
             self._known[key] = self._read(parameter, text)
         return self._known[key]
 
-    def _read(self, parameter: DescribedParameter, text: str) -> _Constant:
+    def _read(self, parameter: DescribedParameter, text: str) -> Any:
         known = Parameter(parameter.name, parameter.pg_type, form=parameter.form)
         base = str(parameter.pg_type).partition("[")[0]
         pg_type = _UNSIZED.get(base, base) + str(parameter.pg_type)[len(base) :]
         if _MOMENTS.search(text) and _has_moments(known.form):
             raise _Wrong("it names a moment of its own at each call, and a default is a constant")
         constant = sql.SQL("{}::{}").format(sql.Literal(text), sql.SQL(pg_type))
-        readings = [self._reading(constant, parameter.form, *one) for one in _SETTINGS]
-        one, other = (reading.value for reading in readings)
-        if one != other and repr(one) != repr(other):  # NaN equals nothing
+        (value, shown), (other, _) = (
+            self._reading(constant, parameter.form, *one) for one in _SETTINGS
+        )
+        if value != other and repr(value) != repr(other):  # NaN equals nothing
             raise _Wrong("what it means depends on settings of the session, such as its time zone")
         try:
             encoder = Encoder([known], Transformer(self._connection), text=True)
-            (wire,) = encoder.encode([readings[0].value])
+            (wire,) = encoder.encode([value])
         except BadParameter as error:
             raise _Wrong(f"Python cannot give it back: {error.finding.message}") from None
         back = wire.decode() if isinstance(wire, bytes) else wire
         again = sql.SQL("{}::{}").format(sql.Literal(back), sql.SQL(pg_type))
-        if self._reading(again, None, *_SETTINGS[0], load=False).text != readings[0].text:
+        if self._reading(again, None, *_SETTINGS[0], load=False)[1] != shown:
             raise _Wrong("Python has no value that is the same")
-        return readings[0]
+        return value
 
     def _reading(
         self, constant: sql.Composed, form: Form | None, zone: str, dates: str, *, load: bool = True
-    ) -> _Constant:
+    ) -> tuple[Any, str]:
+        """Return the value of a constant under these settings, and its text."""
         with self._connection.transaction(force_rollback=True):
             self._connection.execute(
                 "select pg_catalog.set_config('TimeZone', %s, true),"
@@ -136,12 +133,12 @@ class Defaults:
             transformer.set_pgresult(result)
             shown = (result.get_value(0, 1) or b"").decode()
             if not load:
-                return _Constant(None, shown)
+                return None, shown
             try:
                 value = transformer.load_rows(0, 1, tuple)[0][0]
             except _UNREADABLE:
                 raise _Wrong("Python cannot represent it") from None
-            return _Constant(value, shown)
+            return value, shown
 
 
 def _text(literal: str) -> str:

@@ -22,12 +22,9 @@ def nests(names: Sequence[str]) -> bool:
 
 def paths(names: Iterable[str]) -> list[str]:
     """Return the dotted names of the models that these columns make, an outer one first."""
-    found: dict[str, None] = {}
-    for name in names:
-        parts = name.split(".")
-        for depth in range(1, len(parts)):
-            found[".".join(parts[:depth])] = None
-    return list(found)
+    split = [name.split(".") for name in names]
+    found = (".".join(parts[:depth]) for parts in split for depth in range(1, len(parts)))
+    return list(dict.fromkeys(found))
 
 
 def nesting(

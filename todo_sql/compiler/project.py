@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,6 @@ from todo_sql.config import Config
 from todo_sql.errors import FindingsError
 from todo_sql.queries.loader import QuerySet, read_folder
 from todo_sql.wire.url import DatabaseUrl
-
-
-@contextmanager
-def compiler_of(config: Config) -> Iterator[Compiler]:
-    """Yield a compiler on a scratch database migrated to head."""
-    with connect_migrated(config) as connection:
-        yield Compiler(connection, config)
 
 
 def analyse_folder(
@@ -66,29 +58,26 @@ def check_folder(
     if scale is not None:
         with psycopg.connect(serving.loaded_database(config, scale), autocommit=True) as connection:
             examined = serving.find(connection, examined, config)
-        with _target(config) as target:
-            if target is not None:
+        if (target := _target(config)) is not None:
+            with target:
                 examined = shards.find(target, examined, config)
     return whole(queries, examined, config)
 
 
-@contextmanager
-def _target(config: Config) -> Iterator[psycopg.Connection[Any] | None]:
-    """Yield a connection to the database that the project is for, if one is named and there.
+def _target(config: Config) -> psycopg.Connection[Any] | None:
+    """Connect to the database that the project is for, if one is named and there.
 
     Raises:
         psycopg.OperationalError: It is not there, and the project is for Citus.
     """
-    connection = None
-    if config.direct_url is not None:
-        try:
-            url = DatabaseUrl.parse(config.direct_url).text
-            connection = psycopg.connect(url, autocommit=True)
-        except psycopg.OperationalError:
-            if config.lint.profile == "citus":
-                raise
-    with connection or nullcontext():
-        yield connection
+    if config.direct_url is None:
+        return None
+    try:
+        return psycopg.connect(DatabaseUrl.parse(config.direct_url).text, autocommit=True)
+    except psycopg.OperationalError:
+        if config.lint.profile == "citus":
+            raise
+        return None
 
 
 def _examined(
@@ -98,7 +87,8 @@ def _examined(
     queries = read_folder(folder, config.root)
     if offline:
         return queries, cache.read(cache.folder_of(folder), queries.values(), config)
-    with compiler_of(config) as compiler:
+    with connect_migrated(config) as connection:
+        compiler = Compiler(connection, config)
         examined = compiler.examine(queries.values(), rules)
     if folder == config.queries:  # the configuration is about those
         queries = with_slips(queries, examined, compiler)

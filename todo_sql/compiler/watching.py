@@ -12,7 +12,8 @@ from typing import Any
 from todo_sql.compiler.check import examine
 from todo_sql.compiler.describe import Analysis, Compiler, Examined
 from todo_sql.compiler.described import Described
-from todo_sql.compiler.project import compiler_of, whole, with_slips
+from todo_sql.compiler.project import whole, with_slips
+from todo_sql.compiler.scratch import connect_migrated
 from todo_sql.config import Config
 from todo_sql.errors import FindingsError, TodoSqlError, UsageError
 from todo_sql.queries.loader import Read, read_one, together
@@ -40,8 +41,8 @@ def watch_folder(config: Config) -> Generator[tuple[Analysis, float], None, None
         while True:
             migrations, start = _times(*config.migration_folders), time.perf_counter()
             try:
-                with compiler_of(config) as compiler:
-                    watched, known = _Watched(compiler), None
+                with connect_migrated(config) as connection:
+                    watched, known = _Watched(Compiler(connection, config)), None
                     while _times(*config.migration_folders) == migrations:
                         found = _times(config.queries)
                         if found != known:

@@ -109,7 +109,11 @@ def read_lines(report: Report, tokens: Sequence[Token]) -> list[Line]:
                 lines += _uncommented(report, comment.start, at[0], stop, condition)
                 continue
             if lead:
-                _not_first(report, at)
+                cause = "a formatter may move the comment, and a commented line cannot be optional"
+                fix = (
+                    "write a comment after it, `-- if: NAME -- comment`, or take the line in or out"
+                )
+                report.add("Q111", "the directive does not begin its comment", at, fix, cause)
         elif code:
             lines.append(Line(code, start, stop, condition))
         elif comment and above and above.condition.cases:
@@ -155,12 +159,6 @@ def _rows(text: str, tokens: Sequence[Token]) -> list[list[Token]]:
 def _unbound(report: Report, where: Where) -> None:
     fix = "put it at the end of its line, or alone on the line directly above"
     report.add("Q111", "the directive binds to no line", where, fix)
-
-
-def _not_first(report: Report, where: Where) -> None:
-    cause = "a formatter may move the comment, and a commented line cannot be optional"
-    fix = "write a comment after it, `-- if: NAME -- comment`, or take the line in or out"
-    report.add("Q111", "the directive does not begin its comment", where, fix, cause)
 
 
 def _uncommented(
