@@ -77,7 +77,10 @@ class Exchange:
                 fix="give the call more time, or see what it waits for in pg_stat_activity",
             ) from None
         except BaseException as error:
-            if not link.broken and _is_busy(link):
+            if not link.broken and (
+                link.pgconn.pipeline_status != pq.PipelineStatus.OFF
+                or link.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
+            ):
                 link.broken = True
                 cancel = self.pool.cancel(link, f"interrupted by {type(error).__name__}")
                 if isinstance(error, GeneratorExit):  # which must not be answered by a yield
@@ -110,10 +113,3 @@ def clear(link: Link, resets: Sequence[Step], answer: Answer) -> None:
     elif answer.failed is None and resets:
         link.tainted = left_behind(answer.results)
         link.broken = link.broken or link.tainted or link.steadied
-
-
-def _is_busy(link: Link) -> bool:
-    return bool(
-        link.pgconn.pipeline_status != pq.PipelineStatus.OFF
-        or link.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
-    )

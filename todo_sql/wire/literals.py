@@ -182,6 +182,11 @@ def text_of(value: Any) -> str:
 
 
 def _scalar(base: str, own: bool = False) -> Write:
+    if base in JSON:
+        dump = dump_json if base == "json" else dump_jsonb
+        return lambda value: dump(
+            value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        )
     expected = CLASSES.get(base, (str,))
     write = _WRITERS.get(base, str.__str__)
 
@@ -192,7 +197,7 @@ def _scalar(base: str, own: bool = False) -> Write:
         fit(base, value, expected)
         return write(value)
 
-    return _json_of(base) if base in JSON else write_scalar
+    return write_scalar
 
 
 def fit(base: str, value: Any, expected: tuple[type, ...] | None = None) -> None:
@@ -275,13 +280,6 @@ def dump_jsonb(value: Any) -> str:
     if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
         raise Misfit("a text cannot hold the character U+0000")
     return text
-
-
-def _json_of(base: str) -> Write:
-    dump = dump_json if base == "json" else dump_jsonb
-    return lambda value: dump(
-        value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    )
 
 
 def is_list(value: object) -> bool:

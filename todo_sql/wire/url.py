@@ -155,10 +155,8 @@ class DatabaseUrl:
         """Return the direct twin of a Neon pooler's URL, and any other URL as it is."""
         if not self.is_neon:
             return self
-        hosts = []
-        for host in _listed(self.parameters["host"]):
-            endpoint, dot, domain = host.partition(".")
-            hosts.append(endpoint.removesuffix(POOLER) + dot + domain)
+        parts = (host.partition(".") for host in _listed(self.parameters["host"]))
+        hosts = [endpoint.removesuffix(POOLER) + dot + domain for endpoint, dot, domain in parts]
         return DatabaseUrl({**self.parameters, "host": ",".join(hosts)})
 
     def with_database(self, name: str, options: str = "") -> DatabaseUrl:

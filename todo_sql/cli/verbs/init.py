@@ -6,7 +6,8 @@ import json
 import keyword
 import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,9 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from todo_sql import writing
-from todo_sql.cli.all_or_nothing import all_or_nothing
 from todo_sql.cli.context import Context, environment_for
-from todo_sql.errors import ConfigError, DatabaseError, ExitCode, FindingsError, UsageError
+from todo_sql.errors import (
+    ConfigError,
+    DatabaseError,
+    ExitCode,
+    FindingsError,
+    TodoSqlError,
+    UsageError,
+)
 from todo_sql.paths import real_path
 from todo_sql.sql.source import shown_path
 
@@ -76,7 +83,7 @@ def command(
             fix="name a new folder; an existing project needs a [tool.todo-sql] section in "
             "its pyproject.toml, and nothing else",
         )
-    with all_or_nothing(root, files):
+    with _all_or_nothing(root, files):
         for path, text in files.items():
             writing.write(root / path, text, root)
         written = [*files, *_generate(context, root)]
@@ -125,6 +132,45 @@ def _files(package: str) -> dict[str, str]:
     return files
 
 
+@contextmanager
+def _all_or_nothing(root: Path, paths: Iterable[str]) -> Iterator[None]:
+    """Make all of a project, or nothing: no file, no folder, no server is left of what fails.
+
+    Args:
+        root: The project to be.
+        paths: What is written in it; what was there before stays.
+    """
+    from todo_sql.config import config_of_migrations
+    from todo_sql.embedded.server import has_server, servers_of
+
+    own = {root / Path(path).parts[0] for path in (*paths, ".todo-sql")}
+    above = [one for one in (root, *root.parents) if not one.exists()]
+    before = set(_below(own))
+    config = config_of_migrations(root / "migrations", {})
+    had_server = has_server(config)
+    try:
+        yield
+    except BaseException:
+        if not had_server and has_server(config):
+            with suppress(TodoSqlError):
+                for server in servers_of(config):
+                    server.destroy()
+        with suppress(OSError):
+            for path in sorted(set(_below(own)) - before, reverse=True):
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+            for path in above:
+                path.rmdir()
+        raise
+
+
+def _below(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            yield from _below(path.iterdir())
+        if path.exists() or path.is_symlink():
+            yield path
+
+
 def _generate(context: Context, root: Path) -> list[str]:
     """Write the typed package; say how to do it later where there is no PostgreSQL."""
     from todo_sql.compiler.project import analyse_folder
@@ -161,7 +207,7 @@ def _from_live(
     package = package_name(root.name)
     _refuse_project(root, folder)
     written = (*_files(package), "migrations", "queries", "todo-sql.toml")
-    with all_or_nothing(root, written):
+    with _all_or_nothing(root, written):
         made = _begin(context, root, package, given, tenant=tenant, queries=queries)
         different = _record(context, made, folder, yes=yes)
     if different is not None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
@@ -14,6 +11,7 @@ from todo_sql.cli.options import Arguments, query_names
 from todo_sql.cli.screen import count_of
 from todo_sql.database.query import Query, QueryFile
 from todo_sql.errors import UsageError
+from todo_sql.queries.mistakes import did_you_mean
 
 if TYPE_CHECKING:
     from todo_sql.compiler.described import Described
@@ -21,18 +19,6 @@ if TYPE_CHECKING:
     from todo_sql.database.session import Session
     from todo_sql.queries.loader import QuerySet
     from todo_sql.queries.named import NamedQuery
-
-
-class _Folder(QueryFile):
-    """The queries of a folder, read already."""
-
-    def __init__(self, queries: Mapping[str, NamedQuery], config: Config) -> None:
-        super().__init__(None, "", tenant=config.tenant)
-        self._queries = queries
-
-    @cached_property
-    def named(self) -> Mapping[str, NamedQuery]:
-        return self._queries
 
 
 def command(
@@ -89,15 +75,16 @@ def find_query(queries: QuerySet, name: str) -> NamedQuery:
     """
     if name in queries:
         return queries[name]
-    close = get_close_matches(name, list(queries), n=1)
-    fix = f"did you mean `{close[0]}`?" if close else "see `todo-sql describe` for the queries"
+    fix = did_you_mean(name, queries, "see `todo-sql describe` for the queries")
     wrong = len(queries.findings)
     cause = f"{wrong} mistake{'s' if wrong > 1 else ''} in the query files may hide it"
     raise UsageError(f"there is no query `{name}`", cause=cause if wrong else None, fix=fix)
 
 
 def _query(entry: Described, queries: QuerySet, config: Config) -> Query[Any]:
-    return _Folder(queries, config).query(
+    file = QueryFile(None, "", tenant=config.tenant)
+    file.named = queries  # read already
+    return file.query(
         entry.query.name,
         row=dict if entry.columns else None,
         parameters={one.name: one.pg_type for one in entry.parameters if one.pg_type},
