@@ -79,7 +79,8 @@ def commands() -> str:
             group = verb.group
             parts.append(f"## {group}")
         command = load(verb)
-        parts.append(_command(command, verb.name, context, example=verb.example))
+        example = f"{PROGRAM} {verb.name} {verb.arguments}".rstrip()
+        parts.append(_command(command, verb.name, context, example=example))
     return "\n\n".join(parts) + "\n"
 
 
