@@ -11,7 +11,7 @@ from todo_sql.adoption.versions import unlike
 from todo_sql.errors import Finding, Severity
 from todo_sql.queries.header import HEADER, LINE_DIRECTIVE, means_directive
 from todo_sql.queries.mistakes import not_a_name
-from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, scan
+from todo_sql.sql.scanner import COMMENTS, Kind, ScanError, Token, is_subscript, scan
 from todo_sql.sql.source import Source
 
 
@@ -91,16 +91,13 @@ class EditedQuery:
     def put(self, start: int, end: int, name: str) -> None:
         """Write a parameter; in a subscript, where a colon makes a slice, in brackets."""
         opened: list[bool] = []
-        before = ""
-        for token in self.code:
-            if token.start >= start:
-                break
+        before = [token for token in self.code if token.start < start]
+        for at, token in enumerate(before):
             word = self.word(token)
             if word in ("[", "("):
-                opened.append(word == "[" and before.lower() != "array")
+                opened.append(word == "[" and is_subscript(self.source.text, before[:at]))
             elif word in ("]", ")") and opened:
                 opened.pop()
-            before = word
         self.replace(start, end, f"(:{name})" if opened and opened[-1] else f":{name}")
 
     def renamed(self, token: Token) -> None:

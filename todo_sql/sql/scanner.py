@@ -175,7 +175,7 @@ def scan(text: str, start: int = 0, end: int | None = None) -> list[Token]:
         elif kind is Kind.SYMBOL:
             symbol = text[position:stop]
             if symbol == "[":
-                subscripts.append(_is_subscript(text, tokens))
+                subscripts.append(is_subscript(text, tokens))
             elif symbol == "(":
                 subscripts.append(None)
             elif symbol in "])":
@@ -210,7 +210,7 @@ def _trailing_signs(text: str, start: int, end: int) -> int:
     return end - max(start + 1, start + len(text[start:end].rstrip("+-")))
 
 
-def _is_subscript(text: str, tokens: list[Token]) -> bool:
+def is_subscript(text: str, tokens: list[Token]) -> bool:
     """Tell ``x[`` from ``array[``: a subscript follows something that has a value."""
     for kind, start, end in reversed(tokens):
         if kind in COMMENTS:
